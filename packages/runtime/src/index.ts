@@ -1,1 +1,18 @@
-export {};
+export { type Clock, systemClock } from './clock.ts';
+export {
+  domainName,
+  duration,
+  type Endpoint,
+  endpoint,
+  formatEndpoint,
+  parseConfig,
+  readToml,
+  size,
+} from './config.ts';
+export { type ControlOptions, readControl, serveControl } from './control.ts';
+export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
+export { makePrivateDirectory, overwriteAndRemove, syncDirectory, writeFileDurable } from './files.ts';
+export { aborted, type Command, runCommand } from './lifecycle.ts';
+export { createLog, type Log, type LogFields, type LogLevel, type LogOptions, silentLog } from './log.ts';
+export { createMetrics, type Metrics, type OutcomeCounter } from './metrics.ts';
+export { type Random, systemRandom } from './random.ts';

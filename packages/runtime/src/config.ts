@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import { parse as parseTomlText, TomlError } from 'smol-toml';
+import { z } from 'zod';
+import { ConfigError, type Mistake } from './errors.ts';
+
+/** Reads a TOML 1.0 file into plain data. Throws `ConfigError` when it is missing or no TOML. */
+export async function readToml(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(path, [{ path: '', message: `cannot be read (${errorCode(cause)})` }], { cause });
+  }
+  try {
+    return parseTomlText(text);
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    const what = cause.message.split('\n')[0] ?? 'no TOML';
+    throw new ConfigError(path, [{ path: `line ${cause.line}, column ${cause.column}`, message: what }], {
+      cause,
+    });
+  }
+}
+
+/**
+ * Data into a configuration, strictly: what the schema does not name is a mistake. Throws `ConfigError` with every
+ * mistake and its path. `source` names the file in the message.
+ */
+export function parseConfig<T>(schema: z.ZodType<T>, input: unknown, source: string): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw new ConfigError(source, result.error.issues.flatMap(mistakesOf));
+}
+
+function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
+  const path = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: path === '' ? key : `${path}.${key}`,
+      message: 'is no known key; remove it or correct its spelling',
+    }));
+  }
+  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('undefined')) {
+    return [{ path, message: `is missing; expected ${issue.expected}` }];
+  }
+  return [{ path, message: issue.message }];
+}
+
+const milliseconds: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** `200ms`, `5s`, `10m`, `3h`, `2d` → milliseconds. */
+export const duration: z.ZodType<number, string> = z.string().transform((text, context) => {
+  const [, digits, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? [];
+  const scale = unit === undefined ? undefined : milliseconds[unit];
+  if (digits === undefined || scale === undefined) {
+    context.addIssue({
+      code: 'custom',
+      message: 'is no duration; write for example "200ms", "5s", "3h" or "2d"',
+    });
+    return z.NEVER;
+  }
+  return Number(digits) * scale;
+});
+
+/** A TCP endpoint. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `host:port` or `[v6]:port` → endpoint. Port 0 stands for any free one. */
+export const endpoint: z.ZodType<Endpoint, string> = z.string().transform((text, context) => {
+  const [, bracketed, plain, digits] =
+    /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host === undefined || port > 65_535) {
+    context.addIssue({ code: 'custom', message: 'is no endpoint; write "host:port" or "[ipv6]:port"' });
+    return z.NEVER;
+  }
+  return { host, port };
+});
+
+/** Endpoint → text, the inverse of `endpoint`. */
+export function formatEndpoint({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const bytes: Readonly<Record<string, number>> = { B: 1, kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 };
+
+/** `512B`, `64kB`, `25MB`, `1GB` (powers of ten) → bytes. */
+export const size: z.ZodType<number, string> = z.string().transform((text, context) => {
+  const [, digits, unit] = /^(\d{1,9})(B|kB|MB|GB)$/.exec(text) ?? [];
+  const scale = unit === undefined ? undefined : bytes[unit];
+  if (digits === undefined || scale === undefined) {
+    context.addIssue({ code: 'custom', message: 'is no size; write for example "64kB" or "25MB"' });
+    return z.NEVER;
+  }
+  return Number(digits) * scale;
+});
+
+/** A domain name as Postern writes them: lower-case LDH labels (RFC 1034, section 3.5), 253 octets at most. */
+export const domainName: z.ZodType<string, string> = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/,
+    'is no domain name; write it in lower case, without a final dot, for example "mix1.example"',
+  );
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

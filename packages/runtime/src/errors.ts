@@ -1,0 +1,52 @@
+/** Exit codes of every command: the names of BSD's sysexits(3). */
+export const ExitCode = {
+  ok: 0,
+  failure: 1,
+  usage: 64,
+  dataError: 65,
+  unavailable: 69,
+  software: 70,
+  tempFail: 75,
+  noPermission: 77,
+  config: 78,
+} as const;
+
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Something that only the person at the keyboard can mend: the message says what is wrong, the hint what to do. */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+  readonly exitCode: number;
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: { exitCode?: number; hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.exitCode = options.exitCode ?? ExitCode.failure;
+    this.hint = options.hint;
+  }
+}
+
+/** One mistake in a configuration. */
+export interface Mistake {
+  /** Where, as a dotted path: `smtp.listen`. */
+  readonly path: string;
+  /** What is wrong, and what would be right. */
+  readonly message: string;
+}
+
+/** A configuration that does not hold: every mistake at once. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly exitCode: number = ExitCode.config;
+  readonly source: string;
+  readonly mistakes: readonly Mistake[];
+
+  constructor(source: string, mistakes: readonly Mistake[], options: { cause?: unknown } = {}) {
+    const lines = mistakes.map(({ path, message }) =>
+      path === '' ? `  ${message}` : `  ${path}: ${message}`,
+    );
+    super(`${source} does not hold:\n${lines.join('\n')}`, options);
+    this.source = source;
+    this.mistakes = mistakes;
+  }
+}

@@ -1,0 +1,46 @@
+import { ExitCode } from './errors.ts';
+
+export interface Command {
+  /** The program's name, in front of its messages. */
+  readonly name: string;
+  /** Resolves to the exit code, or to nothing for 0. `stop` aborts at the first SIGTERM or SIGINT: drain and return. */
+  main(stop: AbortSignal): Promise<number | undefined>;
+}
+
+/**
+ * The edge of a process. Errors become `name: message` and a hint on standard error; an error's numeric `exitCode` is
+ * the process's, any other error is a fault of the program (70) and shows its stack. The process ends by itself once
+ * nothing is left to do.
+ */
+export async function runCommand({ name, main }: Command): Promise<void> {
+  const stop = new AbortController();
+  const abort = (): void => stop.abort();
+  process.once('SIGTERM', abort);
+  process.once('SIGINT', abort);
+  try {
+    process.exitCode = (await main(stop.signal)) ?? ExitCode.ok;
+  } catch (error) {
+    process.exitCode = report(name, error);
+  } finally {
+    process.off('SIGTERM', abort);
+    process.off('SIGINT', abort);
+  }
+}
+
+/** Resolves when `signal` aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function report(name: string, error: unknown): number {
+  const { exitCode, hint } = error as { exitCode?: unknown; hint?: unknown };
+  if (!(error instanceof Error) || typeof exitCode !== 'number') {
+    const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`${name}: internal fault\n${shown}\n`);
+    return ExitCode.software;
+  }
+  process.stderr.write(`${name}: ${error.message}\n`);
+  if (typeof hint === 'string') process.stderr.write(`  ${hint}\n`);
+  return exitCode;
+}
