@@ -1,12 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from './clock.ts';
 import { readControl, serveControl } from './control.ts';
-import { ExitCode, UserError } from './errors.ts';
-import { aborted, runCommand } from './lifecycle.ts';
+import { ExitCode } from './errors.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -17,43 +18,49 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('runCommand', () => {
-  let shown = '';
-  beforeEach(() => {
-    shown = '';
-    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-      shown += String(text);
-      return true;
+  function command(main: string): ReturnType<typeof spawn> {
+    const lifecycle = JSON.stringify(import.meta.resolve('./lifecycle.ts'));
+    const errors = JSON.stringify(import.meta.resolve('./errors.ts'));
+    const program = `
+      import { aborted, runCommand } from ${lifecycle};
+      import { UserError } from ${errors};
+      await runCommand({ name: 'postern', main: ${main} });`;
+    return spawn(process.execPath, ['--input-type=module', '--eval', program]);
+  }
+
+  async function ended(child: ReturnType<typeof spawn>): Promise<{ code: unknown; shown: string }> {
+    let shown = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      shown += text;
     });
-  });
-  afterEach(() => {
-    vi.restoreAllMocks();
-    process.exitCode = undefined;
-  });
+    const [code] = await once(child, 'close');
+    return { code, shown };
+  }
 
   test('an error for the user becomes its message, its hint and its exit code', async () => {
-    const failure = new UserError('no key', { exitCode: ExitCode.noPermission, hint: 'Make one.' });
-    await runCommand({ name: 'postern', main: () => Promise.reject(failure) });
-    expect(shown).toBe('postern: no key\n  Make one.\n');
-    expect(process.exitCode).toBe(77);
+    const main = `() => Promise.reject(new UserError('no key', { exitCode: 77, hint: 'Make one.' }))`;
+    expect(await ended(command(main))).toEqual({ code: 77, shown: 'postern: no key\n  Make one.\n' });
   });
 
-  test('any other error is a fault of the program', async () => {
-    await runCommand({ name: 'postern', main: () => Promise.reject(new TypeError('oops')) });
-    expect(shown).toContain('internal fault\nTypeError: oops');
-    expect(process.exitCode).toBe(70);
+  test('any other error is a fault of the program and shows where', async () => {
+    const { code, shown } = await ended(command(`() => Promise.reject(new TypeError('oops'))`));
+    expect(code).toBe(70);
+    expect(shown).toMatch(/^postern: internal fault\nTypeError: oops\n\s+at /);
   });
 
-  test('SIGTERM lets the command drain and return', async () => {
-    const running = runCommand({
-      name: 'postern',
-      main: async (stop) => {
-        await aborted(stop);
-        return 3;
-      },
-    });
-    process.emit('SIGTERM');
-    await running;
-    expect(process.exitCode).toBe(3);
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s lets the command drain and return', async (signal) => {
+    const child = command(`async (stop) => {
+      const work = setInterval(() => {}, 1_000);
+      console.log('up');
+      await aborted(stop);
+      clearInterval(work);
+      return 3;
+    }`);
+    const ending = ended(child);
+    if (child.stdout === null) throw new Error('no standard output');
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    expect(await ending).toEqual({ code: 3, shown: '' });
   });
 });
 
