@@ -5,7 +5,9 @@ export type ProtocolErrorCode =
   | 'wrong-path'
   | 'wrong-domain'
   | 'wrong-key'
-  | 'wrong-encoding';
+  | 'wrong-encoding'
+  | 'wrong-document'
+  | 'wrong-authority';
 
 /** A fault: a caller broke a contract. What a peer may send is a value with a `kind`, never this. */
 export class ProtocolError extends Error {

@@ -1,0 +1,115 @@
+import type { Geometry } from '../packet/index.ts';
+
+/** What a node does. */
+export type Role = 'delivery' | 'mix';
+
+/** Where a node takes SMTP. */
+export interface SmtpEndpoint {
+  /** Domain name or IP address literal, without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A mix key that a node has published for one epoch. */
+export interface EpochKey {
+  readonly epoch: number;
+  /** Base64 of the KEM public key. */
+  readonly key: string;
+}
+
+/** What a node says of itself, signed with its identity key (spec consensus 3). */
+export interface Descriptor {
+  readonly version: 1;
+  /** Mail domain; the node's address is `secure@name`. */
+  readonly name: string;
+  /** Sorted, without repetition. */
+  readonly roles: readonly Role[];
+  /** Base64 of the Ed25519 public key. */
+  readonly identityKey: string;
+  readonly smtp: SmtpEndpoint;
+  /** Hex SHA-256 of the SubjectPublicKeyInfo of the node's TLS certificate. */
+  readonly tlsPin: string;
+  /** Operator; nodes of one family never share a path. '' = none. */
+  readonly family: string;
+  /** Mail domains served as delivery gateway; sorted. */
+  readonly domains: readonly string[];
+  /** Sorted by epoch; empty for a node that is no mix. */
+  readonly mixKeys: readonly EpochKey[];
+  /** Unix seconds. */
+  readonly published: number;
+}
+
+/** One node in a consensus (spec consensus 4). */
+export interface NodeEntry {
+  /** Hex SHA-256 of the identity public key. */
+  readonly id: string;
+  /** Mail domain; the node's address is `secure@name`. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly smtp: SmtpEndpoint;
+  /** Hex SHA-256 of the SubjectPublicKeyInfo of the node's TLS certificate. */
+  readonly tlsPin: string;
+  /** '' = none. */
+  readonly family: string;
+  /** Mail domains served as delivery gateway. */
+  readonly domains: readonly string[];
+  /** 1 … hops; 0 = no mix. */
+  readonly layer: number;
+  /** Base64 of the KEM public key for the consensus's epoch; '' = no mix. */
+  readonly mixKey: string;
+}
+
+/** The four figures that a packet's geometry follows from, and the digest of all of it. */
+export interface ConsensusGeometry extends Pick<Geometry, 'suite' | 'hops' | 'routingBytes' | 'packetBytes'> {
+  /** Hex of `geometryDigest`: whoever derives other figures from the four notices. */
+  readonly digest: string;
+}
+
+/** What the authorities agree on for one epoch (spec consensus 4). */
+export interface Consensus {
+  readonly version: 1;
+  readonly epoch: number;
+  readonly epochSeconds: number;
+  /** Unix seconds: the epoch's start. */
+  readonly validAfter: number;
+  /** Unix seconds: the epoch's end; from then on a newer one should exist. */
+  readonly freshUntil: number;
+  /** Unix seconds: from then on nobody uses it. */
+  readonly validUntil: number;
+  readonly geometry: ConsensusGeometry;
+  /** Mean of the delay at each hop, milliseconds. */
+  readonly meanDelayMs: number;
+  /** Sorted by id. */
+  readonly nodes: readonly NodeEntry[];
+  /** Ids that no longer count, sorted. */
+  readonly revoked: readonly string[];
+  /** Hex of the 32 bytes that layers were dealt with. */
+  readonly shared: string;
+  /** Digest of the consensus before this one; '' for the first. */
+  readonly previous: string;
+}
+
+/** What a node has to know before it has seen a consensus (spec consensus 5). */
+export interface Parameters {
+  readonly version: 1;
+  readonly epochSeconds: number;
+  readonly geometry: ConsensusGeometry;
+  readonly meanDelayMs: number;
+}
+
+/** Largest signed documents, in UTF-16 code units; anything longer is refused unread. */
+export const maxDescriptorLength = 32_768;
+export const maxConsensusLength = 4_194_304;
+export const maxParametersLength = 8_192;
+
+/** Most nodes and most revoked ids in one consensus. */
+export const maxNodes = 2_000;
+
+/** Epochs for which a node publishes mix keys: the current one and the next two (spec consensus 6.2). */
+export const keyEpochsAhead = 2;
+
+/** Epochs after its own for which a consensus stays valid (spec consensus 6.1). */
+export const staleEpochs = 2;
+
+/** Epochs after its own for which a node holds a mix key (spec consensus 6.2). */
+export const keyEpochsHeld = 3;
