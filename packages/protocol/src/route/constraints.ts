@@ -1,0 +1,97 @@
+import type { Consensus, NodeEntry } from '../consensus/index.ts';
+
+/** What the author asks of a path. Nodes are named by id (64 hex digits) or by name (their mail domain). */
+export interface Constraints {
+  /** When not empty: only these. */
+  readonly include?: readonly string[];
+  /** Never these. Wins over `include` and `pinned`. */
+  readonly exclude?: readonly string[];
+  /** The hop of each layer, first layer first; `undefined` leaves a layer open. */
+  readonly pinned?: readonly (string | undefined)[];
+}
+
+/** Why a mix of a layer cannot be its hop. */
+export type Exclusion = 'revoked' | 'excluded' | 'not-included' | 'not-pinned' | 'family';
+
+export type RefusalReason =
+  | 'too-many-pins'
+  | 'unknown-node'
+  | 'wrong-layer'
+  | 'pin-not-allowed'
+  | 'empty-layer'
+  | 'family-conflict';
+
+/** No path is left, and the first layer where that shows. */
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly reason: RefusalReason;
+  /** 1 is the first hop. */
+  readonly layer: number;
+}
+
+/** The mixes of one layer, parted by the constraints; the family rule is not applied yet. */
+export interface Layer {
+  readonly layer: number;
+  readonly eligible: readonly NodeEntry[];
+  readonly excluded: readonly { readonly node: NodeEntry; readonly why: Exclusion }[];
+}
+
+/** Parts each layer's mixes into eligible and excluded (spec route 2). Total: an impossible pin leaves its layer empty. */
+export function layersOf(consensus: Consensus, constraints: Constraints): Layer[] {
+  const mixes = consensus.nodes.filter((node) => node.roles.includes('mix'));
+  return Array.from({ length: consensus.geometry.hops }, (_, index) => {
+    const judged = mixes
+      .filter((node) => node.layer === index + 1)
+      .map((node) => ({ node, why: exclusion(node, constraints, index, consensus.revoked) }));
+    return {
+      layer: index + 1,
+      eligible: judged.flatMap(({ node, why }) => (why === undefined ? [node] : [])),
+      excluded: judged.flatMap(({ node, why }) => (why === undefined ? [] : [{ node, why }])),
+    };
+  });
+}
+
+/** The refusal that the constraints alone cause, before the family rule, or none. */
+export function refusalOf(
+  consensus: Consensus,
+  constraints: Constraints,
+  layers: readonly Layer[],
+): Refusal | undefined {
+  for (const [index, pin] of (constraints.pinned ?? []).entries()) {
+    if (pin === undefined) continue;
+    const layer = index + 1;
+    const named = consensus.nodes.filter((node) => names(pin, node));
+    if (index >= layers.length) return { kind: 'refused', reason: 'too-many-pins', layer };
+    if (named.length === 0) return { kind: 'refused', reason: 'unknown-node', layer };
+    if (!named.some((node) => node.layer === layer)) return { kind: 'refused', reason: 'wrong-layer', layer };
+    if (layers[index]?.eligible.length === 0) return { kind: 'refused', reason: 'pin-not-allowed', layer };
+  }
+  const empty = layers.find(({ eligible }) => eligible.length === 0);
+  return empty === undefined ? undefined : { kind: 'refused', reason: 'empty-layer', layer: empty.layer };
+}
+
+/** The names in `include` and `exclude` that fit no node of the consensus: perhaps a spelling mistake. */
+export function unmatchedNames(consensus: Consensus, { include = [], exclude = [] }: Constraints): string[] {
+  return [...new Set([...include, ...exclude])].filter(
+    (name) => !consensus.nodes.some((node) => names(name, node)),
+  );
+}
+
+function exclusion(
+  node: NodeEntry,
+  { include = [], exclude = [], pinned = [] }: Constraints,
+  index: number,
+  revoked: readonly string[],
+): Exclusion | undefined {
+  const pin = pinned[index];
+  if (revoked.includes(node.id)) return 'revoked';
+  if (exclude.some((name) => names(name, node))) return 'excluded';
+  if (include.length > 0 && !include.some((name) => names(name, node))) return 'not-included';
+  if (pin !== undefined && !names(pin, node)) return 'not-pinned';
+  return undefined;
+}
+
+function names(text: string, node: NodeEntry): boolean {
+  const wanted = text.toLowerCase();
+  return wanted === node.id || wanted === node.name;
+}

@@ -1,0 +1,248 @@
+import { hash } from 'node:crypto';
+import { fc, test as property } from '@fast-check/vitest';
+import { describe, expect, test } from 'vitest';
+import type { Consensus, NodeEntry } from '../consensus/index.ts';
+import type { Random } from '../primitives/index.ts';
+import { type Constraints, chooseRoute, explainRoute, planRoutes } from './index.ts';
+
+/** Chance from a seed: SHA-256 in counter mode. */
+function seeded(seed: string): Random {
+  let counter = 0;
+  return {
+    bytes(length) {
+      const blocks = Array.from({ length: Math.ceil(length / 32) }, () =>
+        hash('sha256', `${seed}:${counter++}`, 'buffer'),
+      );
+      return new Uint8Array(Buffer.concat(blocks).subarray(0, length));
+    },
+  };
+}
+
+/** Layers as lists of families; the mix at layer 2, place 0 is called m2-0.test. */
+function consensusOf(layers: readonly (readonly string[])[], revoked: readonly string[] = []): Consensus {
+  const nodes = layers.flatMap((families, layer) =>
+    families.map(
+      (family, place): NodeEntry => ({
+        id: hash('sha256', `${layer}-${place}`),
+        name: `m${layer + 1}-${place}.test`,
+        roles: ['mix'],
+        smtp: { host: '127.0.0.1', port: 2525 },
+        tlsPin: '00'.repeat(32),
+        family,
+        domains: [],
+        layer: layer + 1,
+        mixKey: 'AA==',
+      }),
+    ),
+  );
+  const gateway = {
+    ...nodes[0],
+    id: 'ff'.repeat(32),
+    name: 'b.test',
+    roles: ['delivery'],
+    layer: 0,
+    mixKey: '',
+  };
+  return {
+    version: 1,
+    epoch: 1,
+    epochSeconds: 3600,
+    validAfter: 3600,
+    freshUntil: 7200,
+    validUntil: 10_800,
+    geometry: { suite: 1, hops: layers.length, routingBytes: 64, packetBytes: 32_768, digest: '' },
+    meanDelayMs: 200,
+    nodes: [...nodes, gateway as NodeEntry].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    revoked: [...revoked],
+    shared: '',
+    previous: '',
+  };
+}
+
+const idOf = (consensus: Consensus, name: string): string =>
+  consensus.nodes.find((node) => node.name === name)?.id ?? '';
+
+/** The judge: every path, walked. */
+function walk(consensus: Consensus, allowed: (node: NodeEntry) => boolean = () => true): string[][] {
+  let paths: NodeEntry[][] = [[]];
+  for (let layer = 1; layer <= consensus.geometry.hops; layer++) {
+    const mixes = consensus.nodes.filter((node) => node.layer === layer && allowed(node));
+    paths = paths.flatMap((path) =>
+      mixes
+        .filter(({ family }) => family === '' || !path.some((hop) => hop.family === family))
+        .map((mix) => [...path, mix]),
+    );
+  }
+  return paths.map((path) => path.map(({ name }) => name));
+}
+
+const family = fc.constantFrom('', 'f', 'g', 'h');
+const layers = fc.array(fc.array(family, { maxLength: 4 }), { minLength: 1, maxLength: 4 });
+
+describe('the distribution', () => {
+  property.prop([layers])('counts and probabilities are those of walking every path', (given) => {
+    const consensus = consensusOf(given);
+    const walked = walk(consensus);
+    const explained = explainRoute(consensus, {});
+    expect(explained.paths).toBe(walked.length);
+    for (const { layer, eligible } of explained.layers) {
+      for (const { name, probability } of eligible) {
+        const through = walked.filter((path) => path[layer - 1] === name).length;
+        expect(probability).toBeCloseTo(walked.length === 0 ? 0 : through / walked.length, 12);
+      }
+      const sum = eligible.reduce((total, { probability }) => total + probability, 0);
+      expect(sum).toBeCloseTo(walked.length === 0 ? 0 : 1, 12);
+    }
+  });
+
+  property.prop([layers, fc.string()])(
+    'every path drawn is admissible, and none is drawn when none is',
+    (given, seed) => {
+      const consensus = consensusOf(given);
+      const walked = walk(consensus);
+      const route = chooseRoute(consensus, {}, seeded(seed));
+      if (walked.length === 0) expect(route.kind).toBe('refused');
+      else expect(walked).toContainEqual(route.kind === 'route' ? route.hops.map(({ name }) => name) : []);
+    },
+  );
+
+  test('every rank of the list is a different path', () => {
+    const consensus = consensusOf([
+      ['f', 'f', 'g', ''],
+      ['f', 'g', 'g', ''],
+      ['h', 'g', '', 'f'],
+    ]);
+    const walked = walk(consensus);
+    const plan = planRoutes(consensus, {});
+    if (plan.kind !== 'plan') throw new Error(plan.reason);
+    expect(plan.paths).toBe(BigInt(walked.length));
+    const drawn = Array.from({ length: walked.length }, (_, rank) =>
+      plan.choose({ bytes: (length) => new Uint8Array(length).fill(rank, length - 1) }),
+    );
+    const names = drawn.map((path) => path.map(({ name }) => name));
+    expect(names.map(String).sort()).toEqual(walked.map(String).sort());
+  });
+
+  test('draws are uniform over the paths (chi-square, fixed seed)', () => {
+    const consensus = consensusOf([
+      ['f', 'f', 'g'],
+      ['f', 'g', ''],
+      ['h', 'g', 'f'],
+    ]);
+    const walked = walk(consensus).map(String);
+    const plan = planRoutes(consensus, {});
+    if (plan.kind !== 'plan') throw new Error(plan.reason);
+    const random = seeded('uniform over paths');
+    const draws = 500 * walked.length;
+    const seen = new Map<string, number>();
+    for (let draw = 0; draw < draws; draw++) {
+      const path = String(plan.choose(random).map(({ name }) => name));
+      seen.set(path, (seen.get(path) ?? 0) + 1);
+    }
+    expect([...seen.keys()].sort()).toEqual([...walked].sort());
+    const chiSquare = [...seen.values()].reduce((sum, count) => sum + (count - 500) ** 2 / 500, 0);
+    // 99.9 % quantile by Wilson and Hilferty; a picker that draws layer after layer without weights is far above it.
+    const freedom = walked.length - 1;
+    expect(chiSquare).toBeLessThan(
+      freedom * (1 - 2 / (9 * freedom) + 3.09 * Math.sqrt(2 / (9 * freedom))) ** 3,
+    );
+  });
+
+  test('counts beyond 2^53 stay exact', () => {
+    const consensus = consensusOf(new Array(8).fill(new Array(200).fill('')));
+    const plan = planRoutes(consensus, {});
+    expect(plan.kind === 'plan' && plan.paths).toBe(200n ** 8n);
+    const route = chooseRoute(consensus, {}, seeded('large'));
+    expect(route.kind === 'route' && route.hops.map(({ layer }) => layer)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  test('expected latency is the sum of the mean delays', () => {
+    expect(explainRoute(consensusOf([[''], [''], ['']]), {}).expectedLatencyMs).toBe(600);
+    expect(explainRoute(consensusOf([[''], [''], ['']]), {}, 50).expectedLatencyMs).toBe(150);
+  });
+});
+
+describe('constraints', () => {
+  const consensus = consensusOf([
+    ['f', '', ''],
+    ['f', 'g', ''],
+    ['g', 'h', ''],
+  ]);
+  const refusedBy = (constraints: Constraints, of: Consensus = consensus): unknown => {
+    const route = chooseRoute(of, constraints, seeded('refused'));
+    const { refused } = explainRoute(of, constraints);
+    expect(refused).toEqual(route.kind === 'refused' ? route : undefined);
+    return route.kind === 'refused' ? [route.reason, route.layer] : route.kind;
+  };
+
+  test('include, exclude and pins hold, by name and by id', () => {
+    const m2 = idOf(consensus, 'm2-1.test');
+    const constraints = {
+      exclude: ['m1-0.test', idOf(consensus, 'm3-2.test')],
+      pinned: [undefined, m2.toUpperCase()],
+    };
+    for (let round = 0; round < 50; round++) {
+      const route = chooseRoute(consensus, constraints, seeded(`constrained ${round}`));
+      const names = route.kind === 'route' ? route.hops.map(({ name }) => name) : [];
+      expect(names[0]).not.toBe('m1-0.test');
+      expect(names.slice(1)).toEqual(['m2-1.test', 'm3-1.test']);
+    }
+    const { layers, paths } = explainRoute(consensus, constraints);
+    expect(paths).toBe(2);
+    expect(layers[0]?.excluded).toMatchObject([{ name: 'm1-0.test', why: 'excluded' }]);
+    expect(layers[1]?.excluded.map(({ why }) => why)).toEqual(['not-pinned', 'not-pinned']);
+    expect(layers[2]?.excluded).toContainEqual({
+      id: idOf(consensus, 'm3-0.test'),
+      name: 'm3-0.test',
+      why: 'family',
+    });
+  });
+
+  test('include leaves nothing else', () => {
+    const include = ['m1-1.test', 'm2-2.test', 'm3-0.test', 'm3-1.test'];
+    const { layers, paths } = explainRoute(consensus, { include });
+    expect(paths).toBe(2);
+    expect(layers.flatMap(({ eligible }) => eligible.map(({ name }) => name)).sort()).toEqual(include);
+    expect(layers[0]?.excluded.every(({ why }) => why === 'not-included')).toBe(true);
+  });
+
+  test('names that fit no node are told', () => {
+    const { unmatched } = explainRoute(consensus, {
+      include: ['m1-0.test', 'm9.test'],
+      exclude: ['m8.test'],
+    });
+    expect(unmatched).toEqual(['m9.test', 'm8.test']);
+  });
+
+  test('a revoked mix is no hop', () => {
+    const revoked = [idOf(consensus, 'm1-1.test')];
+    const without = consensusOf(
+      [
+        ['f', '', ''],
+        ['f', 'g', ''],
+        ['g', 'h', ''],
+      ],
+      revoked,
+    );
+    expect(explainRoute(without, {}).layers[0]?.excluded).toMatchObject([
+      { name: 'm1-1.test', why: 'revoked' },
+    ]);
+    expect(refusedBy({ pinned: ['m1-1.test'] }, without)).toEqual(['pin-not-allowed', 1]);
+  });
+
+  test('what leaves nothing is refused with reason and layer', () => {
+    expect(refusedBy({ pinned: [undefined, 'nobody.test'] })).toEqual(['unknown-node', 2]);
+    expect(refusedBy({ pinned: ['m2-0.test'] })).toEqual(['wrong-layer', 1]);
+    expect(refusedBy({ pinned: [undefined, undefined, 'b.test'] })).toEqual(['wrong-layer', 3]);
+    expect(refusedBy({ pinned: [undefined, undefined, undefined, 'm1-0.test'] })).toEqual([
+      'too-many-pins',
+      4,
+    ]);
+    expect(refusedBy({ pinned: ['m1-0.test'], exclude: ['m1-0.test'] })).toEqual(['pin-not-allowed', 1]);
+    expect(refusedBy({ include: ['m1-0.test', 'm3-0.test'] })).toEqual(['empty-layer', 2]);
+    expect(refusedBy({ pinned: ['m1-0.test', 'm2-0.test'] })).toEqual(['family-conflict', 2]);
+    expect(refusedBy({ pinned: [undefined, 'm2-1.test', 'm3-0.test'] })).toEqual(['family-conflict', 3]);
+    expect(refusedBy({})).toBe('route');
+    expect(refusedBy({}, consensusOf([[''], [], ['']]))).toEqual(['empty-layer', 2]);
+  });
+});
