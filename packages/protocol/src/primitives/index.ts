@@ -1,1 +1,22 @@
-export {};
+export { ed25519 } from './ed25519.ts';
+export { sha256 } from './hash.ts';
+export {
+  type HpkeContext,
+  type HpkeRecipient,
+  type HpkeSender,
+  type HpkeSetting,
+  hpkeSetting,
+  setupRecipient,
+  setupSender,
+} from './hpke.ts';
+export { decryptLioness, encryptLioness, type LionessBlock, lionessKeyBytes } from './lioness.ts';
+export type { Aead, Encapsulated, StreamCipher } from './provider.ts';
+export { below, exponential, type Random, systemRandom, uniform } from './random.ts';
+export {
+  encapsulateXWing,
+  loadXWing,
+  type XWingKey,
+  xwingCiphertextBytes,
+  xwingPublicKeyBytes,
+  xwingSeedBytes,
+} from './xwing.ts';
