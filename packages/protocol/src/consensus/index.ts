@@ -1,3 +1,26 @@
+export {
+  type AuthorityKey,
+  assertTrust,
+  formatAuthorityKey,
+  parseAuthorityKey,
+  type Trust,
+} from './authorities.ts';
+export {
+  addSignature,
+  type ConsensusReader,
+  type ConsensusRefusal,
+  consensusDigest,
+  encodeConsensus,
+  signConsensus,
+  type VerifiedConsensus,
+  verifyConsensus,
+} from './consensus.ts';
+export {
+  type DescriptorRefusal,
+  signDescriptor,
+  type VerifiedDescriptor,
+  verifyDescriptor,
+} from './descriptor.ts';
 export type {
   Consensus,
   ConsensusGeometry,
@@ -17,3 +40,12 @@ export {
   maxParametersLength,
   staleEpochs,
 } from './documents.ts';
+export { writeGeometry } from './geometry.ts';
+export {
+  type ParametersRefusal,
+  signParameters,
+  type VerifiedParameters,
+  verifyParameters,
+} from './parameters.ts';
+export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
+export { type Agenda, tabulate } from './tabulate.ts';

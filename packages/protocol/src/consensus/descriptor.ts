@@ -1,0 +1,65 @@
+import { decodeBase64, encodeBase64 } from '../codec/base64.ts';
+import { checkSignatures, formatNote, noteKey, parseNote, signText } from '../codec/note.ts';
+import { ProtocolError } from '../errors.ts';
+import { ed25519, encapsulateXWing } from '../primitives/index.ts';
+import { type Descriptor, maxDescriptorLength } from './documents.ts';
+import { descriptorShape, nodeId } from './schema.ts';
+import { compareText } from './shape.ts';
+import { decodeText, encodeText, type Form } from './text.ts';
+
+const form: Form<Descriptor> = { origin: 'postern.descriptor/v1', shape: descriptorShape };
+
+export type DescriptorRefusal = 'oversized' | 'malformed' | 'unknown-version' | 'bad-signature';
+
+export type VerifiedDescriptor =
+  | { readonly kind: 'descriptor'; readonly descriptor: Descriptor; readonly id: string }
+  | { readonly kind: 'refused'; readonly reason: DescriptorRefusal; readonly detail: string };
+
+/**
+ * A descriptor as a signed note, under the node's name and identity key (spec consensus 3). Its sets are put in order. Throws
+ * `ProtocolError` when it is no descriptor, or `seed` (32 bytes) does not belong to its identity key.
+ */
+export function signDescriptor(descriptor: Descriptor, seed: Uint8Array): string {
+  if (encodeBase64(ed25519.publicKey(seed)) !== descriptor.identityKey)
+    throw new ProtocolError('wrong-key', 'the seed does not belong to the identity key in the descriptor');
+  const text = encodeText(form, inOrder(descriptor));
+  return formatNote({ text, signatures: [signText(text, { name: descriptor.name, seed })] });
+}
+
+/** Reads a signed descriptor and checks that its own identity key signed it, alone, and that its mix keys can be used. */
+export function verifyDescriptor(signed: string): VerifiedDescriptor {
+  if (signed.length > maxDescriptorLength)
+    return refused('oversized', `it is longer than ${maxDescriptorLength} characters`);
+  const note = parseNote(signed, maxDescriptorLength);
+  if (note === undefined) return refused('malformed', 'it is no signed note');
+  const decoded = decodeText(form, note.text);
+  if (decoded.kind === 'refused') return decoded;
+  const { name, identityKey } = decoded.value;
+  const key = noteKey(name, decodeBase64(identityKey) ?? new Uint8Array(32));
+  if (note.signatures.length !== 1) return refused('malformed', 'it has more than one signature');
+  const verdict = checkSignatures(note, [key]);
+  if (verdict.kind !== 'checked' || verdict.keys.length !== 1)
+    return refused('bad-signature', 'it is not signed by its own identity key');
+  if (!decoded.value.mixKeys.every(({ key }) => isMixKey(key)))
+    return refused('malformed', 'a mix key is no public key of the KEM');
+  return { kind: 'descriptor', descriptor: decoded.value, id: nodeId(identityKey) };
+}
+
+/** A key that nobody can encapsulate to would stop whoever draws its node for a path. */
+function isMixKey(key: string): boolean {
+  const publicKey = decodeBase64(key);
+  return publicKey !== undefined && encapsulateXWing(publicKey) !== undefined;
+}
+
+function inOrder(descriptor: Descriptor): Descriptor {
+  return {
+    ...descriptor,
+    roles: [...descriptor.roles].sort(compareText),
+    domains: [...descriptor.domains].sort(compareText),
+    mixKeys: [...descriptor.mixKeys].sort((a, b) => a.epoch - b.epoch),
+  };
+}
+
+function refused(reason: DescriptorRefusal, detail: string): VerifiedDescriptor {
+  return { kind: 'refused', reason, detail };
+}

@@ -1,0 +1,167 @@
+import { decodeBase64 } from '../codec/base64.ts';
+import { encodeHex } from '../codec/hex.ts';
+import { sha256, xwingPublicKeyBytes } from '../primitives/index.ts';
+import type {
+  Consensus,
+  ConsensusGeometry,
+  Descriptor,
+  EpochKey,
+  NodeEntry,
+  Parameters,
+  Role,
+  SmtpEndpoint,
+} from './documents.ts';
+import { maxNodes, staleEpochs } from './documents.ts';
+import {
+  ascending,
+  base64Of,
+  compareText,
+  hexDigest,
+  integer,
+  object,
+  oneOf,
+  orEmpty,
+  refuse,
+  type Shape,
+  text,
+} from './shape.ts';
+
+const maxEpoch = 2 ** 32 - 1;
+const week = 604_800;
+
+const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const domainPattern = new RegExp(`^(?=.{1,253}$)(?=.*[a-z])${label}(?:\\.${label})*$`);
+const domain = text((value) => domainPattern.test(value), 'domain name');
+const host = text(isHost, 'domain name or IP address');
+const family = orEmpty(text((value) => /^[a-z0-9][a-z0-9._-]{0,62}$/.test(value), 'family name'));
+
+const epoch = integer(0, maxEpoch);
+const epochSeconds = integer(1, week);
+const time = integer(0, maxEpoch * week);
+const meanDelayMs = integer(0, 86_400_000);
+const smtp = object<SmtpEndpoint>({ host, port: integer(1, 65_535) });
+const roles = ascending<Role>(oneOf('delivery', 'mix'), 2, compareText);
+const domains = ascending(domain, 64, compareText);
+
+const geometry = object<ConsensusGeometry>({
+  suite: integer(0, 255),
+  hops: integer(1, 16),
+  routingBytes: integer(1, 65_535),
+  packetBytes: integer(1, 1_048_576),
+  digest: hexDigest,
+});
+
+const descriptorMembers = object<Descriptor>({
+  version: oneOf(1),
+  name: domain,
+  roles,
+  identityKey: base64Of(32),
+  smtp,
+  tlsPin: hexDigest,
+  family,
+  domains,
+  mixKeys: ascending(
+    object<EpochKey>({ epoch, key: base64Of(xwingPublicKeyBytes) }),
+    8,
+    (a, b) => a.epoch - b.epoch,
+  ),
+  published: time,
+});
+
+/** Spec consensus 3. */
+export const descriptorShape: Shape<Descriptor> = (value, at) => {
+  const descriptor = descriptorMembers(value, at);
+  rolesFit(descriptor, descriptor.mixKeys.length > 0, at);
+  return descriptor;
+};
+
+const entryMembers = object<NodeEntry>({
+  id: hexDigest,
+  name: domain,
+  roles,
+  smtp,
+  tlsPin: hexDigest,
+  family,
+  domains,
+  layer: integer(0, 16),
+  mixKey: orEmpty(base64Of(xwingPublicKeyBytes)),
+});
+
+const entry: Shape<NodeEntry> = (value, at) => {
+  const node = entryMembers(value, at);
+  rolesFit(node, node.mixKey !== '', at);
+  if (node.layer > 0 !== node.roles.includes('mix')) refuse(`${at}.layer`, 'does not fit the roles');
+  return node;
+};
+
+const consensusMembers = object<Consensus>({
+  version: oneOf(1),
+  epoch,
+  epochSeconds,
+  validAfter: time,
+  freshUntil: time,
+  validUntil: time,
+  geometry,
+  meanDelayMs,
+  nodes: ascending(entry, maxNodes, (a, b) => compareText(a.id, b.id)),
+  revoked: ascending(hexDigest, maxNodes, compareText),
+  shared: hexDigest,
+  previous: orEmpty(hexDigest),
+});
+
+/** Spec consensus 4. */
+export const consensusShape: Shape<Consensus> = (value, at) => {
+  const consensus = consensusMembers(value, at);
+  const { validAfter, freshUntil, validUntil, nodes, geometry, revoked } = consensus;
+  if (validAfter !== consensus.epoch * consensus.epochSeconds)
+    refuse('validAfter', 'is not the start of the epoch');
+  if (freshUntil !== validAfter + consensus.epochSeconds) refuse('freshUntil', 'is not the end of the epoch');
+  if (validUntil < freshUntil || validUntil > freshUntil + staleEpochs * consensus.epochSeconds)
+    refuse('validUntil', `is not within ${staleEpochs} epochs of freshUntil`);
+  if (nodes.some(({ layer }) => layer > geometry.hops)) refuse('nodes', 'name a layer beyond the last hop');
+  if (nodes.some(({ id }) => revoked.includes(id))) refuse('nodes', 'name a revoked one');
+  unrepeated(
+    nodes.map(({ name }) => name),
+    'name',
+  );
+  unrepeated(
+    nodes.flatMap((node) => node.domains),
+    'served domain',
+  );
+  return consensus;
+};
+
+/** Spec consensus 5. */
+export const parametersShape: Shape<Parameters> = object<Parameters>({
+  version: oneOf(1),
+  epochSeconds,
+  geometry,
+  meanDelayMs,
+});
+
+/** A node's id: hex SHA-256 of its identity public key, given in base64. */
+export function nodeId(identityKey: string): string {
+  const bytes = decodeBase64(identityKey);
+  return bytes?.length === 32 ? encodeHex(sha256(bytes)) : refuse('identityKey', 'is no base64 of 32 bytes');
+}
+
+/** A mix has mix keys, a delivery gateway serves domains, and a node is at least one of them. */
+function rolesFit(node: Pick<Descriptor, 'roles' | 'domains'>, hasMixKeys: boolean, at: string): void {
+  if (node.roles.length === 0) refuse(at, 'has no role');
+  if (node.roles.includes('mix') !== hasMixKeys) refuse(at, 'does not have mix keys exactly if it is a mix');
+  if (node.roles.includes('delivery') !== node.domains.length > 0)
+    refuse(at, 'does not serve domains exactly if it delivers');
+}
+
+function unrepeated(values: readonly string[], what: string): void {
+  if (new Set(values).size !== values.length) refuse('nodes', `share a ${what}`);
+}
+
+/** A domain name or an IP address, in the one spelling that the URL standard gives it. */
+function isHost(value: string): boolean {
+  if (!/^[0-9a-z.:-]{1,253}$/.test(value)) return false;
+  const bracketed = value.includes(':') ? `[${value}]` : value;
+  const parsed = URL.parse(`http://${bracketed}/`);
+  if (parsed?.hostname !== bracketed) return false;
+  return domainPattern.test(value) || value.includes(':') || /^[0-9.]+$/.test(value);
+}
