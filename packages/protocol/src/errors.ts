@@ -5,6 +5,7 @@ export type ProtocolErrorCode =
   | 'wrong-path'
   | 'wrong-domain'
   | 'wrong-key'
+  | 'wrong-surb'
   | 'wrong-encoding'
   | 'wrong-document'
   | 'wrong-authority';
