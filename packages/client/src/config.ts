@@ -1,0 +1,171 @@
+import { access } from 'node:fs/promises';
+import { parseMailbox } from '@postern/mail';
+import { parseAuthorityKey } from '@postern/protocol/consensus';
+import { longestMeanMs } from '@postern/protocol/strategy';
+import { domainName, duration, parseConfig, readToml } from '@postern/runtime';
+import { z } from 'zod';
+import { ClientError } from './errors.ts';
+
+export interface ClientConfig {
+  /** The author's own: `alice@a.test`. */
+  readonly mailbox: string;
+  /** The name given in EHLO; never the machine's. */
+  readonly ehlo: string;
+  readonly directory: {
+    readonly urls: readonly string[];
+    /** Verifier keys: `name+keyid+base64`. */
+    readonly authorities: readonly string[];
+    readonly threshold: number;
+  };
+  readonly route: { readonly include: readonly string[]; readonly exclude: readonly string[] };
+  readonly send: {
+    /** How long `send` and `flush` try, milliseconds. */
+    readonly timeoutMs: number;
+    /** How long a message may be on its way, milliseconds. */
+    readonly expiryMs: number;
+    /** SMTP connections at once. */
+    readonly connections: number;
+    /** Mean delay at each hop, milliseconds; the consensus's when absent. */
+    readonly meanDelayMs?: number;
+    readonly sentCopy: boolean;
+  };
+}
+
+const ownMailbox = z.string().transform((text, context) => {
+  const mailbox = parseMailbox(text);
+  if (mailbox !== undefined) return `${mailbox.local}@${mailbox.domain}`;
+  context.addIssue({ code: 'custom', message: 'is no mailbox; write for example "alice@a.example"' });
+  return z.NEVER;
+});
+
+const authority = z.string().superRefine((vkey, context) => {
+  try {
+    parseAuthorityKey(vkey);
+  } catch {
+    context.addIssue({
+      code: 'custom',
+      message: 'is no authority key; copy the line name+keyid+key that the authority publishes',
+    });
+  }
+});
+
+const directory = z
+  .strictObject({
+    urls: z
+      .array(z.url({ protocol: /^https?$/, error: 'is no http or https URL' }))
+      .min(1, 'needs at least one URL'),
+    authorities: z.array(authority).min(1, 'needs at least one authority key'),
+    threshold: z.int().min(1, 'is at least 1'),
+  })
+  .superRefine(({ authorities, threshold }, context) => {
+    const names = new Set(authorities.map((vkey) => vkey.split('+')[0]));
+    if (threshold <= names.size) return;
+    const message = `is more than the ${names.size} authorities listed`;
+    context.addIssue({ code: 'custom', path: ['threshold'], message });
+  });
+
+const meanDelay = duration.refine(
+  (ms) => ms > 0 && ms <= longestMeanMs,
+  'is more than 0 and at most one day, for example "200ms"',
+);
+
+const schema = z
+  .strictObject({
+    mailbox: ownMailbox,
+    ehlo: domainName.optional(),
+    directory,
+    route: z
+      .strictObject({
+        include: z.array(z.string()).default([]),
+        exclude: z.array(z.string()).default([]),
+      })
+      .prefault({}),
+    send: z
+      .strictObject({
+        timeout: duration.prefault('5m'),
+        expiry: duration
+          .refine((ms) => ms >= 3_600_000 && ms <= 30 * 86_400_000, 'is from "1h" to "30d"')
+          .prefault('5d'),
+        connections: z.int().min(1).max(32, 'is at most 32').default(4),
+        mean_delay: meanDelay.optional(),
+        sent_copy: z.boolean().default(true),
+      })
+      .prefault({}),
+  })
+  .transform(
+    ({ mailbox, ehlo, directory, route, send }): ClientConfig => ({
+      mailbox,
+      ehlo: ehlo ?? mailbox.slice(mailbox.lastIndexOf('@') + 1),
+      directory,
+      route,
+      send: {
+        timeoutMs: send.timeout,
+        expiryMs: send.expiry,
+        connections: send.connections,
+        sentCopy: send.sent_copy,
+        ...(send.mean_delay === undefined ? {} : { meanDelayMs: send.mean_delay }),
+      },
+    }),
+  );
+
+/** Data into a configuration. Throws `ConfigError` with every mistake at once; `source` names the file in it. */
+export function parseClientConfig(input: unknown, source = 'the configuration'): ClientConfig {
+  return parseConfig(schema as z.ZodType<ClientConfig>, input, source);
+}
+
+/** Reads `config.toml`. Throws `ClientError` `no-config`, or `ConfigError`. */
+export async function readClientConfig(path: string): Promise<ClientConfig> {
+  try {
+    await access(path);
+  } catch (cause) {
+    throw new ClientError('no-config', `there is no configuration at ${path}`, {
+      cause,
+      hint: 'Make one: postern init --mailbox YOU@YOUR.DOMAIN --directory-url URL --authority KEY --threshold N',
+    });
+  }
+  return parseClientConfig(await readToml(path), path);
+}
+
+/** What `postern init` writes: the settings given, and the others with their defaults as comments. */
+export function formatClientConfig(config: {
+  mailbox: string;
+  urls: readonly string[];
+  authorities: readonly string[];
+  threshold: number;
+}): string {
+  const list = (items: readonly string[]): string =>
+    `[\n${items.map((item) => `  ${JSON.stringify(item)},\n`).join('')}]`;
+  return `# Postern: settings of one mail user.
+# Durations are written as "200ms", "5s", "10m", "3h" or "2d".
+
+# Your mailbox. Messages are sent from it unless --as names another of your own keys.
+mailbox = ${JSON.stringify(config.mailbox)}
+
+# The name given to the first mix in EHLO. Default: the domain of the mailbox.
+# ehlo = ${JSON.stringify(config.mailbox.slice(config.mailbox.lastIndexOf('@') + 1))}
+
+[directory]
+# Where the consensus is fetched; any one is enough, they are tried in random order.
+urls = ${list(config.urls)}
+# Keys of the authorities that you trust, and how many of them must have signed.
+authorities = ${list(config.authorities)}
+threshold = ${config.threshold}
+
+[route]
+# Mixes by name or id. Whoever sets these chooses paths unlike everyone else's; leave them empty without a reason.
+# include = []
+# exclude = []
+
+[send]
+# How long send and flush try to hand packets over before they leave the rest in the outbox.
+# timeout = "5m"
+# How long a message may be on its way before its parts are dropped.
+# expiry = "5d"
+# SMTP connections at once.
+# connections = 4
+# Mean delay at each mix. Default: the consensus's.
+# mean_delay = "200ms"
+# Keep a copy of what you send, sealed to your own key.
+# sent_copy = true
+`;
+}

@@ -1,0 +1,51 @@
+import { ExitCode } from '@postern/runtime';
+
+/**
+ * What keeps a command from being done.
+ *
+ * - `no-config`: there is no configuration yet
+ * - `exists`: something is there already and is not replaced unasked
+ * - `bad-file`: a file does not hold what it should
+ * - `exposed`: others may read a file that holds a secret
+ * - `no-key`: no key for a mailbox
+ * - `key-conflict`, `domain-conflict`: another key or record is pinned already
+ * - `wrong-passphrase`: a passphrase is missing or wrong
+ * - `wrong-use`: arguments that do not go together
+ */
+export type ClientErrorCode =
+  | 'no-config'
+  | 'exists'
+  | 'bad-file'
+  | 'exposed'
+  | 'no-key'
+  | 'key-conflict'
+  | 'domain-conflict'
+  | 'wrong-passphrase'
+  | 'wrong-use';
+
+const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
+  'no-config': ExitCode.config,
+  exists: ExitCode.failure,
+  'bad-file': ExitCode.dataError,
+  exposed: ExitCode.noPermission,
+  'no-key': ExitCode.dataError,
+  'key-conflict': ExitCode.dataError,
+  'domain-conflict': ExitCode.dataError,
+  'wrong-passphrase': ExitCode.noPermission,
+  'wrong-use': ExitCode.usage,
+};
+
+/** Something that the person in front can mend. The message says what is wrong, the hint what to do. */
+export class ClientError extends Error {
+  override readonly name = 'ClientError';
+  readonly code: ClientErrorCode;
+  readonly exitCode: number;
+  readonly hint?: string;
+
+  constructor(code: ClientErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.exitCode = exitCodes[code];
+    if (options.hint !== undefined) this.hint = options.hint;
+  }
+}

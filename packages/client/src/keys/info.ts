@@ -1,0 +1,61 @@
+import type { PrivateKey, PublicKey } from 'openpgp';
+import { fingerprintOf, flawOf, mailboxesOf } from './certificate.ts';
+import type { KeyFiles } from './files.ts';
+
+/**
+ * What a key is to its holder. `own`: the secret key of one of their mailboxes. `retired`: a secret key that another has
+ * replaced; it still opens old messages. `pinned`: somebody else's certificate.
+ */
+export type KeyKind = 'own' | 'retired' | 'pinned';
+
+export interface KeyInfo {
+  readonly mailbox: string;
+  readonly fingerprint: string;
+  readonly kind: KeyKind;
+  readonly created: Date;
+  readonly expires: Date | null;
+  /** Whether a passphrase protects the secret key; absent for a certificate. */
+  readonly protected?: boolean;
+  /** Why it cannot be used now: `is revoked`, `expired on …`. */
+  readonly flaw?: string;
+}
+
+/** Every key that is here: pinned and own by mailbox, then the retired. */
+export async function listKeys(files: KeyFiles, now: Date): Promise<KeyInfo[]> {
+  const secrets = new Set(await files.fingerprints());
+  const listed: KeyInfo[] = [];
+  for (const mailbox of await files.mailboxes()) {
+    const certificate = await files.certificate(mailbox);
+    if (certificate === undefined) continue;
+    const fingerprint = fingerprintOf(certificate);
+    const secret = secrets.delete(fingerprint) ? await files.secret(fingerprint) : undefined;
+    listed.push(await describe(mailbox, secret ?? certificate, secret === undefined ? 'pinned' : 'own', now));
+  }
+  for (const fingerprint of secrets) {
+    const secret = await files.secret(fingerprint);
+    if (secret === undefined) continue;
+    const [mailbox = ''] = await mailboxesOf(secret, now);
+    listed.push(await describe(mailbox, secret, 'retired', now));
+  }
+  return listed;
+}
+
+/** A key as it is shown. */
+export async function describe(
+  mailbox: string,
+  key: PublicKey | PrivateKey,
+  kind: KeyKind,
+  now: Date,
+): Promise<KeyInfo> {
+  const expires = await key.getExpirationTime();
+  const flaw = await flawOf(key, now);
+  return {
+    mailbox,
+    fingerprint: fingerprintOf(key),
+    kind,
+    created: key.getCreationTime(),
+    expires: expires instanceof Date ? expires : null,
+    ...(key.isPrivate() ? { protected: !key.isDecrypted() } : {}),
+    ...(flaw === undefined ? {} : { flaw }),
+  };
+}
