@@ -7,41 +7,26 @@ export interface Census {
   readonly families: ReadonlyMap<string, number>;
 }
 
-/** How many ways lead through some layers with no two hops of one family, and with further families ruled out. */
+/** How many ways lead through some layers with no two hops of one family. */
 export interface PathCounter {
-  /** Paths through all these layers. */
+  /** All of them. */
   readonly all: bigint;
-  /** Paths through all these layers that avoid one family. */
+  /** Those that avoid one family. */
   without(family: string): bigint;
 }
 
 /**
- * Counts exactly, without walking the paths (spec route 3.2). Picks in which the layers of a set B agree on one family
- * number S(B) = Σ_f Π_{l∈B} n_l(f), and S({l}) = n_l; Möbius inversion over the partitions of the layers then leaves those
- * in which no two agree. Sets of layers are bit masks: the work is 3^layers, not members^layers.
+ * Counts exactly, without walking the paths (spec route 3.2): the coefficient of x₁x₂…xₕ in the product over the families f of
+ * (1 + Σ_l n_l(f)·x_l), where x_l² = 0. Leaving a family out divides by its factor.
  */
 export function countPaths(layers: readonly Census[]): PathCounter {
-  const agreeing = Array.from({ length: 1 << layers.length }, (_, mask) => {
-    const chosen = layers.filter((_, layer) => mask & (1 << layer));
-    const [first] = chosen;
-    if (first === undefined) return 0n;
-    if (chosen.length === 1) return BigInt(first.total);
-    return [...first.families.keys()].reduce((sum, family) => sum + product(chosen, family), 0n);
-  });
+  const families = new Set(layers.flatMap((layer) => [...layer.families.keys()]));
+  const membersOf = (family: string): number[] => layers.map((layer) => layer.families.get(family) ?? 0);
+  const product = alone(layers.map(withoutFamilies));
+  for (const family of families) multiply(product, membersOf(family));
   return {
-    all: invert(agreeing),
-    without: (family) =>
-      invert(
-        agreeing.map((count, mask) =>
-          mask === 0
-            ? count
-            : count -
-              product(
-                layers.filter((_, layer) => mask & (1 << layer)),
-                family,
-              ),
-        ),
-      ),
+    all: product.at(-1) ?? 0n,
+    without: (family) => divide(product, membersOf(family)).at(-1) ?? 0n,
   };
 }
 
@@ -52,27 +37,41 @@ export function withoutFamily({ total, families }: Census, family: string): Cens
   return { total: total - (families.get(family) ?? 0), families: left };
 }
 
-function product(layers: readonly Census[], family: string): bigint {
-  return layers.reduce((ways, { families }) => ways * BigInt(families.get(family) ?? 0), 1n);
+function withoutFamilies({ total, families }: Census): number {
+  return [...families.values()].reduce((left, members) => left - members, total);
 }
 
-/** Paths(M) = Σ over the blocks B of M that hold its lowest layer: (−1)^(|B|−1) (|B|−1)! S(B) Paths(M∖B). */
-function invert(agreeing: readonly bigint[]): bigint {
-  const paths: bigint[] = [1n];
-  for (let mask = 1; mask < agreeing.length; mask++) {
-    const lowest = mask & -mask;
-    let sum = 0n;
-    for (let block = mask; block > 0; block = (block - 1) & mask) {
-      if ((block & lowest) === 0) continue;
-      sum += moebius(block) * (agreeing[block] ?? 0n) * (paths[mask ^ block] ?? 0n);
-    }
-    paths.push(sum);
+/** A polynomial: the coefficient of each product of different x_l, at the index that has bit l set for each of them. */
+type Polynomial = bigint[];
+
+/** Π_l (1 + n_l·x_l): those without a family, each of whom is a family of one. */
+function alone(members: readonly number[]): Polynomial {
+  return members.reduce<Polynomial>(
+    (product, count) => [...product, ...product.map((coefficient) => coefficient * BigInt(count))],
+    [1n],
+  );
+}
+
+/** Times 1 + Σ_l n_l·x_l, in place: from the largest index down, so that each step reads old coefficients. */
+function multiply(product: Polynomial, members: readonly number[]): void {
+  for (let index = product.length - 1; index > 0; index--) {
+    product[index] = (product[index] ?? 0n) + reached(product, members, index);
   }
-  return paths[agreeing.length - 1] ?? 1n;
 }
 
-function moebius(block: number): bigint {
-  let result = 1n;
-  for (let rest = block & (block - 1), size = 1n; rest > 0; rest &= rest - 1, size += 1n) result *= -size;
-  return result;
+/** The polynomial that `multiply` made this one from. */
+function divide(product: Polynomial, members: readonly number[]): Polynomial {
+  const quotient: Polynomial = [];
+  for (const [index, coefficient] of product.entries()) {
+    quotient.push(coefficient - reached(quotient, members, index));
+  }
+  return quotient;
+}
+
+/** Σ_l n_l times the coefficient one x_l below `index`. */
+function reached(from: Polynomial, members: readonly number[], index: number): bigint {
+  return members.reduce((sum, count, layer) => {
+    const bit = 1 << layer;
+    return index & bit && count > 0 ? sum + BigInt(count) * (from[index ^ bit] ?? 0n) : sum;
+  }, 0n);
 }
