@@ -1,0 +1,74 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { asNodeError } from './faults.ts';
+import { type Operations, writes } from './operations.ts';
+import type { Store } from './store.ts';
+
+/** One call of an operation, as it crosses to the thread. */
+export interface Request {
+  readonly number: number;
+  /** Milliseconds, on the caller's clock. */
+  readonly now: number;
+  readonly name: keyof Operations;
+  readonly arguments: readonly unknown[];
+}
+
+export type Reply =
+  | { readonly number: number; readonly result: unknown }
+  | { readonly number: number; readonly error: { code: string; message: string; hint?: string } };
+
+export interface Committer {
+  /** Answers every request; those that write only once they are durable. */
+  answer(requests: readonly Request[]): Reply[];
+}
+
+/**
+ * Group commit: requests gathered while the last commit ran share the next transaction and its one sync. A group that
+ * fails is undone whole and tried again one by one, so that only the guilty one is refused.
+ */
+export function createCommitter(
+  db: DatabaseSync,
+  store: Store,
+  run: Operations,
+  effects: (() => void)[],
+): Committer {
+  const call = ({ name, now, arguments: given }: Request): unknown => {
+    store.now = now;
+    return (run[name] as (...values: readonly unknown[]) => unknown)(...given);
+  };
+
+  const commit = (group: readonly Request[]): Reply[] => {
+    if (group.length === 0) return [];
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      const replies = group.map((request) => ({ number: request.number, result: call(request) }));
+      db.exec('COMMIT');
+      for (const effect of effects.splice(0)) effect();
+      return replies;
+    } catch (error) {
+      effects.length = 0;
+      if (db.isTransaction) db.exec('ROLLBACK');
+      if (group.length > 1) return group.flatMap((request) => commit([request]));
+      return group.map(({ number }) => refusal(number, error));
+    }
+  };
+
+  const ask = (request: Request): Reply => {
+    try {
+      return { number: request.number, result: call(request) };
+    } catch (error) {
+      return refusal(request.number, error);
+    }
+  };
+
+  return {
+    answer(requests) {
+      const written = commit(requests.filter(({ name }) => writes.has(name)));
+      return [...written, ...requests.filter(({ name }) => !writes.has(name)).map(ask)];
+    },
+  };
+}
+
+function refusal(number: number, error: unknown): Reply {
+  const { code, message, hint } = asNodeError(error);
+  return { number, error: { code, message, ...(hint === undefined ? {} : { hint }) } };
+}

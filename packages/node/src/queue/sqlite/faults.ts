@@ -1,0 +1,37 @@
+import { NodeError, type NodeErrorCode } from '../../errors.ts';
+
+/** Primary result codes of SQLite, https://sqlite.org/rescode.html. */
+const codes: Readonly<Record<number, NodeErrorCode>> = {
+  5: 'spool-in-use',
+  6: 'spool-in-use',
+  8: 'spool-io',
+  10: 'spool-io',
+  11: 'spool-damaged',
+  13: 'spool-full',
+  14: 'spool-io',
+  26: 'spool-damaged',
+};
+
+const hints: Partial<Record<NodeErrorCode, string>> = {
+  'spool-in-use': 'Another postern-node runs on this data directory; stop it, or give this one its own.',
+  'spool-io': 'Check the disk and the permissions of the data directory.',
+  'spool-damaged':
+    'Check the disk. Move the file away, keep it, and run `sqlite3 FILE .recover` on the copy.',
+  'spool-full': 'Free space on the disk of the data directory, or raise spool.max_size.',
+};
+
+/** Anything thrown by SQLite as a fault of the spool. The statement is never shown: it may hold content. */
+export function asNodeError(error: unknown): NodeError {
+  if (error instanceof NodeError) return error;
+  const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : undefined;
+  const code = errcode === undefined ? 'spool-fault' : (codes[errcode & 0xff] ?? 'spool-fault');
+  return spoolFault(code, errcode === undefined ? String(error) : `SQLite ${errcode}`, error);
+}
+
+export function spoolFault(code: NodeErrorCode, detail: string, cause?: unknown): NodeError {
+  const hint = hints[code];
+  return new NodeError(code, `the spool failed: ${detail}`, {
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

@@ -1,0 +1,118 @@
+import type {
+  Complete,
+  Counts,
+  Fragment,
+  Input,
+  Settled,
+  SpoolId,
+  Unit,
+  UnitKind,
+  Verdict,
+  Waiting,
+} from '../../spool.ts';
+import { inputTable } from './inputs.ts';
+import { relayTable } from './relays.ts';
+import { pragma } from './schema.ts';
+import { setTable } from './sets.ts';
+import type { Store } from './store.ts';
+
+/** Rows that one transaction removes at most when many have expired. */
+const sweepLimit = 200;
+
+/** What the thread can be asked. `writes` names those that run inside a transaction. */
+export interface Operations {
+  accept(id: SpoolId, unit: Unit): void;
+  settle(input: SpoolId, verdict: Verdict, relayId: SpoolId): Settled;
+  finishRelay(id: SpoolId): void;
+  retryRelay(id: SpoolId, dueMs: number): void;
+  finishSet(id: SpoolId): void;
+  retrySet(id: SpoolId, dueMs: number): void;
+  forgetTags(epoch: number): number;
+  expireRelays(): number;
+  expireSets(): { removed: number; incomplete: number; undelivered: number };
+
+  claimInputs(kind: UnitKind, limit: number, from: SpoolId): Input[];
+  claimRelays(limit: number): Waiting[];
+  claimSets(limit: number): Complete[];
+  readRelay(id: SpoolId): Uint8Array | undefined;
+  readSet(id: SpoolId): Fragment[] | undefined;
+  release(ids: readonly SpoolId[]): void;
+  nextRelay(): number | undefined;
+  nextSet(): number | undefined;
+  counts(): Counts;
+  /** Moves the journal into the database and cuts it, so that what was removed is overwritten. */
+  tidy(): void;
+}
+
+export const writes: ReadonlySet<keyof Operations> = new Set([
+  'accept',
+  'settle',
+  'finishRelay',
+  'retryRelay',
+  'finishSet',
+  'retrySet',
+  'forgetTags',
+  'expireRelays',
+  'expireSets',
+]);
+
+export interface OperationsOptions {
+  /** Throws `NodeError` `spool-full` when there is no room for another unit. */
+  assertRoom(): void;
+}
+
+export function operations(store: Store, { assertRoom }: OperationsOptions): Operations {
+  const inputs = inputTable(store);
+  const relays = relayTable(store);
+  const sets = setTable(store);
+  const { db, claims } = store;
+  const insertTag = db.prepare('INSERT INTO tags (epoch, tag) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const oldTags = db.prepare(
+    'DELETE FROM tags WHERE (epoch, tag) IN (SELECT epoch, tag FROM tags WHERE epoch < ? LIMIT 5000)',
+  );
+
+  return {
+    accept(id, { kind, bytes }) {
+      assertRoom();
+      inputs.insert(id, kind, bytes);
+    },
+
+    settle(input, verdict, relayId) {
+      if (!inputs.remove(input)) return { kind: 'gone' };
+      switch (verdict.kind) {
+        case 'refused':
+          return { kind: 'refused' };
+        case 'fragment':
+          return sets.add(verdict.fragment);
+        case 'relay': {
+          if (insertTag.run(verdict.epoch, verdict.replayTag).changes === 0) return { kind: 'replayed' };
+          return { kind: 'waiting', waiting: relays.insert(relayId, verdict.relay) };
+        }
+      }
+    },
+
+    finishRelay: relays.finish,
+    retryRelay: relays.retry,
+    finishSet: sets.finish,
+    retrySet: sets.retry,
+    forgetTags: (epoch) => Number(oldTags.run(epoch).changes),
+    expireRelays: () => relays.expire(sweepLimit),
+    expireSets: () => sets.expire(sweepLimit),
+
+    claimInputs: inputs.claim,
+    claimRelays: relays.claim,
+    claimSets: sets.claim,
+    readRelay: relays.read,
+    readSet: sets.read,
+    release(ids) {
+      for (const id of ids) claims.free(id);
+    },
+    nextRelay: relays.nextDue,
+    nextSet: sets.nextDue,
+    counts: () => ({ inputs: inputs.count(), relays: relays.count(), ...sets.count() }),
+    tidy() {
+      claims.prune(store.now);
+      pragma(db, 'wal_checkpoint(TRUNCATE)');
+    },
+  };
+}

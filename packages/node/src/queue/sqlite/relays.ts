@@ -1,0 +1,110 @@
+import {
+  dueGridMs,
+  expiresGridMs,
+  type Next,
+  onGrid,
+  type Relay,
+  type SpoolId,
+  type Waiting,
+} from '../../spool.ts';
+import { type Store, toBlob, toId } from './store.ts';
+
+export interface RelayTable {
+  /** Stores a relay and claims it once that is durable. */
+  insert(id: SpoolId, relay: Relay): Waiting;
+  claim(limit: number): Waiting[];
+  read(id: SpoolId): Uint8Array | undefined;
+  finish(id: SpoolId): void;
+  retry(id: SpoolId, dueMs: number): void;
+  nextDue(): number | undefined;
+  /** Removes up to `limit` expired relays that nobody has claimed, and says how many. */
+  expire(limit: number): number;
+  count(): number;
+}
+
+export function relayTable(store: Store): RelayTable {
+  const { db, claims } = store;
+  const insert = db.prepare(
+    'INSERT INTO relays (id, next, due, expires, attempts, bytes) VALUES (?, ?, ?, ?, 0, ?)',
+  );
+  const due = db.prepare(
+    'SELECT id, next, due, expires, attempts FROM relays WHERE due <= ? ORDER BY due, id',
+  );
+  const first = db.prepare('SELECT id, due FROM relays ORDER BY due');
+  const read = db.prepare('SELECT bytes FROM relays WHERE id = ?');
+  const remove = db.prepare('DELETE FROM relays WHERE id = ?');
+  const retry = db.prepare('UPDATE relays SET due = ?, attempts = attempts + 1 WHERE id = ?');
+  const expired = db.prepare('SELECT id FROM relays WHERE expires <= ?');
+  const count = db.prepare('SELECT count(*) AS n FROM relays');
+
+  return {
+    insert(id, { next, dueMs, expiresMs, bytes }) {
+      const coarse = onGrid(expiresMs, expiresGridMs);
+      insert.run(toBlob(id), formatNext(next), onGrid(dueMs, dueGridMs), coarse, bytes);
+      store.afterCommit(() => claims.take(id, store.now, dueMs));
+      return { id, next, dueMs, expiresMs: coarse, attempts: 0 };
+    },
+
+    claim(limit) {
+      const rows: Waiting[] = [];
+      for (const row of due.iterate(store.now)) {
+        if (rows.length >= limit) break;
+        const id = toId(row.id);
+        if (!claims.held(id, store.now)) rows.push(waitingFrom(id, row));
+      }
+      for (const { id } of rows) claims.take(id, store.now);
+      return rows;
+    },
+
+    read: (id) => read.get(toBlob(id))?.bytes as Uint8Array | undefined,
+
+    finish(id) {
+      remove.run(toBlob(id));
+      store.afterCommit(() => claims.free(id));
+    },
+
+    retry(id, dueMs) {
+      retry.run(onGrid(dueMs, dueGridMs), toBlob(id));
+      store.afterCommit(() => claims.free(id));
+    },
+
+    nextDue() {
+      for (const row of first.iterate()) {
+        if (!claims.held(toId(row.id), store.now)) return Number(row.due);
+      }
+      return undefined;
+    },
+
+    expire(limit) {
+      const ids: SpoolId[] = [];
+      for (const row of expired.iterate(store.now)) {
+        if (ids.length >= limit) break;
+        const id = toId(row.id);
+        if (!claims.held(id, store.now)) ids.push(id);
+      }
+      for (const id of ids) remove.run(toBlob(id));
+      return ids.length;
+    },
+
+    count: () => Number(count.get()?.n),
+  };
+}
+
+function waitingFrom(id: SpoolId, row: Record<string, unknown>): Waiting {
+  return {
+    id,
+    next: parseNext(String(row.next)),
+    dueMs: Number(row.due),
+    expiresMs: Number(row.expires),
+    attempts: Number(row.attempts),
+  };
+}
+
+function formatNext(next: Next): string {
+  return next.kind === 'node' ? `node:${next.id}` : `domain:${next.domain}`;
+}
+
+function parseNext(text: string): Next {
+  const [kind, rest = ''] = text.split(':', 2);
+  return kind === 'node' ? { kind, id: rest } : { kind: 'domain', domain: rest };
+}

@@ -1,0 +1,98 @@
+import { closeSync, openSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { NodeError } from '../../errors.ts';
+import { asNodeError } from './faults.ts';
+
+/** "Post" in ASCII: `file(1)` and a careless `sqlite3` can tell whose database this is. */
+const applicationId = 0x506f7374;
+const version = 1;
+
+/** Bigger files are checked by SQLite page by page as they are read: a whole check would take minutes. */
+const wholeCheckBytes = 256 * 1024 * 1024;
+
+/**
+ * No table has a rowid and every key is random or a hash, so no order of insertion shows. A relay's `due` lies on a grid of seconds, its
+ * `expires` on a grid of hours; an input has no time at all. `sets.state`: 0 open, 1 complete, 2 delivered.
+ */
+const schema = `
+  CREATE TABLE inputs (
+    kind INTEGER NOT NULL, id BLOB NOT NULL, bytes BLOB NOT NULL,
+    PRIMARY KEY (kind, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE tags (
+    epoch INTEGER NOT NULL, tag BLOB NOT NULL,
+    PRIMARY KEY (epoch, tag)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE relays (
+    id BLOB NOT NULL PRIMARY KEY, next TEXT NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, bytes BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX relays_by_due ON relays (due);
+  CREATE INDEX relays_by_expires ON relays (expires);
+  CREATE TABLE sets (
+    id BLOB NOT NULL PRIMARY KEY, state INTEGER NOT NULL, needs INTEGER NOT NULL, has INTEGER NOT NULL,
+    due INTEGER NOT NULL, expires INTEGER NOT NULL, attempts INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sets_by_due ON sets (state, due);
+  CREATE INDEX sets_by_expires ON sets (expires);
+  CREATE TABLE fragments (
+    set_id BLOB NOT NULL, position INTEGER NOT NULL, recipient TEXT NOT NULL, k INTEGER NOT NULL, n INTEGER NOT NULL,
+    total_bytes INTEGER NOT NULL, expires INTEGER NOT NULL, return_info BLOB NOT NULL, attestation BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (set_id, position)
+  ) STRICT, WITHOUT ROWID;
+  PRAGMA application_id = ${applicationId};
+  PRAGMA user_version = ${version};
+`;
+
+/** Opens or makes the database at `path`, for this process alone. Throws `NodeError` `spool-in-use` or `spool-damaged`. */
+export function openDatabase(path: string): DatabaseSync {
+  closeSync(openSync(path, 'a', 0o600));
+  const db = new DatabaseSync(path);
+  try {
+    // Exclusive before the first access: one process at a time, and the journal's index lies in memory alone.
+    db.exec(`
+      PRAGMA page_size = 8192;
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA secure_delete = ON;
+      PRAGMA wal_autocheckpoint = 0;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -16000;
+    `);
+    prepareSchema(db, path);
+    if (statSync(path).size <= wholeCheckBytes) check(db, path);
+    return db;
+  } catch (error) {
+    db.close();
+    throw asNodeError(error);
+  }
+}
+
+function prepareSchema(db: DatabaseSync, path: string): void {
+  const owner = pragma(db, 'application_id');
+  const found = pragma(db, 'user_version');
+  if (owner === applicationId && found === version) return;
+  if (owner !== 0 || found !== 0 || pragma(db, 'schema_version') !== 0) {
+    throw new NodeError('spool-damaged', `${path} is no spool of this version`, {
+      hint: 'Move the file away to start with an empty spool, or run the version that wrote it.',
+    });
+  }
+  db.exec(`BEGIN IMMEDIATE; ${schema} COMMIT`);
+}
+
+function check(db: DatabaseSync, path: string): void {
+  const findings = db.prepare('PRAGMA quick_check(3)').all();
+  const first = Object.values(findings[0] ?? {})[0];
+  if (first !== 'ok') {
+    throw new NodeError('spool-damaged', `${path} is damaged`, {
+      hint: 'Check the disk. Move the file away, keep it, and run `sqlite3 FILE .recover` on the copy.',
+    });
+  }
+}
+
+/** The value of a pragma that is one number. */
+export function pragma(db: DatabaseSync, name: string): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+}

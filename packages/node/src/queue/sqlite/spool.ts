@@ -1,0 +1,164 @@
+import { Buffer } from 'node:buffer';
+import { dirname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { type Clock, type Random, syncDirectory } from '@postern/runtime';
+import { createBell } from '../../bell.ts';
+import { NodeError, type NodeErrorCode } from '../../errors.ts';
+import type { Complete, Fragment, Shelf, Spool, SpoolId, Swept, UnitKind, Waiting } from '../../spool.ts';
+import type { Reply, Request } from './commit.ts';
+import { spoolFault } from './faults.ts';
+import type { Operations } from './operations.ts';
+import type { Greeting, ThreadOptions } from './thread.ts';
+
+export interface SqliteSpoolOptions {
+  /** The database file; `-wal` lies beside it while the spool is open. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long a claim holds; 10 minutes when not given. */
+  readonly leaseMs?: number;
+  /** Stored bytes beyond which `accept` rejects with `spool-full`; 20 GB when not given. */
+  readonly maxBytes?: number;
+  /** Bytes of the disk that `accept` leaves free; 64 MB when not given. */
+  readonly reserveBytes?: number;
+}
+
+/**
+ * The spool on one machine: SQLite in a thread of its own, so that a sync holds up nobody else. One process at a time.
+ * Throws `NodeError` `spool-in-use`, `spool-damaged`, `spool-io`.
+ */
+export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spool> {
+  const { path, clock, random } = options;
+  const thread = await startThread({
+    path,
+    leaseMs: options.leaseMs ?? 600_000,
+    maxBytes: options.maxBytes ?? 20_000_000_000,
+    reserveBytes: options.reserveBytes ?? 64_000_000,
+  });
+  await syncDirectory(dirname(path));
+  const call = caller(thread, clock);
+  const newId = (): SpoolId => Buffer.from(random.bytes(16)).toString('hex');
+  const bells = { packet: createBell(), exit: createBell(), relays: createBell(), sets: createBell() };
+
+  const untilNone = async (step: () => Promise<number>): Promise<number> => {
+    let total = 0;
+    for (let removed = await step(); removed > 0; removed = await step()) total += removed;
+    return total;
+  };
+
+  const relays: Shelf<Waiting, Uint8Array> = {
+    claim: (limit) => call('claimRelays', limit),
+    read: (id) => call('readRelay', id),
+    finish: (id) => call('finishRelay', id),
+    retry: (id, dueMs) => call('retryRelay', id, dueMs).then(bells.relays.ring),
+    release: (ids) => call('release', ids).then(bells.relays.ring),
+    nextDue: () => call('nextRelay'),
+    wake: bells.relays.wait,
+  };
+  const sets: Shelf<Complete, Fragment[]> = {
+    claim: (limit) => call('claimSets', limit),
+    read: (id) => call('readSet', id),
+    finish: (id) => call('finishSet', id),
+    retry: (id, dueMs) => call('retrySet', id, dueMs).then(bells.sets.ring),
+    release: (ids) => call('release', ids).then(bells.sets.ring),
+    nextDue: () => call('nextSet'),
+    wake: bells.sets.wait,
+  };
+  const ringInputs = (): void => {
+    bells.packet.ring();
+    bells.exit.ring();
+  };
+  const close = (): Promise<void> => call.close();
+
+  return {
+    relays,
+    sets,
+    accept: (unit) => call('accept', newId(), unit).then(bells[unit.kind].ring),
+    claimInputs: (kind, limit) => call('claimInputs', kind, limit, newId()),
+    releaseInputs: (ids) => call('release', ids).then(ringInputs),
+    wakeInputs: (kind: UnitKind, signal) => bells[kind].wait(signal),
+    settle: (input, verdict) => call('settle', input, verdict, newId()),
+    forgetTags: async (epoch) => void (await untilNone(() => call('forgetTags', epoch))),
+    async sweep(): Promise<Swept> {
+      let [incomplete, undelivered] = [0, 0];
+      const expired = await untilNone(() => call('expireRelays'));
+      await untilNone(async () => {
+        const sets = await call('expireSets');
+        incomplete += sets.incomplete;
+        undelivered += sets.undelivered;
+        return sets.removed;
+      });
+      await call('tidy');
+      return { relays: expired, incomplete, undelivered };
+    },
+    counts: () => call('counts'),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface Caller {
+  <Name extends keyof Operations>(
+    name: Name,
+    ...given: Parameters<Operations[Name]>
+  ): Promise<ReturnType<Operations[Name]>>;
+  close(): Promise<void>;
+}
+
+/** Calls by number, answered in any order. */
+function caller(thread: Worker, clock: Clock): Caller {
+  const pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  let count = 0;
+  let fault: NodeError | undefined;
+  const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
+  const fail = (error: NodeError): void => {
+    fault ??= error;
+    for (const { reject } of pending.values()) reject(fault);
+    pending.clear();
+  };
+  thread.on('message', (reply: Reply) => {
+    const asked = pending.get(reply.number);
+    pending.delete(reply.number);
+    if ('error' in reply) asked?.reject(faultFrom(reply.error));
+    else asked?.resolve(reply.result);
+  });
+  thread.on('error', (error) => fail(spoolFault('spool-fault', 'its thread died', error)));
+  thread.on('exit', () => fail(spoolFault('spool-closed', 'it is closed')));
+
+  const call = (name: keyof Operations, ...given: unknown[]): Promise<unknown> => {
+    if (fault !== undefined) return Promise.reject(fault);
+    const request: Request = { number: count++, now: clock.now(), name, arguments: given };
+    return new Promise((resolve, reject) => {
+      pending.set(request.number, { resolve, reject });
+      thread.postMessage(request);
+    });
+  };
+  const close = (): Promise<void> => {
+    if (fault === undefined) {
+      fault = spoolFault('spool-closed', 'it is closed');
+      thread.postMessage('close');
+    }
+    return ended;
+  };
+  return Object.assign(call as unknown as Caller, { close });
+}
+
+function startThread(workerData: ThreadOptions): Promise<Worker> {
+  const source = import.meta.url.endsWith('.ts');
+  const thread = new Worker(new URL(source ? './thread.ts' : './thread.js', import.meta.url), {
+    workerData,
+    execArgv: source ? ['--conditions=@postern/source'] : [],
+  });
+  return new Promise((resolve, reject) => {
+    thread.once('error', reject);
+    thread.once('message', (greeting: Greeting) => {
+      thread.off('error', reject);
+      if (greeting.ready) resolve(thread);
+      else reject(faultFrom(greeting.error));
+    });
+  });
+}
+
+function faultFrom({ code, message, hint }: { code: string; message: string; hint?: string }): NodeError {
+  return new NodeError(code as NodeErrorCode, message, hint === undefined ? {} : { hint });
+}

@@ -1,0 +1,126 @@
+import { statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import {
+  type MessagePort,
+  parentPort,
+  receiveMessageOnPort,
+  type TransferListItem,
+  workerData,
+} from 'node:worker_threads';
+import { createClaims } from './claims.ts';
+import { createCommitter, type Reply, type Request } from './commit.ts';
+import { asNodeError, spoolFault } from './faults.ts';
+import { operations } from './operations.ts';
+import { openDatabase, pragma } from './schema.ts';
+import type { Store } from './store.ts';
+
+/** What the spool's thread is started with. */
+export interface ThreadOptions {
+  readonly path: string;
+  readonly leaseMs: number;
+  /** Bytes of stored rows beyond which nothing more is accepted. */
+  readonly maxBytes: number;
+  /** Bytes of the disk that accepting leaves free, so that what has been accepted can still be worked off. */
+  readonly reserveBytes: number;
+}
+
+export type Greeting =
+  | { readonly ready: true }
+  | { readonly ready: false; readonly error: { code: string; message: string; hint?: string } };
+
+const groupLimit = 64;
+const journalLimit = 32 * 1024 * 1024;
+/** Nothing to do for so long, and the journal is cut. */
+const idleMs = 1_000;
+
+if (parentPort !== null) serve(parentPort, workerData as ThreadOptions);
+
+function serve(port: MessagePort, options: ThreadOptions): void {
+  try {
+    const work = start(options);
+    const idle = setTimeout(work.tidy, idleMs).unref();
+    port.on('message', (first: Request | 'close') => {
+      const requests = gather(port, first);
+      const replies = work.answer(requests.filter((request) => request !== 'close'));
+      for (const reply of replies) port.postMessage(reply, buffersOf(reply));
+      idle.refresh();
+      if (requests.includes('close')) {
+        work.close();
+        port.close();
+      }
+    });
+    port.postMessage({ ready: true } satisfies Greeting);
+  } catch (error) {
+    const { code, message, hint } = asNodeError(error);
+    const greeting: Greeting = {
+      ready: false,
+      error: { code, message, ...(hint === undefined ? {} : { hint }) },
+    };
+    port.postMessage(greeting);
+    port.close();
+  }
+}
+
+interface Work {
+  answer(requests: readonly Request[]): Reply[];
+  tidy(): void;
+  close(): void;
+}
+
+function start({ path, leaseMs, maxBytes, reserveBytes }: ThreadOptions): Work {
+  const db = openDatabase(path);
+  const effects: (() => void)[] = [];
+  const store: Store = {
+    db,
+    claims: createClaims(leaseMs),
+    now: 0,
+    afterCommit: (effect) => void effects.push(effect),
+  };
+  const pageBytes = pragma(db, 'page_size');
+  const assertRoom = (): void => {
+    if ((pragma(db, 'page_count') - pragma(db, 'freelist_count')) * pageBytes > maxBytes)
+      throw spoolFault('spool-full', 'it holds as much as it may');
+    const disk = statfsSync(dirname(path));
+    if (disk.bavail * disk.bsize < reserveBytes) throw spoolFault('spool-full', 'the disk has no room left');
+  };
+  const committer = createCommitter(db, store, operations(store, { assertRoom }), effects);
+  const tidy = (): void => {
+    try {
+      pragma(db, 'wal_checkpoint(TRUNCATE)');
+    } catch {
+      // A full or failing disk: the journal stays, and whoever writes next is told.
+    }
+  };
+  return {
+    answer(requests) {
+      const replies = committer.answer(requests);
+      if (statSync(`${path}-wal`).size > journalLimit) tidy();
+      return replies;
+    },
+    tidy,
+    close() {
+      tidy();
+      db.close();
+    },
+  };
+}
+
+function gather(port: MessagePort, first: Request | 'close'): (Request | 'close')[] {
+  const requests = [first];
+  while (requests.length < groupLimit) {
+    const next = receiveMessageOnPort(port);
+    if (next === undefined) break;
+    requests.push(next.message as Request | 'close');
+  }
+  return requests;
+}
+
+/** Bytes that a reply hands over instead of copying: they are in nobody else's hands. */
+function buffersOf(reply: Reply): TransferListItem[] {
+  if (!('result' in reply)) return [];
+  const items = Array.isArray(reply.result) ? reply.result : [reply.result];
+  return items.flatMap((item: unknown) => {
+    const bytes = item instanceof Uint8Array ? item : (item as { bytes?: unknown } | undefined)?.bytes;
+    return bytes instanceof Uint8Array ? [bytes.buffer as ArrayBuffer] : [];
+  });
+}

@@ -1,0 +1,174 @@
+/** What one well-formed carriage brought, always as long as the geometry's packet. Not durable yet. */
+export interface Unit {
+  readonly kind: UnitKind;
+  readonly bytes: Uint8Array;
+}
+
+/** A packet for a mix, or what the last mix made of one for a gateway; the first byte tells them apart. */
+export type UnitKind = 'packet' | 'exit';
+
+/** Names a row of the spool. Drawn at random: it says nothing about when or where the row came from. */
+export type SpoolId = string;
+
+/** A durable unit, claimed by whoever holds this. */
+export interface Input {
+  readonly id: SpoolId;
+  readonly kind: UnitKind;
+  readonly bytes: Uint8Array;
+}
+
+/** Where a relay goes: a node of the consensus, or the gateway of a domain. */
+export type Next =
+  | { readonly kind: 'node'; readonly id: string /* hex */ }
+  | { readonly kind: 'domain'; readonly domain: string };
+
+/** A packet or exit unit that is to leave. */
+export interface Relay {
+  readonly next: Next;
+  readonly dueMs: number;
+  readonly expiresMs: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A durable relay, claimed by whoever holds this. Its bytes stay on disk until `read`. */
+export interface Waiting {
+  readonly id: SpoolId;
+  readonly next: Next;
+  readonly dueMs: number;
+  readonly expiresMs: number;
+  /** Hand-overs that failed. */
+  readonly attempts: number;
+}
+
+/** One fragment of a sealed message, as the envelope held it. */
+export interface Fragment {
+  readonly recipient: string;
+  readonly setId: Uint8Array;
+  readonly index: number;
+  readonly k: number;
+  readonly n: number;
+  readonly totalBytes: number;
+  /** Unix seconds. */
+  readonly expires: number;
+  readonly returnInfo: Uint8Array;
+  readonly attestation: Uint8Array;
+  readonly data: Uint8Array;
+}
+
+/** A set with enough fragments to be joined, claimed by whoever holds this. */
+export interface Complete {
+  /** The set's id, hex. */
+  readonly id: SpoolId;
+  readonly dueMs: number;
+  readonly expiresMs: number;
+  /** Deliveries that failed. */
+  readonly attempts: number;
+}
+
+/** What became of an input. */
+export type Verdict =
+  | {
+      readonly kind: 'relay';
+      readonly epoch: number;
+      readonly replayTag: Uint8Array;
+      readonly relay: Relay;
+    }
+  | { readonly kind: 'fragment'; readonly fragment: Fragment }
+  | { readonly kind: 'refused' };
+
+/** What a verdict came to. */
+export type Settled =
+  /** Stored and claimed by the caller, with its exact due time. */
+  | { readonly kind: 'waiting'; readonly waiting: Waiting }
+  /** The replay tag was there: nothing stored. */
+  | { readonly kind: 'replayed' }
+  /** Stored; its set needs more. */
+  | { readonly kind: 'stored' }
+  /** Stored, and its set is complete and claimed by the caller. */
+  | { readonly kind: 'complete'; readonly complete: Complete }
+  /** The fragment was there, or its set has been delivered: nothing stored. */
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'refused' }
+  /** Another claimant settled this input first: nothing changed. */
+  | { readonly kind: 'gone' };
+
+/** Rows that wait, each to be taken at its due time and then finished or retried. */
+export interface Shelf<Item, Content> {
+  /** Up to `limit` rows that are due, those due first before others, claimed for the caller. */
+  claim(limit: number): Promise<Item[]>;
+  /** A row's content; nothing when the row has gone. */
+  read(id: SpoolId): Promise<Content | undefined>;
+  /** Removes the row for good, or does nothing when it has gone. */
+  finish(id: SpoolId): Promise<void>;
+  /** Counts an attempt, makes the row due again at `dueMs` and gives the claim back. */
+  retry(id: SpoolId, dueMs: number): Promise<void>;
+  /** Gives claims back; the rows stay as they are. */
+  release(ids: readonly SpoolId[]): Promise<void>;
+  /** When the first row that nobody has claimed is or was due; nothing when there is none. */
+  nextDue(): Promise<number | undefined>;
+  /** Resolves once a row may have become due earlier than known so far, perhaps without cause; rejects as `signal` aborts. */
+  wake(signal: AbortSignal): Promise<void>;
+}
+
+export interface Counts {
+  readonly inputs: number;
+  readonly relays: number;
+  /** Fragments of sets that are not delivered. */
+  readonly fragments: number;
+  /** Complete sets that are not delivered. */
+  readonly deliveries: number;
+}
+
+export interface Swept {
+  /** Relays that expired. */
+  readonly relays: number;
+  /** Sets that expired before they were complete. */
+  readonly incomplete: number;
+  /** Sets that expired complete, before they could be delivered. */
+  readonly undelivered: number;
+}
+
+/**
+ * A node's durable memory, the same contract for every store:
+ *
+ * - **Durable.** When a promise resolves, what it did survives a crash of process and machine. When it rejects with a
+ *   `NodeError` (`spool-full`, `spool-io`), nothing of it happened.
+ * - **Atomic.** `settle` removes the input and stores what it became in one transaction; so does `finish`, which for a set removes its
+ *   fragments and remembers its id until it expires.
+ * - **Once.** A replay tag, a fragment's index and a delivered set's id are each taken once; the second is told so.
+ * - **Claims** are held in memory under a lease: whoever claims must settle, finish, retry or release. A claim that outlives its
+ *   lease, its claimant or the process is anybody's again, so work may be done twice and must bear it: replay tags
+ *   and set ids remove the second copy.
+ * - **Nothing joins input to output.** Ids are random, times beside a relay lie on a coarse grid, rows have no order of
+ *   insertion, and content is overwritten when its row goes (`sweep` cuts the journal that held it).
+ * - **Bounded.** Only claimed inputs and what `read` returns is in memory.
+ *
+ * Who opens a spool closes it. After `close` everything rejects with `spool-closed`.
+ */
+export interface Spool extends AsyncDisposable {
+  /** Stores a unit. */
+  accept(unit: Unit): Promise<void>;
+  /** Up to `limit` inputs of a kind in random order, claimed for the caller. */
+  claimInputs(kind: UnitKind, limit: number): Promise<Input[]>;
+  releaseInputs(ids: readonly SpoolId[]): Promise<void>;
+  /** Resolves once inputs of a kind may have come, perhaps without cause; rejects as `signal` aborts. */
+  wakeInputs(kind: UnitKind, signal: AbortSignal): Promise<void>;
+  settle(input: SpoolId, verdict: Verdict): Promise<Settled>;
+  readonly relays: Shelf<Waiting, Uint8Array>;
+  readonly sets: Shelf<Complete, Fragment[]>;
+  /** Forgets the replay tags of epochs before `epoch`: only once their keys are gone. */
+  forgetTags(epoch: number): Promise<void>;
+  /** Drops what has expired and is not claimed, and overwrites what was removed before. */
+  sweep(): Promise<Swept>;
+  counts(): Promise<Counts>;
+  close(): Promise<void>;
+}
+
+/** Times at rest are no finer than this, so that they do not tell packets apart. */
+export const dueGridMs = 1_000;
+export const expiresGridMs = 3_600_000;
+
+/** The next point of a grid, never earlier than `ms`. */
+export function onGrid(ms: number, gridMs: number): number {
+  return Math.ceil(ms / gridMs) * gridMs;
+}

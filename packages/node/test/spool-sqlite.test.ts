@@ -1,0 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
+import { spoolContract } from './spool-contract.ts';
+import { seeded } from './support.ts';
+
+spoolContract('SQLite', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-spool-'));
+  const random = seeded('ids');
+  return {
+    open: (clock, options = {}) =>
+      openSqliteSpool({ path: join(folder, 'spool.sqlite'), clock, random, leaseMs: 60_000, ...options }),
+    dispose: () => rm(folder, { recursive: true }),
+  };
+});

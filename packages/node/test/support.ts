@@ -1,0 +1,56 @@
+import { hash } from 'node:crypto';
+import type { Clock, Random } from '@postern/runtime';
+
+/** Chance that repeats from a seed. */
+export function seeded(seed: string): Random {
+  let counter = 0;
+  return {
+    bytes(length) {
+      const blocks: Uint8Array[] = [];
+      for (let size = 0; size < length; size += 64)
+        blocks.push(hash('sha512', `${seed}:${counter++}`, 'buffer'));
+      return new Uint8Array(Buffer.concat(blocks).subarray(0, length));
+    },
+  };
+}
+
+/** A clock that stands still until it is moved. */
+export interface FakeClock extends Clock {
+  /** Moves time on, waking on the way whoever waits, in the order of their times. */
+  advance(ms: number): Promise<void>;
+}
+
+export function fakeClock(startMs: number): FakeClock {
+  let now = startMs;
+  const waits = new Set<{ untilMs: number; wake(): void }>();
+  return {
+    now: () => now,
+    wait(untilMs, signal) {
+      if (signal?.aborted) return Promise.reject(signal.reason as Error);
+      if (untilMs <= now) return Promise.resolve();
+      return new Promise((resolve, reject) => {
+        const entry = { untilMs, wake: resolve };
+        waits.add(entry);
+        signal?.addEventListener(
+          'abort',
+          () => {
+            if (waits.delete(entry)) reject(signal.reason as Error);
+          },
+          { once: true },
+        );
+      });
+    },
+    async advance(ms) {
+      const target = now + ms;
+      for (;;) {
+        const next = [...waits].sort((a, b) => a.untilMs - b.untilMs)[0];
+        if (next === undefined || next.untilMs > target) break;
+        now = Math.max(now, next.untilMs);
+        waits.delete(next);
+        next.wake();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      now = target;
+    },
+  };
+}
