@@ -46,10 +46,9 @@ type Polynomial = bigint[];
 
 /** Π_l (1 + n_l·x_l): those without a family, each of whom is a family of one. */
 function alone(members: readonly number[]): Polynomial {
-  return members.reduce<Polynomial>(
-    (product, count) => [...product, ...product.map((coefficient) => coefficient * BigInt(count))],
-    [1n],
-  );
+  const product: Polynomial = [1n];
+  for (const count of members) product.push(...product.map((coefficient) => coefficient * BigInt(count)));
+  return product;
 }
 
 /** Times 1 + Σ_l n_l·x_l, in place: from the largest index down, so that each step reads old coefficients. */

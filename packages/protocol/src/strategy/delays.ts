@@ -24,5 +24,5 @@ export function exponential(meanMs: number): Strategy {
 
 /** No delay at all: a path without mixing. For tests and trials. */
 export function none(): Strategy {
-  return { delays: (hops) => new Array<number>(hops).fill(0) };
+  return { delays: (hops) => Array.from({ length: hops }, () => 0) };
 }
