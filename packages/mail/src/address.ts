@@ -13,7 +13,8 @@ export function parseMailbox(text: string): Mailbox | undefined {
   const at = text.lastIndexOf('@');
   const local = text.slice(0, Math.max(at, 0));
   const domain = text.slice(at + 1);
-  if (at < 1 || local.length > maxLocalOctets || !dotString.test(local) || !isDomain(domain)) return undefined;
+  if (at < 1 || local.length > maxLocalOctets || !dotString.test(local) || !isDomain(domain))
+    return undefined;
   return { local, domain: domain.toLowerCase() };
 }
 
@@ -34,4 +35,5 @@ const maxLocalOctets = 64;
 export const maxDomainOctets = 253;
 
 const dotString = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
-const domainName = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+const domainName =
+  /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;

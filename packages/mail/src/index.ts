@@ -3,3 +3,23 @@ export { type CarriageParts, makeCarriage } from './carriage/make.ts';
 export { type CarriageRefusal, maxTraceOctets, type OpenedCarriage, openCarriage } from './carriage/open.ts';
 export { carriageLength } from './carriage/shape.ts';
 export { MailError, type MailErrorCode } from './errors.ts';
+export {
+  createLmtpSender,
+  type DeliveryResult,
+  type LmtpSender,
+  type LmtpSenderOptions,
+} from './sender/lmtp.ts';
+export type { LmtpTarget, SmtpPeer } from './sender/open.ts';
+export { spkiPin } from './sender/pin.ts';
+export type { Deferred, DeferredReason, Refused, SendResult, Sent } from './sender/result.ts';
+export {
+  createSmtpSender,
+  defaultSendTimeouts,
+  type OutgoingMessage,
+  type SendTimeouts,
+  type SmtpSender,
+  type SmtpSenderOptions,
+} from './sender/sender.ts';
+export { defaultSmtpLimits, type SmtpLimits } from './server/limits.ts';
+export type { Decision, Message, Receiver } from './server/receive.ts';
+export { type SmtpServer, type SmtpServerOptions, startSmtpServer } from './server/server.ts';

@@ -85,4 +85,9 @@ function bodyOctets(byteLength: number): number {
 }
 
 const crlf = 0x0d0a;
-const headerOctets = writeHeader({ fromDomain: 'a', toDomain: 'a', hour: 0, messageId: '0'.repeat(2 * messageIdOctets) }).length;
+const headerOctets = writeHeader({
+  fromDomain: 'a',
+  toDomain: 'a',
+  hour: 0,
+  messageId: '0'.repeat(2 * messageIdOctets),
+}).length;

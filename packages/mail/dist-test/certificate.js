@@ -1,0 +1,33 @@
+import { webcrypto } from 'node:crypto';
+
+// The library's container refuses to load without these functions of the Reflect Metadata proposal; none of what is
+// used here asks it for anything.
+Object.assign(Reflect, {
+  getMetadata: () => undefined,
+  getOwnMetadata: () => undefined,
+  defineMetadata: () => undefined,
+});
+const { X509CertificateGenerator } = await import('@peculiar/x509');
+/** Makes an identity as a node does for itself: ECDSA on P-256, nobody's signature but its own. */
+export async function createIdentity(name) {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const certificate = await X509CertificateGenerator.createSelfSigned(
+    {
+      serialNumber: '01',
+      name: `CN=${name}`,
+      notBefore: new Date('2026-01-01T00:00:00Z'),
+      notAfter: new Date('2046-01-01T00:00:00Z'),
+      signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+      keys,
+    },
+    webcrypto,
+  );
+  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+  const lines = pkcs8.toString('base64').replace(/.{64}/g, '$&\n');
+  return {
+    key: `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`,
+    cert: certificate.toString('pem'),
+  };
+}
+//# sourceMappingURL=certificate.js.map

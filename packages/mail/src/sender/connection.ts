@@ -1,0 +1,127 @@
+import { isAscii } from 'node:buffer';
+import { Readable } from 'node:stream';
+import type SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
+import {
+  type Deferred,
+  deferred,
+  type LibraryError,
+  type Refused,
+  type Sent,
+  sendFailure,
+} from './result.ts';
+
+/** One message for one mailbox. */
+export interface Mail {
+  /** Sender's mailbox, or nothing for the null sender. */
+  readonly from: string;
+  readonly to: string;
+  readonly message: Buffer;
+  readonly requireTls: boolean;
+}
+
+/** An open connection, past its greeting and its last EHLO or LHLO. */
+export interface Link {
+  readonly connection: SMTPConnection;
+  /** The peer takes octets above 127 (RFC 6152). */
+  readonly eightBit: boolean;
+}
+
+/** What one attempt over an open connection came to. */
+export interface Attempt {
+  readonly result: Sent | Deferred | Refused;
+  /** The connection can take the next message. */
+  readonly reusable: boolean;
+  /** The connection broke before any data was sent: a peer had closed it while it was idle. */
+  readonly stale: boolean;
+}
+
+/** The link of a connection that nodemailer has just called open. */
+export function linkOf(connection: SMTPConnection): Link {
+  const capabilities = connection.lastServerResponse || '';
+  return { connection, eightBit: /^250[ -]8BITMIME\b/im.test(capabilities) };
+}
+
+/**
+ * Hands one message over. Settles within `ms`. When it gives up by itself, the connection is cut in the middle of the
+ * data, so that the peer drops what it has of it.
+ */
+export function handOver(
+  { connection, eightBit }: Link,
+  mail: Mail,
+  { ms, signal }: { ms: number; signal?: AbortSignal | undefined },
+): Promise<Attempt> {
+  if (!isAscii(mail.message) && !eightBit) {
+    return Promise.resolve({
+      result: { kind: 'refused', code: 554, enhanced: '5.6.3' },
+      reusable: true,
+      stale: false,
+    });
+  }
+  const { promise, resolve } = Promise.withResolvers<Attempt>();
+  const data = Readable.from([mail.message], { objectMode: false });
+  let ended = false; // from here on the final dot may be on its way
+  data.once('end', () => {
+    ended = true;
+  });
+  const giveUp = (reason: 'aborted' | 'timeout'): void => {
+    connection.close();
+    resolve({ result: deferred(reason, ended), reusable: false, stale: false });
+  };
+  const abort = (): void => giveUp('aborted');
+  if (signal?.aborted) abort();
+  const timer = setTimeout(() => giveUp('timeout'), ms);
+  signal?.addEventListener('abort', abort, { once: true });
+  const envelope = {
+    from: mail.from,
+    to: [mail.to],
+    size: mail.message.length,
+    use8BitMime: !isAscii(mail.message),
+    requireTLSExtensionEnabled: mail.requireTls,
+  };
+  connection.send(envelope, data, (error, info) => {
+    // LMTP answers for each recipient behind the data, and its refusal of all of them is no error to nodemailer.
+    const failure = error ?? (info?.accepted.length === 0 ? info.rejectedErrors?.[0] : undefined);
+    if (failure) resolve(failed(failure as LibraryError, ended));
+    else if (info?.accepted.length === 1) resolve({ result: { kind: 'sent' }, reusable: true, stale: false });
+    else resolve({ result: deferred('protocol', ended), reusable: false, stale: false });
+  });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  });
+}
+
+/** Ends a transaction that was refused half-way, for the next message. Whether that worked. */
+export function reset({ connection }: Link, ms: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const lost = (): void => resolve(false);
+  const timer = setTimeout(lost, ms);
+  connection.once('end', lost);
+  connection.reset((error) => resolve(!error));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    connection.off('end', lost);
+  });
+}
+
+/** Says QUIT and resolves when the connection is gone, or cuts it after `ms`. */
+export function quit({ connection }: Link, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => connection.close(), ms);
+  connection.once('end', () => resolve());
+  if (connection.destroyed) resolve();
+  else connection.quit();
+  return promise.finally(() => clearTimeout(timer));
+}
+
+function failed(error: LibraryError, ended: boolean): Attempt {
+  const result = sendFailure(error, ended);
+  const answered =
+    error.responseCode !== undefined && error.responseCode >= 400 && error.responseCode !== 421;
+  const local = result.kind === 'refused' && error.responseCode === undefined;
+  return {
+    result,
+    reusable: answered || local,
+    stale: result.kind === 'deferred' && result.reason === 'lost' && !ended,
+  };
+}

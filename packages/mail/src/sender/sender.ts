@@ -1,0 +1,109 @@
+import { formatMailbox, isDomain, parseMailbox } from '../address.ts';
+import { view } from '../carriage/shape.ts';
+import { MailError } from '../errors.ts';
+import type { Mail } from './connection.ts';
+import { openSmtp, type SmtpPeer } from './open.ts';
+import { Pool } from './pool.ts';
+import { deferred, type Refused, type SendResult } from './result.ts';
+import { isWellFormed } from './wellformed.ts';
+
+/** All in ms, all absolute. */
+export interface SendTimeouts {
+  /** From the look-up of the name to a connection that is ready for a message. */
+  readonly connectMs: number;
+  /** From MAIL to the answer to the data. */
+  readonly sendMs: number;
+}
+
+export const defaultSendTimeouts: SendTimeouts = { connectMs: 30_000, sendMs: 300_000 };
+
+export interface SmtpSenderOptions {
+  /** The name given in EHLO, to everyone. */
+  readonly ehloName: string;
+  readonly maxConnectionsPerPeer?: number;
+  /** How long an unused connection stays open, in ms. Shorter than the peers' patience spares them the 421. */
+  readonly idleMs?: number;
+  readonly timeouts?: Partial<SendTimeouts>;
+}
+
+export interface OutgoingMessage {
+  /** Sender's mailbox; empty for the null sender. */
+  readonly from: string;
+  readonly to: string;
+  /** Sent octet for octet: lines end in CRLF, none is longer than 998 octets, no NUL. */
+  readonly message: Uint8Array;
+  /** Ask for TLS all the way (RFC 8689); a peer that cannot is sent nothing, and the message is refused. */
+  readonly requireTls?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface SmtpSender extends AsyncDisposable {
+  /** Hands one message to one peer, over TLS and only to the holder of the pinned key. Never rejects for what a peer does. */
+  send(peer: SmtpPeer, message: OutgoingMessage): Promise<SendResult>;
+  /** Takes no more, gives back what waits for a connection, lets what is on its way end, closes all connections. */
+  close(): Promise<void>;
+}
+
+/** Sends mail over connections that it keeps open between messages. Keeps no log. Throws `bad-options`. */
+export function createSmtpSender(options: SmtpSenderOptions): SmtpSender {
+  checkName(options.ehloName);
+  const { ehloName, maxConnectionsPerPeer = 4, idleMs = 60_000 } = options;
+  const { connectMs, sendMs } = { ...defaultSendTimeouts, ...options.timeouts };
+  const pools = new Map<string, Pool>();
+  let closed = false;
+
+  const poolOf = (peer: SmtpPeer): Pool => {
+    for (const [key, pool] of pools) if (pool.unused) pools.delete(key);
+    const key = JSON.stringify([peer.host, peer.port, peer.tlsPin, peer.serverName]);
+    const pool =
+      pools.get(key) ??
+      new Pool({
+        maxConnections: maxConnectionsPerPeer,
+        idleMs,
+        sendMs,
+        open: (signal) => openSmtp(peer, { ehloName, connectMs, signal }),
+      });
+    pools.set(key, pool);
+    return pool;
+  };
+  const send = (peer: SmtpPeer, message: OutgoingMessage): Promise<SendResult> => {
+    const mail = checkMail(message);
+    if (mail.kind === 'refused') return Promise.resolve(mail);
+    if (closed) return Promise.resolve(deferred('closed'));
+    return poolOf(peer).send(mail.mail, message.signal);
+  };
+  const close = async (): Promise<void> => {
+    closed = true;
+    await Promise.all([...pools.values()].map((pool) => pool.close()));
+  };
+  return { send, close, [Symbol.asyncDispose]: close };
+}
+
+export function checkName(name: string): void {
+  if (!isDomain(name))
+    throw new MailError('bad-options', 'the EHLO name is no domain name', {
+      hint: 'Set it to a domain name in ASCII: peers see it.',
+    });
+}
+
+/** What no peer is bothered with, answered as RFC 3463 and RFC 6531 would. */
+export function checkMail(
+  outgoing: OutgoingMessage,
+): { readonly kind: 'mail'; readonly mail: Mail } | Refused {
+  const { from, to, requireTls = false } = outgoing;
+  const sender = from === '' ? undefined : parseMailbox(from);
+  const recipient = parseMailbox(to);
+  if (recipient === undefined || (from !== '' && sender === undefined)) {
+    const code = /[^\0-\x7f]/.test(from + to) ? '5.6.7' : '5.1.3';
+    return { kind: 'refused', code: 553, enhanced: code };
+  }
+  const message = view(outgoing.message);
+  if (!isWellFormed(message)) return { kind: 'refused', code: 554, enhanced: '5.6.0' };
+  const mail = {
+    from: sender === undefined ? '' : formatMailbox(sender),
+    to: formatMailbox(recipient),
+    message,
+    requireTls,
+  };
+  return { kind: 'mail', mail };
+}

@@ -1,0 +1,119 @@
+/**
+ * - `line-ends`: a CR or LF that is no part of a CRLF. Some mail servers end a line there, and the data with it
+ * - `nul`: a NUL octet, which others drop
+ * - `long-line`: more than 998 octets between two CRLFs (RFC 5322 section 2.1.1)
+ * - `too-big`: more octets than the limit
+ */
+export type DataFault = 'line-ends' | 'nul' | 'long-line' | 'too-big';
+
+/** What came after the 354 reply. `cut`: so much too much that its end was not waited for. */
+export type Received =
+  | { readonly kind: 'message'; readonly bytes: Buffer }
+  | { readonly kind: 'refused'; readonly fault: DataFault }
+  | { readonly kind: 'cut' };
+
+/** Longest line in octets, without its CRLF (RFC 5322 section 2.1.1). */
+export const maxLineOctets = 998;
+
+/**
+ * Reads the data of one message (RFC 5321 section 4.1.1.4). Only CRLF "." CRLF ends it, or "." CRLF at its begin; only
+ * a dot after a CRLF is taken off (section 4.5.2). A fault does not end the data: it is read to its end, so that
+ * nothing in it can pass for a command, and then refused as a whole.
+ *
+ * Keeps at most `maxBytes` and what one chunk brings, however much arrives.
+ */
+export class DataReader {
+  readonly #maxBytes: number;
+  /** Octets of the message so far, kept or not. */
+  bytes = 0;
+  #fault: DataFault | undefined;
+  #kept: Buffer[] = [];
+  /** The end of the last chunk if only the next one says what it is: a CR, or a dot at the begin of a line. */
+  #held: Buffer = empty;
+  #atLineStart = true;
+  #lineOctets = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Takes the next chunk. Returns what follows the end of the data, or undefined if the data goes on. */
+  take(chunk: Buffer): Buffer | undefined {
+    const input = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    this.#held = empty;
+    let start = 0; // begin of what has not been kept yet
+    let at = 0;
+    let cr = -2;
+    let lf = -2;
+    for (;;) {
+      if (this.#atLineStart && input[at] === dot) {
+        const ending = input.subarray(at, at + endOfData.length);
+        if (ending.length < endOfData.length && endOfData.subarray(0, ending.length).equals(ending)) {
+          return this.#hold(input, start, at);
+        }
+        this.#keep(input.subarray(start, at));
+        if (ending.equals(endOfData)) return input.subarray(at + endOfData.length);
+        at += 1;
+        start = at;
+      }
+      this.#atLineStart &&= at === input.length;
+      if (cr !== -1 && cr < at) cr = input.indexOf(carriageReturn, at);
+      if (lf !== -1 && lf < at) lf = input.indexOf(lineFeed, at);
+      if (cr === -1 && lf === -1) {
+        this.#countLine(input.length - at);
+        this.#keep(input.subarray(start));
+        return undefined;
+      }
+      if (cr === input.length - 1 && lf === -1) {
+        this.#countLine(cr - at);
+        return this.#hold(input, start, cr);
+      }
+      if (cr !== -1 && lf === cr + 1) {
+        this.#countLine(cr - at);
+        this.#lineOctets = 0;
+        this.#atLineStart = true;
+        at = lf + 1;
+      } else {
+        this.#refuse('line-ends');
+        const bare = cr === -1 || (lf !== -1 && lf < cr) ? lf : cr;
+        this.#countLine(bare + 1 - at);
+        at = bare + 1;
+      }
+    }
+  }
+
+  /** The verdict on the data once `take` has seen its end. */
+  end(): Received {
+    if (this.#fault !== undefined) return { kind: 'refused', fault: this.#fault };
+    return { kind: 'message', bytes: Buffer.concat(this.#kept) };
+  }
+
+  #hold(input: Buffer, start: number, at: number): undefined {
+    this.#keep(input.subarray(start, at));
+    this.#held = input.subarray(at);
+  }
+
+  #keep(part: Buffer): void {
+    this.bytes += part.length;
+    if (this.bytes > this.#maxBytes) this.#refuse('too-big');
+    if (part.includes(0)) this.#refuse('nul');
+    if (this.#fault === undefined && part.length > 0) this.#kept.push(part);
+  }
+
+  #countLine(octets: number): void {
+    this.#lineOctets += octets;
+    if (this.#lineOctets > maxLineOctets) this.#refuse('long-line');
+  }
+
+  /** The first fault stands, but for the size: that one says that the rest need not be sent. */
+  #refuse(fault: DataFault): void {
+    if (this.#fault === undefined || fault === 'too-big') this.#fault = fault;
+    this.#kept = [];
+  }
+}
+
+const empty = Buffer.alloc(0);
+const endOfData = Buffer.from('.\r\n', 'latin1');
+const dot = 0x2e;
+const carriageReturn = 0x0d;
+const lineFeed = 0x0a;

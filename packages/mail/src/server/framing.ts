@@ -1,0 +1,85 @@
+import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
+import { DataReader, type Received } from './data.ts';
+
+/** What a session does with the units that arrive; each is answered before the next one is handed over. */
+export interface Framed {
+  /** A command line without its CRLF. `resume` takes the next unit. */
+  command(line: Buffer, resume: () => void): void;
+  /** The end of the data, or more of it than `cutBytes`. */
+  data(received: Received, resume: () => void): void;
+}
+
+/** Longest command line in octets, with its CRLF: 512 of RFC 5321 section 4.5.3.1.4 and room for parameters. */
+export const maxCommandOctets = 1024;
+
+/**
+ * Cuts what a client sends into command lines and data. Takes the place of smtp-server's own parser, which ends a
+ * command at a bare LF, runs a line cut off by the end of the connection, and passes bare CR, bare LF, NUL and lines
+ * of any length through as data. Here only CRLF ends a line (RFC 5321 section 2.3.8).
+ */
+export class Framing extends SMTPStream {
+  readonly #to: Framed;
+  #line: Buffer = empty;
+  #data: DataReader | undefined;
+  #cutBytes = 0;
+  /** Octets that arrived together with the unit in hand, behind it. */
+  pendingOctets = 0;
+
+  constructor(to: Framed) {
+    super();
+    this.#to = to;
+  }
+
+  /** From the next octet on it is data, up to its end; past `cutBytes` the session is told without waiting for it. */
+  startData(maxBytes: number, cutBytes: number): void {
+    this.#data = new DataReader(maxBytes);
+    this.#cutBytes = cutBytes;
+    this._dataMode = true;
+  }
+
+  /** Octets of the message in hand so far. */
+  get messageOctets(): number {
+    return this.#data?.bytes ?? 0;
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding | 'buffer', next: (error?: Error) => void): void {
+    this.#cut(chunk).then(() => next(), next);
+  }
+
+  /** At the end of the connection: a command without its CRLF was never sent. */
+  override _flushData(): void {
+    this.#line = empty;
+  }
+
+  async #cut(chunk: Buffer): Promise<void> {
+    let rest: Buffer | undefined = chunk;
+    while (rest !== undefined && rest.length > 0 && !this.isClosed) {
+      rest = this.#data === undefined ? await this.#cutCommand(rest) : await this.#cutData(this.#data, rest);
+    }
+  }
+
+  async #cutCommand(input: Buffer): Promise<Buffer | undefined> {
+    const line = this.#line.length === 0 ? input : Buffer.concat([this.#line, input]);
+    const end = line.indexOf('\r\n', Math.max(this.#line.length - 1, 0), 'latin1');
+    if ((end < 0 ? line.length : end + 2) > maxCommandOctets) throw new Error('line too long');
+    this.#line = end < 0 ? line : empty;
+    if (end < 0) return undefined;
+    const rest = line.subarray(end + 2);
+    this.pendingOctets = rest.length;
+    await new Promise<void>((resume) => this.#to.command(line.subarray(0, end), resume));
+    return rest;
+  }
+
+  async #cutData(data: DataReader, input: Buffer): Promise<Buffer | undefined> {
+    const rest = data.take(input);
+    if (rest === undefined && data.bytes <= this.#cutBytes) return undefined;
+    const received: Received = rest === undefined ? { kind: 'cut' } : data.end();
+    this.#data = undefined;
+    this.pendingOctets = rest?.length ?? 0;
+    this._dataMode = false;
+    await new Promise<void>((resume) => this.#to.data(received, resume));
+    return rest;
+  }
+}
+
+const empty = Buffer.alloc(0);

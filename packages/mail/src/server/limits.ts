@@ -1,0 +1,33 @@
+/** How long and how much a client may. All deadlines are absolute: sending a little does not move them. */
+export interface SmtpLimits {
+  /** From the connection to the end of the TLS handshake, in ms. */
+  readonly tlsMs: number;
+  /** From the last reply to the end of the next command line, in ms. */
+  readonly commandMs: number;
+  /** From the 354 reply to the end of the data, in ms. */
+  readonly dataMs: number;
+  /** From the connection to its end, in ms. A message in hand is still answered. */
+  readonly sessionMs: number;
+  /** Octets per second of data, looked at every `rateWindowMs`. */
+  readonly minBytesPerSecond: number;
+  readonly rateWindowMs: number;
+  /** Sessions at one time; who comes on top is told 421. */
+  readonly maxConnections: number;
+  /** How long `close` lets messages in hand come to their end, in ms. */
+  readonly drainMs: number;
+}
+
+/**
+ * Mix nodes speak in carriages of some 45 KB over connections that stay open, so a session may last an hour but each
+ * step of it is short.
+ */
+export const defaultSmtpLimits: SmtpLimits = {
+  tlsMs: 30_000,
+  commandMs: 300_000, // RFC 5321 section 4.5.3.2.7
+  dataMs: 600_000,
+  sessionMs: 3_600_000,
+  minBytesPerSecond: 512,
+  rateWindowMs: 10_000,
+  maxConnections: 1000,
+  drainMs: 10_000,
+};

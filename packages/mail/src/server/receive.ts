@@ -1,0 +1,31 @@
+/** A message that came in whole. */
+export interface Message {
+  /** As sent, dots taken off: every line ends in CRLF, has at most 998 octets and no NUL. */
+  readonly bytes: Uint8Array;
+  /** The mailbox it was sent to: one that `accepts` said yes to, domain in lower case. */
+  readonly recipient: string;
+  /** The sender asked for TLS all the way (RFC 8689). */
+  readonly requireTls: boolean;
+}
+
+export type Decision =
+  | { readonly kind: 'accepted' }
+  /** `code` is 5yz, `enhanced` its RFC 3463 code (`5.6.0`), `text` one line for the far side: nothing that it must not know. */
+  | { readonly kind: 'rejected'; readonly code: number; readonly enhanced: string; readonly text: string }
+  | { readonly kind: 'deferred'; readonly text: string };
+
+/** Who takes what the server receives. */
+export interface Receiver {
+  /** Whether mail for exactly this mailbox is taken; its domain is in lower case. Everything else is refused as relaying. */
+  accepts(mailbox: string): boolean;
+  /**
+   * Takes one message for one recipient. `accepted` makes the server answer 250, so it must be durable by then. The
+   * client may be gone when the promise resolves and send the same again.
+   *
+   * For a message with several recipients it is called for one after the other, up to the first that is not accepted;
+   * that one's decision is the answer, since SMTP has one answer for all.
+   */
+  onMessage(message: Message): Promise<Decision>;
+  /** Told what `onMessage` threw; the client is told 451 and nothing about it. */
+  onFault?(fault: unknown): void;
+}

@@ -1,0 +1,54 @@
+import { parseMailbox } from '../address.ts';
+import type { DataFault } from './data.ts';
+import type { Decision } from './receive.ts';
+
+/** Code, RFC 3463 code and text. */
+export type Reply = readonly [code: number, enhanced: string, text: string];
+
+/** The answer to data that was read to its end. */
+export const faultReply: Readonly<Record<DataFault, Reply>> = {
+  'line-ends': [550, '5.6.0', 'a CR or LF stands alone'],
+  nul: [550, '5.6.0', 'a NUL octet'],
+  'long-line': [550, '5.6.0', 'a line is longer than 998 octets'],
+  'too-big': [552, '5.3.4', 'message too big'],
+};
+
+export const acceptedReply: Reply = [250, '2.6.0', 'taken'];
+export const faultedReply: Reply = [451, '4.3.0', 'not now'];
+
+export function decisionReply(decision: Decision): Reply {
+  switch (decision.kind) {
+    case 'accepted':
+      return acceptedReply;
+    case 'rejected':
+      return [decision.code, decision.enhanced, decision.text];
+    case 'deferred':
+      return [451, '4.3.0', decision.text];
+  }
+}
+
+interface SentAddress {
+  readonly address: string;
+  readonly args: object | false;
+}
+
+/** The answer to MAIL, if it is a refusal. Nobody is turned away for who they say they are. */
+export function senderRefusal({ address, args }: SentAddress): Reply | undefined {
+  if (Object.keys(args).some((key) => !mailParameters.has(key))) return unknownParameter;
+  if (address !== '' && parseMailbox(address) === undefined) return [553, '5.1.7', 'not a plain mailbox'];
+  return undefined;
+}
+
+/** The answer to RCPT, if it is a refusal: everything but an accepted mailbox, written plainly, is relaying. */
+export function recipientRefusal(
+  { address, args }: SentAddress,
+  accepts: (mailbox: string) => boolean,
+): Reply | undefined {
+  const mailbox = parseMailbox(address);
+  if (mailbox === undefined || !accepts(`${mailbox.local}@${mailbox.domain}`))
+    return [550, '5.7.1', 'no relaying'];
+  return Object.keys(args).length > 0 ? unknownParameter : undefined;
+}
+
+const mailParameters = new Set(['SIZE', 'BODY', 'REQUIRETLS']);
+const unknownParameter: Reply = [555, '5.5.4', 'parameter not implemented'];

@@ -1,0 +1,171 @@
+import type { AddressInfo, Socket } from 'node:net';
+import { SMTPServer as Library, type SMTPServerAddress, type SMTPServerSession } from 'smtp-server';
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+import { formatMailbox, isDomain, parseMailbox } from '../address.ts';
+import { MailError } from '../errors.ts';
+import { keyExchange } from '../tls.ts';
+import { defaultSmtpLimits, type SmtpLimits } from './limits.ts';
+import type { Receiver } from './receive.ts';
+import { type Reply, recipientRefusal, senderRefusal } from './reply.ts';
+import { Session } from './session.ts';
+
+export interface SmtpServerOptions extends Receiver {
+  /** Port 0 takes a free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** What the server calls itself in its banner and its answer to EHLO. */
+  readonly hostname: string;
+  /** PEM. The certificate's key is what peers pin. */
+  readonly tls: { readonly key: string; readonly cert: string };
+  /** Longest message in octets: advertised as SIZE, and enforced. */
+  readonly maxBytes: number;
+  /** Recipients of one message; who names more is told 452 for the rest. */
+  readonly maxRecipients?: number;
+  readonly limits?: Partial<SmtpLimits>;
+}
+
+export interface SmtpServer extends AsyncDisposable {
+  readonly address: { readonly host: string; readonly port: number };
+  /**
+   * Stops listening, tells idle clients 421, lets messages in hand come to their answer for at most `drainMs`, and
+   * resolves when the last connection is gone.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Receives mail over SMTP with STARTTLS, TLS 1.3 only, for exactly the mailboxes that `accepts` names. Keeps no log.
+ *
+ * Throws `bad-options`, `bad-certificate`, `cannot-listen`.
+ */
+export async function startSmtpServer(options: SmtpServerOptions): Promise<SmtpServer> {
+  const limits = { ...defaultSmtpLimits, ...options.limits };
+  const listener = createListener(options, limits);
+  const address = await listen(listener, options.listen);
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= closeListener(listener, limits.drainMs);
+    return closed;
+  };
+  return { address, close, [Symbol.asyncDispose]: close };
+}
+
+/** smtp-server with `Session` for its connections. */
+class Listener extends Library {
+  readonly #options: SmtpServerOptions;
+  readonly #limits: SmtpLimits;
+  readonly sessions: Set<Session> = new Set();
+  closing = false;
+
+  constructor(options: SmtpServerOptions, limits: SmtpLimits) {
+    super({
+      name: options.hostname,
+      heloResponse: '%s', // the default names the client's address
+      key: options.tls.key,
+      cert: options.tls.cert,
+      minVersion: 'TLSv1.3',
+      ecdhCurve: keyExchange,
+      size: options.maxBytes,
+      maxRecipients: options.maxRecipients ?? defaultMaxRecipients,
+      maxClients: limits.maxConnections,
+      socketTimeout: limits.sessionMs, // idleness has its limits in Session
+      disabledCommands: ['AUTH', 'VRFY', 'HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
+      hideENHANCEDSTATUSCODES: false,
+      hideREQUIRETLS: false,
+      hideSMTPUTF8: true,
+      disableReverseLookup: true,
+      logger: false,
+    });
+    this.#options = options;
+    this.#limits = limits;
+    this.on('error', () => {}); // a client's connection that broke
+  }
+
+  override connect(socket: Socket, from: SMTPConnectionOptions = {}): void {
+    if (this.closing) {
+      socket.destroy();
+      return;
+    }
+    const session = new Session(this, socket, from, {
+      receiver: this.#options,
+      maxBytes: this.#options.maxBytes,
+      limits: this.#limits,
+      closed: (gone) => this.sessions.delete(gone),
+    });
+    this.connections.add(session);
+    this.sessions.add(session);
+    session.on('error', () => {});
+    session.init();
+  }
+
+  override onMailFrom(sender: SMTPServerAddress, _session: SMTPServerSession, done: Done): void {
+    done(refusal(senderRefusal(sender)));
+  }
+
+  override onRcptTo(recipient: SMTPServerAddress, _session: SMTPServerSession, done: Done): void {
+    const reply = recipientRefusal(recipient, (mailbox) => this.#options.accepts(mailbox));
+    const mailbox = parseMailbox(recipient.address);
+    if (mailbox !== undefined) recipient.address = formatMailbox(mailbox);
+    done(refusal(reply));
+  }
+}
+
+type Done = (error?: Error | null) => void;
+
+function refusal(reply: Reply | undefined): Error | null {
+  if (reply === undefined) return null;
+  const [responseCode, enhanced, text] = reply;
+  return Object.assign(new Error(`${enhanced} ${text}`), { responseCode });
+}
+
+function createListener(options: SmtpServerOptions, limits: SmtpLimits): Listener {
+  if (!isDomain(options.hostname))
+    throw new MailError('bad-options', 'the server’s name is no domain name', {
+      hint: 'Set the EHLO name to a domain name in ASCII.',
+    });
+  try {
+    return new Listener(options, limits);
+  } catch (cause) {
+    throw new MailError('bad-certificate', 'the TLS key or certificate cannot be used', {
+      cause,
+      hint: 'Both must be PEM, and the certificate must be for this key.',
+    });
+  }
+}
+
+function listen(
+  listener: Listener,
+  { host, port }: SmtpServerOptions['listen'],
+): Promise<SmtpServer['address']> {
+  return new Promise((resolve, reject) => {
+    const { server } = listener;
+    const failed = (cause: Error): void =>
+      reject(
+        new MailError('cannot-listen', `cannot listen on ${host}:${port}`, {
+          cause,
+          hint: 'Is another program listening there, or does the port need privileges?',
+        }),
+      );
+    server.once('error', failed);
+    listener.listen(port, host, () => {
+      server.off('error', failed);
+      const { address, port: taken } = server.address() as AddressInfo;
+      resolve({ host: address, port: taken });
+    });
+  });
+}
+
+function closeListener(listener: Listener, drainMs: number): Promise<void> {
+  listener.closing = true;
+  return new Promise((resolve) => {
+    const deadline = setTimeout(() => {
+      for (const session of listener.sessions) session.destroy();
+    }, drainMs);
+    listener.server.close(() => {
+      clearTimeout(deadline);
+      resolve();
+    });
+    for (const session of listener.sessions) session.retire();
+  });
+}
+
+const defaultMaxRecipients = 100;

@@ -1,0 +1,225 @@
+import type { Socket } from 'node:net';
+import type { SMTPServer } from 'smtp-server';
+import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+import { type AddressCommand, lineFault, readAddressCommand, verb } from './command.ts';
+import type { Received } from './data.ts';
+import { Deadline } from './deadline.ts';
+import { Framing } from './framing.ts';
+import type { SmtpLimits } from './limits.ts';
+import type { Receiver } from './receive.ts';
+import { acceptedReply, decisionReply, faultedReply, faultReply, type Reply } from './reply.ts';
+
+export interface SessionOptions {
+  readonly receiver: Receiver;
+  readonly maxBytes: number;
+  readonly limits: SmtpLimits;
+  /** Called when the connection is gone. */
+  closed(session: Session): void;
+}
+
+/**
+ * One connection of a client. smtp-server keeps the state of the session, the order of commands and the STARTTLS
+ * upgrade; put in its place here are how octets become commands and data (`Framing`), what is let through to it
+ * before and after TLS, how data is answered, and all time limits: its own limit is on idleness alone, so that an
+ * octet now and then would hold a session for ever.
+ */
+export class Session extends SMTPConnection {
+  readonly #receiver: Receiver;
+  readonly #maxBytes: number;
+  readonly #limits: SmtpLimits;
+  readonly #closed: (session: Session) => void;
+  readonly #tls: Deadline = new Deadline(() => this.#expire());
+  readonly #command: Deadline = new Deadline(() => this.#expire());
+  readonly #data: Deadline = new Deadline(() => this.#expire());
+  readonly #rate: Deadline = new Deadline(() => this.#checkRate());
+  readonly #session: Deadline = new Deadline(() => this.#expire());
+  #octetsAtLastCheck = 0;
+  /** A message is in the receiver's hands. */
+  #deciding = false;
+  /** The session ends once the message in hand is answered. */
+  #retired = false;
+
+  constructor(server: SMTPServer, socket: Socket, from: SMTPConnectionOptions, options: SessionOptions) {
+    super(server, socket, from);
+    this.#receiver = options.receiver;
+    this.#maxBytes = options.maxBytes;
+    this.#limits = options.limits;
+    this.#closed = options.closed;
+    this.#session.set(this.#limits.sessionMs);
+    this.#tls.set(this.#limits.tlsMs);
+  }
+
+  /** Ends the session: at once, or with the answer to the message in hand. */
+  retire(): void {
+    if (this.#deciding || this.#receiving()) this.#retired = true;
+    else this.#leave('4.3.2 going down');
+  }
+
+  /** Ends the session with no word more. */
+  destroy(): void {
+    this._socket.destroy();
+  }
+
+  override _createParser(): Framing {
+    const framing = new Framing({
+      command: (line, resume) => this._onCommand(line, resume),
+      data: (received, resume) => void this.#answerData(received, resume),
+    });
+    framing.on('error', () => this.#leave('5.5.2 line too long'));
+    return framing;
+  }
+
+  override _onCommand(line: Buffer, callback: () => void = nothing): void {
+    if (!this._ready || this._upgrading || this._closing) {
+      super._onCommand(line, callback);
+      return;
+    }
+    this.#command.set(this.#limits.commandMs);
+    const resume = (): void => {
+      if (!this.#receiving()) this.#command.set(this.#limits.commandMs);
+      callback();
+    };
+    const refusal = this.#refusal(line);
+    if (refusal === undefined) super._onCommand(line, resume);
+    else this.#refuse(refusal, resume);
+  }
+
+  /** What never reaches smtp-server. */
+  #refusal(line: Buffer): Reply | undefined {
+    const word = verb(line);
+    if (proxyWords.has(word)) return [550, '5.7.0', 'not from you'];
+    const fault = lineFault(line);
+    if (fault === 'control') return [501, '5.5.2', 'control character'];
+    if (!this.secure && !clearWords.has(word)) return [530, '5.7.0', 'STARTTLS first'];
+    if (fault === undefined) return undefined;
+    return word === 'MAIL' || word === 'RCPT'
+      ? [553, '5.6.7', 'address is not ASCII']
+      : [501, '5.5.2', 'not ASCII'];
+  }
+
+  #refuse(reply: Reply, resume: () => void): void {
+    this._unrecognizedCommands += 1;
+    if (this._unrecognizedCommands >= maxRefusals) return this.#leave('5.5.0 too many errors');
+    this.#reply(reply);
+    this._whenWritable(resume);
+  }
+
+  override _parseAddressCommand(name: string, command: Buffer | string): AddressCommand | false {
+    return readAddressCommand(name, command.toString('latin1'));
+  }
+
+  override handler_DATA(_command: Buffer, callback: () => void): void {
+    const framing = this._parser;
+    if (!(framing instanceof Framing)) return;
+    if (framing.pendingOctets > 0) {
+      // DATA ends a group (RFC 2920 section 3.1). What was sent behind it unasked would run as commands if DATA were refused.
+      this.#reply([554, '5.5.0', 'data before 354']);
+      this.close();
+      return;
+    }
+    if (this.session.envelope.rcptTo.length === 0) {
+      this.#reply([503, '5.5.1', 'RCPT first']);
+      callback();
+      return;
+    }
+    framing.startData(this.#maxBytes, this.#maxBytes + cutMargin);
+    this.#command.clear();
+    this.#data.set(this.#limits.dataMs);
+    this.#octetsAtLastCheck = 0;
+    this.#rate.set(this.#limits.rateWindowMs);
+    this.send(354, 'go on');
+    callback();
+  }
+
+  async #answerData(received: Received, resume: () => void): Promise<void> {
+    this.#data.clear();
+    this.#rate.clear();
+    this.#deciding = true;
+    const reply = await this.#decide(received);
+    this.#deciding = false;
+    if (this._closed) return;
+    this._transactionCounter += 1;
+    this._unrecognizedCommands = 0;
+    this._resetSession();
+    this.#command.set(this.#limits.commandMs);
+    this.#reply(reply);
+    if (this.#retired) this.#leave('4.3.2 going down');
+    else if (received.kind === 'cut') this.close();
+    else this._whenWritable(resume);
+  }
+
+  async #decide(received: Received): Promise<Reply> {
+    if (received.kind === 'cut') return faultReply['too-big'];
+    if (received.kind === 'refused') return faultReply[received.fault];
+    const { rcptTo, requireTLS } = this.session.envelope;
+    try {
+      for (const { address } of rcptTo) {
+        const message = { bytes: received.bytes, recipient: address, requireTls: requireTLS === true };
+        const decision = await this.#receiver.onMessage(message);
+        if (decision.kind !== 'accepted') return decisionReply(decision);
+      }
+      return acceptedReply;
+    } catch (fault) {
+      this.#receiver.onFault?.(fault);
+      return faultedReply;
+    }
+  }
+
+  override upgrade(callback: () => void, secured?: () => void): void {
+    super.upgrade(callback, () => {
+      this.#tls.clear();
+      this.#command.set(this.#limits.commandMs);
+      secured?.();
+    });
+  }
+
+  /** A text that begins with an RFC 3463 code keeps it; smtp-server knows only one for each reply code. */
+  override send(code: number, data?: string | string[] | null, context?: string | false): void {
+    super.send(code, data, typeof data === 'string' && enhancedCode.test(data) ? false : context);
+  }
+
+  override _onClose(): void {
+    for (const deadline of [this.#tls, this.#command, this.#data, this.#rate, this.#session])
+      deadline.clear();
+    super._onClose();
+    this.#closed(this);
+  }
+
+  #receiving(): boolean {
+    return this._parser instanceof Framing && this._parser._dataMode;
+  }
+
+  #checkRate(): void {
+    const octets = this._parser instanceof Framing ? this._parser.messageOctets : 0;
+    const least = (this.#limits.minBytesPerSecond * this.#limits.rateWindowMs) / 1000;
+    if (octets - this.#octetsAtLastCheck < least) return this.#expire();
+    this.#octetsAtLastCheck = octets;
+    this.#rate.set(this.#limits.rateWindowMs);
+  }
+
+  #expire(): void {
+    if (this.#deciding) this.#retired = true;
+    else this.#leave('4.4.2 too slow');
+  }
+
+  #leave(text: string): void {
+    // In the middle of a TLS handshake nothing can be said.
+    if (this._upgrading) this.destroy();
+    else this.send(421, text);
+  }
+
+  #reply([code, enhanced, text]: Reply): void {
+    this.send(code, `${enhanced} ${text}`);
+  }
+}
+
+/** Before TLS (RFC 3207 section 4). */
+const clearWords = new Set(['EHLO', 'NOOP', 'QUIT', 'STARTTLS']);
+/** Commands by which a proxy says who the client is; there is none in front. */
+const proxyWords = new Set(['XCLIENT', 'XFORWARD', 'PROXY']);
+/** Refusals in a row before the session ends, as in smtp-server for commands that it does not know. */
+const maxRefusals = 10;
+/** Octets past the limit that are read on, so that a client a little too big hears why. */
+const cutMargin = 65_536;
+const enhancedCode = /^[245]\.\d{1,3}\.\d{1,3} /;
+const nothing = (): void => {};
