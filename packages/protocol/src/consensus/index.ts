@@ -1,3 +1,4 @@
+export { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 export {
   type AuthorityKey,
   assertTrust,

@@ -1,5 +1,6 @@
 import { decodeBase64 } from '../codec/base64.ts';
 import { encodeHex } from '../codec/hex.ts';
+import { isDomain } from '../packet/index.ts';
 import { sha256, xwingPublicKeyBytes } from '../primitives/index.ts';
 import type {
   Consensus,
@@ -29,9 +30,7 @@ import {
 const maxEpoch = 2 ** 32 - 1;
 const week = 604_800;
 
-const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-const domainPattern = new RegExp(`^(?=.{1,253}$)(?=.*[a-z])${label}(?:\\.${label})*$`);
-const domain = text((value) => domainPattern.test(value), 'domain name');
+const domain = text(isDomain, 'domain name');
 const host = text(isHost, 'domain name or IP address');
 const family = orEmpty(text((value) => /^[a-z0-9][a-z0-9._-]{0,62}$/.test(value), 'family name'));
 
@@ -46,8 +45,8 @@ const domains = ascending(domain, 64, compareText);
 const geometry = object<ConsensusGeometry>({
   suite: integer(0, 255),
   hops: integer(1, 16),
-  routingBytes: integer(1, 65_535),
-  packetBytes: integer(1, 1_048_576),
+  routingBytes: integer(1, 4_096),
+  packetBytes: integer(1, 2 ** 24),
   digest: hexDigest,
 });
 
@@ -163,5 +162,5 @@ function isHost(value: string): boolean {
   const bracketed = value.includes(':') ? `[${value}]` : value;
   const parsed = URL.parse(`http://${bracketed}/`);
   if (parsed?.hostname !== bracketed) return false;
-  return domainPattern.test(value) || value.includes(':') || /^[0-9.]+$/.test(value);
+  return isDomain(value) || value.includes(':') || /^[0-9.]+$/.test(value);
 }

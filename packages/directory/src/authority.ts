@@ -1,0 +1,185 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  epochAt,
+  formatAuthorityKey,
+  type Parameters,
+  parseAuthorityKey,
+  signParameters,
+  verifyConsensus,
+  writeGeometry,
+} from '@postern/protocol/consensus';
+import { ed25519 } from '@postern/protocol/primitives';
+import { type Clock, createMetrics, type Log, type Random } from '@postern/runtime';
+import type { AuthorityConfig } from './config.ts';
+import { startEpochs } from './epochs.ts';
+import { AuthorityError } from './errors.ts';
+import { createKey, keyPath, readKey } from './key.ts';
+import { publish } from './publish/publish.ts';
+import { rateLimits } from './register/limits.ts';
+import { register } from './register/register.ts';
+import { registerRefusals } from './registration.ts';
+import { type AuthorityStore, openStore } from './store.ts';
+
+export interface AuthorityDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Closes the authority when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/** An authority at work. Closing it stops taking requests, lets those under way finish and closes the store. */
+export interface RunningAuthority extends AsyncDisposable {
+  /** Where it serves, without a slash at the end. */
+  readonly url: string;
+  /** The verifier key that clients ship. */
+  readonly vkey: string;
+  status(): AuthorityStatus;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface AuthorityStatus {
+  readonly name: string;
+  readonly url: string;
+  readonly vkey: string;
+  /** By its clock. */
+  readonly epoch: number;
+  readonly registered: number;
+  /** So many must have registered for the first consensus. */
+  readonly bootstrapNodes: number;
+  /** The newest consensus, unless there is none yet. */
+  readonly consensus?: { readonly epoch: number; readonly digest: string; readonly freshUntil: string };
+}
+
+/**
+ * Runs an authority: takes descriptors, agrees on a consensus as soon as enough nodes have registered and at every epoch's start,
+ * publishes. An empty data directory gets a key. Throws `AuthorityError` when the data directory is in use, damaged, or another
+ * authority's.
+ */
+export async function startAuthority(
+  config: AuthorityConfig,
+  deps: AuthorityDeps,
+): Promise<RunningAuthority> {
+  const { clock, signal } = deps;
+  signal?.throwIfAborted();
+  const seed = await loadSeed(config, deps.random);
+  const vkey = formatAuthorityKey(config.name, ed25519.publicKey(seed));
+  const signer = { name: config.name, seed };
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(openStore(join(config.dataDir, 'authority.sqlite')));
+  assertContinues(store, config, vkey);
+  dropUnwanted(store, config);
+  const limits = rateLimits(config.epochSeconds);
+  const metrics = createMetrics();
+  const counted = metrics.outcomes('postern_directory_descriptors_total', 'Descriptors posted, by outcome.', [
+    'registered',
+    ...registerRefusals,
+  ]);
+  const epochs = opened.use(startEpochs({ ...deps, config, signer, store, metrics }));
+
+  const server = await publish(config.listen, {
+    register(signed) {
+      const outcome = register(signed, { config, store, limits, now: clock.now() });
+      counted.add(outcome.kind === 'refused' ? outcome.reason : outcome.kind);
+      if (outcome.kind === 'registered') epochs.conclude();
+      return outcome;
+    },
+    latest: () => store.latest(),
+    issued: (epoch) => store.issued(epoch),
+    parameters: signParameters(parametersOf(config), [signer]),
+    health: () => ({ epoch: epochNow(config, clock), registered: store.registered.size }),
+    freshFor: (epoch) => Math.max(0, Math.floor((epoch + 1) * config.epochSeconds - clock.now() / 1_000)),
+  });
+  opened.defer(() => server.close());
+
+  const running = opened.move();
+  const close = (): Promise<void> => running.disposeAsync();
+  signal?.addEventListener('abort', () => void close(), { once: true });
+  deps.log.info('serving', { url: server.url });
+  return {
+    url: server.url,
+    vkey,
+    metrics: () => metrics.text(),
+    status: () => statusOf({ config, clock, store, url: server.url, vkey }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** A data directory without key and without database is a new authority's. */
+async function loadSeed({ dataDir }: AuthorityConfig, random: Random): Promise<Uint8Array> {
+  const seed = await readKey(dataDir);
+  if (seed !== undefined) return seed;
+  if (existsSync(join(dataDir, 'authority.sqlite')))
+    throw new AuthorityError(
+      'no-key',
+      `${keyPath(dataDir)} is missing`,
+      'Restore it from a backup. With another key, clients take this for another authority.',
+    );
+  return (await createKey(dataDir, random)).seed;
+}
+
+/** Refuses to go on from a consensus that another key signed, or that counted its epochs otherwise. */
+function assertContinues(store: AuthorityStore, config: AuthorityConfig, vkey: string): void {
+  const latest = store.latest();
+  if (latest === undefined) return;
+  const verified = verifyConsensus(latest.signed, {
+    authorities: [parseAuthorityKey(vkey)],
+    threshold: 1,
+    now: latest.epoch * config.epochSeconds,
+  });
+  if (verified.kind === 'consensus' && verified.consensus.epochSeconds === config.epochSeconds) return;
+  if (verified.kind === 'refused' && verified.reason === 'wrong-geometry') return;
+  if (verified.kind === 'refused' && verified.reason === 'too-few-signatures')
+    throw new AuthorityError(
+      'wrong-key',
+      'the last consensus in the data directory was signed under another name or key',
+      'Name and key of an authority stay as they are. Start a new authority in an empty data directory.',
+    );
+  throw new AuthorityError(
+    'wrong-epoch',
+    'the last consensus in the data directory has another epoch length',
+    'An epoch number means a time. Set `epoch` back, or start a new authority in an empty data directory.',
+  );
+}
+
+/** What the configuration no longer wants is forgotten, and its name is free again. */
+function dropUnwanted(store: AuthorityStore, { revoked, allow }: AuthorityConfig): void {
+  for (const id of [...store.registered.keys()]) {
+    if (revoked.includes(id) || (allow.length > 0 && !allow.includes(id))) store.remove(id);
+  }
+}
+
+function parametersOf({ epochSeconds, meanDelayMs, geometry }: AuthorityConfig): Parameters {
+  return { version: 1, epochSeconds, meanDelayMs, geometry: writeGeometry(geometry) };
+}
+
+interface Shown {
+  readonly config: AuthorityConfig;
+  readonly clock: Clock;
+  readonly store: AuthorityStore;
+  readonly url: string;
+  readonly vkey: string;
+}
+
+function statusOf({ config, clock, store, url, vkey }: Shown): AuthorityStatus {
+  const latest = store.latest();
+  const own = {
+    name: config.name,
+    url,
+    vkey,
+    epoch: epochNow(config, clock),
+    registered: store.registered.size,
+    bootstrapNodes: config.bootstrap.nodes,
+  };
+  if (latest === undefined) return own;
+  const freshUntil = new Date((latest.epoch + 1) * config.epochSeconds * 1_000).toISOString();
+  return { ...own, consensus: { epoch: latest.epoch, digest: latest.digest, freshUntil } };
+}
+
+function epochNow({ epochSeconds }: AuthorityConfig, clock: Clock): number {
+  return epochAt(clock.now() / 1_000, epochSeconds);
+}

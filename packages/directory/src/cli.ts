@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import {
+  aborted,
+  createLog,
+  ExitCode,
+  readControl,
+  readToml,
+  serveControl,
+  systemClock,
+  systemRandom,
+  UserError,
+} from '@postern/runtime';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { type AuthorityStatus, startAuthority } from './authority.ts';
+import { type AuthorityConfig, parseAuthorityConfig } from './config.ts';
+import { initAuthority } from './init.ts';
+import { keyPath } from './key.ts';
+
+/** The command line of `postern-directory`: resolves to the exit code. */
+export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
+  const program = new Command('postern-directory')
+    .description('A Postern directory authority: registers nodes, issues a signed consensus every epoch.')
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+  addInit(program);
+  addRun(program, stop);
+  addStatus(program);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return ExitCode.ok;
+  } catch (error) {
+    // commander has written the help or the mistake already
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    throw error;
+  }
+}
+
+const configOption = ['--config <file>', 'configuration file', 'directory.toml'] as const;
+
+function addInit(program: Command): void {
+  program
+    .command('init')
+    .description('Write a commented configuration and a new signing key; print the key that clients need.')
+    .requiredOption('--name <domain>', 'name of the authority, for example authority1.example')
+    .option(...configOption)
+    .option('--data-dir <folder>', 'key and database, relative to the configuration file', 'directory-data')
+    .option('--listen <host:port>', 'where HTTP is served', '127.0.0.1:8440')
+    .option('--epoch <duration>', 'length of an epoch', '1h')
+    .option('--mean-delay <duration>', 'mean delay at each hop', '200ms')
+    .option('--bootstrap-nodes <count>', 'nodes that the first consensus waits for', count, 8)
+    .action(async (options: InitOptions) => {
+      const { vkey } = await initAuthority({ ...options, configPath: options.config }, systemRandom);
+      process.stderr.write(
+        `Wrote ${options.config}. Clients and nodes need this key (authorities = ["…"]):\n`,
+      );
+      process.stdout.write(`${vkey}\n`);
+    });
+}
+
+interface InitOptions {
+  readonly name: string;
+  readonly config: string;
+  readonly dataDir: string;
+  readonly listen: string;
+  readonly epoch: string;
+  readonly meanDelay: string;
+  readonly bootstrapNodes: number;
+}
+
+function addRun(program: Command, stop: AbortSignal): void {
+  program
+    .command('run')
+    .description('Run the authority until SIGTERM.')
+    .option(...configOption)
+    .action(async ({ config: path }: { config: string }) => {
+      const config = await readConfig(path);
+      if (!existsSync(keyPath(config.dataDir)))
+        throw new UserError(`there is no key at ${keyPath(config.dataDir)}`, {
+          exitCode: ExitCode.config,
+          hint: 'Make one with `postern-directory init`, or correct data_dir.',
+        });
+      const log = createLog({ name: 'directory' });
+      await using authority = await startAuthority(config, { clock: systemClock, random: systemRandom, log });
+      await using _control = await serveControl({
+        socketPath: socketPath(config),
+        status: async () => authority.status(),
+        metrics: () => authority.metrics(),
+      });
+      await aborted(stop);
+      log.info('stopping');
+    });
+}
+
+function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('Ask the running authority how it does.')
+    .option(...configOption)
+    .option('--json', 'print one JSON object')
+    .action(async (options: { config: string; json?: boolean }) => {
+      const text = await readControl(socketPath(await readConfig(options.config)), '/status');
+      process.stdout.write(
+        options.json === true ? `${text}\n` : describe(JSON.parse(text) as AuthorityStatus),
+      );
+    });
+}
+
+function describe({
+  name,
+  url,
+  vkey,
+  epoch,
+  registered,
+  bootstrapNodes,
+  consensus,
+}: AuthorityStatus): string {
+  const issued =
+    consensus === undefined
+      ? `none yet: waits for ${bootstrapNodes} nodes`
+      : `epoch ${consensus.epoch}, fresh until ${consensus.freshUntil}`;
+  return `${name} at ${url}
+key         ${vkey}
+epoch       ${epoch}
+registered  ${registered}
+consensus   ${issued}
+`;
+}
+
+async function readConfig(path: string): Promise<AuthorityConfig> {
+  const config = parseAuthorityConfig(await readToml(path), path);
+  return { ...config, dataDir: resolve(dirname(path), config.dataDir) };
+}
+
+function socketPath({ dataDir }: AuthorityConfig): string {
+  return join(dataDir, 'control.sock');
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('It is no count.');
+  return Number(text);
+}

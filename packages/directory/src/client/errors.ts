@@ -1,0 +1,91 @@
+import type { ConsensusRefusal } from '@postern/protocol/consensus';
+import { ExitCode } from '@postern/runtime';
+
+/** Why there is no consensus to use, most telling first. */
+const refusals = [
+  'fork',
+  'rollback',
+  'bad-signature',
+  'too-few-signatures',
+  'wrong-geometry',
+  'unknown-version',
+  'stale',
+  'not-yet-valid',
+  'malformed',
+  'oversized',
+  'no-consensus',
+  'unreachable',
+] as const;
+
+export type DirectoryRefusal = (typeof refusals)[number];
+export type DirectoryErrorCode = DirectoryRefusal | 'not-published' | 'wrong-configuration' | 'wrong-cache';
+
+/** What one URL answered that is of no use. */
+export interface Failure {
+  readonly url: string;
+  readonly reason: DirectoryRefusal;
+  readonly detail: string;
+}
+
+const askForHelp = 'Nothing is sent until this is cleared up. Ask the people who run the authorities.';
+
+const hints: Readonly<Record<DirectoryErrorCode, string>> = {
+  fork: `The authorities have signed two documents for one epoch: someone may be shown a network of their own. ${askForHelp}`,
+  rollback: `Older documents than one seen before are being served. ${askForHelp}`,
+  'bad-signature':
+    'What is served was altered, or is another network’s. Check the URLs and the authorities’ keys.',
+  'too-few-signatures':
+    'Check the authorities’ keys and the threshold in the configuration against what the network publishes.',
+  'wrong-geometry': 'The network has changed its packets. Update this program.',
+  'unknown-version': 'The network speaks a newer version. Update this program.',
+  stale:
+    'The authorities have published nothing for a while, or this machine’s clock is wrong. Check the clock, then try again later.',
+  'not-yet-valid': 'Check this machine’s clock: it seems to be behind.',
+  malformed: 'What is served is no consensus. Check the URLs.',
+  oversized: 'What is served is no consensus. Check the URLs.',
+  'no-consensus': 'The authorities are still waiting for nodes to register. Try again in a while.',
+  unreachable: 'Check the network connection and the URLs.',
+  'not-published': 'Check what each URL said. Until one accepts it, the network does not know of this node.',
+  'wrong-configuration': 'Correct [directory] in the configuration.',
+  'wrong-cache':
+    'Check the folder’s permissions and the disk. Deleting it gives up the memory that protects against old documents.',
+};
+
+const exitCodes: Readonly<Partial<Record<DirectoryErrorCode, number>>> = {
+  unreachable: ExitCode.tempFail,
+  'no-consensus': ExitCode.tempFail,
+  stale: ExitCode.tempFail,
+  'not-published': ExitCode.tempFail,
+  'wrong-configuration': ExitCode.config,
+};
+
+/** There is no consensus that may be used, or a descriptor could not be published. */
+export class DirectoryError extends Error {
+  override readonly name = 'DirectoryError';
+  readonly code: DirectoryErrorCode;
+  readonly hint: string;
+  readonly exitCode: number;
+
+  constructor(code: DirectoryErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.code = code;
+    this.hint = hints[code];
+    this.exitCode = exitCodes[code] ?? ExitCode.unavailable;
+  }
+}
+
+/** The error that several failures come to: coded by the most telling, each told. */
+export function errorOf(what: string, failures: readonly Failure[]): DirectoryError {
+  const code =
+    refusals.find((reason) => failures.some((failure) => failure.reason === reason)) ?? 'unreachable';
+  return new DirectoryError(code, `${what}: ${describeFailures(failures)}`);
+}
+
+export function describeFailures(failures: readonly Failure[]): string {
+  return failures.map(({ url, detail }) => `${url}: ${detail}`).join('; ');
+}
+
+/** A refused document as a failure's reason. */
+export function reasonOf(refusal: ConsensusRefusal): DirectoryRefusal {
+  return refusal === 'expired' ? 'stale' : refusal;
+}

@@ -1,0 +1,4 @@
+export { createDirectoryClient, type DirectoryClient, type DirectoryClientOptions } from './client.ts';
+export type { NetworkParameters, VerifiedConsensus } from './collect.ts';
+export { DirectoryError, type DirectoryErrorCode, type Failure } from './errors.ts';
+export type { Submission } from './submit.ts';

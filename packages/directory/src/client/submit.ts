@@ -1,0 +1,44 @@
+import { type Answer, ask } from './ask.ts';
+import type { Directory } from './collect.ts';
+import { DirectoryError, describeFailures, type Failure } from './errors.ts';
+
+/** Which URLs took a descriptor. */
+export interface Submission {
+  readonly accepted: readonly string[];
+  readonly failed: readonly Failure[];
+}
+
+/** Posts a signed descriptor to every URL at once. Throws `DirectoryError` `not-published` when none accepts it. */
+export async function submit(directory: Directory, descriptor: string): Promise<Submission> {
+  const outcomes = await Promise.all(
+    directory.urls.map(async (url) => {
+      const answer = await ask(`${url}/v1/descriptors`, { ...directory, maxBytes: 8_192, body: descriptor });
+      return { url, detail: refusalIn(answer) };
+    }),
+  );
+  const accepted = outcomes.filter(({ detail }) => detail === undefined).map(({ url }) => url);
+  const failed = outcomes.flatMap(({ url, detail }) =>
+    detail === undefined ? [] : [{ url, reason: 'unreachable' as const, detail }],
+  );
+  if (accepted.length > 0) return { accepted, failed };
+  throw new DirectoryError('not-published', `no directory took the descriptor: ${describeFailures(failed)}`);
+}
+
+/** What speaks against it; undefined when it was accepted. */
+function refusalIn(answer: Answer): string | undefined {
+  if (answer.kind === 'unreachable') return answer.why;
+  if (answer.kind !== 'answer') return 'its answer is too long';
+  if (answer.status === 202) return undefined;
+  return `answered ${answer.status}${messageIn(answer.text)}`;
+}
+
+/** The authority's own words, as long as they are plain ones. */
+function messageIn(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    if (typeof message === 'string') return ` (${message.slice(0, 200).replaceAll(/[^\x20-\x7e]/g, '?')})`;
+  } catch {
+    // no JSON: the status says enough
+  }
+  return '';
+}

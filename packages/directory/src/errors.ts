@@ -1,0 +1,26 @@
+import { ExitCode } from '@postern/runtime';
+
+export type AuthorityErrorCode = 'no-key' | 'wrong-key' | 'wrong-epoch' | 'in-use' | 'wrong-store';
+
+const exitCodes: Readonly<Record<AuthorityErrorCode, number>> = {
+  'no-key': ExitCode.config,
+  'wrong-key': ExitCode.dataError,
+  'wrong-epoch': ExitCode.config,
+  'in-use': ExitCode.tempFail,
+  'wrong-store': ExitCode.dataError,
+};
+
+/** A fault that keeps an authority from running. */
+export class AuthorityError extends Error {
+  override readonly name = 'AuthorityError';
+  readonly code: AuthorityErrorCode;
+  readonly hint: string;
+  readonly exitCode: number;
+
+  constructor(code: AuthorityErrorCode, message: string, hint: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.code = code;
+    this.hint = hint;
+    this.exitCode = exitCodes[code];
+  }
+}

@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
+import { ExitCode, makePrivateDirectory, type Random, UserError, writeFileDurable } from '@postern/runtime';
+import { parseAuthorityConfig } from './config.ts';
+import { createKey } from './key.ts';
+
+/** What a new authority's configuration says; durations as they stand in the file. */
+export interface NewAuthority {
+  readonly configPath: string;
+  readonly name: string;
+  /** Relative to the configuration file. */
+  readonly dataDir: string;
+  readonly listen: string;
+  readonly epoch: string;
+  readonly meanDelay: string;
+  readonly bootstrapNodes: number;
+}
+
+/** Writes a commented configuration and a signing key (mode 0600); gives the verifier key. Replaces neither. */
+export async function initAuthority(authority: NewAuthority, random: Random): Promise<{ vkey: string }> {
+  const { configPath } = authority;
+  const text = configText(authority);
+  const folder = dirname(resolve(configPath));
+  if (existsSync(configPath))
+    throw new UserError(`${configPath} exists already`, {
+      exitCode: ExitCode.usage,
+      hint: 'Choose another file with --config, or edit this one.',
+    });
+  const config = parseAuthorityConfig(fieldsOf(authority), 'the new configuration');
+  await makePrivateDirectory(folder);
+  const { publicKey } = await createKey(resolve(folder, config.dataDir), random);
+  await writeFileDurable(configPath, text, { mode: 0o644 });
+  return { vkey: formatAuthorityKey(config.name, publicKey) };
+}
+
+function fieldsOf({ name, dataDir, listen, epoch, meanDelay, bootstrapNodes }: NewAuthority): object {
+  return {
+    name,
+    data_dir: dataDir,
+    listen,
+    epoch,
+    mean_delay: meanDelay,
+    bootstrap: { nodes: bootstrapNodes },
+  };
+}
+
+function configText({ name, dataDir, listen, epoch, meanDelay, bootstrapNodes }: NewAuthority): string {
+  const quoted = (value: string): string => JSON.stringify(value);
+  return `# A Postern directory authority. Run it with: postern-directory run --config FILE
+
+# The name in front of every signature. Clients know the authority by name and key: neither changes later.
+name = ${quoted(name)}
+
+# Signing key, registered nodes, every consensus that was issued. Relative to this file.
+data_dir = ${quoted(dataDir)}
+
+# Where HTTP is served. Put a reverse proxy in front for TLS; what is served is signed.
+listen = ${quoted(listen)}
+
+# Length of an epoch: how often there is a new consensus and new mix keys. Never changes later.
+epoch = ${quoted(epoch)}
+
+# Mean of the delay that clients draw for each hop. Longer hides more.
+mean_delay = ${quoted(meanDelay)}
+
+# Most nodes that may be registered.
+# max_nodes = 1000
+
+# Ids of nodes that no longer count, for example because their key was stolen.
+# revoked = []
+
+# Ids of the nodes that may register. Empty: any.
+# allow = []
+
+[bootstrap]
+# The first consensus is issued as soon as so many nodes have registered.
+nodes = ${bootstrapNodes}
+
+# Every packet has this shape. Change it only for a network of your own.
+# [geometry]
+# suite = 1
+# hops = 3
+# packet_bytes = 32768
+`;
+}

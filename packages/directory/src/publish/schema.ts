@@ -1,0 +1,107 @@
+import type { FastifySchema } from 'fastify';
+
+/** The head of the OpenAPI document; the paths come from the routes. */
+export const document = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Postern directory authority',
+    version: '1',
+    description:
+      'Takes signed node descriptors and serves the signed consensus of each epoch. Documents are C2SP signed notes; what they hold and how they are verified stands in docs/spec/consensus.md.',
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  },
+} as const;
+
+function json(
+  description: string,
+  properties: Record<string, object>,
+  required = Object.keys(properties),
+): object {
+  const schema = { type: 'object', properties, required, additionalProperties: false };
+  return { description, content: { 'application/json': { schema } } };
+}
+
+function error(description: string): object {
+  return json(description, {
+    error: { type: 'string', description: 'Names the reason; one of a closed set for each path.' },
+    message: { type: 'string', description: 'Says it to a person.' },
+  });
+}
+
+const note = { 'text/plain': { schema: { type: 'string', description: 'A C2SP signed note.' } } };
+const unchanged = { description: 'The document that If-None-Match names is still the one.', type: 'null' };
+const tag = { 'if-none-match': { type: 'string', maxLength: 1024 } };
+const headers = { type: 'object', properties: tag };
+const id = { type: 'string', pattern: '^[0-9a-f]{64}$', description: "SHA-256 of the node's identity key." };
+const epoch = { type: 'integer', minimum: 0 };
+
+export const postDescriptor: FastifySchema = {
+  summary: 'Register a node',
+  operationId: 'postDescriptor',
+  body: { content: note },
+  response: {
+    202: json('Stored; it counts from the next consensus on.', { id }),
+    400: error('It does not hold, or its time does not.'),
+    403: error('This node may not register here.'),
+    409: error('It contradicts a descriptor that is stored.'),
+    413: error('It is too large.'),
+    415: error('It is not text/plain.'),
+    429: error('Too many came in. Retry-After says when to try again.'),
+    503: error('The authority takes no more nodes.'),
+  },
+};
+
+export const getConsensus: FastifySchema = {
+  summary: 'The newest consensus',
+  operationId: 'getConsensus',
+  headers,
+  response: {
+    200: { description: 'Fresh for as long as Cache-Control says.', content: note },
+    304: unchanged,
+    503: error('There is none yet. Retry-After says when to try again.'),
+  },
+};
+
+export const getPastConsensus: FastifySchema = {
+  summary: 'The consensus of an epoch',
+  operationId: 'getPastConsensus',
+  headers,
+  params: {
+    type: 'object',
+    properties: { epoch: { type: 'string', pattern: '^(0|[1-9][0-9]{0,9})$' } },
+    required: ['epoch'],
+  },
+  response: {
+    200: { description: 'Never changes.', content: note },
+    304: unchanged,
+    400: error('The epoch is no number.'),
+    404: error('There is none for this epoch.'),
+  },
+};
+
+export const getParameters: FastifySchema = {
+  summary: 'What a node has to know before there is a consensus',
+  operationId: 'getParameters',
+  headers,
+  response: { 200: { description: 'Signed by the authority.', content: note }, 304: unchanged },
+};
+
+export const getHealth: FastifySchema = {
+  summary: 'Whether the authority runs',
+  operationId: 'getHealth',
+  response: {
+    200: json(
+      'It does.',
+      {
+        status: { type: 'string', const: 'ok' },
+        epoch: { ...epoch, description: 'The epoch by its clock.' },
+        consensus: {
+          ...epoch,
+          description: 'The epoch of the newest consensus; absent while there is none.',
+        },
+        registered: { type: 'integer', minimum: 0, description: 'Descriptors stored.' },
+      },
+      ['status', 'epoch', 'registered'],
+    ),
+  },
+};
