@@ -1,0 +1,114 @@
+import { readdir, readFile, rm, rmdir, unlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { makePrivateDirectory, type Random, syncDirectory } from '@postern/runtime';
+import { absent } from '../cache.ts';
+import { ClientError } from '../errors.ts';
+import { decodePacketFile, type OutboxPacket } from './packetfile.ts';
+import { isAbandoned, keepCopy, type Staged, stage } from './staged.ts';
+
+/** A packet in the outbox. */
+export interface QueuedPacket {
+  /** The set that it belongs to. */
+  readonly set: string;
+  /** `undefined` when it has gone meanwhile: another process has handed it over. */
+  load(): Promise<OutboxPacket | undefined>;
+  /** Takes it out: its first mix has it. */
+  remove(): Promise<void>;
+}
+
+/** What is left of one message. */
+export interface OutboxSet {
+  readonly id: string;
+  /** Packets that still wait. */
+  readonly packets: number;
+  /** Unix seconds: the earliest expiry among them. */
+  readonly expires: number;
+}
+
+/**
+ * Packets on their way to their first mix, and the author's copies. A message is a directory of packet files, a *set*. It is
+ * written aside, synced and renamed into place: after a crash it is there as a whole or not at all. Several processes
+ * may work on one outbox: a packet handed over twice counts once, by its replay tag.
+ */
+export interface Outbox {
+  /** A new set. It counts from `commit()` on; disposed before that, it leaves nothing. */
+  stage(): Promise<Staged>;
+  /** The packets of one set or of all, in no particular order. */
+  queued(set?: string): Promise<QueuedPacket[]>;
+  list(): Promise<OutboxSet[]>;
+  /** Removes a set unsent. Throws `wrong-use` when there is none of this id. */
+  discard(id: string): Promise<number>;
+  /** After a crash: removes sets that were never completed, and finishes what `commit()` had begun. Returns how many it removed. */
+  recover(): Promise<number>;
+}
+
+export function openOutbox(paths: { outbox: string; sent: string }, random: Random): Outbox {
+  const setDirectory = (id: string): string => join(paths.outbox, id);
+  const ids = async (): Promise<string[]> => (await entries(paths.outbox)).filter((name) => setName.test(name));
+  const queued = async (set: string): Promise<QueuedPacket[]> => {
+    const files = (await entries(setDirectory(set))).filter((name) => name.endsWith('.packet'));
+    return files.map((name) => queuedPacket(set, join(setDirectory(set), name)));
+  };
+  return {
+    async stage() {
+      await makePrivateDirectory(paths.outbox);
+      await makePrivateDirectory(paths.sent);
+      return stage(paths, random);
+    },
+    queued: async (set) => (set === undefined ? (await Promise.all((await ids()).map(queued))).flat() : queued(set)),
+    async list() {
+      const sets = await Promise.all((await ids()).map(async (id) => describeSet(id, await queued(id))));
+      return sets.filter(({ packets }) => packets > 0);
+    },
+    async discard(id) {
+      const left = setName.test(id) ? await queued(id) : [];
+      if (left.length === 0) {
+        throw new ClientError('wrong-use', `nothing of ${id} waits in the outbox`, {
+          hint: 'postern outbox lists what waits.',
+        });
+      }
+      await rm(setDirectory(id), { recursive: true });
+      await syncDirectory(paths.outbox);
+      return left.length;
+    },
+    async recover() {
+      for (const id of await ids()) await keepCopy(paths, id);
+      const abandoned = (await entries(paths.outbox)).filter(isAbandoned);
+      for (const name of abandoned) await rm(join(paths.outbox, name), { recursive: true, force: true });
+      return abandoned.length;
+    },
+  };
+}
+
+const setName = /^[0-9a-f]{32}$/;
+
+function queuedPacket(set: string, path: string): QueuedPacket {
+  return {
+    set,
+    async load() {
+      const content = await readFile(path).catch(absent);
+      return content === undefined ? undefined : decodePacketFile(content, basename(path));
+    },
+    async remove() {
+      await unlink(path).catch(absent);
+      // The last one takes the set along. A crash before this lands sends the packet once more, and its replay tag drops it.
+      await rmdir(join(path, '..')).catch(() => undefined);
+    },
+  };
+}
+
+async function describeSet(id: string, packets: readonly QueuedPacket[]): Promise<OutboxSet> {
+  let count = 0;
+  let expires = Number.POSITIVE_INFINITY;
+  for (const packet of packets) {
+    const loaded = await packet.load();
+    if (loaded === undefined) continue;
+    count += 1;
+    expires = Math.min(expires, loaded.expires);
+  }
+  return { id, packets: count, expires };
+}
+
+async function entries(directory: string): Promise<string[]> {
+  return (await readdir(directory).catch(absent)) ?? [];
+}

@@ -1,0 +1,31 @@
+import { ClientError } from '../errors.ts';
+
+/** What waits for its first mix: nothing else about the message is stored beside it. */
+export interface OutboxPacket {
+  /** The packet, exactly as it goes out, however often it is tried. */
+  readonly bytes: Uint8Array;
+  /** Node id of the first mix, 64 hex digits. Where that node is and its TLS key are looked up when the packet is sent. */
+  readonly firstNode: string;
+  /** Unix seconds; from then on some mix of its path has destroyed the key that opens it. */
+  readonly expires: number;
+}
+
+/** One line of JSON, a line feed, the packet. */
+export function encodePacketFile({ bytes, firstNode, expires }: OutboxPacket): Uint8Array {
+  return Buffer.concat([Buffer.from(`${JSON.stringify({ version: 1, firstNode, expires })}\n`), bytes]);
+}
+
+/** Throws `bad-file`. */
+export function decodePacketFile(content: Buffer, path: string): OutboxPacket {
+  const line = content.subarray(0, 256).indexOf(0x0a);
+  const [, firstNode, expires] =
+    /^\{"version":1,"firstNode":"([0-9a-f]{64})","expires":(\d{1,12})\}$/.exec(
+      content.toString('latin1', 0, Math.max(line, 0)),
+    ) ?? [];
+  if (firstNode === undefined || expires === undefined) {
+    throw new ClientError('bad-file', `${path} is no packet of this outbox`, {
+      hint: 'Discard its message with: postern outbox --discard ID',
+    });
+  }
+  return { bytes: new Uint8Array(content.subarray(line + 1)), firstNode, expires: Number(expires) };
+}
