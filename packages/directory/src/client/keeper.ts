@@ -27,8 +27,7 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
   let held: Held | undefined;
   let askAgainAt = 0;
   const now = (): number => Math.floor(clock.now() / 1_000);
-  const isFresh = (one: Held | undefined): one is Held =>
-    one !== undefined && now() < one.consensus.freshUntil;
+  const isFresh = ({ consensus }: Held): boolean => now() < consensus.freshUntil;
 
   /** What is in memory or on disk, as far as it is valid, and otherwise why it is not. */
   const recall = async (): Promise<{ valid?: Held; expired?: Failure }> => {
