@@ -148,7 +148,7 @@ function assertContinues(store: AuthorityStore, config: AuthorityConfig, vkey: s
 
 /** What the configuration no longer wants is forgotten, and its name is free again. */
 function dropUnwanted(store: AuthorityStore, { revoked, allow }: AuthorityConfig): void {
-  for (const id of [...store.registered.keys()]) {
+  for (const id of store.registered.keys()) {
     if (revoked.includes(id) || (allow.length > 0 && !allow.includes(id))) store.remove(id);
   }
 }

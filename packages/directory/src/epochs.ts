@@ -98,7 +98,7 @@ function issueIfDue({ config, signer, store, clock, random, log }: EpochsOptions
 
 /** A node that has not been heard of for long loses its name, so that names do not run out. */
 function forgetSilent(store: AuthorityStore, seconds: number): void {
-  for (const { id, descriptor } of [...store.registered.values()]) {
+  for (const { id, descriptor } of store.registered.values()) {
     if (descriptor.published + bindingSeconds < seconds) store.remove(id);
   }
 }

@@ -53,8 +53,8 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     log: options.log ?? silentLog,
   });
   return {
-    current: keeper.current,
-    refresh: keeper.refresh,
+    current: () => keeper.current(),
+    refresh: () => keeper.refresh(),
     async parameters() {
       const held = await keeper.valid();
       if (held !== undefined) {

@@ -35,7 +35,7 @@ export interface Directory extends AskOptions, Trust {
 
 export interface Collect {
   /** Unix seconds. */
-  now(): number;
+  readonly now: () => number;
   readonly seen: Seen | undefined;
   /** What is valid here already. */
   readonly held: Held | undefined;

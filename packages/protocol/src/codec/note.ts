@@ -123,5 +123,5 @@ function withKeyId(keyId: number, bytes: Uint8Array): Uint8Array {
 
 /** Well-formed, and no control character but the newline. */
 function isPlain(text: string): boolean {
-  return text.isWellFormed() && !/[\u0000-\u0009\u000b-\u001f]/.test(text);
+  return text.isWellFormed() && !/[^\n -\u{10ffff}]/u.test(text);
 }

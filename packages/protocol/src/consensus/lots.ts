@@ -4,7 +4,8 @@ import type { NodeEntry } from './documents.ts';
 import { compareText } from './shape.ts';
 
 /** A node before the layers are dealt, with its lot. */
-export interface Candidate extends Omit<NodeEntry, 'layer'> {
+export interface Candidate {
+  readonly node: Omit<NodeEntry, 'layer'>;
   readonly lot: string;
 }
 
@@ -31,7 +32,7 @@ export function dealLayers(
   for (const hand of handsOf(mixes)) {
     const fewest = layers.reduce((a, b) => (b.mixes < a.mixes ? b : a));
     fewest.mixes += hand.members.length;
-    for (const { id } of hand.members) dealt.set(id, fewest.layer);
+    for (const { node } of hand.members) dealt.set(node.id, fewest.layer);
   }
   return dealt;
 }
@@ -43,7 +44,7 @@ interface Hand {
 }
 
 function handsOf(mixes: readonly Candidate[]): Hand[] {
-  const byFamily = Map.groupBy(mixes, ({ family, id }) => (family === '' ? id : `family ${family}`));
+  const byFamily = Map.groupBy(mixes, ({ node }) => (node.family === '' ? node.id : `family ${node.family}`));
   const hands = [...byFamily.values()].map((members) => ({
     members,
     lot: members.map(({ lot }) => lot).reduce((a, b) => (b < a ? b : a)),

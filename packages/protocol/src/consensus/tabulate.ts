@@ -40,14 +40,9 @@ export function tabulate(descriptors: readonly Descriptor[], agenda: Agenda): Co
     ({ id, descriptor }) => !revoked.includes(id) && isStanding(descriptor, epoch, epochSeconds),
   );
   const candidates = settleClaims(standing.map(({ id, descriptor }) => candidateOf(id, descriptor, agenda)));
-  const layers = dealLayers(
-    candidates.filter(({ mixKey }) => mixKey !== ''),
-    geometry.hops,
-    shared,
-  );
-  const nodes = candidates.map(
-    ({ lot: _, ...node }): NodeEntry => ({ ...node, layer: layers.get(node.id) ?? 0 }),
-  );
+  const mixes = candidates.filter(({ node }) => node.mixKey !== '');
+  const layers = dealLayers(mixes, geometry.hops, shared);
+  const nodes = candidates.map(({ node }): NodeEntry => ({ ...node, layer: layers.get(node.id) ?? 0 }));
   const validAfter = epoch * epochSeconds;
   const freshUntil = validAfter + epochSeconds;
   return consensusShape(
@@ -95,7 +90,8 @@ function candidateOf(id: string, descriptor: Descriptor, { epoch, shared }: Agen
   const { name, smtp, tlsPin, family, domains } = descriptor;
   const mixKey = descriptor.mixKeys.find((one) => one.epoch === epoch)?.key ?? '';
   const roles = descriptor.roles.filter((role) => role !== 'mix' || mixKey !== '');
-  return { id, name, roles, smtp, tlsPin, family, domains, mixKey, lot: lotOf(shared, id) };
+  const node = { id, name, roles, smtp, tlsPin, family, domains, mixKey };
+  return { node, lot: lotOf(shared, id) };
 }
 
 /** Characters that the entries of one consensus may take: what signatures and revoked ids need is left over. */
@@ -111,14 +107,14 @@ function settleClaims(candidates: readonly Candidate[]): Candidate[] {
   const served = new Set<string>();
   const settled: Candidate[] = [];
   let room = entriesRoom;
-  for (const candidate of [...candidates].sort((a, b) => compareText(a.lot, b.lot))) {
-    const domains = candidate.domains.filter((domain) => !served.has(domain));
-    const roles = candidate.roles.filter((role) => role !== 'delivery' || domains.length > 0);
-    if (roles.length === 0 || names.has(candidate.name)) continue;
-    const kept = { ...candidate, roles, domains };
+  for (const { node, lot } of [...candidates].sort((a, b) => compareText(a.lot, b.lot))) {
+    const domains = node.domains.filter((domain) => !served.has(domain));
+    const roles = node.roles.filter((role) => role !== 'delivery' || domains.length > 0);
+    if (roles.length === 0 || names.has(node.name)) continue;
+    const kept = { node: { ...node, roles, domains }, lot };
     room -= encodeJson(kept).length;
     if (room < 0 || settled.length === maxNodes) break;
-    names.add(candidate.name);
+    names.add(node.name);
     for (const domain of domains) served.add(domain);
     settled.push(kept);
   }
