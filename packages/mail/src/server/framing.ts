@@ -5,6 +5,8 @@ import { DataReader, type Received } from './data.ts';
 export interface Framed {
   /** A command line without its CRLF. `resume` takes the next unit. */
   command(line: Buffer, resume: () => void): void;
+  /** A line longer than any command. Nothing more is read. */
+  tooLong(): void;
   /** The end of the data, or more of it than `cutBytes`. */
   data(received: Received, resume: () => void): void;
 }
@@ -42,8 +44,8 @@ export class Framing extends SMTPStream {
     return this.#data?.bytes ?? 0;
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding | 'buffer', next: (error?: Error) => void): void {
-    this.#cut(chunk).then(() => next(), next);
+  override _write(chunk: Buffer, _encoding: BufferEncoding | 'buffer', next: () => void): void {
+    void this.#cut(chunk, next);
   }
 
   /** At the end of the connection: a command without its CRLF was never sent. */
@@ -51,17 +53,22 @@ export class Framing extends SMTPStream {
     this.#line = empty;
   }
 
-  async #cut(chunk: Buffer): Promise<void> {
+  async #cut(chunk: Buffer, next: () => void): Promise<void> {
     let rest: Buffer | undefined = chunk;
     while (rest !== undefined && rest.length > 0 && !this.isClosed) {
       rest = this.#data === undefined ? await this.#cutCommand(rest) : await this.#cutData(this.#data, rest);
     }
+    next();
   }
 
   async #cutCommand(input: Buffer): Promise<Buffer | undefined> {
     const line = this.#line.length === 0 ? input : Buffer.concat([this.#line, input]);
     const end = line.indexOf('\r\n', Math.max(this.#line.length - 1, 0), 'latin1');
-    if ((end < 0 ? line.length : end + 2) > maxCommandOctets) throw new Error('line too long');
+    if ((end < 0 ? line.length : end + 2) > maxCommandOctets) {
+      this.isClosed = true;
+      this.#to.tooLong();
+      return undefined;
+    }
     this.#line = end < 0 ? line : empty;
     if (end < 0) return undefined;
     const rest = line.subarray(end + 2);

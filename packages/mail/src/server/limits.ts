@@ -1,5 +1,7 @@
 /** How long and how much a client may. All deadlines are absolute: sending a little does not move them. */
 export interface SmtpLimits {
+  /** How long a client must keep silent before it is greeted, in ms. One that cannot wait is no mail server. */
+  readonly greetingMs: number;
   /** From the connection to the end of the TLS handshake, in ms. */
   readonly tlsMs: number;
   /** From the last reply to the end of the next command line, in ms. */
@@ -22,6 +24,7 @@ export interface SmtpLimits {
  * step of it is short.
  */
 export const defaultSmtpLimits: SmtpLimits = {
+  greetingMs: 50,
   tlsMs: 30_000,
   commandMs: 300_000, // RFC 5321 section 4.5.3.2.7
   dataMs: 600_000,

@@ -66,7 +66,6 @@ class Listener extends Library {
       ecdhCurve: keyExchange,
       size: options.maxBytes,
       maxRecipients: options.maxRecipients ?? defaultMaxRecipients,
-      maxClients: limits.maxConnections,
       socketTimeout: limits.sessionMs, // idleness has its limits in Session
       disabledCommands: ['AUTH', 'VRFY', 'HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
       hideENHANCEDSTATUSCODES: false,

@@ -14,7 +14,7 @@ export interface SessionOptions {
   readonly maxBytes: number;
   readonly limits: SmtpLimits;
   /** Called when the connection is gone. */
-  closed(session: Session): void;
+  readonly closed: (session: Session) => void;
 }
 
 /**
@@ -49,6 +49,14 @@ export class Session extends SMTPConnection {
     this.#tls.set(this.#limits.tlsMs);
   }
 
+  override init(): void {
+    this._setListeners(() => {
+      if (this._server.connections.size > this.#limits.maxConnections)
+        this.#leave('4.3.2 too many connections');
+      else setTimeout(() => this.connectionReady(), this.#limits.greetingMs).unref();
+    });
+  }
+
   /** Ends the session: at once, or with the answer to the message in hand. */
   retire(): void {
     if (this.#deciding || this.#receiving()) this.#retired = true;
@@ -61,12 +69,11 @@ export class Session extends SMTPConnection {
   }
 
   override _createParser(): Framing {
-    const framing = new Framing({
+    return new Framing({
       command: (line, resume) => this._onCommand(line, resume),
+      tooLong: () => this.#leave('5.5.2 line too long'),
       data: (received, resume) => void this.#answerData(received, resume),
     });
-    framing.on('error', () => this.#leave('5.5.2 line too long'));
-    return framing;
   }
 
   override _onCommand(line: Buffer, callback: () => void = nothing): void {
@@ -99,9 +106,12 @@ export class Session extends SMTPConnection {
 
   #refuse(reply: Reply, resume: () => void): void {
     this._unrecognizedCommands += 1;
-    if (this._unrecognizedCommands >= maxRefusals) return this.#leave('5.5.0 too many errors');
-    this.#reply(reply);
-    this._whenWritable(resume);
+    if (this._unrecognizedCommands >= maxRefusals) {
+      this.#leave('5.5.0 too many errors');
+    } else {
+      this.#reply(reply);
+      this._whenWritable(resume);
+    }
   }
 
   override _parseAddressCommand(name: string, command: Buffer | string): AddressCommand | false {
@@ -144,7 +154,7 @@ export class Session extends SMTPConnection {
     this.#command.set(this.#limits.commandMs);
     this.#reply(reply);
     if (this.#retired) this.#leave('4.3.2 going down');
-    else if (received.kind === 'cut') this.close();
+    else if (received.kind === 'cut') this.#stopReading();
     else this._whenWritable(resume);
   }
 
@@ -192,9 +202,12 @@ export class Session extends SMTPConnection {
   #checkRate(): void {
     const octets = this._parser instanceof Framing ? this._parser.messageOctets : 0;
     const least = (this.#limits.minBytesPerSecond * this.#limits.rateWindowMs) / 1000;
-    if (octets - this.#octetsAtLastCheck < least) return this.#expire();
-    this.#octetsAtLastCheck = octets;
-    this.#rate.set(this.#limits.rateWindowMs);
+    if (octets - this.#octetsAtLastCheck < least) {
+      this.#expire();
+    } else {
+      this.#octetsAtLastCheck = octets;
+      this.#rate.set(this.#limits.rateWindowMs);
+    }
   }
 
   #expire(): void {
@@ -202,9 +215,15 @@ export class Session extends SMTPConnection {
     else this.#leave('4.4.2 too slow');
   }
 
+  /** Hangs up, and lets what the client still sends pile up on its own side until it does too. */
+  #stopReading(): void {
+    this.close();
+    this._socket.pause();
+  }
+
   #leave(text: string): void {
-    // In the middle of a TLS handshake nothing can be said.
-    if (this._upgrading) this.destroy();
+    // In the middle of a TLS handshake nothing can be said, and who has not read the last replies hears nothing.
+    if (this._upgrading || this._socket.writableNeedDrain) this.destroy();
     else this.send(421, text);
   }
 
