@@ -1,0 +1,262 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { encodeBase64 } from '../codec/base64.ts';
+import { encodeHex } from '../codec/hex.ts';
+import { encodeJson } from '../codec/json.ts';
+import { formatNote, parseNote, signText } from '../codec/note.ts';
+import { ProtocolError } from '../errors.ts';
+import { ed25519, sha256 } from '../primitives/index.ts';
+import { signDescriptor, verifyDescriptor } from './descriptor.ts';
+import { type Descriptor, maxDescriptorLength } from './documents.ts';
+import { epoch, gateway, mix, seedOf } from './sample.ts';
+
+const seed = seedOf('mix1.test');
+const descriptor = mix('mix1.test');
+const signed = signDescriptor(descriptor, seed);
+
+/** Signs any text as the node `mix1.test` would. */
+function signedText(text: string, name = 'mix1.test', by = seed): string {
+  return formatNote({ text, signatures: [signText(text, { name, seed: by })] });
+}
+
+function signedAnyway(value: unknown): string {
+  return signedText(`postern.descriptor/v1\n${encodeJson(value)}\n`);
+}
+
+function reasonOf(text: string): string {
+  const verified = verifyDescriptor(text);
+  return verified.kind === 'refused' ? verified.reason : verified.kind;
+}
+
+test('gives the descriptor and the id of its identity key', () => {
+  const id = encodeHex(sha256(ed25519.publicKey(seed)));
+  expect(verifyDescriptor(signed)).toEqual({ kind: 'descriptor', descriptor, id });
+});
+
+test('is readable: origin, one line of JSON, one signature', () => {
+  expect(signed).toMatch(/^postern\.descriptor\/v1\n\{"domains":.*\}\n\n\u2014 mix1\.test [\w+/=]+\n$/);
+});
+
+test('is one text whatever the order in which sets are given', () => {
+  const both: Partial<Descriptor> = { roles: ['mix', 'delivery'], domains: ['b.test', 'a.test'] };
+  const sorted: Partial<Descriptor> = { roles: ['delivery', 'mix'], domains: ['a.test', 'b.test'] };
+  const reversed = [...descriptor.mixKeys].reverse();
+  expect(signDescriptor(mix('mix1.test', { ...both, mixKeys: reversed }), seed)).toBe(
+    signDescriptor(mix('mix1.test', sorted), seed),
+  );
+});
+
+describe('signing throws for', () => {
+  test.each<[string, Descriptor]>([
+    ['a foreign identity key', mix('mix2.test')],
+    ['a name that is no domain', mix('mix1.test', { name: 'Mix1' })],
+    ['a missing role', mix('mix1.test', { roles: [] })],
+  ])('%s', (_, wrong) => {
+    expect(() => signDescriptor(wrong, seed)).toThrow(ProtocolError);
+  });
+});
+
+describe('is refused', () => {
+  const [key] = descriptor.mixKeys;
+  const badKey = encodeBase64(new Uint8Array(1216).fill(0xff));
+  const malformed: [string, string, unknown][] = [
+    ['an unknown member', 'the document has a member that is not defined', { ...descriptor, more: 1 }],
+    [
+      'a member __proto__',
+      'the document has a member that is not defined',
+      JSON.parse(`${JSON.stringify(descriptor).slice(0, -1)},"__proto__":{"name":"x.test"}}`),
+    ],
+    ['a missing member', 'the document lacks the member family', { ...descriptor, family: undefined }],
+    ['another version', 'version is none of 1', { ...descriptor, version: 2 }],
+    ['a list for an object', 'the document is no object', [descriptor]],
+    ['an upper-case name', 'name is no domain name', { ...descriptor, name: 'Mix1.test' }],
+    ['an IP address for a name', 'name is no domain name', { ...descriptor, name: '127.0.0.1' }],
+    ['a name with a dot behind', 'name is no domain name', { ...descriptor, name: 'mix1.test.' }],
+    [
+      'roles out of order',
+      'roles[1] is out of order',
+      { ...descriptor, roles: ['mix', 'delivery'], domains: ['a.test'] },
+    ],
+    ['a repeated role', 'roles[1] is out of order', { ...descriptor, roles: ['mix', 'mix'] }],
+    ['an unknown role', 'roles[1] is none of delivery, mix', { ...descriptor, roles: ['mix', 'submission'] }],
+    ['no role', 'the document has no role', { ...descriptor, roles: [], mixKeys: [] }],
+    [
+      'a mix without keys',
+      'the document does not have mix keys exactly if it is a mix',
+      { ...descriptor, mixKeys: [] },
+    ],
+    [
+      'a gateway with mix keys',
+      'the document does not have mix keys exactly if it is a mix',
+      { ...descriptor, roles: ['delivery'], domains: ['a.test'] },
+    ],
+    [
+      'a gateway without domains',
+      'the document does not serve domains exactly if it delivers',
+      { ...gateway('mix1.test'), domains: [] },
+    ],
+    [
+      'a mix with domains',
+      'the document does not serve domains exactly if it delivers',
+      { ...descriptor, domains: ['a.test'] },
+    ],
+    [
+      'domains out of order',
+      'domains[1] is out of order',
+      { ...gateway('mix1.test'), domains: ['b.test', 'a.test'] },
+    ],
+    [
+      'a short identity key',
+      'identityKey is no base64 of 32 bytes',
+      { ...descriptor, identityKey: descriptor.identityKey.slice(4) },
+    ],
+    [
+      'an identity key with loose bits',
+      'identityKey is no base64 of 32 bytes',
+      { ...descriptor, identityKey: descriptor.identityKey.replace(/.=$/, 'Z=') },
+    ],
+    [
+      'port 0',
+      'smtp.port is not between 1 and 65535',
+      { ...descriptor, smtp: { host: '127.0.0.1', port: 0 } },
+    ],
+    [
+      'port 65536',
+      'smtp.port is not between 1 and 65535',
+      { ...descriptor, smtp: { host: '127.0.0.1', port: 65_536 } },
+    ],
+    ['half a port', 'smtp.port is no integer', { ...descriptor, smtp: { host: '127.0.0.1', port: 25.5 } }],
+    ['a port as text', 'smtp.port is no integer', { ...descriptor, smtp: { host: '127.0.0.1', port: '25' } }],
+    [
+      'an unknown member of the endpoint',
+      'smtp has a member that is not defined',
+      { ...descriptor, smtp: { ...descriptor.smtp, tls: true } },
+    ],
+    ['an upper-case pin', 'tlsPin is no hex SHA-256', { ...descriptor, tlsPin: 'AB'.repeat(32) }],
+    ['a short pin', 'tlsPin is no hex SHA-256', { ...descriptor, tlsPin: 'ab' }],
+    ['a family with a space', 'family is no family name', { ...descriptor, family: 'a b' }],
+    [
+      'keys out of order',
+      'mixKeys[1] is out of order',
+      { ...descriptor, mixKeys: [...descriptor.mixKeys].reverse() },
+    ],
+    ['two keys for an epoch', 'mixKeys[1] is out of order', { ...descriptor, mixKeys: [key, key] }],
+    [
+      'nine keys',
+      'mixKeys has more than 8 items',
+      { ...descriptor, mixKeys: Array.from({ length: 9 }, (_, i) => ({ ...key, epoch: i })) },
+    ],
+    [
+      'a key for a negative epoch',
+      'mixKeys[0].epoch is not between 0 and 4294967295',
+      { ...descriptor, mixKeys: [{ ...key, epoch: -1 }] },
+    ],
+    [
+      'a key for an epoch beyond 32 bits',
+      'mixKeys[0].epoch is not between 0 and 4294967295',
+      { ...descriptor, mixKeys: [{ ...key, epoch: 2 ** 32 }] },
+    ],
+    [
+      'a short mix key',
+      'mixKeys[0].key is no base64 of 1216 bytes',
+      { ...descriptor, mixKeys: [{ epoch, key: 'AAAA' }] },
+    ],
+    [
+      'a mix key that is none',
+      'a mix key is no public key of the KEM',
+      { ...descriptor, mixKeys: [{ epoch, key: badKey }] },
+    ],
+    ['a negative time', 'published is not between 0 and 2597596220016000', { ...descriptor, published: -1 }],
+    ['null', 'the document is no object', null],
+  ];
+  test.each(malformed)('as malformed with %s', (_, detail, value) => {
+    const refusal = { kind: 'refused', reason: 'malformed', detail };
+    expect(verifyDescriptor(signedAnyway(value))).toEqual(refusal);
+  });
+
+  const [, json = ''] = signed.split('\n');
+  test.each([
+    ['an unknown version', 'unknown-version', signedText(`postern.descriptor/v2\n${json}\n`)],
+    ['another kind of document', 'malformed', signedText(`postern.consensus/v1\n${json}\n`)],
+    ['a space in the JSON', 'malformed', signedText(`postern.descriptor/v1\n${json} \n`)],
+    ['a line more', 'malformed', signedText(`postern.descriptor/v1\n${json}\n\n`)],
+    ['two signatures', 'malformed', signed + signed.slice(signed.indexOf('\u2014'))],
+    [
+      'the signature of another key',
+      'bad-signature',
+      signedText(signed.slice(0, signed.indexOf('\n\n') + 1), 'mix1.test', seedOf('x')),
+    ],
+    ['a signature under another name', 'bad-signature', signed.replace(/\u2014 mix1/, '\u2014 mix2')],
+    ['a signature over another text', 'bad-signature', signed.replace('127.0.0.1', '127.0.0.2')],
+    ['no signature', 'malformed', signed.slice(0, signed.indexOf('\u2014'))],
+    ['too many characters', 'oversized', 'x'.repeat(maxDescriptorLength + 1)],
+    ['nothing in it', 'malformed', ''],
+  ])('with %s as %s', (_, reason, text) => {
+    expect(json).not.toBe('');
+    expect(reasonOf(text)).toBe(reason);
+  });
+
+  test('when any character outside the mix keys is changed', () => {
+    const keysFrom = signed.indexOf('"mixKeys"');
+    const keysTo = signed.indexOf('"name"');
+    for (let at = 0; at < signed.length; at++) {
+      if (at > keysFrom && at < keysTo && at % 97 !== 0) continue;
+      const other = signed[at] === '0' ? '1' : '0';
+      expect(reasonOf(signed.slice(0, at) + other + signed.slice(at + 1))).not.toBe('descriptor');
+    }
+  });
+
+  test('when it is cut anywhere', () => {
+    fc.assert(
+      fc.property(fc.nat(signed.length - 1), (length) => {
+        expect(reasonOf(signed.slice(0, length))).not.toBe('descriptor');
+      }),
+    );
+  });
+});
+
+test.each(['mx.b.test', '192.0.2.7', '2001:db8::1', '::1'])('takes the host %s', (host) => {
+  const at = mix('mix1.test', { smtp: { host, port: 25 } });
+  expect(reasonOf(signDescriptor(at, seed))).toBe('descriptor');
+});
+
+test.each([
+  '',
+  'MX.b.test',
+  '192.0.2',
+  '192.0.2.07',
+  '1.2.3.0xff',
+  '[::1]',
+  '0:0::1',
+  'fe80::1%eth0',
+  'a b',
+  'a/b',
+  'a@b',
+  '2001:DB8::1',
+])('refuses the host %j', (host) => {
+  expect(reasonOf(signedAnyway({ ...descriptor, smtp: { host, port: 25 } }))).toBe('malformed');
+});
+
+test('reads back what was written, and writes back what was read', () => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        port: fc.integer({ min: 1, max: 65_535 }),
+        family: fc.constantFrom('', 'op-1', 'x'),
+        published: fc.nat(),
+        domains: fc.uniqueArray(fc.constantFrom('a.test', 'b.test', 'c.test', 'xn--nxasmq6b.test'), {
+          minLength: 1,
+        }),
+      }),
+      ({ port, family, published, domains }) => {
+        const one = gateway('mix1.test', { smtp: { host: 'mx.test', port }, family, published, domains });
+        const text = signDescriptor(one, seed);
+        const verified = verifyDescriptor(text);
+        if (verified.kind === 'refused') throw new Error(verified.detail);
+        expect(verified.descriptor).toEqual({ ...one, domains: [...domains].sort() });
+        expect(signDescriptor(verified.descriptor, seed)).toBe(text);
+        expect(parseNote(text, maxDescriptorLength)?.signatures).toHaveLength(1);
+      },
+    ),
+  );
+});

@@ -1,0 +1,79 @@
+import { encodeBase64 } from '../codec/base64.ts';
+import { defaultGeometry, generateMixKey } from '../packet/index.ts';
+import { ed25519, type Random, sha256 } from '../primitives/index.ts';
+import type { Descriptor } from './documents.ts';
+import { keyEpochsPublished } from './schedule.ts';
+import type { Agenda } from './tabulate.ts';
+
+// What the tests of this folder are about: a small network at epoch 1000 of one hour each.
+
+export const epoch = 1_000;
+export const epochSeconds = 3_600;
+/** Unix seconds: a minute into the epoch. */
+export const now: number = epoch * epochSeconds + 60;
+
+/** The same bytes in every run. */
+export function seeded(seed: string): Random {
+  let count = 0;
+  return {
+    bytes(length) {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length; at += 32) {
+        const block = sha256(new TextEncoder().encode(`${seed} ${count++}`));
+        bytes.set(block.subarray(0, length - at), at);
+      }
+      return bytes;
+    },
+  };
+}
+
+export const authority1: { name: string; seed: Uint8Array } = {
+  name: 'authority1.test',
+  seed: seeded('a1').bytes(32),
+};
+export const authority2: { name: string; seed: Uint8Array } = {
+  name: 'authority2.test',
+  seed: seeded('a2').bytes(32),
+};
+export const authority3: { name: string; seed: Uint8Array } = {
+  name: 'authority3.test',
+  seed: seeded('a3').bytes(32),
+};
+
+/** One public key serves all: making them takes longer than what is tested. */
+const mixKey = encodeBase64(generateMixKey(seeded('mix key')).publicKey);
+
+/** The identity seed of the node that `mix(name)` describes. */
+export function seedOf(name: string): Uint8Array {
+  return seeded(name).bytes(32);
+}
+
+export function mix(name: string, change: Partial<Descriptor> = {}): Descriptor {
+  return {
+    version: 1,
+    name,
+    roles: ['mix'],
+    identityKey: encodeBase64(ed25519.publicKey(seedOf(name))),
+    smtp: { host: '127.0.0.1', port: 2525 },
+    tlsPin: 'ab'.repeat(32),
+    family: '',
+    domains: [],
+    mixKeys: keyEpochsPublished(epoch).map((one) => ({ epoch: one, key: mixKey })),
+    published: now - 30,
+    ...change,
+  };
+}
+
+export function gateway(name: string, change: Partial<Descriptor> = {}): Descriptor {
+  return mix(name, { roles: ['delivery'], domains: [name.replace('gateway.', '')], mixKeys: [], ...change });
+}
+
+export const agenda: Agenda = {
+  epoch,
+  epochSeconds,
+  geometry: defaultGeometry,
+  meanDelayMs: 200,
+  shared: seeded('shared').bytes(32),
+  previous: '',
+  revoked: [],
+};

@@ -1,0 +1,224 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { encodeHex } from '../codec/hex.ts';
+import { ProtocolError } from '../errors.ts';
+import { encodeConsensus } from './consensus.ts';
+import { type Consensus, type Descriptor, maxConsensusLength } from './documents.ts';
+import { agenda, epoch, epochSeconds, gateway, mix, now, seeded } from './sample.ts';
+import { keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
+import { nodeId } from './schema.ts';
+import { tabulate } from './tabulate.ts';
+
+const idOf = ({ identityKey }: Descriptor): string => nodeId(identityKey);
+const mixes = (count: number, change: (index: number) => Partial<Descriptor> = () => ({})): Descriptor[] =>
+  Array.from({ length: count }, (_, index) => mix(`mix${index}.test`, change(index)));
+const names = ({ nodes }: Consensus): string[] => nodes.map(({ name }) => name).sort();
+const layerSizes = ({ nodes }: Consensus): number[] =>
+  [1, 2, 3].map((layer) => nodes.filter((node) => node.layer === layer).length);
+
+test('takes over what descriptors say and dates it by the epoch', () => {
+  const one = mix('mix1.test', { family: 'op' });
+  const two = gateway('gateway.b.test');
+  const consensus = tabulate([one, two], { ...agenda, previous: 'a'.repeat(64) });
+  expect(consensus).toMatchObject({
+    epoch,
+    epochSeconds,
+    validAfter: epoch * epochSeconds,
+    freshUntil: (epoch + 1) * epochSeconds,
+    validUntil: (epoch + 3) * epochSeconds,
+    meanDelayMs: 200,
+    shared: encodeHex(agenda.shared),
+    previous: 'a'.repeat(64),
+  });
+  const entry = consensus.nodes.find(({ name }) => name === 'mix1.test');
+  const { name, roles, smtp, tlsPin, family, domains, mixKeys } = one;
+  expect(entry).toEqual({
+    id: idOf(one),
+    name,
+    roles,
+    smtp,
+    tlsPin,
+    family,
+    domains,
+    layer: entry?.layer,
+    mixKey: mixKeys[0]?.key,
+  });
+  expect(entry?.layer).toBeGreaterThan(0);
+});
+
+describe('the order of the descriptors', () => {
+  const many = [
+    ...mixes(9, (index) => ({ family: index % 3 === 0 ? 'op' : '' })),
+    mix('mix1.test', { published: now - 60, smtp: { host: 'old.test', port: 25 } }),
+    mix('twin.test'),
+    { ...mix('twin2.test'), name: 'twin.test' },
+    gateway('gateway.a.test'),
+    gateway('other.test', { domains: ['a.test', 'c.test'] }),
+    mix('same.test', { smtp: { host: 'one.test', port: 25 } }),
+    mix('same.test', { smtp: { host: 'two.test', port: 25 } }),
+  ];
+  const expected = encodeConsensus(tabulate(many, agenda));
+
+  test('does not matter', () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray(many, { minLength: many.length }), (shuffled) => {
+        expect(encodeConsensus(tabulate(shuffled, agenda))).toBe(expected);
+      }),
+    );
+  });
+});
+
+describe('of two descriptors of one node', () => {
+  test('the newer counts', () => {
+    const older = mix('mix1.test', { published: now - 60, smtp: { host: 'old.test', port: 25 } });
+    const [entry] = tabulate([mix('mix1.test'), older], agenda).nodes;
+    expect(entry?.smtp.host).toBe('127.0.0.1');
+  });
+});
+
+describe('is left out:', () => {
+  test('a revoked node, named as such', () => {
+    const revoked = mix('mix2.test');
+    const consensus = tabulate([mix('mix1.test'), revoked], { ...agenda, revoked: [idOf(revoked)] });
+    expect(names(consensus)).toEqual(['mix1.test']);
+    expect(consensus.revoked).toEqual([idOf(revoked)]);
+  });
+
+  test('a node that has published nothing for three epochs', () => {
+    const firstSecond = (epoch - 2) * epochSeconds;
+    const consensus = tabulate(
+      [
+        gateway('gateway.a.test', { published: firstSecond }),
+        gateway('gateway.b.test', { published: firstSecond - 1 }),
+      ],
+      agenda,
+    );
+    expect(names(consensus)).toEqual(['gateway.a.test']);
+  });
+
+  test('a mix without a key for the epoch', () => {
+    const mixKeys = mix('x.test').mixKeys.filter((key) => key.epoch !== epoch);
+    expect(tabulate([mix('mix1.test', { mixKeys })], agenda).nodes).toEqual([]);
+  });
+
+  test('only as a mix, when it delivers too', () => {
+    const mixKeys = mix('x.test').mixKeys.filter((key) => key.epoch !== epoch);
+    const both = mix('mix1.test', { roles: ['delivery', 'mix'], domains: ['a.test'], mixKeys });
+    expect(tabulate([both], agenda).nodes).toMatchObject([{ roles: ['delivery'], layer: 0, mixKey: '' }]);
+  });
+
+  test('one of two nodes with the same name, by lot', () => {
+    const one = mix('mix1.test');
+    const other = { ...mix('mix2.test'), name: 'mix1.test' };
+    const winners = Array.from({ length: 20 }, (_, round) => {
+      const { nodes } = tabulate([one, other], { ...agenda, shared: seeded(`round ${round}`).bytes(32) });
+      expect(nodes).toHaveLength(1);
+      return nodes[0]?.id;
+    });
+    expect(new Set(winners)).toEqual(new Set([idOf(one), idOf(other)]));
+  });
+
+  test('a served domain that another gateway has, and a gateway that is left with none', () => {
+    const one = gateway('one.test', { domains: ['a.test'] });
+    const other = gateway('other.test', { domains: ['a.test', 'b.test'] });
+    for (let round = 0; round < 10; round++) {
+      const { nodes } = tabulate([one, other], { ...agenda, shared: seeded(`round ${round}`).bytes(32) });
+      expect(nodes.flatMap(({ domains }) => domains).sort()).toEqual(['a.test', 'b.test']);
+    }
+    const emptied = Array.from({ length: 10 }, (_, round) =>
+      names(tabulate([one, other], { ...agenda, shared: seeded(`round ${round}`).bytes(32) })),
+    );
+    expect(emptied).toContainEqual(['other.test']);
+    expect(emptied).toContainEqual(['one.test', 'other.test']);
+  });
+
+  test('what does not fit into a document', () => {
+    const label = 'x'.repeat(63);
+    const wide = Array.from({ length: 300 }, (_, node) =>
+      gateway(`gateway${node}.test`, {
+        domains: Array.from({ length: 64 }, (_, n) => `${label}.${label}.${label}.n${node}-${n}.test`).sort(),
+      }),
+    );
+    const consensus = tabulate(wide, agenda);
+    expect(consensus.nodes.length).toBeGreaterThan(200);
+    expect(consensus.nodes.length).toBeLessThan(300);
+    expect(encodeConsensus(consensus).length).toBeLessThan(maxConsensusLength);
+  });
+});
+
+describe('layers', () => {
+  test('are dealt evenly', () => {
+    expect(layerSizes(tabulate(mixes(30), agenda))).toEqual([10, 10, 10]);
+    expect(layerSizes(tabulate(mixes(31), agenda)).toSorted((a, b) => a - b)).toEqual([10, 10, 11]);
+  });
+
+  test('are dealt anew with another shared value', () => {
+    const layersOf = (shared: Uint8Array): string =>
+      tabulate(mixes(12), { ...agenda, shared })
+        .nodes.map(({ layer }) => layer)
+        .join();
+    expect(layersOf(agenda.shared)).not.toBe(layersOf(seeded('other').bytes(32)));
+  });
+
+  test('come to a mix with equal chance, whatever its family', () => {
+    const seen = [0, 0, 0];
+    const rounds = 300;
+    for (let round = 0; round < rounds; round++) {
+      const shared = seeded(`round ${round}`).bytes(32);
+      const { nodes } = tabulate(
+        mixes(6, (index) => ({ family: index < 2 ? 'op' : '' })),
+        { ...agenda, shared },
+      );
+      const layer = nodes.find(({ name }) => name === 'mix0.test')?.layer ?? 0;
+      seen[layer - 1] = (seen[layer - 1] ?? 0) + 1;
+    }
+    // three standard deviations of a binomial with p = 1/3, and some
+    for (const count of seen) expect(Math.abs(count - rounds / 3)).toBeLessThan(30);
+  });
+
+  test('have gateways nowhere', () => {
+    const { nodes } = tabulate([gateway('gateway.a.test')], agenda);
+    expect(nodes).toMatchObject([{ layer: 0, roles: ['delivery'] }]);
+  });
+
+  const families = fc.array(fc.constantFrom('', '', 'a', 'b', 'c', 'd'), { minLength: 1, maxLength: 24 });
+  test('hold each family in one layer, and differ by no more than the largest family', () => {
+    fc.assert(
+      fc.property(families, fc.uint8Array({ minLength: 32, maxLength: 32 }), (family, shared) => {
+        const consensus = tabulate(
+          mixes(family.length, (index) => ({ family: family[index] ?? '' })),
+          { ...agenda, shared },
+        );
+        const byFamily = Map.groupBy(
+          consensus.nodes.filter((node) => node.family !== ''),
+          (node) => node.family,
+        );
+        for (const members of byFamily.values()) {
+          expect(new Set(members.map(({ layer }) => layer)).size).toBe(1);
+        }
+        const sizes = layerSizes(consensus);
+        const largest = Math.max(1, ...[...byFamily.values()].map((members) => members.length));
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(largest);
+      }),
+    );
+  });
+});
+
+test('an agenda out of range throws', () => {
+  expect(() => tabulate([], { ...agenda, epoch: -1 })).toThrow(ProtocolError);
+  expect(() => tabulate([], { ...agenda, shared: new Uint8Array(31) })).toThrow(ProtocolError);
+  expect(() => tabulate([], { ...agenda, previous: 'x' })).toThrow(ProtocolError);
+});
+
+test('a mix publishes the keys of three epochs and opens packets of six', () => {
+  expect(keyEpochsPublished(10)).toEqual([10, 11, 12]);
+  expect(keyEpochsOpened(10)).toEqual([7, 8, 9, 10, 11, 12]);
+  expect(keyEpochsOpened(1)).toEqual([0, 1, 2, 3]);
+});
+
+test('every consensus that is valid at a time names keys that its mixes still open', () => {
+  const { validUntil } = tabulate(mixes(1), agenda);
+  const lastEpoch = Math.floor((validUntil - 1) / epochSeconds);
+  expect(keyEpochsOpened(lastEpoch)).toContain(epoch);
+  expect(keyEpochsOpened(lastEpoch + 1)).toContain(epoch);
+});
