@@ -1,8 +1,8 @@
 /** Wakes one waiter. A ring that nobody waits for is kept, so none is missed between looking and waiting. */
 export interface Bell {
-  ring(): void;
+  readonly ring: () => void;
   /** Resolves at the next ring, or at once when there was one since the last wait; rejects as `signal` aborts. */
-  wait(signal: AbortSignal): Promise<void>;
+  readonly wait: (signal: AbortSignal) => Promise<void>;
 }
 
 export function createBell(): Bell {
@@ -18,13 +18,18 @@ export function createBell(): Bell {
         const settle = (): void => {
           waiting = undefined;
           signal.removeEventListener('abort', settle);
-          if (signal.aborted) return reject(signal.reason as Error);
+          if (signal.aborted) {
+            reject(signal.reason as Error);
+            return;
+          }
           rung = false;
           resolve();
         };
-        if (rung || signal.aborted) return settle();
-        waiting = settle;
-        signal.addEventListener('abort', settle, { once: true });
+        if (rung || signal.aborted) settle();
+        else {
+          waiting = settle;
+          signal.addEventListener('abort', settle, { once: true });
+        }
       }),
   };
 }

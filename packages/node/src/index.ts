@@ -1,1 +1,13 @@
-export {};
+export {
+  type DeliveryConfig,
+  type LmtpConfig,
+  type MaildirConfig,
+  type NodeConfig,
+  type NodeRole,
+  parseNodeConfig,
+} from './config.ts';
+export type { NewNode } from './config-file.ts';
+export { NodeError, type NodeErrorCode } from './errors.ts';
+export { initNode, type NodeFiles } from './init.ts';
+export { type NodeDeps, type RunningNode, startNode } from './node.ts';
+export type { NodeStatus } from './status.ts';

@@ -40,6 +40,11 @@ export interface Waiting {
   readonly attempts: number;
 }
 
+/** A relay that has waited long enough. */
+export interface Due {
+  readonly due: Waiting;
+}
+
 /** One fragment of a sealed message, as the envelope held it. */
 export interface Fragment {
   readonly recipient: string;

@@ -106,7 +106,7 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         await Promise.all(Array.from({ length: 10 }, () => spool.accept(unit())));
         const claims = await Promise.all([1, 2, 3].map(() => spool.claimInputs('packet', 4)));
         const ids = claims.flat().map(({ id }) => id);
-        expect(claims.map((claim) => claim.length).sort()).toEqual([2, 4, 4]);
+        expect(claims.map((claim) => claim.length).sort((a, b) => a - b)).toEqual([2, 4, 4]);
         expect(new Set(ids).size).toBe(10);
       });
 
@@ -134,13 +134,13 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
 
       test('accepting and releasing wake whoever waits', async () => {
         const { signal } = new AbortController();
-        const woken = spool.wakeInputs('packet', signal);
+        const woken = spool.wakeInputs('packet', signal).then(() => spool.claimInputs('packet', 1));
         await spool.accept(unit());
-        await woken;
-        const [input] = await spool.claimInputs('packet', 1);
-        const again = spool.wakeInputs('packet', signal);
-        await spool.releaseInputs([input?.id ?? '']);
-        await again;
+        const claimed = await woken;
+        expect(claimed).toHaveLength(1);
+        const again = spool.wakeInputs('packet', signal).then(() => spool.claimInputs('packet', 1));
+        await spool.releaseInputs(claimed.map(({ id }) => id));
+        expect(await again).toEqual(claimed);
       });
 
       test('waiting ends with the signal', async () => {

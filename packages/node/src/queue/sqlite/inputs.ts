@@ -4,11 +4,11 @@ import { type Store, toBlob, toId } from './store.ts';
 const kinds: Readonly<Record<UnitKind, number>> = { packet: 0, exit: 1 };
 
 export interface InputTable {
-  insert(id: SpoolId, kind: UnitKind, bytes: Uint8Array): void;
-  claim(kind: UnitKind, limit: number, from: SpoolId): Input[];
+  readonly insert: (id: SpoolId, kind: UnitKind, bytes: Uint8Array) => void;
+  readonly claim: (kind: UnitKind, limit: number, from: SpoolId) => Input[];
   /** Removes an input; false when it has gone. */
-  remove(id: SpoolId): boolean;
-  count(): number;
+  readonly remove: (id: SpoolId) => boolean;
+  readonly count: () => number;
 }
 
 export function inputTable(store: Store): InputTable {

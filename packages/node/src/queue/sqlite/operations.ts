@@ -58,7 +58,7 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
 
 export interface OperationsOptions {
   /** Throws `NodeError` `spool-full` when there is no room for another unit. */
-  assertRoom(): void;
+  readonly assertRoom: () => void;
 }
 
 export function operations(store: Store, { assertRoom }: OperationsOptions): Operations {

@@ -11,15 +11,15 @@ import { type Store, toBlob, toId } from './store.ts';
 
 export interface RelayTable {
   /** Stores a relay and claims it once that is durable. */
-  insert(id: SpoolId, relay: Relay): Waiting;
-  claim(limit: number): Waiting[];
-  read(id: SpoolId): Uint8Array | undefined;
-  finish(id: SpoolId): void;
-  retry(id: SpoolId, dueMs: number): void;
-  nextDue(): number | undefined;
+  readonly insert: (id: SpoolId, relay: Relay) => Waiting;
+  readonly claim: (limit: number) => Waiting[];
+  readonly read: (id: SpoolId) => Uint8Array | undefined;
+  readonly finish: (id: SpoolId) => void;
+  readonly retry: (id: SpoolId, dueMs: number) => void;
+  readonly nextDue: () => number | undefined;
   /** Removes up to `limit` expired relays that nobody has claimed, and says how many. */
-  expire(limit: number): number;
-  count(): number;
+  readonly expire: (limit: number) => number;
+  readonly count: () => number;
 }
 
 export function relayTable(store: Store): RelayTable {

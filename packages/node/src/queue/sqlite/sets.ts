@@ -10,16 +10,16 @@ export type Added =
 
 export interface SetTable {
   /** Stores a fragment of a set, and claims the set once that is durable and has made it complete. */
-  add(fragment: Fragment): Added;
-  claim(limit: number): Complete[];
-  read(id: SpoolId): Fragment[] | undefined;
+  readonly add: (fragment: Fragment) => Added;
+  readonly claim: (limit: number) => Complete[];
+  readonly read: (id: SpoolId) => Fragment[] | undefined;
   /** Removes the fragments; the id stays until the set expires. */
-  finish(id: SpoolId): void;
-  retry(id: SpoolId, dueMs: number): void;
-  nextDue(): number | undefined;
+  readonly finish: (id: SpoolId) => void;
+  readonly retry: (id: SpoolId, dueMs: number) => void;
+  readonly nextDue: () => number | undefined;
   /** Removes up to `limit` expired sets that nobody has claimed. */
-  expire(limit: number): { removed: number; incomplete: number; undelivered: number };
-  count(): { fragments: number; deliveries: number };
+  readonly expire: (limit: number) => { removed: number; incomplete: number; undelivered: number };
+  readonly count: () => { fragments: number; deliveries: number };
 }
 
 export function setTable(store: Store): SetTable {

@@ -107,13 +107,13 @@ interface Caller {
 
 /** Calls by number, answered in any order. */
 function caller(thread: Worker, clock: Clock): Caller {
-  const pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  const pending = new Map<number, PromiseWithResolvers<unknown>>();
   let count = 0;
   let fault: NodeError | undefined;
   const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
   const fail = (error: NodeError): void => {
     fault ??= error;
-    for (const { reject } of pending.values()) reject(fault);
+    for (const asked of pending.values()) asked.reject(fault);
     pending.clear();
   };
   thread.on('message', (reply: Reply) => {
@@ -128,10 +128,10 @@ function caller(thread: Worker, clock: Clock): Caller {
   const call = (name: keyof Operations, ...given: unknown[]): Promise<unknown> => {
     if (fault !== undefined) return Promise.reject(fault);
     const request: Request = { number: count++, now: clock.now(), name, arguments: given };
-    return new Promise((resolve, reject) => {
-      pending.set(request.number, { resolve, reject });
-      thread.postMessage(request);
-    });
+    const answer = Promise.withResolvers<unknown>();
+    pending.set(request.number, answer);
+    thread.postMessage(request);
+    return answer.promise;
   };
   const close = (): Promise<void> => {
     if (fault === undefined) {

@@ -38,7 +38,7 @@ if (parentPort !== null) serve(parentPort, workerData as ThreadOptions);
 function serve(port: MessagePort, options: ThreadOptions): void {
   try {
     const work = start(options);
-    const idle = setTimeout(work.tidy, idleMs).unref();
+    const idle = setTimeout(() => work.tidy(), idleMs).unref();
     port.on('message', (first: Request | 'close') => {
       const requests = gather(port, first);
       const replies = work.answer(requests.filter((request) => request !== 'close'));

@@ -1,0 +1,16 @@
+import { type Random, uniform } from '@postern/protocol/primitives';
+
+export interface Pause {
+  readonly firstMs: number;
+  readonly mostMs: number;
+}
+
+/** Milliseconds to wait after so many failures in a row: doubling, up to a limit. */
+export function backoff(failures: number, { firstMs, mostMs }: Pause): number {
+  return Math.min(mostMs, firstMs * 2 ** Math.min(failures, 30));
+}
+
+/** The same, drawn from the upper half of it, so that many that failed together do not come back together. */
+export function jitteredBackoff(failures: number, pause: Pause, random: Random): number {
+  return backoff(failures, pause) * (0.5 + uniform(random) / 2);
+}

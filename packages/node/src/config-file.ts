@@ -1,0 +1,105 @@
+import type { NodeRole } from './config.ts';
+
+/** What a new node's configuration says; everything as it stands in the file. */
+export interface NewNode {
+  readonly configPath: string;
+  /** Relative to the configuration file. */
+  readonly dataDir: string;
+  readonly name: string;
+  readonly roles: readonly NodeRole[];
+  readonly family?: string;
+  readonly listen: string;
+  readonly advertise: string;
+  readonly directoryUrls: readonly string[];
+  readonly authorities: readonly string[];
+  readonly threshold?: number;
+  readonly peelWorkers?: number;
+  readonly delivery?: {
+    readonly domain: string;
+    readonly maildir?: string;
+    readonly mailboxes?: readonly string[];
+    readonly lmtp?: string;
+  };
+}
+
+/** A commented `node.toml`, and the same as the data that reading it gives. */
+export function formatConfig(node: NewNode): { readonly toml: string; readonly fields: object } {
+  const { name, roles, dataDir, family = '', listen, advertise, delivery } = node;
+  const directory = {
+    urls: node.directoryUrls,
+    authorities: node.authorities,
+    threshold: node.threshold ?? 1,
+  };
+  const mix = { peel_workers: node.peelWorkers ?? 1 };
+  const fields = {
+    name,
+    roles,
+    data_dir: dataDir,
+    family,
+    directory,
+    mix,
+    smtp: { listen, advertise },
+    ...(delivery === undefined ? {} : { delivery }),
+  };
+  const toml = `# A Postern node. Run it with: postern-node run --config FILE
+
+# Mail domain of the node: it takes packets at secure@${name}.
+name = ${value(name)}
+
+# "mix", "delivery", or both.
+roles = ${value(roles)}
+
+# Keys and spool. Relative to this file.
+data_dir = ${value(dataDir)}
+
+# Nodes of one operator share a family: no path uses two of them. Empty: none.
+family = ${value(family)}
+
+[smtp]
+listen = ${value(listen)}
+# Where other nodes and authors reach it.
+advertise = ${value(advertise)}
+# The name it gives in EHLO; \`name\` unless set.
+# ehlo = ${value(name)}
+
+[directory]
+urls = ${value(directory.urls)}
+# Keys of the authorities, as they print them, and how many of them must have signed.
+authorities = ${value(directory.authorities)}
+threshold = ${directory.threshold}
+
+[mix]
+# Threads that take layers off.
+peel_workers = ${mix.peel_workers}
+# How long a packet is kept that cannot be handed over.
+# expiry = "5d"
+
+[spool]
+# Nothing more is accepted beyond this, or with less than the reserve left on the disk.
+# max_size = "20GB"
+# reserve = "64MB"
+${delivery === undefined ? '' : deliverySection(delivery)}`;
+  return { toml, fields };
+}
+
+function deliverySection({ domain, maildir, mailboxes, lmtp }: NonNullable<NewNode['delivery']>): string {
+  const target =
+    lmtp === undefined
+      ? `# {local} stands for the mailbox.
+maildir = ${value(maildir ?? '')}
+# The mailboxes that exist; mail for others is dropped.
+mailboxes = ${value(mailboxes ?? [])}`
+      : `# The mail system, on this machine: "host:port" or "unix:/path".
+lmtp = ${value(lmtp)}`;
+  return `
+[delivery]
+# The domain whose gateway this is: it takes envelopes at secure@${domain}.
+domain = ${value(domain)}
+${target}
+`;
+}
+
+/** A TOML string or array of strings: JSON's forms are among TOML's. */
+function value(of: string | readonly string[]): string {
+  return typeof of === 'string' ? JSON.stringify(of) : `[${of.map((one) => JSON.stringify(one)).join(', ')}]`;
+}

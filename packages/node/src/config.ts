@@ -1,0 +1,168 @@
+import { isAbsolute } from 'node:path';
+import { domainName, duration, type Endpoint, endpoint, parseConfig, size } from '@postern/runtime';
+import { z } from 'zod';
+
+export type NodeRole = 'mix' | 'delivery';
+
+/** A node's configuration: every duration in milliseconds, every size in bytes. */
+export interface NodeConfig {
+  /** The node's mail domain: it takes packets at `secure@name`. */
+  readonly name: string;
+  readonly roles: readonly NodeRole[];
+  readonly dataDir: string;
+  /** Operator; nodes of one family never share a path. '' = none. */
+  readonly family: string;
+  readonly smtp: {
+    readonly listen: Endpoint;
+    /** What the descriptor tells others; port 0 stands for the port that listening got. */
+    readonly advertise: Endpoint;
+    readonly ehlo: string;
+  };
+  readonly directory: {
+    readonly urls: readonly string[];
+    readonly authorities: readonly string[];
+    readonly threshold: number;
+  };
+  readonly mix: {
+    readonly peelWorkers: number;
+    /** How long a packet that cannot be handed over is kept. */
+    readonly expiryMs: number;
+  };
+  readonly delivery: DeliveryConfig | undefined;
+  readonly spool: {
+    readonly maxBytes: number;
+    readonly reserveBytes: number;
+  };
+}
+
+export interface DeliveryConfig {
+  /** The domain whose gateway this is: it takes envelopes at `secure@domain`. */
+  readonly domain: string;
+  readonly to: MaildirConfig | LmtpConfig;
+}
+
+export interface MaildirConfig {
+  readonly kind: 'maildir';
+  /** Absolute path of a Maildir; `{local}` stands for the mailbox's local part. */
+  readonly path: string;
+  /** Local parts that exist, in lower case. */
+  readonly mailboxes: readonly string[];
+}
+
+export interface LmtpConfig {
+  readonly kind: 'lmtp';
+  readonly address: Endpoint | { readonly path: string };
+}
+
+/** Data as TOML reads it into a configuration. Throws `ConfigError` with every mistake and its path. */
+export function parseNodeConfig(input: unknown, source = 'the configuration'): NodeConfig {
+  const { data_dir: dataDir, smtp, mix, delivery, spool, ...rest } = parseConfig(schema, input, source);
+  return {
+    ...rest,
+    dataDir,
+    smtp: { listen: smtp.listen, advertise: smtp.advertise, ehlo: smtp.ehlo ?? rest.name },
+    mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry },
+    delivery: delivery === undefined ? undefined : { domain: delivery.domain, to: target(delivery) },
+    spool: { maxBytes: spool.max_size, reserveBytes: spool.reserve },
+  };
+}
+
+const familyName = z
+  .string()
+  .regex(
+    /^(?:[a-z0-9][a-z0-9._-]{0,62})?$/,
+    'is no family name; write up to 63 lower-case letters, digits and ._-, or leave it out',
+  );
+
+const reachable = endpoint.refine(
+  ({ host }) => !['0.0.0.0', '::'].includes(host),
+  'is no address that others can reach; write the host name or address of this machine',
+);
+
+/** A local part that is safe as the name of a directory, in whatever file system. */
+const mailboxName = z
+  .string()
+  .max(64)
+  .regex(
+    /^[a-z0-9_](?:[a-z0-9._+-]*[a-z0-9_+-])?$/,
+    'is no mailbox name; write a local part in lower case, of letters, digits and ._+-',
+  );
+
+const maildirPath = z
+  .string()
+  .refine(isAbsolute, 'is no absolute path')
+  .refine((path) => !path.split('/').includes('..'), 'must not go upwards with ".."');
+
+const unixSocket = z
+  .templateLiteral(['unix:/', z.string()])
+  .transform((text) => ({ path: text.slice('unix:'.length) }));
+
+const lmtpAddress = z.string().transform((text, context) => {
+  const parsed = text.startsWith('unix:') ? unixSocket.safeParse(text) : endpoint.safeParse(text);
+  if (parsed.success) return parsed.data;
+  context.addIssue({ code: 'custom', message: 'is no LMTP address; write "host:port" or "unix:/path"' });
+  return z.NEVER;
+});
+
+const deliverySchema = z
+  .strictObject({
+    domain: domainName,
+    maildir: maildirPath.optional(),
+    mailboxes: z.array(mailboxName).min(1).optional(),
+    lmtp: lmtpAddress.optional(),
+  })
+  .superRefine(({ maildir, mailboxes, lmtp }, context) => {
+    const say = (path: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    if (maildir === undefined && lmtp === undefined)
+      say('maildir', 'is missing; give either maildir or lmtp');
+    if (maildir !== undefined && lmtp !== undefined) say('lmtp', 'stands beside maildir; give one of them');
+    if (maildir !== undefined && mailboxes === undefined)
+      say('mailboxes', 'is missing; list the mailboxes that exist');
+    if (lmtp !== undefined && mailboxes !== undefined)
+      say('mailboxes', 'goes with maildir only; by LMTP the mail system says which mailboxes exist');
+    if (maildir !== undefined && (mailboxes?.length ?? 0) > 1 && !maildir.includes('{local}'))
+      say('maildir', 'is one Maildir for several mailboxes; write {local} where the mailbox’s name goes');
+  });
+
+type Delivery = z.infer<typeof deliverySchema>;
+
+function target({ maildir, mailboxes = [], lmtp }: Delivery): MaildirConfig | LmtpConfig {
+  if (lmtp !== undefined) return { kind: 'lmtp', address: lmtp };
+  return { kind: 'maildir', path: maildir ?? '', mailboxes };
+}
+
+const schema = z
+  .strictObject({
+    name: domainName,
+    roles: z.array(z.enum(['mix', 'delivery'])).min(1),
+    data_dir: z.string().min(1),
+    family: familyName.default(''),
+    smtp: z.strictObject({ listen: endpoint, advertise: reachable, ehlo: domainName.optional() }),
+    directory: z.strictObject({
+      urls: z.array(z.url({ protocol: /^https?$/ })).min(1),
+      authorities: z.array(z.string().min(1)).min(1),
+      threshold: z.int().min(1).default(1),
+    }),
+    mix: z
+      .strictObject({
+        peel_workers: z.int().min(1).max(64).default(1),
+        expiry: duration.default(5 * 86_400_000),
+      })
+      .prefault({}),
+    delivery: deliverySchema.optional(),
+    spool: z
+      .strictObject({ max_size: size.default(20_000_000_000), reserve: size.default(64_000_000) })
+      .prefault({}),
+  })
+  .superRefine(({ roles, delivery, directory }, context) => {
+    const say = (path: string[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    if (new Set(roles).size !== roles.length) say(['roles'], 'names a role twice');
+    if (roles.includes('delivery') && delivery === undefined)
+      say(['delivery'], 'is missing; the role "delivery" needs it');
+    if (!roles.includes('delivery') && delivery !== undefined)
+      say(['delivery'], 'stands there without the role "delivery"; add the role or remove the section');
+    if (directory.threshold > directory.authorities.length)
+      say(['directory', 'threshold'], 'is more than the authorities listed');
+  });

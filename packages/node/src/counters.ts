@@ -1,0 +1,59 @@
+import type { Metrics, OutcomeCounter } from '@postern/runtime';
+
+/** Every outcome that is counted, stage by stage. No other label exists: nothing tells peers, people or messages apart. */
+const outcomes = {
+  received: ['accepted', 'malformed', 'wrong-kind', 'deferred'],
+  peeled: [
+    'relay',
+    'exit',
+    'replayed',
+    'wrong-length',
+    'wrong-suite',
+    'wrong-epoch',
+    'wrong-layer',
+    'bad-header',
+    'bad-command',
+    'bad-reserved',
+    'bad-domain',
+    'bad-body',
+    'fault',
+  ],
+  forwarded: ['sent', 'deferred', 'refused', 'wrong-pin', 'no-tls', 'no-route', 'no-consensus', 'expired'],
+  unwrapped: ['stored', 'complete', 'duplicate', 'refused', 'reply', 'expired', 'unknown-mailbox', 'fault'],
+  delivered: ['delivered', 'deferred', 'refused', 'unjoinable', 'incomplete', 'undelivered'],
+} as const;
+
+type Stages = typeof outcomes;
+export type CounterStage = keyof Stages;
+export type Outcome<S extends CounterStage> = Stages[S][number];
+
+export interface Counters {
+  count<S extends CounterStage>(stage: S, outcome: Outcome<S>): void;
+  /** Counts since the start, by stage and outcome. */
+  values(): Promise<Record<CounterStage, Record<string, number>>>;
+}
+
+const help: Record<CounterStage, string> = {
+  received: 'Carriages by what SMTP answered.',
+  peeled: 'Packets by what their layer held or why they were refused.',
+  forwarded: 'Attempts to hand a packet over, by outcome; expired ones are dropped.',
+  unwrapped: 'Envelopes by what they held or why they were refused.',
+  delivered: 'Deliveries by outcome; incomplete and undelivered ones expired.',
+};
+
+export function createCounters(metrics: Metrics): Counters {
+  const stages = Object.keys(outcomes) as CounterStage[];
+  const counters = Object.fromEntries(
+    stages.map((stage) => [
+      stage,
+      metrics.outcomes(`postern_node_${stage}_total`, help[stage], outcomes[stage]),
+    ]),
+  ) as Record<CounterStage, OutcomeCounter>;
+  return {
+    count: (stage, outcome) => counters[stage].add(outcome),
+    async values() {
+      const entries = await Promise.all(stages.map(async (stage) => [stage, await counters[stage].values()]));
+      return Object.fromEntries(entries) as Record<CounterStage, Record<string, number>>;
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { epochAt } from '@postern/protocol/consensus';
+import type { Clock, Log, Random } from '@postern/runtime';
+import { type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
+import { type Loop, startLoop } from './loop.ts';
+import type { Network } from './network.ts';
+import type { PeelSetup } from './peel/worker.ts';
+import type { Spool } from './spool.ts';
+
+export interface EpochsContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly dataDir: string;
+  readonly nodeId: Uint8Array;
+  readonly network: Network;
+  readonly spool: Spool;
+  /** Whether the node is a mix: others have no keys. */
+  readonly mix: boolean;
+}
+
+/** The node's keys of this moment. */
+export interface Epochs {
+  readonly epoch: number;
+  current(): PeelSetup;
+  onChange(listener: (setup: PeelSetup) => void): void;
+  /** Calls `announce` with the keys to publish, now and at every epoch's start. */
+  start(announce: (keys: MixKeys['published']) => void): Loop;
+}
+
+/** Brings the mix keys to the epoch at hand; `start` then keeps them there. */
+export async function openEpochs(context: EpochsContext): Promise<Epochs> {
+  const { clock, random, log, dataDir, nodeId, network, spool, mix } = context;
+  const { epochSeconds, geometry } = network;
+  const listeners: ((setup: PeelSetup) => void)[] = [];
+  const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
+  const turnTo = (at: number): Promise<MixKeys> =>
+    mix ? turnMixKeys(dataDir, at, random) : Promise.resolve({ seeds: [], published: [], firstEpoch: 0 });
+
+  let epoch = now();
+  let keys = await turnTo(epoch);
+  const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
+
+  const turn = async (): Promise<void> => {
+    const next = now();
+    keys = await turnTo(next);
+    epoch = next;
+    for (const listener of listeners) listener(setup());
+    // One epoch late: a packet may have been peeled with a key that went while its replay tag was on the way to the disk.
+    await spool.forgetTags(keys.firstEpoch - 1);
+    log.info('epoch', { epoch });
+  };
+
+  return {
+    get epoch() {
+      return epoch;
+    },
+    current: setup,
+    onChange: (listener) => void listeners.push(listener),
+    start: (announce) =>
+      startLoop({ clock, log, trouble: 'the epoch’s keys could not be turned' }, async (stop) => {
+        if (epoch !== now()) await turn();
+        announce(keys.published);
+        await clock.wait((epoch + 1) * epochSeconds * 1_000, stop);
+      }),
+  };
+}

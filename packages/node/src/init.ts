@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { type Clock, ExitCode, makePrivateDirectory, type Random, writeFileDurable } from '@postern/runtime';
+import { type NodeConfig, parseNodeConfig } from './config.ts';
+import { formatConfig, type NewNode } from './config-file.ts';
+import { NodeError } from './errors.ts';
+import { createCertificate } from './keys/certificate.ts';
+import { createDomainKey } from './keys/domain-key.ts';
+import { createIdentity } from './keys/identity.ts';
+
+/** What `initNode` has written. */
+export interface NodeFiles {
+  readonly configPath: string;
+  /** Hex SHA-256 of the identity key. */
+  readonly id: string;
+  /** The records of the domain, for its zone or for authors to pin; only for a gateway. */
+  readonly zonePath: string | undefined;
+}
+
+/**
+ * Makes a data directory with keys (mode 0600), certificate and, for a gateway, the domain's key and records; writes a commented
+ * configuration. Replaces nothing: throws `NodeError` `already-there`, or `ConfigError` when what is asked for does not hold.
+ */
+export async function initNode(node: NewNode, deps: { clock: Clock; random: Random }): Promise<NodeFiles> {
+  const configPath = resolve(node.configPath);
+  const dataDir = resolve(dirname(configPath), node.dataDir);
+  const text = formatConfig({ ...node, dataDir: relative(dirname(configPath), dataDir) || '.' });
+  const config = parseNodeConfig(text.fields, 'the new configuration');
+  for (const path of filesOf(config, dataDir, configPath)) {
+    if (existsSync(path))
+      throw new NodeError('already-there', `${path} exists already`, {
+        exitCode: ExitCode.usage,
+        hint: 'Choose another --config or --data-dir. What is there is left as it is.',
+      });
+  }
+  await makePrivateDirectory(dirname(configPath));
+  await makePrivateDirectory(dataDir);
+  const { id } = await createIdentity(dataDir, deps.random);
+  await createCertificate(dataDir, config.name, deps.random);
+  const { delivery } = config;
+  const now = Math.floor(deps.clock.now() / 1_000);
+  const zonePath = delivery && (await createDomainKey(dataDir, delivery.domain, now));
+  await writeFileDurable(configPath, text.toml, { mode: 0o644 });
+  return { configPath, id, zonePath };
+}
+
+function filesOf({ delivery }: NodeConfig, dataDir: string, configPath: string): string[] {
+  const names = ['identity.key', 'tls.key', 'tls.crt', 'mix-keys', 'spool.sqlite'];
+  if (delivery !== undefined) names.push('domain.key', `${delivery.domain}.zone`);
+  return [configPath, ...names.map((name) => join(dataDir, name))];
+}

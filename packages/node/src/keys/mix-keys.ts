@@ -1,0 +1,74 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encodeBase64 } from '@postern/protocol/codec';
+import { type EpochKey, keyEpochsOpened, keyEpochsPublished } from '@postern/protocol/consensus';
+import { generateMixKey } from '@postern/protocol/packet';
+import { loadXWing, xwingSeedBytes } from '@postern/protocol/primitives';
+import { makePrivateDirectory, overwriteAndRemove, type Random, writeFileDurable } from '@postern/runtime';
+import { readKeyFile, wrongKeyFile } from './files.ts';
+
+/** A mix's private key of one epoch. */
+export interface MixSeed {
+  readonly epoch: number;
+  /** X-Wing seed, 32 bytes. */
+  readonly seed: Uint8Array;
+}
+
+/** A mix's keys, one file for each epoch in `mix-keys/`, drawn apart from each other: no key leads to another. */
+export interface MixKeys {
+  /** Those of every epoch whose packets are opened, ascending. */
+  readonly seeds: readonly MixSeed[];
+  /** Public halves of those that the descriptor names, ascending. */
+  readonly published: readonly EpochKey[];
+  /** The first epoch that still has a key: replay tags of earlier ones have nothing left to protect. */
+  readonly firstEpoch: number;
+}
+
+/**
+ * Brings the keys to an epoch (spec consensus 6.2): makes what is to be published, overwrites and removes what is past. When it
+ * returns the new keys are durable and the old ones gone.
+ */
+export async function turnMixKeys(dataDir: string, epoch: number, random: Random): Promise<MixKeys> {
+  const folder = join(dataDir, 'mix-keys');
+  await makePrivateDirectory(folder);
+  const firstEpoch = keyEpochsOpened(epoch)[0] ?? epoch;
+  const held = new Set(await epochsIn(folder));
+  for (const name of await readdir(folder)) {
+    const keyEpoch = epochOf(name);
+    // A seed may lie in what a crash left half-written.
+    const past = keyEpoch === undefined ? name.startsWith('.') : keyEpoch < firstEpoch;
+    if (past) await overwriteAndRemove(join(folder, name));
+  }
+  for (const wanted of keyEpochsPublished(epoch)) {
+    if (!held.has(wanted)) await writeFileDurable(pathOf(folder, wanted), generateMixKey(random).seed);
+  }
+  const epochs = (await epochsIn(folder)).sort((a, b) => a - b);
+  const seeds = await Promise.all(
+    epochs.map(async (at) => ({ epoch: at, seed: await read(pathOf(folder, at)) })),
+  );
+  const published = seeds.filter((one) => keyEpochsPublished(epoch).includes(one.epoch)).map(publicHalf);
+  return { seeds, published, firstEpoch };
+}
+
+function publicHalf({ epoch, seed }: MixSeed): EpochKey {
+  return { epoch, key: encodeBase64(loadXWing(seed).publicKey) };
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  const seed = await readKeyFile(path);
+  if (seed.length !== xwingSeedBytes) throw wrongKeyFile(path, 'mix key');
+  return seed;
+}
+
+async function epochsIn(folder: string): Promise<number[]> {
+  return (await readdir(folder)).map(epochOf).filter((epoch) => epoch !== undefined);
+}
+
+function epochOf(name: string): number | undefined {
+  const [, digits] = /^(\d{1,10})\.key$/.exec(name) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+function pathOf(folder: string, epoch: number): string {
+  return join(folder, `${epoch}.key`);
+}

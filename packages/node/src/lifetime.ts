@@ -1,0 +1,25 @@
+import type { Clock } from '@postern/runtime';
+
+/** How a node ends: first nothing new is begun, then what is still under way is cut. */
+export interface Lifetime {
+  /** Aborts when the node begins to close. */
+  readonly stopping: AbortSignal;
+  /** Aborts when what is under way has had its time. */
+  readonly cut: AbortSignal;
+  /** Begins the end. */
+  stop(): void;
+}
+
+export function createLifetime(clock: Clock, drainMs: number): Lifetime {
+  const stopping = new AbortController();
+  const cut = new AbortController();
+  return {
+    stopping: stopping.signal,
+    cut: cut.signal,
+    stop() {
+      if (stopping.signal.aborted) return;
+      stopping.abort();
+      void clock.wait(clock.now() + drainMs).then(() => cut.abort());
+    },
+  };
+}

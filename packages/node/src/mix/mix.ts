@@ -1,0 +1,91 @@
+import { type Held, holdUntilDue, type MixEvent } from '@postern/protocol/strategy';
+import type { Clock, Log, Random } from '@postern/runtime';
+import { createBell } from '../bell.ts';
+import { firstOf, startLoop } from '../loop.ts';
+import { startPuller } from '../puller.ts';
+import type { Due, Spool, Waiting } from '../spool.ts';
+import type { Link } from '../stage.ts';
+
+export interface MixContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly spool: Spool;
+}
+
+/** Relays held in memory for their exact time; what comes on top waits on disk, where times are coarse. */
+const heldLimit = 10_000;
+/** Those due later than this wait on disk. */
+const horizonMs = 600_000;
+/** Relays in the next stage's hands at one time. */
+const inFlight = 1_024;
+
+/**
+ * Holds each relay until it is due: the mixing. `take` resolves at once. Relays that come back from disk, after a
+ * restart or a failed attempt, pass through it too.
+ */
+export function mix({ clock, random, log, spool }: MixContext): Link<readonly Waiting[], Due> {
+  return (next) => {
+    const strategy = holdUntilDue<Waiting>();
+    const held = new Set<Waiting>();
+    const sooner = createBell();
+    let state: Held<Waiting> = strategy.initial;
+    let wakeAt: number | undefined;
+
+    const puller = startPuller<Waiting>({
+      clock,
+      log,
+      trouble: 'relays could not be taken from the spool',
+      shelf: spool.relays,
+      most: inFlight,
+      work: (relay) => next.take({ due: relay }),
+    });
+
+    const step = (event: MixEvent<Waiting>): void => {
+      const before = wakeAt ?? Number.POSITIVE_INFINITY;
+      const { release, ...after } = strategy.step(state, event, clock.now(), random);
+      ({ state, wakeAt } = after);
+      const crowded = release.filter((relay) => {
+        held.delete(relay);
+        return !puller.offer(relay);
+      });
+      giveBack(crowded);
+      if ((wakeAt ?? Number.POSITIVE_INFINITY) < before) sooner.ring();
+    };
+
+    const giveBack = (relays: readonly Waiting[]): void => {
+      // A claim that cannot be given back ends with its lease.
+      if (relays.length > 0) void spool.relays.release(relays.map(({ id }) => id)).catch(() => undefined);
+    };
+
+    const timer = startLoop({ clock, log, trouble: 'mixing failed' }, async (stop) => {
+      const until = wakeAt;
+      await firstOf(
+        stop,
+        (signal) => sooner.wait(signal),
+        ...(until === undefined ? [] : [(signal: AbortSignal) => clock.wait(until, signal)]),
+      );
+      step({ kind: 'tick' });
+    });
+
+    return {
+      async take(relays) {
+        const now = clock.now();
+        const crowded: Waiting[] = [];
+        for (const relay of relays) {
+          if (held.size >= heldLimit || relay.dueMs > now + horizonMs) crowded.push(relay);
+          else {
+            held.add(relay);
+            step({ kind: 'arrival', packet: relay, delayMs: Math.max(0, relay.dueMs - now) });
+          }
+        }
+        giveBack(crowded);
+      },
+      async close() {
+        await timer.stop();
+        await puller.close();
+        giveBack([...held]);
+      },
+    };
+  };
+}

@@ -1,0 +1,179 @@
+import { join } from 'node:path';
+import { createDirectoryClient, type DirectoryClient } from '@postern/directory/client';
+import { createSmtpSender, type SmtpSender } from '@postern/mail';
+import {
+  type Clock,
+  createMetrics,
+  type Endpoint,
+  type Log,
+  type Metrics,
+  type Random,
+  serveControl,
+} from '@postern/runtime';
+import type { NodeConfig } from './config.ts';
+import { createCounters } from './counters.ts';
+import { openEpochs } from './epochs.ts';
+import { loadCertificate } from './keys/certificate.ts';
+import { loadDomainKey } from './keys/domain-key.ts';
+import { type Identity, loadIdentity } from './keys/identity.ts';
+import { createLifetime } from './lifetime.ts';
+import { learnNetwork } from './network.ts';
+import { startPipeline } from './pipeline.ts';
+import { openSqliteSpool } from './queue/sqlite/spool.ts';
+import { follow } from './register/follow.ts';
+import { register } from './register/register.ts';
+import type { NodeStatus } from './status.ts';
+import { sweep } from './sweep.ts';
+import { createTopology } from './topology.ts';
+import { connectionsPerPeer, contextOf, type Parts } from './wiring.ts';
+
+export interface NodeDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Hands carriages over; a pooled SMTP sender when not given. Closed with the node. */
+  readonly sender?: SmtpSender;
+  /** Closes the node when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunningNode extends AsyncDisposable {
+  /** Hex SHA-256 of the identity key. */
+  readonly id: string;
+  /** Where it takes SMTP. */
+  readonly smtp: Endpoint;
+  /** Resolves once the node is in a consensus; rejects when it is closed before. */
+  readonly ready: Promise<void>;
+  status(): Promise<NodeStatus>;
+  /** Stops taking, finishes what is under way, closes. What is not finished by then is taken up at the next start. */
+  close(): Promise<void>;
+}
+
+/** What under way may take, once the node is told to stop. */
+const drainMs = 10_000;
+
+/**
+ * Runs a node on the data directory that `initNode` made. Resolves once it takes carriages, which on the very first start
+ * needs a directory that answers. Throws `NodeError`, `MailError`, `DirectoryError`; an `AbortError` when `signal` aborts first.
+ */
+export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<RunningNode> {
+  const { clock, random, log, signal } = deps;
+  await using opened = new AsyncDisposableStack();
+  const identity = await loadIdentity(config.dataDir);
+  const directory = directoryClient(config, deps);
+  const metrics = createMetrics();
+  const parts = await openParts(config, { ...deps, identity, directory, metrics }, opened);
+  const { topology, counters, spool, epochs, tls, network } = parts;
+  const ready = Promise.withResolvers<void>();
+  ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
+
+  const pipeline = await startPipeline(contextOf(parts));
+  opened.defer(() => {
+    parts.lifetime.stop();
+    return pipeline.close();
+  });
+  const { address } = pipeline.server;
+  const advertised = config.smtp.advertise;
+  const smtp = { host: advertised.host, port: advertised.port === 0 ? address.port : advertised.port };
+  const registration = register({ clock, log, config, identity, directory, smtp, tlsPin: tls.pin });
+  opened.defer(() => registration.close());
+  const listed = (): boolean =>
+    topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
+  const onConsensus = (): void => {
+    if (listed()) ready.resolve();
+  };
+  const loops = [
+    epochs.start((mixKeys) => registration.announce(mixKeys)),
+    follow({ clock, random, log, directory, topology, network, onConsensus }),
+    sweep({ clock, log, spool, counters }),
+  ];
+  for (const loop of loops) opened.defer(() => loop.stop());
+
+  const status = async (): Promise<NodeStatus> => ({
+    name: config.name,
+    id: identity.id,
+    roles: config.roles,
+    smtp: address,
+    epoch: epochs.epoch,
+    consensus: consensusStatus(parts, listed()),
+    counts: await spool.counts(),
+    counters: await counters.values(),
+  });
+  const socketPath = join(config.dataDir, 'control.sock');
+  opened.use(await serveControl({ socketPath, status, metrics: () => metrics.text() }));
+
+  const running = opened.move();
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= running.disposeAsync().then(() => log.info('stopped'));
+    ready.reject(new DOMException('the node was closed', 'AbortError'));
+    return closed;
+  };
+  signal?.addEventListener('abort', () => void close(), { once: true });
+  log.info('started', { name: config.name, roles: config.roles.join(' '), epoch: epochs.epoch });
+  return {
+    id: identity.id,
+    smtp: address,
+    ready: ready.promise,
+    status,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface Made extends NodeDeps {
+  readonly identity: Identity;
+  readonly directory: DirectoryClient;
+  readonly metrics: Metrics;
+}
+
+/** Everything that the stages stand on; what has to be closed goes to `opened`. */
+async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposableStack): Promise<Parts> {
+  const { clock, random, log, identity, directory, metrics, signal } = made;
+  const { dataDir, roles } = config;
+  const tls = await loadCertificate(dataDir);
+  const domainKeys = config.delivery === undefined ? [] : [await loadDomainKey(dataDir)];
+  const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
+  const spoolPath = join(dataDir, 'spool.sqlite');
+  const spool = opened.use(await openSqliteSpool({ path: spoolPath, clock, random, ...config.spool }));
+  const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
+  const sender = opened.use(made.sender ?? createSmtpSender(own));
+  const epochs = await openEpochs({
+    clock,
+    random,
+    log,
+    dataDir,
+    network,
+    spool,
+    nodeId: identity.nodeId,
+    mix: roles.includes('mix'),
+  });
+  return {
+    config,
+    clock,
+    random,
+    log,
+    tls,
+    network,
+    spool,
+    sender,
+    epochs,
+    domainKeys,
+    counters: createCounters(metrics),
+    topology: createTopology(clock),
+    lifetime: createLifetime(clock, drainMs),
+  };
+}
+
+function directoryClient(config: NodeConfig, { clock, log, random, signal }: NodeDeps): DirectoryClient {
+  const cacheDir = join(config.dataDir, 'consensus');
+  const optional = signal === undefined ? {} : { signal };
+  return createDirectoryClient({ ...config.directory, cacheDir, clock, log, random, ...optional });
+}
+
+function consensusStatus({ topology }: Parts, listed: boolean): NodeStatus['consensus'] {
+  const consensus = topology.valid()?.consensus;
+  if (consensus === undefined) return null;
+  const validUntil = new Date(consensus.validUntil * 1_000).toISOString();
+  return { epoch: consensus.epoch, validUntil, listed };
+}

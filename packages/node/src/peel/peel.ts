@@ -1,0 +1,72 @@
+import type { Clock } from '@postern/runtime';
+import type { Counters } from '../counters.ts';
+import { createPool } from '../pool.ts';
+import type { Input, Settled, Spool, Verdict, Waiting } from '../spool.ts';
+import type { Link } from '../stage.ts';
+import type { PeelSetup, PeelTask, Unlayered } from './worker.ts';
+
+export interface PeelContext {
+  readonly clock: Clock;
+  readonly spool: Spool;
+  readonly counters: Counters;
+  readonly peelWorkers: number;
+  /** How long a relay is kept that cannot be handed over. */
+  readonly expiryMs: number;
+  /** The keys of now, and whoever wants to hear of other ones. */
+  readonly keys: { current(): PeelSetup; onChange(listener: (setup: PeelSetup) => void): void };
+}
+
+/**
+ * Takes one layer off each packet, in worker threads, and settles it: replay tag and relay are stored and the input is gone in one
+ * transaction. `take` resolves once all of them are settled; rejects when some are not, which can then be taken again.
+ */
+export function peel(context: PeelContext): Link<readonly Input[], readonly Waiting[]> {
+  const { spool, counters, keys, peelWorkers } = context;
+  return (next) => {
+    const pool = createPool<PeelSetup, PeelTask, Unlayered[]>({
+      module: new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
+      size: peelWorkers,
+      setup: keys.current(),
+    });
+    keys.onChange((setup) => pool.setUp(setup));
+
+    const settle = async (input: Input, unlayered: Unlayered | undefined): Promise<Waiting[]> => {
+      if (unlayered === undefined) return [];
+      const settled = await spool.settle(input.id, verdictOn(unlayered, context));
+      count(counters, unlayered, settled);
+      return settled.kind === 'waiting' ? [settled.waiting] : [];
+    };
+
+    return {
+      async take(inputs) {
+        const unlayered = await pool.run(inputs.map(({ bytes }) => bytes));
+        const settled = await Promise.allSettled(inputs.map((input, at) => settle(input, unlayered[at])));
+        await next.take(settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])));
+        const failed = settled.find((one) => one.status === 'rejected');
+        if (failed !== undefined) throw failed.reason;
+      },
+      close: () => pool.close(),
+    };
+  };
+}
+
+function verdictOn(unlayered: Unlayered, { clock, expiryMs }: PeelContext): Verdict {
+  if (unlayered.kind === 'refused') return { kind: 'refused' };
+  const { epoch, replayTag, delayMs, opensUntilMs } = unlayered;
+  const now = clock.now();
+  const times = { dueMs: now + delayMs, expiresMs: now + expiryMs };
+  if (unlayered.kind === 'exit') {
+    const next = { kind: 'domain', domain: unlayered.domain } as const;
+    return { kind: 'relay', epoch, replayTag, relay: { ...times, next, bytes: unlayered.unit } };
+  }
+  // Past that time the next hop's key is gone: what cannot be opened need not be carried.
+  const expiresMs = Math.min(times.expiresMs, opensUntilMs);
+  const next = { kind: 'node', id: Buffer.from(unlayered.nextNode).toString('hex') } as const;
+  return { kind: 'relay', epoch, replayTag, relay: { ...times, expiresMs, next, bytes: unlayered.packet } };
+}
+
+function count(counters: Counters, unlayered: Unlayered, settled: Settled): void {
+  if (settled.kind === 'gone') return;
+  if (settled.kind === 'replayed') counters.count('peeled', 'replayed');
+  else counters.count('peeled', unlayered.kind === 'refused' ? unlayered.reason : unlayered.kind);
+}

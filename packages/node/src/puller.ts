@@ -1,0 +1,80 @@
+import type { Clock, Log } from '@postern/runtime';
+import { createBell } from './bell.ts';
+import { firstOf, type Loop, startLoop } from './loop.ts';
+import type { Shelf, SpoolId } from './spool.ts';
+
+export interface PullerOptions<Item> {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly trouble: string;
+  readonly shelf: Pick<Shelf<Item, unknown>, 'claim' | 'nextDue' | 'wake'>;
+  /** Items that are worked on at one time. */
+  readonly most: number;
+  /** Works on one claimed item until it is finished, retried or released. Rejects only for a fault of the spool. */
+  readonly work: (item: Item) => Promise<void>;
+}
+
+export interface Puller<Item> {
+  /** Works on an item that is claimed already; false, and nothing happens, when there is no room. */
+  offer(item: Item): boolean;
+  /** Takes nothing more off the shelf, and resolves once what is worked on has ended. */
+  close(): Promise<void>;
+}
+
+/** Somebody else's lease may have ended without a sound. */
+const lookAgainMs = 60_000;
+const claimLimit = 64;
+
+/** Takes what is due off a shelf, as much as there is room for: what waits beyond that stays on disk. */
+export function startPuller<Item extends { readonly id: SpoolId }>(
+  options: PullerOptions<Item>,
+): Puller<Item> {
+  const { clock, log, trouble, shelf, most, work } = options;
+  const room = createBell();
+  const working = new Set<Promise<void>>();
+  let failed: unknown;
+
+  const begin = (item: Item): void => {
+    const running = work(item)
+      .catch((error: unknown) => {
+        failed = error;
+      })
+      .finally(() => {
+        working.delete(running);
+        room.ring();
+      });
+    working.add(running);
+  };
+
+  const loop: Loop = startLoop({ clock, log, trouble }, async (stop) => {
+    if (failed !== undefined) {
+      const error = failed;
+      failed = undefined;
+      throw error;
+    }
+    const free = Math.min(claimLimit, most - working.size);
+    if (free <= 0) return room.wait(stop);
+    const items = await shelf.claim(free);
+    for (const item of items) begin(item);
+    if (items.length === free) return;
+    const due = (await shelf.nextDue()) ?? Number.POSITIVE_INFINITY;
+    const again = Math.min(due, clock.now() + lookAgainMs);
+    await firstOf(
+      stop,
+      (signal) => shelf.wake(signal),
+      (signal) => clock.wait(again, signal),
+    );
+  });
+
+  return {
+    offer(item) {
+      if (working.size >= most) return false;
+      begin(item);
+      return true;
+    },
+    async close() {
+      await loop.stop();
+      await Promise.all(working);
+    },
+  };
+}

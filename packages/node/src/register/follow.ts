@@ -1,0 +1,56 @@
+import type { DirectoryClient, VerifiedConsensus } from '@postern/directory/client';
+import { uniform } from '@postern/protocol/primitives';
+import type { Clock, Log, Random } from '@postern/runtime';
+import { codeOf, type Loop, startLoop } from '../loop.ts';
+import type { Network } from '../network.ts';
+import { sameNetwork } from '../network.ts';
+import type { Topology } from '../topology.ts';
+
+export interface FollowContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly directory: DirectoryClient;
+  readonly topology: Topology;
+  readonly network: Network;
+  /** Called with every consensus that is taken. */
+  readonly onConsensus: (consensus: VerifiedConsensus) => void;
+}
+
+/** How soon to ask again while there is nothing to use. */
+const pauseMs = 1_000;
+/** How long after an epoch's end the new consensus is asked for, at most: not everybody in the same moment. */
+const spreadMs = 5_000;
+
+/**
+ * Keeps the topology at the newest consensus. Without one that holds there is none, and nothing is sent: what waits
+ * stays in the spool.
+ */
+export function follow(context: FollowContext): Loop {
+  const { clock, random, log, directory, topology, network, onConsensus } = context;
+  let trouble: string | undefined;
+  const note = (code: string | undefined): void => {
+    if (code !== undefined && code !== trouble) log.warn('there is no consensus to use', { code });
+    trouble = code;
+  };
+
+  return startLoop({ clock, log, trouble: 'following the directory failed' }, async (stop) => {
+    const consensus = await directory.current().catch((error: unknown) => {
+      note(codeOf(error));
+      return undefined;
+    });
+    const usable = consensus !== undefined && sameNetwork(network, consensus) ? consensus : undefined;
+    if (consensus !== undefined) note(usable === undefined ? 'wrong-network' : undefined);
+    const before = topology.valid();
+    topology.update(usable);
+    if (usable === undefined) return clock.wait(clock.now() + pauseMs * (0.5 + uniform(random)), stop);
+    if (usable.digest !== before?.digest) log.info('consensus', { epoch: usable.consensus.epoch });
+    onConsensus(usable);
+    await clock.wait(nextLook(usable, clock.now(), random), stop);
+  });
+}
+
+function nextLook({ consensus }: VerifiedConsensus, now: number, random: Random): number {
+  const spread = uniform(random) * Math.min(spreadMs, consensus.epochSeconds * 100);
+  return Math.max(consensus.freshUntil * 1_000, now + pauseMs) + spread;
+}

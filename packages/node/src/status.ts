@@ -1,0 +1,43 @@
+import type { NodeRole } from './config.ts';
+import type { CounterStage } from './counters.ts';
+import type { Counts } from './spool.ts';
+
+/** What an operator may see of a running node. Nothing in it names a peer, a person or a message. */
+export interface NodeStatus {
+  readonly name: string;
+  readonly id: string;
+  readonly roles: readonly NodeRole[];
+  readonly smtp: { readonly host: string; readonly port: number };
+  /** The epoch of the node's clock. */
+  readonly epoch: number;
+  /** The consensus in use; none while there is none that holds: then nothing is sent. */
+  readonly consensus: {
+    readonly epoch: number;
+    readonly validUntil: string;
+    readonly listed: boolean;
+  } | null;
+  /** What lies in the spool. */
+  readonly counts: Counts;
+  /** Outcomes since the start, by stage. */
+  readonly counters: Readonly<Record<CounterStage, Readonly<Record<string, number>>>>;
+}
+
+/** For people: what is there, and every outcome that has occurred. */
+export function formatStatus(status: NodeStatus): string {
+  const { name, id, roles, smtp, epoch, consensus, counts, counters } = status;
+  const network =
+    consensus === null
+      ? 'no consensus that holds: nothing is sent'
+      : `epoch ${consensus.epoch}, valid until ${consensus.validUntil}, ${consensus.listed ? 'lists this node' : 'does not list this node'}`;
+  const outcomes = Object.entries(counters).map(([stage, values]) => {
+    const seen = Object.entries(values).filter(([, count]) => count > 0);
+    const shown = seen.map(([outcome, count]) => `${outcome} ${count}`).join(', ');
+    return `${stage.padEnd(11)} ${shown === '' ? 'nothing' : shown}\n`;
+  });
+  return `${name} (${roles.join(', ')}) at ${smtp.host}:${smtp.port}
+id          ${id}
+epoch       ${epoch}
+consensus   ${network}
+spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
+${outcomes.join('')}`;
+}
