@@ -44,7 +44,8 @@ export interface Outbox {
 
 export function openOutbox(paths: { outbox: string; sent: string }, random: Random): Outbox {
   const setDirectory = (id: string): string => join(paths.outbox, id);
-  const ids = async (): Promise<string[]> => (await entries(paths.outbox)).filter((name) => setName.test(name));
+  const ids = async (): Promise<string[]> =>
+    (await entries(paths.outbox)).filter((name) => setName.test(name));
   const queued = async (set: string): Promise<QueuedPacket[]> => {
     const files = (await entries(setDirectory(set))).filter((name) => name.endsWith('.packet'));
     return files.map((name) => queuedPacket(set, join(setDirectory(set), name)));
@@ -55,7 +56,8 @@ export function openOutbox(paths: { outbox: string; sent: string }, random: Rand
       await makePrivateDirectory(paths.sent);
       return stage(paths, random);
     },
-    queued: async (set) => (set === undefined ? (await Promise.all((await ids()).map(queued))).flat() : queued(set)),
+    queued: async (set) =>
+      set === undefined ? (await Promise.all((await ids()).map(queued))).flat() : queued(set),
     async list() {
       const sets = await Promise.all((await ids()).map(async (id) => describeSet(id, await queued(id))));
       return sets.filter(({ packets }) => packets > 0);

@@ -12,20 +12,22 @@ export interface OutboxPacket {
 
 /** One line of JSON, a line feed, the packet. */
 export function encodePacketFile({ bytes, firstNode, expires }: OutboxPacket): Uint8Array {
-  return Buffer.concat([Buffer.from(`${JSON.stringify({ version: 1, firstNode, expires })}\n`), bytes]);
+  const line = JSON.stringify({ version: 1, firstNode, expires, bytes: bytes.length });
+  return Buffer.concat([Buffer.from(`${line}\n`), bytes]);
 }
 
 /** Throws `bad-file`. */
 export function decodePacketFile(content: Buffer, path: string): OutboxPacket {
-  const line = content.subarray(0, 256).indexOf(0x0a);
-  const [, firstNode, expires] =
-    /^\{"version":1,"firstNode":"([0-9a-f]{64})","expires":(\d{1,12})\}$/.exec(
-      content.toString('latin1', 0, Math.max(line, 0)),
-    ) ?? [];
-  if (firstNode === undefined || expires === undefined) {
+  const end = content.subarray(0, 256).indexOf(0x0a);
+  const [, firstNode, expires, length] =
+    firstLine.exec(content.toString('latin1', 0, Math.max(end, 0))) ?? [];
+  const bytes = new Uint8Array(content.subarray(end + 1));
+  if (firstNode === undefined || bytes.length !== Number(length)) {
     throw new ClientError('bad-file', `${path} is no packet of this outbox`, {
       hint: 'Discard its message with: postern outbox --discard ID',
     });
   }
-  return { bytes: new Uint8Array(content.subarray(line + 1)), firstNode, expires: Number(expires) };
+  return { bytes, firstNode, expires: Number(expires) };
 }
+
+const firstLine = /^\{"version":1,"firstNode":"([0-9a-f]{64})","expires":(\d{1,12}),"bytes":(\d{1,9})\}$/;

@@ -1,0 +1,48 @@
+import { openSync, writeSync } from 'node:fs';
+import { ReadStream } from 'node:tty';
+import { ClientError } from '../errors.ts';
+
+/**
+ * Asks at the terminal of this session, whatever standard input and output are, without echo. Nothing when there is no
+ * terminal.
+ */
+export async function askSecretly(question: string): Promise<string | undefined> {
+  const fd = openTerminal();
+  if (fd === undefined) return undefined;
+  const terminal = new ReadStream(fd);
+  try {
+    terminal.setRawMode(true);
+    writeSync(fd, question);
+    const answer = await readLine(terminal);
+    writeSync(fd, '\n');
+    return answer;
+  } finally {
+    terminal.setRawMode(false);
+    terminal.destroy();
+  }
+}
+
+function openTerminal(): number | undefined {
+  try {
+    return openSync('/dev/tty', 'r+');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keys until Return. In raw mode the terminal itself acts on none of them, so Backspace, ^U, ^C and ^D are ours to do. */
+async function readLine(terminal: ReadStream): Promise<string> {
+  terminal.setEncoding('utf8');
+  let line = '';
+  for await (const keys of terminal as AsyncIterable<string>) {
+    for (const key of keys) {
+      if (key === '\r' || key === '\n') return line;
+      if (key === '\u0003' || key === '\u0004')
+        throw new ClientError('wrong-passphrase', 'no passphrase was given');
+      if (key === '\u007f' || key === '\b') line = [...line].slice(0, -1).join('');
+      else if (key === '\u0015') line = '';
+      else line += key;
+    }
+  }
+  throw new ClientError('wrong-passphrase', 'the terminal closed before a passphrase was given');
+}

@@ -1,0 +1,110 @@
+import { writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Verdict } from '@postern/protocol/sealed';
+import { ExitCode, makePrivateDirectory } from '@postern/runtime';
+import type { Command } from 'commander';
+import type { Client, Opened } from '../client.ts';
+import { collectMaildir, collectOne, type Found } from '../collect/collect.ts';
+import { ClientError } from '../errors.ts';
+import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
+import { type PassphraseOptions, passphraseSource, withPassphrase } from './passphrase.ts';
+import { write } from './terminal.ts';
+
+interface OpenOptions extends CommonOptions, PassphraseOptions {
+  readonly maildir?: string;
+  readonly all?: boolean;
+  readonly output?: string;
+}
+
+export function addOpen(program: Command, context: Context): void {
+  withPassphrase(
+    program
+      .command('open [file]')
+      .description('open a sealed message from a file or standard input (-), or those of a Maildir')
+      .option('--maildir <dir>', 'open what is new in a Maildir; nothing in it is changed')
+      .option('--all', 'with --maildir: what has been seen, too')
+      .option('--output <dir>', 'write each message to a file of its own there, mode 0600'),
+  ).action(async (file: string | undefined, _options, command: Command) =>
+    openAll(file, command.optsWithGlobals(), context),
+  );
+}
+
+async function openAll(file: string | undefined, options: OpenOptions, context: Context): Promise<void> {
+  if (options.maildir !== undefined && file !== undefined)
+    throw new ClientError('wrong-use', 'a file and --maildir do not go together');
+  if (options.maildir === undefined && options.all === true)
+    throw new ClientError('wrong-use', '--all goes with --maildir');
+  await using client = openClient(context, options, passphraseSource(options));
+  if (options.output !== undefined) await makePrivateDirectory(options.output);
+  if (options.maildir === undefined) {
+    const found = await collectOne(file ?? '-', context.terminal.stdin);
+    const shown = await openOne(client, found, options, context);
+    return print(context, options, shown, '');
+  }
+  const all = [];
+  for await (const found of collectMaildir(options.maildir, options.all === true)) {
+    context.stop.throwIfAborted();
+    all.push(await openOne(client, found, options, context));
+  }
+  await print(context, options, all, '');
+}
+
+/** Opens one and shows it: the message on standard output or in a file, who signed on standard error. */
+async function openOne(
+  client: Client,
+  { name, bytes }: Found,
+  options: OpenOptions,
+  context: Context,
+): Promise<object> {
+  const opened = await client.open(bytes);
+  if (opened.kind === 'refused') {
+    await warn(context, `${name} cannot be opened: ${opened.reason}`);
+    context.exitCode = ExitCode.dataError;
+    return { name, kind: 'refused', reason: opened.reason };
+  }
+  if (!opened.vouched) context.exitCode ||= ExitCode.failure;
+  await warn(context, `${name}: ${sentenceOf(opened)}`);
+  const { from, verdict, vouched, message } = opened;
+  const shown = { name, kind: 'opened', from, vouched, verdict };
+  if (options.output !== undefined) {
+    const path = await writeMessage(options.output, name, message);
+    return { ...shown, file: path };
+  }
+  if (options.json === true) return { ...shown, messageBase64: Buffer.from(message).toString('base64') };
+  await write(context.terminal.stdout, message);
+  return shown;
+}
+
+/** Under the name that it had, and another when that is taken: nothing is overwritten. */
+async function writeMessage(directory: string, name: string, message: Uint8Array): Promise<string> {
+  const stem = name === 'standard input' ? 'message' : basename(name).replace(/\.eml$/, '');
+  for (let attempt = 0; ; attempt++) {
+    const path = join(directory, attempt === 0 ? `${stem}.eml` : `${stem}.${attempt}.eml`);
+    try {
+      await writeFile(path, message, { mode: 0o600, flag: 'wx' });
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+function sentenceOf({ from, verdict, vouched }: Extract<Opened, { kind: 'opened' }>): string {
+  if (verdict.kind === 'good' && vouched)
+    return `signed by ${from} on ${verdict.signedAt.toISOString()} with ${verdict.fingerprint}`;
+  return `WARNING: ${doubts(verdict, from)}`;
+}
+
+function doubts(verdict: Verdict, from: string | undefined): string {
+  const claimed = from ?? 'no one that can be made out';
+  switch (verdict.kind) {
+    case 'good':
+      return `it says it is from ${claimed}, but ${verdict.userIds.join(', ')} signed it with ${verdict.fingerprint}, which is not the key pinned for ${claimed}`;
+    case 'bad':
+      return `the signature is BAD: it is not as it was signed, or not from ${claimed}`;
+    case 'unknown-key':
+      return `it says it is from ${claimed}, and is signed with a key that is not here (${verdict.keyId}): postern keys import FILE, if you have theirs`;
+    case 'unsigned':
+      return `it says it is from ${claimed}, and nobody signed it`;
+  }
+}

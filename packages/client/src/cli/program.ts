@@ -1,0 +1,49 @@
+import { ExitCode } from '@postern/runtime';
+import { Command, CommanderError } from 'commander';
+import { type CommonOptions, createContext } from './context.ts';
+import { addDomain } from './domain.ts';
+import { addFlush } from './flush.ts';
+import { addInit } from './init.ts';
+import { addKeys } from './keys.ts';
+import { addOpen } from './open.ts';
+import { addOutbox } from './outbox.ts';
+import { addRoute } from './route.ts';
+import { addSend } from './send.ts';
+import { type Terminal, write } from './terminal.ts';
+
+/**
+ * Runs one command line and resolves to its exit code. Throws what the command throws, for the edge of the process to show; with
+ * `--json` the error has then been printed as `{"error": {code, message, hint}}` too.
+ */
+export async function run(args: readonly string[], terminal: Terminal, stop: AbortSignal): Promise<number> {
+  const context = createContext(terminal, stop);
+  const program = new Command('postern')
+    .description('Sends and opens mail that hides who writes to whom.')
+    .option('--json', 'one JSON value on standard output')
+    .option('--home <dir>', 'keep everything in one directory instead of the XDG directories')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+    })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 64 wrong use, 65 wrong data, 69 unavailable, 75 try again, 77 no permission, 78 configuration.',
+    );
+  for (const add of [addInit, addKeys, addDomain, addRoute, addSend, addFlush, addOutbox, addOpen]) {
+    add(program, context);
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    if (program.opts<CommonOptions>().json === true) await write(terminal.stdout, `${asJson(error)}\n`);
+    throw error;
+  }
+}
+
+function asJson(error: unknown): string {
+  const { code, message, hint } = error as { code?: unknown; message?: unknown; hint?: unknown };
+  return JSON.stringify({ error: { code: code ?? 'fault', message: message ?? String(error), hint } });
+}

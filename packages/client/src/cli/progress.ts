@@ -1,0 +1,47 @@
+import type { Progress } from '../client.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface ProgressLine {
+  report(progress: Progress): void;
+  /** Takes the line away. */
+  end(): void;
+}
+
+/** Messages of fewer packets are done before anyone could read a line about them. */
+const longMessage = 20;
+
+/** For a person one line that changes, at most ten times a second; for a log a line for each tenth of the way. */
+export function progressLine(terminal: Terminal): ProgressLine {
+  let drawnAt = 0;
+  let drawn = false;
+  let tenth = '';
+  const draw = (text: string): void => {
+    terminal.stderr.write(`\r\u001b[K${text}`);
+    drawn = true;
+    drawnAt = Date.now();
+  };
+  return {
+    report(progress) {
+      if (progress.kind === 'pause') {
+        const seconds = Math.ceil((progress.untilMs - Date.now()) / 1000);
+        const text = `some first mixes do not take packets now; trying again in ${seconds} s`;
+        if (terminal.watched) draw(text);
+        else terminal.stderr.write(`postern: ${text}\n`);
+        return;
+      }
+      const { kind, done, of, bytes } = progress;
+      if (of < longMessage) return;
+      const text = `${kind} ${done} of ${of} packets, ${(bytes / 1e6).toFixed(1)} MB`;
+      if (terminal.watched) {
+        if (Date.now() - drawnAt >= 100 || done === of) draw(text);
+        return;
+      }
+      const step = `${kind} ${Math.floor((10 * done) / of)}`;
+      if (step !== tenth) terminal.stderr.write(`postern: ${text}\n`);
+      tenth = step;
+    },
+    end() {
+      if (drawn) terminal.stderr.write('\r\u001b[K');
+    },
+  };
+}

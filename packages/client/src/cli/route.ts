@@ -1,0 +1,63 @@
+import type { Consensus } from '@postern/protocol/consensus';
+import type { Explanation } from '@postern/protocol/route';
+import { ExitCode } from '@postern/runtime';
+import type { Command } from 'commander';
+import { describeRefusal } from '../route/refusal.ts';
+import { type ConstraintOptions, constraintsOf, withConstraints } from './constraints.ts';
+import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
+import { table } from './table.ts';
+
+interface RouteOptions extends CommonOptions, ConstraintOptions {
+  readonly explain?: boolean;
+}
+
+export function addRoute(program: Command, context: Context): void {
+  withConstraints(
+    program
+      .command('route')
+      .description('show which paths a message may take now')
+      .option('--explain', 'show the mixes that are left out, too, and why'),
+  ).action(async (_options, command: Command) => route(command.optsWithGlobals(), context));
+}
+
+async function route(options: RouteOptions, context: Context): Promise<void> {
+  await using client = openClient(context, options);
+  const { consensus, explanation } = await client.route(constraintsOf(options), options.meanDelay);
+  const { epoch, freshUntil, validUntil } = consensus;
+  const layers =
+    options.explain === true
+      ? explanation.layers
+      : explanation.layers.map(({ layer, eligible }) => ({ layer, eligible }));
+  const value = { epoch, freshUntil, validUntil, ...explanation, layers };
+  await print(context, options, value, textOf(consensus, explanation, options.explain === true));
+  for (const name of explanation.unmatched) await warn(context, `no node of the consensus is called ${name}`);
+  if (explanation.refused === undefined) return;
+  await warn(context, `there is no path: ${describeRefusal(explanation.refused)}`);
+  context.exitCode = ExitCode.dataError;
+}
+
+function textOf(consensus: Consensus, explanation: Explanation, explain: boolean): string {
+  const blocks = explanation.layers.map(({ layer, eligible, excluded }) => {
+    const rows = eligible.map(({ name, family, probability }) => [
+      `  ${name}`,
+      `${(100 * probability).toFixed(2)} %`,
+      family === '' ? '' : `family ${family}`,
+    ]);
+    const left = explain ? excluded.map(({ name, why }) => [`  ${name}`, '0 %', reasons[why]]) : [];
+    return `Layer ${layer}\n${table([...rows, ...left])}`;
+  });
+  const summary = [
+    `Epoch ${consensus.epoch}, valid until ${new Date(consensus.validUntil * 1000).toISOString()}`,
+    `${explanation.paths} possible paths, each as likely`,
+    `${explanation.expectedLatencyMs} ms of delay in the mixes on average; the transport between them comes on top`,
+  ];
+  return [...blocks, summary.join('\n')].join('\n\n');
+}
+
+const reasons = {
+  revoked: 'revoked',
+  excluded: 'excluded',
+  'not-included': 'not among those included',
+  'not-pinned': 'another mix is pinned',
+  family: 'no path: its family is needed in another layer',
+} as const;

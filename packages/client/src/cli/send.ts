@@ -1,0 +1,94 @@
+import { ExitCode } from '@postern/runtime';
+import type { Command } from 'commander';
+import type { SendOutcome } from '../client.ts';
+import { collectOne } from '../collect/collect.ts';
+import type { Problem } from '../message.ts';
+import { type ConstraintOptions, constraintsOf, milliseconds, withConstraints } from './constraints.ts';
+import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
+import { type PassphraseOptions, passphraseSource, withPassphrase } from './passphrase.ts';
+import { progressLine } from './progress.ts';
+import { explainPending } from './submission.ts';
+import { count } from './table.ts';
+import { write } from './terminal.ts';
+
+interface SendOptions extends CommonOptions, ConstraintOptions, PassphraseOptions {
+  readonly as?: string;
+  readonly timeout?: number;
+  readonly sentCopy?: boolean;
+}
+
+export function addSend(program: Command, context: Context): void {
+  withPassphrase(
+    withConstraints(
+      program
+        .command('send [file]')
+        .description(
+          'send a message (RFC 5322) from a file, or from standard input (-), to those in To, Cc and Bcc',
+        )
+        .option('--as <mailbox>', 'send from another mailbox of yours')
+        .option(
+          '--timeout <duration>',
+          'how long to try to hand packets over (default: as configured, 5m)',
+          milliseconds,
+        )
+        .option('--no-sent-copy', 'keep no copy'),
+    ),
+  ).action(async (file: string | undefined, _options, command: Command) =>
+    send(file ?? '-', command.optsWithGlobals(), context),
+  );
+}
+
+async function send(file: string, options: SendOptions, context: Context): Promise<void> {
+  await using client = openClient(context, options, passphraseSource(options));
+  const { bytes } = await collectOne(file, context.terminal.stdin);
+  const line = progressLine(context.terminal);
+  const outcome = await client
+    .send(bytes, {
+      as: options.as,
+      constraints: constraintsOf(options),
+      meanDelayMs: options.meanDelay,
+      timeoutMs: options.timeout,
+      // Only the option's negation says anything; otherwise the configuration counts.
+      sentCopy: options.sentCopy === false ? false : undefined,
+      signal: context.stop,
+      onProgress: line.report,
+    })
+    .finally(line.end);
+  if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);
+  const { kind: _kind, ...value } = outcome;
+  await print(context, options, value, textOf(outcome));
+  context.exitCode = await explainPending(context, outcome);
+}
+
+async function refuse(problems: readonly Problem[], options: CommonOptions, context: Context): Promise<void> {
+  for (const { message, hint } of problems) {
+    await warn(context, message);
+    await write(context.terminal.stderr, `  ${hint}\n`);
+  }
+  await warn(context, 'nothing was sent');
+  if (options.json === true) {
+    const shown = problems.map(({ exitCode: _exitCode, ...problem }) => problem);
+    await print(
+      context,
+      options,
+      { error: { code: 'refused', message: 'nothing was sent', problems: shown } },
+      '',
+    );
+  }
+  const codes = new Set(problems.map(({ exitCode }) => exitCode));
+  const [only] = codes;
+  context.exitCode = codes.size === 1 && only !== undefined ? only : ExitCode.dataError;
+}
+
+function textOf(outcome: Extract<SendOutcome, { kind: 'sent' }>): string {
+  const lines = outcome.recipients.map(({ mailbox, packets, paths }) => {
+    const [first] = paths;
+    const route =
+      first === undefined ? '' : first.hops.map((hop, at) => `${hop} (${first.delaysMs[at]} ms)`).join(' → ');
+    return packets === 1
+      ? `${mailbox}: 1 packet, by ${route}`
+      : `${mailbox}: ${packets} packets, each on a path of its own`;
+  });
+  const handed = `${outcome.submitted} of ${count(outcome.submitted + outcome.pending, 'packet')} handed over`;
+  return [outcome.messageId, ...lines, handed].join('\n');
+}

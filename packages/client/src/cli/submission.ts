@@ -1,0 +1,47 @@
+import { ExitCode } from '@postern/runtime';
+import type { Submission } from '../submit/submit.ts';
+import { type Context, warn } from './context.ts';
+import { count } from './table.ts';
+
+/** Says what stays in the outbox and why, and returns the exit code that this comes to. */
+export async function explainPending(
+  context: Context,
+  { waiting, held, pending }: Submission,
+): Promise<number> {
+  for (const { reason, node, packets } of waiting) {
+    const where = node === '' ? '' : ` at ${node}`;
+    await warn(context, `${count(packets, 'packet')} could not be handed over${where}: ${waits[reason]}`);
+  }
+  for (const { reason, node, packets } of held) {
+    await warn(context, `${count(packets, 'packet')} kept: ${holds[reason].replace('%', node)}`);
+  }
+  if (pending === 0) return ExitCode.ok;
+  await warn(context, 'what is left stays in the outbox; postern flush goes on with it');
+  return held.length > 0 ? ExitCode.unavailable : ExitCode.tempFail;
+}
+
+const waits = {
+  unreachable: 'nothing answers there',
+  timeout: 'it took too long',
+  lost: 'the connection broke',
+  busy: 'it takes none at the moment',
+  protocol: 'what answers is no mail server',
+  aborted: 'the command was ended',
+  closed: 'the command was ended',
+  'no-consensus': 'there is no valid consensus to look the first mix up in',
+  'not-tried': 'the time was over',
+} as const;
+
+const holds = {
+  expired:
+    'too old, a mix of their path has destroyed its key; send the message again, and discard these with postern outbox --discard',
+  'no-such-node':
+    'their first mix has left the consensus; wait for it to come back, or send again and discard these with postern outbox --discard',
+  refused: '% refuses them; its operator may know why',
+  'wrong-pin':
+    '% shows ANOTHER TLS KEY than the consensus says, so nothing was given to it; if a later flush says so again, tell its operator',
+  'no-tls':
+    '% offers no TLS that is good enough, so nothing was given to it; if a later flush says so again, tell its operator',
+  damaged:
+    'the file in the outbox holds no packet; send the message again, and discard this with postern outbox --discard',
+} as const;

@@ -1,0 +1,225 @@
+import {
+  createDirectoryClient,
+  type DirectoryClient,
+  DirectoryError,
+  type VerifiedConsensus,
+} from '@postern/directory/client';
+import { createSmtpSender, type SmtpSender } from '@postern/mail';
+import type { Consensus } from '@postern/protocol/consensus';
+import type { Constraints, Explanation } from '@postern/protocol/route';
+import { type Clock, type Log, type Random, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import { type ClientConfig, readClientConfig } from './config.ts';
+import { type Domains, openDomains } from './domains/index.ts';
+import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
+import type { Problem } from './message.ts';
+import { type Opened, open } from './open/open.ts';
+import { type Outbox, openOutbox } from './outbox/index.ts';
+import type { ClientPaths } from './paths.ts';
+import { queue, type RecipientResult } from './pipeline.ts';
+import { type PrepareOptions, prepare } from './prepare.ts';
+import { mergeConstraints, plan } from './route/route.ts';
+import { type FirstMix, type NoMix, type Submission, submit } from './submit/submit.ts';
+
+export type { Opened };
+
+export interface ClientOptions {
+  readonly paths: ClientPaths;
+  /** Read from `paths.configFile` when first needed, unless given. */
+  readonly config?: ClientConfig;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Log;
+  /** Asked once for each protected key. */
+  readonly passphrase?: PassphraseSource;
+  /** Borrowed: whoever gives one closes it. */
+  readonly sender?: SmtpSender;
+  readonly directory?: DirectoryClient;
+}
+
+/** What happens while a message is built and handed over: packets, and the bytes of those done. */
+export type Progress =
+  | {
+      readonly kind: 'built' | 'submitted';
+      readonly done: number;
+      readonly of: number;
+      readonly bytes: number;
+    }
+  /** Nothing moves until then, in the clock's milliseconds. */
+  | { readonly kind: 'pause'; readonly untilMs: number };
+
+export interface SubmitRequest {
+  /** How long to try, milliseconds; the configured time when absent. 0 tries nothing: packets stay in the outbox. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends it early; what is in the outbox stays there. */
+  readonly signal?: AbortSignal | undefined;
+  onProgress?(progress: Progress): void;
+}
+
+export interface SendRequest extends PrepareOptions, SubmitRequest {}
+
+/** `sent`: it is in the outbox, and so far on its way as `submitted` and `pending` say. */
+export type SendOutcome =
+  | ({
+      readonly kind: 'sent';
+      readonly messageId: string;
+      /** Names the message in the outbox, and the author's copy. */
+      readonly id: string;
+      readonly recipients: readonly RecipientResult[];
+    } & Submission)
+  /** Nothing was stored and nothing was sent. */
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+
+/** A person's end: what the commands do, as values, without a terminal. Keys and certificates are read once. */
+export interface Client extends AsyncDisposable {
+  readonly paths: ClientPaths;
+  readonly keys: Keys;
+  readonly domains: Domains;
+  readonly outbox: Outbox;
+  config(): Promise<ClientConfig>;
+  /** The paths that a message may take now. */
+  route(
+    constraints?: Constraints,
+    meanDelayMs?: number,
+  ): Promise<{ consensus: Consensus; explanation: Explanation }>;
+  /** RFC 5322 in. Every check is made before anything is stored. */
+  send(message: Uint8Array, request?: SendRequest): Promise<SendOutcome>;
+  /** Hands over what waits in the outbox. */
+  flush(request?: SubmitRequest): Promise<Submission>;
+  /** A sealed message as it was delivered. */
+  open(sealed: Uint8Array): Promise<Opened>;
+}
+
+/** Opens nothing and asks nothing until it has to. Disposed, it closes its connections. */
+export function createClient(options: ClientOptions): Client {
+  const { paths, clock = systemClock, random = systemRandom, log = silentLog, passphrase } = options;
+  const keys = openKeys({
+    directory: paths.keys,
+    clock,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  });
+  const domains = openDomains({ directory: paths.domains, clock });
+  const outbox = openOutbox(paths, random);
+
+  const config = once(async () => options.config ?? readClientConfig(paths.configFile));
+  const directory = once(async () => {
+    if (options.directory !== undefined) return options.directory;
+    const { urls, authorities, threshold } = (await config()).directory;
+    return createDirectoryClient({
+      urls,
+      authorities,
+      threshold,
+      cacheDir: paths.consensus,
+      clock,
+      random,
+      log,
+    });
+  });
+  const ownSender = once(async () => {
+    const { ehlo, send } = await config();
+    return createSmtpSender({ ehloName: ehlo, maxConnectionsPerPeer: send.connections });
+  });
+  const recovered = once(() => outbox.recover());
+  const current = async (): Promise<VerifiedConsensus> => (await directory()).current();
+
+  /** Hands over the packets of one set, or of all. */
+  const handOver = async (
+    from: string,
+    set: string | undefined,
+    request: SubmitRequest,
+  ): Promise<Submission> => {
+    const { send } = await config();
+    const { timeoutMs = send.timeoutMs, signal, onProgress } = request;
+    const packets = await outbox.queued(set);
+    if (packets.length === 0) return { submitted: 0, pending: 0, waiting: [], held: [] };
+    let done = 0;
+    let bytes = 0;
+    return submit(packets, {
+      sender: options.sender ?? (await ownSender()),
+      fromDomain: from.slice(from.lastIndexOf('@') + 1).toLowerCase(),
+      firstMix: async (id) => firstMix(await current().catch(noConsensus), id),
+      clock,
+      random,
+      connections: send.connections,
+      deadline: clock.now() + timeoutMs,
+      signal,
+      onSubmitted(length) {
+        done += 1;
+        bytes += length;
+        onProgress?.({ kind: 'submitted', done, of: packets.length, bytes });
+      },
+      onPause: (untilMs) => onProgress?.({ kind: 'pause', untilMs }),
+    });
+  };
+
+  return {
+    paths,
+    keys,
+    domains,
+    outbox,
+    config,
+    async route(constraints, meanDelayMs) {
+      const { route, send } = await config();
+      const { consensus } = await current();
+      const mean = meanDelayMs ?? send.meanDelayMs ?? consensus.meanDelayMs;
+      return {
+        consensus,
+        explanation: plan(consensus, mergeConstraints(route, constraints), mean).explanation,
+      };
+    },
+    async send(message, request = {}) {
+      await recovered();
+      const deps = { config: await config(), keys, domains, directory: await directory(), clock, random };
+      const prepared = await prepare(message, request, deps);
+      if (prepared.kind === 'refused') return prepared;
+      const { work } = prepared;
+      const { packetBytes } = work.era.geometry;
+      const queued = await queue(work, {
+        outbox,
+        clock,
+        random,
+        signal: request.signal,
+        onBuilt: (done, of) => request.onProgress?.({ kind: 'built', done, of, bytes: done * packetBytes }),
+      });
+      const submission = await handOver(work.draft.from, queued.set, request);
+      const { messageId } = work.draft;
+      return { kind: 'sent', messageId, id: queued.set, recipients: queued.recipients, ...submission };
+    },
+    async flush(request = {}) {
+      await recovered();
+      return handOver((await config()).mailbox, undefined, request);
+    },
+    open: (sealed) => open(sealed, { keys, now: new Date(clock.now()) }),
+    async [Symbol.asyncDispose]() {
+      if (ownSender.started()) await (await ownSender()).close();
+    },
+  };
+}
+
+function firstMix(verified: VerifiedConsensus | undefined, id: string): FirstMix | NoMix {
+  if (verified === undefined) return { kind: 'no-consensus' };
+  const { nodes, revoked } = verified.consensus;
+  const node = nodes.find((each) => each.id === id);
+  if (node === undefined || revoked.includes(id)) return { kind: 'unknown' };
+  return { kind: 'mix', name: node.name, peer: { ...node.smtp, tlsPin: node.tlsPin } };
+}
+
+/** Without a consensus packets wait; anything else that goes wrong is a fault. */
+function noConsensus(error: unknown): undefined {
+  if (error instanceof DirectoryError) return undefined;
+  throw error;
+}
+
+/** Runs `make` at the first call and again only after it failed. */
+function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): boolean } {
+  let made: Promise<T> | undefined;
+  const get = (): Promise<T> => {
+    if (made === undefined) {
+      made = make();
+      made.catch(() => {
+        made = undefined;
+      });
+    }
+    return made;
+  };
+  return Object.assign(get, { started: () => made !== undefined });
+}

@@ -1,0 +1,1 @@
+export { type DomainLookup, type Domains, openDomains } from './store.ts';

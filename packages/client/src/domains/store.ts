@@ -1,0 +1,86 @@
+import { readdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DomainRecord, parseZone } from '@postern/protocol/dns';
+import { type Clock, makePrivateDirectory, syncDirectory, writeFileDurable } from '@postern/runtime';
+import { absent, createFileCache } from '../cache.ts';
+import { ClientError } from '../errors.ts';
+
+/** What is known of a domain: `absent`: nothing is pinned. */
+export type DomainLookup =
+  | { readonly kind: 'record'; readonly record: DomainRecord }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** The records of the domains that a person writes to: what DNS says of them, pinned from a file. */
+export interface Domains {
+  /** Takes a zone file's lines. Throws `bad-file`; `domain-conflict` for another key than the one pinned, unless `replace`. */
+  pin(zone: string, options?: { replace?: boolean }): Promise<DomainRecord>;
+  lookup(domain: string): Promise<DomainLookup>;
+  /** Names of all that are pinned, sorted. */
+  list(): Promise<string[]>;
+  /** The lines as they were pinned. Throws `wrong-use` when there are none. */
+  show(domain: string): Promise<string>;
+  /** Throws `wrong-use` when it is not pinned. */
+  remove(domain: string): Promise<void>;
+}
+
+export function openDomains({ directory, clock }: { directory: string; clock: Clock }): Domains {
+  const file = (domain: string): string =>
+    join(directory, `${encodeURIComponent(domain.toLowerCase())}.zone`);
+  const cache = createFileCache(async (content) => content.toString('utf8'));
+  const now = (): number => Math.floor(clock.now() / 1000);
+
+  const lookup = async (domain: string): Promise<DomainLookup> => {
+    const zone = await cache.read(file(domain));
+    return zone === undefined ? { kind: 'absent' } : parseZone(zone, now());
+  };
+  const show = async (domain: string): Promise<string> => {
+    const zone = await cache.read(file(domain));
+    if (zone !== undefined) return zone;
+    throw new ClientError('wrong-use', `${domain} is not pinned`, {
+      hint: 'postern domain list shows those that are.',
+    });
+  };
+  return {
+    async pin(zone, { replace = false } = {}) {
+      const result = parseZone(zone, now());
+      if (result.kind === 'refused') {
+        throw new ClientError('bad-file', `the file holds no record that can be pinned: ${result.reason}`, {
+          hint: 'Take the file that the domain’s gateway made, unchanged: <domain>.zone.',
+        });
+      }
+      const { record } = result;
+      const before = await lookup(record.domain);
+      if (before.kind === 'record' && !sameKey(before.record, record) && !replace) {
+        throw new ClientError(
+          'domain-conflict',
+          `ANOTHER KEY IS PINNED for ${record.domain}: ${before.record.fingerprint}, and the file brings ${record.fingerprint}`,
+          {
+            hint: 'Ask the domain’s operator by another way which is theirs. Only then take it with --replace.',
+          },
+        );
+      }
+      await makePrivateDirectory(directory);
+      await writeFileDurable(file(record.domain), zone);
+      return record;
+    },
+    lookup,
+    async list() {
+      const files = (await readdir(directory).catch(absent)) ?? [];
+      return files
+        .filter((name) => /^[^.].*\.zone$/.test(name))
+        .map((name) => decodeURIComponent(name.slice(0, -'.zone'.length)))
+        .sort();
+    },
+    show,
+    async remove(domain) {
+      await show(domain);
+      await unlink(file(domain));
+      await syncDirectory(directory);
+    },
+  };
+}
+
+function sameKey(a: DomainRecord, b: DomainRecord): boolean {
+  return a.fingerprint === b.fingerprint && a.certificateDigest === b.certificateDigest;
+}

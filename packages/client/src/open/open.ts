@@ -1,0 +1,42 @@
+import { open as openSealed, type Verdict } from '@postern/protocol/sealed';
+import { authorOf } from '../addresses.ts';
+import { ClientError } from '../errors.ts';
+import { fingerprintOf, type Keys, storedMailbox } from '../keys/index.ts';
+
+export type Opened =
+  | {
+      readonly kind: 'opened';
+      /** The original message: RFC 5322, lines ending in CRLF. */
+      readonly message: Uint8Array;
+      /** The mailbox in its From; absent when there is not exactly one. */
+      readonly from: string | undefined;
+      readonly verdict: Verdict;
+      /** Whether the key that is pinned for the mailbox in From made the signature. */
+      readonly vouched: boolean;
+    }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/**
+ * Opens a sealed message with the person's secret keys and judges its signature by the certificates pinned. A good signature
+ * alone does not say who wrote: a key may claim any user id, so the key has to be the one pinned for the mailbox in From.
+ */
+export async function open(sealed: Uint8Array, { keys, now }: { keys: Keys; now: Date }): Promise<Opened> {
+  const decryptionKeys = await keys.decryptionKeys();
+  if (decryptionKeys.length === 0) {
+    throw new ClientError('no-key', 'there is no secret key to open messages with', {
+      hint: 'Bring yours: postern keys import FILE',
+    });
+  }
+  const certificates = await keys.certificates();
+  const verificationKeys = [...certificates.values()];
+  const opened = await openSealed(sealed, { decryptionKeys, verificationKeys, date: now });
+  if (opened.kind === 'refused') return opened;
+  const { message, verdict } = opened;
+  const from = authorOf(message);
+  const pinned = from === undefined ? undefined : certificates.get(storedMailbox(from) ?? '');
+  const vouched =
+    verdict.kind === 'good' &&
+    pinned !== undefined &&
+    fingerprintOf(pinned) === verdict.fingerprint.toUpperCase();
+  return { kind: 'opened', message, from, verdict, vouched };
+}

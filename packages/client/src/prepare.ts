@@ -1,0 +1,135 @@
+import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
+import { keyEpochsHeld } from '@postern/protocol/consensus';
+import type { Constraints } from '@postern/protocol/route';
+import { type Clock, ExitCode } from '@postern/runtime';
+import { audience } from './compose/audience.ts';
+import { compose } from './compose/compose.ts';
+import type { ClientConfig } from './config.ts';
+import type { Domains } from './domains/index.ts';
+import type { Keys } from './keys/index.ts';
+import type { Draft, Era, Problem, Reader } from './message.ts';
+import type { Work } from './pipeline.ts';
+import { describeRefusal } from './route/refusal.ts';
+import { mergeConstraints, plan } from './route/route.ts';
+
+export interface PrepareOptions {
+  /** The mailbox to send from; the configured one when absent. */
+  readonly as?: string | undefined;
+  readonly constraints?: Constraints | undefined;
+  /** 0 asks for no delay. */
+  readonly meanDelayMs?: number | undefined;
+  readonly sentCopy?: boolean | undefined;
+}
+
+export interface PrepareDeps {
+  readonly config: ClientConfig;
+  readonly keys: Keys;
+  readonly domains: Domains;
+  readonly directory: DirectoryClient;
+  readonly clock: Clock;
+  readonly random: { bytes(length: number): Uint8Array };
+}
+
+export type Prepared =
+  | { readonly kind: 'work'; readonly work: Work }
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+
+/** Makes every check that there is before anything is stored or sent, and tells every problem at once. */
+export async function prepare(
+  message: Uint8Array,
+  options: PrepareOptions,
+  { config, keys, domains, directory, clock, random }: PrepareDeps,
+): Promise<Prepared> {
+  const now = new Date(clock.now());
+  const sender = options.as ?? config.mailbox;
+  const composed = compose(message, { sender, now, random });
+  const own = await ownKey(sender, keys);
+  const consensus = await currentConsensus(directory);
+  const network = consensus.kind === 'consensus' ? consensus.verified.consensus : undefined;
+  const found =
+    composed.draft === undefined
+      ? { addressees: [], problems: [] }
+      : await audience(composed.draft, { keys, domains, consensus: network, now });
+  const path = consensus.kind === 'consensus' ? pathOf(consensus.verified, options, config, now) : consensus;
+
+  const problems = [...composed.problems, ...own.problems, ...found.problems, ...path.problems];
+  const { draft } = composed;
+  if (problems.length > 0 || draft === undefined || path.kind !== 'path')
+    return { kind: 'refused', problems };
+  return {
+    kind: 'work',
+    work: {
+      draft,
+      addressees: found.addressees,
+      signingKey: await keys.signingKey(sender),
+      copyFor: (options.sentCopy ?? config.send.sentCopy) ? await authorOf(draft, sender, keys) : undefined,
+      expiryMs: config.send.expiryMs,
+      era: path.era,
+      routes: path.routes,
+      meanDelayMs: path.meanDelayMs,
+    },
+  };
+}
+
+async function ownKey(sender: string, keys: Keys): Promise<{ problems: Problem[] }> {
+  if (await keys.owns(sender)) return { problems: [] };
+  const hint = `Make one: postern keys generate ${sender}  or bring yours: postern keys import FILE`;
+  const message = `there is no secret key of ${sender}`;
+  return { problems: [{ code: 'no-own-key', mailbox: sender, message, hint, exitCode: ExitCode.dataError }] };
+}
+
+type CurrentConsensus =
+  | { readonly kind: 'consensus'; readonly verified: VerifiedConsensus }
+  | { readonly kind: 'none'; readonly problems: readonly Problem[] };
+
+/** Fails closed: whatever is wrong with the consensus is a problem, never a reason to go without. */
+async function currentConsensus(directory: DirectoryClient): Promise<CurrentConsensus> {
+  try {
+    return { kind: 'consensus', verified: await directory.current() };
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+    const { message, hint, exitCode } = error;
+    return { kind: 'none', problems: [{ code: 'no-consensus', message, hint, exitCode }] };
+  }
+}
+
+type Path =
+  | (Pick<Work, 'era' | 'routes' | 'meanDelayMs'> & { readonly kind: 'path'; readonly problems: readonly [] })
+  | { readonly kind: 'none'; readonly problems: readonly Problem[] };
+
+function pathOf(
+  { consensus, geometry }: VerifiedConsensus,
+  options: PrepareOptions,
+  config: ClientConfig,
+  now: Date,
+): Path {
+  const meanDelayMs = options.meanDelayMs ?? config.send.meanDelayMs ?? consensus.meanDelayMs;
+  const { routes } = plan(consensus, mergeConstraints(config.route, options.constraints), meanDelayMs);
+  const keysEnd = (consensus.epoch + 1 + keyEpochsHeld) * consensus.epochSeconds * 1000;
+  const era: Era = {
+    geometry,
+    epoch: consensus.epoch,
+    keysEnd,
+    longestDelayMs: (keysEnd - now.getTime()) / 2,
+  };
+  const problems: Problem[] = [];
+  if (routes.kind === 'refused') {
+    const message = `there is no path: ${describeRefusal(routes)}`;
+    const hint = 'postern route --explain shows which mixes there are; loosen include, exclude or pins.';
+    problems.push({ code: 'no-route', message, hint, exitCode: ExitCode.dataError });
+  }
+  if (4 * geometry.hops * meanDelayMs > era.longestDelayMs) {
+    const message = `a mean delay of ${meanDelayMs} ms at each of ${geometry.hops} hops outlasts the mixes’ keys`;
+    const hint = `Choose at most ${Math.floor(era.longestDelayMs / 4 / geometry.hops)} ms: --mean-delay or send.mean_delay.`;
+    problems.push({ code: 'delay-too-long', message, hint, exitCode: ExitCode.dataError });
+  }
+  if (routes.kind === 'refused' || problems.length > 0) return { kind: 'none', problems };
+  return { kind: 'path', era, routes, meanDelayMs, problems: [] };
+}
+
+/** The author as the reader of their own copy. */
+async function authorOf(draft: Draft, sender: string, keys: Keys): Promise<Reader | undefined> {
+  const certificate = await keys.certificate(sender);
+  const domain = draft.from.slice(draft.from.lastIndexOf('@') + 1);
+  return certificate === undefined ? undefined : { mailbox: draft.from, domain, certificate };
+}

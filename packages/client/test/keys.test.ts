@@ -1,0 +1,292 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createMessage, decrypt, encrypt, generateKey, readKey, readMessage } from 'openpgp';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Keys, openKeys } from '../src/keys/index.ts';
+import { steppedClock } from './clock.ts';
+import { folder } from './folder.ts';
+
+const start = Date.UTC(2026, 0, 1);
+
+async function open(
+  directory?: string,
+  passphrase?: string,
+): Promise<{ keys: Keys; directory: string; asked: string[] }> {
+  const asked: string[] = [];
+  const path = directory ?? join(await folder(), 'keys');
+  const keys = openKeys({
+    directory: path,
+    clock: steppedClock(start),
+    ...(passphrase === undefined
+      ? {}
+      : {
+          passphrase: async ({ owner }) => {
+            asked.push(owner);
+            return passphrase;
+          },
+        }),
+  });
+  return { keys, directory: path, asked };
+}
+
+/** Somebody else's certificate. */
+async function certificateOf(...emails: string[]): Promise<Buffer> {
+  const { publicKey } = await generateKey({
+    type: 'ecc',
+    curve: 'ed25519Legacy',
+    userIDs: emails.map((email) => ({ email })),
+    date: new Date(start - 1000),
+  });
+  return Buffer.from(publicKey);
+}
+
+describe('generate', () => {
+  test('an own key signs and opens, and its files are for its owner only', async () => {
+    const { keys, directory } = await open();
+    const info = await keys.generate('alice@a.test', { noPassphrase: true });
+    expect(info).toMatchObject({ mailbox: 'alice@a.test', kind: 'own', protected: false });
+    expect((await stat(directory)).mode & 0o777).toBe(0o700);
+    const [name] = await readdir(join(directory, 'secret'));
+    expect(name).toBe(`${info.fingerprint}.asc`);
+    expect((await stat(join(directory, 'secret', `${name}`))).mode & 0o777).toBe(0o600);
+
+    const signingKey = await keys.signingKey('Alice@A.test');
+    const certificate = await keys.certificate('alice@a.test');
+    const armored = await encrypt({
+      message: await createMessage({ text: 'hello' }),
+      ...(certificate === undefined ? {} : { encryptionKeys: certificate }),
+      signingKeys: signingKey,
+      date: new Date(start),
+    });
+    const decrypted = await decrypt({
+      message: await readMessage({ armoredMessage: armored }),
+      decryptionKeys: await keys.decryptionKeys(),
+    });
+    expect(decrypted.data).toBe('hello');
+  });
+
+  test('a passphrase is asked for once, and a wrong one opens nothing', async () => {
+    const { keys, directory } = await open();
+    await keys.generate('alice@a.test', { passphrase: 'hunter2' });
+    expect(await keys.list()).toMatchObject([{ protected: true }]);
+    await expect(keys.signingKey('alice@a.test')).rejects.toMatchObject({ code: 'wrong-passphrase' });
+    await expect((await open(directory, 'hunter3')).keys.decryptionKeys()).rejects.toMatchObject({
+      code: 'wrong-passphrase',
+    });
+    const right = await open(directory, 'hunter2');
+    await right.keys.signingKey('alice@a.test');
+    await right.keys.decryptionKeys();
+    expect(right.asked).toEqual(['<alice@a.test>']);
+  });
+
+  test('another key takes its place only when told, and the old one still opens', async () => {
+    const { keys } = await open();
+    const first = await keys.generate('alice@a.test', { noPassphrase: true });
+    await expect(keys.generate('alice@a.test', { noPassphrase: true })).rejects.toMatchObject({
+      code: 'key-conflict',
+    });
+    const second = await keys.generate('alice@a.test', { noPassphrase: true }, { replace: true });
+    expect(second.fingerprint).not.toBe(first.fingerprint);
+    expect(await keys.list()).toMatchObject([
+      { kind: 'own', fingerprint: second.fingerprint },
+      { kind: 'retired', fingerprint: first.fingerprint, mailbox: 'alice@a.test' },
+    ]);
+    expect(await keys.decryptionKeys()).toHaveLength(2);
+  });
+
+  test('GnuPG takes the secret key', async (context) => {
+    if (!hasGpg()) context.skip('GnuPG is not installed');
+    const { keys } = await open();
+    const info = await keys.generate('alice@a.test', { noPassphrase: true });
+    const home = await folder();
+    const gpg = (args: string[], input?: string): string =>
+      execFileSync('gpg', ['--homedir', home, '--batch', '--quiet', '--no-autostart', ...args], {
+        input,
+        encoding: 'utf8',
+        stdio: ['pipe', 'pipe', 'pipe'],
+      });
+    gpg(['--import'], await keys.export('alice@a.test'));
+    expect(gpg(['--with-colons', '--list-keys'])).toContain(info.fingerprint);
+  });
+});
+
+describe('import', () => {
+  test('a certificate is pinned for its mailbox; the same one again is no conflict, another is refused loudly', async () => {
+    const { keys } = await open();
+    const bob = await certificateOf('Bob@b.test');
+    expect(await keys.import(bob)).toMatchObject([{ mailbox: 'bob@b.test', kind: 'pinned' }]);
+    await keys.import(bob);
+    const other = await certificateOf('bob@b.test');
+    await expect(keys.import(other)).rejects.toMatchObject({
+      code: 'key-conflict',
+      message: expect.stringContaining('ANOTHER KEY'),
+    });
+    const pinned = await keys.certificate('bob@b.test');
+    expect(pinned?.getFingerprint()).toBe((await readKey({ armoredKey: bob.toString() })).getFingerprint());
+    const [replaced] = await keys.import(other, { replace: true });
+    expect((await keys.certificate('bob@b.test'))?.getFingerprint().toUpperCase()).toBe(
+      replaced?.fingerprint,
+    );
+  });
+
+  test('a file with one bad key changes nothing', async () => {
+    const { keys } = await open();
+    await keys.import(await certificateOf('bob@b.test'));
+    const both = Buffer.concat([await certificateOf('carol@c.test'), await certificateOf('bob@b.test')]);
+    await expect(keys.import(both)).rejects.toMatchObject({ code: 'key-conflict' });
+    expect(await keys.list()).toHaveLength(1);
+  });
+
+  test('a certificate that claims several mailboxes is pinned for those named alone', async () => {
+    const { keys } = await open();
+    const claims = await certificateOf('mallory@b.test', 'bob@b.test');
+    await expect(keys.import(claims)).rejects.toMatchObject({ code: 'wrong-use' });
+    await expect(keys.import(claims, { mailboxes: ['carol@b.test'] })).rejects.toMatchObject({
+      code: 'bad-file',
+    });
+    await keys.import(claims, { mailboxes: ['mallory@b.test'] });
+    expect(await keys.certificate('bob@b.test')).toBeUndefined();
+  });
+
+  test('what is expired, no key or empty is refused', async () => {
+    const { keys } = await open();
+    const { publicKey } = await generateKey({
+      userIDs: [{ email: 'bob@b.test' }],
+      curve: 'ed25519Legacy',
+      type: 'ecc',
+      date: new Date(start - 100_000),
+      keyExpirationTime: 50,
+    });
+    await expect(keys.import(Buffer.from(publicKey))).rejects.toThrow(/expired on 2025-12-31/);
+    for (const junk of [
+      '',
+      'hello',
+      '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----',
+    ]) {
+      await expect(keys.import(Buffer.from(junk))).rejects.toMatchObject({ code: 'bad-file' });
+    }
+    expect(await keys.list()).toEqual([]);
+  });
+
+  test('a secret key without a passphrase is kept only as it is said', async () => {
+    const first = await open();
+    await first.keys.generate('alice@a.test', { noPassphrase: true });
+    const secret = Buffer.from(await first.keys.export('alice@a.test', { secret: true }));
+    const { keys, directory } = await open();
+    await expect(keys.import(secret)).rejects.toMatchObject({ code: 'wrong-passphrase' });
+    expect(await keys.list()).toEqual([]);
+    expect(await keys.import(secret, { protection: async () => ({ passphrase: 'hunter2' }) })).toMatchObject([
+      { kind: 'own', protected: true },
+    ]);
+    await expect(
+      keys.import(secret, { protection: async () => ({ noPassphrase: true }) }),
+    ).rejects.toMatchObject({
+      code: 'exists',
+    });
+    await (await open(directory, 'hunter2')).keys.signingKey('alice@a.test');
+  });
+
+  test('a secret key that GnuPG exported opens with its passphrase', async (context) => {
+    if (!hasGpg()) context.skip('GnuPG is not installed');
+    const home = await folder();
+    const gpg = (...args: string[]): Buffer =>
+      execFileSync(
+        'gpg',
+        [
+          '--homedir',
+          home,
+          '--batch',
+          '--quiet',
+          '--pinentry-mode',
+          'loopback',
+          '--passphrase',
+          'hunter2',
+          ...args,
+        ],
+        { stdio: ['ignore', 'pipe', 'ignore'] },
+      );
+    onTestFinished(() => void execFileSync('gpgconf', ['--homedir', home, '--kill', 'all']));
+    gpg('--quick-generate-key', 'Alice <alice@a.test>', 'future-default', 'default', '0');
+    const exported = gpg('--armor', '--export-secret-keys', 'alice@a.test');
+    const directory = join(await folder(), 'keys');
+    // GnuPG dates the key by the machine's clock, so this test lives in the present.
+    const keys = openKeys({
+      directory,
+      clock: steppedClock(Date.now() + 60_000),
+      passphrase: async () => 'hunter2',
+    });
+    expect(await keys.import(exported)).toMatchObject([
+      { mailbox: 'alice@a.test', kind: 'own', protected: true },
+    ]);
+    expect((await keys.signingKey('alice@a.test')).isDecrypted()).toBe(true);
+  });
+});
+
+describe('files', () => {
+  test('a secret key that others may read is not used', async () => {
+    const { keys, directory } = await open();
+    const { fingerprint } = await keys.generate('alice@a.test', { noPassphrase: true });
+    const path = join(directory, 'secret', `${fingerprint}.asc`);
+    await chmod(path, 0o640);
+    await expect(keys.signingKey('alice@a.test')).rejects.toMatchObject({ code: 'exposed', exitCode: 77 });
+    await chmod(path, 0o600);
+    await keys.signingKey('alice@a.test');
+  });
+
+  test('a change on disk is seen', async () => {
+    const { keys, directory } = await open();
+    await keys.import(await certificateOf('bob@b.test'));
+    const before = await keys.certificate('bob@b.test');
+    expect(await keys.certificate('bob@b.test')).toBe(before);
+    await writeFile(join(directory, 'certificates', 'bob@b.test.asc'), await certificateOf('bob@b.test'));
+    expect((await keys.certificate('bob@b.test'))?.getFingerprint()).not.toBe(before?.getFingerprint());
+  });
+
+  test('a mailbox is no path', async () => {
+    const { keys, directory } = await open();
+    await keys.import(await certificateOf('a/b@b.test'));
+    expect(await readdir(join(directory, 'certificates'))).toEqual(['a%2Fb@b.test.asc']);
+    expect(await keys.list()).toMatchObject([{ mailbox: 'a/b@b.test' }]);
+    await expect(keys.import(await certificateOf('../a@b.test'))).rejects.toMatchObject({ code: 'bad-file' });
+  });
+
+  test('removal: a certificate by mailbox, an own key only by fingerprint', async () => {
+    const { keys, directory } = await open();
+    await keys.import(await certificateOf('bob@b.test'));
+    const { fingerprint } = await keys.generate('alice@a.test', { noPassphrase: true });
+    await keys.remove('bob@b.test');
+    await expect(keys.remove('bob@b.test')).rejects.toMatchObject({ code: 'no-key' });
+    await expect(keys.remove('alice@a.test')).rejects.toMatchObject({ code: 'wrong-use' });
+    await keys.remove(fingerprint);
+    expect(await keys.list()).toEqual([]);
+    expect(await readdir(join(directory, 'secret'))).toEqual([]);
+  });
+
+  test('export gives the certificate, and the secret key only when asked', async () => {
+    const { keys } = await open();
+    const { fingerprint } = await keys.generate('alice@a.test', { passphrase: 'hunter2' });
+    expect(await keys.export('alice@a.test')).toContain('BEGIN PGP PUBLIC KEY BLOCK');
+    expect(await keys.export(fingerprint)).toContain('BEGIN PGP PUBLIC KEY BLOCK');
+    expect(await keys.export('alice@a.test', { secret: true })).toContain('BEGIN PGP PRIVATE KEY BLOCK');
+    await expect(keys.export('bob@b.test')).rejects.toMatchObject({ code: 'no-key' });
+    await keys.import(await certificateOf('bob@b.test'));
+    await expect(keys.export('bob@b.test', { secret: true })).rejects.toMatchObject({ code: 'no-key' });
+  });
+});
+
+function hasGpg(): boolean {
+  try {
+    execFileSync('gpg', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('secret keys never lie unprotected in the certificates', async () => {
+  const { keys, directory } = await open();
+  await keys.generate('alice@a.test', { noPassphrase: true });
+  const text = await readFile(join(directory, 'certificates', 'alice@a.test.asc'), 'utf8');
+  expect(text).not.toContain('PRIVATE');
+});

@@ -1,0 +1,153 @@
+import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type Outbox, type OutboxPacket, openOutbox } from '../src/outbox/index.ts';
+import { folder } from './folder.ts';
+import { seeded } from './random.ts';
+
+interface Place {
+  readonly outbox: Outbox;
+  readonly paths: { outbox: string; sent: string };
+}
+
+async function place(): Promise<Place> {
+  const home = await folder();
+  const paths = { outbox: join(home, 'outbox'), sent: join(home, 'sent') };
+  return { outbox: openOutbox(paths, seeded('outbox')), paths };
+}
+
+const packet = (fill: number): OutboxPacket => ({
+  bytes: new Uint8Array(100).fill(fill),
+  firstNode: 'ab'.repeat(32),
+  expires: 1_000_000 + fill,
+});
+
+async function committed({ outbox }: Place, packets: number): Promise<string> {
+  await using staged = await outbox.stage();
+  await staged.keep(Buffer.from('copy'));
+  for (let fill = 0; fill < packets; fill++) await staged.add(packet(fill));
+  await staged.commit();
+  return staged.id;
+}
+
+const loaded = async (outbox: Outbox): Promise<(OutboxPacket | undefined)[]> =>
+  Promise.all((await outbox.queued()).map((queued) => queued.load()));
+
+describe('a set', () => {
+  test('is there whole once committed, and comes back as it was put in', async () => {
+    const here = await place();
+    const id = await committed(here, 3);
+    expect(await here.outbox.list()).toEqual([{ id, packets: 3, expires: 1_000_000 }]);
+    const packets = await loaded(here.outbox);
+    expect(packets.sort((a, b) => (a?.expires ?? 0) - (b?.expires ?? 0))).toEqual([
+      packet(0),
+      packet(1),
+      packet(2),
+    ]);
+    expect(await readFile(join(here.paths.sent, `${id}.eml`), 'utf8')).toBe('copy');
+  });
+
+  test('is for its owner only', async () => {
+    const here = await place();
+    const id = await committed(here, 1);
+    const mode = async (...path: string[]): Promise<number> => (await stat(join(...path))).mode & 0o777;
+    const [name = ''] = await readdir(join(here.paths.outbox, id));
+    expect(await mode(here.paths.outbox)).toBe(0o700);
+    expect(await mode(here.paths.outbox, id)).toBe(0o700);
+    expect(await mode(here.paths.outbox, id, name)).toBe(0o600);
+    expect(await mode(here.paths.sent, `${id}.eml`)).toBe(0o600);
+  });
+
+  test('a file holds the packet, its first node and its expiry, nothing else', async () => {
+    const here = await place();
+    const id = await committed(here, 1);
+    const [name = ''] = await readdir(join(here.paths.outbox, id));
+    const content = await readFile(join(here.paths.outbox, id, name));
+    const line = `{"version":1,"firstNode":"${'ab'.repeat(32)}","expires":1000000,"bytes":100}\n`;
+    expect(content).toEqual(Buffer.concat([Buffer.from(line), Buffer.alloc(100)]));
+    expect(name).toMatch(/^[0-9a-f]{32}\.packet$/);
+  });
+
+  test('not committed, it leaves nothing', async () => {
+    const here = await place();
+    {
+      await using staged = await here.outbox.stage();
+      await staged.keep(Buffer.from('copy'));
+      await staged.add(packet(1));
+    }
+    expect(await here.outbox.queued()).toEqual([]);
+    expect(await readdir(here.paths.outbox)).toEqual([]);
+    expect(await readdir(here.paths.sent)).toEqual([]);
+  });
+
+  test('goes with its last packet', async () => {
+    const here = await place();
+    await committed(here, 2);
+    for (const queued of await here.outbox.queued()) await queued.remove();
+    expect(await readdir(here.paths.outbox)).toEqual([]);
+    expect(await here.outbox.list()).toEqual([]);
+  });
+
+  test('a packet that another process has taken out is gone, which is no fault', async () => {
+    const here = await place();
+    await committed(here, 1);
+    const [mine] = await here.outbox.queued();
+    const [theirs] = await here.outbox.queued();
+    await theirs?.remove();
+    expect(await mine?.load()).toBeUndefined();
+    await mine?.remove();
+  });
+
+  test('discarded, it is removed unsent', async () => {
+    const here = await place();
+    const id = await committed(here, 2);
+    const other = await committed(here, 1);
+    expect(await here.outbox.discard(id)).toBe(2);
+    expect((await here.outbox.list()).map((set) => set.id)).toEqual([other]);
+    for (const none of [id, '..', '../sent', '']) {
+      await expect(here.outbox.discard(none)).rejects.toMatchObject({ code: 'wrong-use' });
+    }
+  });
+
+  test('a packet file that was cut is refused', async () => {
+    const here = await place();
+    const id = await committed(here, 1);
+    const [name = ''] = await readdir(join(here.paths.outbox, id));
+    const path = join(here.paths.outbox, id, name);
+    const { size } = await stat(path);
+    for (const length of [size - 1, 40, 0]) {
+      await truncate(path, length);
+      await expect((await here.outbox.queued())[0]?.load()).rejects.toMatchObject({ code: 'bad-file' });
+    }
+  });
+});
+
+describe('after a crash', () => {
+  test('a set that was never completed is removed; one that another process is making is not', async () => {
+    const here = await place();
+    const id = await committed(here, 1);
+    const ended = join(here.paths.outbox, `.staged-${2 ** 22 + 1}-${'00'.repeat(16)}`);
+    const alive = join(here.paths.outbox, `.staged-${process.ppid}-${'00'.repeat(16)}`);
+    for (const path of [ended, alive]) {
+      await mkdir(path);
+      await writeFile(join(path, 'x.packet'), 'half');
+    }
+    await using staged = await here.outbox.stage();
+    await staged.add(packet(1));
+    expect(await here.outbox.recover()).toBe(1);
+    expect((await readdir(here.paths.outbox)).filter((name) => name.startsWith('.'))).toHaveLength(2);
+    expect((await here.outbox.list()).map((set) => set.id)).toEqual([id]);
+    await staged.commit();
+    expect(await here.outbox.queued()).toHaveLength(2);
+  });
+
+  test('a copy that still lies in its set is moved', async () => {
+    const here = await place();
+    const id = await committed(here, 1);
+    await writeFile(join(here.paths.outbox, id, 'sent.eml'), 'copy again');
+    await rm(join(here.paths.sent, `${id}.eml`));
+    expect(await here.outbox.recover()).toBe(0);
+    expect(await readFile(join(here.paths.sent, `${id}.eml`), 'utf8')).toBe('copy again');
+    expect(await here.outbox.queued()).toHaveLength(1);
+  });
+});
