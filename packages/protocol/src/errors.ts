@@ -8,7 +8,16 @@ export type ProtocolErrorCode =
   | 'wrong-surb'
   | 'wrong-encoding'
   | 'wrong-document'
-  | 'wrong-authority';
+  | 'wrong-authority'
+  | 'wrong-message'
+  | 'wrong-mailbox'
+  | 'wrong-fragment'
+  | 'wrong-record'
+  | 'too-large'
+  | 'key-expired'
+  | 'key-revoked'
+  | 'key-locked'
+  | 'key-unusable';
 
 /** A fault: a caller broke a contract. What a peer may send is a value with a `kind`, never this. */
 export class ProtocolError extends Error {

@@ -1,0 +1,27 @@
+import { enums, type PartialConfig } from 'openpgp';
+import { maxMessageBytes } from './limits.ts';
+
+/**
+ * What OpenPGP.js may do here, said in full at each call: a program may have changed the library's global configuration.
+ */
+export const policy: PartialConfig = {
+  showVersion: false,
+  showComment: false,
+  preferredCompressionAlgorithm: enums.compression.uncompressed,
+  preferredSymmetricAlgorithm: enums.symmetric.aes256,
+  preferredHashAlgorithm: enums.hash.sha512,
+  aeadProtect: false,
+  v6Keys: false,
+  // spec sealed 6.1
+  allowUnauthenticatedMessages: false,
+  allowUnauthenticatedStream: false,
+  enforceGrammar: true,
+  ignoreMalformedPackets: false,
+  additionalAllowedPackets: [],
+  allowInsecureDecryptionWithSigningKeys: false,
+  allowInsecureVerificationWithReformattedKeys: false,
+  allowMissingKeyFlags: false,
+  // spec sealed 7
+  maxDecompressedMessageSize: maxMessageBytes + 1_000_000,
+  maxArgon2MemoryExponent: 16,
+};
