@@ -54,3 +54,8 @@ export function fakeClock(startMs: number): FakeClock {
     },
   };
 }
+
+/** Resolves once `condition` holds; the test's own time limit ends it otherwise. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}

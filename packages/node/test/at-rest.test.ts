@@ -1,0 +1,117 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
+import { dueGridMs, expiresGridMs } from '../src/spool.ts';
+import { relayVerdict, unit } from './spool-contract.ts';
+import { fakeClock, seeded, until } from './support.ts';
+
+// An odd moment: its digits would stand out among coarse times.
+const start = Date.UTC(2031, 4, 17, 11, 23, 41, 357);
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'postern-rest-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function everythingAtRest(): Promise<Buffer> {
+  const names = await readdir(folder);
+  return Buffer.concat(await Promise.all(names.map((name) => readFile(join(folder, name)))));
+}
+
+/** Whether a piece of `needle` occurs in `hay`: 16 bytes out of every 512, so that no remnant of a page is missed. */
+function sharesBytes(hay: Buffer, needle: Uint8Array): boolean {
+  for (let at = 0; at + 16 <= needle.length; at += 512) {
+    if (hay.includes(needle.subarray(at, at + 16))) return true;
+  }
+  return false;
+}
+
+async function relayed(count: number): Promise<{ inputs: Uint8Array[]; outputs: Uint8Array[] }> {
+  const clock = fakeClock(start);
+  const spool = await openSqliteSpool({ path: join(folder, 'spool.sqlite'), clock, random: seeded('rest') });
+  const inputs: Uint8Array[] = [];
+  const outputs: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) {
+    const one = unit();
+    const verdict = relayVerdict({
+      dueMs: clock.now() + 1_000 + i * 37,
+      expiresMs: clock.now() + 400_000_000,
+    });
+    await spool.accept(one);
+    const [input] = await spool.claimInputs('packet', 1);
+    await spool.settle(input?.id ?? '', verdict);
+    inputs.push(one.bytes);
+    outputs.push(verdict.relay.bytes);
+    await clock.advance(11);
+  }
+  await spool.sweep();
+  const hay = await everythingAtRest();
+  expect(inputs.filter((bytes) => sharesBytes(hay, bytes))).toEqual([]);
+  expect(outputs.filter((bytes) => !sharesBytes(hay, bytes))).toEqual([]);
+  await spool.close();
+  return { inputs, outputs };
+}
+
+test('once settled, not a byte of the input is left in any file, and the relay is there', async () => {
+  await relayed(12);
+});
+
+test('a spool that is left alone cuts its journal by itself', async () => {
+  const spool = await openSqliteSpool({
+    path: join(folder, 'spool.sqlite'),
+    clock: fakeClock(start),
+    random: seeded('rest'),
+  });
+  const { bytes } = unit();
+  await spool.accept({ kind: 'packet', bytes });
+  const [input] = await spool.claimInputs('packet', 1);
+  expect(sharesBytes(await everythingAtRest(), bytes)).toBe(true);
+  await spool.settle(input?.id ?? '', { kind: 'refused' });
+  await until(async () => !sharesBytes(await everythingAtRest(), bytes));
+  await spool.close();
+});
+
+test('beside a relay lies no time finer than the grids, no order of arrival and nothing that its input had', async () => {
+  const { outputs } = await relayed(24);
+  using db = new DatabaseSync(join(folder, 'spool.sqlite'));
+
+  const columns = (table: string) =>
+    db
+      .prepare('SELECT name FROM pragma_table_info(?)')
+      .all(table)
+      .map(({ name }) => name);
+  expect(columns('relays')).toEqual(['id', 'next', 'due', 'expires', 'attempts', 'bytes']);
+  expect(columns('inputs')).toEqual(['kind', 'id', 'bytes']);
+  expect(columns('tags')).toEqual(['epoch', 'tag']);
+
+  const tables = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all();
+  expect(tables.map(({ name }) => name).sort()).toEqual(['fragments', 'inputs', 'relays', 'sets', 'tags']);
+  for (const { sql } of tables) expect(String(sql)).toContain('WITHOUT ROWID');
+
+  const relays = db.prepare('SELECT id, due, expires, attempts, bytes FROM relays').all();
+  expect(relays).toHaveLength(24);
+  for (const { due, expires, attempts } of relays) {
+    expect([Number(due) % dueGridMs, Number(expires) % expiresGridMs, attempts]).toEqual([0, 0, 0]);
+  }
+  const inOrderOfIds = relays.map(({ bytes }) =>
+    outputs.findIndex((output) => Buffer.compare(output, bytes as Uint8Array) === 0),
+  );
+  expect([...inOrderOfIds].sort((a, b) => a - b)).toEqual(outputs.map((_, place) => place));
+  expect(ascents(inOrderOfIds)).toBeLessThan(20);
+
+  const ids = relays.map(({ id }) => Buffer.from(id as Uint8Array));
+  const tags = db.prepare('SELECT tag FROM tags').all();
+  expect(tags).toHaveLength(24);
+  for (const { tag } of tags) {
+    expect(ids.some((id) => id.equals((tag as Uint8Array).subarray(0, id.length)))).toBe(false);
+  }
+});
+
+/** Neighbours in rising order: all but one of them when ids follow arrival, about half when they are random. */
+function ascents(places: readonly number[]): number {
+  return places.filter((place, at) => at > 0 && place > (places[at - 1] ?? 0)).length;
+}

@@ -1,0 +1,32 @@
+// Accepts and settles units in a spool until it is killed. Writes one line for each thing that is durable.
+import { type Clock, systemClock } from '@postern/runtime';
+import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
+import { crashRelay, crashUnit } from './crash-units.ts';
+import { seeded } from './support.ts';
+
+const [path = '', first = '0'] = process.argv.slice(2);
+const clock: Clock = systemClock;
+const spool = await openSqliteSpool({ path, clock, random: seeded(`ids from ${first}`) });
+let next = Number(first);
+
+async function acceptForEver(): Promise<never> {
+  for (;;) {
+    const number = next++;
+    await spool.accept(crashUnit(number));
+    process.stdout.write(`accepted ${number}\n`);
+  }
+}
+
+async function settleForEver(): Promise<never> {
+  for (;;) {
+    const inputs = await spool.claimInputs('packet', 4);
+    for (const { id, bytes } of inputs) {
+      const number = Buffer.from(bytes).readUInt32BE(1);
+      const { kind } = await spool.settle(id, crashRelay(number));
+      process.stdout.write(`settled ${number} ${kind}\n`);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+await Promise.all([...Array.from({ length: 6 }, acceptForEver), settleForEver()]);
