@@ -1,4 +1,4 @@
-import type { DomainRecord } from '@postern/protocol/dns';
+import type { EnvelopeCertificate } from '@postern/protocol/envelope';
 import type { Geometry } from '@postern/protocol/packet';
 import type { PublicKey } from 'openpgp';
 import type { OutboxPacket } from './outbox/index.ts';
@@ -51,8 +51,8 @@ export interface Reader {
 
 /** A recipient who can be written to now. */
 export interface Addressee extends Reader {
-  /** What the domain says of itself, its certificate included. */
-  readonly record: DomainRecord;
+  /** The domain's, that the gateway holds the key of. */
+  readonly gateway: EnvelopeCertificate;
 }
 
 /** wrap → outbox: one packet, and the path that only the author is shown. */

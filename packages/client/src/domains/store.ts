@@ -32,7 +32,9 @@ export function openDomains({ directory, clock }: { directory: string; clock: Cl
 
   const lookup = async (domain: string): Promise<DomainLookup> => {
     const zone = await cache.read(file(domain));
-    return zone === undefined ? { kind: 'absent' } : parseZone(zone, now());
+    if (zone === undefined) return { kind: 'absent' };
+    const parsed = parseZone(zone, now());
+    return parsed.kind === 'record' ? parsed : { kind: 'refused', reason: inWords(parsed.reason) };
   };
   const show = async (domain: string): Promise<string> => {
     const zone = await cache.read(file(domain));
@@ -45,13 +47,19 @@ export function openDomains({ directory, clock }: { directory: string; clock: Cl
     async pin(zone, { replace = false } = {}) {
       const result = parseZone(zone, now());
       if (result.kind === 'refused') {
-        throw new ClientError('bad-file', `the file holds no record that can be pinned: ${result.reason}`, {
-          hint: 'Take the file that the domain’s gateway made, unchanged: <domain>.zone.',
-        });
+        throw new ClientError(
+          'bad-file',
+          `the file holds no record that can be pinned: ${inWords(result.reason)}`,
+          {
+            hint: 'Take the file that the domain’s gateway made, unchanged: <domain>.zone.',
+          },
+        );
       }
       const { record } = result;
-      const before = await lookup(record.domain);
-      if (before.kind === 'record' && !sameKey(before.record, record) && !replace) {
+      const old = await cache.read(file(record.domain));
+      // As of 1970: an expired record still says which key was pinned.
+      const before = old === undefined ? undefined : parseZone(old, 0);
+      if (before?.kind === 'record' && !sameKey(before.record, record) && !replace) {
         throw new ClientError(
           'domain-conflict',
           `ANOTHER KEY IS PINNED for ${record.domain}: ${before.record.fingerprint}, and the file brings ${record.fingerprint}`,
@@ -83,4 +91,9 @@ export function openDomains({ directory, clock }: { directory: string; clock: Cl
 
 function sameKey(a: DomainRecord, b: DomainRecord): boolean {
   return a.fingerprint === b.fingerprint && a.certificateDigest === b.certificateDigest;
+}
+
+/** `wrong-text-owner` → `wrong text owner`. */
+function inWords(reason: string): string {
+  return reason.replaceAll('-', ' ');
 }

@@ -29,19 +29,18 @@ export async function wrap(
   options: WrapOptions,
 ): Promise<Wrapping> {
   const { era, random, clock, expiryMs } = options;
-  const { certificate } = addressee.record;
   const size = era.geometry.payloadBytes;
   const fragments = split(sealed, {
     recipient: addressee.mailbox,
     setId: random.bytes(16),
     expires: Math.ceil((clock.now() + expiryMs) / 3_600_000) * 3600,
-    capacity: await fragmentCapacity(certificate, addressee.mailbox, size),
+    capacity: await fragmentCapacity(addressee.gateway, addressee.mailbox, size),
   });
   return {
     packets: fragments.length,
     async *make() {
       for (const fragment of fragments) {
-        const envelope = await sealEnvelope(fragment, certificate, size);
+        const envelope = await sealEnvelope(fragment, addressee.gateway, size);
         yield packetOf(envelope, addressee.domain, options);
       }
     },
