@@ -1,3 +1,5 @@
+import type { Fragment } from '@postern/protocol/envelope';
+
 /** What one well-formed carriage brought, always as long as the geometry's packet. Not durable yet. */
 export interface Unit {
   readonly kind: UnitKind;
@@ -43,21 +45,6 @@ export interface Waiting {
 /** A relay that has waited long enough. */
 export interface Due {
   readonly due: Waiting;
-}
-
-/** One fragment of a sealed message, as the envelope held it. */
-export interface Fragment {
-  readonly recipient: string;
-  readonly setId: Uint8Array;
-  readonly index: number;
-  readonly k: number;
-  readonly n: number;
-  readonly totalBytes: number;
-  /** Unix seconds. */
-  readonly expires: number;
-  readonly returnInfo: Uint8Array;
-  readonly attestation: Uint8Array;
-  readonly data: Uint8Array;
 }
 
 /** A set with enough fragments to be joined, claimed by whoever holds this. */

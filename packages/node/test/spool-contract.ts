@@ -1,5 +1,6 @@
+import type { Fragment } from '@postern/protocol/envelope';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { expiresGridMs, type Fragment, type Relay, type Spool, type Verdict } from '../src/spool.ts';
+import { expiresGridMs, type Relay, type Spool, type Verdict } from '../src/spool.ts';
 import { type FakeClock, fakeClock, seeded } from './support.ts';
 
 /** One place where a store keeps its data; opened again and again, as a process would that restarts. */

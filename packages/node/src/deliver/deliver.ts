@@ -1,10 +1,11 @@
+import type { Fragment } from '@postern/protocol/envelope';
 import { join } from '@postern/protocol/envelope';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
 import type { Counters } from '../counters.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { startPuller } from '../puller.ts';
-import type { Complete, Fragment, Spool } from '../spool.ts';
+import type { Complete, Spool } from '../spool.ts';
 import type { Stage } from '../stage.ts';
 
 export interface DeliverContext {

@@ -1,8 +1,6 @@
 import { join } from 'node:path';
-import { encodeHex } from '@postern/protocol/codec';
-import { formatZone } from '@postern/protocol/dns';
+import { formatZone, makeRecord } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
-import { sha256 } from '@postern/protocol/primitives';
 import { writeFileDurable } from '@postern/runtime';
 import { readKeyFile } from './files.ts';
 
@@ -16,19 +14,11 @@ const maxBytes = 25_000_000;
  * Gives the path of the latter.
  */
 export async function createDomainKey(dataDir: string, domain: string, nowSeconds: number): Promise<string> {
-  const { secretKey, certificate, fingerprint } = await generateDomainKey(domain);
+  const { secretKey, certificate } = await generateDomainKey(domain);
   await writeFileDurable(join(dataDir, 'domain.key'), secretKey);
-  const zone = formatZone({
-    domain,
-    mailbox: 'secure',
-    fingerprint,
-    certificateDigest: encodeHex(sha256(certificate)),
-    tls: 'require',
-    mix: true,
-    maxBytes,
-    expires: nowSeconds + lifeSeconds,
-    certificate,
-  });
+  const expires = nowSeconds + lifeSeconds;
+  const record = makeRecord({ domain, certificate, tls: 'require', mix: true, maxBytes, expires });
+  const zone = formatZone(record);
   const path = join(dataDir, `${domain}.zone`);
   await writeFileDurable(path, zone, { mode: 0o644 });
   return path;

@@ -1,7 +1,8 @@
+import type { Fragment } from '@postern/protocol/envelope';
 import type { Clock } from '@postern/runtime';
 import type { Counters, Outcome } from '../counters.ts';
 import { createPool } from '../pool.ts';
-import type { Complete, Fragment, Input, Settled, Spool } from '../spool.ts';
+import type { Complete, Input, Settled, Spool } from '../spool.ts';
 import type { Link } from '../stage.ts';
 import type { Unwrapped, UnwrapSetup, UnwrapTask } from './worker.ts';
 

@@ -1,7 +1,7 @@
+import type { Fragment } from '@postern/protocol/envelope';
 import type {
   Complete,
   Counts,
-  Fragment,
   Input,
   Settled,
   SpoolId,

@@ -1,4 +1,5 @@
-import { type Complete, dueGridMs, expiresGridMs, type Fragment, onGrid, type SpoolId } from '../../spool.ts';
+import type { Fragment } from '@postern/protocol/envelope';
+import { type Complete, dueGridMs, expiresGridMs, onGrid, type SpoolId } from '../../spool.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
 const state = { open: 0, complete: 1, delivered: 2 } as const;

@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { Fragment } from '@postern/protocol/envelope';
 import { type Clock, type Random, syncDirectory } from '@postern/runtime';
 import { createBell } from '../../bell.ts';
 import { NodeError, type NodeErrorCode } from '../../errors.ts';
-import type { Complete, Fragment, Shelf, Spool, SpoolId, Swept, UnitKind, Waiting } from '../../spool.ts';
+import type { Complete, Shelf, Spool, SpoolId, Swept, UnitKind, Waiting } from '../../spool.ts';
 import type { Reply, Request } from './commit.ts';
 import { spoolFault } from './faults.ts';
 import type { Operations } from './operations.ts';
