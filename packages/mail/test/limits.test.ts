@@ -1,3 +1,4 @@
+/* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
 import { setInterval } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { conversation, converse, overTls, upToData } from './conversation.ts';

@@ -1,3 +1,4 @@
+/* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { conversation, converse, octetsOf, overTls, upToData } from './conversation.ts';
 import { type Inbox, openInbox, text } from './inbox.ts';

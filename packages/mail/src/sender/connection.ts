@@ -29,10 +29,11 @@ export interface Link {
 /** What one attempt over an open connection came to. */
 export interface Attempt {
   readonly result: Sent | Deferred | Refused;
-  /** The connection can take the next message. */
-  readonly reusable: boolean;
-  /** The connection broke before any data was sent: a peer had closed it while it was idle. */
-  readonly stale: boolean;
+  /**
+   * The connection is `ready` for the next message, is so after RSET (`refused`), broke before any of the data was
+   * sent, as one does that the peer closed while it was idle (`stale`), or is of no more use (`broken`).
+   */
+  readonly connection: 'ready' | 'refused' | 'stale' | 'broken';
 }
 
 /** The link of a connection that nodemailer has just called open. */
@@ -53,8 +54,7 @@ export function handOver(
   if (!isAscii(mail.message) && !eightBit) {
     return Promise.resolve({
       result: { kind: 'refused', code: 554, enhanced: '5.6.3' },
-      reusable: true,
-      stale: false,
+      connection: 'ready',
     });
   }
   const { promise, resolve } = Promise.withResolvers<Attempt>();
@@ -64,8 +64,8 @@ export function handOver(
     ended = true;
   });
   const giveUp = (reason: 'aborted' | 'timeout'): void => {
+    resolve({ result: deferred(reason, ended), connection: 'broken' });
     connection.close();
-    resolve({ result: deferred(reason, ended), reusable: false, stale: false });
   };
   const abort = (): void => giveUp('aborted');
   if (signal?.aborted) abort();
@@ -82,8 +82,8 @@ export function handOver(
     // LMTP answers for each recipient behind the data, and its refusal of all of them is no error to nodemailer.
     const failure = error ?? (info?.accepted.length === 0 ? info.rejectedErrors?.[0] : undefined);
     if (failure) resolve(failed(failure as LibraryError, ended));
-    else if (info?.accepted.length === 1) resolve({ result: { kind: 'sent' }, reusable: true, stale: false });
-    else resolve({ result: deferred('protocol', ended), reusable: false, stale: false });
+    else if (info?.accepted.length === 1) resolve({ result: { kind: 'sent' }, connection: 'ready' });
+    else resolve({ result: deferred('protocol', ended), connection: 'broken' });
   });
   return promise.finally(() => {
     clearTimeout(timer);
@@ -116,12 +116,8 @@ export function quit({ connection }: Link, ms: number): Promise<void> {
 
 function failed(error: LibraryError, ended: boolean): Attempt {
   const result = sendFailure(error, ended);
-  const answered =
-    error.responseCode !== undefined && error.responseCode >= 400 && error.responseCode !== 421;
-  const local = result.kind === 'refused' && error.responseCode === undefined;
-  return {
-    result,
-    reusable: answered || local,
-    stale: result.kind === 'deferred' && result.reason === 'lost' && !ended,
-  };
+  const { responseCode = 0 } = error;
+  if (responseCode >= 400 && responseCode !== 421) return { result, connection: 'refused' };
+  if (result.kind === 'refused') return { result, connection: 'ready' }; // by nodemailer, with nothing sent
+  return { result, connection: result.reason === 'lost' && !ended ? 'stale' : 'broken' };
 }

@@ -84,8 +84,8 @@ function common({ ehloName, connectMs }: OpenOptions): SMTPConnectionOptions {
 function open(connection: SMTPConnection, { connectMs, signal }: OpenOptions): Promise<Opened> {
   const { promise, resolve } = Promise.withResolvers<Opened>();
   const giveUp = (reason: 'aborted' | 'timeout'): void => {
-    connection.close();
     resolve(deferred(reason));
+    connection.close();
   };
   const abort = (): void => giveUp('aborted');
   if (signal?.aborted) abort();

@@ -1,4 +1,4 @@
-import { handOver, type Link, type Mail, quit, reset } from './connection.ts';
+import { type Attempt, handOver, type Link, type Mail, quit, reset } from './connection.ts';
 import type { Opened } from './open.ts';
 import { deferred, type SendResult } from './result.ts';
 import { Slots } from './slots.ts';
@@ -56,8 +56,8 @@ export class Pool {
   /** A connection that the peer closed while it was idle costs no attempt. */
   async #overSomeLink(mail: Mail, signal: AbortSignal | undefined): Promise<SendResult> {
     for (let link = this.#takeIdle(); link !== undefined; link = this.#takeIdle()) {
-      const { result, stale } = await this.#over(link, mail, signal);
-      if (!stale) return result;
+      const { result, connection } = await this.#over(link, mail, signal);
+      if (connection !== 'stale') return result;
     }
     const opened = await this.#options.open(signal);
     if (opened.kind !== 'open') return opened;
@@ -66,17 +66,14 @@ export class Pool {
     return (await this.#over(link, mail, signal)).result;
   }
 
-  async #over(
-    link: Link,
-    mail: Mail,
-    signal: AbortSignal | undefined,
-  ): Promise<{ result: SendResult; stale: boolean }> {
-    const { result, reusable, stale } = await handOver(link, mail, { ms: this.#options.sendMs, signal });
-    const clean = reusable && (result.kind === 'sent' || (await reset(link, this.#options.sendMs)));
-    if (!clean) link.connection.close();
+  async #over(link: Link, mail: Mail, signal: AbortSignal | undefined): Promise<Attempt> {
+    const attempt = await handOver(link, mail, { ms: this.#options.sendMs, signal });
+    const { connection } = attempt;
+    const ready = connection === 'ready' || (connection === 'refused' && (await reset(link, resetMs)));
+    if (!ready) link.connection.close();
     else if (this.#closed) await quit(link, quitMs);
     else this.#keep(link);
-    return { result, stale };
+    return attempt;
   }
 
   #keep(link: Link): void {
@@ -101,5 +98,7 @@ export class Pool {
   }
 }
 
+/** How long the answer to RSET is waited for. The message's outcome waits with it. */
+const resetMs = 2000;
 /** How long the answer to QUIT is waited for. */
 const quitMs = 1000;

@@ -70,9 +70,9 @@ export function sendFailure(error: LibraryError, ended: boolean): Deferred | Ref
   if (code === 'EREQUIRETLS') return { kind: 'refused', code: 550, enhanced: '5.7.30' }; // RFC 8689 section 5
   if (responseCode !== undefined && responseCode >= 500) return refusedBy(responseCode, response ?? '');
   if (responseCode !== undefined && responseCode >= 400) return deferred('busy');
-  if (responseCode !== undefined) return deferred('protocol', ended);
+  if (response !== undefined || code === 'EPROTOCOL') return deferred('protocol', ended);
   if (code === 'EMESSAGE') return { kind: 'refused', code: 552, enhanced: '5.3.4' }; // larger than the peer's SIZE
-  return deferred(code === 'ETIMEDOUT' ? 'timeout' : code === 'EPROTOCOL' ? 'protocol' : 'lost', ended);
+  return deferred(code === 'ETIMEDOUT' ? 'timeout' : 'lost', ended);
 }
 
 function refusedBy(code: number, response: string): Refused {
