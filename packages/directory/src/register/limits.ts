@@ -25,8 +25,9 @@ export function rateLimit(burst: number, intervalMs: number): RateLimit {
   const spent = new Map<string, number>();
   return {
     take(key, now) {
-      // the time at which the bucket is full again; a bucket that is full needs no entry
-      const full = Math.max(spent.get(key) ?? now, now);
+      // the time at which the bucket is full again; further ahead than an empty one's only when the clock was set back
+      const known = spent.get(key) ?? now;
+      const full = known > now + burst * intervalMs ? now : Math.max(known, now);
       if (full + intervalMs > now + burst * intervalMs) return false;
       spent.set(key, full + intervalMs);
       if (spent.size > 10_000) for (const [other, until] of spent) if (until <= now) spent.delete(other);
