@@ -1,0 +1,36 @@
+import { fc, test as property } from '@fast-check/vitest';
+import { expect, test } from 'vitest';
+import { createAutomaton, lowerCase } from './automaton.ts';
+
+const letters = (max: number): fc.Arbitrary<string> =>
+  fc.string({ unit: fc.constantFrom('a', 'b', 'A'), maxLength: max });
+
+function matches(patterns: readonly string[], data: string, fold?: Uint8Array): string[] {
+  const found: string[] = [];
+  createAutomaton(
+    patterns.map((pattern) => Buffer.from(pattern)),
+    fold,
+  ).scan(Buffer.from(data), (pattern, end) => found.push(`${pattern}@${end}`));
+  return found.sort();
+}
+
+property.prop([
+  fc.array(
+    letters(5).filter((one) => one !== ''),
+    { maxLength: 6 },
+  ),
+  letters(40),
+  fc.boolean(),
+])('finds what a search for one pattern after the other finds', (patterns, data, folded) => {
+  const lower = (text: string): string => (folded ? text.toLowerCase() : text);
+  const expected = patterns.flatMap((pattern, index) =>
+    [...data].flatMap((_, at) =>
+      lower(data).startsWith(lower(pattern), at) ? [`${index}@${at + pattern.length - 1}`] : [],
+    ),
+  );
+  expect(matches(patterns, data, folded ? lowerCase : undefined)).toEqual(expected.sort());
+});
+
+test('an empty pattern is refused', () => {
+  expect(() => createAutomaton([new Uint8Array()])).toThrow(RangeError);
+});

@@ -1,0 +1,152 @@
+import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { fc, test as property } from '@fast-check/vitest';
+import { describe, expect, test } from 'vitest';
+import { SeededRandom } from '../chance/seeded-random.ts';
+import { byteFact, type Fact, textFact } from './facts.ts';
+import { createSearcher } from './search.ts';
+
+const local = textFact('author mailbox', 'local part', 'alice');
+const short = textFact('recipient mailbox', 'local part', 'bob');
+const mailbox = textFact('author mailbox', 'mailbox', 'alice@a.test');
+const domain = textFact('author domain', 'domain', 'a.test');
+const subject = textFact('content', 'subject', 'Grüße aus Zürich');
+const keyId = byteFact('content', 'key id', Buffer.from('c0ffee0123456789', 'hex'));
+const facts = [local, short, mailbox, domain, subject, keyId];
+const { search } = createSearcher(facts);
+
+const chance = new SeededRandom('searched');
+const noise = (length: number): Buffer => Buffer.from(chance.bytes(length));
+const among = (bytes: Uint8Array | string): Buffer =>
+  Buffer.concat([noise(5_000), Buffer.from(bytes), noise(5_000)]);
+const found = (data: Uint8Array): Set<Fact> => new Set(search(data).map(({ fact }) => fact));
+const sentence = 'X-Note: sent by Alice <alice@a.test> to bob, re "Grüße aus Zürich".\r\n';
+
+/** What a line of text that holds every fact but the key id is turned into. */
+const encodings: Record<string, (text: string) => Uint8Array | string> = {
+  'as it is': (text) => text,
+  'in capitals': (text) => text.toUpperCase(),
+  'decomposed (NFD)': (text) => text.normalize('NFD'),
+  'UTF-16, little end first': (text) => Buffer.from(text, 'utf16le'),
+  'UTF-16, big end first': (text) => Buffer.from(text, 'utf16le').swap16(),
+  'Latin-1': (text) => Buffer.from(text, 'latin1'),
+  'hex, lower case': (text) => Buffer.from(text).toString('hex'),
+  'hex, capitals': (text) => Buffer.from(text).toString('hex').toUpperCase(),
+  'hex with colons': (text) => (Buffer.from(text).toString('hex').match(/../g) ?? []).join(':'),
+  percent: (text) => encodeURIComponent(text),
+  'percent, every byte': (text) => [...Buffer.from(text)].map((byte) => `%${byte.toString(16)}`).join(''),
+  'quoted-printable': (text) =>
+    [...Buffer.from(text)].map((b) => (b < 128 ? String.fromCharCode(b) : `=${b.toString(16)}`)).join(''),
+  'quoted-printable with soft line breaks inside words': (text) =>
+    (text.match(/.{1,7}/gs) ?? []).join('=\r\n').replaceAll('ü', '=C3=BC').replaceAll('ß', '=C3=9F'),
+  'JSON escapes': (text) => JSON.stringify(text).replaceAll('ü', '\\u00fc').replaceAll('ß', '\\u00df'),
+  base64: (text) => Buffer.from(text).toString('base64'),
+  'base64, one byte on': (text) => Buffer.from(`#${text}`).toString('base64'),
+  'base64, two bytes on': (text) => Buffer.from(`##${text}`).toString('base64'),
+  'base64, one character lost': (text) => Buffer.from(text).toString('base64').slice(1),
+  'base64, URL-safe': (text) => Buffer.from(text).toString('base64url'),
+  'base64 in MIME lines': (text) =>
+    (
+      Buffer.from(text.repeat(9))
+        .toString('base64')
+        .match(/.{1,76}/g) ?? []
+    ).join('\r\n'),
+  'base64 in lines, inside JSON': (text) =>
+    JSON.stringify({
+      key: (
+        Buffer.from(text)
+          .toString('base64')
+          .match(/.{1,20}/g) ?? []
+      ).join('\n'),
+    }),
+  gzip: (text) => gzipSync(text),
+  zlib: (text) => deflateSync(text),
+  'zlib, small window': (text) => deflateSync(text, { windowBits: 9, level: 9 }),
+  zstd: (text) => zstdCompressSync(text),
+  'a ZIP entry': (text) =>
+    Buffer.concat([
+      Buffer.from('504b0304140000000800', 'hex'),
+      Buffer.alloc(16),
+      Buffer.from([1, 0, 0, 0, 0x66]),
+      deflateRawSync(text),
+    ]),
+  'an OpenPGP compressed packet': (text) => {
+    const stream = deflateRawSync(text);
+    return Buffer.concat([Buffer.from([0xc8, stream.length + 1, 1]), stream]);
+  },
+  'gzip cut short': (text) => gzipSync(text + noise(400).toString('hex')).subarray(0, -100),
+  'gzip inside base64 inside gzip': (text) => gzipSync(gzipSync(text).toString('base64')),
+  'an encoded word': (text) => `Subject: =?UTF-8?B?${Buffer.from(text).toString('base64')}?=`,
+};
+
+describe('the searcher finds', () => {
+  test.each(Object.keys(encodings))('%s', (name) => {
+    const data = among(encodings[name]?.(sentence) ?? '');
+    expect(found(data)).toEqual(new Set([local, short, mailbox, domain, subject]));
+  });
+
+  test.each<[string, (bytes: Buffer) => Uint8Array | string]>([
+    ['as it is', (bytes) => bytes],
+    ['hex', (bytes) => bytes.toString('hex').toUpperCase()],
+    ['base64', (bytes) => bytes.toString('base64')],
+    [
+      'base64, one byte on',
+      (bytes) => Buffer.concat([Buffer.from('#'), bytes, noise(30)]).toString('base64'),
+    ],
+    ['zlib', (bytes) => deflateSync(Buffer.concat([bytes, Buffer.alloc(500)]))],
+  ])('bytes: %s', (_, encode) => {
+    expect(found(among(encode(Buffer.from(keyId.bytes))))).toContain(keyId);
+  });
+
+  test('a raw deflate stream at the beginning', () => {
+    expect(found(deflateRawSync(sentence))).toContain(mailbox);
+  });
+
+  test('a domain in a binary record, between zeros', () => {
+    expect(found(among(Buffer.from('\0\0\x06a.test\0\0\0\0', 'latin1')))).toContain(domain);
+  });
+
+  test('says in which form, and behind what', () => {
+    const [hit] = search(Buffer.from(gzipSync(sentence).toString('base64')));
+    expect(hit?.form).toBe('base64, gzip, plain');
+  });
+
+  property.prop([fc.nat(300), fc.nat(300)], { numRuns: 60 })('wherever it stands', (before, after) => {
+    const data = Buffer.concat([noise(before), Buffer.from('<alice@a.test>'), noise(after)]);
+    expect(found(data)).toContain(mailbox);
+    const wrapped = data.toString('base64').match(/.{1,64}/g) ?? [];
+    expect(found(Buffer.from(wrapped.join('\n')))).toContain(mailbox);
+  });
+});
+
+describe('the searcher does not find', () => {
+  test('anything in random bytes, their base64 and their hex', () => {
+    const random = noise(1_000_000);
+    const lines = random.toString('base64').match(/.{1,76}/g) ?? [];
+    expect(search(random)).toEqual([]);
+    expect(search(Buffer.from(lines.join('\r\n')))).toEqual([]);
+    expect(search(Buffer.from(random.subarray(0, 300_000).toString('hex')))).toEqual([]);
+  });
+
+  test('what is published, in the published words, on either side of a cut', () => {
+    const published = Buffer.from(
+      '{"domains":["a.test","b.test"],"name":"gateway.a.test","smtp":{"host":"127.0.0.1"}}',
+    );
+    const knowing = createSearcher([domain], { published: [published] });
+    expect(knowing.search(among(published))).toEqual([]);
+    expect(knowing.search(Buffer.from(among(published).toString('base64')))).toEqual([]);
+    const cut = published.indexOf('gateway.a.test');
+    expect(knowing.search(published.subarray(cut))).toEqual([]);
+    expect(knowing.search(published.subarray(0, cut + 14))).toEqual([]);
+  });
+
+  test('but does find what is published in other words', () => {
+    const published = Buffer.from('{"domains":["a.test","b.test"],"name":"gateway.a.test"}');
+    const knowing = createSearcher([domain], { published: [published] });
+    expect(knowing.search(Buffer.from('received from gateway.a.test at noon'))).toHaveLength(1);
+    expect(knowing.search(Buffer.from('["a.test","b.test"]'))).not.toEqual([]);
+  });
+});
+
+test('a fact of few bytes is refused: chance would make it', () => {
+  expect(() => byteFact('content', 'key id', Buffer.alloc(7))).toThrow(RangeError);
+});

@@ -1,0 +1,110 @@
+import { hash } from 'node:crypto';
+import { type Automaton, createAutomaton, lowerCase } from './automaton.ts';
+import type { Fact } from './facts.ts';
+import { type Form, formsOf } from './forms.ts';
+import { isNoise } from './noise.ts';
+import { unpack } from './unpack.ts';
+
+/** A fact, found. */
+export interface Hit {
+  readonly fact: Fact;
+  /** The form in which it stood, behind what had to be unpacked to see it: `base64, gzip, plain`. */
+  readonly form: string;
+  /** Where, in the bytes that were unpacked last. */
+  readonly at: number;
+}
+
+export interface Searcher {
+  /** Each fact that stands in `data` in any form, once for each form. */
+  search(data: Uint8Array): Hit[];
+}
+
+export interface SearcherOptions {
+  /**
+   * What everybody is told anyway, such as the consensus: an occurrence does not count when it stands there in the words of one of
+   * these texts. It counts anywhere else.
+   */
+  readonly published?: readonly Uint8Array[];
+  /** How often something packed inside something packed is unpacked. */
+  readonly depth?: number;
+}
+
+interface Sought {
+  readonly fact: Fact;
+  readonly form: Form;
+}
+
+/** Made once for many searches: the cost of making it grows with the facts, that of a search with the data. */
+export function createSearcher(facts: readonly Fact[], options: SearcherOptions = {}): Searcher {
+  const { depth = 6 } = options;
+  const published = (options.published ?? []).flatMap(inEveryForm);
+  const sought = facts.flatMap((fact) => formsOf(fact).map((form): Sought => ({ fact, form })));
+  const automata = [true, false].map((folded) => {
+    const members = sought.filter(({ form }) => form.folded === folded);
+    const patterns = members.map(({ form }) => form.bytes);
+    return { members, automaton: createAutomaton(patterns, folded ? lowerCase : undefined) };
+  });
+
+  const search = (data: Uint8Array): Hit[] => {
+    const hits = new Map<string, Hit>();
+    const seen = new Set<string>();
+    const visit = (bytes: Buffer, way: readonly string[]): void => {
+      const digest = hash('sha1', bytes, 'base64');
+      if (seen.has(digest)) return;
+      seen.add(digest);
+      for (const { members, automaton } of automata) {
+        for (const { found, at } of occurrences(bytes, automaton, members)) {
+          if (isPublished(bytes, at, found.form.bytes.length, published)) continue;
+          const form = [...way, found.form.name].join(', ');
+          const key = JSON.stringify([facts.indexOf(found.fact), form]);
+          if (!hits.has(key)) hits.set(key, { fact: found.fact, form, at });
+        }
+      }
+      if (way.length === depth) return;
+      for (const inner of unpack(bytes)) visit(inner.bytes, [...way, inner.how]);
+    };
+    visit(Buffer.from(data.buffer, data.byteOffset, data.byteLength), []);
+    return [...hits.values()];
+  };
+  return { search };
+}
+
+function occurrences(
+  data: Buffer,
+  automaton: Automaton,
+  members: readonly Sought[],
+): { found: Sought; at: number }[] {
+  const result: { found: Sought; at: number }[] = [];
+  automaton.scan(data, (pattern, end) => {
+    const found = members[pattern];
+    if (found === undefined) return;
+    const at = end + 1 - found.form.bytes.length;
+    if (!isNoise(data, at, end + 1)) result.push({ found, at });
+  });
+  return result;
+}
+
+/** A text, and how it looks in the forms in which facts are found without being unpacked. */
+function inEveryForm(text: Uint8Array): Buffer[] {
+  const plain = Buffer.from(text);
+  const forms = [0, 1, 2].map((start) => plain.subarray(start).toString('base64'));
+  return [
+    plain,
+    ...[...forms, plain.toString('hex'), plain.toString('hex').toUpperCase()].map((form) =>
+      Buffer.from(form),
+    ),
+  ];
+}
+
+/** So many bytes beside an occurrence must be the published text's, on one side at least: a page of a database may end on the other. */
+const publishedContext = 24;
+
+function isPublished(data: Buffer, at: number, length: number, published: readonly Buffer[]): boolean {
+  const before = data.subarray(Math.max(0, at - publishedContext), at + length);
+  const after = data.subarray(at, at + length + publishedContext);
+  const long = length + publishedContext;
+  return published.some(
+    (text) =>
+      (before.length === long && text.includes(before)) || (after.length === long && text.includes(after)),
+  );
+}
