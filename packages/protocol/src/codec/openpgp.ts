@@ -14,11 +14,13 @@ export interface FramedPacket {
 /** RFC 9580 table 3, as far as this package meets them. */
 export const packetTypes = {
   publicKeyEncryptedSessionKey: 1,
+  passwordEncryptedSessionKey: 3,
+  secretKey: 5,
   publicKey: 6,
+  secretSubkey: 7,
   symmetricallyEncrypted: 9,
   literalData: 11,
   userId: 13,
-  publicSubkey: 14,
   encryptedIntegrityProtected: 18,
   padding: 21,
 } as const;

@@ -21,12 +21,11 @@ export type CertificateRefusedReason =
 export function inspectCertificate(certificate: Uint8Array, domain: string): Inspected {
   const packets = framePackets(certificate, mostPackets);
   const [primary, ...rest] = packets ?? [];
-  const others: readonly number[] = secretOrPrimary;
   if (
     primary?.type !== packetTypes.publicKey ||
     primary.partial ||
     primary.body[0] !== 4 ||
-    rest.some(({ type }) => others.includes(type))
+    rest.some(({ type }) => secretOrPrimary.includes(type))
   )
     return { kind: 'refused', reason: 'malformed-certificate' };
   const userIds = rest
@@ -47,4 +46,8 @@ const mostPackets = 256;
 const longestUserId = 1024;
 
 /** A second public key, and secret ones with their subkeys. */
-const secretOrPrimary = [packetTypes.publicKey, 5, 7];
+const secretOrPrimary: readonly number[] = [
+  packetTypes.publicKey,
+  packetTypes.secretKey,
+  packetTypes.secretSubkey,
+];

@@ -3,14 +3,10 @@
 export const maxMessageBytes = 25_000_000;
 
 /**
- * Largest sealed message: the largest message with what protection adds, armored in lines of 64, which makes 66 bytes of 48; and
+ * Largest sealed message: the largest message with what protection adds, armored in lines of 64 characters, which makes 66 bytes of 48; and
  * room for what mail systems put in front.
  */
 export const maxSealedBytes = 36_000_000;
-
-/** Largest header, in bytes and in fields. */
-export const maxHeaderBytes = 524_288;
-export const maxHeaderFields = 4_096;
 
 /** Session keys that one message may bring, and signatures. */
 export const maxSessionKeys = 32;

@@ -1,0 +1,88 @@
+import { enums, type Message, type PublicKey, SignaturePacket } from 'openpgp';
+
+/** Who signed the whole of a message. */
+export type Verdict =
+  | {
+      readonly kind: 'good';
+      /** Of the signer's certificate: hexadecimal in lower case. */
+      readonly fingerprint: string;
+      /** Those that the certificate's owner vouches for. */
+      readonly userIds: readonly string[];
+      readonly signedAt: Date;
+    }
+  | { readonly kind: 'bad'; readonly why: BadSignature }
+  /** Somebody signed whose certificate was not given. */
+  | { readonly kind: 'unknown-key'; readonly keyId: string }
+  | { readonly kind: 'unsigned' };
+
+export type BadSignature =
+  /** It is not of this message, or not by that key. */
+  | 'wrong-signature'
+  /** A hash function that can be forged. */
+  | 'weak-hash'
+  | 'from-the-future'
+  | 'expired'
+  /** The key could not sign at that time: expired, revoked, or not made for it. */
+  | 'unusable-key'
+  /** Of a version, type or algorithm that is unknown here. */
+  | 'unknown-kind';
+
+// spec sealed 6.3
+/** One bad signature spoils the others; a good one counts before an unknown one. */
+export async function judge(
+  message: Message<Uint8Array>,
+  verificationKeys: readonly PublicKey[],
+  date: Date,
+): Promise<Verdict> {
+  const claimed = message.getSigningKeyIDs().length;
+  if (claimed === 0) return { kind: 'unsigned' };
+  const judgedAt = new Date(date.getTime() + clockToleranceMs);
+  const results = await message.verify([...verificationKeys], judgedAt);
+  if (results.length < claimed) return { kind: 'bad', why: 'unknown-kind' };
+  const verdicts = await Promise.all(results.map((result) => judgeOne(result, verificationKeys, judgedAt)));
+  const order = ['bad', 'good', 'unknown-key'];
+  return verdicts.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))[0] ?? { kind: 'unsigned' };
+}
+
+/** Clocks differ: a signature from so little ahead is from now. */
+const clockToleranceMs = 300_000;
+
+type Result = Awaited<ReturnType<Message<Uint8Array>['verify']>>[number];
+
+async function judgeOne(result: Result, keys: readonly PublicKey[], date: Date): Promise<Verdict> {
+  const signer = keys.find((key) => key.getKeys(result.keyID).length > 0);
+  const { packets } = await result.signature;
+  const [signature] = packets;
+  if (!(signature instanceof SignaturePacket) || signature.created === null)
+    return { kind: 'bad', why: 'unknown-kind' };
+  if (signer === undefined) return { kind: 'unknown-key', keyId: result.keyID.toHex() };
+  const holds = await result.verified.catch(() => false);
+  if (!holds) return { kind: 'bad', why: await whyBad(signature, signer, date) };
+  return {
+    kind: 'good',
+    fingerprint: signer.getFingerprint(),
+    userIds: await validUserIds(signer, date),
+    signedAt: signature.created,
+  };
+}
+
+async function whyBad(signature: SignaturePacket, signer: PublicKey, date: Date): Promise<BadSignature> {
+  const { created, hashAlgorithm, issuerKeyID } = signature;
+  if (created === null || hashAlgorithm === null) return 'unknown-kind';
+  if (weakHashes.includes(hashAlgorithm)) return 'weak-hash';
+  if (created > date) return 'from-the-future';
+  if (signature.isExpired(date)) return 'expired';
+  const usable = await signer.getSigningKey(issuerKeyID, created).then(
+    () => true,
+    () => false,
+  );
+  return usable ? 'wrong-signature' : 'unusable-key';
+}
+
+const weakHashes: readonly enums.hash[] = [enums.hash.md5, enums.hash.sha1, enums.hash.ripemd];
+
+/** A user id that its key never signed is anybody's text. */
+async function validUserIds(signer: PublicKey, date: Date): Promise<string[]> {
+  const verified = await signer.verifyAllUsers(undefined, date);
+  return verified.filter(({ valid }) => valid === true).map(({ userID }) => userID);
+}
