@@ -97,7 +97,11 @@ export class ByteReader {
   }
 
   #integer(width: number): number {
-    return this.bytes(width).reduce((value, byte) => value * 256 + byte, 0);
+    if (width > this.left) throw new OutOfBytes();
+    let value = 0;
+    for (const end = this.#at + width; this.#at < end; this.#at++)
+      value = value * 256 + (this.#bytes[this.#at] ?? 0);
+    return value;
   }
 }
 

@@ -66,5 +66,7 @@ export function decodeRouting(block: Uint8Array, last: boolean): Routing | Routi
 }
 
 export function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+  let all = 0;
+  for (const byte of bytes) all |= byte;
+  return all === 0;
 }

@@ -1,7 +1,7 @@
 import { expand, extract } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { provider } from '#provider';
+import { concat } from '../codec/bytes.ts';
 import type { Aead } from './provider.ts';
 import type { Random } from './random.ts';
 import { encapsulateXWing, type XWingKey } from './xwing.ts';
@@ -37,10 +37,10 @@ export interface HpkeSetting {
 
 /** RFC 9180 5.1, the lines of KeySchedule that depend on no secret. */
 export function hpkeSetting(aead: Aead, info: Uint8Array): HpkeSetting {
-  const suiteId = concatBytes(ascii('HPKE'), u16(0x647a), u16(0x0001), u16(aeadIds[aead]));
+  const suiteId = concat(ascii('HPKE'), u16(0x647a), u16(0x0001), u16(aeadIds[aead]));
   const pskIdHash = labeledExtract(suiteId, none, 'psk_id_hash', none);
   const infoHash = labeledExtract(suiteId, none, 'info_hash', info);
-  return { aead, suiteId, keyScheduleContext: concatBytes(Uint8Array.of(modeBase), pskIdHash, infoHash) };
+  return { aead, suiteId, keyScheduleContext: concat(Uint8Array.of(modeBase), pskIdHash, infoHash) };
 }
 
 /** SetupBaseS; undefined when the public key is not valid. */
@@ -92,7 +92,7 @@ function keySchedule({ suiteId, keyScheduleContext }: HpkeSetting, sharedSecret:
 const version = ascii('HPKE-v1');
 
 function labeledExtract(suiteId: Uint8Array, salt: Uint8Array, label: string, ikm: Uint8Array): Uint8Array {
-  return extract(sha256, concatBytes(version, suiteId, ascii(label), ikm), salt);
+  return extract(sha256, concat(version, suiteId, ascii(label), ikm), salt);
 }
 
 function labeledExpand(
@@ -102,11 +102,11 @@ function labeledExpand(
   info: Uint8Array,
   length: number,
 ): Uint8Array {
-  return expand(sha256, prk, concatBytes(u16(length), version, suiteId, ascii(label), info), length);
+  return expand(sha256, prk, concat(u16(length), version, suiteId, ascii(label), info), length);
 }
 
 function ascii(text: string): Uint8Array {
-  return utf8ToBytes(text);
+  return new TextEncoder().encode(text);
 }
 
 function u16(value: number): Uint8Array {

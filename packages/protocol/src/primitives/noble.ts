@@ -3,6 +3,7 @@ import { chacha20, chacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { ed25519, x25519 } from '@noble/curves/ed25519.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
+import { sha3_256 } from '@noble/hashes/sha3.js';
 import { randomBytes } from '@noble/hashes/utils.js';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import type { Provider } from './provider.ts';
@@ -11,6 +12,7 @@ import type { Provider } from './provider.ts';
 export const provider: Provider = {
   randomBytes,
   sha256: (data) => sha256(data),
+  sha3_256: (data) => sha3_256(data),
   hmacSha256: (key, data) => hmac(sha256, key, data),
   stream: (cipher, key, data) =>
     cipher === 'aes-256-ctr'

@@ -4,6 +4,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   decapsulate,
   diffieHellman,
   encapsulate,
@@ -18,21 +19,29 @@ import {
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import type { Aead, Provider } from './provider.ts';
 
+/*
+ * Node asks of every object that is given as a key whether it is a KeyObject, and finds out by catching an exception, which costs
+ * more than most of the operations here. So symmetric keys go in as KeyObjects, and the peer's X25519 key as a string.
+ */
+
 /** Primitives by OpenSSL through `node:crypto`. */
 export const provider: Provider = {
   randomBytes: (length) => plain(randomBytes(length)),
   sha256: (data) => plain(hash('sha256', data, 'buffer')),
-  hmacSha256: (key, data) => plain(createHmac('sha256', key).update(data).digest()),
-  stream: (cipher, key, data) => plain(createCipheriv(cipher, key, zeroNonce).update(data)),
+  sha3_256: (data) => plain(hash('sha3-256', data, 'buffer')),
+  hmacSha256: (key, data) => plain(createHmac('sha256', createSecretKey(key)).update(data).digest()),
+  stream: (cipher, key, data) => plain(createCipheriv(cipher, createSecretKey(key), zeroNonce).update(data)),
   aeadSeal(aead, key, nonce, plaintext) {
-    const cipher = createCipheriv(gcmType(aead), key, nonce, { authTagLength: tagBytes });
+    const cipher = createCipheriv(gcmType(aead), createSecretKey(key), nonce, { authTagLength: tagBytes });
     const ciphertext = cipher.update(plaintext);
     cipher.final();
     return plain(Buffer.concat([ciphertext, cipher.getAuthTag()]));
   },
   aeadOpen(aead, key, nonce, sealed) {
     if (sealed.length < tagBytes) return undefined;
-    const decipher = createDecipheriv(gcmType(aead), key, nonce, { authTagLength: tagBytes });
+    const decipher = createDecipheriv(gcmType(aead), createSecretKey(key), nonce, {
+      authTagLength: tagBytes,
+    });
     decipher.setAuthTag(sealed.subarray(-tagBytes));
     const plaintext = decipher.update(sealed.subarray(0, -tagBytes));
     return succeeds(() => decipher.final()) ? plain(plaintext) : undefined;
@@ -43,9 +52,10 @@ export const provider: Provider = {
       return {
         publicKey: rawPublic(key),
         shared(peer) {
-          const publicKey = publicKeyOf('x25519', peer);
           try {
-            return plain(diffieHellman({ privateKey: key, publicKey }));
+            return plain(
+              diffieHellman({ privateKey: key, publicKey: x25519Pem(peer) as unknown as KeyObject }),
+            );
           } catch {
             return undefined; // OpenSSL refuses the all-zero result
           }
@@ -119,6 +129,12 @@ function privateKeyOf(type: KeyType, format: 'raw-private' | 'raw-seed', key: Ui
 
 function publicKeyOf(type: KeyType, key: Uint8Array): KeyObject {
   return createPublicKey({ key, format: 'raw-public', asymmetricKeyType: type } as unknown as PublicKeyInput);
+}
+
+/** RFC 8410 SubjectPublicKeyInfo, in PEM: the twelve bytes before the key are always the same. */
+function x25519Pem(key: Uint8Array): string {
+  const encoded = Buffer.from(key.buffer, key.byteOffset, key.length).toString('base64');
+  return `-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VuAyEA${encoded}\n-----END PUBLIC KEY-----\n`;
 }
 
 function rawPublic(privateKey: KeyObject): Uint8Array {

@@ -2,7 +2,8 @@
 export interface Provider {
   randomBytes(length: number): Uint8Array;
   sha256(data: Uint8Array): Uint8Array;
-  /** HMAC-SHA256 (RFC 2104) over long inputs. */
+  sha3_256(data: Uint8Array): Uint8Array;
+  /** HMAC-SHA256 (RFC 2104) with a key of at most 64 bytes, over long inputs. */
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array;
   /** XOR of `data` with the key stream of a 32-byte key and an all-zero nonce. */
   stream(cipher: StreamCipher, key: Uint8Array, data: Uint8Array): Uint8Array;

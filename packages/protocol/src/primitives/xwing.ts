@@ -1,6 +1,6 @@
-import { sha3_256, shake256 } from '@noble/hashes/sha3.js';
-import { concatBytes } from '@noble/hashes/utils.js';
+import { shake256 } from '@noble/hashes/sha3.js';
 import { provider } from '#provider';
+import { concat } from '../codec/bytes.ts';
 import type { Encapsulated } from './provider.ts';
 import { type Random, systemRandom } from './random.ts';
 
@@ -22,7 +22,7 @@ export function loadXWing(seed: Uint8Array): XWingKey {
   const mlKem = provider.mlKem768.load(expanded.subarray(0, 64));
   const x25519 = provider.x25519.load(expanded.slice(64));
   return {
-    publicKey: concatBytes(mlKem.publicKey, x25519.publicKey),
+    publicKey: concat(mlKem.publicKey, x25519.publicKey),
     decapsulate(ciphertext) {
       const point = ciphertext.subarray(mlKemCiphertextBytes);
       const shared = x25519.shared(point);
@@ -53,7 +53,7 @@ export function encapsulateXWing(
   if (mlKem === undefined || shared === undefined) return undefined;
   return {
     secret: combine(mlKem.secret, shared, ephemeral.publicKey, peer),
-    ciphertext: concatBytes(mlKem.ciphertext, ephemeral.publicKey),
+    ciphertext: concat(mlKem.ciphertext, ephemeral.publicKey),
   };
 }
 
@@ -69,5 +69,5 @@ function combine(
   point: Uint8Array,
   publicKey: Uint8Array,
 ): Uint8Array {
-  return sha3_256(concatBytes(mlKem, x25519, point, publicKey, label));
+  return provider.sha3_256(concat(mlKem, x25519, point, publicKey, label));
 }

@@ -1,0 +1,8 @@
+/** One benchmark of `npm run bench`. */
+export interface Benchmark {
+  readonly summary: string;
+  /** What the result has to keep to, a sentence each. */
+  readonly gates: readonly string[];
+  /** The report line by line, and the gates that were missed. */
+  run(runs: number): Promise<{ readonly lines: readonly string[]; readonly missed: readonly string[] }>;
+}

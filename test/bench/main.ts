@@ -1,0 +1,49 @@
+import { parseArgs } from 'node:util';
+import type { Benchmark } from './benchmark.ts';
+import { packetBenchmark } from './packet.ts';
+
+const benchmarks: Readonly<Record<string, Benchmark>> = { packet: packetBenchmark };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    help: { type: 'boolean', short: 'h', default: false },
+    'no-gate': { type: 'boolean', default: false },
+    runs: { type: 'string', default: '1000' },
+  },
+});
+const name = positionals[0];
+const runs = Number(values.runs);
+
+if (values.help) {
+  console.log(help());
+} else if (name === undefined || !Object.hasOwn(benchmarks, name)) {
+  console.error(name === undefined ? help() : `bench: there is no benchmark ${name}\n\n${help()}`);
+  process.exitCode = 64;
+} else if (!Number.isInteger(runs) || runs < 1) {
+  console.error('bench: --runs takes a whole number from 1');
+  process.exitCode = 64;
+} else {
+  await report(benchmarks[name] as Benchmark, runs);
+}
+
+async function report(benchmark: Benchmark, count: number): Promise<void> {
+  const { lines, missed } = await benchmark.run(count);
+  console.log(lines.join('\n'));
+  for (const gate of missed) console.log(`missed: ${gate}`);
+  if (missed.length > 0 && !values['no-gate']) process.exitCode = 1;
+}
+
+function help(): string {
+  return [
+    'npm run bench -- NAME [--runs N] [--no-gate]',
+    '',
+    ...Object.entries(benchmarks).flatMap(([key, { summary, gates }]) => [
+      `  ${key.padEnd(10)} ${summary}`,
+      ...gates.map((gate) => `  ${''.padEnd(10)} gate: ${gate}`),
+    ]),
+    '',
+    '  --runs N     how often each piece of work is timed (1000)',
+    '  --no-gate    exit with 0 even when a gate is missed',
+  ].join('\n');
+}

@@ -1,0 +1,45 @@
+import { cpus } from 'node:os';
+
+/** Times of one piece of work, in milliseconds. */
+export interface Timing {
+  readonly n: number;
+  readonly median: number;
+  readonly p95: number;
+}
+
+/**
+ * Work by name, in blocks of `block` runs in turn until each has had `runs` and a fifth more to warm up: all see the same machine,
+ * and none pays for what another left in the caches or to the garbage collector but in its first run.
+ */
+export async function measureInTurn<Name extends string>(
+  work: Readonly<Record<Name, () => unknown>>,
+  { runs, block }: { readonly runs: number; readonly block: number },
+): Promise<Record<Name, Timing>> {
+  const names = Object.keys(work) as Name[];
+  const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  const warmUp = Math.ceil(runs / 5);
+  for (let done = 0; done < warmUp + runs; done += block) {
+    for (const name of names) {
+      for (let i = 0; i < block; i++) {
+        const start = performance.now();
+        await work[name]();
+        times[name].push(performance.now() - start);
+      }
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, timing(times[name].slice(warmUp))])) as Record<
+    Name,
+    Timing
+  >;
+}
+
+export function machine(): string {
+  const processors = cpus();
+  return `${processors[0]?.model ?? 'unknown processor'}, ${processors.length} cores, Node ${process.versions.node}, OpenSSL ${process.versions.openssl}`;
+}
+
+function timing(times: readonly number[]): Timing {
+  const sorted = [...times].sort((a, b) => a - b);
+  const quantile = (q: number) => sorted[Math.floor(q * (sorted.length - 1))] ?? Number.NaN;
+  return { n: sorted.length, median: quantile(0.5), p95: quantile(0.95) };
+}
