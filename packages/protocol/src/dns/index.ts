@@ -1,3 +1,4 @@
+export { ProtocolError } from '../errors.ts';
 export type { CertificateRefusedReason } from './certificate.ts';
 export { type DecodedRecord, decodeRecord, type RecordRefusedReason } from './decode.ts';
 export { type DomainRecord, makeRecord } from './record.ts';

@@ -1,3 +1,4 @@
+export { ProtocolError } from '../errors.ts';
 export { type EnvelopeCertificate, loadCertificate } from './certificate.ts';
 export { type DomainKey, generateDomainKey } from './domainkey.ts';
 export {
