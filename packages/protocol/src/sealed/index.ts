@@ -1,9 +1,12 @@
 export {
+  fieldsNamed,
   type HeaderField,
   type HeaderRefusedReason,
   type ParsedHeader,
   parseHeader,
 } from '../codec/mime-header.ts';
+export { toCrlf } from '../codec/mime-lines.ts';
+export { ProtocolError } from '../errors.ts';
 export { type AddressList, type AddressRefusedReason, parseAddressList } from './addresses.ts';
 export type { DecryptRefusedReason } from './decrypt.ts';
 export { maxMessageBytes, maxSealedBytes } from './limits.ts';
