@@ -2,7 +2,7 @@ import { isDomain, maxDomainOctets } from '../address.ts';
 import { MailError } from '../errors.ts';
 
 /** Local part of every carriage's sender and recipient (spec carriage 2.1). */
-export const carriageLocalPart = 'secure';
+const carriageLocalPart = 'secure';
 
 /** Octets of base64 in a full line (spec carriage 3.1). */
 const lineOctets = 76;

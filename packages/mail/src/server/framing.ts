@@ -12,7 +12,7 @@ export interface Framed {
 }
 
 /** Longest command line in octets, with its CRLF: 512 of RFC 5321 section 4.5.3.1.4 and room for parameters. */
-export const maxCommandOctets = 1024;
+const maxCommandOctets = 1024;
 
 /**
  * Cuts what a client sends into command lines and data. Takes the place of smtp-server's own parser, which ends a

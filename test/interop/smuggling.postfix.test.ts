@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import {
+  carriageLength,
+  createSmtpSender,
+  makeCarriage,
+  maxTraceOctets,
+  openCarriage,
+  type SmtpPeer,
+  type SmtpSender,
+  type SmtpServer,
+  spkiPin,
+  startSmtpServer,
+} from '@postern/mail';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createIdentity } from './debian.ts';
+import { havePostfix, type Postfix, startPostfix, takesBareNewline } from './postfix.ts';
+import { Smtp } from './smtp.ts';
+
+/** What one server or another has taken for the end of the data, CRLF "." CRLF apart (CVE-2023-51764 to -51766). */
+const sequences = [
+  '\n.\n',
+  '\n.\r',
+  '\r.\n',
+  '\r.\r',
+  '\n.\r\n',
+  '\r.\r\n',
+  '\r\n.\n',
+  '\r\n.\r',
+  '\r\n.\r\r\n',
+  '\r\r\n.\r\r\n',
+  '\r\n\0.\r\n',
+  '\r\n.\0\r\n',
+]; // prettier-ignore
+/** The ones that a Postfix with smtpd_forbid_bare_newline=no falls for. */
+const splitting = new Set(['\n.\n', '\n.\r\n', '\r\n.\n', '\r\n.\r\r\n', '\r\r\n.\r\r\n']);
+
+const smuggled =
+  'MAIL FROM:<evil@a.test>\r\nRCPT TO:<secure@b.test>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\nNOOP\r\n';
+const attack = (sequence: string): string => `Subject: x\r\n\r\nbody${sequence}${smuggled}`;
+
+describe.skipIf(!havePostfix)('in front of Debian’s Postfix', () => {
+  const { key, cert } = havePostfix ? createIdentity('mx.b.test') : { key: '', cert: '' };
+  const forwarded: Uint8Array[] = [];
+  let postfix: Postfix;
+  let server: SmtpServer;
+  let sender: SmtpSender;
+  let peer: SmtpPeer;
+
+  beforeAll(async () => {
+    postfix = await startPostfix();
+    peer = { host: postfix.host, port: postfix.port, tlsPin: spkiPin(postfix.cert) };
+    sender = createSmtpSender({ ehloName: 'gateway.b.test' });
+    // A hop that hands on what it accepts, as it is.
+    server = await startSmtpServer({
+      listen: { host: '127.0.0.1', port: 0 },
+      hostname: 'gateway.b.test',
+      tls: { key, cert },
+      accepts: (mailbox) => mailbox === 'secure@b.test',
+      maxBytes: carriageLength(32_768) + maxTraceOctets,
+      onMessage: async ({ bytes, recipient }) => {
+        const result = await sender.send(peer, { from: 'secure@a.test', to: recipient, message: bytes });
+        if (result.kind !== 'sent') return { kind: 'deferred', text: result.kind };
+        forwarded.push(bytes);
+        return { kind: 'accepted' };
+      },
+    });
+  });
+  afterAll(async () => {
+    await server.close();
+    await sender.close();
+    await postfix[Symbol.asyncDispose]();
+  });
+
+  /** Up to 354, over TLS to our server. */
+  async function throughUs(): Promise<Smtp> {
+    const smtp = new Smtp(server.address.host, server.address.port);
+    await smtp.hear();
+    await smtp.say('EHLO a.test\r\n');
+    await smtp.say('STARTTLS\r\n');
+    await smtp.startTls();
+    await smtp.say('EHLO a.test\r\n');
+    await smtp.say('MAIL FROM:<secure@a.test>\r\n');
+    await smtp.say('RCPT TO:<secure@b.test>\r\n');
+    await smtp.say('DATA\r\n');
+    return smtp;
+  }
+
+  test('R1 the peer is one that smuggling works on', async () => {
+    for (const sequence of sequences) {
+      using smtp = new Smtp(postfix.host, postfix.port);
+      await smtp.hear();
+      await smtp.say('EHLO a.test\r\n');
+      await smtp.say('MAIL FROM:<secure@a.test>\r\n');
+      await smtp.say('RCPT TO:<secure@b.test>\r\n');
+      await smtp.say('DATA\r\n');
+      await smtp.say(`${attack(sequence)}\r\n.\r\n`);
+      const falls = takesBareNewline() && splitting.has(sequence);
+      const mail = await postfix.takeMail(falls ? 2 : 0);
+      const count = mail.filter((text) => /^Subject: smuggled/m.test(text) && !text.includes('body')).length;
+      expect({ sequence, count }).toEqual({ sequence, count: falls ? 1 : 0 });
+    }
+  });
+
+  test.each(sequences)('R1 %j is refused by us, and Postfix hears of nothing', async (sequence) => {
+    using smtp = await throughUs();
+    expect(await smtp.say(attack(sequence))).toMatch(/^550 5\.6\.0 /);
+    expect(await smtp.say('NOOP\r\n')).toMatch(/^[25]/); // what stood behind the real end of the data, or this
+    expect(forwarded).toEqual([]);
+    expect(await postfix.takeMail(0)).toEqual([]);
+  });
+
+  test('R1 what we accept arrives as one message, dots and all', async () => {
+    const lines = ['Subject: dots', '', '.', '..', '.x', `MAIL FROM:<evil@a.test>`, '...', '', '.'];
+    using smtp = await throughUs();
+    const stuffed = lines.map((line) => `${line.replace(/^\./, '..')}\r\n`).join('');
+    expect(await smtp.say(`${stuffed}.\r\n`)).toMatch(/^250 /);
+    const [mail = '', ...more] = await postfix.takeMail(1);
+    expect(more).toEqual([]);
+    expect(mail.slice(mail.indexOf('Subject: dots'))).toContain(lines.slice(2).join('\n'));
+    expect(forwarded.splice(0)).toHaveLength(1);
+  });
+
+  test('R1 every carriage arrives as one message, and opens from the Maildir', async () => {
+    const payloads = [
+      ...sequences.map((sequence) => pad(attack(sequence))),
+      randomBytes(32_768),
+      new Uint8Array(32_768),
+    ];
+    const domains = { fromDomain: 'a.test', toDomain: 'b.test' };
+    for (const bytes of payloads) {
+      const message = makeCarriage({ ...domains, bytes, now: new Date(), random: randomBytes });
+      const result = await sender.send(peer, { from: 'secure@a.test', to: 'secure@b.test', message });
+      expect(result).toEqual({ kind: 'sent' });
+    }
+    const mail = await postfix.takeMail(payloads.length);
+    const opened = mail.map((text) =>
+      openCarriage(Buffer.from(text.replaceAll('\n', '\r\n'), 'latin1'), 32_768),
+    );
+    const arrived = opened.map((result) =>
+      result.kind === 'carriage' ? digest(result.bytes) : result.reason,
+    );
+    expect(arrived.sort()).toEqual(payloads.map(digest).sort());
+  });
+});
+
+function pad(text: string): Buffer {
+  return Buffer.concat([Buffer.from(text, 'latin1')], 32_768);
+}
+
+function digest(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
+}
