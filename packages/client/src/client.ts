@@ -5,9 +5,17 @@ import {
   type VerifiedConsensus,
 } from '@postern/directory/client';
 import { createSmtpSender, type SmtpSender } from '@postern/mail';
-import type { Consensus } from '@postern/protocol/consensus';
+import { type Consensus, ProtocolError } from '@postern/protocol/consensus';
 import type { Constraints, Explanation } from '@postern/protocol/route';
-import { type Clock, type Log, type Random, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import {
+  type Clock,
+  ExitCode,
+  type Log,
+  type Random,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from '@postern/runtime';
 import { type ClientConfig, readClientConfig } from './config.ts';
 import { type Domains, openDomains } from './domains/index.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
@@ -179,7 +187,8 @@ export function createClient(options: ClientOptions): Client {
         random,
         signal: request.signal,
         onBuilt: (done, of) => request.onProgress?.({ kind: 'built', done, of, bytes: done * packetBytes }),
-      });
+      }).catch(unsealable);
+      if (queued.kind === 'refused') return queued;
       const submission = await handOver(work.draft.from, queued.set, request);
       const { messageId } = work.draft;
       return { kind: 'sent', messageId, id: queued.set, recipients: queued.recipients, ...submission };
@@ -201,6 +210,16 @@ function firstMix(verified: VerifiedConsensus | undefined, id: string): FirstMix
   const node = nodes.find((each) => each.id === id);
   if (node === undefined || revoked.includes(id)) return { kind: 'unknown' };
   return { kind: 'mix', name: node.name, peer: { ...node.smtp, tlsPin: node.tlsPin } };
+}
+
+/** What only sealing finds out: a NUL in the body, a field twice. Nothing of the message has stayed. */
+function unsealable(error: unknown): Extract<SendOutcome, { kind: 'refused' }> {
+  if (!(error instanceof ProtocolError)) throw error;
+  const { message, hint = 'Correct the message and send it again.' } = error;
+  return {
+    kind: 'refused',
+    problems: [{ code: 'bad-message', message, hint, exitCode: ExitCode.dataError }],
+  };
 }
 
 /** Without a consensus packets wait; anything else that goes wrong is a fault. */

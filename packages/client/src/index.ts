@@ -1,1 +1,27 @@
-export {};
+export {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Opened,
+  type Progress,
+  type SendOutcome,
+  type SendRequest,
+  type SubmitRequest,
+} from './client.ts';
+export { type ClientConfig, formatClientConfig, parseClientConfig, readClientConfig } from './config.ts';
+export type { DomainLookup, Domains } from './domains/index.ts';
+export { ClientError, type ClientErrorCode } from './errors.ts';
+export type {
+  ImportOptions,
+  KeyInfo,
+  KeyKind,
+  Keys,
+  PassphraseRequest,
+  PassphraseSource,
+  Protection,
+} from './keys/index.ts';
+export type { PathTaken, Problem, ProblemCode } from './message.ts';
+export type { Outbox, OutboxSet } from './outbox/index.ts';
+export { type ClientPaths, pathsUnder, xdgPaths } from './paths.ts';
+export type { RecipientResult } from './pipeline.ts';
+export type { HoldReason, Stay, Submission, WaitReason } from './submit/submit.ts';

@@ -32,6 +32,7 @@ export interface PipelineOptions {
 
 /** A message in the outbox. */
 export interface Queued {
+  readonly kind: 'queued';
   /** The set in the outbox, and the name of the author's copy. */
   readonly set: string;
   readonly recipients: readonly RecipientResult[];
@@ -69,5 +70,5 @@ export async function queue(work: Work, options: PipelineOptions): Promise<Queue
     recipients.push({ mailbox: addressee.mailbox, packets: paths.length, paths });
   }
   await staged.commit();
-  return { set: staged.id, recipients };
+  return { kind: 'queued', set: staged.id, recipients };
 }

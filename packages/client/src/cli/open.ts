@@ -64,8 +64,13 @@ async function openOne(
   }
   if (!opened.vouched) context.exitCode ||= ExitCode.failure;
   await warn(context, `${name}: ${sentenceOf(opened)}`);
-  const { from, verdict, vouched, message } = opened;
-  const shown = { name, kind: 'opened', from, vouched, verdict };
+  if (opened.protection === 'none')
+    await warn(
+      context,
+      `${name}: its subject and other headers stood outside the seal: anybody on the way could have changed them`,
+    );
+  const { from, verdict, vouched, protection, message } = opened;
+  const shown = { name, kind: 'opened', from, vouched, verdict, protection };
   if (options.output !== undefined) {
     const path = await writeMessage(options.output, name, message);
     return { ...shown, file: path };

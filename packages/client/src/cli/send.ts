@@ -1,4 +1,4 @@
-import { ExitCode } from '@postern/runtime';
+import { ExitCode, UserError } from '@postern/runtime';
 import type { Command } from 'commander';
 import type { SendOutcome } from '../client.ts';
 import { collectOne } from '../collect/collect.ts';
@@ -52,6 +52,10 @@ async function send(file: string, options: SendOptions, context: Context): Promi
       sentCopy: options.sentCopy === false ? false : undefined,
       signal: context.stop,
       onProgress: line.report,
+    })
+    .catch((cause) => {
+      if (!context.stop.aborted) throw cause;
+      throw new UserError('interrupted: nothing was stored or sent', { exitCode: ExitCode.tempFail, cause });
     })
     .finally(line.end);
   if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);

@@ -1,5 +1,4 @@
-import { open as openSealed, type Verdict } from '@postern/protocol/sealed';
-import { authorOf } from '../addresses.ts';
+import { open as openSealed, readAuthors, type Verdict } from '@postern/protocol/sealed';
 import { ClientError } from '../errors.ts';
 import { fingerprintOf, type Keys, storedMailbox } from '../keys/index.ts';
 
@@ -8,9 +7,11 @@ export type Opened =
       readonly kind: 'opened';
       /** The original message: RFC 5322, lines ending in CRLF. */
       readonly message: Uint8Array;
-      /** The mailbox in its From; absent when there is not exactly one. */
+      /** The mailbox in its From; absent when there is none; the first of several, for which nobody vouches. */
       readonly from: string | undefined;
       readonly verdict: Verdict;
+      /** `none`: the fields of its header, From included, stood outside the seal. */
+      readonly protection: 'cipher' | 'clear' | 'none';
       /** Whether the key that is pinned for the mailbox in From made the signature. */
       readonly vouched: boolean;
     }
@@ -31,12 +32,14 @@ export async function open(sealed: Uint8Array, { keys, now }: { keys: Keys; now:
   const verificationKeys = [...certificates.values()];
   const opened = await openSealed(sealed, { decryptionKeys, verificationKeys, date: now });
   if (opened.kind === 'refused') return opened;
-  const { message, verdict } = opened;
-  const from = authorOf(message);
-  const pinned = from === undefined ? undefined : certificates.get(storedMailbox(from) ?? '');
+  const { message, verdict, protection } = opened;
+  const authors = readAuthors(message);
+  const [from, ...others] = authors.kind === 'recipients' ? authors.mailboxes : [];
+  const pinned =
+    from === undefined || others.length > 0 ? undefined : certificates.get(storedMailbox(from) ?? '');
   const vouched =
     verdict.kind === 'good' &&
     pinned !== undefined &&
     fingerprintOf(pinned) === verdict.fingerprint.toUpperCase();
-  return { kind: 'opened', message, from, verdict, vouched };
+  return { kind: 'opened', message, from, verdict, protection, vouched };
 }

@@ -18,12 +18,9 @@ export function seal(
     outer: {
       from: `secure@${domain}`,
       to: mailbox,
-      date: hourOf(now),
+      date: now,
       messageId: `<${Buffer.from(random.bytes(16)).toString('hex')}@${domain}>`,
     },
+    now,
   });
-}
-
-function hourOf(now: Date): Date {
-  return new Date(Math.floor(now.getTime() / 3_600_000) * 3_600_000);
 }

@@ -1,0 +1,215 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  type Consensus,
+  epochAt,
+  formatAuthorityKey,
+  type NodeEntry,
+  signConsensus,
+  staleEpochs,
+  writeGeometry,
+} from '@postern/protocol/consensus';
+import { formatZone, makeRecord } from '@postern/protocol/dns';
+import {
+  type EnvelopeKey,
+  type Fragment,
+  generateDomainKey,
+  join,
+  loadEnvelopeKey,
+  openEnvelope,
+} from '@postern/protocol/envelope';
+import { decodeUnit, defaultGeometry } from '@postern/protocol/packet';
+import { ed25519 } from '@postern/protocol/primitives';
+import { onTestFinished } from 'vitest';
+import type { ClientConfig } from '../src/index.ts';
+import { type Mix, type MixOptions, startMix } from './mix.ts';
+
+/** Sealed messages by recipient, joined from what the mixes would have handed to the gateway. */
+export type Delivered = Map<string, Uint8Array[]>;
+
+/**
+ * A network as its clients see it: an authority's web server with a signed consensus, mixes with mail servers, and domains with a
+ * key. Packets stay with the first mix; `deliver` takes them through the others in memory.
+ */
+export interface Network {
+  readonly mixes: readonly Mix[];
+  /** What to pin for each domain. */
+  readonly zones: ReadonlyMap<string, string>;
+  readonly url: string;
+  readonly vkey: string;
+  consensus: Consensus;
+  /** How often the consensus was asked for. */
+  readonly asked: { count: number };
+  /** Packets taken by all first mixes. */
+  packets(): Uint8Array[];
+  deliver(): Promise<Delivered>;
+  config(mailbox: string): ClientConfig;
+}
+
+export interface NetworkOptions {
+  /** When, in milliseconds. */
+  readonly now: number;
+  readonly domains?: readonly string[];
+  readonly epochSeconds?: number;
+  readonly meanDelayMs?: number;
+  readonly maxBytes?: number;
+  readonly mixesPerLayer?: number;
+  mix?(layer: number, place: number): Partial<MixOptions>;
+}
+
+export async function startNetwork(options: NetworkOptions): Promise<Network> {
+  const { now, domains = ['a.test', 'b.test'], epochSeconds = 3600, meanDelayMs = 200 } = options;
+  const { mixesPerLayer = 2, maxBytes = 30_000_000 } = options;
+  const epoch = epochAt(now / 1000, epochSeconds);
+  const places = Array.from({ length: 3 * mixesPerLayer }, (_, index) => ({
+    layer: 1 + (index % 3),
+    place: Math.floor(index / 3),
+  }));
+  const mixes = await Promise.all(
+    places.map(({ layer, place }) =>
+      startMix({ name: `m${layer}-${place}.test`, layer, epoch, ...options.mix?.(layer, place) }),
+    ),
+  );
+  const keys = new Map<string, EnvelopeKey>();
+  const zones = new Map<string, string>();
+  for (const domain of domains) {
+    const key = await generateDomainKey(domain, new Date(now - 3_600_000));
+    keys.set(domain, await loadEnvelopeKey(key.secretKey));
+    const expires = Math.floor(now / 1000) + 86_400 * 365;
+    const record = {
+      domain,
+      certificate: key.certificate,
+      tls: 'require',
+      mix: true,
+      maxBytes,
+      expires,
+    } as const;
+    zones.set(domain, formatZone(makeRecord(record)));
+  }
+  const authority = ed25519.generate();
+  const authorityName = 'authority.test';
+  const network = {
+    consensus: consensusOf([...mixes.map((mix) => mix.entry), gatewayOf(domains)], {
+      epoch,
+      epochSeconds,
+      meanDelayMs,
+    }),
+  };
+  const asked = { count: 0 };
+  const server = createServer((request, response) => {
+    asked.count += 1;
+    const found = request.url === '/v1/consensus';
+    response.writeHead(found ? 200 : 404, { 'content-type': 'text/plain; charset=utf-8' });
+    response.end(
+      found ? signConsensus(network.consensus, [{ name: authorityName, seed: authority.privateKey }]) : '',
+    );
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    server.close();
+    await Promise.all(mixes.map((mix) => mix[Symbol.asyncDispose]()));
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const vkey = formatAuthorityKey(authorityName, authority.publicKey);
+  const packets = (): Uint8Array[] => mixes.flatMap((mix) => mix.packets);
+  return Object.assign(network, {
+    mixes,
+    zones,
+    url,
+    vkey,
+    asked,
+    packets,
+    deliver: () => deliver(packets(), mixes, keys),
+    config: (mailbox: string): ClientConfig => ({
+      mailbox,
+      ehlo: mailbox.slice(mailbox.lastIndexOf('@') + 1),
+      directory: { urls: [url], authorities: [vkey], threshold: 1 },
+      route: { include: [], exclude: [] },
+      send: { timeoutMs: 300_000, expiryMs: 5 * 86_400_000, connections: 4, sentCopy: true },
+    }),
+  });
+}
+
+function consensusOf(
+  nodes: readonly NodeEntry[],
+  p: { epoch: number; epochSeconds: number; meanDelayMs: number },
+): Consensus {
+  const validAfter = p.epoch * p.epochSeconds;
+  return {
+    version: 1,
+    ...p,
+    validAfter,
+    freshUntil: validAfter + p.epochSeconds,
+    validUntil: validAfter + (1 + staleEpochs) * p.epochSeconds,
+    geometry: writeGeometry(defaultGeometry),
+    nodes: [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    revoked: [],
+    shared: '00'.repeat(32),
+    previous: '',
+  };
+}
+
+function gatewayOf(domains: readonly string[]): NodeEntry {
+  return {
+    id: 'fe'.repeat(32),
+    name: 'gateway.test',
+    roles: ['delivery'],
+    smtp: { host: '127.0.0.1', port: 9 },
+    tlsPin: '00'.repeat(32),
+    family: '',
+    domains: [...domains].sort(),
+    layer: 0,
+    mixKey: '',
+  };
+}
+
+/** Takes packets through all their mixes and the gateway; throws when one does not open. */
+async function deliver(
+  packets: readonly Uint8Array[],
+  mixes: readonly Mix[],
+  keys: ReadonlyMap<string, EnvelopeKey>,
+): Promise<Delivered> {
+  const sets = new Map<string, Fragment[]>();
+  for (const packet of packets) {
+    const fragment = await fragmentOf(packet, mixes, keys);
+    const id = Buffer.from(fragment.setId).toString('hex');
+    sets.set(id, [...(sets.get(id) ?? []), fragment]);
+  }
+  const delivered: Delivered = new Map();
+  for (const fragments of sets.values()) {
+    const joined = join(fragments);
+    const recipient = fragments[0]?.recipient ?? '';
+    if (joined.kind !== 'joined') throw new Error(`a message for ${recipient} is ${joined.kind}`);
+    delivered.set(recipient, [...(delivered.get(recipient) ?? []), joined.sealed]);
+  }
+  return delivered;
+}
+
+async function fragmentOf(
+  packet: Uint8Array,
+  mixes: readonly Mix[],
+  keys: ReadonlyMap<string, EnvelopeKey>,
+): Promise<Fragment> {
+  let bytes = packet;
+  // The first mix of a packet is the one that can peel it.
+  let mix = mixes.find((each) => each.entry.layer === 1 && each.packets.includes(packet));
+  for (;;) {
+    if (mix === undefined) throw new Error('no such mix');
+    const peeled = mix.peel(bytes);
+    if (peeled.kind === 'refused') throw new Error(`${mix.entry.name} refuses: ${peeled.reason}`);
+    if (peeled.kind === 'exit') {
+      const unit = decodeUnit(defaultGeometry, peeled.unit);
+      const key = keys.get(peeled.domain);
+      if (unit.kind !== 'envelope' || key === undefined) throw new Error(`no envelope for ${peeled.domain}`);
+      const opened = await openEnvelope(unit.envelope, [key]);
+      if (opened.kind === 'refused') throw new Error(`envelope refused: ${opened.reason}`);
+      return opened.fragment;
+    }
+    const next = Buffer.from(peeled.nextNode).toString('hex');
+    bytes = peeled.packet;
+    mix = mixes.find((each) => each.entry.id === next);
+  }
+}
