@@ -56,11 +56,18 @@ const chacha20Poly1305: AeadInterface = {
   nonceSize: 12,
   tagSize: 16,
   createEncryptionContext(key) {
-    const cipher = (iv: ArrayBuffer, aad: ArrayBuffer) =>
-      chacha20poly1305(new Uint8Array(key), new Uint8Array(iv), new Uint8Array(aad));
+    const cipher = (iv: Buffers, aad: Buffers) => chacha20poly1305(view(key), view(iv), view(aad));
     return {
-      seal: async (iv, data, aad) => buffer(cipher(iv, aad).encrypt(new Uint8Array(data))),
-      open: async (iv, data, aad) => buffer(cipher(iv, aad).decrypt(new Uint8Array(data))),
+      seal: async (iv, data, aad) => buffer(cipher(iv, aad).encrypt(view(data))),
+      open: async (iv, data, aad) => buffer(cipher(iv, aad).decrypt(view(data))),
     };
   },
 };
+
+type Buffers = ArrayBufferLike | ArrayBufferView;
+
+function view(bytes: Buffers): Uint8Array {
+  return ArrayBuffer.isView(bytes)
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : new Uint8Array(bytes);
+}

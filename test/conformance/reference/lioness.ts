@@ -7,8 +7,8 @@ import { type Bytes, cat, xor } from './bytes.ts';
 // spec packet 6
 export function encrypt(suite: number, key: Bytes, block: Bytes): Bytes {
   const [k1, k2, k3, k4] = subkeys(key);
-  let l = block.slice(0, 32);
-  let r = block.slice(32);
+  let l: Bytes = block.slice(0, 32);
+  let r: Bytes = block.slice(32);
   r = stream(suite, xor(l, k1), r);
   l = xor(l, hmac(sha256, k2, r));
   r = stream(suite, xor(l, k3), r);
@@ -19,8 +19,8 @@ export function encrypt(suite: number, key: Bytes, block: Bytes): Bytes {
 // spec packet 6
 export function decrypt(suite: number, key: Bytes, block: Bytes): Bytes {
   const [k1, k2, k3, k4] = subkeys(key);
-  let l = block.slice(0, 32);
-  let r = block.slice(32);
+  let l: Bytes = block.slice(0, 32);
+  let r: Bytes = block.slice(32);
   l = xor(l, hmac(sha256, k4, r));
   r = stream(suite, xor(l, k3), r);
   l = xor(l, hmac(sha256, k2, r));

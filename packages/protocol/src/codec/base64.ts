@@ -17,7 +17,10 @@ export function decodeBase64(text: string): Uint8Array | undefined {
   const spare = text.endsWith('==') ? 0x0f : text.endsWith('=') ? 0x03 : 0;
   const last = alphabet.indexOf(text.replace(/=+$/, '').at(-1) ?? 'A');
   if ((last & spare) !== 0) return undefined;
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
 }
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';

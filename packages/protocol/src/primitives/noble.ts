@@ -10,7 +10,12 @@ import type { Provider } from './provider.ts';
 
 /** Primitives by noble: for browsers, and the second opinion in tests. */
 export const provider: Provider = {
-  randomBytes,
+  randomBytes(length) {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length; at += mostAtOnce)
+      bytes.set(randomBytes(Math.min(mostAtOnce, length - at)), at);
+    return bytes;
+  },
   sha256: (data) => sha256(data),
   sha3_256: (data) => sha3_256(data),
   hmacSha256: (key, data) => hmac(sha256, key, data),
@@ -44,6 +49,9 @@ export const provider: Provider = {
       orUndefined(() => ed25519.verify(signature, message, publicKey, { zip215: false })) ?? false,
   },
 };
+
+/** What Web Crypto's getRandomValues gives in one call. */
+const mostAtOnce = 65_536;
 
 const aeads = { 'aes-256-gcm': gcm, 'chacha20-poly1305': chacha20poly1305 };
 
