@@ -36,7 +36,9 @@ export function startEpochs(options: EpochsOptions): Epochs {
     'failed',
   ]);
 
-  const conclude = (): boolean => {
+  let waiting = new AbortController();
+
+  const attempt = (): boolean => {
     if (stop.signal.aborted) return true;
     try {
       if (issueIfDue(options)) counted.add('issued');
@@ -50,18 +52,23 @@ export function startEpochs(options: EpochsOptions): Epochs {
 
   const beat = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      const done = conclude();
+      const done = attempt();
       const nextEpoch = (epochAt(clock.now() / 1_000, config.epochSeconds) + 1) * config.epochSeconds * 1_000;
       const wake = done ? nextEpoch : Math.min(nextEpoch, clock.now() + retryMs);
-      await clock.wait(wake, stop.signal).catch((error: unknown) => {
-        if (!stop.signal.aborted) throw error;
+      waiting = new AbortController();
+      const either = AbortSignal.any([stop.signal, waiting.signal]);
+      await clock.wait(wake, either).catch((error: unknown) => {
+        if (!either.aborted) throw error;
       });
     }
   };
 
   const beating = beat();
   return {
-    conclude: () => void conclude(),
+    conclude() {
+      // what failed here is tried again by the beat, and not only at the next epoch
+      if (!attempt()) waiting.abort();
+    },
     async [Symbol.asyncDispose]() {
       stop.abort();
       await beating;

@@ -1,0 +1,175 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { epochSeconds } from '../testing/clock.ts';
+import { seeded } from '../testing/nodes.ts';
+import { documentOf, epochOf, type Library, openLibrary, others, ours, vkeyOf } from '../testing/readers.ts';
+import { text } from '../testing/servers.ts';
+import type { DirectoryClientOptions } from './client.ts';
+
+const epoch = 1_000;
+const hour = epochSeconds * 1_000;
+
+let library: Library;
+beforeEach(async () => {
+  library = await openLibrary();
+});
+afterEach(() => library[Symbol.asyncDispose]());
+
+describe('refuses', () => {
+  const signedOnce = documentOf(epoch);
+  const elsewhere = documentOf(epoch, { epochSeconds: 1_800, epoch: 2_000 }).replaceAll(
+    '"hops":3',
+    '"hops":4',
+  );
+  const table: [string, string, string][] = [
+    [
+      'bad-signature',
+      'a document that was altered',
+      signedOnce.replace('"meanDelayMs":200', '"meanDelayMs":201'),
+    ],
+    ['bad-signature', 'a document with other hops than were signed', elsewhere],
+    ['too-few-signatures', 'a document of another authority', documentOf(epoch, {}, [others])],
+    ['malformed', 'garbage', 'garbage'],
+    ['malformed', 'nothing', ''],
+    ['malformed', 'a document cut short', signedOnce.slice(0, -1)],
+    ['oversized', 'more than any document', 'x'.repeat(5_000_000)],
+    ['not-yet-valid', 'a document of a later epoch', documentOf(epoch + 1)],
+    ['stale', 'a document that has expired', documentOf(epoch - 3)],
+  ];
+  test.each(table)('as %s %s', async (code, _, document) => {
+    const server = await library.serving(text(document));
+    const error = await library
+      .client([server.url])
+      .current()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'DirectoryError', code, hint: expect.stringMatching(/\.$/) });
+    await expect(readdir(join(library.folder, 'cache'))).rejects.toThrow('ENOENT');
+  });
+
+  test('one authority signing twice where two are needed', async () => {
+    const server = await library.serving(text(documentOf(epoch, {}, [ours, ours])));
+    const options = { authorities: [vkeyOf(ours), vkeyOf(others)], threshold: 2 };
+    await expect(library.client([server.url], options).current()).rejects.toMatchObject({
+      code: 'too-few-signatures',
+    });
+    server.answer = text(documentOf(epoch, {}, [ours, others]));
+    expect(await epochOf(library.client([server.url], options))).toBe(epoch);
+  });
+
+  test('an older document than one seen before, after a restart too', async () => {
+    const server = await library.serving(text(documentOf(epoch)));
+    await library.client([server.url]).current();
+    server.answer = text(documentOf(epoch - 1));
+    const restarted = library.client([server.url]);
+    await expect(restarted.refresh()).rejects.toMatchObject({ code: 'rollback' });
+    expect(await epochOf(restarted)).toBe(epoch);
+    await rm(join(library.folder, 'cache', 'consensus'));
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({ code: 'rollback' });
+  });
+
+  test('a second document for an epoch, even while the first is valid, after a restart too', async () => {
+    const server = await library.serving(text(documentOf(epoch)));
+    await library.client([server.url]).current();
+    server.answer = text(documentOf(epoch, { meanDelayMs: 300 }));
+    await expect(library.client([server.url]).refresh()).rejects.toMatchObject({ code: 'fork' });
+    library.clock.moveTo((epoch + 1) * hour);
+    const good = await library.serving(text(documentOf(epoch + 1)));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, round) =>
+        library.client([server.url, good.url], { random: seeded(`${round}`) }).refresh(),
+      ),
+    );
+    const codes = outcomes.flatMap((one) =>
+      one.status === 'rejected' ? [(one.reason as { code: string }).code] : [],
+    );
+    expect(codes).toContain('fork');
+  });
+
+  test('a damaged memory, rather than forget what it has seen', async () => {
+    const server = await library.serving(text(documentOf(epoch)));
+    await library.client([server.url]).current();
+    await writeFile(join(library.folder, 'cache', 'seen'), '');
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({ code: 'wrong-cache' });
+  });
+
+  test('a cached document that was altered, and fetches', async () => {
+    const server = await library.serving(text(documentOf(epoch)));
+    await library.client([server.url]).current();
+    await writeFile(join(library.folder, 'cache', 'consensus'), documentOf(epoch, { meanDelayMs: 300 }));
+    expect((await library.client([server.url]).current()).consensus.meanDelayMs).toBe(200);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test('to go on when it cannot remember', async () => {
+    const server = await library.serving(text(documentOf(epoch)));
+    await writeFile(join(library.folder, 'file'), '');
+    await expect(
+      library.client([server.url], { cacheDir: join(library.folder, 'file', 'x') }).current(),
+    ).rejects.toMatchObject({
+      code: 'wrong-cache',
+    });
+  });
+
+  test('to follow a redirect', async () => {
+    const good = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving((_request, response) =>
+      response.writeHead(302, { location: `${good.url}/v1/consensus` }).end(),
+    );
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({ code: 'unreachable' });
+    expect(good.requests).toHaveLength(0);
+  });
+
+  test('to wait for ever, or to read for ever', async () => {
+    const silent = await library.serving(() => {});
+    await expect(library.client([silent.url], { timeoutMs: 100 }).current()).rejects.toThrow(
+      'no answer within 100 ms',
+    );
+    let sent = 0;
+    const endless = await library.serving((_request, response) => {
+      const more = (): void => {
+        while (!response.destroyed) {
+          sent += 65_536;
+          if (!response.write(Buffer.alloc(65_536, 'x'))) return;
+        }
+      };
+      response.on('drain', more);
+      more();
+    });
+    await expect(library.client([endless.url]).current()).rejects.toMatchObject({ code: 'oversized' });
+    expect(sent).toBeLessThan(32_000_000);
+  });
+
+  test('to go on after its signal', async () => {
+    const silent = await library.serving(() => stop.abort());
+    const stop = new AbortController();
+    await expect(library.client([silent.url], { signal: stop.signal }).current()).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+  });
+});
+
+describe('a configuration is wrong with', () => {
+  const good = { urls: ['http://a.test'], authorities: [vkeyOf(ours)], threshold: 1 };
+  test.each<[string, Partial<DirectoryClientOptions>]>([
+    ['no URL', { urls: [] }],
+    ['a URL of another scheme', { urls: ['file:///etc/passwd'] }],
+    ['a URL that is none', { urls: ['a.test'] }],
+    ['a password in a URL', { urls: ['http://u:p@a.test'] }],
+    ['a query in a URL', { urls: ['http://a.test/?reader=17'] }],
+    ['no authority', { authorities: [] }],
+    ['a key that is none', { authorities: ['x'] }],
+    ['a key of an unknown algorithm', { authorities: [vkeyOf(ours).replace(/\+A[Q-Za-f]/, '+Ag')] }],
+    ['a threshold of none', { threshold: 0 }],
+    ['a threshold that nobody can meet', { threshold: 2 }],
+    ['one authority listed twice to meet it', { authorities: [vkeyOf(ours), vkeyOf(ours)], threshold: 2 }],
+  ])('%s', (_, change) => {
+    expect(() => library.client(good.urls, { ...good, ...change })).toThrow(
+      expect.objectContaining({ code: 'wrong-configuration', exitCode: 78 }),
+    );
+  });
+
+  test('nothing, when it is right', () => {
+    expect(() => library.client(good.urls, good)).not.toThrow();
+  });
+});

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { signParameters, writeGeometry } from '@postern/protocol/consensus';
+import { defaultGeometry } from '@postern/protocol/packet';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { epochSeconds } from '../testing/clock.ts';
+import { documentOf, type Library, openLibrary, others, ours } from '../testing/readers.ts';
+import { deadUrl, text } from '../testing/servers.ts';
+
+const epoch = 1_000;
+
+let library: Library;
+beforeEach(async () => {
+  library = await openLibrary();
+});
+afterEach(() => library[Symbol.asyncDispose]());
+
+describe('a request', () => {
+  test('carries nothing that tells one reader from another', async () => {
+    const server = await library.serving((_request, response) =>
+      response.writeHead(200, { etag: '"reader 17"', 'set-cookie': 'reader=17' }).end(documentOf(epoch)),
+    );
+    const client = library.client([server.url]);
+    await client.current();
+    await client.refresh();
+    const [first, second] = server.requests.map(({ method, url, headers }) => {
+      const { host, connection, ...rest } = headers;
+      expect([host, connection]).toEqual([new URL(server.url).host, 'keep-alive']);
+      return { method, url, rest };
+    });
+    expect(first).toEqual({
+      method: 'GET',
+      url: '/v1/consensus',
+      rest: {
+        accept: '*/*',
+        'accept-encoding': expect.any(String),
+        'accept-language': '*',
+        'sec-fetch-mode': 'cors',
+        'user-agent': 'postern',
+      },
+    });
+    const tag = `"${createHash('sha256').update(documentOf(epoch)).digest('hex')}"`;
+    const conditional = { 'if-none-match': tag, 'cache-control': 'no-cache', pragma: 'no-cache' };
+    expect(second?.rest).toEqual({ ...first?.rest, ...conditional });
+  });
+
+  test('is answered by 304 when nothing has changed', async () => {
+    const server = await library.serving(text(documentOf(epoch)));
+    const client = library.client([server.url]);
+    const before = await client.current();
+    server.answer = (_request, response) => response.writeHead(304).end();
+    expect(await client.refresh()).toEqual(before);
+  });
+
+  test('unasked, 304 is no answer', async () => {
+    const server = await library.serving((_request, response) => response.writeHead(304).end());
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({ code: 'unreachable' });
+  });
+});
+
+describe('publish', () => {
+  test('posts to all, and is content with one', async () => {
+    const good = await library.serving(text('{}', 202));
+    const bad = await library.serving(text('{"error":"full","message":"full\\u001b[31m"}', 503));
+    const dead = await deadUrl();
+    const { accepted, failed } = await library.client([dead, bad.url, good.url]).publish('descriptor');
+    expect(accepted).toEqual([good.url]);
+    expect(failed.map(({ url, detail }) => [url, detail])).toEqual([
+      [dead, 'unreachable (ECONNREFUSED)'],
+      [bad.url, 'answered 503 (full?[31m)'],
+    ]);
+    expect(good.requests[0]).toMatchObject({
+      method: 'POST',
+      url: '/v1/descriptors',
+      headers: { 'content-type': 'text/plain' },
+    });
+  });
+
+  test('fails when nobody accepts, and says why for each', async () => {
+    const bad = await library.serving(text('<html>', 500));
+    const dead = await deadUrl();
+    await expect(library.client([dead, bad.url]).publish('descriptor')).rejects.toMatchObject({
+      code: 'not-published',
+      message: `no directory took the descriptor: ${dead}: unreachable (ECONNREFUSED); ${bad.url}: answered 500`,
+    });
+  });
+});
+
+describe('parameters', () => {
+  const signedParameters = (signer: typeof ours): string =>
+    signParameters(
+      { version: 1, epochSeconds: 60, meanDelayMs: 5, geometry: writeGeometry(defaultGeometry) },
+      [signer],
+    );
+
+  test('come from the first URL whose signature holds', async () => {
+    const bad = await library.serving(text(signedParameters(others)));
+    const good = await library.serving(text(signedParameters(ours)));
+    expect(await library.client([bad.url, good.url]).parameters()).toMatchObject({
+      epochSeconds: 60,
+      meanDelayMs: 5,
+    });
+    await expect(library.client([bad.url]).parameters()).rejects.toMatchObject({
+      code: 'too-few-signatures',
+    });
+  });
+
+  test('come from the consensus once there is one', async () => {
+    const server = await library.serving(text(documentOf(epoch)));
+    const client = library.client([server.url]);
+    await client.current();
+    server.answer = text('down', 500);
+    expect(await client.parameters()).toEqual({ epochSeconds, meanDelayMs: 200, geometry: defaultGeometry });
+  });
+});

@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Bench, consensusOf, get, openBench, post, register } from '../testing/authorities.ts';
+import { epochSeconds, start } from '../testing/clock.ts';
+import { signedGateway, signedNode } from '../testing/nodes.ts';
+
+const epoch = 1_000;
+
+let bench: Bench;
+beforeEach(async () => {
+  bench = await openBench();
+});
+afterEach(() => bench[Symbol.asyncDispose]());
+
+describe('POST /v1/descriptors', () => {
+  const past = (seconds: number): { published: number } => ({ published: start / 1_000 - seconds });
+  const refusals: [string, number, () => string][] = [
+    ['malformed', 400, () => 'x'],
+    ['malformed', 400, () => ''],
+    ['unknown-version', 400, () => signedNode('mix9.test', start).replace('/v1', '/v2')],
+    ['bad-signature', 400, () => signedNode('mix9.test', start).replace('"port":2525', '"port":2526')],
+    ['oversized', 413, () => 'x'.repeat(40_000)],
+    ['oversized', 413, () => 'x'.repeat(70_000)],
+    ['from-the-future', 400, () => signedNode('mix9.test', start, past(-121))],
+    ['too-old', 400, () => signedNode('mix9.test', start, past(2 * epochSeconds + 61))],
+    ['not-newer', 409, () => signedNode('mix1.test', start, past(1))],
+    ['not-newer', 409, () => signedNode('mix1.test', start, { family: 'other' })],
+    ['name-taken', 409, () => signedNode('mix1.test', start, {}, 'another key')],
+    ['domain-taken', 409, () => signedGateway('other.test', start, ['a.test', 'b.test'])],
+  ];
+  test.each(refusals)('refuses as %s with %i', async (error, status, text) => {
+    const authority = await bench.run();
+    await register(authority, bench.clock.now(), 'mix1.test');
+    await post(authority, signedGateway('gateway.b.test', start, ['b.test']));
+    expect(await post(authority, text())).toEqual({ status, error });
+    expect(authority.status().registered).toBe(2);
+  });
+
+  test('takes a descriptor at the bounds of time', async () => {
+    const authority = await bench.run();
+    expect(await post(authority, signedNode('a.test', start, past(-120)))).toMatchObject({ status: 202 });
+    expect(await post(authority, signedNode('b.test', start, past(2 * epochSeconds + 60)))).toMatchObject({
+      status: 202,
+    });
+  });
+
+  test('takes the same descriptor again, and a newer one in its place', async () => {
+    const authority = await bench.run();
+    const first = await post(authority, signedNode('mix1.test', start));
+    expect(first).toEqual({ status: 202, id: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(await post(authority, signedNode('mix1.test', start))).toEqual(first);
+    expect(
+      await post(authority, signedNode('mix1.test', start, { ...past(-1), name: 'renamed.test' })),
+    ).toEqual(first);
+    expect(authority.status().registered).toBe(1);
+    expect(await post(authority, signedNode('mix1.test', start, {}, 'another key'))).toMatchObject({
+      status: 202,
+    });
+  });
+
+  test('refuses who is not on the list', async () => {
+    const authority = await bench.run({ allow: ['a'.repeat(64)] });
+    expect(await post(authority, signedNode('mix1.test', start))).toEqual({
+      status: 403,
+      error: 'not-allowed',
+    });
+  });
+
+  test('refuses more nodes than it keeps', async () => {
+    const authority = await bench.run({ max_nodes: 1 });
+    await register(authority, bench.clock.now(), 'mix1.test');
+    expect(await post(authority, signedNode('mix2.test', start))).toEqual({ status: 503, error: 'full' });
+    bench.clock.advance(1_000);
+    await register(authority, bench.clock.now(), 'mix1.test');
+  });
+
+  test('refuses a node that registers without end', async () => {
+    const authority = await bench.run();
+    const outcomes: (string | undefined)[] = [];
+    for (let second = 0; second < 63; second++) {
+      outcomes.push((await post(authority, signedNode('mix1.test', start, past(60 - second)))).error);
+    }
+    expect(outcomes.slice(0, 61).every((error) => error === undefined)).toBe(true);
+    expect(outcomes.slice(61)).toEqual(['too-often', 'too-often']);
+  });
+
+  test.each(['application/json', 'application/octet-stream'])('refuses %s', async (type) => {
+    const authority = await bench.run();
+    expect(await post(authority, signedNode('mix1.test', start), type)).toEqual({
+      status: 415,
+      error: 'wrong-content-type',
+    });
+  });
+});
+
+describe('GET', () => {
+  test('/v1/consensus may be cached until it stops being fresh', async () => {
+    const authority = await bench.run();
+    await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    const { text, headers } = await get(authority, '/v1/consensus');
+    expect(headers.get('cache-control')).toBe(`public, max-age=${epochSeconds - 60}`);
+    expect(headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    const tag = headers.get('etag') ?? '';
+    expect(tag).toBe(`"${createHash('sha256').update(text).digest('hex')}"`);
+    expect(await get(authority, '/v1/consensus', { 'if-none-match': tag })).toMatchObject({
+      status: 304,
+      text: '',
+    });
+    expect(await get(authority, '/v1/consensus', { 'if-none-match': `"x", ${tag}` })).toMatchObject({
+      status: 304,
+    });
+    expect(await get(authority, '/v1/consensus', { 'if-none-match': '"x"' })).toMatchObject({
+      status: 200,
+      text,
+    });
+  });
+
+  test('/v1/consensus says when to come back while there is none', async () => {
+    const { status, headers, text } = await get(await bench.run(), '/v1/consensus');
+    expect(status).toBe(503);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(JSON.parse(text)).toMatchObject({ error: 'no-consensus' });
+  });
+
+  test('/v1/consensus/:epoch may be cached for ever', async () => {
+    const authority = await bench.run();
+    await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    const { headers, text } = await get(authority, `/v1/consensus/${epoch}`);
+    expect(headers.get('cache-control')).toContain('immutable');
+    expect(headers.get('etag')).toBe((await get(authority, '/v1/consensus')).headers.get('etag'));
+    expect(text).toBe((await consensusOf(authority, bench.clock.now())).text);
+  });
+
+  test.each([
+    ['/v1/consensus/7', 404, 'no-consensus'],
+    ['/v1/consensus/x', 400, 'malformed'],
+    ['/v1/consensus/-1', 400, 'malformed'],
+    ['/v1/consensus/07', 400, 'malformed'],
+    ['/v1/nothing', 404, 'no-such-path'],
+  ])('%s: %i %s', async (path, status, error) => {
+    const answer = await get(await bench.run(), path);
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text)).toEqual({ error, message: expect.any(String) });
+  });
+
+  test('/health', async () => {
+    const authority = await bench.run();
+    expect(JSON.parse((await get(authority, '/health')).text)).toEqual({
+      status: 'ok',
+      epoch,
+      registered: 0,
+    });
+    await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    expect(JSON.parse((await get(authority, '/health')).text)).toEqual({
+      status: 'ok',
+      epoch,
+      registered: 3,
+      consensus: epoch,
+    });
+  });
+});
+
+describe('GET /openapi.json', () => {
+  interface Operation {
+    readonly operationId: string;
+    readonly summary: string;
+    readonly requestBody?: { readonly content: object };
+    readonly responses: Record<string, { readonly description: string; readonly content?: object }>;
+  }
+
+  test('describes every path, every answer and every error', async () => {
+    const authority = await bench.run();
+    const document = JSON.parse((await get(authority, '/openapi.json')).text) as {
+      openapi: string;
+      info: object;
+      paths: Record<string, Record<string, Operation>>;
+    };
+    expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '1' } });
+    const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({ is: `${method} ${path}`, operation })),
+    );
+    const described = Object.fromEntries(
+      operations.map(({ is, operation }) => [is, Object.keys(operation.responses).map(Number)]),
+    );
+    expect(described).toEqual({
+      'post /v1/descriptors': [202, 400, 403, 409, 413, 415, 429, 503],
+      'get /v1/consensus': [200, 304, 503],
+      'get /v1/consensus/{epoch}': [200, 304, 400, 404],
+      'get /v1/parameters': [200, 304],
+      'get /health': [200],
+    });
+    for (const { operation } of operations) {
+      expect(operation.summary).not.toBe('');
+      for (const [status, answer] of Object.entries(operation.responses)) {
+        const [type = status === '304' ? 'none' : undefined] = Object.keys(answer.content ?? {});
+        expect(type).toMatch(
+          Number(status) >= 400 ? /^application\/json$/ : /^(application\/json|text\/plain|none)$/,
+        );
+        expect(answer.description).not.toBe('');
+      }
+    }
+    expect(new Set(operations.map(({ operation }) => operation.operationId)).size).toBe(operations.length);
+    expect(
+      Object.keys(operations.find(({ is }) => is.startsWith('post'))?.operation.requestBody?.content ?? {}),
+    ).toEqual(['text/plain']);
+  });
+});

@@ -1,0 +1,42 @@
+import type { Clock } from '@postern/runtime';
+
+export const epochSeconds = 3_600;
+/** Milliseconds: one minute into epoch 1000. */
+export const start: number = 1_000 * epochSeconds * 1_000 + 60_000;
+
+/** A clock that stands still until it is moved. */
+export class FakeClock implements Clock {
+  #now: number;
+  readonly #waiting = new Set<{ until: number; wake(): void }>();
+
+  constructor(now: number = start) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  wait(until: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (until <= this.#now) return resolve();
+      const waiting = { until, wake: resolve };
+      this.#waiting.add(waiting);
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+  }
+
+  moveTo(ms: number): void {
+    this.#now = ms;
+    for (const waiting of this.#waiting) {
+      if (waiting.until > ms) continue;
+      this.#waiting.delete(waiting);
+      waiting.wake();
+    }
+  }
+
+  advance(ms: number): void {
+    this.moveTo(this.#now + ms);
+  }
+}

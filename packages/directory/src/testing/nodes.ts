@@ -1,0 +1,51 @@
+import { encodeBase64 } from '@postern/protocol/codec';
+import { type Descriptor, epochAt, keyEpochsPublished, signDescriptor } from '@postern/protocol/consensus';
+import { generateMixKey } from '@postern/protocol/packet';
+import { ed25519, sha256 } from '@postern/protocol/primitives';
+import type { Random } from '@postern/runtime';
+import { epochSeconds } from './clock.ts';
+
+/** The same bytes in every run. */
+export function seeded(seed: string): Random {
+  let count = 0;
+  return {
+    bytes(length) {
+      const blocks = Array.from({ length: Math.ceil(length / 32) }, () =>
+        sha256(Buffer.from(`${seed} ${count++}`)),
+      );
+      return new Uint8Array(Buffer.concat(blocks).subarray(0, length));
+    },
+  };
+}
+
+/** One public key serves all: making them takes longer than what is tested. */
+const mixKey = encodeBase64(generateMixKey(seeded('mix key')).publicKey);
+
+/** A node that signs what it says of itself at a time, milliseconds. */
+export function signedNode(
+  name: string,
+  now: number,
+  change: Partial<Descriptor> = {},
+  seedName: string = name,
+): string {
+  const seed = seeded(seedName).bytes(32);
+  const published = Math.floor(now / 1_000);
+  const descriptor: Descriptor = {
+    version: 1,
+    name,
+    roles: ['mix'],
+    identityKey: encodeBase64(ed25519.publicKey(seed)),
+    smtp: { host: '127.0.0.1', port: 2525 },
+    tlsPin: 'ab'.repeat(32),
+    family: '',
+    domains: [],
+    mixKeys: keyEpochsPublished(epochAt(published, epochSeconds)).map((epoch) => ({ epoch, key: mixKey })),
+    published,
+    ...change,
+  };
+  return signDescriptor(descriptor, seed);
+}
+
+export function signedGateway(name: string, now: number, domains: readonly string[]): string {
+  return signedNode(name, now, { roles: ['delivery'], domains, mixKeys: [] });
+}
