@@ -23,7 +23,7 @@ export function inspectCertificate(certificate: Uint8Array, domain: string): Ins
   const [primary, ...rest] = packets ?? [];
   if (
     primary?.type !== packetTypes.publicKey ||
-    primary.partial ||
+    [primary, ...rest].some(({ length }) => length !== 'definite') ||
     primary.body[0] !== 4 ||
     rest.some(({ type }) => secretOrPrimary.includes(type))
   )

@@ -1,10 +1,12 @@
-import { LiteralDataPacket, type PrivateKey, readPrivateKey } from 'openpgp';
-import { framePackets, packetTypes } from '../codec/openpgp.ts';
+import { type PrivateKey, readPrivateKey } from 'openpgp';
+import { equalBytes } from '../codec/bytes.ts';
+import { framePackets, packetHeaderBytes, packetTypes } from '../codec/openpgp.ts';
 import { ProtocolError } from '../errors.ts';
-import { decryptPackets } from '../sealed/decrypt.ts';
+import { decryptMessage } from '../sealed/decrypt.ts';
 import { policy } from '../sealed/policy.ts';
 import { requireUnlocked } from '../sealed/usable.ts';
 import { decodeFragment, type Fragment, type FragmentRefusedReason } from './fragment.ts';
+import { literalFields } from './seal.ts';
 
 /** A domain's secret key, parsed. */
 export interface EnvelopeKey {
@@ -31,7 +33,7 @@ export type EnvelopeRefusedReason =
   | 'wrong-shape'
   | 'no-key'
   | 'damaged'
-  /** What was encrypted is not one literal packet. */
+  /** What was encrypted is not one literal packet and padding. */
   | 'wrong-content'
   | FragmentRefusedReason;
 
@@ -39,25 +41,22 @@ export type EnvelopeRefusedReason =
 /** Tries every key. No input makes it throw. */
 export async function openEnvelope(bytes: Uint8Array, keys: readonly EnvelopeKey[]): Promise<OpenedEnvelope> {
   if (!hasShape(bytes)) return { kind: 'refused', reason: 'wrong-shape' };
-  const decrypted = await decryptPackets(
+  const decrypted = await decryptMessage(
     bytes,
     keys.map(({ privateKey }) => privateKey),
-    0,
   );
   if (decrypted.kind === 'refused') {
     const { reason } = decrypted;
-    return { kind: 'refused', reason: reason === 'malformed-openpgp' ? 'wrong-shape' : reason };
+    return { kind: 'refused', reason: reason === 'no-key' || reason === 'damaged' ? reason : 'wrong-shape' };
   }
-  const [literal, ...others] = decrypted.packets;
-  const data =
-    others.length === 0 && literal instanceof LiteralDataPacket ? decrypted.message.getLiteralData() : null;
-  return data === null ? { kind: 'refused', reason: 'wrong-content' } : decodeFragment(data);
+  const data = literalOf(decrypted.content);
+  return data === undefined ? { kind: 'refused', reason: 'wrong-content' } : decodeFragment(data);
 }
 
 // spec envelope 2.1
 function hasShape(bytes: Uint8Array): boolean {
   const packets = framePackets(bytes, 2);
-  if (packets?.length !== 2 || packets.some(({ partial }) => partial)) return false;
+  if (packets?.length !== 2 || packets.some(({ length }) => length !== 'definite')) return false;
   const [key, data] = packets;
   return (
     key?.type === packetTypes.publicKeyEncryptedSessionKey &&
@@ -67,4 +66,17 @@ function hasShape(bytes: Uint8Array): boolean {
     data?.type === packetTypes.encryptedIntegrityProtected &&
     data.body[0] === 1
   );
+}
+
+// spec envelope 2.2
+/** A literal packet whose fields say nothing, then padding; both with lengths of five octets. */
+function literalOf(content: Uint8Array): Uint8Array | undefined {
+  const [literal, padding, ...others] = framePackets(content, 2) ?? [];
+  if (literal?.type !== packetTypes.literalData || padding?.type !== packetTypes.padding || others.length > 0)
+    return undefined;
+  const sizes = [literal, padding].reduce((sum, { body }) => sum + packetHeaderBytes + body.length, 0);
+  const fields = literal.body.subarray(0, literalFields.length);
+  return sizes === content.length && equalBytes(fields, literalFields)
+    ? literal.body.subarray(literalFields.length)
+    : undefined;
 }

@@ -79,7 +79,7 @@ function padded(fragment: Uint8Array, length: number): Uint8Array {
 }
 
 /** Binary, no file name, no date (RFC 9580 section 5.9). */
-const literalFields = Uint8Array.of(0x62, 0, 0, 0, 0, 0);
+export const literalFields: Uint8Array = Uint8Array.of(0x62, 0, 0, 0, 0, 0);
 const literalOverhead = packetHeaderBytes + literalFields.length;
 const paddingOverhead = packetHeaderBytes;
 

@@ -3,7 +3,12 @@ import { isLocalPart } from './mailbox.ts';
 
 export type AddressList =
   | { readonly kind: 'addresses'; readonly mailboxes: readonly string[] }
-  | { readonly kind: 'refused'; readonly reason: AddressRefusedReason };
+  | {
+      readonly kind: 'refused';
+      readonly reason: AddressRefusedReason;
+      /** The entry that it is about, as it is written; a character for each byte. */
+      readonly entry: string;
+    };
 
 export type AddressRefusedReason =
   /** No list of addresses (RFC 5322 section 3.4). */
@@ -18,49 +23,74 @@ export type AddressRefusedReason =
  */
 export function parseAddressList(value: string): AddressList {
   const tokens = tokenize(value);
-  if (tokens === undefined) return { kind: 'refused', reason: 'malformed-address' };
+  if (tokens === undefined) return { kind: 'refused', reason: 'malformed-address', entry: value.trim() };
   const mailboxes: string[] = [];
   let item: Token[] = [];
   let inGroup = false;
-  for (const token of [...tokens, { kind: ',' } as const]) {
+  for (const token of [...tokens, comma(value.length)]) {
     const ends = token.kind === ',' || (token.kind === ';' && inGroup);
-    if (token.kind === ':' && !inGroup && isPhrase(item) && item.length > 0) {
-      [inGroup, item] = [true, []];
-    } else if (ends) {
-      const found = item.length === 0 ? undefined : mailboxOf(item);
-      if (found?.kind === 'refused') return found;
-      if (found !== undefined) mailboxes.push(found.mailbox);
+    if (token.kind === ':') {
+      if (inGroup || item.length === 0 || !isPhrase(item)) return colonIn([...item, token], value);
+      inGroup = true;
       item = [];
-      if (token.kind === ';') inGroup = false;
-    } else item.push(token);
+    } else if (!ends) {
+      item.push(token);
+    } else if (item.length > 0) {
+      const found = mailboxOf(item);
+      if (found.kind !== 'mailbox') return refuse(found.kind, item, value);
+      mailboxes.push(found.mailbox);
+      item = [];
+    }
+    if (token.kind === ';') inGroup = false;
   }
-  return inGroup ? { kind: 'refused', reason: 'malformed-address' } : { kind: 'addresses', mailboxes };
+  return inGroup
+    ? { kind: 'refused', reason: 'malformed-address', entry: value.trim() }
+    : { kind: 'addresses', mailboxes };
 }
 
-type Token =
-  | { readonly kind: 'atom' | 'quoted' | 'literal'; readonly text: string }
-  | { readonly kind: '<' | '>' | '@' | ',' | ';' | ':' | '.' };
+interface Token {
+  readonly kind: 'atom' | 'quoted' | 'literal' | '<' | '>' | '@' | ',' | ';' | ':' | '.';
+  /** What it stands for. */
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
 
-type Item = { readonly kind: 'mailbox'; readonly mailbox: string } | (AddressList & { kind: 'refused' });
+/** What ends the last entry. */
+function comma(at: number): Token {
+  return { kind: ',', text: '', start: at, end: at };
+}
+
+/** A colon that opens no group stands in a route, or is a mistake. */
+function colonIn(item: readonly Token[], value: string): AddressList {
+  const inBrackets = item.some(({ kind }) => kind === '<');
+  return refuse(inBrackets ? 'unsupported-address' : 'malformed-address', item, value);
+}
+
+function refuse(reason: AddressRefusedReason, item: readonly Token[], value: string): AddressList {
+  return { kind: 'refused', reason, entry: value.slice(item[0]?.start, item.at(-1)?.end) };
+}
+
+type Item = { readonly kind: 'mailbox'; readonly mailbox: string } | { readonly kind: AddressRefusedReason };
 
 function mailboxOf(item: readonly Token[]): Item {
   const open = item.findIndex(({ kind }) => kind === '<');
   if (open === -1) return addrSpec(item);
-  if (item.at(-1)?.kind !== '>' || !isPhrase(item.slice(0, open))) return malformed;
+  if (item.at(-1)?.kind !== '>' || !isPhrase(item.slice(0, open))) return { kind: 'malformed-address' };
   return addrSpec(item.slice(open + 1, -1));
 }
 
 function addrSpec(tokens: readonly Token[]): Item {
   const at = tokens.findLastIndex(({ kind }) => kind === '@');
-  if (at === -1) return malformed;
   const [local, domain] = [tokens.slice(0, at), tokens.slice(at + 1)];
-  if (local.length === 0 || domain.length === 0) return malformed;
-  if (local.some(({ kind }) => kind === '@' || kind === ':') || domain.some(({ kind }) => kind === 'literal'))
-    return unsupported;
-  if (!isWord(local) || !isWord(domain)) return malformed;
-  const mailbox = `${textOf(local)}@${textOf(domain).toLowerCase()}`;
-  const plain = isLocalPart(textOf(local)) && isDomain(textOf(domain).toLowerCase());
-  return plain ? { kind: 'mailbox', mailbox } : unsupported;
+  if (at < 1 || domain.length === 0) return { kind: 'malformed-address' };
+  if (local.some(({ kind }) => kind === '@') || domain.some(({ kind }) => kind === 'literal'))
+    return { kind: 'unsupported-address' };
+  if (!isWord(local) || !isWord(domain)) return { kind: 'malformed-address' };
+  const [localPart, name] = [textOf(local), textOf(domain).toLowerCase()];
+  return isLocalPart(localPart) && isDomain(name)
+    ? { kind: 'mailbox', mailbox: `${localPart}@${name}` }
+    : { kind: 'unsupported-address' };
 }
 
 /** Atoms with dots between them, or one quoted string. */
@@ -75,31 +105,23 @@ function isPhrase(tokens: readonly Token[]): boolean {
 }
 
 function textOf(tokens: readonly Token[]): string {
-  return tokens.map((token) => ('text' in token ? token.text : token.kind)).join('');
+  return tokens.map(({ text }) => text).join('');
 }
-
-const malformed = { kind: 'refused', reason: 'malformed-address' } as const;
-const unsupported = { kind: 'refused', reason: 'unsupported-address' } as const;
 
 /** Undefined where a character has no place, or something does not end. */
 function tokenize(value: string): Token[] | undefined {
   const tokens: Token[] = [];
-  for (let at = 0; at < value.length; ) {
-    if (value[at] === '(') {
-      const end = endOfComment(value, at);
-      if (end === undefined) return undefined;
-      at = end;
-      continue;
-    }
-    pieces.lastIndex = at;
+  for (let start = 0; start < value.length; ) {
+    const end = value[start] === '(' ? endOfComment(value, start) : undefined;
+    pieces.lastIndex = start;
     const groups = pieces.exec(value)?.groups;
-    if (groups === undefined) return undefined;
-    const { blank, atom, quoted, literal, special } = groups;
-    if (atom !== undefined) tokens.push({ kind: 'atom', text: atom });
-    if (quoted !== undefined) tokens.push({ kind: 'quoted', text: unquote(quoted) });
-    if (literal !== undefined) tokens.push({ kind: 'literal', text: literal });
-    if (special !== undefined) tokens.push({ kind: special as '<' });
-    at += (blank ?? atom ?? quoted ?? literal ?? special ?? '').length;
+    if (end === undefined && groups === undefined) return undefined;
+    const { atom, quoted, literal, special } = groups ?? {};
+    const text = quoted === undefined ? (atom ?? literal ?? special) : unquote(quoted);
+    const next = end ?? pieces.lastIndex;
+    const kind = special ?? (atom && 'atom') ?? (quoted && 'quoted') ?? (literal && 'literal');
+    if (text !== undefined) tokens.push({ kind: kind as Token['kind'], text, start, end: next });
+    start = next;
   }
   return tokens;
 }

@@ -1,10 +1,10 @@
-import { LiteralDataPacket, type PrivateKey, type PublicKey } from 'openpgp';
+import type { PrivateKey, PublicKey } from 'openpgp';
 import { concat } from '../codec/bytes.ts';
 import { fieldsNamed, type HeaderField, parseHeader } from '../codec/mime-header.ts';
 import { toCrlf } from '../codec/mime-lines.ts';
-import { framePackets, packetTypes } from '../codec/openpgp.ts';
-import { type DecryptRefusedReason, decryptPackets } from './decrypt.ts';
-import { maxMessageBytes, maxSessionKeys, maxSignatures } from './limits.ts';
+import { type ContentRefusedReason, readContent } from './content.ts';
+import { type DecryptRefusedReason, decryptMessage } from './decrypt.ts';
+import { maxMessageBytes } from './limits.ts';
 import { type OuterRefusedReason, type ParsedOuter, parseOuter } from './outer.ts';
 import { type Unprotected, unprotect } from './protect.ts';
 import { requireUnlocked } from './usable.ts';
@@ -30,15 +30,7 @@ export type Opened =
     }
   | { readonly kind: 'refused'; readonly reason: OpenRefusedReason };
 
-export type OpenRefusedReason =
-  | OuterRefusedReason
-  | DecryptRefusedReason
-  /** Session keys by the dozen. */
-  | 'too-many-keys'
-  /** Encrypted without protection of its integrity. */
-  | 'no-integrity'
-  /** What was encrypted is no message, or has two readings. */
-  | 'malformed-content';
+export type OpenRefusedReason = OuterRefusedReason | DecryptRefusedReason | ContentRefusedReason;
 
 // spec sealed 6
 /** Opens any PGP/MIME message. No message makes it throw; a locked key does: `ProtocolError` `key-locked`. */
@@ -47,58 +39,33 @@ export async function open(sealed: Uint8Array, options: OpenOptions): Promise<Op
   requireUnlocked(decryptionKeys);
   const outer = parseOuter(sealed);
   if (outer.kind === 'refused') return outer;
-  const flaw = shapeFlaw(outer.encrypted);
-  if (flaw !== undefined) return { kind: 'refused', reason: flaw };
-  const decrypted = await decryptPackets(outer.encrypted, decryptionKeys, maxMessageBytes + headroom);
+  const decrypted = await decryptMessage(outer.encrypted, decryptionKeys);
   if (decrypted.kind === 'refused') return decrypted;
-  const literals = decrypted.packets.filter((packet) => packet instanceof LiteralDataPacket);
-  const payload = literals.length === 1 ? decrypted.message.getLiteralData() : null;
-  if (payload === null || decrypted.packets.length > 1 + 2 * maxSignatures)
-    return { kind: 'refused', reason: 'malformed-content' };
-  const content = contentOf(payload);
+  const content = await readContent(decrypted.content, maxMessageBytes + headroom);
   if (content.kind === 'refused') return content;
+  const payload = payloadOf(content.literal);
+  if (payload.kind === 'refused') return payload;
+  const { protection } = payload;
   return {
     kind: 'opened',
-    message: content.protection === 'none' ? withOuterFields(content.message, outer) : content.message,
-    verdict: await judge(decrypted.message, verificationKeys, date),
-    protection: content.protection,
+    message: protection === 'none' ? withOuterFields(payload.message, outer) : payload.message,
+    verdict: await judge(content.packets, verificationKeys, date),
+    protection,
   };
 }
-
-// spec sealed 6.1
-function shapeFlaw(
-  encrypted: Uint8Array,
-): 'malformed-openpgp' | 'too-many-keys' | 'no-integrity' | undefined {
-  const packets = framePackets(encrypted, mostPackets) ?? [];
-  const keys = packets.slice(0, -1);
-  if (keys.some(({ type, partial }) => !sessionKeyTypes.includes(type) || partial))
-    return 'malformed-openpgp';
-  if (keys.length > maxSessionKeys) return 'too-many-keys';
-  const type = packets.at(-1)?.type;
-  if (type === packetTypes.symmetricallyEncrypted) return 'no-integrity';
-  return type === packetTypes.encryptedIntegrityProtected ? undefined : 'malformed-openpgp';
-}
-
-const sessionKeyTypes: readonly number[] = [
-  packetTypes.publicKeyEncryptedSessionKey,
-  packetTypes.passwordEncryptedSessionKey,
-];
-
-/** Counting them is cheap, up to here. */
-const mostPackets = 65_536;
 
 /** For what protection puts into the header, and the signature. */
 const headroom = 1_000_000;
 
-// spec sealed 6.2
-function contentOf(payload: Uint8Array): Unprotected | { kind: 'refused'; reason: 'too-large' } {
-  const text = toCrlf(payload);
+// spec sealed 6.3
+function payloadOf(literal: Uint8Array): Unprotected | { kind: 'refused'; reason: 'too-large' } {
+  const text = toCrlf(literal);
   if (text.length > maxMessageBytes + headroom) return { kind: 'refused', reason: 'too-large' };
   if (text.includes(0)) return { kind: 'refused', reason: 'malformed-content' };
   return unprotect(text);
 }
 
-// spec sealed 6.2
+// spec sealed 6.3
 /** Without header protection the subject, and who wrote, stand outside only, where anybody on the way could have put them. */
 function withOuterFields(entity: Uint8Array, outer: ParsedOuter & { kind: 'outer' }): Uint8Array {
   const inner = parseHeader(entity);

@@ -1,5 +1,4 @@
 import { enums, type PartialConfig } from 'openpgp';
-import { maxMessageBytes } from './limits.ts';
 
 /**
  * What OpenPGP.js may do here, said in full at each call: a program may have changed the library's global configuration.
@@ -21,7 +20,7 @@ export const policy: PartialConfig = {
   allowInsecureDecryptionWithSigningKeys: false,
   allowInsecureVerificationWithReformattedKeys: false,
   allowMissingKeyFlags: false,
-  // spec sealed 7
-  maxDecompressedMessageSize: maxMessageBytes + 1_000_000,
   maxArgon2MemoryExponent: 16,
+  // What is compressed is decompressed here, with a limit; the library never does it.
+  maxDecompressedMessageSize: 0,
 };

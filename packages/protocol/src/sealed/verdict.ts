@@ -1,4 +1,5 @@
-import { enums, type Message, type PublicKey, SignaturePacket } from 'openpgp';
+import { enums, type Message, type PublicKey, readMessage, SignaturePacket } from 'openpgp';
+import { policy } from './policy.ts';
 
 /** Who signed the whole of a message. */
 export type Verdict =
@@ -27,18 +28,28 @@ export type BadSignature =
   /** Of a version, type or algorithm that is unknown here. */
   | 'unknown-kind';
 
-// spec sealed 6.3
-/** One bad signature spoils the others; a good one counts before an unknown one. */
+// spec sealed 6.4
+/**
+ * Judges the signatures in the packets of a message: one literal, and those around it that are of all of it. One bad signature spoils the
+ * others; a good one counts before one by an unknown key.
+ */
 export async function judge(
-  message: Message<Uint8Array>,
+  packets: Uint8Array,
   verificationKeys: readonly PublicKey[],
   date: Date,
 ): Promise<Verdict> {
-  const claimed = message.getSigningKeyIDs().length;
+  const message = await readMessage({ binaryMessage: packets, config: policy }).catch(() => undefined);
+  if (message === undefined) return { kind: 'bad', why: 'unknown-kind' };
+  const claimed = message.packets.length - 1;
   if (claimed === 0) return { kind: 'unsigned' };
   const judgedAt = new Date(date.getTime() + clockToleranceMs);
   const results = await message.verify([...verificationKeys], judgedAt);
-  if (results.length < claimed) return { kind: 'bad', why: 'unknown-kind' };
+  // The library leaves out what it does not understand.
+  if (
+    results.length < message.packets.filter((packet) => packet instanceof SignaturePacket).length ||
+    results.length === 0
+  )
+    return { kind: 'bad', why: 'unknown-kind' };
   const verdicts = await Promise.all(results.map((result) => judgeOne(result, verificationKeys, judgedAt)));
   const order = ['bad', 'good', 'unknown-key'];
   return verdicts.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))[0] ?? { kind: 'unsigned' };

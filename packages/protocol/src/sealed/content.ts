@@ -1,0 +1,102 @@
+import { type FramedPacket, framePackets, packetTypes } from '../codec/openpgp.ts';
+import { maxSignatures } from './limits.ts';
+
+export type Content =
+  | {
+      readonly kind: 'content';
+      /** The one literal's data: what was signed, if it was. */
+      readonly literal: Uint8Array;
+      /** One-pass signatures, literal, signatures; or the literal alone. */
+      readonly packets: Uint8Array;
+    }
+  | { readonly kind: 'refused'; readonly reason: ContentRefusedReason };
+
+export type ContentRefusedReason =
+  /** Not one literal, signed as a whole or not at all. */
+  | 'malformed-content'
+  /** Compressed by other means than ZIP and ZLIB, or broken. */
+  | 'malformed-compression'
+  | 'too-large';
+
+// spec sealed 6.2
+/**
+ * What was encrypted, out of its compression, when it is what a message may be: one literal, and around it the signatures of the whole. Gives
+ * up as soon as decompression goes over `mostBytes`.
+ */
+export async function readContent(content: Uint8Array, mostBytes: number): Promise<Content> {
+  const packets = meaningful(content);
+  const [compressed] = packets ?? [];
+  if (packets?.length !== 1 || compressed?.type !== packetTypes.compressedData)
+    return shapeOf(content, packets);
+  const inflated = await decompress(compressed.body, mostBytes);
+  return inflated instanceof Uint8Array
+    ? shapeOf(inflated, meaningful(inflated))
+    : { kind: 'refused', reason: inflated };
+}
+
+function shapeOf(bytes: Uint8Array, packets: readonly FramedPacket[] | undefined): Content {
+  const at = packets?.findIndex(({ type }) => type === packetTypes.literalData) ?? -1;
+  const literal = packets?.[at];
+  const data = literal === undefined ? undefined : literalData(literal.body);
+  if (packets === undefined || data === undefined || !isSignedWhole(packets, at))
+    return { kind: 'refused', reason: 'malformed-content' };
+  return { kind: 'content', literal: data, packets: bytes };
+}
+
+/** RFC 9580 section 10.3: each one-pass signature has its signature behind the literal; older programs put signatures in front. */
+function isSignedWhole(packets: readonly FramedPacket[], literalAt: number): boolean {
+  const before = packets.slice(0, literalAt);
+  const behind = packets.slice(literalAt + 1);
+  if (before.length > maxSignatures || !behind.every(({ type }) => type === packetTypes.signature))
+    return false;
+  return behind.length === 0
+    ? before.every(({ type }) => type === packetTypes.signature)
+    : before.length === behind.length && before.every(({ type }) => type === packetTypes.onePassSignature);
+}
+
+/** Without padding and markers, which say nothing; undefined when there are too many packets to be a message. */
+function meaningful(bytes: Uint8Array): FramedPacket[] | undefined {
+  const silent: readonly number[] = [packetTypes.padding, packetTypes.marker];
+  return framePackets(bytes, mostPackets)?.filter(({ type }) => !silent.includes(type));
+}
+
+const mostPackets = 2 * maxSignatures + 16;
+
+/** RFC 9580 section 5.9: format, file name, date, data. */
+function literalData(body: Uint8Array): Uint8Array | undefined {
+  const dataAt = 1 + 1 + (body[1] ?? 0) + 4;
+  return dataAt > body.length ? undefined : body.subarray(dataAt);
+}
+
+async function decompress(
+  body: Uint8Array,
+  mostBytes: number,
+): Promise<Uint8Array | 'malformed-compression' | 'too-large'> {
+  const format = formats[body[0] ?? 0];
+  if (format === undefined) return 'malformed-compression';
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of inflate(body.subarray(1), format)) {
+      size += chunk.length;
+      if (size > mostBytes) return 'too-large';
+      chunks.push(chunk);
+    }
+  } catch {
+    return 'malformed-compression';
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** RFC 9580 section 9.4. BZip2 has no place in the platforms that this runs on. */
+const formats: Readonly<Record<number, 'deflate-raw' | 'deflate'>> = { 1: 'deflate-raw', 2: 'deflate' };
+
+function inflate(bytes: Uint8Array, format: 'deflate-raw' | 'deflate'): ReadableStream<Uint8Array> {
+  return new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream(format));
+}
