@@ -8,18 +8,25 @@ export interface Lifetime {
   readonly cut: AbortSignal;
   /** Begins the end. */
   stop(): void;
+  /** Everything has ended in time. */
+  ended(): void;
 }
 
 export function createLifetime(clock: Clock, drainMs: number): Lifetime {
   const stopping = new AbortController();
   const cut = new AbortController();
+  const over = new AbortController();
   return {
     stopping: stopping.signal,
     cut: cut.signal,
     stop() {
       if (stopping.signal.aborted) return;
       stopping.abort();
-      void clock.wait(clock.now() + drainMs).then(() => cut.abort());
+      clock.wait(clock.now() + drainMs, over.signal).then(
+        () => cut.abort(),
+        () => undefined,
+      );
     },
+    ended: () => over.abort(),
   };
 }

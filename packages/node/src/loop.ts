@@ -13,25 +13,51 @@ export interface LoopOptions {
   readonly trouble: string;
 }
 
-/**
- * Repeats `turn` until stopped. A turn that throws is logged by its error's code and repeated after a growing pause; the
- * message is not logged, since it may come from afar.
- */
-export function startLoop(
-  { clock, log, trouble }: LoopOptions,
-  turn: (stop: AbortSignal) => Promise<void>,
-): Loop {
+/** Failures in a row of work that is tried again and again: each is logged, and makes the next pause longer. */
+export interface Setback {
+  /**
+   * An error's message is not logged, only its code: it may come from afar. Several failures before the next pause are
+   * one.
+   */
+  failed(error: unknown): void;
+  worked(): void;
+  /** Waits, when there was a failure since the last pause. Rejects as `stop` aborts. */
+  pause(stop: AbortSignal): Promise<void>;
+}
+
+export function createSetback({ clock, log, trouble }: LoopOptions): Setback {
+  let failures = 0;
+  let error: unknown;
+  return {
+    failed(cause) {
+      error ??= cause;
+    },
+    worked() {
+      if (error === undefined) failures = 0;
+    },
+    async pause(stop) {
+      if (error === undefined) return;
+      log.error(trouble, { code: codeOf(error) });
+      error = undefined;
+      await clock.wait(clock.now() + backoff(failures++, loopPause), stop);
+    },
+  };
+}
+
+/** Repeats `turn` until stopped; after one that throws it pauses. */
+export function startLoop(options: LoopOptions, turn: (stop: AbortSignal) => Promise<void>): Loop {
   const stop = new AbortController();
   const { signal } = stop;
+  const setback = createSetback(options);
   const run = async (): Promise<void> => {
-    for (let failures = 0; !signal.aborted; ) {
+    while (!signal.aborted) {
       try {
         await turn(signal);
-        failures = 0;
+        setback.worked();
       } catch (error) {
         if (signal.aborted) return;
-        log.error(trouble, { code: codeOf(error) });
-        await clock.wait(clock.now() + backoff(failures++, loopPause), signal).catch(() => undefined);
+        setback.failed(error);
+        await setback.pause(signal).catch(() => undefined);
       }
     }
   };

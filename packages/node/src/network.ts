@@ -18,7 +18,7 @@ export interface NetworkContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
 }
 
 const pause = { firstMs: 500, mostMs: 30_000 };
@@ -31,7 +31,7 @@ export async function learnNetwork(context: NetworkContext): Promise<Network> {
   const { dataDir, directory, clock, random, log, signal } = context;
   const path = join(dataDir, 'network.json');
   for (let failures = 0; ; failures++) {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     try {
       const { epochSeconds, geometry } = await directory.parameters();
       const network = { epochSeconds, geometry };

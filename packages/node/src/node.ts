@@ -57,20 +57,25 @@ const drainMs = 10_000;
  * needs a directory that answers. Throws `NodeError`, `MailError`, `DirectoryError`; an `AbortError` when `signal` aborts first.
  */
 export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<RunningNode> {
-  const { clock, random, log, signal } = deps;
+  const { clock, random, log } = deps;
+  deps.signal?.throwIfAborted();
+  const ending = new AbortController();
+  deps.signal?.addEventListener('abort', () => ending.abort(), { once: true });
   await using opened = new AsyncDisposableStack();
   const identity = await loadIdentity(config.dataDir);
-  const directory = directoryClient(config, deps);
+  const directory = directoryClient(config, deps, ending.signal);
   const metrics = createMetrics();
-  const parts = await openParts(config, { ...deps, identity, directory, metrics }, opened);
+  const made = { ...deps, identity, directory, metrics, signal: ending.signal };
+  const parts = await openParts(config, made, opened);
   const { topology, counters, spool, epochs, tls, network } = parts;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
   const pipeline = await startPipeline(contextOf(parts));
-  opened.defer(() => {
+  opened.defer(async () => {
     parts.lifetime.stop();
-    return pipeline.close();
+    await pipeline.close();
+    parts.lifetime.ended();
   });
   const { address } = pipeline.server;
   const advertised = config.smtp.advertise;
@@ -105,11 +110,13 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const running = opened.move();
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= running.disposeAsync().then(() => log.info('stopped'));
+    ending.abort();
     ready.reject(new DOMException('the node was closed', 'AbortError'));
+    closed ??= running.disposeAsync().then(() => log.info('stopped'));
     return closed;
   };
-  signal?.addEventListener('abort', () => void close(), { once: true });
+  ending.signal.addEventListener('abort', () => void close(), { once: true });
+  if (ending.signal.aborted) void close();
   log.info('started', { name: config.name, roles: config.roles.join(' '), epoch: epochs.epoch });
   return {
     id: identity.id,
@@ -122,6 +129,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
 }
 
 interface Made extends NodeDeps {
+  readonly signal: AbortSignal;
   readonly identity: Identity;
   readonly directory: DirectoryClient;
   readonly metrics: Metrics;
@@ -165,10 +173,13 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   };
 }
 
-function directoryClient(config: NodeConfig, { clock, log, random, signal }: NodeDeps): DirectoryClient {
+function directoryClient(
+  config: NodeConfig,
+  { clock, log, random }: NodeDeps,
+  signal: AbortSignal,
+): DirectoryClient {
   const cacheDir = join(config.dataDir, 'consensus');
-  const optional = signal === undefined ? {} : { signal };
-  return createDirectoryClient({ ...config.directory, cacheDir, clock, log, random, ...optional });
+  return createDirectoryClient({ ...config.directory, cacheDir, clock, log, random, signal });
 }
 
 function consensusStatus({ topology }: Parts, listed: boolean): NodeStatus['consensus'] {

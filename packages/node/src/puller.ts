@@ -1,6 +1,6 @@
 import type { Clock, Log } from '@postern/runtime';
 import { createBell } from './bell.ts';
-import { firstOf, type Loop, startLoop } from './loop.ts';
+import { createSetback, firstOf, type Loop, startLoop } from './loop.ts';
 import type { Shelf, SpoolId } from './spool.ts';
 
 export interface PullerOptions<Item> {
@@ -32,13 +32,14 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
   const { clock, log, trouble, shelf, most, work } = options;
   const room = createBell();
   const working = new Set<Promise<void>>();
-  let failed: unknown;
+  const setback = createSetback({ clock, log, trouble });
 
   const begin = (item: Item): void => {
     const running = work(item)
-      .catch((error: unknown) => {
-        failed = error;
-      })
+      .then(
+        () => setback.worked(),
+        (error: unknown) => setback.failed(error),
+      )
       .finally(() => {
         working.delete(running);
         room.ring();
@@ -47,11 +48,7 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
   };
 
   const loop: Loop = startLoop({ clock, log, trouble }, async (stop) => {
-    if (failed !== undefined) {
-      const error = failed;
-      failed = undefined;
-      throw error;
-    }
+    await setback.pause(stop);
     const free = Math.min(claimLimit, most - working.size);
     if (free <= 0) return room.wait(stop);
     const items = await shelf.claim(free);

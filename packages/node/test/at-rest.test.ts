@@ -25,7 +25,7 @@ async function everythingAtRest(): Promise<Buffer> {
 /** Whether a piece of `needle` occurs in `hay`: 16 bytes out of every 512, so that no remnant of a page is missed. */
 function sharesBytes(hay: Buffer, needle: Uint8Array): boolean {
   for (let at = 0; at + 16 <= needle.length; at += 512) {
-    if (hay.includes(needle.subarray(at, at + 16))) return true;
+    if (hay.includes(Buffer.from(needle.subarray(at, at + 16)))) return true;
   }
   return false;
 }

@@ -22,7 +22,7 @@ const inFlight = 1_024;
 
 /**
  * Holds each relay until it is due: the mixing. `take` resolves at once. Relays that come back from disk, after a
- * restart or a failed attempt, pass through it too.
+ * restart or a failed attempt, are due already and go on as there is room.
  */
 export function mix({ clock, random, log, spool }: MixContext): Link<readonly Waiting[], Due> {
   return (next) => {

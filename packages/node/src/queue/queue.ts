@@ -1,5 +1,5 @@
 import type { Clock, Log } from '@postern/runtime';
-import { firstOf, startLoop } from '../loop.ts';
+import { createSetback, firstOf, startLoop } from '../loop.ts';
 import { createSlots } from '../slots.ts';
 import type { Input, Spool, Unit, UnitKind } from '../spool.ts';
 import type { Link } from '../stage.ts';
@@ -30,25 +30,23 @@ export function queue(context: QueueContext, options: QueueOptions): Link<Unit, 
   const { kind, lanes, batch } = options;
   return (next) => {
     const slots = createSlots(lanes);
-    let failed: unknown;
+    const troubled = { clock, log, trouble: `${kind} inputs could not be worked on` };
+    const setback = createSetback(troubled);
 
     const handOn = async (inputs: Input[]): Promise<void> => {
       try {
         await next.take(inputs);
+        setback.worked();
       } catch (error) {
-        failed = error;
+        setback.failed(error);
         await spool.releaseInputs(inputs.map(({ id }) => id)).catch(() => undefined);
       } finally {
         slots.leave();
       }
     };
 
-    const loop = startLoop({ clock, log, trouble: `${kind} inputs could not be worked on` }, async (stop) => {
-      if (failed !== undefined) {
-        const error = failed;
-        failed = undefined;
-        throw error;
-      }
+    const loop = startLoop(troubled, async (stop) => {
+      await setback.pause(stop);
       await slots.enter();
       const inputs = stop.aborted ? [] : await spool.claimInputs(kind, batch).catch(leaveAndThrow(slots));
       if (inputs.length > 0) return void handOn(inputs);

@@ -16,6 +16,9 @@ export interface UnwrapContext {
   readonly findMailbox: (recipient: string) => string | undefined;
 }
 
+/** A set is joined in memory: it must not be larger than a message can be, nor made of many more fragments than that takes. */
+const maxSealedBytes = 36_000_000;
+const longestSet = 2 * maxSealedBytes;
 /** An author may ask for no more: for so long the gateway remembers what it has delivered. */
 const longestLifeMs = 32 * 86_400_000;
 
@@ -65,8 +68,10 @@ function faultOf(unwrapped: Unwrapped, context: UnwrapContext): Outcome<'unwrapp
 /** Why a fragment is not for this gateway, or not any more. */
 function faultIn(
   fragment: Fragment,
-  { clock, findMailbox }: UnwrapContext,
+  { clock, findMailbox, setup }: UnwrapContext,
 ): Outcome<'unwrapped'> | undefined {
+  if (fragment.totalBytes > maxSealedBytes || fragment.n * setup.geometry.payloadBytes > longestSet)
+    return 'refused';
   const left = fragment.expires * 1_000 - clock.now();
   if (left <= 0) return 'expired';
   if (left > longestLifeMs) return 'refused';
