@@ -60,7 +60,7 @@ export interface SubmitRequest {
   readonly timeoutMs?: number | undefined;
   /** Ends it early; what is in the outbox stays there. */
   readonly signal?: AbortSignal | undefined;
-  onProgress?(progress: Progress): void;
+  readonly onProgress?: (progress: Progress) => void;
 }
 
 export interface SendRequest extends PrepareOptions, SubmitRequest {}
@@ -206,9 +206,8 @@ export function createClient(options: ClientOptions): Client {
 
 function firstMix(verified: VerifiedConsensus | undefined, id: string): FirstMix | NoMix {
   if (verified === undefined) return { kind: 'no-consensus' };
-  const { nodes, revoked } = verified.consensus;
-  const node = nodes.find((each) => each.id === id);
-  if (node === undefined || revoked.includes(id)) return { kind: 'unknown' };
+  const node = verified.consensus.nodes.find((each) => each.id === id);
+  if (node === undefined) return { kind: 'unknown' };
   return { kind: 'mix', name: node.name, peer: { ...node.smtp, tlsPin: node.tlsPin } };
 }
 

@@ -115,7 +115,8 @@ function pathOf(
   const problems: Problem[] = [];
   if (routes.kind === 'refused') {
     const message = `there is no path: ${describeRefusal(routes)}`;
-    const hint = 'postern route --explain shows which mixes there are; loosen include, exclude or pins.';
+    const hint =
+      'See which mixes there are with postern route --explain, and loosen include, exclude or pins.';
     problems.push({ code: 'no-route', message, hint, exitCode: ExitCode.dataError });
   }
   if (4 * geometry.hops * meanDelayMs > era.longestDelayMs) {

@@ -21,7 +21,7 @@ async function mixCalled(name: string, options: Partial<MixOptions> = {}): Promi
 interface Scene {
   readonly outbox: Outbox;
   readonly clock: SteppedClock;
-  run(options?: Partial<SubmitOptions>): Promise<Submission>;
+  readonly run: (options?: Partial<SubmitOptions>) => Promise<Submission>;
 }
 
 /** An outbox with so many packets for each mix. */

@@ -39,7 +39,7 @@ async function readLine(terminal: ReadStream): Promise<string> {
       if (key === '\r' || key === '\n') return line;
       if (key === '\u0003' || key === '\u0004')
         throw new ClientError('wrong-passphrase', 'no passphrase was given');
-      if (key === '\u007f' || key === '\b') line = [...line].slice(0, -1).join('');
+      if (key === '\u007f' || key === '\b') line = Array.from(line).slice(0, -1).join('');
       else if (key === '\u0015') line = '';
       else line += key;
     }

@@ -2,9 +2,9 @@ import type { Progress } from '../client.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ProgressLine {
-  report(progress: Progress): void;
+  readonly report: (progress: Progress) => void;
   /** Takes the line away. */
-  end(): void;
+  readonly end: () => void;
 }
 
 /** Messages of fewer packets are done before anyone could read a line about them. */

@@ -89,13 +89,13 @@ function complete(
   fields: readonly HeaderField[],
   { sender, now, random }: ComposeOptions,
 ): Pick<Draft, 'message' | 'messageId'> {
-  const valueOf = (name: string): string | undefined =>
+  const fieldText = (name: string): string | undefined =>
     fields.find((field) => field.name.toLowerCase() === name)?.value.trim();
   const domain = sender.slice(sender.lastIndexOf('@') + 1);
-  const messageId = valueOf('message-id') ?? `<${Buffer.from(random.bytes(16)).toString('hex')}@${domain}>`;
+  const messageId = fieldText('message-id') ?? `<${Buffer.from(random.bytes(16)).toString('hex')}@${domain}>`;
   const added = [
-    ...(valueOf('date') === undefined ? [`Date: ${now.toUTCString().replace('GMT', '+0000')}\r\n`] : []),
-    ...(valueOf('message-id') === undefined ? [`Message-ID: ${messageId}\r\n`] : []),
+    ...(fieldText('date') === undefined ? [`Date: ${now.toUTCString().replace('GMT', '+0000')}\r\n`] : []),
+    ...(fieldText('message-id') === undefined ? [`Message-ID: ${messageId}\r\n`] : []),
   ];
   return { message: Buffer.concat([Buffer.from(added.join('')), message]), messageId };
 }

@@ -51,10 +51,8 @@ export function domainOf(mailbox: string): string {
   return mailbox.slice(mailbox.lastIndexOf('@') + 1);
 }
 
-function isServed(domain: string, { nodes, revoked }: Consensus): boolean {
-  return nodes.some(
-    (node) => node.roles.includes('delivery') && node.domains.includes(domain) && !revoked.includes(node.id),
-  );
+function isServed(domain: string, { nodes }: Consensus): boolean {
+  return nodes.some(({ roles, domains }) => roles.includes('delivery') && domains.includes(domain));
 }
 
 function limitsOf({ domain, mix, maxBytes }: DomainRecord, { message }: Draft): Problem[] {

@@ -1,0 +1,132 @@
+import { seal } from '@postern/protocol/sealed';
+import { createMessage, encrypt, generateKey, type PrivateKey } from 'openpgp';
+import { describe, expect, test } from 'vitest';
+import { startNetwork } from './network.ts';
+import { introduce, message, type Person, person } from './people.ts';
+
+const now = Date.UTC(2026, 0, 1, 12, 34, 56);
+
+async function pair(): Promise<{ alice: Person; bob: Person }> {
+  const network = await startNetwork({ now, mixesPerLayer: 1 });
+  const alice = await person(network, 'alice@a.test', now);
+  const bob = await person(network, 'bob@b.test', now);
+  await introduce(network, alice, bob);
+  return { alice, bob };
+}
+
+async function sealedFor(reader: Person, signingKey: PrivateKey, from: string): Promise<Uint8Array> {
+  const certificate = await reader.client.keys.certificate(reader.mailbox);
+  if (certificate === undefined) throw new Error('no certificate');
+  const outer = { from: 'secure@b.test', to: reader.mailbox, date: new Date(now), messageId: '<x@b.test>' };
+  return seal(message({ From: from, To: reader.mailbox }), {
+    signingKey,
+    certificate,
+    outer,
+    now: new Date(now),
+  });
+}
+
+describe('who wrote it', () => {
+  test('the pinned key of the mailbox in From vouches', async () => {
+    const { alice, bob } = await pair();
+    const sealed = await sealedFor(
+      bob,
+      await alice.client.keys.signingKey('alice@a.test'),
+      'Alice <alice@a.test>',
+    );
+    expect(await bob.client.open(sealed)).toMatchObject({
+      from: 'alice@a.test',
+      vouched: true,
+      verdict: { kind: 'good' },
+    });
+  });
+
+  test('a good signature by somebody else’s key does not', async () => {
+    const { alice, bob } = await pair();
+    const sealed = await sealedFor(bob, await alice.client.keys.signingKey('alice@a.test'), 'boss@a.test');
+    expect(await bob.client.open(sealed)).toMatchObject({
+      from: 'boss@a.test',
+      vouched: false,
+      verdict: { kind: 'good' },
+    });
+  });
+
+  test('nor does a key that only claims the mailbox in a user id', async () => {
+    const { bob } = await pair();
+    const { privateKey, publicKey } = await generateKey({
+      type: 'ecc',
+      curve: 'ed25519Legacy',
+      userIDs: [{ email: 'mallory@a.test' }, { email: 'alice@a.test' }],
+      date: new Date(now - 1000),
+      format: 'object',
+    });
+    await bob.client.keys.import(Buffer.from(publicKey.armor()), { mailboxes: ['mallory@a.test'] });
+    const sealed = await sealedFor(bob, privateKey, 'alice@a.test');
+    expect(await bob.client.open(sealed)).toMatchObject({ vouched: false, verdict: { kind: 'good' } });
+  });
+
+  test('nor when From names two', async () => {
+    const { alice, bob } = await pair();
+    const signingKey = await alice.client.keys.signingKey('alice@a.test');
+    const sealed = await sealedFor(bob, signingKey, 'alice@a.test, boss@a.test');
+    expect(await bob.client.open(sealed)).toMatchObject({ vouched: false });
+  });
+
+  test('a key that is not here is unknown', async () => {
+    const { alice, bob } = await pair();
+    await bob.client.keys.remove('alice@a.test');
+    const sealed = await sealedFor(bob, await alice.client.keys.signingKey('alice@a.test'), 'alice@a.test');
+    expect(await bob.client.open(sealed)).toMatchObject({ vouched: false, verdict: { kind: 'unknown-key' } });
+  });
+
+  test('what nobody signed is told', async () => {
+    const { bob } = await pair();
+    const certificate = await bob.client.keys.certificate('bob@b.test');
+    const armored = await encrypt({
+      message: await createMessage({ text: 'Content-Type: text/plain\r\n\r\nhi\r\n' }),
+      ...(certificate === undefined ? {} : { encryptionKeys: certificate }),
+      date: new Date(now),
+    });
+    const opened = await bob.client.open(pgpMime('From: alice@a.test\r\nSubject: hi\r\n', armored));
+    expect(opened).toMatchObject({
+      kind: 'opened',
+      from: 'alice@a.test',
+      vouched: false,
+      verdict: { kind: 'unsigned' },
+      protection: 'none',
+    });
+  });
+});
+
+test('what is not for the reader, altered or no sealed message is refused', async () => {
+  const { alice, bob } = await pair();
+  const signingKey = await alice.client.keys.signingKey('alice@a.test');
+  const sealed = Buffer.from(await sealedFor(alice, signingKey, 'alice@a.test'));
+  expect(await bob.client.open(sealed)).toMatchObject({ kind: 'refused' });
+  const forBob = Buffer.from(await sealedFor(bob, signingKey, 'alice@a.test')).toString('latin1');
+  const middle = Math.floor(forBob.length / 2);
+  const altered = forBob.slice(0, middle) + (forBob[middle] === 'A' ? 'B' : 'A') + forBob.slice(middle + 1);
+  expect(await bob.client.open(Buffer.from(altered, 'latin1'))).toMatchObject({ kind: 'refused' });
+  expect(await bob.client.open(Buffer.from('From: a@b.test\r\n\r\nhello\r\n'))).toMatchObject({
+    kind: 'refused',
+  });
+});
+
+test('a key that was replaced still opens what was sealed to it', async () => {
+  const { alice, bob } = await pair();
+  const signingKey = await alice.client.keys.signingKey('alice@a.test');
+  const sealed = await sealedFor(bob, signingKey, 'alice@a.test');
+  const old = (await bob.client.keys.list()).find(({ kind }) => kind === 'own');
+  await bob.client.keys.generate('bob@b.test', { noPassphrase: true }, { replace: true });
+  expect(await bob.client.open(sealed)).toMatchObject({ kind: 'opened', vouched: true });
+  await bob.client.keys.remove(old?.fingerprint ?? '');
+  expect(await bob.client.open(sealed)).toMatchObject({ kind: 'refused' });
+});
+
+function pgpMime(header: string, armored: string): Uint8Array {
+  return Buffer.from(
+    `${header}MIME-Version: 1.0\r\nContent-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b\r\n\r\n` +
+      '--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n' +
+      `--b\r\nContent-Type: application/octet-stream\r\n\r\n${armored.replace(/\r?\n/g, '\r\n')}\r\n--b--\r\n`,
+  );
+}

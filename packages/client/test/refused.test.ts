@@ -1,0 +1,228 @@
+import { readdir } from 'node:fs/promises';
+import { formatZone, makeRecord } from '@postern/protocol/dns';
+import { generateDomainKey } from '@postern/protocol/envelope';
+import { beforeEach, expect, test } from 'vitest';
+import type { ProblemCode, SendRequest } from '../src/index.ts';
+import { type Network, startNetwork } from './network.ts';
+import { introduce, message, type Person, person } from './people.ts';
+
+const now = Date.UTC(2026, 0, 1, 12, 34, 56);
+const toBob = message({ From: 'alice@a.test', To: 'bob@b.test' });
+
+let network: Network;
+let alice: Person;
+
+beforeEach(async () => {
+  network = await startNetwork({ now, mixesPerLayer: 1 });
+  alice = await person(network, 'alice@a.test', now);
+  await introduce(network, alice, await person(network, 'bob@b.test', now));
+});
+
+/** Sends, expects refusal for exactly these reasons, each with something to do, and that nothing has come of it anywhere. */
+async function expectRefused(
+  sent: Uint8Array,
+  codes: ProblemCode[],
+  request: SendRequest = {},
+): Promise<string> {
+  const outcome = await alice.client.send(sent, request);
+  const problems = outcome.kind === 'refused' ? outcome.problems : [];
+  expect(problems.map(({ code }) => code).sort()).toEqual([...codes].sort());
+  for (const { hint, message: text } of problems) {
+    expect(hint).toMatch(/^[A-Z].*\S$/);
+    expect(text).not.toBe('');
+  }
+  for (const directory of [alice.client.paths.outbox, alice.client.paths.sent]) {
+    expect(await readdir(directory).catch(() => [])).toEqual([]);
+  }
+  expect(network.packets()).toEqual([]);
+  return problems.map(({ message: text, hint }) => `${text}\n${hint}`).join('\n');
+}
+
+/** Pins another record for a domain. */
+async function pinned(domain: string, change: Partial<Parameters<typeof makeRecord>[0]>): Promise<void> {
+  const { certificate } = await generateDomainKey(domain, new Date(now - 3_600_000));
+  const record = {
+    domain,
+    certificate,
+    tls: 'require',
+    mix: true,
+    maxBytes: 1e6,
+    expires: now / 1000 + 86_400,
+  } as const;
+  await alice.client.domains.pin(formatZone(makeRecord({ ...record, ...change })), { replace: true });
+}
+
+test('as it stands the message would go', async () => {
+  expect(await alice.client.send(toBob)).toMatchObject({ kind: 'sent', submitted: 1 });
+});
+
+test('everything that is wrong is told at once', async () => {
+  network.consensus = {
+    ...network.consensus,
+    nodes: network.consensus.nodes.filter((node) => node.layer !== 2),
+  };
+  const text = await expectRefused(
+    message({ From: 'mallory@a.test', To: 'carol@c.test, bob@b.test, dave@c.test' }),
+    [
+      'not-own-mailbox',
+      'no-recipient-key',
+      'no-recipient-key',
+      'domain-not-pinned',
+      'domain-not-served',
+      'no-route',
+    ],
+  );
+  expect(text).toContain('carol@c.test');
+  expect(text).toContain('dave@c.test');
+  expect(text).toContain('postern keys import');
+  expect(text).toContain('postern domain pin');
+});
+
+test('a recipient without key', async () => {
+  const text = await expectRefused(message({ From: 'alice@a.test', To: 'bob@b.test, rob@b.test' }), [
+    'no-recipient-key',
+  ]);
+  expect(text).toContain('rob@b.test');
+});
+
+test('a recipient whose key has expired', async () => {
+  const { generateKey } = await import('openpgp');
+  const { publicKey } = await generateKey({
+    userIDs: [{ email: 'carol@b.test' }],
+    type: 'ecc',
+    curve: 'ed25519Legacy',
+    date: new Date(now - 1000),
+    keyExpirationTime: 86_400,
+  });
+  await alice.client.keys.import(Buffer.from(publicKey));
+  alice.clock.ms += 86_400_000;
+  network.consensus = shifted(86_400);
+  await expectRefused(message({ From: 'alice@a.test', To: 'carol@b.test' }), ['unusable-key']);
+});
+
+test('a domain that is not pinned', async () => {
+  await alice.client.domains.remove('b.test');
+  const text = await expectRefused(toBob, ['domain-not-pinned']);
+  expect(text).toContain('b.test');
+});
+
+test('a domain whose record has expired', async () => {
+  await pinned('b.test', { expires: now / 1000 + 3600 });
+  alice.clock.ms += 3_600_000;
+  network.consensus = shifted(3600);
+  await expectRefused(toBob, ['unusable-record']);
+});
+
+test('a domain that takes no mail through mixes, or not so much', async () => {
+  await pinned('b.test', { mix: false });
+  await expectRefused(toBob, ['domain-takes-no-mix']);
+  await pinned('b.test', { maxBytes: 1000 });
+  await expectRefused(message({ From: 'alice@a.test', To: 'bob@b.test' }, 'x'.repeat(1000)), ['too-large']);
+});
+
+test('a domain without gateway', async () => {
+  network.consensus = {
+    ...network.consensus,
+    nodes: network.consensus.nodes.filter((node) => node.layer > 0),
+  };
+  await expectRefused(toBob, ['domain-not-served']);
+});
+
+test('more than 25 MB', async () => {
+  const header = { From: 'alice@a.test', To: 'bob@b.test', Date: 'x', 'Message-ID': '<x@a.test>' };
+  const room = 25_000_000 - message(header, '').length;
+  const text = await expectRefused(message(header, 'x'.repeat(room + 1)), ['too-large']);
+  expect(text).toContain('25000001');
+});
+
+test('no consensus, an expired one, one that too few have signed: nothing goes without', async () => {
+  alice.clock.ms = network.consensus.validUntil * 1000;
+  const text = await expectRefused(toBob, ['no-consensus']);
+  expect(text).toMatch(/clock/);
+  const { client } = await person(network, 'alice@a.test', now, {
+    config: {
+      ...network.config('alice@a.test'),
+      directory: { ...network.config('').directory, urls: ['http://127.0.0.1:9'] },
+    },
+  });
+  const outcome = await client.send(toBob);
+  expect(outcome).toMatchObject({ kind: 'refused' });
+  expect(outcome.kind === 'refused' && outcome.problems).toContainEqual(
+    expect.objectContaining({ code: 'no-consensus', exitCode: 75 }),
+  );
+});
+
+test('a consensus that was seen fresh and is expired when the outbox is flushed: packets wait', async () => {
+  expect(await alice.client.send(toBob, { timeoutMs: 0 })).toMatchObject({ pending: 1 });
+  alice.clock.ms = network.consensus.validUntil * 1000;
+  expect(await alice.client.flush({ timeoutMs: 5000 })).toMatchObject({
+    submitted: 0,
+    pending: 1,
+    waiting: [{ reason: 'no-consensus', packets: 1 }],
+  });
+  expect(network.packets()).toEqual([]);
+});
+
+test('an author without key', async () => {
+  await expectRefused(message({ From: 'alice2@a.test', To: 'bob@b.test' }), ['no-own-key'], {
+    as: 'alice2@a.test',
+  });
+});
+
+test('constraints that leave no path', async () => {
+  const text = await expectRefused(toBob, ['no-route'], { constraints: { pinned: ['m2-0.test'] } });
+  expect(text).toMatch(/layer 1/);
+});
+
+test('a delay that outlasts the mixes’ keys', async () => {
+  await expectRefused(toBob, ['delay-too-long'], { meanDelayMs: 3_600_000 });
+});
+
+test.each<[string, Uint8Array, ProblemCode]>([
+  ['to no one', message({ From: 'alice@a.test' }), 'no-recipient'],
+  ['to what is no mailbox', message({ From: 'alice@a.test', To: 'bob' }), 'bad-recipient'],
+  ['to a quoted mailbox', message({ From: 'alice@a.test', To: '"bob smith"@b.test' }), 'bad-recipient'],
+  ['from two', message({ From: 'alice@a.test, bob@b.test', To: 'bob@b.test' }), 'bad-message'],
+  ['from no one', message({ To: 'bob@b.test' }), 'bad-message'],
+  ['without header', Buffer.from('hello\r\n'), 'bad-message'],
+  ['with a NUL', message({ From: 'alice@a.test', To: 'bob@b.test' }, 'a\0b'), 'bad-message'],
+  [
+    'with two subjects',
+    message({ From: 'alice@a.test', To: 'bob@b.test', Subject: 'a', subject: 'b' }),
+    'bad-message',
+  ],
+])('a message %s', async (_what, sent, code) => {
+  await expectRefused(sent, [code]);
+});
+
+test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
+  const wrong = network.consensus.nodes.map((node) =>
+    node.layer === 1 ? { ...node, tlsPin: 'ab'.repeat(32) } : node,
+  );
+  const right = network.consensus;
+  network.consensus = { ...right, nodes: wrong };
+  expect(await alice.client.send(toBob)).toMatchObject({
+    kind: 'sent',
+    submitted: 0,
+    pending: 1,
+    held: [{ reason: 'wrong-pin', packets: 1 }],
+  });
+  expect(network.packets()).toEqual([]);
+  expect(await alice.client.outbox.queued()).toHaveLength(1);
+  // The next epoch's consensus has the right one.
+  network.consensus = { ...right, ...shifted(3600), nodes: right.nodes };
+  alice.clock.ms += 3_600_000;
+  expect(await alice.client.flush()).toMatchObject({ submitted: 1, pending: 0 });
+});
+
+/** The consensus of a later epoch. */
+function shifted(seconds: number): Network['consensus'] {
+  const { consensus } = network;
+  return {
+    ...consensus,
+    epoch: consensus.epoch + seconds / consensus.epochSeconds,
+    validAfter: consensus.validAfter + seconds,
+    freshUntil: consensus.freshUntil + seconds,
+    validUntil: consensus.validUntil + seconds,
+  };
+}
