@@ -16,7 +16,7 @@ export interface Hit {
 
 export interface Searcher {
   /** Each fact that stands in `data` in any form, once for each form. */
-  search(data: Uint8Array): Hit[];
+  readonly search: (data: Uint8Array) => Hit[];
 }
 
 export interface SearcherOptions {

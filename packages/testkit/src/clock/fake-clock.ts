@@ -11,7 +11,7 @@ export interface FakeClockOptions {
   /** Milliseconds since 1970. */
   readonly startMs?: number;
   /** Lets what a wait has set off come to rest before the next wait ends. Default: a few turns of the event loop. */
-  settle?(): Promise<void>;
+  readonly settle?: () => Promise<void>;
 }
 
 /**

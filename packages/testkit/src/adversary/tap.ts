@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import type { Endpoint } from '@postern/runtime';
+
+/** Bytes that passed a tap. */
+export interface Chunk {
+  /** Milliseconds since 1970, by the tap's own clock. */
+  readonly atMs: number;
+  /** `in`: towards whoever listens behind the tap; `out`: back. */
+  readonly direction: 'in' | 'out';
+  readonly bytes: Uint8Array;
+}
+
+/** A connection through a tap, and everything that has passed on it so far, in order. */
+export interface TappedConnection {
+  /** Whose wire: the name of the tap. */
+  readonly name: string;
+  readonly chunks: readonly Chunk[];
+  readonly ended: boolean;
+}
+
+export interface Tap extends AsyncDisposable {
+  readonly name: string;
+  /** Where to connect instead of to the tapped server. */
+  readonly address: Endpoint;
+  readonly connections: readonly TappedConnection[];
+  /** Where the tapped server listens. Until it is known, and while it is not there, connections are refused. */
+  leadTo(server: Endpoint): void;
+}
+
+export interface TapOptions {
+  readonly name: string;
+  /** Called behind every chunk. */
+  readonly onChunk?: (connection: TappedConnection, chunk: Chunk) => void;
+  /** Keeps the bytes. Without, only `onChunk` sees them. */
+  readonly keep?: boolean;
+}
+
+interface Connection extends TappedConnection {
+  readonly chunks: Chunk[];
+  ended: boolean;
+}
+
+/** A wire-tap: a TCP proxy on loopback that passes every byte on as it is and keeps a copy. */
+export async function startTap({ name, onChunk, keep = true }: TapOptions): Promise<Tap> {
+  const connections: Connection[] = [];
+  const sockets = new Set<Socket>();
+  let target: Endpoint | undefined;
+
+  const pass = (connection: Connection, direction: Chunk['direction'], from: Socket, to: Socket): void => {
+    from.on('data', (bytes) => {
+      const chunk: Chunk = { atMs: Date.now(), direction, bytes: new Uint8Array(bytes as Buffer) };
+      if (keep) connection.chunks.push(chunk);
+      onChunk?.(connection, chunk);
+      if (!to.write(bytes)) from.pause();
+    });
+    to.on('drain', () => from.resume());
+    from.on('end', () => to.end());
+    // A reset is passed on as one; how the other end sees it is the same as without a tap.
+    from.on('close', (failed) => {
+      connection.ended = true;
+      sockets.delete(from);
+      if (failed) to.resetAndDestroy();
+      else to.destroySoon();
+    });
+    from.on('error', () => undefined);
+  };
+
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
+    if (target === undefined) {
+      near.destroy();
+      return;
+    }
+    const far = connect({ ...target, allowHalfOpen: true, noDelay: true });
+    const connection: Connection = { name, chunks: [], ended: false };
+    if (keep) connections.push(connection);
+    sockets.add(near).add(far);
+    pass(connection, 'in', near, far);
+    pass(connection, 'out', far, near);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a tap listens on TCP');
+
+  return {
+    name,
+    address: { host: '127.0.0.1', port: address.port },
+    connections,
+    leadTo(endpoint) {
+      target = endpoint;
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

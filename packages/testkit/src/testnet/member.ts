@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { type Endpoint, formatEndpoint, readControl } from '@postern/runtime';
+import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
+import { TestkitError } from '../errors.ts';
+import { lastLines, runProgram, type Supervised, startProcess } from '../supervise/process.ts';
+import { until } from '../until.ts';
+import type { NetworkProcess, ProcessRole } from './network-file.ts';
+
+/** A process of the network: made by its `init`, run by its `run`. */
+export interface Member extends AsyncDisposable {
+  readonly name: string;
+  readonly role: ProcessRole;
+  /** Everything of it lies below: configuration, data, log. */
+  readonly folder: string;
+  /** Where it listens itself. */
+  readonly listen: Endpoint;
+  /** Where others reach it. */
+  readonly reach: Endpoint;
+  readonly tap: Tap | undefined;
+  readonly process: Supervised;
+  readonly ready: Promise<void>;
+  /** Prometheus text of a node, over its control socket; an authority has none there. */
+  metrics(): Promise<string>;
+  status(): Promise<unknown>;
+  describe(): NetworkProcess;
+}
+
+export interface MemberOptions {
+  readonly name: string;
+  readonly role: ProcessRole;
+  readonly dir: string;
+  readonly port: number;
+  readonly restart: boolean;
+  /** A tap before it, which tells of every chunk. */
+  readonly tap: Pick<TapOptions, 'onChunk' | 'keep'> | undefined;
+  /** Arguments of `init` beside those for name, configuration, data folder and listener. */
+  readonly init: readonly string[];
+  /** Called with every start of the process. */
+  readonly onStart: () => void;
+}
+
+/** A member whose keys and configuration are there, and which does not run yet. */
+export interface Prepared {
+  readonly reach: Endpoint;
+  /** What `init` printed: an authority's key, a node's id. */
+  readonly printed: string;
+  start(): Promise<Member>;
+}
+
+export async function prepareMember(options: MemberOptions): Promise<Prepared> {
+  const { name, role, dir, port, init } = options;
+  const folder = join(dir, name);
+  const listen: Endpoint = { host: '127.0.0.1', port };
+  const tap = options.tap === undefined ? undefined : await startTap({ ...options.tap, name });
+  tap?.leadTo(listen);
+  const reach = tap?.address ?? listen;
+  const kind = role === 'authority' ? 'directory' : 'node';
+  const config = join(folder, `${kind}.toml`);
+  const own = ['--name', name, '--config', config, '--listen', formatEndpoint(listen)];
+  const place =
+    role === 'authority'
+      ? ['--data-dir', 'data']
+      : ['--dir', 'data', '--role', role, '--advertise', formatEndpoint(reach)];
+  const program = role === 'authority' ? 'postern-directory' : 'postern-node';
+  try {
+    const printed = await runProgram(program, ['init', ...own, ...place, ...init]);
+    return {
+      reach,
+      printed: printed.trim(),
+      start: () => startMember(options, { folder, listen, reach, tap, config }),
+    };
+  } catch (error) {
+    await tap?.[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface Place {
+  readonly folder: string;
+  readonly listen: Endpoint;
+  readonly reach: Endpoint;
+  readonly tap: Tap | undefined;
+  readonly config: string;
+}
+
+async function startMember(options: MemberOptions, place: Place): Promise<Member> {
+  const { name, role, restart, onStart } = options;
+  const { folder, listen, reach, tap, config } = place;
+  const process = await startProcess({
+    name,
+    program: role === 'authority' ? 'postern-directory' : 'postern-node',
+    args: ['run', '--config', config],
+    log: join(folder, 'log'),
+    restart,
+    onStart,
+  });
+  const socket = join(folder, 'data', 'control.sock');
+  const status = async (): Promise<unknown> => JSON.parse(await readControl(socket, '/status'));
+  return {
+    name,
+    role,
+    folder,
+    listen,
+    reach,
+    tap,
+    process,
+    status,
+    metrics: () => readControl(socket, '/metrics'),
+    ready: awaitReady(process, status),
+    describe: () => ({
+      name,
+      role,
+      pid: process.pid ?? 0,
+      smtp: role === 'authority' ? null : listen,
+      http: role === 'authority' ? `http://${formatEndpoint(listen)}` : null,
+      dataDir: join(folder, 'data'),
+      log: process.log,
+      config,
+      tap: tap?.address ?? null,
+    }),
+    async [Symbol.asyncDispose]() {
+      await process.stop();
+      await tap?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** An authority is ready when it answers, a node when the consensus lists it. */
+async function awaitReady(process: Supervised, status: () => Promise<unknown>): Promise<void> {
+  const working = async (): Promise<boolean> => {
+    const found = (await status().catch(() => undefined)) as
+      | { readonly roles?: unknown; readonly consensus?: { readonly listed?: boolean } | null }
+      | undefined;
+    return found !== undefined && (found.roles === undefined || found.consensus?.listed === true);
+  };
+  const over = new AbortController();
+  const ended = process.ended.then(async (end) => {
+    if (over.signal.aborted) return;
+    throw new TestkitError('not-ready', `${process.name} ended: ${end}\n${await lastLines(process)}`, {
+      hint: `Its log: ${process.log}`,
+    });
+  });
+  try {
+    await Promise.race([ended, until(working, { what: `${process.name} is ready`, signal: over.signal })]);
+  } finally {
+    over.abort();
+  }
+}

@@ -1,0 +1,182 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client } from '@postern/client';
+import { formatEndpoint } from '@postern/runtime';
+import type { Chunk, TappedConnection } from '../adversary/tap.ts';
+import { TestkitError } from '../errors.ts';
+import { clientOf, introduce, maildirPattern, type Person, peopleOf, settle } from '../people/person.ts';
+import { freePorts } from '../supervise/ports.ts';
+import { type Member, type MemberOptions, type Prepared, prepareMember } from './member.ts';
+import { type NetworkFile, writeNetworkFile } from './network-file.ts';
+import {
+  authorityName,
+  gatewayName,
+  mixNames,
+  planTestnet,
+  type TestnetOptions,
+  type TestnetPlan,
+} from './options.ts';
+
+/** A network of separate processes on loopback, and the people who use it. */
+export interface Testnet extends AsyncDisposable {
+  readonly dir: string;
+  readonly networkFile: string;
+  readonly members: readonly Member[];
+  readonly people: readonly Person[];
+  /** Throws when there is none of that name. */
+  member(name: string): Member;
+  person(mailbox: string): Person;
+  describe(): NetworkFile;
+  /** SIGTERM to every process, in the order in which packets flow; resolves when all have drained. */
+  close(): Promise<void>;
+}
+
+export interface TestnetEvents {
+  /** A step of the start, for a person who waits. */
+  readonly onStep?: (step: string) => void;
+  /** With `taps`: every chunk on every wire. */
+  readonly onTraffic?: (connection: TappedConnection, chunk: Chunk) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Starts it and writes `network.json` once every node is in the consensus and everybody knows everybody. Throws `TestkitError`; what
+ * was started by then is stopped.
+ */
+export async function startTestnet(options: TestnetOptions, events: TestnetEvents = {}): Promise<Testnet> {
+  const plan = planTestnet(options);
+  const { onStep = () => undefined } = events;
+  await useFolder(plan.dir);
+  await using started = new AsyncDisposableStack();
+  const networkFile = join(plan.dir, 'network.json');
+  const people = peopleOf(plan.dir, plan.domains);
+  const members: Member[] = [];
+  let complete: (() => void) | undefined;
+  const onStart = (): void => complete?.();
+
+  onStep('the directory authority');
+  const nodes = [...mixNames(plan), ...plan.domains.map(gatewayName)];
+  const [directoryPort = 0, ...ports] = await freePorts(1 + nodes.length);
+  const shared = { dir: plan.dir, restart: plan.restart, onStart, tap: tapOptions(plan, events) };
+  const directory = await prepareMember(
+    authorityOptions(plan, { ...shared, port: directoryPort }, nodes.length),
+  );
+  const trust = {
+    urls: [`http://${formatEndpoint(directory.reach)}`],
+    authorities: [directory.printed],
+    threshold: 1,
+  };
+  const start = async (prepared: Prepared): Promise<void> => {
+    events.signal?.throwIfAborted();
+    members.push(started.use(await prepared.start()));
+  };
+  await start(directory);
+
+  onStep(`keys for ${nodes.length} nodes and ${people.length} mailboxes`);
+  const clients = new Map(people.map((person): [string, Client] => [person.mailbox, clientOf(person)]));
+  const homes = Promise.all(
+    people.map((person) => settle(person, clients.get(person.mailbox) as Client, trust)),
+  );
+  homes.catch(() => undefined); // awaited below
+  const nodeInit = ['--directory-url', ...trust.urls, '--authority', ...trust.authorities];
+  await Promise.all(
+    nodes.map(async (name, at) => {
+      const common = { ...shared, name, port: ports[at] ?? 0 };
+      const domain = plan.domains.find((one) => gatewayName(one) === name);
+      const own = domain === undefined ? [] : gatewayInit(plan, domain, people);
+      const role = domain === undefined ? 'mix' : 'delivery';
+      await start(await prepareMember({ ...common, role, init: [...nodeInit, ...own] }));
+    }),
+  );
+
+  onStep('the first consensus');
+  await homes;
+  await Promise.all(members.map(({ ready }) => ready));
+  members.sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name, 'en', { numeric: true }));
+
+  onStep('everybody meets everybody');
+  const zonePaths = plan.domains.map((domain) => zonePath(plan, domain));
+  await introduce(clients, await Promise.all(zonePaths.map((path) => readFile(path, 'utf8'))));
+
+  const describe = (): NetworkFile => ({
+    version: 1,
+    processes: members.map((member) => member.describe()),
+    domains: plan.domains.map((domain) => ({
+      domain,
+      gateway: gatewayName(domain),
+      zone: zonePath(plan, domain),
+      mailboxes: people
+        .filter((person) => person.domain === domain)
+        .map(({ mailbox, password, maildir, home }) => ({ mailbox, password, maildir, home })),
+    })),
+    directory: trust,
+    client: { mailbox: people[0]?.mailbox ?? '', home: people[0]?.home ?? '' },
+  });
+  await writeNetworkFile(networkFile, describe());
+  // From here on a restart changes a pid. One write after the other: a later state never lies under an earlier one.
+  let writing = Promise.resolve();
+  complete = () => {
+    writing = writing.then(() => writeNetworkFile(networkFile, describe())).catch(() => undefined);
+  };
+
+  const running = started.move();
+  const close = async (): Promise<void> => {
+    complete = undefined;
+    await Promise.all(members.map(({ process }) => process.stop()));
+    await running.disposeAsync();
+    await writing;
+  };
+  return {
+    dir: plan.dir,
+    networkFile,
+    members,
+    people,
+    member: (name) => named(members, ({ name: own }) => own === name, name),
+    person: (mailbox) => named(people, (person) => person.mailbox === mailbox, mailbox),
+    describe,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function named<T>(all: readonly T[], is: (one: T) => boolean, name: string): T {
+  const found = all.find(is);
+  if (found === undefined) throw new TestkitError('wrong-use', `the network has no ${name}`);
+  return found;
+}
+
+async function useFolder(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  if ((await readdir(dir)).length > 0)
+    throw new TestkitError('folder-in-use', `${dir} is not empty`, {
+      hint: 'Name a folder that is empty or not there: nothing is replaced.',
+    });
+}
+
+type Shared = Pick<MemberOptions, 'dir' | 'restart' | 'onStart' | 'tap' | 'port'>;
+
+function authorityOptions(plan: TestnetPlan, shared: Shared, nodes: number): MemberOptions {
+  const init = ['--epoch', plan.epoch, '--mean-delay', plan.meanDelay, '--bootstrap-nodes', `${nodes}`];
+  return { ...shared, name: authorityName, role: 'authority', init };
+}
+
+function gatewayInit({ dir }: TestnetPlan, domain: string, people: readonly Person[]): string[] {
+  const locals = people.filter((person) => person.domain === domain).map(({ local }) => local);
+  return ['--domain', domain, '--maildir', maildirPattern(dir, domain), '--mailbox', ...locals];
+}
+
+function zonePath({ dir }: TestnetPlan, domain: string): string {
+  return join(dir, gatewayName(domain), 'data', `${domain}.zone`);
+}
+
+function tapOptions(
+  { taps, keepTraffic: keep }: TestnetPlan,
+  { onTraffic }: TestnetEvents,
+): MemberOptions['tap'] {
+  if (!taps) return undefined;
+  return onTraffic === undefined ? { keep } : { keep, onChunk: onTraffic };
+}
+
+function order({ role }: Member): number {
+  return ['authority', 'mix', 'delivery'].indexOf(role);
+}
