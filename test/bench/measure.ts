@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 export interface Timing {
   readonly n: number;
   readonly median: number;
+  readonly mean: number;
   readonly p95: number;
 }
 
@@ -41,5 +42,6 @@ export function machine(): string {
 function timing(times: readonly number[]): Timing {
   const sorted = [...times].sort((a, b) => a - b);
   const quantile = (q: number) => sorted[Math.floor(q * (sorted.length - 1))] ?? Number.NaN;
-  return { n: sorted.length, median: quantile(0.5), p95: quantile(0.95) };
+  const mean = sorted.reduce((sum, time) => sum + time, 0) / sorted.length;
+  return { n: sorted.length, median: quantile(0.5), mean, p95: quantile(0.95) };
 }

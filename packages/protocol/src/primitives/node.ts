@@ -17,6 +17,7 @@ import {
   verify,
 } from 'node:crypto';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
+import { concat } from '../codec/bytes.ts';
 import type { Aead, Provider } from './provider.ts';
 
 /*
@@ -35,7 +36,7 @@ export const provider: Provider = {
     const cipher = createCipheriv(gcmType(aead), createSecretKey(key), nonce, { authTagLength: tagBytes });
     const ciphertext = cipher.update(plaintext);
     cipher.final();
-    return plain(Buffer.concat([ciphertext, cipher.getAuthTag()]));
+    return concat(ciphertext, cipher.getAuthTag());
   },
   aeadOpen(aead, key, nonce, sealed) {
     if (sealed.length < tagBytes) return undefined;
