@@ -15,9 +15,12 @@ export interface Identity {
   readonly cert: string;
 }
 
-/** Makes an identity as a node does for itself: ECDSA on P-256, nobody's signature but its own. */
-export async function createIdentity(name: string): Promise<Identity> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+/** Makes an identity as a node does for itself: ECDSA on P-256, nobody's signature but its own. Or with RSA. */
+export async function createIdentity(
+  name: string,
+  kind: keyof typeof algorithms = 'P-256',
+): Promise<Identity> {
+  const algorithm = algorithms[kind];
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned(
     {
@@ -25,7 +28,7 @@ export async function createIdentity(name: string): Promise<Identity> {
       name: `CN=${name}`,
       notBefore: new Date('2026-01-01T00:00:00Z'),
       notAfter: new Date('2046-01-01T00:00:00Z'),
-      signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+      signingAlgorithm: { name: algorithm.name, hash: 'SHA-256' },
       keys,
     },
     webcrypto,
@@ -37,3 +40,13 @@ export async function createIdentity(name: string): Promise<Identity> {
     cert: certificate.toString('pem'),
   };
 }
+
+const algorithms = {
+  'P-256': { name: 'ECDSA', namedCurve: 'P-256' },
+  RSA: {
+    name: 'RSASSA-PKCS1-v1_5',
+    hash: 'SHA-256',
+    modulusLength: 2048,
+    publicExponent: Uint8Array.of(1, 0, 1),
+  },
+};

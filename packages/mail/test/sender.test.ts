@@ -18,6 +18,8 @@ import { identity, openInbox, text } from './inbox.ts';
 import { greeting, openPeer, taken } from './peer.ts';
 
 const pin = spkiPin(identity.cert);
+/** With an RSA key TLS 1.2 needs no curve that we do not offer. */
+const rsa = await createIdentity('mx.test', 'RSA');
 const hello = Buffer.from('Subject: x\r\n\r\nhello\r\n');
 
 function createSender(options: Partial<SmtpSenderOptions> = {}): SmtpSender {
@@ -109,7 +111,7 @@ describe('TLS', () => {
     expect(peer.heard).toEqual([['EHLO sender.test', 'STARTTLS', 'EHLO sender.test']]);
   });
 
-  test('a pin may be written in upper case; another certificate for the same key passes', async () => {
+  test('a pin may be written in upper case', async () => {
     await using inbox = await openInbox();
     await using sender = createSender();
     const peer = { ...to(inbox.port), tlsPin: pin.toUpperCase() };
@@ -121,8 +123,8 @@ describe('TLS', () => {
     ['STARTTLS refused', 'S: 220 x\n C: EHLO\n S: 250 STARTTLS\n C: STARTTLS\n S: 501 no\n END', {}],
     [
       'TLS 1.2',
-      'S: 220 x\n C: EHLO\n S: 250 STARTTLS\n C: STARTTLS\n S: 220 go\n TLS',
-      { maxVersion: 'TLSv1.2' },
+      'S: 220 x\n C: EHLO\n S: 250 STARTTLS\n C: STARTTLS\n S: 220 go\n TLS\n C: EHLO',
+      { ...rsa, maxVersion: 'TLSv1.2' },
     ],
     [
       'P-256 only',
@@ -132,7 +134,9 @@ describe('TLS', () => {
   ] as const)('%s: no TLS, and no mailbox in clear', async (_, script, tls) => {
     await using peer = await openPeer([script], { tls });
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'no-tls' });
+    const { cert = identity.cert } = tls as { cert?: string };
+    const result = await sender.send({ ...to(peer.port), tlsPin: spkiPin(cert) }, mail());
+    expect(result).toEqual({ kind: 'no-tls' });
     expect(peer.heard).toEqual([['EHLO sender.test', 'STARTTLS']]);
   });
 });

@@ -30,8 +30,9 @@ export interface Link {
 export interface Attempt {
   readonly result: Sent | Deferred | Refused;
   /**
-   * The connection is `ready` for the next message, is so after RSET (`refused`), broke before any of the data was
-   * sent, as one does that the peer closed while it was idle (`stale`), or is of no more use (`broken`).
+   * The connection is `ready` for the next message, or will be after RSET (`refused`); it broke before the end of the
+   * data, so that the peer has not taken the message (`stale`: as one does that the peer closed while it was idle); or
+   * it is of no more use (`broken`).
    */
   readonly connection: 'ready' | 'refused' | 'stale' | 'broken';
 }

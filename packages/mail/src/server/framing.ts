@@ -48,11 +48,6 @@ export class Framing extends SMTPStream {
     void this.#cut(chunk, next);
   }
 
-  /** At the end of the connection: a command without its CRLF was never sent. */
-  override _flushData(): void {
-    this.#line = empty;
-  }
-
   async #cut(chunk: Buffer, next: () => void): Promise<void> {
     let rest: Buffer | undefined = chunk;
     while (rest !== undefined && rest.length > 0 && !this.isClosed) {

@@ -4,7 +4,7 @@ export interface SmtpLimits {
   readonly greetingMs: number;
   /** From the connection to the end of the TLS handshake, in ms. */
   readonly tlsMs: number;
-  /** From the last reply to the end of the next command line, in ms. */
+  /** From the end of one command line, or the answer to a message, to the end of the next line, in ms. */
   readonly commandMs: number;
   /** From the 354 reply to the end of the data, in ms. */
   readonly dataMs: number;

@@ -76,6 +76,8 @@ class Listener extends Library {
     });
     this.#options = options;
     this.#limits = limits;
+    // Above maxConnections a client is told why; above this not even that.
+    this.server.maxConnections = 2 * limits.maxConnections;
     this.on('error', () => {}); // a client's connection that broke
   }
 

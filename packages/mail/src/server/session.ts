@@ -82,13 +82,9 @@ export class Session extends SMTPConnection {
       return;
     }
     this.#command.set(this.#limits.commandMs);
-    const resume = (): void => {
-      if (!this.#receiving()) this.#command.set(this.#limits.commandMs);
-      callback();
-    };
     const refusal = this.#refusal(line);
-    if (refusal === undefined) super._onCommand(line, resume);
-    else this.#refuse(refusal, resume);
+    if (refusal === undefined) super._onCommand(line, callback);
+    else this.#refuse(refusal, callback);
   }
 
   /** What never reaches smtp-server. */
