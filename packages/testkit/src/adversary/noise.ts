@@ -80,11 +80,8 @@ function isAlphanumeric(byte: number): boolean {
   return isLetter(byte) || (byte >= 0x30 && byte <= 0x39);
 }
 
+const otherBase64 = new Set(Buffer.from('+/=-_\r\n'));
+
 function isBase64(byte: number): boolean {
-  return (
-    isAlphanumeric(byte) ||
-    byte === 0x0a ||
-    byte === 0x0d ||
-    [...'+/=-_'].some((one) => one.charCodeAt(0) === byte)
-  );
+  return isAlphanumeric(byte) || otherBase64.has(byte);
 }

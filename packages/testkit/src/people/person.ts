@@ -123,7 +123,8 @@ export async function introduce(
 export async function readMaildir(maildir: string): Promise<{ path: string; bytes: Buffer }[]> {
   const found: { path: string; bytes: Buffer }[] = [];
   for (const folder of ['cur', 'new']) {
-    for (const name of (await readdir(join(maildir, folder)).catch(() => [])).sort()) {
+    const names: string[] = await readdir(join(maildir, folder)).catch(() => []);
+    for (const name of names.sort()) {
       const path = join(maildir, folder, name);
       found.push({ path, bytes: await readFile(path) });
     }
