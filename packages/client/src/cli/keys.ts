@@ -40,7 +40,8 @@ export function addKeys(program: Command, context: Context): void {
   );
 
   keys
-    .command('export <mailbox or fingerprint>')
+    .command('export')
+    .argument('<name>', 'mailbox or fingerprint')
     .description('print a certificate, armored')
     .option('--secret', 'print the secret key, protected as it is on disk')
     .action(async (name: string, _options, command: Command) =>
@@ -53,7 +54,8 @@ export function addKeys(program: Command, context: Context): void {
     .action(async (_options, command: Command) => list(command.optsWithGlobals(), context));
 
   keys
-    .command('remove <mailbox or fingerprint>')
+    .command('remove')
+    .argument('<name>', 'mailbox or fingerprint')
     .description('remove a certificate by its mailbox, or a secret key by its fingerprint')
     .action(async (name: string, _options, command: Command) =>
       remove(name, command.optsWithGlobals(), context),

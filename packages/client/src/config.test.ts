@@ -1,0 +1,115 @@
+import { writeFile } from 'node:fs/promises';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
+import { ed25519 } from '@postern/protocol/primitives';
+import { ConfigError } from '@postern/runtime';
+import { describe, expect, test } from 'vitest';
+import { formatClientConfig, parseClientConfig, readClientConfig } from './config.ts';
+import { pathsUnder, xdgPaths } from './paths.ts';
+
+const authority = formatAuthorityKey('authority.test', ed25519.generate().publicKey);
+const least = {
+  mailbox: 'alice@A.test',
+  directory: { urls: ['http://127.0.0.1:1'], authorities: [authority], threshold: 1 },
+};
+
+function mistakes(input: unknown): string[] {
+  try {
+    parseClientConfig(input, 'config.toml');
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.mistakes.map(({ path, message }) => `${path} ${message}`);
+  }
+}
+
+describe('configuration', () => {
+  test('what is not said has its default', () => {
+    expect(parseClientConfig(least)).toEqual({
+      ...least,
+      mailbox: 'alice@a.test',
+      ehlo: 'a.test',
+      route: { include: [], exclude: [] },
+      send: { timeoutMs: 300_000, expiryMs: 432_000_000, connections: 4, sentCopy: true },
+    });
+  });
+
+  test('what is said counts', () => {
+    const send = { timeout: '10s', expiry: '2d', connections: 2, mean_delay: '2s', sent_copy: false };
+    const config = parseClientConfig({
+      ...least,
+      ehlo: 'mail.a.test',
+      route: { exclude: ['m1.test'] },
+      send,
+    });
+    expect(config).toMatchObject({
+      ehlo: 'mail.a.test',
+      route: { include: [], exclude: ['m1.test'] },
+      send: { timeoutMs: 10_000, expiryMs: 172_800_000, connections: 2, meanDelayMs: 2000, sentCopy: false },
+    });
+  });
+
+  test('all mistakes are told at once, each with its place and what would be right', () => {
+    const told = mistakes({
+      mailbox: 'alice',
+      mailbx: 'alice@a.test',
+      directory: { urls: ['ftp://x'], authorities: ['nonsense'], threshold: 2 },
+      route: { excluded: [] },
+      send: { timeout: 5, connections: 99, mean_delay: '0s', expiry: '1s' },
+    });
+    const wanted = [
+      /^mailbox is no mailbox; write for example/,
+      /^mailbx is no known key/,
+      /^directory\.urls\.0 is no http or https URL/,
+      /^directory\.authorities\.0 is no authority key/,
+      /^route\.excluded is no known key/,
+      /^send\.timeout /,
+      /^send\.connections is at most 32/,
+      /^send\.mean_delay is more than 0/,
+      /^send\.expiry is from/,
+    ];
+    for (const pattern of wanted)
+      expect(
+        told.some((line) => pattern.test(line)),
+        `${pattern}\n${told.join('\n')}`,
+      ).toBe(true);
+    expect(mistakes({ ...least, directory: { ...least.directory, threshold: 2 } })).toEqual([
+      'directory.threshold is more than the 1 authorities listed',
+    ]);
+    expect(mistakes({})).toEqual([expect.stringMatching(/^mailbox/), expect.stringMatching(/^directory/)]);
+  });
+
+  test('what init writes can be read, its comments taken out too', async ({ onTestFinished }) => {
+    const { mkdtemp, rm } = await import('node:fs/promises');
+    const home = await mkdtemp('/tmp/postern-config-');
+    onTestFinished(() => rm(home, { recursive: true }));
+    const text = formatClientConfig({ mailbox: 'alice@a.test', ...least.directory });
+    const path = `${home}/config.toml`;
+    await writeFile(path, text);
+    const written = await readClientConfig(path);
+    expect(written).toEqual(parseClientConfig({ ...least, mailbox: 'alice@a.test' }));
+    // Every default that is shown as a comment is the default.
+    await writeFile(path, text.replace(/^# ([a-z_]+ = )/gm, '$1'));
+    expect(await readClientConfig(path)).toEqual({ ...written, send: { ...written.send, meanDelayMs: 200 } });
+    await expect(readClientConfig(`${home}/none.toml`)).rejects.toMatchObject({
+      code: 'no-config',
+      exitCode: 78,
+    });
+  });
+});
+
+describe('paths', () => {
+  test('follow the XDG variables, and their defaults where they are not set or not absolute', () => {
+    expect(xdgPaths({ XDG_CONFIG_HOME: '/c', XDG_STATE_HOME: 'relative' }, '/home/alice')).toEqual({
+      configFile: '/c/postern/config.toml',
+      keys: '/home/alice/.local/share/postern/keys',
+      domains: '/home/alice/.local/share/postern/domains',
+      consensus: '/home/alice/.local/state/postern/consensus',
+      outbox: '/home/alice/.local/state/postern/outbox',
+      sent: '/home/alice/.local/state/postern/sent',
+    });
+  });
+
+  test('or lie under one directory', () => {
+    expect(Object.values(pathsUnder('/x')).every((path) => path.startsWith('/x/'))).toBe(true);
+  });
+});

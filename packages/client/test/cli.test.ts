@@ -1,0 +1,346 @@
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { folder } from './folder.ts';
+import { type Network, startNetwork } from './network.ts';
+import { message } from './people.ts';
+import { postern, type Ran } from './terminal.ts';
+
+const now = Date.now();
+const toBob = message({
+  From: 'alice@a.test',
+  To: 'bob@b.test',
+  Subject: 'lunch',
+  'Message-ID': '<lunch@a.test>',
+  Date: 'x',
+});
+
+let network: Network;
+let home: string;
+let bobHome: string;
+
+/** A command of Alice's. */
+const alice = (args: string[], input?: string | Uint8Array): Promise<Ran> =>
+  postern(['--home', home, ...args], input);
+const bob = (args: string[], input?: string | Uint8Array): Promise<Ran> =>
+  postern([...args, '--home', bobHome], input);
+const json = (ran: Ran): Record<string, never> => {
+  expect(ran.stdout).toMatch(/^[^\n]+\n$/);
+  return JSON.parse(ran.stdout);
+};
+
+async function succeed(ran: Promise<Ran>): Promise<Ran> {
+  const result = await ran;
+  expect(result.code, result.stderr).toBe(0);
+  return result;
+}
+
+beforeEach(async () => {
+  network = await startNetwork({ now, mixesPerLayer: 2 });
+  home = await folder();
+  bobHome = await folder();
+  const where = ['--directory-url', network.url, '--authority', network.vkey];
+  await succeed(alice(['init', '--mailbox', 'alice@a.test', ...where]));
+  await succeed(bob(['init', '--mailbox', 'bob@b.test', ...where]));
+  await succeed(alice(['keys', 'generate', '--no-passphrase']));
+  await succeed(bob(['keys', 'generate', '--no-passphrase']));
+  await succeed(alice(['keys', 'import'], (await bob(['keys', 'export', 'bob@b.test'])).stdout));
+  await succeed(bob(['keys', 'import', '-'], (await alice(['keys', 'export', 'alice@a.test'])).stdout));
+  await succeed(alice(['domain', 'pin', '-'], network.zones.get('b.test')));
+});
+
+describe('from one to the other', () => {
+  test('send prints what became of it; open prints the message, and who signed on standard error', async () => {
+    const sent = await succeed(alice(['send', '--json'], toBob));
+    expect(json(sent)).toMatchObject({
+      messageId: '<lunch@a.test>',
+      submitted: 1,
+      pending: 0,
+      recipients: [
+        {
+          mailbox: 'bob@b.test',
+          packets: 1,
+          paths: [{ hops: expect.any(Array), delaysMs: expect.any(Array) }],
+        },
+      ],
+    });
+    const [sealed = new Uint8Array()] = (await network.deliver()).get('bob@b.test') ?? [];
+    const opened = await succeed(bob(['open'], sealed));
+    expect(opened.bytes).toEqual(Buffer.from(toBob));
+    expect(opened.stderr).toMatch(/signed by alice@a\.test on \d{4}-/);
+    expect(json(await bob(['open', '--json'], sealed))).toMatchObject({
+      kind: 'opened',
+      vouched: true,
+      from: 'alice@a.test',
+      messageBase64: Buffer.from(toBob).toString('base64'),
+      verdict: { kind: 'good' },
+    });
+  });
+
+  test('people read who gets how many packets by which path', async () => {
+    await writeFile(join(home, 'message.eml'), toBob);
+    const sent = await succeed(
+      alice([
+        'send',
+        join(home, 'message.eml'),
+        '--pin',
+        'm1-0.test,,m3-1.test',
+        '--exclude',
+        'm2-0.test',
+        '--mean-delay',
+        '0s',
+      ]),
+    );
+    expect(sent.stdout).toBe(
+      '<lunch@a.test>\nbob@b.test: 1 packet, by m1-0.test (0 ms) → m2-1.test (0 ms) → m3-1.test (0 ms)\n1 of 1 packet handed over\n',
+    );
+    expect(sent.stderr).toBe('');
+  });
+
+  test('a Maildir: what is new or everything, into files; nothing in it changes', async () => {
+    await succeed(alice(['send'], toBob));
+    await succeed(alice(['send'], message({ From: 'alice@a.test', To: 'bob@b.test' }, 'second\r\n')));
+    const sealed = (await network.deliver()).get('bob@b.test') ?? [];
+    const maildir = await folder();
+    for (const name of ['cur', 'new', 'tmp']) await mkdir(join(maildir, name));
+    await writeFile(join(maildir, 'new', '1.M1.host'), sealed[0] ?? '');
+    await writeFile(join(maildir, 'cur', '0.M0.host:2,S'), sealed[1] ?? '');
+    await writeFile(join(maildir, 'new', '2.M2.host'), 'From: x@y.test\r\n\r\nplain\r\n');
+    const before = await readdir(maildir, { recursive: true });
+    const output = join(await folder(), 'mail');
+    const fresh = await bob(['open', '--json', '--maildir', maildir, '--output', output]);
+    expect(fresh.code).toBe(65);
+    expect(JSON.parse(fresh.stdout)).toMatchObject([
+      { name: '1.M1.host', kind: 'opened', vouched: true, file: join(output, '1.M1.host.eml') },
+      { name: '2.M2.host', kind: 'refused', reason: 'not-encrypted' },
+    ]);
+    expect((await stat(join(output, '1.M1.host.eml'))).mode & 0o777).toBe(0o600);
+    const everything = await bob(['open', '--json', '--all', '--maildir', maildir, '--output', output]);
+    expect(JSON.parse(everything.stdout)).toHaveLength(3);
+    expect((await readdir(output)).sort()).toEqual(['0.M0.host.eml', '1.M1.host.1.eml', '1.M1.host.eml']);
+    expect(await readdir(maildir, { recursive: true })).toEqual(before);
+  });
+
+  test('without a way to the first mix packets stay, outbox lists them, flush goes on, discard gives up', async () => {
+    for (const mix of network.mixes) mix.answer = () => 'defer';
+    const sent = await alice(['send', '--json', '--timeout', '0s'], toBob);
+    expect(sent.code).toBe(75);
+    expect(sent.stderr).toContain('postern flush');
+    const { id } = json(sent);
+    expect(JSON.parse((await succeed(alice(['outbox', '--json']))).stdout)).toMatchObject([
+      { id, packets: 1 },
+    ]);
+    for (const mix of network.mixes) mix.answer = () => 'refuse';
+    const refused = await alice(['flush', '--timeout', '1s']);
+    expect(refused.code).toBe(69);
+    expect(refused.stderr).toMatch(/m1-\d\.test refuses/);
+    for (const mix of network.mixes) mix.answer = () => 'accept';
+    expect(json(await succeed(alice(['flush', '--json'])))).toMatchObject({ submitted: 1, pending: 0 });
+    expect((await succeed(alice(['outbox']))).stdout).toBe('The outbox is empty.\n');
+    const { id: second } = json(await alice(['send', '--json', '--timeout', '0s'], toBob));
+    await succeed(alice(['outbox', '--discard', second]));
+    expect((await succeed(alice(['flush']))).stdout).toBe('The outbox is empty.\n');
+    expect((await alice(['outbox', '--discard', second])).code).toBe(64);
+  });
+});
+
+describe('refusals', () => {
+  test('every problem is told with what to do, and nothing is kept', async () => {
+    const sent = await alice(
+      ['send', '--json'],
+      message({ From: 'alice@a.test', To: 'rob@b.test, carol@c.test' }),
+    );
+    expect(sent.code).toBe(65);
+    for (const text of [
+      'no key of rob@b.test',
+      'no key of carol@c.test',
+      'domain c.test',
+      'postern keys import FILE',
+      'nothing was sent',
+    ])
+      expect(sent.stderr).toContain(text);
+    expect(json(sent)).toMatchObject({ error: { code: 'refused', problems: [{}, {}, {}, {}] } });
+    expect((await alice(['outbox'])).stdout).toBe('The outbox is empty.\n');
+    expect(await readdir(join(home, 'state', 'sent')).catch(() => [])).toEqual([]);
+  });
+
+  test('a consensus that has expired: fail closed, and say so', async () => {
+    const { consensus } = network;
+    const epoch = consensus.epoch - 4;
+    const validAfter = epoch * consensus.epochSeconds;
+    network.consensus = {
+      ...consensus,
+      epoch,
+      validAfter,
+      freshUntil: validAfter + 3600,
+      validUntil: validAfter + 7200,
+    };
+    const sent = await alice(['send'], toBob);
+    expect(sent.code).toBe(75);
+    expect(sent.stderr).toMatch(/clock/);
+    expect((await alice(['route'])).code).toBe(75);
+    expect(network.packets()).toEqual([]);
+  });
+
+  test('no configuration, an unknown key in it, and one that is there already', async () => {
+    const empty = await folder();
+    const none = await postern(['--home', empty, 'send'], toBob);
+    expect(none.code).toBe(78);
+    expect(none.stderr).toContain('postern init --mailbox');
+    const path = join(home, 'config', 'config.toml');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const again = await alice([
+      'init',
+      '--mailbox',
+      'x@a.test',
+      '--directory-url',
+      network.url,
+      '--authority',
+      network.vkey,
+    ]);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain(path);
+    await writeFile(path, `colour = "blue"\n${await readFile(path, 'utf8')}`);
+    const unknown = await alice(['send', '--json'], toBob);
+    expect(unknown.code).toBe(78);
+    expect(unknown.stderr).toContain('colour: is no known key');
+    expect(json(unknown)).toMatchObject({ error: { message: expect.stringContaining('colour') } });
+  });
+
+  test('wrong use: 64, with the usage', async () => {
+    for (const args of [
+      ['sned'],
+      ['send', '--timeout', 'soon'],
+      ['keys', 'export'],
+      ['open', 'x', '--maildir', 'y'],
+      ['open', '--all'],
+    ]) {
+      expect((await alice(args)).code, args.join(' ')).toBe(64);
+    }
+  });
+
+  test('an unvouched message is printed with a warning, and 1', async () => {
+    await succeed(alice(['send'], toBob));
+    const [sealed = new Uint8Array()] = (await network.deliver()).get('bob@b.test') ?? [];
+    await succeed(bob(['keys', 'remove', 'alice@a.test']));
+    const opened = await bob(['open'], sealed);
+    expect(opened.code).toBe(1);
+    expect(opened.bytes).toEqual(Buffer.from(toBob));
+    expect(opened.stderr).toMatch(/WARNING.*not here/);
+    expect((await alice(['open'], sealed)).code).toBe(65);
+  });
+});
+
+describe('keys and domains', () => {
+  test('list shows whose they are', async () => {
+    expect((await succeed(alice(['keys', 'list']))).stdout).toMatch(
+      /^own +alice@a\.test +[0-9A-F]{40} +no passphrase\npinned +bob@b\.test +[0-9A-F]{40}\n$/,
+    );
+    expect(JSON.parse((await succeed(alice(['keys', 'list', '--json']))).stdout)).toMatchObject([
+      { kind: 'own', mailbox: 'alice@a.test', protected: false, expires: null },
+      { kind: 'pinned', mailbox: 'bob@b.test' },
+    ]);
+  });
+
+  test('another key for someone pinned is refused loudly', async () => {
+    const other = await folder();
+    await succeed(postern(['--home', other, 'keys', 'generate', 'bob@b.test', '--no-passphrase']));
+    const theirs = (await postern(['--home', other, 'keys', 'export', 'bob@b.test'])).stdout;
+    const refused = await alice(['keys', 'import'], theirs);
+    expect(refused.code).toBe(65);
+    expect(refused.stderr).toMatch(/ANOTHER KEY IS PINNED for bob@b\.test.*\n.*--replace/);
+    await succeed(alice(['keys', 'import', '--replace'], theirs));
+  });
+
+  test('another record for a domain pinned is refused loudly', async () => {
+    const other = await startNetwork({ now, mixesPerLayer: 1 });
+    const zone = other.zones.get('b.test') ?? '';
+    const refused = await alice(['domain', 'pin', '-'], zone);
+    expect(refused.code).toBe(65);
+    expect(refused.stderr).toMatch(/ANOTHER KEY IS PINNED for b\.test/);
+    expect((await alice(['domain', 'show', 'b.test'])).stdout).toBe(network.zones.get('b.test'));
+    await succeed(alice(['domain', 'pin', '-', '--replace'], zone));
+    expect((await alice(['domain', 'show', 'b.test'])).stdout).toBe(zone);
+    expect(JSON.parse((await alice(['domain', 'list', '--json'])).stdout)).toMatchObject([
+      { domain: 'b.test', mix: true },
+    ]);
+    expect((await alice(['domain', 'list'])).stdout).toMatch(/^b\.test +[0-9a-f]{40} +until \d{4}-/);
+    await succeed(alice(['domain', 'remove', 'b.test']));
+    expect((await alice(['domain', 'list'])).stdout).toBe('No domain is pinned.\n');
+    expect((await alice(['domain', 'show', 'b.test'])).code).toBe(64);
+    expect((await alice(['domain', 'pin', '-'], 'nonsense')).code).toBe(65);
+  });
+
+  test('a passphrase comes from a file that others cannot read, and never from nowhere', async () => {
+    const file = join(home, 'passphrase');
+    await writeFile(file, 'hunter2\n', { mode: 0o644 });
+    expect((await alice(['keys', 'generate', '--replace', '--passphrase-file', file])).code).toBe(77);
+    await chmod(file, 0o600);
+    await succeed(alice(['keys', 'generate', '--replace', '--passphrase-file', file]));
+    expect(
+      (await alice(['keys', 'generate', '--replace', '--passphrase-file', file, '--no-passphrase'])).code,
+    ).toBe(64);
+    await succeed(alice(['send', '--passphrase-file', file], toBob));
+    await writeFile(file, 'hunter3\n');
+    const wrong = await alice(['send', '--passphrase-file', file], toBob);
+    expect(wrong.code).toBe(77);
+    expect((await alice(['outbox'])).stdout).toBe('The outbox is empty.\n');
+  });
+
+  test('a secret key is printed only when asked for', async () => {
+    expect((await alice(['keys', 'export', 'alice@a.test'])).stdout).not.toContain('PRIVATE');
+    expect((await alice(['keys', 'export', '--secret', 'alice@a.test'])).stdout).toContain('PRIVATE');
+  });
+});
+
+describe('route', () => {
+  test('shows each layer with its probabilities, and with --explain who is left out', async () => {
+    const shown = await succeed(
+      alice(['route', '--explain', '--exclude', 'm2-0.test', '--exclude', 'mx.test']),
+    );
+    expect(shown.stdout).toContain('Layer 1\n  m1-');
+    expect(shown.stdout).toMatch(/m2-0\.test +0 % +excluded/);
+    expect(shown.stdout).toContain('4 possible paths');
+    expect(shown.stdout).toContain('600 ms of delay');
+    expect(shown.stderr).toContain('no node of the consensus is called mx.test');
+    expect(json(await succeed(alice(['route', '--json'])))).toMatchObject({
+      paths: 8,
+      expectedLatencyMs: 600,
+      layers: [{}, {}, {}],
+    });
+  });
+
+  test('no path: 65 and why', async () => {
+    const shown = await alice(['route', '--pin', 'm2-0.test']);
+    expect(shown.code).toBe(65);
+    expect(shown.stderr).toContain('the mix pinned for layer 1 is not in that layer');
+  });
+});
+
+test('each command has --help', async () => {
+  const commands = [
+    [],
+    ['init'],
+    ['keys'],
+    ['keys', 'generate'],
+    ['keys', 'import'],
+    ['keys', 'export'],
+    ['keys', 'list'],
+    ['keys', 'remove'],
+    ['domain'],
+    ['domain', 'pin'],
+    ['domain', 'list'],
+    ['domain', 'show'],
+    ['domain', 'remove'],
+    ['route'],
+    ['send'],
+    ['flush'],
+    ['outbox'],
+    ['open'],
+  ];
+  for (const command of commands) {
+    const { code, stdout } = await postern([...command, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Usage: postern/);
+  }
+});
