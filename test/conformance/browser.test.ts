@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 test('with the browser condition, packets are built and peeled without any Node module', () => {
-  const program = join(import.meta.dirname, 'browser.ts');
+  const program = fileURLToPath(new URL('./browser.ts', import.meta.url));
   const conditions = ['--conditions=browser', '--conditions=@postern/source'];
   const printed = execFileSync(process.execPath, [...conditions, program], { encoding: 'utf8' });
   expect(JSON.parse(printed)).toEqual({

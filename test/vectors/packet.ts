@@ -36,12 +36,12 @@ const how =
   'Byte strings are lower-case hexadecimal; docs/spec/packet.md defines every field, test/vectors/format.ts their names.';
 
 /** The least geometry that section 3 allows for three hops. */
-export function least(suite: number): Network {
+function least(suite: number): Network {
   return { suite, hops: 3, routingBytes: 307, packetBytes: packetBytes(3, 64), epoch: 0x01020304 };
 }
 
 /** With routing blocks of 307. */
-export function packetBytes(hops: number, payloadBytes: number): number {
+function packetBytes(hops: number, payloadBytes: number): number {
   return 6 + hops * (1120 + 307 + 16) + 16 + payloadBytes;
 }
 
@@ -90,7 +90,7 @@ function reply(name: string, network: Network): ReplyVector {
   };
 }
 
-export function makePath({ hops }: Network, random: { bytes(length: number): Bytes }): VectorHop[] {
+function makePath({ hops }: Network, random: { bytes(length: number): Bytes }): VectorHop[] {
   return Array.from({ length: hops }, (_, i) => {
     const seed = random.bytes(32);
     return {

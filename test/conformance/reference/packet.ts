@@ -55,11 +55,7 @@ export function info(network: Network, layer: number, nodeId: Bytes): Bytes {
 }
 
 // spec packet 7
-export function buildHeader(
-  network: Network,
-  path: readonly Hop[],
-  lastBlock: (delayMs: number) => Bytes,
-): Built {
+function buildHeader(network: Network, path: readonly Hop[], lastBlock: (delayMs: number) => Bytes): Built {
   let inner: Bytes = new Uint8Array(0);
   const bodyKeys: Bytes[] = [];
   for (let i = network.hops; i >= 1; i--) {

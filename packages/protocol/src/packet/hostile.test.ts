@@ -151,12 +151,24 @@ describe('noise', () => {
     expect(peel(small, key, new Uint8Array(small.packetBytes).fill(value)).kind).toBe('refused');
   });
 
-  test('a view into a larger buffer, or a Buffer, is as good as an array', () => {
+  test('a view into a larger buffer, or a Buffer, is as good as an array, and is not written to', () => {
     const packet = buildPacket(small, path.epoch, path.hops, { domain: 'b.test' }, new Uint8Array(256));
     const larger = new Uint8Array(packet.length + 20).fill(1);
     larger.set(packet, 7);
-    const view = larger.subarray(7, 7 + packet.length);
-    expect(walk(small, path, view).at(-1)?.kind).toBe('exit');
-    expect(walk(small, path, Buffer.from(packet)).at(-1)?.kind).toBe('exit');
+    const buffer = Buffer.from(packet);
+    for (const view of [larger.subarray(7, 7 + packet.length), buffer]) {
+      const last = walk(small, path, view).at(-1);
+      expect(last?.kind).toBe('exit');
+      expect(Buffer.compare(view, packet)).toBe(0);
+    }
+  });
+
+  test('what is made of a Buffer is a copy', () => {
+    const unit = Buffer.concat([Buffer.of(0x81), systemRandom.bytes(small.packetBytes - 1)]);
+    const decoded = decodeUnit(small, unit);
+    if (decoded.kind !== 'envelope') throw new Error('no envelope');
+    const before = decoded.envelope.join();
+    unit.fill(0);
+    expect(decoded.envelope.join()).toBe(before);
   });
 });

@@ -47,7 +47,7 @@ function subkey(key: Uint8Array, index: number): Uint8Array {
 }
 
 function xor(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const result = a.slice();
-  for (let i = 0; i < result.length; i++) result[i] = (result[i] ?? 0) ^ (b[i] ?? 0);
+  const result = new Uint8Array(a.length);
+  for (let i = 0; i < result.length; i++) result[i] = (a[i] ?? 0) ^ (b[i] ?? 0);
   return result;
 }
