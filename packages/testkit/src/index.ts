@@ -7,6 +7,8 @@ export { type Chunk, startTap, type Tap, type TapOptions, type TappedConnection 
 export { SeededRandom } from './chance/seeded-random.ts';
 export { FakeClock, type FakeClockOptions } from './clock/fake-clock.ts';
 export { TestkitError, type TestkitErrorCode } from './errors.ts';
+export type { NodeHost } from './network/node-host.ts';
+export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';
 export { clientOf, type Person, readMaildir } from './people/person.ts';
 export type { Supervised } from './supervise/process.ts';
 export type { Member } from './testnet/member.ts';

@@ -24,7 +24,7 @@ export class FakeClock implements Clock {
   #waiters: Waiter[] = [];
   #begun = 0;
 
-  constructor({ startMs = Date.UTC(2026, 0, 15, 12), settle = fewTurns }: FakeClockOptions = {}) {
+  constructor({ startMs = Date.UTC(2032, 0, 15, 12), settle = fewTurns }: FakeClockOptions = {}) {
     this.#now = startMs;
     this.#settle = settle;
   }
