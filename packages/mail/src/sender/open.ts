@@ -5,6 +5,7 @@ import { keyExchange } from '../tls.ts';
 import { type Link, linkOf } from './connection.ts';
 import { pinOf } from './pin.ts';
 import { connectFailure, deferred, type LibraryError, type SendResult } from './result.ts';
+import { stuffBySearch } from './stuffing.ts';
 
 /** A mail server, and the key by which it is known. */
 export interface SmtpPeer {
@@ -87,6 +88,7 @@ function open(connection: SMTPConnection, { connectMs, signal }: OpenOptions): P
     resolve(deferred(reason));
     connection.close();
   };
+  stuffBySearch(connection);
   const abort = (): void => giveUp('aborted');
   if (signal?.aborted) abort();
   const timer = setTimeout(() => giveUp('timeout'), connectMs);
