@@ -136,6 +136,7 @@ describe('after a restart', () => {
     await register(before, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
     const { text, digest } = await consensusOf(before, bench.clock.now());
     await register(before, bench.clock.now(), 'mix4.test');
+    expect(await before.metrics()).toContain('postern_directory_consensus_total{outcome="failed"} 0');
     await before.close();
 
     const after = await bench.run();
@@ -150,6 +151,20 @@ describe('after a restart', () => {
     expect(next.consensus.nodes.map(({ name }) => name).sort()).toEqual(
       [1, 2, 3, 4, 5].map((n) => `mix${n}.test`),
     );
+  });
+
+  test('goes on from the newest of many', async () => {
+    const before = await bench.run();
+    await register(before, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    for (const next of [epoch + 1, epoch + 2]) {
+      bench.clock.moveTo(next * hour);
+      await issued(before, next);
+    }
+    const { text } = await consensusOf(before, bench.clock.now());
+    await before.close();
+    const after = await bench.run();
+    expect(await get(after, '/v1/consensus')).toMatchObject({ status: 200, text });
+    expect(after.status().consensus?.epoch).toBe(epoch + 2);
   });
 
   test('makes up for the epoch that began meanwhile', async () => {
@@ -210,6 +225,7 @@ describe('the data directory', () => {
     ],
     ['under another name', 'wrong-key', { name: 'authority2.test' }, async (): Promise<void> => {}],
     ['with another epoch length', 'wrong-epoch', { epoch: '30m' }, async (): Promise<void> => {}],
+    ['with almost the same epoch length', 'wrong-epoch', { epoch: '3601s' }, async (): Promise<void> => {}],
   ])('%s stops the authority: %s', async (_, code, change, harm) => {
     const authority = await bench.run();
     await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');

@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { epochSeconds } from '../testing/clock.ts';
@@ -84,6 +84,24 @@ describe('refuses', () => {
       one.status === 'rejected' ? [(one.reason as { code: string }).code] : [],
     );
     expect(codes).toContain('fork');
+  });
+
+  test('a second document for an epoch instead of falling back on the first', async () => {
+    const server = await library.serving(text(documentOf(epoch)));
+    const client = library.client([server.url]);
+    await client.current();
+    library.clock.moveTo((epoch + 1) * hour);
+    server.answer = text(documentOf(epoch, { meanDelayMs: 300 }));
+    await expect(client.current()).rejects.toMatchObject({ code: 'fork' });
+  });
+
+  test('an older document than the one cached, when it ended between caching and remembering', async () => {
+    const server = await library.serving(text(documentOf(epoch - 1)));
+    await library.client([server.url]).current();
+    await writeFile(join(library.folder, 'cache', 'consensus'), documentOf(epoch));
+    server.answer = text(documentOf(epoch));
+    await library.client([server.url]).refresh();
+    expect(await readFile(join(library.folder, 'cache', 'seen'), 'utf8')).toMatch(new RegExp(`^${epoch} `));
   });
 
   test('a damaged memory, rather than forget what it has seen', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeHex } from '../codec/hex.ts';
@@ -7,6 +8,7 @@ import { type Consensus, type Descriptor, maxConsensusLength } from './documents
 import { agenda, epoch, epochSeconds, gateway, mix, now, seeded } from './sample.ts';
 import { keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
 import { nodeId } from './schema.ts';
+import { compareText } from './shape.ts';
 import { tabulate } from './tabulate.ts';
 
 const idOf = ({ identityKey }: Descriptor): string => nodeId(identityKey);
@@ -181,6 +183,14 @@ describe('layers', () => {
     expect(nodes).toMatchObject([{ layer: 0, roles: ['delivery'] }]);
   });
 
+  test('are even beside a large family, whatever the lots', () => {
+    for (let round = 0; round < 20; round++) {
+      const shared = seeded(`round ${round}`).bytes(32);
+      const many = mixes(12, (index) => ({ family: index < 4 ? 'op' : '' }));
+      expect(layerSizes(tabulate(many, { ...agenda, shared }))).toEqual([4, 4, 4]);
+    }
+  });
+
   const families = fc.array(fc.constantFrom('', '', 'a', 'b', 'c', 'd'), { minLength: 1, maxLength: 24 });
   test('hold each family in one layer, and differ by no more than the largest family', () => {
     fc.assert(
@@ -202,6 +212,52 @@ describe('layers', () => {
       }),
     );
   });
+});
+
+/** Spec consensus 8.3 and 8.4, written down a second time and slowly. */
+function dealtByTheBook(
+  names: readonly string[],
+  familyOf: (name: string) => string,
+  shared: Uint8Array,
+): Map<string, number> {
+  const lot = (purpose: string, value: Uint8Array): string =>
+    createHash('sha256').update(`postern.${purpose}/v1\n`).update(shared).update(value).digest('hex');
+  const lots = new Map(names.map((name) => [name, lot('node-lot', Buffer.from(idOf(mix(name)), 'hex'))]));
+  const lowest = (hand: readonly string[]): string =>
+    hand.map((name) => lots.get(name) ?? '').toSorted(compareText)[0] ?? '';
+  const hands = names.filter((name) => familyOf(name) === '').map((name) => [name]);
+  for (const family of new Set(names.map(familyOf).filter((one) => one !== '')))
+    hands.push(names.filter((name) => familyOf(name) === family));
+  hands.sort((a, b) => (a.length === b.length ? compareText(lowest(a), lowest(b)) : b.length - a.length));
+  const layers = [1, 2, 3].map((layer) => ({ layer, lot: lot('layer-lot', Uint8Array.of(layer)), size: 0 }));
+  const dealt = new Map<string, number>();
+  for (const hand of hands) {
+    layers.sort((a, b) => (a.size === b.size ? compareText(a.lot, b.lot) : a.size - b.size));
+    const [next] = layers;
+    if (next === undefined) break;
+    next.size += hand.length;
+    for (const name of hand) dealt.set(name, next.layer);
+  }
+  return dealt;
+}
+
+test('layers are dealt as the spec says, by a second implementation', () => {
+  const families = fc.array(fc.constantFrom('', '', 'a', 'b'), { minLength: 1, maxLength: 15 });
+  fc.assert(
+    fc.property(families, fc.uint8Array({ minLength: 32, maxLength: 32 }), (family, shared) => {
+      const many = mixes(family.length, (index) => ({ family: family[index] ?? '' }));
+      const familyOf = (name: string): string => many.find((one) => one.name === name)?.family ?? '';
+      const { nodes } = tabulate(many, { ...agenda, shared });
+      const expected = dealtByTheBook(
+        many.map(({ name }) => name),
+        familyOf,
+        shared,
+      );
+      expect(new Map(nodes.map(({ name, layer }) => [name, layer]))).toEqual(
+        new Map(nodes.map(({ name }) => [name, expected.get(name)])),
+      );
+    }),
+  );
 });
 
 test('an agenda out of range throws', () => {
