@@ -1,0 +1,58 @@
+import { rm } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { SeededRandom, until } from '@postern/testkit';
+import { expect, onTestFailed, test } from 'vitest';
+import { countFiles, inSpools, tally } from './arrivals.ts';
+import { killMixes } from './killer.ts';
+import { spawnTestnet } from './network.ts';
+import { sendAll } from './send.ts';
+import { parcels } from './traffic.ts';
+
+const messages = Number(process.env.POSTERN_FAULT_MESSAGES ?? 60);
+const killEveryMs = 2_000;
+/** Far more than any machine needs: what has not come by then does not come. */
+const deadlineMs = 120_000 + messages * 6_000;
+
+test(`${messages} messages arrive once each, byte for byte, while mixes are killed`, async () => {
+  const random = new SeededRandom('killed mixes');
+  await using testnet = await spawnTestnet();
+  onTestFailed(() => process.stdout.write(`what was there lies in ${testnet.dir}\n`));
+
+  const traffic = parcels(messages, testnet.people, random);
+  const began = performance.now();
+  const signal = AbortSignal.timeout(deadlineMs);
+  await using killer = killMixes({ read: testnet.read, random: random.fork('kills'), everyMs: killEveryMs });
+  const { packets, remarks } = await sendAll(traffic, random, signal);
+  const all = async (): Promise<boolean> => (await countFiles(testnet.people)) >= messages;
+  const late = await until(all, { what: 'every message has arrived', signal, deadlineMs }).catch(String);
+  const seconds = (performance.now() - began) / 1_000;
+  await killer.stop();
+
+  // Late copies are still somewhere, if there are any.
+  const empty = async (): Promise<boolean> => (await inSpools(await testnet.read()).catch(() => 1)) === 0;
+  const left = await until(empty, { what: 'every spool is empty', deadlineMs: 120_000 }).catch(String);
+  const { delivered, duplicates, lost, wrong } = await tally(traffic, testnet.people, random);
+  const ended = await testnet.stop();
+
+  const [cpu] = cpus();
+  const how = [
+    `${cpus().length} × ${cpu?.model.trim()}, Node ${process.version}`,
+    `${seconds.toFixed(0)} s`,
+    `${killer.kills} kills`,
+    `${packets} packets`,
+  ].join(', ');
+  process.stdout.write(
+    `sent ${messages}, delivered ${delivered}, duplicates ${duplicates}, lost ${lost} (${how})\n`,
+  );
+  expect({ delivered, duplicates, lost, wrong, late, left, ended }, remarks.join('\n')).toEqual({
+    delivered: messages,
+    duplicates: 0,
+    lost: 0,
+    wrong: [],
+    late: true,
+    left: true,
+    ended: 'exit 0',
+  });
+  expect(killer.kills).toBeGreaterThanOrEqual(Math.floor(seconds / 2.5));
+  await rm(testnet.dir, { recursive: true });
+});
