@@ -1,0 +1,116 @@
+import { ConfigError } from '@postern/runtime';
+import { describe, expect, test } from 'vitest';
+import { parseNodeConfig } from './config.ts';
+
+const mix = {
+  name: 'mix1.test',
+  roles: ['mix'],
+  data_dir: '/var/lib/postern',
+  smtp: { listen: '0.0.0.0:25', advertise: 'mix1.test:25' },
+  directory: { urls: ['http://127.0.0.1:8440'], authorities: ['authority.test+1+x'] },
+};
+const gateway = {
+  ...mix,
+  roles: ['delivery'],
+  delivery: { domain: 'b.test', maildir: '/home/{local}/Maildir', mailboxes: ['bob'] },
+};
+
+function mistakesIn(input: unknown): Record<string, string> {
+  try {
+    parseNodeConfig(input);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return Object.fromEntries(error.mistakes.map(({ path, message }) => [path, message]));
+  }
+  return {};
+}
+
+describe('parseNodeConfig', () => {
+  test('gives typed values, with what is not said', () => {
+    expect(parseNodeConfig(mix)).toEqual({
+      name: 'mix1.test',
+      roles: ['mix'],
+      dataDir: '/var/lib/postern',
+      family: '',
+      smtp: {
+        listen: { host: '0.0.0.0', port: 25 },
+        advertise: { host: 'mix1.test', port: 25 },
+        ehlo: 'mix1.test',
+      },
+      directory: { ...mix.directory, threshold: 1 },
+      mix: { peelWorkers: 1, expiryMs: 432_000_000 },
+      delivery: undefined,
+      spool: { maxBytes: 20_000_000_000, reserveBytes: 64_000_000 },
+    });
+  });
+
+  test('a gateway delivers to Maildirs or by LMTP', () => {
+    expect(parseNodeConfig(gateway).delivery).toEqual({
+      domain: 'b.test',
+      to: { kind: 'maildir', path: '/home/{local}/Maildir', mailboxes: ['bob'] },
+    });
+    for (const [text, address] of [
+      ['127.0.0.1:24', { host: '127.0.0.1', port: 24 }],
+      ['unix:/run/dovecot/lmtp', { path: '/run/dovecot/lmtp' }],
+    ]) {
+      const { delivery } = parseNodeConfig({ ...gateway, delivery: { domain: 'b.test', lmtp: text } });
+      expect(delivery?.to).toEqual({ kind: 'lmtp', address });
+    }
+  });
+
+  test('reports every mistake at once, each with its path', () => {
+    const mistakes = mistakesIn({
+      ...gateway,
+      name: 'Mix1',
+      family: 'A b',
+      rols: ['mix'],
+      smtp: { listen: 'here', advertise: '0.0.0.0:25', elho: 'x' },
+      directory: { urls: ['ftp://x'], authorities: [] },
+      mix: { peel_workers: 0, expiry: 'soon' },
+      delivery: { domain: 'b.test', maildir: 'Maildir', mailboxes: ['../root', 'a/b', '.', 'Bob'] },
+    });
+    expect(Object.keys(mistakes).sort()).toEqual([
+      'delivery.mailboxes.0',
+      'delivery.mailboxes.1',
+      'delivery.mailboxes.2',
+      'delivery.mailboxes.3',
+      'delivery.maildir',
+      'directory.authorities',
+      'directory.urls.0',
+      'family',
+      'mix.expiry',
+      'mix.peel_workers',
+      'name',
+      'rols',
+      'smtp.advertise',
+      'smtp.elho',
+      'smtp.listen',
+    ]);
+    expect(mistakes.rols).toContain('no known key');
+    expect(mistakes['smtp.advertise']).toContain('others can reach');
+  });
+
+  test.each([
+    [{ roles: ['mix'], delivery: gateway.delivery }, 'delivery', 'without the role'],
+    [{ roles: ['delivery'], delivery: undefined }, 'delivery', 'is missing'],
+    [{ roles: ['mix', 'mix'], delivery: undefined }, 'roles', 'twice'],
+    [{ directory: { ...mix.directory, threshold: 2 } }, 'directory.threshold', 'more than'],
+    [{ delivery: { domain: 'b.test' } }, 'delivery.maildir', 'either maildir or lmtp'],
+    [{ delivery: { ...gateway.delivery, lmtp: '127.0.0.1:24' } }, 'delivery.lmtp', 'one of them'],
+    [{ delivery: { domain: 'b.test', maildir: '/m/{local}' } }, 'delivery.mailboxes', 'is missing'],
+    [
+      { delivery: { domain: 'b.test', lmtp: '127.0.0.1:24', mailboxes: ['bob'] } },
+      'delivery.mailboxes',
+      'maildir only',
+    ],
+    [{ delivery: { domain: 'b.test', lmtp: 'unix:run' } }, 'delivery.lmtp', 'LMTP address'],
+    [{ delivery: { domain: 'b.test', maildir: '/m', mailboxes: ['a', 'b'] } }, 'delivery.maildir', '{local}'],
+    [
+      { delivery: { domain: 'b.test', maildir: '/m/../{local}', mailboxes: ['a'] } },
+      'delivery.maildir',
+      '..',
+    ],
+  ])('says what is wrong with %j', (change, path, message) => {
+    expect(mistakesIn({ ...gateway, ...change })[path]).toContain(message);
+  });
+});

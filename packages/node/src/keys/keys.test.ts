@@ -1,0 +1,111 @@
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeBase64 } from '@postern/protocol/codec';
+import { parseZone } from '@postern/protocol/dns';
+import { loadEnvelopeKey } from '@postern/protocol/envelope';
+import { loadXWing } from '@postern/protocol/primitives';
+import { systemRandom } from '@postern/runtime';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createCertificate, loadCertificate } from './certificate.ts';
+import { createDomainKey, loadDomainKey } from './domain-key.ts';
+import { createIdentity, loadIdentity } from './identity.ts';
+import { turnMixKeys } from './mix-keys.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'postern-keys-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const modeOf = async (...path: string[]): Promise<number> => (await stat(join(folder, ...path))).mode & 0o777;
+
+test('an identity is read as it was made, by its owner only', async () => {
+  const made = await createIdentity(folder, systemRandom);
+  expect(await loadIdentity(folder)).toEqual(made);
+  expect(await modeOf('identity.key')).toBe(0o600);
+  await writeFile(join(folder, 'identity.key'), 'AAAA\n');
+  await expect(loadIdentity(folder)).rejects.toMatchObject({ code: 'wrong-key-file', exitCode: 78 });
+  await rm(join(folder, 'identity.key'));
+  await expect(loadIdentity(folder)).rejects.toMatchObject({
+    code: 'missing-key-file',
+    hint: expect.any(String),
+  });
+});
+
+test('a certificate is for its name and its key, and pinned by it', async () => {
+  const made = await createCertificate(folder, 'mix1.test', systemRandom);
+  expect(await loadCertificate(folder)).toEqual({
+    ...made,
+    key: expect.any(String),
+    cert: expect.any(String),
+  });
+  const certificate = new X509Certificate(await readFile(join(folder, 'tls.crt')));
+  const key = createPrivateKey(await readFile(join(folder, 'tls.key')));
+  expect(certificate.checkHost('mix1.test')).toBe('mix1.test');
+  expect(certificate.checkPrivateKey(key)).toBe(true);
+  expect(certificate.verify(createPublicKey(key))).toBe(true);
+  expect(certificate.validToDate.getUTCFullYear()).toBe(9999);
+  expect(await modeOf('tls.key')).toBe(0o600);
+  await writeFile(join(folder, 'tls.crt'), 'nothing');
+  await expect(loadCertificate(folder)).rejects.toMatchObject({ code: 'wrong-key-file' });
+});
+
+test('a domain has a key that opens envelopes and records that authors can pin', async () => {
+  const now = Date.UTC(2030, 0) / 1_000;
+  const path = await createDomainKey(folder, 'b.test', now);
+  await loadEnvelopeKey(await loadDomainKey(folder));
+  const zone = parseZone(await readFile(path, 'utf8'), now);
+  expect(zone).toMatchObject({ kind: 'record', record: { domain: 'b.test', tls: 'require', mix: true } });
+  expect(await modeOf('domain.key')).toBe(0o600);
+});
+
+describe('mix keys', () => {
+  const epochs = async (): Promise<number[]> =>
+    (await readdir(join(folder, 'mix-keys'))).map((name) => Number.parseInt(name, 10)).sort((a, b) => a - b);
+
+  test('are made for this epoch and the next two, and stay what they are', async () => {
+    const first = await turnMixKeys(folder, 100, systemRandom);
+    expect(first.seeds.map(({ epoch }) => epoch)).toEqual([100, 101, 102]);
+    expect(first.published.map(({ epoch }) => epoch)).toEqual([100, 101, 102]);
+    const again = await turnMixKeys(folder, 101, systemRandom);
+    expect(again.seeds.slice(0, 3)).toEqual(first.seeds);
+    expect(again.published.map(({ epoch }) => epoch)).toEqual([101, 102, 103]);
+    for (const { epoch, key } of again.published) {
+      const seed = again.seeds.find((one) => one.epoch === epoch)?.seed ?? new Uint8Array();
+      expect(decodeBase64(key)).toEqual(loadXWing(seed).publicKey);
+    }
+    expect(await modeOf('mix-keys', '100.key')).toBe(0o600);
+  });
+
+  test('past ones are gone from the disk, and no other leads to them', async () => {
+    const { seeds } = await turnMixKeys(folder, 100, systemRandom);
+    const { firstEpoch } = await turnMixKeys(folder, 105, systemRandom);
+    expect(firstEpoch).toBe(102);
+    expect(await epochs()).toEqual([102, 105, 106, 107]);
+    const left = await Promise.all(
+      (await readdir(join(folder, 'mix-keys'))).map((name) => readFile(join(folder, 'mix-keys', name))),
+    );
+    for (const { epoch, seed } of seeds) {
+      expect(left.some((file) => file.equals(Buffer.from(seed)))).toBe(epoch >= firstEpoch);
+    }
+  });
+
+  test('a clock that was set back costs no key', async () => {
+    const { seeds } = await turnMixKeys(folder, 200, systemRandom);
+    const back = await turnMixKeys(folder, 176, systemRandom);
+    expect(back.seeds.map(({ epoch }) => epoch)).toEqual([176, 177, 178, 200, 201, 202]);
+    const again = await turnMixKeys(folder, 200, systemRandom);
+    expect(again.seeds).toEqual(seeds);
+  });
+
+  test('what a crash left half-written goes too, and a damaged key is reported', async () => {
+    await turnMixKeys(folder, 100, systemRandom);
+    await writeFile(join(folder, 'mix-keys', '.103.key.0011'), Buffer.alloc(32, 7));
+    await turnMixKeys(folder, 100, systemRandom);
+    expect(await readdir(join(folder, 'mix-keys'))).toHaveLength(3);
+    await writeFile(join(folder, 'mix-keys', '101.key'), 'short');
+    await expect(turnMixKeys(folder, 100, systemRandom)).rejects.toMatchObject({ code: 'wrong-key-file' });
+  });
+});

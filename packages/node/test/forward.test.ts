@@ -1,0 +1,182 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createSmtpSender } from '@postern/mail';
+import { createMetrics, silentLog } from '@postern/runtime';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Counters, createCounters } from '../src/counters.ts';
+import { forward } from '../src/forward/forward.ts';
+import { createLifetime } from '../src/lifetime.ts';
+import { mix } from '../src/mix/mix.ts';
+import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
+import type { Relay, Spool } from '../src/spool.ts';
+import { chain, type Stage } from '../src/stage.ts';
+import { createTopology, type Topology } from '../src/topology.ts';
+import { consensusOf, makeCertificate, startPeer } from './peers.ts';
+import { relayVerdict, unit } from './spool-contract.ts';
+import { type FakeClock, fakeClock, seeded, until } from './support.ts';
+
+const start = Date.UTC(2033, 1, 2, 3, 4, 5);
+const id = 'ab'.repeat(32);
+const next = { kind: 'node', id } as const;
+
+let folder = '';
+let clock: FakeClock;
+let spool: Spool;
+let counters: Counters;
+let topology: Topology;
+let stage: Stage<readonly never[]>;
+let stack: AsyncDisposableStack;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'postern-forward-'));
+  clock = fakeClock(start);
+  stack = new AsyncDisposableStack();
+  stack.defer(() => rm(folder, { recursive: true }));
+  const random = seeded('forward');
+  spool = stack.use(await openSqliteSpool({ path: join(folder, 'spool.sqlite'), clock, random }));
+  const sender = stack.use(createSmtpSender({ ehloName: 'mix.test' }));
+  counters = createCounters(createMetrics());
+  topology = createTopology(clock);
+  const lifetime = createLifetime(clock, 10_000);
+  const context = { clock, random, log: silentLog, spool, counters, topology, sender, lifetime };
+  stage = chain(mix(context), forward({ ...context, name: 'mix.test', connectionsPerPeer: 2 }));
+  stack.defer(() => {
+    lifetime.stop();
+    lifetime.ended();
+    return stage.close();
+  });
+});
+afterEach(() => stack.disposeAsync());
+
+/** A relay that is due, through the spool as the stage before leaves it. */
+async function store(relay: Partial<Relay> = {}): Promise<Uint8Array> {
+  await spool.accept(unit());
+  const [input] = await spool.claimInputs('packet', 1);
+  const times = { dueMs: clock.now(), expiresMs: clock.now() + 5 * 86_400_000 };
+  const verdict = relayVerdict({ next, ...times, ...relay });
+  const settled = await spool.settle(input?.id ?? '', verdict);
+  if (settled.kind !== 'waiting') throw new Error(settled.kind);
+  await spool.relays.release([settled.waiting.id]);
+  return verdict.relay.bytes;
+}
+
+const outcomes = async (): Promise<Record<string, number>> =>
+  Object.fromEntries(Object.entries((await counters.values()).forwarded).filter(([, count]) => count > 0));
+const happened = (outcome: string): Promise<void> =>
+  until(async () => ((await outcomes())[outcome] ?? 0) > 0);
+const gone = (): Promise<void> => until(async () => (await spool.counts()).relays === 0);
+/** Moves time on until a condition holds. */
+const timeUntil = (condition: () => Promise<boolean>): Promise<void> =>
+  until(async () => {
+    await clock.advance(500);
+    return condition();
+  });
+
+test('a relay leaves in a carriage of its own, and is gone from the spool', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  topology.update(consensusOf([peer.entry], clock.now()));
+  const bytes = await store();
+  await gone();
+  expect(peer.taken).toEqual([Buffer.from(bytes)]);
+  const text = Buffer.from(peer.messages[0] ?? []).toString('latin1');
+  expect(text).not.toMatch(/^Received:/im);
+  expect(text).toContain('From: <secure@mix.test>');
+});
+
+test('an exit goes to the gateway that names the domain, at the domain’s own mailbox', async () => {
+  await using gate = await startPeer('cd'.repeat(32), 'gate.test');
+  topology.update(consensusOf([{ ...gate.entry, roles: ['delivery'], domains: ['b.test'] }], clock.now()));
+  await store({ next: { kind: 'domain', domain: 'b.test' } });
+  await gone();
+  expect(Buffer.from(gate.messages[0] ?? []).toString('latin1')).toContain('To: <secure@b.test>');
+});
+
+test('a peer with another key than the consensus names gets nothing, and nothing is lost', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  const { pin } = await makeCertificate('mix2.test');
+  topology.update(consensusOf([{ ...peer.entry, tlsPin: pin }], clock.now()));
+  await store();
+  await happened('wrong-pin');
+  expect(peer.messages).toEqual([]);
+  expect(await spool.counts()).toMatchObject({ relays: 1 });
+  topology.update(consensusOf([peer.entry], clock.now()));
+  await timeUntil(async () => peer.taken.length === 1);
+  await gone();
+});
+
+test('without a valid consensus nothing is sent and nothing is lost', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  topology.update(consensusOf([peer.entry], clock.now()));
+  await clock.advance(10_800_000);
+  await store({ expiresMs: clock.now() + 86_400_000 });
+  await happened('no-consensus');
+  expect(peer.messages).toEqual([]);
+  topology.update(consensusOf([peer.entry], clock.now()));
+  await timeUntil(async () => peer.taken.length === 1);
+  await gone();
+});
+
+test('a next hop that the consensus does not know is waited for', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  topology.update(consensusOf([], clock.now()));
+  await store();
+  await happened('no-route');
+  topology.update(consensusOf([peer.entry], clock.now()));
+  await timeUntil(async () => peer.taken.length === 1);
+});
+
+test('Q8 every attempt has the same bytes in another carriage, at growing intervals', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  topology.update(consensusOf([peer.entry], clock.now()));
+  peer.decide({ kind: 'deferred', text: 'later' });
+  const bytes = await store();
+  const times: number[] = [];
+  await timeUntil(async () => {
+    if (peer.messages.length > times.length) times.push(clock.now());
+    return times.length === 6;
+  });
+  const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
+  expect(gaps[4]).toBeGreaterThan((gaps[0] ?? 0) * 2);
+  expect(new Set(peer.messages.map((one) => Buffer.from(one).toString('latin1'))).size).toBe(6);
+  peer.decide({ kind: 'accepted' });
+  await timeUntil(async () => peer.taken.length === 1);
+  expect(peer.taken).toEqual([Buffer.from(bytes)]);
+});
+
+test('a permanent refusal is tried again, and what has expired is dropped and counted', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  topology.update(consensusOf([peer.entry], clock.now()));
+  peer.decide({ kind: 'rejected', code: 554, enhanced: '5.7.1', text: 'no' });
+  await store({ expiresMs: clock.now() + 1 });
+  await happened('refused');
+  expect(await spool.counts()).toMatchObject({ relays: 1 });
+  await clock.advance(3_600_000);
+  await gone();
+  expect(await outcomes()).toMatchObject({ expired: 1 });
+});
+
+test('a peer that cannot be reached does not keep others from theirs', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  const gonePeer = await startPeer('cd'.repeat(32), 'mix3.test');
+  await gonePeer[Symbol.asyncDispose]();
+  topology.update(consensusOf([peer.entry, gonePeer.entry], clock.now()));
+  for (let i = 0; i < 6; i++) await store({ next: { kind: 'node', id: gonePeer.entry.id } });
+  for (let i = 0; i < 3; i++) await store();
+  await until(async () => peer.taken.length === 3);
+  expect(await spool.counts()).toMatchObject({ relays: 6 });
+});
+
+test('many relays at once share few connections and each arrives once', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  topology.update(consensusOf([peer.entry], clock.now()));
+  const sent = await Promise.all(Array.from({ length: 40 }, () => store()));
+  await until(async () => {
+    await clock.advance(100);
+    return peer.taken.length >= 40;
+  });
+  await gone();
+  const hex = (all: readonly Uint8Array[]) => all.map((one) => Buffer.from(one).toString('hex')).sort();
+  expect(hex(peer.taken)).toEqual(hex(sent));
+  expect(hex(peer.taken)).not.toEqual(sent.map((one) => Buffer.from(one).toString('hex')));
+});
