@@ -130,12 +130,8 @@ export function createClient(options: ClientOptions): Client {
   const current = async (): Promise<VerifiedConsensus> => (await directory()).current();
 
   /** Hands over the packets of one set, or of all. */
-  const handOver = async (
-    from: string,
-    set: string | undefined,
-    request: SubmitRequest,
-  ): Promise<Submission> => {
-    const { send } = await config();
+  const handOver = async (set: string | undefined, request: SubmitRequest): Promise<Submission> => {
+    const { mailbox, send } = await config();
     const { timeoutMs = send.timeoutMs, signal, onProgress } = request;
     const packets = await outbox.queued(set);
     if (packets.length === 0) return { submitted: 0, pending: 0, waiting: [], held: [] };
@@ -143,7 +139,7 @@ export function createClient(options: ClientOptions): Client {
     let bytes = 0;
     return submit(packets, {
       sender: options.sender ?? (await ownSender()),
-      fromDomain: from.slice(from.lastIndexOf('@') + 1).toLowerCase(),
+      fromDomain: mailbox.slice(mailbox.lastIndexOf('@') + 1),
       firstMix: async (id) => firstMix(await current().catch(noConsensus), id),
       clock,
       random,
@@ -189,13 +185,13 @@ export function createClient(options: ClientOptions): Client {
         onBuilt: (done, of) => request.onProgress?.({ kind: 'built', done, of, bytes: done * packetBytes }),
       }).catch(unsealable);
       if (queued.kind === 'refused') return queued;
-      const submission = await handOver(work.draft.from, queued.set, request);
+      const submission = await handOver(queued.set, request);
       const { messageId } = work.draft;
       return { kind: 'sent', messageId, id: queued.set, recipients: queued.recipients, ...submission };
     },
     async flush(request = {}) {
       await recovered();
-      return handOver((await config()).mailbox, undefined, request);
+      return handOver(undefined, request);
     },
     open: (sealed) => open(sealed, { keys, now: new Date(clock.now()) }),
     async [Symbol.asyncDispose]() {

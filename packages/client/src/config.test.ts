@@ -67,11 +67,7 @@ describe('configuration', () => {
       /^send\.mean_delay is more than 0/,
       /^send\.expiry is from/,
     ];
-    for (const pattern of wanted)
-      expect(
-        told.some((line) => pattern.test(line)),
-        `${pattern}\n${told.join('\n')}`,
-      ).toBe(true);
+    for (const pattern of wanted) expect(told).toContainEqual(expect.stringMatching(pattern));
     expect(mistakes({ ...least, directory: { ...least.directory, threshold: 2 } })).toEqual([
       'directory.threshold is more than the 1 authorities listed',
     ]);

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { folder } from './folder.ts';
@@ -24,14 +24,14 @@ const alice = (args: string[], input?: string | Uint8Array): Promise<Ran> =>
   postern(['--home', home, ...args], input);
 const bob = (args: string[], input?: string | Uint8Array): Promise<Ran> =>
   postern([...args, '--home', bobHome], input);
-const json = (ran: Ran): Record<string, never> => {
+const json = (ran: Ran): { id: string } => {
   expect(ran.stdout).toMatch(/^[^\n]+\n$/);
   return JSON.parse(ran.stdout);
 };
 
 async function succeed(ran: Promise<Ran>): Promise<Ran> {
   const result = await ran;
-  expect(result.code, result.stderr).toBe(0);
+  if (result.code !== 0) throw new Error(`${result.code}: ${result.stderr}`);
   return result;
 }
 
@@ -215,7 +215,7 @@ describe('refusals', () => {
       ['open', 'x', '--maildir', 'y'],
       ['open', '--all'],
     ]) {
-      expect((await alice(args)).code, args.join(' ')).toBe(64);
+      expect([...args, (await alice(args)).code]).toEqual([...args, 64]);
     }
   });
 
@@ -281,6 +281,9 @@ describe('keys and domains', () => {
       (await alice(['keys', 'generate', '--replace', '--passphrase-file', file, '--no-passphrase'])).code,
     ).toBe(64);
     await succeed(alice(['send', '--passphrase-file', file], toBob));
+    const descriptor = await open(file);
+    await succeed(alice(['send', '--passphrase-fd', `${descriptor.fd}`], toBob));
+    await descriptor.close();
     await writeFile(file, 'hunter3\n');
     const wrong = await alice(['send', '--passphrase-file', file], toBob);
     expect(wrong.code).toBe(77);

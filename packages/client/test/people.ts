@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
 import { type Client, type ClientOptions, createClient, pathsUnder } from '../src/index.ts';
 import { type SteppedClock, steppedClock } from './clock.ts';
@@ -49,8 +48,4 @@ export async function introduce(network: Network, ...people: readonly Person[]):
 export function message(fields: Record<string, string>, body = 'Hello.\r\n'): Uint8Array {
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(`${lines.join('')}\r\n${body}`);
-}
-
-export async function text(path: string): Promise<string> {
-  return readFile(path, 'utf8');
 }

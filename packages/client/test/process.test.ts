@@ -1,5 +1,6 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -16,6 +17,9 @@ const node = [
   '--conditions=@postern/source',
   fileURLToPath(new URL('../src/main.ts', import.meta.url)),
 ];
+
+/** util-linux: gives a command a terminal. */
+const script = '/usr/bin/script';
 
 let network: Network;
 let home: string;
@@ -148,9 +152,9 @@ test('interrupted while it waits, it ends with 75 and keeps the packets', async 
 });
 
 test('a passphrase is asked for at the terminal, and not shown', async (context) => {
-  if (!hasScript()) context.skip('script(1) is not installed');
+  if (!existsSync(script)) context.skip('script(1) is not installed');
   const command = [...node, '--home', home, 'keys', 'generate', 'office@a.test'].join(' ');
-  const child = spawn('script', ['-qec', command, '/dev/null'], { detached: true });
+  const child = spawn(script, ['-qec', command, '/dev/null'], { detached: true });
   onTestFinished(() => void child.kill('SIGKILL'));
   let shown = '';
   child.stdout.on('data', (data: Buffer) => {
@@ -159,7 +163,7 @@ test('a passphrase is asked for at the terminal, and not shown', async (context)
     if (shown.endsWith('Once more: ')) child.stdin.write('hunter2\r');
   });
   const [code] = await once(child, 'close');
-  expect(code, shown).toBe(0);
+  expect({ code, shown }).toMatchObject({ code: 0 });
   expect(shown).toContain('office@a.test');
   expect(shown).not.toContain('hunter');
   const client = createClient({ paths: pathsUnder(home), passphrase: async () => 'hunter2' });
@@ -173,12 +177,3 @@ test('without a terminal and without a passphrase nothing is made', async () => 
   expect(code).toBe(77);
   expect(stderr).toContain('--passphrase-file');
 });
-
-function hasScript(): boolean {
-  try {
-    execFileSync('script', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}

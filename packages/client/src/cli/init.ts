@@ -5,7 +5,6 @@ import type { Command } from 'commander';
 import { formatClientConfig, parseClientConfig } from '../config.ts';
 import { ClientError } from '../errors.ts';
 import { type CommonOptions, type Context, pathsOf, print } from './context.ts';
-import { repeated } from './repeated.ts';
 
 interface InitOptions extends CommonOptions {
   readonly mailbox: string;
@@ -19,8 +18,8 @@ export function addInit(program: Command, context: Context): void {
     .command('init')
     .description('write a configuration')
     .requiredOption('--mailbox <mailbox>', 'your mailbox')
-    .requiredOption('--directory-url <url>', 'where a consensus is fetched; may be repeated', repeated)
-    .requiredOption('--authority <key>', 'key of an authority that you trust; may be repeated', repeated)
+    .requiredOption('--directory-url <url...>', 'where a consensus is fetched; one or more')
+    .requiredOption('--authority <key...>', 'key of an authority that you trust; one or more')
     .option('--threshold <n>', 'how many authorities must have signed (default: more than half)', Number)
     .action(async (_options, command: Command) => init(command.optsWithGlobals(), context));
 }

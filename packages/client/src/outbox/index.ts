@@ -1,3 +1,2 @@
 export { type Outbox, type OutboxSet, openOutbox, type QueuedPacket } from './outbox.ts';
 export type { OutboxPacket } from './packetfile.ts';
-export type { Staged } from './staged.ts';

@@ -46,7 +46,7 @@ export interface Submission {
 
 export interface SubmitOptions {
   readonly sender: SmtpSender;
-  /** The author's domain: the carriage comes from its `secure` mailbox. */
+  /** The domain of the configured mailbox, whichever mailbox a message is from: carriages come from its `secure` mailbox. */
   readonly fromDomain: string;
   /** The node of this id in the current consensus. */
   firstMix(id: string): Promise<FirstMix | NoMix>;
