@@ -6,16 +6,10 @@ import {
 } from '@postern/directory/client';
 import { createSmtpSender, type SmtpSender } from '@postern/mail';
 import { type Consensus, ProtocolError } from '@postern/protocol/consensus';
+// Drawn by the provider itself, so that it encapsulates natively.
+import { systemRandom } from '@postern/protocol/primitives';
 import type { Constraints, Explanation } from '@postern/protocol/route';
-import {
-  type Clock,
-  ExitCode,
-  type Log,
-  type Random,
-  silentLog,
-  systemClock,
-  systemRandom,
-} from '@postern/runtime';
+import { type Clock, ExitCode, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
 import { type ClientConfig, readClientConfig } from './config.ts';
 import { type Domains, openDomains } from './domains/index.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
