@@ -12,6 +12,7 @@ import type { Constraints, Explanation } from '@postern/protocol/route';
 import { type Clock, ExitCode, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
 import { type ClientConfig, readClientConfig } from './config.ts';
 import { type Domains, openDomains } from './domains/index.ts';
+import { ClientError } from './errors.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
 import type { Problem } from './message.ts';
 import { type Opened, open } from './open/open.ts';
@@ -201,8 +202,14 @@ function firstMix(verified: VerifiedConsensus | undefined, id: string): FirstMix
   return { kind: 'mix', name: node.name, peer: { ...node.smtp, tlsPin: node.tlsPin } };
 }
 
-/** What only sealing finds out: a NUL in the body, a field twice. Nothing of the message has stayed. */
+/** What only sealing finds out: a NUL in the body, a field twice; or a full disk. Nothing of the message has stayed. */
 function unsealable(error: unknown): Extract<SendOutcome, { kind: 'refused' }> {
+  if (error instanceof Error && 'syscall' in error) {
+    throw new ClientError('disk', `the outbox cannot be written: ${error.message}`, {
+      cause: error,
+      hint: 'Mend that and send again; nothing was sent.',
+    });
+  }
   if (!(error instanceof ProtocolError)) throw error;
   const { message, hint = 'Correct the message and send it again.' } = error;
   return {

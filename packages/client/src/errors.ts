@@ -11,6 +11,7 @@ import { ExitCode } from '@postern/runtime';
  * - `key-conflict`, `domain-conflict`: another key or record is pinned already
  * - `wrong-passphrase`: a passphrase is missing or wrong
  * - `wrong-use`: arguments that do not go together
+ * - `disk`: what has to be kept cannot be written
  */
 export type ClientErrorCode =
   | 'no-config'
@@ -21,7 +22,8 @@ export type ClientErrorCode =
   | 'key-conflict'
   | 'domain-conflict'
   | 'wrong-passphrase'
-  | 'wrong-use';
+  | 'wrong-use'
+  | 'disk';
 
 const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'no-config': ExitCode.config,
@@ -33,6 +35,7 @@ const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'domain-conflict': ExitCode.dataError,
   'wrong-passphrase': ExitCode.noPermission,
   'wrong-use': ExitCode.usage,
+  disk: ExitCode.tempFail,
 };
 
 /** Something that the person in front can mend. The message says what is wrong, the hint what to do. */

@@ -66,6 +66,12 @@ describe('generate', () => {
     expect(decrypted.data).toBe('hello');
   });
 
+  test('it is old enough for a clock that is behind', async () => {
+    const { keys } = await open();
+    const { created } = await keys.generate('alice@a.test', { noPassphrase: true });
+    expect(created.getTime()).toBeLessThanOrEqual(start - 3_600_000);
+  });
+
   test('a passphrase is asked for once, and a wrong one opens nothing', async () => {
     const { keys, directory } = await open();
     await keys.generate('alice@a.test', { passphrase: 'hunter2' });

@@ -51,7 +51,7 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
       const opened = openCarriage(bytes, defaultGeometry.packetBytes);
       if (opened.kind === 'refused')
         return { kind: 'rejected', code: 550, enhanced: '5.6.0', text: opened.reason };
-      packets.push(new Uint8Array(opened.bytes));
+      packets.push(opened.bytes);
       from.add(/^From: .*secure@([a-z0-9.-]+)/m.exec(Buffer.from(bytes).toString('latin1'))?.[1] ?? '');
       return { kind: 'accepted' };
     },

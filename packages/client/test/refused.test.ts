@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { formatZone, makeRecord } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
 import { beforeEach, expect, test } from 'vitest';
@@ -167,6 +168,14 @@ test('a consensus that was seen fresh and is expired when the outbox is flushed:
     pending: 1,
     waiting: [{ reason: 'no-consensus', packets: 1 }],
   });
+  expect(network.packets()).toEqual([]);
+});
+
+test('an outbox that cannot be written', async () => {
+  const { sent } = alice.client.paths;
+  await mkdir(dirname(sent), { recursive: true });
+  await writeFile(sent, '');
+  await expect(alice.client.send(toBob)).rejects.toMatchObject({ code: 'disk', exitCode: 75 });
   expect(network.packets()).toEqual([]);
 });
 

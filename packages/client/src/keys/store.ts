@@ -80,7 +80,7 @@ export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOp
         type: 'ecc',
         curve: 'ed25519Legacy',
         userIDs: [{ email: name }],
-        date: now(),
+        date: hourBefore(now()),
         format: 'object',
         ...('passphrase' in protection ? { passphrase: protection.passphrase } : {}),
       });
@@ -154,6 +154,11 @@ export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOp
       return keys;
     },
   };
+}
+
+/** Clocks differ, and to a clock that is behind a key from the future is no key. */
+function hourBefore(date: Date): Date {
+  return new Date((Math.floor(date.getTime() / 3_600_000) - 1) * 3_600_000);
 }
 
 function mailboxOrThrow(text: string): string {
