@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { below, systemRandom } from '../primitives/index.ts';
 import { buildPacket } from './build.ts';
 import { at, flipBit, seeded, testPath, walk } from './fixture.ts';
@@ -6,6 +6,9 @@ import { defaultGeometry, geometry, prefixBytes } from './geometry.ts';
 import { peel } from './peel.ts';
 import { createSurb, openReply, useSurb } from './surb.ts';
 import { decodeUnit } from './unit.ts';
+
+// Tens of thousands of peels: seconds on a quiet machine, minutes on a crowded one.
+vi.setConfig({ testTimeout: 300_000 });
 
 /** 256 bytes of payload: small enough to try every bit of the body. */
 const small = geometry({ suite: 1, hops: 3, routingBytes: 307, packetBytes: 6 + 3 * 1443 + 16 + 256 });

@@ -1,8 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { buildPacket } from './build.ts';
 import { at, seeded, testPath, walk } from './fixture.ts';
 import { defaultGeometry as g } from './geometry.ts';
 import { createSurb, useSurb } from './surb.ts';
+
+// Seconds on a quiet machine, minutes on a crowded one.
+vi.setConfig({ testTimeout: 300_000 });
 
 const packets = 1000;
 
