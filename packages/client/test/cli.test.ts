@@ -345,5 +345,7 @@ test('each command has --help', async () => {
     const { code, stdout } = await postern([...command, '--help']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Usage: postern/);
+    expect(stdout).toContain('--json');
+    expect(stdout).toContain('--home <dir>');
   }
 });

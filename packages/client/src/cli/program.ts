@@ -21,6 +21,7 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
     .description('Sends and opens mail that hides who writes to whom.')
     .option('--json', 'one JSON value on standard output')
     .option('--home <dir>', 'keep everything in one directory instead of the XDG directories')
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
