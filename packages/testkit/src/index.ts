@@ -7,6 +7,21 @@ export { type Chunk, startTap, type Tap, type TapOptions, type TappedConnection 
 export { SeededRandom } from './chance/seeded-random.ts';
 export { FakeClock, type FakeClockOptions } from './clock/fake-clock.ts';
 export { TestkitError, type TestkitErrorCode } from './errors.ts';
+export { type Cast, castOf } from './knowledge/cast.ts';
+export { createEvidence, type Evidence, type How, type Piece } from './knowledge/evidence.ts';
+export {
+  foldersOf,
+  gatherFromNetwork,
+  gatherFromTestnet,
+  networkFolders,
+  takeAll,
+} from './knowledge/gather.ts';
+export { type Cell, judge, type Knowledge, type Row } from './knowledge/judge.ts';
+export { publishedBy } from './knowledge/published.ts';
+export { secretsOf, type Telltales } from './knowledge/secrets.ts';
+export { createSnapshots, type Snapshots } from './knowledge/snapshots.ts';
+export { kinds, type May, mayKnow, type Party, parties, surelyFound } from './knowledge/table.ts';
+export { type Letter, type LetterOptions, writeLetter } from './message/letter.ts';
 export type { NodeHost } from './network/node-host.ts';
 export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';
 export { clientOf, type Person, readMaildir } from './people/person.ts';
@@ -20,5 +35,6 @@ export type {
   ProcessRole,
 } from './testnet/network-file.ts';
 export type { TestnetOptions } from './testnet/options.ts';
+export { gatewayName } from './testnet/options.ts';
 export { startTestnet, type Testnet, type TestnetEvents } from './testnet/testnet.ts';
 export { type UntilOptions, until } from './until.ts';

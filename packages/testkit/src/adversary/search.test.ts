@@ -155,3 +155,11 @@ describe('the searcher does not find', () => {
 test('a fact of few bytes is refused: chance would make it', () => {
   expect(() => byteFact('content', 'key id', Buffer.alloc(7))).toThrow(RangeError);
 });
+
+test('what is published does not count when it is unpacked, either', () => {
+  const id = Buffer.from(noise(32));
+  const published = Buffer.from(JSON.stringify({ name: 'mix1.test', id: id.toString('hex') }));
+  const knowing = createSearcher([byteFact('first mix', 'node id', id)], { published: [published] });
+  expect(knowing.search(among(published))).toEqual([]);
+  expect(knowing.search(among(id))).not.toEqual([]);
+});

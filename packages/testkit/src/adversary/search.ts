@@ -21,7 +21,7 @@ export interface Searcher {
 
 export interface SearcherOptions {
   /**
-   * What everybody is told anyway, such as the consensus: an occurrence does not count when it stands there in the words of one of
+   * What everybody is told anyway, such as the consensus: an occurrence does not count when it stands among the words of one of
    * these texts. It counts anywhere else.
    */
   readonly published?: readonly Uint8Array[];
@@ -37,7 +37,10 @@ interface Sought {
 /** Made once for many searches: the cost of making it grows with the facts, that of a search with the data. */
 export function createSearcher(facts: readonly Fact[], options: SearcherOptions = {}): Searcher {
   const { depth = 6 } = options;
-  const published = (options.published ?? []).flatMap(inEveryForm);
+  const texts = (options.published ?? []).map((text) => Buffer.from(text));
+  const published = texts.flatMap(inEveryForm);
+  const publishedWhole = new Set<string>();
+  for (const text of texts) collect(text, depth, publishedWhole);
   const sought = facts.flatMap((fact) => formsOf(fact).map((form): Sought => ({ fact, form })));
   const automata = [true, false].map((folded) => {
     const members = sought.filter(({ form }) => form.folded === folded);
@@ -49,8 +52,8 @@ export function createSearcher(facts: readonly Fact[], options: SearcherOptions 
     const hits = new Map<string, Hit>();
     const seen = new Set<string>();
     const visit = (bytes: Buffer, way: readonly string[]): void => {
-      const digest = hash('sha1', bytes, 'base64');
-      if (seen.has(digest)) return;
+      const digest = digestOf(bytes);
+      if (seen.has(digest) || publishedWhole.has(digest)) return;
       seen.add(digest);
       for (const { members, automaton } of automata) {
         for (const { found, at } of occurrences(bytes, automaton, members)) {
@@ -84,9 +87,20 @@ function occurrences(
   return result;
 }
 
+/** The digests of a text and of everything that can be unpacked from it. */
+function collect(bytes: Buffer, depth: number, digests: Set<string>): void {
+  const digest = digestOf(bytes);
+  if (digests.has(digest)) return;
+  digests.add(digest);
+  if (depth > 0) for (const inner of unpack(bytes)) collect(inner.bytes, depth - 1, digests);
+}
+
+function digestOf(bytes: Buffer): string {
+  return hash('sha1', bytes, 'base64');
+}
+
 /** A text, and how it looks in the forms in which facts are found without being unpacked. */
-function inEveryForm(text: Uint8Array): Buffer[] {
-  const plain = Buffer.from(text);
+function inEveryForm(plain: Buffer): Buffer[] {
   const forms = [0, 1, 2].map((start) => plain.subarray(start).toString('base64'));
   return [
     plain,

@@ -87,7 +87,7 @@ function watchRecords(): Records {
   };
 }
 
-/** The name in the first EHLO. */
-function ehloName(clientBytes: Buffer): string | undefined {
+/** What the sending end calls itself in its first EHLO, which goes before STARTTLS in the clear. */
+export function ehloName(clientBytes: Buffer): string | undefined {
   return /^EHLO ([^\r\n ]+)\r?$/im.exec(clientBytes.toString('latin1'))?.[1];
 }

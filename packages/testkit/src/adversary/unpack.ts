@@ -41,11 +41,11 @@ function* hexIn(text: string): Generator<Unpacked> {
 }
 
 function* escapesIn(text: string): Generator<Unpacked> {
-  if (/=(?:[0-9A-Fa-f]{2}|\r?\n)/.test(text)) {
-    const joined = text.replaceAll(/=[ \t]*\r?\n/g, '');
-    yield { how: 'quoted-printable', bytes: hexEscapes(joined, '=') };
+  for (const [run] of text.matchAll(/[\t\r\n\x20-\x7e]{8,}/g)) {
+    if (/=(?:[0-9A-Fa-f]{2}|\r?\n)/.test(run))
+      yield { how: 'quoted-printable', bytes: hexEscapes(run.replaceAll(/=[ \t]*\r?\n/g, ''), '=') };
+    if (/%[0-9A-Fa-f]{2}/.test(run)) yield { how: 'percent', bytes: hexEscapes(run, '%') };
   }
-  if (/%[0-9A-Fa-f]{2}/.test(text)) yield { how: 'percent', bytes: hexEscapes(text, '%') };
 }
 
 function hexEscapes(text: string, mark: string): Buffer {
