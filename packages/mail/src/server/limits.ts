@@ -15,7 +15,7 @@ export interface SmtpLimits {
   readonly rateWindowMs: number;
   /** Sessions at one time; who comes on top is told 421. */
   readonly maxConnections: number;
-  /** How long `close` lets messages in hand come to their end, in ms. */
+  /** How long `close` lets messages in hand come to their end, and (at most 5 s) a client hang up after the server, in ms. */
   readonly drainMs: number;
 }
 

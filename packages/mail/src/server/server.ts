@@ -66,7 +66,7 @@ class Listener extends Library {
       ecdhCurve: keyExchange,
       size: options.maxBytes,
       maxRecipients: options.maxRecipients ?? defaultMaxRecipients,
-      socketTimeout: limits.sessionMs, // idleness has its limits in Session
+      socketTimeout: limits.drainMs, // of use only once the server has hung up, for the client to do so too
       disabledCommands: ['AUTH', 'VRFY', 'HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
       hideENHANCEDSTATUSCODES: false,
       hideREQUIRETLS: false,

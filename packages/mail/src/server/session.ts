@@ -110,6 +110,9 @@ export class Session extends SMTPConnection {
     }
   }
 
+  /** smtp-server's limit on idleness would not wait for the answer to a message; `commandMs` takes its place. */
+  override _armTimeout(): void {}
+
   override _parseAddressCommand(name: string, command: Buffer | string): AddressCommand | false {
     return readAddressCommand(name, command.toString('latin1'));
   }
