@@ -108,5 +108,5 @@ test('waiting on the system clock ends with the signal', async () => {
   const stop = new AbortController();
   const waiting = systemClock.wait(systemClock.now() + 3_600_000, stop.signal);
   stop.abort();
-  await expect(waiting).rejects.toThrow();
+  await expect(waiting).rejects.toThrow('abort');
 });
