@@ -23,8 +23,8 @@ export async function atRest({ nodes, recorder }: Moving): Promise<NodeStatus[]>
   let before = '';
   for (let same = 0; ; ) {
     await turn();
-    const statuses = await Promise.all(nodes.map(({ running }) => running?.status()));
-    const found = statuses.filter((status) => status !== undefined);
+    const running = nodes.map((node) => node.running).filter((node) => node !== undefined);
+    const found = await Promise.all(running.map((node) => node.status()));
     const quiet = recorder.underWay === 0 && found.every(({ counts }) => counts.inputs === 0);
     const now = JSON.stringify([found, recorder.sendings.length]);
     same = quiet && now === before ? same + 1 : 0;
