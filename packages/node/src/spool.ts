@@ -102,6 +102,11 @@ export interface Shelf<Item, Content> {
   wake(signal: AbortSignal): Promise<void>;
 }
 
+export interface RelayShelf extends Shelf<Waiting, Uint8Array> {
+  /** Makes the row due again at `dueMs` without an attempt, and gives the claim back. */
+  postpone(id: SpoolId, dueMs: number): Promise<void>;
+}
+
 export interface Counts {
   readonly inputs: number;
   readonly relays: number;
@@ -128,7 +133,7 @@ export interface Swept {
  * - **Atomic.** `settle` removes the input and stores what it became in one transaction; so does `finish`, which for a set removes its
  *   fragments and remembers its id until it expires.
  * - **Once.** A replay tag, a fragment's index and a delivered set's id are each taken once; the second is told so.
- * - **Claims** are held in memory under a lease: whoever claims must settle, finish, retry or release. A claim that outlives its
+ * - **Claims** are held in memory under a lease: whoever claims must settle, finish, retry, postpone or release. A claim that outlives its
  *   lease, its claimant or the process is anybody's again, so work may be done twice and must bear it: replay tags
  *   and set ids remove the second copy.
  * - **Nothing joins input to output.** Ids are random, times beside a relay lie on a coarse grid, rows have no order of
@@ -146,7 +151,7 @@ export interface Spool extends AsyncDisposable {
   /** Resolves once inputs of a kind may have come, perhaps without cause; rejects as `signal` aborts. */
   wakeInputs(kind: UnitKind, signal: AbortSignal): Promise<void>;
   settle(input: SpoolId, verdict: Verdict): Promise<Settled>;
-  readonly relays: Shelf<Waiting, Uint8Array>;
+  readonly relays: RelayShelf;
   readonly sets: Shelf<Complete, Fragment[]>;
   /** Forgets the replay tags of epochs before `epoch`: only once their keys are gone. */
   forgetTags(epoch: number): Promise<void>;

@@ -167,6 +167,19 @@ test('a peer that cannot be reached does not keep others from theirs', async () 
   expect(await spool.counts()).toMatchObject({ relays: 6 });
 });
 
+test('behind a peer that cannot be reached only those that try it count attempts', async () => {
+  const gonePeer = await startPeer(id, 'mix2.test');
+  await gonePeer[Symbol.asyncDispose]();
+  topology.update(consensusOf([gonePeer.entry], clock.now()));
+  for (let i = 0; i < 12; i++) await store();
+  await timeUntil(async () => ((await outcomes()).deferred ?? 0) >= 10);
+  await stage.close();
+  await clock.advance(3_600_000);
+  const attempts = (await spool.relays.claim(12)).map((relay) => relay.attempts);
+  expect(attempts).toHaveLength(12);
+  expect(attempts.reduce((sum, count) => sum + count, 0)).toBe((await outcomes()).deferred);
+});
+
 test('many relays at once share few connections and each arrives once', async () => {
   await using peer = await startPeer(id, 'mix2.test');
   topology.update(consensusOf([peer.entry], clock.now()));

@@ -246,6 +246,17 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         expect(await spool.relays.claim(1)).toMatchObject([{ id, attempts: 1 }]);
       });
 
+      test('postponed, they are due again later as if nobody had tried', async () => {
+        const { id } = await waiting();
+        await spool.relays.claim(1);
+        await spool.relays.postpone(id, start + 30_000);
+        expect(await spool.relays.claim(1)).toEqual([]);
+        expect(await spool.relays.nextDue()).toBe(start + 30_000);
+        await restart();
+        await clock.advance(30_000);
+        expect(await spool.relays.claim(1)).toMatchObject([{ id, attempts: 0 }]);
+      });
+
       test('finished, they are gone, and finishing again does nothing', async () => {
         const { id } = await waiting();
         await spool.relays.claim(1);

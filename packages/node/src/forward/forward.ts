@@ -1,4 +1,5 @@
 import { makeCarriage, type SendResult, type SmtpSender } from '@postern/mail';
+import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
 import type { Counters } from '../counters.ts';
@@ -22,7 +23,12 @@ export interface ForwardContext {
   readonly connectionsPerPeer: number;
 }
 
-const retryPause = { firstMs: 1_000, mostMs: 900_000 };
+/** For a relay that its peer does not take. */
+const refusedPause = { firstMs: 1_000, mostMs: 900_000 };
+/** For one whose peer cannot be reached: not long, since it was this relay's bad luck to be the one that tried. */
+const unreachedPause = { firstMs: 1_000, mostMs: 60_000 };
+/** For those behind it, beyond the time that the way to the peer rests. */
+const standBackMs = 1_000;
 /** Without a consensus or a route the trouble is not the peer's, and may be over any moment. */
 const routePause = { firstMs: 1_000, mostMs: 60_000 };
 
@@ -50,7 +56,7 @@ export function forward(context: ForwardContext): Stage<Due> {
       return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, routePause, random));
     }
     const lane = laneTo(found.entry);
-    if (lane.crowded || lane.restUntil > clock.now()) return later(relay, lane);
+    if (lane.crowded || lane.restUntil > clock.now()) return standBack(relay, lane);
     await lane.run(() => attempt(relay, found, lane));
   };
 
@@ -60,7 +66,7 @@ export function forward(context: ForwardContext): Stage<Due> {
     lane: Lane,
   ): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
-    if (lane.restUntil > clock.now()) return later(relay, lane);
+    if (lane.restUntil > clock.now()) return standBack(relay, lane);
     const bytes = await spool.relays.read(relay.id);
     if (bytes === undefined) return;
     const result = await handOver(context, found, bytes);
@@ -69,13 +75,16 @@ export function forward(context: ForwardContext): Stage<Due> {
     counters.count('forwarded', result.kind);
     if (reached(result)) lane.works();
     else lane.fails();
-    if (result.kind === 'sent') await spool.relays.finish(relay.id);
-    else await later(relay, lane);
+    if (result.kind === 'sent') return spool.relays.finish(relay.id);
+    const pause = reached(result) ? refusedPause : unreachedPause;
+    const again = clock.now() + jitteredBackoff(relay.attempts, pause, random);
+    await spool.relays.retry(relay.id, Math.max(again, lane.restUntil));
   };
 
-  const later = (relay: Waiting, lane: Lane): Promise<void> => {
-    const again = clock.now() + jitteredBackoff(relay.attempts, retryPause, random);
-    return spool.relays.retry(relay.id, Math.max(again, lane.restUntil));
+  /** Untried: the way to the peer rests or has enough in line. */
+  const standBack = (relay: Waiting, lane: Lane): Promise<void> => {
+    const from = Math.max(clock.now(), lane.restUntil);
+    return spool.relays.postpone(relay.id, from + standBackMs * uniform(random));
   };
 
   return { take, close: async () => undefined };

@@ -25,6 +25,7 @@ export interface Operations {
   settle(input: SpoolId, verdict: Verdict, relayId: SpoolId): Settled;
   finishRelay(id: SpoolId): void;
   retryRelay(id: SpoolId, dueMs: number): void;
+  postponeRelay(id: SpoolId, dueMs: number): void;
   finishSet(id: SpoolId): void;
   retrySet(id: SpoolId, dueMs: number): void;
   forgetTags(epoch: number): number;
@@ -49,6 +50,7 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
   'settle',
   'finishRelay',
   'retryRelay',
+  'postponeRelay',
   'finishSet',
   'retrySet',
   'forgetTags',
@@ -93,6 +95,7 @@ export function operations(store: Store, { assertRoom }: OperationsOptions): Ope
 
     finishRelay: relays.finish,
     retryRelay: relays.retry,
+    postponeRelay: relays.postpone,
     finishSet: sets.finish,
     retrySet: sets.retry,
     forgetTags: (epoch) => Number(oldTags.run(epoch).changes),

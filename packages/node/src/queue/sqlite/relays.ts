@@ -1,3 +1,4 @@
+import type { StatementSync } from 'node:sqlite';
 import {
   dueGridMs,
   expiresGridMs,
@@ -16,6 +17,7 @@ export interface RelayTable {
   readonly read: (id: SpoolId) => Uint8Array | undefined;
   readonly finish: (id: SpoolId) => void;
   readonly retry: (id: SpoolId, dueMs: number) => void;
+  readonly postpone: (id: SpoolId, dueMs: number) => void;
   readonly nextDue: () => number | undefined;
   /** Removes up to `limit` expired relays that nobody has claimed, and says how many. */
   readonly expire: (limit: number) => number;
@@ -34,8 +36,16 @@ export function relayTable(store: Store): RelayTable {
   const read = db.prepare('SELECT bytes FROM relays WHERE id = ?');
   const remove = db.prepare('DELETE FROM relays WHERE id = ?');
   const retry = db.prepare('UPDATE relays SET due = ?, attempts = attempts + 1 WHERE id = ?');
+  const postpone = db.prepare('UPDATE relays SET due = ? WHERE id = ?');
   const expired = db.prepare('SELECT id FROM relays WHERE expires <= ?');
   const count = db.prepare('SELECT count(*) AS n FROM relays');
+
+  const dueAgain =
+    (update: StatementSync) =>
+    (id: SpoolId, dueMs: number): void => {
+      update.run(onGrid(dueMs, dueGridMs), toBlob(id));
+      store.afterCommit(() => claims.free(id));
+    };
 
   return {
     insert(id, { next, dueMs, expiresMs, bytes }) {
@@ -63,10 +73,8 @@ export function relayTable(store: Store): RelayTable {
       store.afterCommit(() => claims.free(id));
     },
 
-    retry(id, dueMs) {
-      retry.run(onGrid(dueMs, dueGridMs), toBlob(id));
-      store.afterCommit(() => claims.free(id));
-    },
+    retry: dueAgain(retry),
+    postpone: dueAgain(postpone),
 
     nextDue() {
       for (const row of first.iterate()) {

@@ -5,7 +5,7 @@ import type { Fragment } from '@postern/protocol/envelope';
 import { type Clock, type Random, syncDirectory } from '@postern/runtime';
 import { createBell } from '../../bell.ts';
 import { NodeError, type NodeErrorCode } from '../../errors.ts';
-import type { Complete, Shelf, Spool, SpoolId, Swept, UnitKind, Waiting } from '../../spool.ts';
+import type { Complete, RelayShelf, Shelf, Spool, SpoolId, Swept, UnitKind } from '../../spool.ts';
 import type { Reply, Request } from './commit.ts';
 import { spoolFault } from './faults.ts';
 import type { Operations } from './operations.ts';
@@ -47,11 +47,12 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
     return total;
   };
 
-  const relays: Shelf<Waiting, Uint8Array> = {
+  const relays: RelayShelf = {
     claim: (limit) => call('claimRelays', limit),
     read: (id) => call('readRelay', id),
     finish: (id) => call('finishRelay', id),
     retry: (id, dueMs) => call('retryRelay', id, dueMs).then(bells.relays.ring),
+    postpone: (id, dueMs) => call('postponeRelay', id, dueMs).then(bells.relays.ring),
     release: (ids) => call('release', ids).then(bells.relays.ring),
     nextDue: () => call('nextRelay'),
     wake: bells.relays.wait,
