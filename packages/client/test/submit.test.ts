@@ -105,6 +105,23 @@ test('a mix that takes none for a while is tried again with growing pauses, with
   expect(mix.packets.map(hex).sort()).toEqual(stored.map((packet) => hex(packet?.bytes)).sort());
 });
 
+test('as long as some packets are taken, the pauses stay short', async () => {
+  const mix = await mixCalled('m1.test');
+  const { run } = await scene([mix], 5);
+  let asked = 0;
+  mix.answer = () => (asked++ % 2 === 0 ? 'accept' : 'defer');
+  const pauses: number[] = [];
+  const clock = steppedClock(start);
+  const { submitted } = await run({
+    clock,
+    connections: 1,
+    onPause: (until) => pauses.push(until - clock.now()),
+  });
+  expect(submitted).toBe(5);
+  expect(pauses).toHaveLength(4);
+  for (const pause of pauses) expect(pause).toBeLessThanOrEqual(1500);
+});
+
 test('one mix that is away does not hold up the others, and what is left stays', async () => {
   const [away, here] = [await mixCalled('m1.test'), await mixCalled('m2.test')];
   const { outbox, clock, run } = await scene([away, here], 4);

@@ -67,8 +67,8 @@ const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
 
 /**
- * Hands packets to their first mixes: in random order, a few at once, round after round with a growing, jittered pause until
- * all are taken or the deadline is there. A packet leaves the outbox when its first mix has answered 250, so a crash
+ * Hands packets to their first mixes: in random order, a few at once, round after round with a jittered pause, which grows while
+ * none is taken, until all are or the deadline is there. A packet leaves the outbox when its first mix has answered 250, so a crash
  * sends it twice rather than never; it is the same packet, and the mix drops the second by its replay tag.
  */
 export async function submit(packets: readonly QueuedPacket[], options: SubmitOptions): Promise<Submission> {
@@ -76,11 +76,12 @@ export async function submit(packets: readonly QueuedPacket[], options: SubmitOp
   const held = new Tally<HoldReason>();
   let submitted = 0;
   let left = packets;
-  for (let round = 0; ; round++) {
+  for (let idle = 0; ; idle++) {
     const result = await oneRound(shuffled(left, random), held, options);
     submitted += result.submitted;
     left = result.left;
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** round) * (0.5 + uniform(random));
+    if (result.submitted > 0) idle = 0;
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** idle) * (0.5 + uniform(random));
     const until = clock.now() + pauseMs;
     const over = left.length === 0 || until > deadline || signal?.aborted;
     if (!over) options.onPause?.(until);
