@@ -124,6 +124,7 @@ test('a next hop that the consensus does not know is waited for', async () => {
   await happened('no-route');
   topology.update(consensusOf([peer.entry], clock.now()));
   await timeUntil(async () => peer.taken.length === 1);
+  expect(peer.messages).toHaveLength(1);
 });
 
 test('Q8 every attempt has the same bytes in another carriage, at growing intervals', async () => {

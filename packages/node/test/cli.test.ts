@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseAuthorityConfig, startAuthority } from '@postern/directory';
+import { silentLog, systemClock, systemRandom } from '@postern/runtime';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { until } from './support.ts';
+
+let folder = '';
+const children: ChildProcess[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'postern-cli-'));
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
+  const program = new URL('../src/main.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, ['--conditions=@postern/source', program, ...args], { cwd: folder });
+  children.push(child);
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (part) => {
+    out += part;
+  });
+  child.stderr.on('data', (part) => {
+    err += part;
+  });
+  const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  return { child, ended, err: () => err };
+}
+
+const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', 'authority.test+00000000+AA=='];
+
+test('help names the commands, and what is unknown is a usage error', async () => {
+  const help = await run('--help');
+  expect(help).toMatchObject({ code: 0, err: '' });
+  for (const command of ['init', 'run', 'status']) expect(help.out).toContain(command);
+  expect((await run('serve')).code).toBe(64);
+  expect((await run('init', '--name', 'mix1.test')).code).toBe(64);
+});
+
+test('init makes keys, certificate, records and a configuration, and replaces nothing', async () => {
+  const delivery = ['--domain', 'b.test', '--maildir', 'mail/{local}', '--mailbox', 'bob', 'bea'];
+  const args = ['init', '--name', 'gate.b.test', '--role', 'delivery', 'mix', ...delivery, ...directory];
+  const made = await run(...args);
+  expect(made.code).toBe(0);
+  expect(made.out).toMatch(/^[0-9a-f]{64}\n$/);
+  expect((await readdir(join(folder, 'node-data'))).sort()).toEqual([
+    'b.test.zone',
+    'domain.key',
+    'identity.key',
+    'tls.crt',
+    'tls.key',
+  ]);
+  for (const name of ['domain.key', 'identity.key', 'tls.key'])
+    expect((await stat(join(folder, 'node-data', name))).mode & 0o777).toBe(0o600);
+  const again = await run(...args);
+  expect(again.code).toBe(64);
+  expect(again.err).toContain('exists already');
+});
+
+test('init refuses what the configuration would, before it writes anything', async () => {
+  const refused = await run('init', '--name', 'Mix1', '--domain', 'b.test', '--listen', 'x', ...directory);
+  expect(refused.code).toBe(78);
+  for (const path of ['name', 'smtp.listen', 'delivery.maildir'])
+    expect(refused.err).toMatch(new RegExp(`^ +${path}: `, 'm'));
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('run reports every mistake in the configuration at once, and exits 78', async () => {
+  await writeFile(join(folder, 'node.toml'), 'name = "mix1.test"\nroels = ["mix"]\n[smtp]\nlisten = "x"\n');
+  const { code, err } = await run('run');
+  expect(code).toBe(78);
+  for (const path of ['roels', 'roles', 'smtp.listen', 'directory']) expect(err).toContain(`  ${path}: `);
+});
+
+test('run without keys says how to make them', async () => {
+  await run('init', '--name', 'mix1.test', ...directory);
+  await rm(join(folder, 'node-data', 'identity.key'));
+  const { code, err } = await run('run');
+  expect(code).toBe(78);
+  expect(err).toContain('postern-node init');
+});
+
+test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', async () => {
+  await using authority = await startAuthority(
+    parseAuthorityConfig({
+      name: 'authority.test',
+      data_dir: join(folder, 'authority'),
+      listen: '127.0.0.1:0',
+      bootstrap: { nodes: 1 },
+    }),
+    { clock: systemClock, random: systemRandom, log: silentLog },
+  );
+  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
+  expect((await run('status')).code).toBe(69);
+  const node = start('run');
+  await until(() => node.err().includes('"event":"consensus"'));
+
+  const shown = JSON.parse((await run('status', '--json')).out) as Record<string, unknown>;
+  expect(shown).toMatchObject({
+    name: 'mix1.test',
+    consensus: { listed: true },
+    counts: { inputs: 0, relays: 0 },
+  });
+  const { out } = await run('status');
+  expect(out).toContain('mix1.test (mix)');
+  expect(out).toContain('lists this node');
+
+  const second = await run('run');
+  expect(second.code).not.toBe(0);
+  expect(second.err).toContain('Another postern-node runs on this data directory');
+
+  node.child.kill('SIGTERM');
+  const ended = await node.ended;
+  expect(ended.code).toBe(0);
+  const events = ended.err
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { event: string }).event);
+  expect(events[0]).toBe('started');
+  expect(events.at(-1)).toBe('stopped');
+  expect(await readFile(join(folder, 'node.toml'), 'utf8')).not.toContain('undefined');
+});
