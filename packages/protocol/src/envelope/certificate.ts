@@ -1,6 +1,6 @@
 import { type AlgorithmInfo, encryptSessionKey, type PublicKey, readKey } from 'openpgp';
 import { ProtocolError } from '../errors.ts';
-import { policy } from '../sealed/policy.ts';
+import { policy, sessionKey } from '../sealed/policy.ts';
 import { requireEncryptionKey } from '../sealed/usable.ts';
 
 /** A domain's certificate, parsed and found fit to encrypt to: what costs time is done once for many envelopes. */
@@ -35,12 +35,6 @@ export async function loadCertificate(
     config: policy,
   });
   return { publicKey, date, sessionKeyPacketBytes: rsaPacketBytes(algorithm) ?? sample.length };
-}
-
-// spec envelope 2.1
-/** No `aeadAlgorithm`: that makes OpenPGP.js write version 1 of the encrypted data, whatever the certificate says of itself. */
-export function sessionKey(data: Uint8Array): { data: Uint8Array; algorithm: 'aes256' } {
-  return { data, algorithm: 'aes256' };
 }
 
 /** An RSA ciphertext goes without its leading zeros, so that a sample may be shorter than most: 1 of 256 is. */

@@ -3,8 +3,8 @@ import { concat } from '../codec/bytes.ts';
 import { packetHeaderBytes, packetTypes, writePacket } from '../codec/openpgp.ts';
 import { ProtocolError } from '../errors.ts';
 import { systemRandom } from '../primitives/index.ts';
-import { policy } from '../sealed/policy.ts';
-import { type EnvelopeCertificate, loadCertificate, sessionKey } from './certificate.ts';
+import { policy, sessionKey } from '../sealed/policy.ts';
+import { type EnvelopeCertificate, loadCertificate } from './certificate.ts';
 import { encodeFragment, type Fragment, fragmentOverhead } from './fragment.ts';
 
 // spec envelope 2

@@ -84,8 +84,7 @@ function addrSpec(tokens: readonly Token[]): Item {
   const at = tokens.findLastIndex(({ kind }) => kind === '@');
   const [local, domain] = [tokens.slice(0, at), tokens.slice(at + 1)];
   if (at < 1 || domain.length === 0) return { kind: 'malformed-address' };
-  if (local.some(({ kind }) => kind === '@') || domain.some(({ kind }) => kind === 'literal'))
-    return { kind: 'unsupported-address' };
+  if (domain.some(({ kind }) => kind === 'literal')) return { kind: 'unsupported-address' };
   if (!isWord(local) || !isWord(domain)) return { kind: 'malformed-address' };
   const [localPart, name] = [textOf(local), textOf(domain).toLowerCase()];
   return isLocalPart(localPart) && isDomain(name)

@@ -24,3 +24,11 @@ export const policy: PartialConfig = {
   // What is compressed is decompressed here, with a limit; the library never does it.
   maxDecompressedMessageSize: 0,
 };
+
+/**
+ * A session key for AES-256 in version 1 of the encrypted data. Left to itself the library takes version 2 when a certificate says that its owner
+ * reads it; version 1 everybody reads.
+ */
+export function sessionKey(data: Uint8Array): { data: Uint8Array; algorithm: 'aes256' } {
+  return { data, algorithm: 'aes256' };
+}

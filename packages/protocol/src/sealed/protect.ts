@@ -77,8 +77,11 @@ function unmark(value: string): Unmarked | undefined {
 /** Thunderbird knows the older of the two parameters and shows the subject by it. */
 const mark = ';\r\n protected-headers="v1"; hp="cipher"';
 
-/** For a message without a Content-Type, which is a text in US-ASCII (RFC 2045 section 5.2). */
-const addedType = ` text/plain${mark}`;
+/**
+ * For a message without a Content-Type, which is a text in US-ASCII (RFC 2045 section 5.2). On one line: marking a field that was there never
+ * gives this.
+ */
+const addedType = ' text/plain; protected-headers="v1"; hp="cipher"';
 
 function hpOf(value: string): 'cipher' | 'clear' | undefined {
   const media = parseMediaType(value);

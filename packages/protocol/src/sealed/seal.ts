@@ -1,8 +1,9 @@
 import { createMessage, encrypt, type PrivateKey, type PublicKey } from 'openpgp';
 import { ProtocolError } from '../errors.ts';
+import { systemRandom } from '../primitives/index.ts';
 import { isMailbox } from './mailbox.ts';
 import { formatOuter } from './outer.ts';
-import { policy } from './policy.ts';
+import { policy, sessionKey } from './policy.ts';
 import { prepare } from './prepare.ts';
 import { type OuterField, protect } from './protect.ts';
 import { requireEncryptionKey, requireSigningKey } from './usable.ts';
@@ -49,6 +50,7 @@ async function signAndEncrypt(
 ): Promise<Uint8Array> {
   return encrypt({
     message: await createMessage({ binary: payload, filename: '', date: new Date(0), format: 'binary' }),
+    sessionKey: sessionKey(systemRandom.bytes(32)),
     signingKeys: signingKey,
     encryptionKeys: certificate,
     format: 'binary',

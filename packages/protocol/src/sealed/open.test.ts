@@ -1,0 +1,307 @@
+import { createMessage, encrypt, enums, sign } from 'openpgp';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { concat } from '../codec/bytes.ts';
+import { characters, octets } from '../codec/mime-header.ts';
+import { packetTypes, writePacket } from '../codec/openpgp.ts';
+import { maxSealedBytes } from './limits.ts';
+import { type Opened, open } from './open.ts';
+import { parseOuter } from './outer.ts';
+import {
+  encryptContent,
+  literalPacket,
+  mimeAround,
+  now,
+  type Person,
+  person,
+  sealOptions,
+  times,
+} from './sample.ts';
+import { seal } from './seal.ts';
+
+let alice: Person;
+let bob: Person;
+let sealed: Uint8Array;
+let encrypted: Uint8Array;
+
+const original = octets('From: alice@a.test\r\nSubject: s\r\n\r\nbody\r\n');
+
+beforeAll(async () => {
+  [alice, bob] = await Promise.all([person('alice@a.test'), person('bob@b.test')]);
+  sealed = await seal(original, sealOptions(alice, bob));
+  const outer = parseOuter(sealed);
+  if (outer.kind === 'outer') encrypted = outer.encrypted;
+});
+
+const opened = (bytes: Uint8Array, keys = [bob.privateKey]): Promise<Opened> =>
+  open(bytes, { decryptionKeys: keys, verificationKeys: [alice.publicKey], date: now });
+
+const refused = async (bytes: Uint8Array): Promise<string> => {
+  const result = await opened(bytes);
+  return result.kind === 'refused' ? result.reason : 'opened';
+};
+
+/** Opens OpenPGP packets that were encrypted to bob. */
+const openContent = async (...packets: Uint8Array[]): Promise<Opened> =>
+  opened(mimeAround(await encryptContent(concat(...packets), bob.publicKey)));
+const refusedContent = async (...packets: Uint8Array[]): Promise<string> => {
+  const result = await openContent(...packets);
+  return result.kind === 'refused' ? result.reason : 'opened';
+};
+
+describe('opening takes', () => {
+  test('what a mail system did to it: trace fields, LF, other cases', async () => {
+    const text = characters(sealed)
+      .replace('multipart/encrypted', 'Multipart/ENCRYPTED')
+      .replace('application/octet-stream', 'APPLICATION/octet-stream; name="encrypted.asc"')
+      .replaceAll('\r\n', '\n');
+    const delivered = octets(
+      `Return-Path: <>\nReceived: from x\n\tby y; now\nReceived: again\n${text}\nepilogue`,
+    );
+    expect(await opened(delivered)).toMatchObject({
+      kind: 'opened',
+      message: original,
+      protection: 'cipher',
+    });
+  });
+
+  test('the key of another of the recipient’s certificates, and one that expired', async () => {
+    const expired = await person('bob@b.test', { keyExpirationTime: 86_400 });
+    const content = literalPacket('Subject: x\r\n\r\nbody');
+    const old = await open(mimeAround(await encryptContentAt(content, expired)), {
+      decryptionKeys: [bob.privateKey, expired.privateKey],
+      verificationKeys: [],
+      date: now,
+    });
+    expect(old).toMatchObject({ kind: 'opened', verdict: { kind: 'unsigned' } });
+  });
+
+  test('compression, partial lengths and padding', async () => {
+    const message = await createMessage({ binary: octets('Subject: x\n\nbody\n') });
+    const signed = await sign({ message, signingKeys: alice.privateKey, format: 'binary', date: now });
+    for (const [algorithm, format] of [
+      [1, 'deflate-raw'],
+      [2, 'deflate'],
+    ] as const) {
+      const compressed = concat(Uint8Array.of(0xa3, algorithm), await deflate(signed, format));
+      expect(
+        await openContent(writePacket(packetTypes.padding, new Uint8Array(9)), compressed),
+      ).toMatchObject({
+        kind: 'opened',
+        verdict: { kind: 'good' },
+      });
+    }
+  });
+
+  test('a message without header protection, and says so; outer fields come in front', async () => {
+    const entity = 'Content-Type: text/plain\r\nSubject: inner\r\n\r\nbody';
+    const bytes = concat(
+      octets('Subject: outer\r\nX-Outer: y\r\n'),
+      mimeAround(await encryptContent(literalPacket(entity), bob.publicKey)),
+    );
+    expect(await opened(bytes)).toEqual({
+      kind: 'opened',
+      message: octets(`X-Outer: y\r\nFrom: secure@b.test\r\n${entity}`),
+      protection: 'none',
+      verdict: { kind: 'unsigned' },
+    });
+  });
+});
+
+describe('M1 M3 opening refuses', () => {
+  const inHeader = (change: (text: string) => string): Promise<string> =>
+    refused(octets(change(characters(sealed))));
+
+  test.each<[string, (text: string) => string, string]>([
+    ['two Content-Type', (t) => `Content-Type: text/plain\r\n${t}`, 'repeated-field'],
+    ['two From', (t) => `from: x@y.test\r\n${t}`, 'repeated-field'],
+    ['two MIME-Version', (t) => `MIME-Version: 1.0\r\n${t}`, 'repeated-field'],
+    [
+      'two Content-Transfer-Encoding',
+      (t) => `Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 8bit\r\n${t}`,
+      'repeated-field',
+    ],
+    ['an encoded multipart', (t) => `Content-Transfer-Encoding: base64\r\n${t}`, 'malformed-parts'],
+    ['NUL', (t) => `${t}\0`, 'nul'],
+    ['no header', (t) => `hello\r\n${t}`, 'malformed-header'],
+    ['300,000 fields', (t) => 'A: b\r\n'.repeat(300_000) + t, 'header-too-large'],
+    ['another type', (t) => t.replace('multipart/encrypted', 'multipart/mixed'), 'not-encrypted'],
+    ['another protocol', (t) => t.replace('pgp-encrypted";', 'pkcs7-mime";'), 'not-encrypted'],
+    [
+      'a type of two readings',
+      (t) => t.replace(';\r\n boundary', ';\r\n boundary=x; boundary'),
+      'not-encrypted',
+    ],
+    ['no boundary', (t) => t.replace(/;\r\n boundary="[0-9a-f]*"/, ''), 'malformed-parts'],
+    ['a boundary that does not occur', (t) => t.replace('boundary="', 'boundary="x'), 'malformed-parts'],
+    ['no end', (t) => t.slice(0, -4), 'malformed-parts'],
+    ['a third part', (t) => t.replace(/(\r\n--[0-9a-f]+)--\r\n$/, '$1\r\n\r\nx$1--\r\n'), 'malformed-parts'],
+    ['another version', (t) => t.replace('\r\n\r\nVersion: 1', '\r\n\r\nVersion: 2'), 'malformed-parts'],
+    [
+      'no control part',
+      (t) => t.replace('Content-Type: application/pgp-encrypted\r\n\r\n', 'Content-Type: text/plain\r\n\r\n'),
+      'malformed-parts',
+    ],
+    [
+      'an encoded part',
+      (t) => t.replace('octet-stream\r\n', 'octet-stream\r\nContent-Transfer-Encoding: base64\r\n'),
+      'malformed-parts',
+    ],
+    [
+      'a part with two types',
+      (t) => t.replace('octet-stream\r\n', 'octet-stream\r\nContent-Type: text/plain\r\n'),
+      'malformed-parts',
+    ],
+    ['text in front of the armor', (t) => t.replace('-----BEGIN', 'hello\r\n-----BEGIN'), 'malformed-armor'],
+    ['broken armor', (t) => t.replace(/\r\n\r\nw/, '\r\n\r\n!'), 'malformed-armor'],
+  ])('%s', async (_what, change, reason) => {
+    expect(await inHeader(change)).toBe(reason);
+  });
+
+  test('what is longer than a sealed message can be', async () => {
+    expect(await refused(new Uint8Array(maxSealedBytes + 1).fill(65))).toBe('too-large');
+  });
+
+  test('100,000 parts, and every truncation', async () => {
+    const header =
+      'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b\r\n\r\n';
+    expect(await refused(octets(header + '--b\r\n\r\n'.repeat(100_000)))).toBe('malformed-parts');
+    for (let length = 0; length < sealed.length - 2; length += 13)
+      expect((await opened(sealed.subarray(0, length))).kind).toBe('refused');
+  });
+});
+
+describe('opening refuses OpenPGP', () => {
+  test('C4 with any bit flipped, and releases nothing', async () => {
+    const reasons = new Set<string>();
+    for (let at = 0; at < encrypted.length; at += 7) {
+      const changed = encrypted.slice();
+      changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
+      const result = await opened(mimeAround(changed));
+      expect(result).toEqual({ kind: 'refused', reason: expect.any(String) });
+      if (result.kind === 'refused') reasons.add(result.reason);
+    }
+    expect(reasons).toContain('damaged');
+    expect(reasons).toContain('no-key');
+  });
+
+  test('C4 with its end cut off, whatever the lengths say', async () => {
+    const at = encrypted.findIndex((byte, i) => i > 50 && byte === 0xd2);
+    for (const cut of [1, 20, 22, 40, 100]) {
+      const body = encrypted.subarray(at + 3, -cut);
+      const shorter = concat(encrypted.subarray(0, at), writePacket(18, body));
+      expect(await refused(mimeAround(shorter))).toBe('damaged');
+    }
+    expect(await refused(mimeAround(encrypted.subarray(0, -1)))).toBe('malformed-openpgp');
+  });
+
+  test('C5 without integrity protection, before any key is tried', async () => {
+    const at = encrypted.findIndex((byte, i) => i > 50 && byte === 0xd2);
+    const stripped = concat(
+      encrypted.subarray(0, at),
+      writePacket(packetTypes.symmetricallyEncrypted, encrypted.subarray(at + 4)),
+    );
+    expect(await refused(mimeAround(stripped))).toBe('no-integrity');
+  });
+
+  test('for others', async () => {
+    expect(await opened(sealed, [alice.privateKey])).toEqual({ kind: 'refused', reason: 'no-key' });
+    expect(await opened(sealed, [])).toEqual({ kind: 'refused', reason: 'no-key' });
+  });
+
+  test('C2 with thousands of session keys, or packets that ask for memory', async () => {
+    const end = encrypted.findIndex((byte, i) => i > 50 && byte === 0xd2);
+    const key = encrypted.subarray(0, end);
+    const data = encrypted.subarray(end);
+    expect(await refused(mimeAround(concat(times(33, key), data)))).toBe('too-many-keys');
+    expect(await refused(mimeAround(concat(times(5000, key), data)))).toBe('too-many-keys');
+    expect(await refused(mimeAround(concat(times(70_000, Uint8Array.of(0xc3, 0)), data)))).toBe(
+      'malformed-openpgp',
+    );
+    // Argon2 with 2^31 KiB: nobody has a password, so nobody derives a key.
+    const argon2 = writePacket(3, Uint8Array.of(4, 9, 4, ...new Uint8Array(16), 255, 4, 31));
+    expect(await opened(mimeAround(concat(argon2, key, data)))).toMatchObject({ kind: 'opened' });
+  });
+
+  test('in version 2, and with anything else in place of the data', async () => {
+    const at = encrypted.findIndex((byte, i) => i > 50 && byte === 0xd2);
+    const key = encrypted.subarray(0, at);
+    const version2 = writePacket(18, Uint8Array.of(2, 9, 2, 6), new Uint8Array(100));
+    expect(await refused(mimeAround(concat(key, version2)))).toBe('unknown-encryption');
+    expect(await refused(mimeAround(concat(key, encrypted.subarray(at), key)))).toBe('malformed-openpgp');
+    expect(await refused(mimeAround(concat(writePacket(10), encrypted)))).toBe('malformed-openpgp');
+    expect(await refused(mimeAround(key))).toBe('malformed-openpgp');
+    expect(await refused(mimeAround(literalPacket('Subject: x\r\n\r\n')))).toBe('malformed-openpgp');
+    expect(await refused(mimeAround(new Uint8Array()))).toBe('malformed-openpgp');
+  });
+});
+
+describe('opening refuses content', () => {
+  const literal = literalPacket('Subject: x\r\n\r\nbody');
+
+  test.each<[string, () => Uint8Array[]]>([
+    ['none', () => []],
+    ['of two literals', () => [literal, literal]],
+    ['with an unknown packet', () => [writePacket(60), literal]],
+    ['with a signature that nothing announced', () => [literal, writePacket(2, new Uint8Array(9))]],
+    ['with an announcement that nothing follows', () => [writePacket(4, new Uint8Array(13)), literal]],
+    ['with a signature between', () => [literal, writePacket(4, new Uint8Array(13)), writePacket(2)]],
+    ['encrypted again', () => [writePacket(18, new Uint8Array(99))]],
+    ['with a literal cut short', () => [writePacket(11, Uint8Array.of(0x62, 200, 0, 0))]],
+    ['with a body that is no header', () => [literalPacket('hello')]],
+    ['with two From', () => [literalPacket('From: a\r\nFrom: b\r\n\r\n')]],
+    ['with NUL', () => [literalPacket('A: b\r\n\r\n\0')]],
+  ])('%s', async (_what, packets) => {
+    expect(await refusedContent(...packets())).toBe('malformed-content');
+  });
+
+  test.each([
+    ['markers', writePacket(10, octets('PGP'))],
+    ['padding', Uint8Array.of(0xd5, 0)],
+    ['unknown packets', Uint8Array.of(0xfc, 0)],
+    ['announcements', writePacket(4, Uint8Array.of(3, 0, 8, 27, 1, 2, 3, 4, 5, 6, 7, 8, 1))],
+  ])('of a megabyte of %s', async (_what, unit) => {
+    const flood = times(Math.ceil(1_000_000 / unit.length), unit);
+    expect(await refusedContent(flood, literal)).toBe('malformed-content');
+  });
+
+  test('C1 a decompression bomb, of either kind, and nested', async () => {
+    const zeros = new Uint8Array(60_000_000);
+    for (const [algorithm, format] of [
+      [1, 'deflate-raw'],
+      [2, 'deflate'],
+    ] as const) {
+      const bomb = writePacket(8, Uint8Array.of(algorithm), await deflate(zeros, format));
+      expect(bomb.length).toBeLessThan(100_000);
+      expect(await refusedContent(bomb)).toBe('too-large');
+    }
+    const once = writePacket(8, Uint8Array.of(1), await deflate(literal, 'deflate-raw'));
+    const twice = writePacket(8, Uint8Array.of(1), await deflate(once, 'deflate-raw'));
+    expect(await refusedContent(once)).toBe('opened');
+    expect(await refusedContent(twice)).toBe('malformed-content');
+  });
+
+  test('C1 broken or unknown compression', async () => {
+    const deflated = await deflate(literal, 'deflate-raw');
+    for (const body of [[1, ...deflated.subarray(0, -3)], [2, ...deflated], [3, ...deflated], [99], []])
+      expect(await refusedContent(writePacket(8, Uint8Array.from(body)))).toBe('malformed-compression');
+    const behind = concat(Uint8Array.of(1), deflated, octets('more'));
+    expect(await refusedContent(writePacket(8, behind))).toBe('malformed-compression');
+  });
+});
+
+/** Encrypts as of when the key had not expired. */
+async function encryptContentAt(content: Uint8Array, to: Person): Promise<Uint8Array> {
+  const text = content.subarray(12);
+  return encrypt({
+    message: await createMessage({ binary: text }),
+    encryptionKeys: to.publicKey,
+    date: new Date('2026-01-01T12:00:00Z'),
+    format: 'binary',
+    config: { preferredCompressionAlgorithm: enums.compression.uncompressed },
+  });
+}
+
+async function deflate(bytes: Uint8Array, format: 'deflate-raw' | 'deflate'): Promise<Uint8Array> {
+  const stream = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new CompressionStream(format));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}

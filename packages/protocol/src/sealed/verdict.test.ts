@@ -1,0 +1,195 @@
+import {
+  createMessage,
+  enums,
+  type PrivateKey,
+  type PublicKey,
+  readKey,
+  revokeKey,
+  sign,
+  UserIDPacket,
+} from 'openpgp';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { concat } from '../codec/bytes.ts';
+import { octets } from '../codec/mime-header.ts';
+import { framePackets, writePacket } from '../codec/openpgp.ts';
+import { open } from './open.ts';
+import { encryptContent, keysMade, mimeAround, now, type Person, person } from './sample.ts';
+import type { Verdict } from './verdict.ts';
+
+let alice: Person;
+let bob: Person;
+let mallory: Person;
+
+const payload = octets('From: alice@a.test\r\nContent-Type: text/plain; hp="cipher"\r\n\r\nbody\r\n');
+
+beforeAll(async () => {
+  [alice, bob, mallory] = await Promise.all([
+    person('alice@a.test'),
+    person('bob@b.test'),
+    person('mallory@m.test'),
+  ]);
+});
+
+async function signed(
+  by: readonly PrivateKey[],
+  options: Partial<Parameters<typeof sign>[0]> = {},
+): Promise<Uint8Array> {
+  const message = await createMessage({ binary: payload });
+  return sign({ ...options, message, signingKeys: [...by], format: 'binary', date: options.date ?? now });
+}
+
+async function verdictOn(
+  content: Uint8Array,
+  keys: readonly PublicKey[] = [alice.publicKey],
+): Promise<Verdict> {
+  const result = await open(mimeAround(await encryptContent(content, bob.publicKey)), {
+    decryptionKeys: [bob.privateKey],
+    verificationKeys: keys,
+    date: now,
+  });
+  if (result.kind === 'refused') throw new Error(result.reason);
+  return result.verdict;
+}
+
+/** The packets of a signed message, one by one. */
+function taken(content: Uint8Array): Uint8Array[] {
+  return (framePackets(content, 9) ?? []).map(({ type, body }) => writePacket(type, body));
+}
+
+describe('the verdict is', () => {
+  test('good by a certificate that was given, among others', async () => {
+    const keys = [bob.publicKey, alice.publicKey, mallory.publicKey];
+    expect(await verdictOn(await signed([alice.privateKey]), keys)).toMatchObject({
+      kind: 'good',
+      fingerprint: alice.publicKey.getFingerprint(),
+    });
+  });
+
+  test('unsigned without a signature', async () => {
+    const [, literal = new Uint8Array()] = taken(await signed([alice.privateKey]));
+    expect(await verdictOn(literal)).toEqual({ kind: 'unsigned' });
+  });
+
+  test('unknown-key by a certificate that was not given', async () => {
+    expect(await verdictOn(await signed([mallory.privateKey]))).toEqual({
+      kind: 'unknown-key',
+      keyId: mallory.publicKey.getKeyID().toHex(),
+    });
+  });
+
+  test('good with one known signer of two', async () => {
+    expect(await verdictOn(await signed([mallory.privateKey, alice.privateKey]))).toMatchObject({
+      kind: 'good',
+    });
+    expect(await verdictOn(await signed([alice.privateKey, mallory.privateKey]))).toMatchObject({
+      kind: 'good',
+    });
+  });
+
+  test('good in the older order, signature first', async () => {
+    const [, literal, signature] = taken(await signed([alice.privateKey]));
+    if (literal === undefined || signature === undefined) throw new Error('no signature');
+    expect(await verdictOn(concat(signature, literal))).toMatchObject({ kind: 'good' });
+  });
+
+  test('C7 bad over another text', async () => {
+    const [announced, , signature] = taken(await signed([alice.privateKey]));
+    const literal = writePacket(11, Uint8Array.of(0x62, 0, 0, 0, 0, 0), octets('Subject: forged\r\n\r\nx'));
+    if (announced === undefined || signature === undefined) throw new Error('no signature');
+    expect(await verdictOn(concat(announced, literal, signature))).toEqual({
+      kind: 'bad',
+      why: 'wrong-signature',
+    });
+  });
+
+  test('C7 bad when one of two is', async () => {
+    const [outer, inner, literal, first, second] = taken(
+      await signed([alice.privateKey, mallory.privateKey]),
+    );
+    const spoilt = first?.slice() ?? new Uint8Array();
+    const last = spoilt.length - 1;
+    spoilt[last] = (spoilt[last] ?? 0) ^ 1;
+    if (!outer || !inner || !literal || !second) throw new Error('no signatures');
+    const keys = [alice.publicKey, mallory.publicKey];
+    expect(await verdictOn(concat(outer, inner, literal, spoilt, second), keys)).toMatchObject({
+      kind: 'bad',
+    });
+  });
+
+  test('good up to five minutes ahead, bad later', async () => {
+    const inMinutes = async (minutes: number): Promise<Verdict> =>
+      verdictOn(await signed([alice.privateKey], { date: new Date(now.getTime() + minutes * 60_000) }));
+    expect(await inMinutes(4)).toMatchObject({ kind: 'good' });
+    expect(await inMinutes(6)).toEqual({ kind: 'bad', why: 'from-the-future' });
+  });
+
+  test('bad with a hash that can be forged', async () => {
+    expect(await verdictOn(await signedWith({ announced: 2, signature: 3, value: enums.hash.sha1 }))).toEqual(
+      {
+        kind: 'bad',
+        why: 'weak-hash',
+      },
+    );
+  });
+
+  test('C6 bad by a key that was revoked or had expired', async () => {
+    const content = await signed([alice.privateKey]);
+    const { publicKey: revoked } = await revokeKey({
+      key: alice.privateKey,
+      date: keysMade,
+      format: 'object',
+    });
+    expect(await verdictOn(content, [revoked])).toEqual({ kind: 'bad', why: 'unusable-key' });
+
+    const brief = await person('alice@a.test', { keyExpirationTime: 86_400 });
+    const early = await signed([brief.privateKey], { date: new Date('2026-01-01T12:00:00Z') });
+    expect(await verdictOn(early, [brief.publicKey])).toMatchObject({ kind: 'good' });
+  });
+
+  test('bad with a signature of another type', async () => {
+    expect(await verdictOn(await signedWith({ announced: 1, signature: 1, value: 0x10 }))).toEqual({
+      kind: 'bad',
+      why: 'unknown-kind',
+    });
+  });
+
+  test('bad with a signature of an unknown version, or in ruins', async () => {
+    const [announced, literal] = taken(await signed([alice.privateKey]));
+    if (announced === undefined || literal === undefined) throw new Error('no signature');
+    for (const body of [[9, 0, 0], [4], [3, 0], []])
+      expect(
+        await verdictOn(concat(announced, literal, writePacket(2, Uint8Array.from(body)))),
+      ).toMatchObject({
+        kind: 'bad',
+      });
+  });
+
+  test('C7 without user ids that the signer’s key does not vouch for', async () => {
+    const forged = await readKey({ binaryKey: alice.publicKey.write() });
+    const [user] = (await readKey({ binaryKey: alice.publicKey.write() })).users;
+    if (user === undefined) throw new Error('no user id');
+    const other = Object.assign(user.clone(), {
+      userID: UserIDPacket.fromObject({ email: 'ceo@bank.test' }),
+    });
+    forged.users.push(other);
+    const verdict = await verdictOn(await signed([alice.privateKey]), [forged]);
+    expect(forged.getUserIDs()).toContain('<ceo@bank.test>');
+    expect(verdict).toMatchObject({ kind: 'good', userIds: ['<alice@a.test>'] });
+  });
+});
+
+/** A signed message with another byte at these places of its one-pass signature and its signature. */
+async function signedWith(change: {
+  announced: number;
+  signature: number;
+  value: number;
+}): Promise<Uint8Array> {
+  const packets = framePackets(await signed([alice.privateKey]), 9) ?? [];
+  const changed = packets.map(({ type, body }) => {
+    const copy = body.slice();
+    if (type === 4) copy[change.announced] = change.value;
+    if (type === 2) copy[change.signature] = change.value;
+    return writePacket(type, copy);
+  });
+  return concat(...changed);
+}
