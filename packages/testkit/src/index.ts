@@ -6,6 +6,7 @@ export { type Transfer, transfersOf, watchTransfers } from './adversary/smtp-wir
 export { type Chunk, startTap, type Tap, type TapOptions, type TappedConnection } from './adversary/tap.ts';
 export { SeededRandom } from './chance/seeded-random.ts';
 export { FakeClock, type FakeClockOptions } from './clock/fake-clock.ts';
+export { type DemoOptions, type Event, type Outcome, runDemo } from './demo/run.ts';
 export { TestkitError, type TestkitErrorCode } from './errors.ts';
 export { type Cast, castOf } from './knowledge/cast.ts';
 export { createEvidence, type Evidence, type How, type Piece } from './knowledge/evidence.ts';
@@ -26,6 +27,7 @@ export type { NodeHost } from './network/node-host.ts';
 export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';
 export { clientOf, type Person, readMaildir } from './people/person.ts';
 export type { Supervised } from './supervise/process.ts';
+export { nodeArguments, type Program } from './supervise/programs.ts';
 export type { Member } from './testnet/member.ts';
 export type {
   NetworkDomain,

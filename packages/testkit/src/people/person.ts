@@ -18,6 +18,8 @@ export interface Person {
   readonly domain: string;
   /** Passphrase of the mailbox's key. */
   readonly password: string;
+  /** Holds it, for `postern --passphrase-file`. */
+  readonly passphraseFile: string;
   /** Holds `.config/postern`, `.local/share/postern` and `.local/state/postern`. */
   readonly home: string;
   readonly paths: ClientPaths;
@@ -59,6 +61,7 @@ export function peopleOf(folder: string, domains: readonly string[]): Person[] {
         local,
         domain,
         password: `${local}s passphrase`,
+        passphraseFile: join(home, 'passphrase'),
         home,
         paths: xdgPaths({}, home),
         maildir: maildirPattern(folder, domain).replace('{local}', local),
@@ -79,9 +82,10 @@ export function clientOf(person: Person, options: Omit<ClientOptions, 'paths' | 
 
 /** Makes the home with its configuration, and a key. */
 export async function settle(person: Person, client: Client, directory: DirectoryTrust): Promise<void> {
-  const { home, paths, mailbox, password } = person;
+  const { home, paths, mailbox, password, passphraseFile } = person;
   await makePrivateDirectory(dirname(paths.configFile));
   await writeFileDurable(paths.configFile, formatClientConfig({ mailbox, ...directory }));
+  await writeFileDurable(passphraseFile, `${password}\n`);
   await linkFolders(home, paths);
   await mkdirs(person.maildir);
   await client.keys.generate(mailbox, { passphrase: password });

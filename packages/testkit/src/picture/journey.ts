@@ -9,7 +9,7 @@ const height = 640;
 const columns = [110, 318, 510, 702, 894, 1082] as const;
 const middle = 232;
 const rowPitch = 92;
-const box = { width: 132, height: 50 };
+const box = { width: 148, height: 50 };
 
 /** A picture of one journey, from what a run of the demo has measured. It brings its own colours for light and for dark. */
 export function drawJourney(outcome: Outcome): string {
@@ -97,7 +97,7 @@ function drawStop({ name, x, y, hop }: Stop, { ways }: Outcome): string {
   const top = y - box.height / 2;
   const shape = element('rect', { class: idle ? 'stop idle' : 'stop', x: left, y: top, ...box, rx: 10 });
   if (here.length === 0) return shape + text(x, y + 5, name, idle ? 'name dim' : 'name');
-  const pitch = Math.min(58, (box.width - 12) / here.length);
+  const pitch = Math.min(58, (box.width - 10) / here.length);
   const times = here.map(({ packet }, at) => {
     const centre = x + (at - (here.length - 1) / 2) * pitch;
     const held = ways[packet]?.heldMs[hop ?? 0] ?? 0;

@@ -24,6 +24,8 @@ export interface NetworkMailbox {
   readonly mailbox: string;
   /** Passphrase of the mailbox's key. */
   readonly password: string;
+  /** The same in a file, for `postern --passphrase-file`. */
+  readonly passphraseFile: string;
   readonly maildir: string;
   /** Its owner's home: `HOME` for the `postern` command, or its `--home`. */
   readonly home: string;

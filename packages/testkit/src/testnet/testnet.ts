@@ -107,7 +107,9 @@ export async function startTestnet(options: TestnetOptions, events: TestnetEvent
       zone: zonePath(plan, domain),
       mailboxes: people
         .filter((person) => person.domain === domain)
-        .map(({ mailbox, password, maildir, home }) => ({ mailbox, password, maildir, home })),
+        .map(({ mailbox, password, passphraseFile, maildir, home }) => {
+          return { mailbox, password, passphraseFile, maildir, home };
+        }),
     })),
     directory: trust,
     client: { mailbox: people[0]?.mailbox ?? '', home: people[0]?.home ?? '' },

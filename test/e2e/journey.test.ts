@@ -1,0 +1,134 @@
+import { carriageLength } from '@postern/mail';
+import { seenIn, startTestNetwork, type TestNetwork, transfersOf, writeLetter } from '@postern/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const alice = 'alice@a.test';
+const bob = 'bob@b.test';
+
+describe('through a network in one process', () => {
+  let net: TestNetwork;
+  beforeAll(async () => {
+    net = await startTestNetwork();
+  });
+  afterAll(() => net[Symbol.asyncDispose]());
+
+  /** Sends a message and gives what each recipient opens. */
+  async function journey(from: string, message: Buffer, to: readonly string[]) {
+    const before = new Map<string, Set<string>>();
+    for (const mailbox of to)
+      before.set(mailbox, new Set((await net.delivered(mailbox)).map(({ path }) => path)));
+    const sent = await net.client(from).send(message);
+    if (sent.kind !== 'sent') throw new Error(JSON.stringify(sent.problems));
+    await net.drain();
+    const opened = await Promise.all(
+      to.map(async (mailbox) => {
+        const arrived = (await net.delivered(mailbox)).filter(({ path }) => !before.get(mailbox)?.has(path));
+        expect(arrived).toHaveLength(1);
+        return net.client(mailbox).open(arrived[0]?.bytes ?? Buffer.alloc(0));
+      }),
+    );
+    return { sent, opened };
+  }
+
+  test('a line of text is one packet, and opens as it was written, signed by its author', async () => {
+    const message = Buffer.from(
+      'From: alice@a.test\r\nTo: bob@b.test\r\nSubject: Hello\r\n\r\nThrough three.\r\n',
+    );
+    const { sent, opened } = await journey(alice, message, [bob]);
+    expect(sent.recipients).toMatchObject([{ mailbox: bob, packets: 1 }]);
+    expect(sent.recipients[0]?.paths[0]?.hops).toHaveLength(3);
+    expect(opened[0]).toMatchObject({
+      kind: 'opened',
+      from: alice,
+      vouched: true,
+      verdict: { kind: 'good' },
+    });
+    // What the author's program adds, a Date and a Message-ID, stands in the header; all that was written is there.
+    const text = opened[0]?.kind === 'opened' ? Buffer.from(opened[0].message).toString() : '';
+    expect(text).toContain('Subject: Hello\r\n');
+    expect(text.endsWith('\r\n\r\nThrough three.\r\n')).toBe(true);
+  });
+
+  test('HTML, words beyond ASCII and an attachment arrive byte for byte', async () => {
+    const date = new Date(net.clock.now());
+    const { message } = writeLetter({ from: alice, to: [bob], date, attachmentBytes: 150_000 });
+    const { sent, opened } = await journey(alice, message, [bob]);
+    expect(sent.recipients[0]?.packets).toBeGreaterThan(3);
+    expect(opened[0]?.kind === 'opened' && message.equals(opened[0].message)).toBe(true);
+  });
+
+  test('several recipients at both domains each get it, and nobody sees a Bcc', async () => {
+    const lines = [
+      'From: <bob@b.test>',
+      'To: <alice@a.test>, <dave@b.test>',
+      'Cc: <carol@a.test>',
+      `Date: ${new Date(net.clock.now()).toUTCString().replace('GMT', '+0000')}`,
+      'Message-ID: <round@b.test>',
+      'Subject: To all',
+    ];
+    const write = (...more: string[]) => Buffer.from([...lines, ...more, '', 'Hello.', ''].join('\r\n'));
+    const to = ['alice@a.test', 'carol@a.test', 'dave@b.test', 'bob@b.test'];
+    const { opened } = await journey(bob, write('Bcc: <bob@b.test>'), to);
+    for (const one of opened) expect(one.kind === 'opened' && write().equals(one.message)).toBe(true);
+  });
+
+  test('every packet on every wire has one size, as plain text and as TLS records show it', async () => {
+    const { packetBytes } = (await net.client(alice).route()).consensus.geometry;
+    const sizes = new Set(net.recorder.sendings.map(({ outgoing }) => outgoing.message.length));
+    expect([...sizes]).toEqual([carriageLength(packetBytes)]);
+    const transfers = net.nodes.flatMap(({ tap }) => tap.connections.flatMap(transfersOf));
+    expect(transfers).toHaveLength(net.recorder.sendings.length);
+    // The dot that ends a message, and its line end, are part of what passes.
+    expect([...new Set(transfers.map(({ bytes }) => bytes))]).toEqual([carriageLength(packetBytes) + 3]);
+  });
+
+  test('no two hand-overs share a line but those that every carriage has', async () => {
+    const lines = net.recorder.sendings.map(
+      (sending) => new Set(Buffer.from(seenIn(sending)).toString('latin1').split('\r\n')),
+    );
+    const common = lines.reduce((all, one) => all.intersection(one));
+    for (const [at, one] of lines.entries()) {
+      for (const other of lines.slice(at + 1)) {
+        const shared = [...one.intersection(other).difference(common)];
+        const allowed = /^(?:MAIL FROM|RCPT TO|From: |To: |Date: |Padding: )/;
+        expect(shared.filter((line) => !allowed.test(line))).toEqual([]);
+      }
+    }
+  });
+
+  test('a packet that is handed over twice arrives once', async () => {
+    const replayed = net.recorder.sendings.filter(({ by }) => by === alice);
+    const counts = async () =>
+      Promise.all(net.people.map(async ({ mailbox }) => (await net.delivered(mailbox)).length));
+    const before = await counts();
+    await using again = (await import('@postern/mail')).createSmtpSender({ ehloName: 'a.test' });
+    for (const { peer, outgoing } of replayed)
+      expect(await again.send(peer, outgoing)).toEqual({ kind: 'sent' });
+    await net.drain();
+    expect(await counts()).toEqual(before);
+    const statuses = await Promise.all(net.nodes.map(({ running }) => running?.status()));
+    const dropped = statuses.reduce((sum, status) => sum + (status?.counters.peeled.replayed ?? 0), 0);
+    expect(dropped).toBe(replayed.length);
+  });
+
+  test('a node that is stopped while packets wait in it goes on with them when it is back', async () => {
+    const date = new Date(net.clock.now());
+    const { message } = writeLetter({
+      from: alice,
+      to: [bob],
+      date,
+      attachmentBytes: 60_000,
+      seed: 'stopped',
+    });
+    const before = (await net.delivered(bob)).length;
+    const sent = await net.client(alice).send(message);
+    if (sent.kind !== 'sent') throw new Error(JSON.stringify(sent.problems));
+    await net.rest();
+    const first = net.node(sent.recipients[0]?.paths[0]?.hops[0] ?? '');
+    await first.stop();
+    await net.clock.advanceBy(1_000);
+    await first.start();
+    await net.drain();
+    expect(await net.delivered(bob)).toHaveLength(before + 1);
+  });
+});
