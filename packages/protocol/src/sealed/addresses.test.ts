@@ -80,8 +80,8 @@ describe('address list', () => {
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 12 }), (chosen) => {
         const list = parseAddressList(chosen.join(''));
-        if (list.kind === 'addresses')
-          expect(list.mailboxes.filter((mailbox) => !isMailbox(mailbox))).toEqual([]);
+        const mailboxes = list.kind === 'addresses' ? list.mailboxes : [];
+        expect(mailboxes.filter((mailbox) => !isMailbox(mailbox))).toEqual([]);
       }),
       { numRuns: 500 },
     );

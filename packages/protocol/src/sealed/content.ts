@@ -60,7 +60,8 @@ function meaningful(bytes: Uint8Array): FramedPacket[] | undefined {
   return framePackets(bytes, mostPackets)?.filter(({ type }) => !silent.includes(type));
 }
 
-const mostPackets = 2 * maxSignatures + 16;
+/** With room for some that say nothing. */
+export const mostPackets: number = 2 * maxSignatures + 16;
 
 /** RFC 9580 section 5.9: format, file name, date, data. */
 function literalData(body: Uint8Array): Uint8Array | undefined {
@@ -74,17 +75,25 @@ async function decompress(
 ): Promise<Uint8Array | 'malformed-compression' | 'too-large'> {
   const format = formats[body[0] ?? 0];
   if (format === undefined) return 'malformed-compression';
+  const reader = inflate(body.subarray(1), format).getReader();
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of inflate(body.subarray(1), format)) {
-      size += chunk.length;
-      if (size > mostBytes) return 'too-large';
-      chunks.push(chunk);
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      size += read.value.length;
+      if (size > mostBytes) {
+        await reader.cancel();
+        return 'too-large';
+      }
+      chunks.push(read.value);
     }
   } catch {
     return 'malformed-compression';
   }
+  return gather(chunks, size);
+}
+
+function gather(chunks: readonly Uint8Array[], size: number): Uint8Array {
   const whole = new Uint8Array(size);
   let at = 0;
   for (const chunk of chunks) {

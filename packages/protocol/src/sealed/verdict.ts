@@ -1,4 +1,6 @@
-import { enums, type Message, type PublicKey, readMessage, SignaturePacket } from 'openpgp';
+import { enums, type Message, type PublicKey, readMessage, readSignature, SignaturePacket } from 'openpgp';
+import { type FramedPacket, framePackets, packetTypes, writePacket } from '../codec/openpgp.ts';
+import { mostPackets } from './content.ts';
 import { policy } from './policy.ts';
 
 /** Who signed the whole of a message. */
@@ -38,24 +40,46 @@ export async function judge(
   verificationKeys: readonly PublicKey[],
   date: Date,
 ): Promise<Verdict> {
-  const message = await readMessage({ binaryMessage: packets, config: policy }).catch(() => undefined);
-  if (message === undefined) return { kind: 'bad', why: 'unknown-kind' };
-  const claimed = message.packets.length - 1;
-  if (claimed === 0) return { kind: 'unsigned' };
-  const judgedAt = new Date(date.getTime() + clockToleranceMs);
-  const results = await message.verify([...verificationKeys], judgedAt);
-  // The library leaves out what it does not understand.
-  if (
-    results.length < message.packets.filter((packet) => packet instanceof SignaturePacket).length ||
-    results.length === 0
-  )
-    return { kind: 'bad', why: 'unknown-kind' };
+  const signatures = (framePackets(packets, mostPackets) ?? []).filter(
+    ({ type }) => type === packetTypes.signature,
+  );
+  if (signatures.length === 0) return { kind: 'unsigned' };
+  const judgedAt = await notBeforeSigning(signatures, date);
+  const results = await verify(packets, verificationKeys, judgedAt);
   const verdicts = await Promise.all(results.map((result) => judgeOne(result, verificationKeys, judgedAt)));
   const order = ['bad', 'good', 'unknown-key'];
-  return verdicts.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))[0] ?? { kind: 'unsigned' };
+  // The library leaves out what it does not understand.
+  const [first = { kind: 'bad', why: 'unknown-kind' }] = verdicts.sort(
+    (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind),
+  );
+  return first;
 }
 
-/** Clocks differ: a signature from so little ahead is from now. */
+async function verify(packets: Uint8Array, keys: readonly PublicKey[], date: Date): Promise<Result[]> {
+  try {
+    const message = await readMessage({ binaryMessage: packets, config: policy });
+    return await message.verify([...keys], date);
+  } catch {
+    return [];
+  }
+}
+
+/** Clocks differ: a signature from a little ahead is from now. */
+async function notBeforeSigning(signatures: readonly FramedPacket[], date: Date): Promise<Date> {
+  const times = await Promise.all(signatures.map(timeOf));
+  const near = times.filter((time) => time <= date.getTime() + clockToleranceMs);
+  return new Date(Math.max(date.getTime(), ...near));
+}
+
+async function timeOf({ type, body }: FramedPacket): Promise<number> {
+  try {
+    const { packets } = await readSignature({ binarySignature: writePacket(type, body), config: policy });
+    return packets[0]?.created?.getTime() ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
 const clockToleranceMs = 300_000;
 
 type Result = Awaited<ReturnType<Message<Uint8Array>['verify']>>[number];
