@@ -143,7 +143,15 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const domainKeys = config.delivery === undefined ? [] : [await loadDomainKey(dataDir)];
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const spoolPath = join(dataDir, 'spool.sqlite');
-  const spool = opened.use(await openSqliteSpool({ path: spoolPath, clock, random, ...config.spool }));
+  const spool = opened.use(
+    await openSqliteSpool({
+      path: spoolPath,
+      clock,
+      random,
+      unitBytes: network.geometry.packetBytes,
+      ...config.spool,
+    }),
+  );
   const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
   const sender = opened.use(made.sender ?? createSmtpSender(own));
   const epochs = await openEpochs({

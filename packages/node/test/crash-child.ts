@@ -6,7 +6,7 @@ import { seeded } from './support.ts';
 
 const [path = '', first = '0'] = process.argv.slice(2);
 const clock: Clock = systemClock;
-const spool = await openSqliteSpool({ path, clock, random: seeded(`ids from ${first}`) });
+const spool = await openSqliteSpool({ unitBytes: 32_768, path, clock, random: seeded(`ids from ${first}`) });
 let next = Number(first);
 
 async function acceptForEver(): Promise<never> {

@@ -56,6 +56,7 @@ async function send(peer: SmtpPeer, count = 1): Promise<SendResult[]> {
 
 async function stored(): Promise<number> {
   await using spool = await openSqliteSpool({
+    unitBytes: 32_768,
     path: join(folder, 'spool.sqlite'),
     clock: systemClock,
     random: systemRandom,

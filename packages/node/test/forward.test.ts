@@ -34,7 +34,9 @@ beforeEach(async () => {
   stack = new AsyncDisposableStack();
   stack.defer(() => rm(folder, { recursive: true }));
   const random = seeded('forward');
-  spool = stack.use(await openSqliteSpool({ path: join(folder, 'spool.sqlite'), clock, random }));
+  spool = stack.use(
+    await openSqliteSpool({ unitBytes: 32_768, path: join(folder, 'spool.sqlite'), clock, random }),
+  );
   const sender = stack.use(createSmtpSender({ ehloName: 'mix.test' }));
   counters = createCounters(createMetrics());
   topology = createTopology(clock);

@@ -8,6 +8,7 @@ import { receive } from '../src/receive/receive.ts';
 const [folder = '', reserve = '0'] = process.argv.slice(2);
 const tls = await createCertificate(folder, 'mix1.test', systemRandom);
 const spool = await openSqliteSpool({
+  unitBytes: 32_768,
   path: `${folder}/spool.sqlite`,
   clock: systemClock,
   random: systemRandom,

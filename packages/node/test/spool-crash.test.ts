@@ -28,7 +28,12 @@ test('Q1 killed at any moment, a spool has everything it acknowledged, each as i
   }
   expect(acknowledged.size).toBeGreaterThan(rounds * 5);
 
-  await using spool = await openSqliteSpool({ path, clock: systemClock, random: seeded('after') });
+  await using spool = await openSqliteSpool({
+    unitBytes: 32_768,
+    path,
+    clock: systemClock,
+    random: seeded('after'),
+  });
   const inputs = await numbersOfInputs(spool);
   const relays = await numbersOfRelays(spool);
   const both = [...inputs, ...relays];

@@ -10,7 +10,14 @@ spoolContract('SQLite', async () => {
   const random = seeded('ids');
   return {
     open: (clock, options = {}) =>
-      openSqliteSpool({ path: join(folder, 'spool.sqlite'), clock, random, leaseMs: 60_000, ...options }),
+      openSqliteSpool({
+        unitBytes: 32_768,
+        path: join(folder, 'spool.sqlite'),
+        clock,
+        random,
+        leaseMs: 60_000,
+        ...options,
+      }),
     dispose: () => rm(folder, { recursive: true }),
   };
 });

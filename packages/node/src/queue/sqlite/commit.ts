@@ -21,6 +21,16 @@ export interface Committer {
   answer(requests: readonly Request[]): Reply[];
 }
 
+/** What else belongs to a transaction. */
+export interface Hooks {
+  /** Throws `NodeError` `spool-full` when nothing more may be accepted. Asked before each group. */
+  readonly assertRoom: () => void;
+  /** Run and forgotten when the transaction at hand is durable; forgotten when it is rolled back. */
+  readonly effects: (() => void)[];
+  /** Run after every transaction that was rolled back. */
+  readonly undoings: readonly (() => void)[];
+}
+
 /**
  * Group commit: requests gathered while the last commit ran share the next transaction and its one sync. A group that
  * fails is undone whole and tried again one by one, so that only the guilty one is refused.
@@ -29,7 +39,7 @@ export function createCommitter(
   db: DatabaseSync,
   store: Store,
   run: Operations,
-  effects: (() => void)[],
+  { assertRoom, effects, undoings }: Hooks,
 ): Committer {
   const call = ({ name, now, arguments: given }: Request): unknown => {
     store.now = now;
@@ -47,6 +57,7 @@ export function createCommitter(
     } catch (error) {
       effects.length = 0;
       if (db.isTransaction) db.exec('ROLLBACK');
+      for (const undone of undoings) undone();
       if (group.length > 1) return group.flatMap((request) => commit([request]));
       return group.map(({ number }) => refusal(number, error));
     }
@@ -60,10 +71,25 @@ export function createCommitter(
     }
   };
 
+  /** Why no unit may be accepted now. */
+  const fullness = (): unknown => {
+    try {
+      assertRoom();
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  };
+
   return {
     answer(requests) {
-      const written = commit(requests.filter(({ name }) => writes.has(name)));
-      return [...written, ...requests.filter(({ name }) => !writes.has(name)).map(ask)];
+      const accepts = requests.filter(({ name }) => name === 'accept');
+      const full = accepts.length === 0 ? undefined : fullness();
+      const refused = full === undefined ? [] : accepts.map(({ number }) => refusal(number, full));
+      const written = commit(
+        requests.filter(({ name }) => writes.has(name) && (full === undefined || name !== 'accept')),
+      );
+      return [...refused, ...written, ...requests.filter(({ name }) => !writes.has(name)).map(ask)];
     },
   };
 }

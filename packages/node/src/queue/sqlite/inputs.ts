@@ -1,4 +1,5 @@
 import type { Input, SpoolId, UnitKind } from '../../spool.ts';
+import type { SlotTable } from './slots.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
 const kinds: Readonly<Record<UnitKind, number>> = { packet: 0, exit: 1 };
@@ -11,17 +12,17 @@ export interface InputTable {
   readonly count: () => number;
 }
 
-export function inputTable(store: Store): InputTable {
+export function inputTable(store: Store, slots: SlotTable): InputTable {
   const { db, claims } = store;
-  const insert = db.prepare('INSERT INTO inputs (kind, id, bytes) VALUES (?, ?, ?)');
+  const insert = db.prepare('INSERT INTO inputs (kind, id, slot) VALUES (?, ?, ?)');
   const upwards = db.prepare('SELECT id FROM inputs WHERE kind = ? AND id >= ? ORDER BY id');
   const around = db.prepare('SELECT id FROM inputs WHERE kind = ? AND id < ? ORDER BY id');
-  const read = db.prepare('SELECT bytes FROM inputs WHERE kind = ? AND id = ?');
+  const find = db.prepare('SELECT slot FROM inputs WHERE kind = ? AND id = ?');
   const remove = db.prepare('DELETE FROM inputs WHERE kind = ? AND id = ?');
   const count = db.prepare('SELECT count(*) AS n FROM inputs');
 
   return {
-    insert: (id, kind, bytes) => void insert.run(kinds[kind], toBlob(id), bytes),
+    insert: (id, kind, bytes) => void insert.run(kinds[kind], toBlob(id), slots.put(id, bytes)),
 
     /** From a random id upwards and around: keys are random, so this is a random order that starves nobody. */
     claim(kind, limit, from) {
@@ -35,13 +36,18 @@ export function inputTable(store: Store): InputTable {
       }
       return ids.map((id) => {
         claims.take(id, store.now);
-        return { id, kind, bytes: read.get(kinds[kind], toBlob(id))?.bytes as Uint8Array };
+        return { id, kind, bytes: slots.read(Number(find.get(kinds[kind], toBlob(id))?.slot)) };
       });
     },
 
     remove(id) {
       store.afterCommit(() => claims.free(id));
-      return Object.values(kinds).some((kind) => remove.run(kind, toBlob(id)).changes === 1);
+      return Object.values(kinds).some((kind) => {
+        const row = find.get(kind, toBlob(id));
+        if (row === undefined) return false;
+        slots.clear(Number(row.slot));
+        return remove.run(kind, toBlob(id)).changes === 1;
+      });
     },
 
     count: () => Number(count.get()?.n),

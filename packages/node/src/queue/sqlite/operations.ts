@@ -14,6 +14,7 @@ import { inputTable } from './inputs.ts';
 import { relayTable } from './relays.ts';
 import { pragma } from './schema.ts';
 import { setTable } from './sets.ts';
+import type { SlotTable } from './slots.ts';
 import type { Store } from './store.ts';
 
 /** Rows that one transaction removes at most when many have expired. */
@@ -58,14 +59,9 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
   'expireSets',
 ]);
 
-export interface OperationsOptions {
-  /** Throws `NodeError` `spool-full` when there is no room for another unit. */
-  readonly assertRoom: () => void;
-}
-
-export function operations(store: Store, { assertRoom }: OperationsOptions): Operations {
-  const inputs = inputTable(store);
-  const relays = relayTable(store);
+export function operations(store: Store, slots: SlotTable): Operations {
+  const inputs = inputTable(store, slots);
+  const relays = relayTable(store, slots);
   const sets = setTable(store);
   const { db, claims } = store;
   const insertTag = db.prepare('INSERT INTO tags (epoch, tag) VALUES (?, ?) ON CONFLICT DO NOTHING');
@@ -74,10 +70,7 @@ export function operations(store: Store, { assertRoom }: OperationsOptions): Ope
   );
 
   return {
-    accept(id, { kind, bytes }) {
-      assertRoom();
-      inputs.insert(id, kind, bytes);
-    },
+    accept: (id, { kind, bytes }) => inputs.insert(id, kind, bytes),
 
     settle(input, verdict, relayId) {
       if (!inputs.remove(input)) return { kind: 'gone' };

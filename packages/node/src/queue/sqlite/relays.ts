@@ -8,6 +8,7 @@ import {
   type SpoolId,
   type Waiting,
 } from '../../spool.ts';
+import type { SlotTable } from './slots.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
 export interface RelayTable {
@@ -24,16 +25,16 @@ export interface RelayTable {
   readonly count: () => number;
 }
 
-export function relayTable(store: Store): RelayTable {
+export function relayTable(store: Store, slots: SlotTable): RelayTable {
   const { db, claims } = store;
   const insert = db.prepare(
-    'INSERT INTO relays (id, next, due, expires, attempts, bytes) VALUES (?, ?, ?, ?, 0, ?)',
+    'INSERT INTO relays (id, next, due, expires, attempts, slot) VALUES (?, ?, ?, ?, 0, ?)',
   );
   const due = db.prepare(
     'SELECT id, next, due, expires, attempts FROM relays WHERE due <= ? ORDER BY due, id',
   );
   const first = db.prepare('SELECT id, due FROM relays ORDER BY due');
-  const read = db.prepare('SELECT bytes FROM relays WHERE id = ?');
+  const find = db.prepare('SELECT slot FROM relays WHERE id = ?');
   const remove = db.prepare('DELETE FROM relays WHERE id = ?');
   const retry = db.prepare('UPDATE relays SET due = ?, attempts = attempts + 1 WHERE id = ?');
   const postpone = db.prepare('UPDATE relays SET due = ? WHERE id = ?');
@@ -47,10 +48,17 @@ export function relayTable(store: Store): RelayTable {
       store.afterCommit(() => claims.free(id));
     };
 
+  const drop = (id: SpoolId): void => {
+    const row = find.get(toBlob(id));
+    if (row === undefined) return;
+    slots.clear(Number(row.slot));
+    remove.run(toBlob(id));
+  };
+
   return {
     insert(id, { next, dueMs, expiresMs, bytes }) {
       const coarse = onGrid(expiresMs, expiresGridMs);
-      insert.run(toBlob(id), formatNext(next), onGrid(dueMs, dueGridMs), coarse, bytes);
+      insert.run(toBlob(id), formatNext(next), onGrid(dueMs, dueGridMs), coarse, slots.put(id, bytes));
       store.afterCommit(() => claims.take(id, store.now, dueMs));
       return { id, next, dueMs, expiresMs: coarse, attempts: 0 };
     },
@@ -66,10 +74,13 @@ export function relayTable(store: Store): RelayTable {
       return rows;
     },
 
-    read: (id) => read.get(toBlob(id))?.bytes as Uint8Array | undefined,
+    read(id) {
+      const row = find.get(toBlob(id));
+      return row === undefined ? undefined : slots.read(Number(row.slot));
+    },
 
     finish(id) {
-      remove.run(toBlob(id));
+      drop(id);
       store.afterCommit(() => claims.free(id));
     },
 
@@ -90,7 +101,7 @@ export function relayTable(store: Store): RelayTable {
         const id = toId(row.id);
         if (!claims.held(id, store.now)) ids.push(id);
       }
-      for (const id of ids) remove.run(toBlob(id));
+      for (const id of ids) drop(id);
       return ids.length;
     },
 

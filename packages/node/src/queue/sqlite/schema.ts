@@ -11,12 +11,14 @@ const version = 1;
 const wholeCheckBytes = 256 * 1024 * 1024;
 
 /**
- * No table has a rowid and every key is random or a hash, so no order of insertion shows. A relay's `due` lies on a grid of seconds, its
- * `expires` on a grid of hours; an input has no time at all. `sets.state`: 0 open, 1 complete, 2 delivered.
+ * Every key is random or a hash and no table has a hidden rowid, so no order of insertion shows; a slot's number is its place, drawn
+ * at random. A relay's `due` lies on a grid of seconds, its `expires` on a grid of hours; an input has no time at all.
+ * `sets.state`: 0 open, 1 complete, 2 delivered.
  */
 const schema = `
+  CREATE TABLE slots (slot INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   CREATE TABLE inputs (
-    kind INTEGER NOT NULL, id BLOB NOT NULL, bytes BLOB NOT NULL,
+    kind INTEGER NOT NULL, id BLOB NOT NULL, slot INTEGER NOT NULL,
     PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE tags (
@@ -25,7 +27,7 @@ const schema = `
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE relays (
     id BLOB NOT NULL PRIMARY KEY, next TEXT NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL,
-    attempts INTEGER NOT NULL, bytes BLOB NOT NULL
+    attempts INTEGER NOT NULL, slot INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX relays_by_due ON relays (due);
   CREATE INDEX relays_by_expires ON relays (expires);

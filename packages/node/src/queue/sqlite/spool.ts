@@ -16,6 +16,8 @@ export interface SqliteSpoolOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Length of a unit: room is made ahead in pieces of it. */
+  readonly unitBytes: number;
   /** How long a claim holds; 10 minutes when not given. */
   readonly leaseMs?: number;
   /** Stored bytes beyond which `accept` rejects with `spool-full`; 20 GB when not given. */
@@ -32,6 +34,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
   const { path, clock, random } = options;
   const thread = await startThread({
     path,
+    unitBytes: options.unitBytes,
     leaseMs: options.leaseMs ?? 600_000,
     maxBytes: options.maxBytes ?? 20_000_000_000,
     reserveBytes: options.reserveBytes ?? 64_000_000,

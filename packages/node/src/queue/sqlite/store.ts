@@ -9,6 +9,8 @@ export interface Store {
   now: number;
   /** Runs once the transaction at hand is durable; forgotten when it is rolled back. */
   afterCommit(effect: () => void): void;
+  /** Runs after every transaction that was rolled back. */
+  afterRollback(effect: () => void): void;
 }
 
 export function toBlob(id: string): Uint8Array {

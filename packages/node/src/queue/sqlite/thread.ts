@@ -12,12 +12,15 @@ import { createCommitter, type Reply, type Request } from './commit.ts';
 import { asNodeError, spoolFault } from './faults.ts';
 import { operations } from './operations.ts';
 import { openDatabase, pragma } from './schema.ts';
+import { slotTable } from './slots.ts';
 import type { Store } from './store.ts';
 
 /** What the spool's thread is started with. */
 export interface ThreadOptions {
   readonly path: string;
   readonly leaseMs: number;
+  /** Length of a unit. */
+  readonly unitBytes: number;
   /** Bytes of stored rows beyond which nothing more is accepted. */
   readonly maxBytes: number;
   /** Bytes of the disk that accepting leaves free, so that what has been accepted can still be worked off. */
@@ -67,23 +70,27 @@ interface Work {
   close(): void;
 }
 
-function start({ path, leaseMs, maxBytes, reserveBytes }: ThreadOptions): Work {
+function start({ path, leaseMs, unitBytes, maxBytes, reserveBytes }: ThreadOptions): Work {
   const db = openDatabase(path);
   const effects: (() => void)[] = [];
+  const undoings: (() => void)[] = [];
   const store: Store = {
     db,
     claims: createClaims(leaseMs),
     now: 0,
     afterCommit: (effect) => void effects.push(effect),
+    afterRollback: (effect) => void undoings.push(effect),
   };
+  const slots = slotTable(store, unitBytes);
   const pageBytes = pragma(db, 'page_size');
   const assertRoom = (): void => {
-    if ((pragma(db, 'page_count') - pragma(db, 'freelist_count')) * pageBytes > maxBytes)
+    const pages = pragma(db, 'page_count') - pragma(db, 'freelist_count');
+    if (pages * pageBytes - slots.freeBytes() > maxBytes)
       throw spoolFault('spool-full', 'it holds as much as it may');
     const disk = statfsSync(dirname(path));
     if (disk.bavail * disk.bsize < reserveBytes) throw spoolFault('spool-full', 'the disk has no room left');
   };
-  const committer = createCommitter(db, store, operations(store, { assertRoom }), effects);
+  const committer = createCommitter(db, store, operations(store, slots), { assertRoom, effects, undoings });
   const tidy = (): void => {
     try {
       pragma(db, 'wal_checkpoint(TRUNCATE)');

@@ -1,0 +1,67 @@
+import type { SpoolId } from '../../spool.ts';
+import type { Store } from './store.ts';
+
+/**
+ * Where the bytes of inputs and relays lie: rows of one size, made ahead, taken at random and overwritten in place. SQLite gives
+ * out pages in an order that follows that of insertion, and a packet's place in the file would tell when it came.
+ */
+export interface SlotTable {
+  /** Puts bytes into a free slot; `id`, which is random, says which. */
+  readonly put: (id: SpoolId, bytes: Uint8Array) => number;
+  readonly read: (slot: number) => Uint8Array;
+  /** Overwrites a slot, which is free again once that is durable. */
+  readonly clear: (slot: number) => void;
+  /** Bytes of the slots that are free. */
+  readonly freeBytes: () => number;
+}
+
+/** Slots made at one time: as many as there are, within these bounds. */
+const growth = { least: 128, most: 1_024 };
+/** With fewer free ones the choice would say too much. */
+const leastFree = 32;
+
+export function slotTable(store: Store, unitBytes: number): SlotTable {
+  const { db } = store;
+  const make = db.prepare('INSERT INTO slots (slot, bytes) VALUES (?, zeroblob(?))');
+  const write = db.prepare('UPDATE slots SET bytes = ? WHERE slot = ?');
+  const blank = db.prepare('UPDATE slots SET bytes = zeroblob(length(bytes)) WHERE slot = ?');
+  const read = db.prepare('SELECT bytes FROM slots WHERE slot = ?');
+  const last = db.prepare('SELECT max(slot) AS slot FROM slots');
+  const used = db.prepare('SELECT slot FROM inputs UNION ALL SELECT slot FROM relays');
+  let total = 0;
+  let free: number[] = [];
+
+  const reload = (): void => {
+    total = Number(last.get()?.slot ?? -1) + 1;
+    const taken = new Set(used.all().map(({ slot }) => Number(slot)));
+    free = Array.from({ length: total }, (_, slot) => slot).filter((slot) => !taken.has(slot));
+  };
+  const grow = (): void => {
+    const more = Math.min(growth.most, Math.max(growth.least, total));
+    for (let made = 0; made < more; made++) {
+      make.run(total, unitBytes);
+      free.push(total++);
+    }
+  };
+  reload();
+  store.afterRollback(reload);
+
+  return {
+    put(id, bytes) {
+      if (free.length < leastFree) grow();
+      const lot = Number.parseInt(id.slice(-12), 16);
+      const at = lot % free.length;
+      const slot = free[at] as number;
+      free[at] = free.at(-1) as number;
+      free.pop();
+      write.run(bytes, slot);
+      return slot;
+    },
+    read: (slot) => read.get(slot)?.bytes as Uint8Array,
+    clear(slot) {
+      blank.run(slot);
+      store.afterCommit(() => free.push(slot));
+    },
+    freeBytes: () => free.length * unitBytes,
+  };
+}
