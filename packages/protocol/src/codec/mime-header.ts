@@ -58,8 +58,10 @@ export function hasRepeated(fields: readonly HeaderField[], names: readonly stri
   return names.some((name) => fieldsNamed(fields, name).length > 1);
 }
 
-/** Largest header section, in bytes and in fields. */
-export const mostHeaderBytes = 524_288;
+/** Largest header section, in bytes. */
+const mostHeaderBytes = 524_288;
+
+/** And in fields. */
 export const mostHeaderFields = 4_096;
 
 interface Line {
@@ -113,7 +115,9 @@ export function characters(bytes: Uint8Array): string {
 
 /** The bytes that `characters` came from. */
 export function octets(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
 }
 
 const CR = 13;

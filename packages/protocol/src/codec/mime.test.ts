@@ -86,8 +86,6 @@ describe('header', () => {
   });
 
   test('M1 300,000 fields, and 10 MB in one, are too large', () => {
-    const parse = (text: string): ReturnType<typeof parseHeader> =>
-      parseHeader(new TextEncoder().encode(text));
     expect(parse('A: b\r\n'.repeat(300_000))).toEqual({ kind: 'refused', reason: 'header-too-large' });
     expect(parse(`A: ${'b'.repeat(10_000_000)}\r\n\r\n`)).toEqual({
       kind: 'refused',

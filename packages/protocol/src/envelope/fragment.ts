@@ -113,7 +113,7 @@ export function placeOf(index: number, k: number, totalBytes: number): { start: 
   return { start: index * short + Math.min(index, longer), length: short + (index < longer ? 1 : 0) };
 }
 
-export const setIdBytes = 16;
+const setIdBytes = 16;
 
 /** Most fragments of one set. */
 export const mostFragments = 0xffff;

@@ -268,13 +268,13 @@ describe('opening refuses content', () => {
   });
 
   test('C1 a decompression bomb, of either kind, and nested', async () => {
-    const zeros = new Uint8Array(60_000_000);
+    const zeros = new Uint8Array(27_000_000);
     for (const [algorithm, format] of [
       [1, 'deflate-raw'],
       [2, 'deflate'],
     ] as const) {
       const bomb = writePacket(8, Uint8Array.of(algorithm), await deflate(zeros, format));
-      expect(bomb.length).toBeLessThan(100_000);
+      expect(bomb.length).toBeLessThan(50_000);
       expect(await refusedContent(bomb)).toBe('too-large');
     }
     const once = writePacket(8, Uint8Array.of(1), await deflate(literal, 'deflate-raw'));
