@@ -50,10 +50,14 @@ export async function readWithSq(
 ): Promise<Read> {
   const folder = await mkdtemp(join(tmpdir(), 'sq-'));
   try {
-    const paths = { secret: join(folder, 'secret'), author: join(folder, 'author'), message: join(folder, 'message') };
+    const paths = {
+      secret: join(folder, 'secret'),
+      author: join(folder, 'author'),
+      message: join(folder, 'message'),
+    };
     await writeFile(paths.secret, keys.secret, { mode: 0o600 });
     await writeFile(paths.author, keys.author);
-    await writeFile(paths.message, armorIn(message));
+    await writeFile(paths.message, message);
     const args = ['decrypt', '--signer-cert', paths.author, '--recipient-key', paths.secret, paths.message];
     const { code, stdout, stderr } = await command('sq', args);
     if (code !== 0) throw new Error(`sq ended with ${code}: ${stderr}`);
@@ -62,14 +66,6 @@ export async function readWithSq(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** The ASCII-armored part of a PGP/MIME message. */
-function armorIn(message: Uint8Array): string {
-  const [armor] =
-    /-----BEGIN PGP MESSAGE-----[^]*-----END PGP MESSAGE-----\r?\n/.exec(Buffer.from(message).toString('latin1')) ?? [];
-  if (armor === undefined) throw new Error('there is no PGP message in it');
-  return armor;
 }
 
 async function done(file: string, args: readonly string[], options = {}): Promise<Buffer> {

@@ -45,9 +45,9 @@ export async function spawnTestnet(args: readonly string[] = []): Promise<Runnin
   return {
     dir: folder,
     people: network.domains.flatMap(({ domain, mailboxes }) =>
-      mailboxes.map(({ mailbox, password, home, maildir }): Person => {
+      mailboxes.map(({ mailbox, password, passphraseFile, home, maildir }): Person => {
         const local = mailbox.slice(0, mailbox.indexOf('@'));
-        return { mailbox, local, domain, password, home, maildir, paths: pathsUnder(home) };
+        return { mailbox, local, domain, password, passphraseFile, home, maildir, paths: pathsUnder(home) };
       }),
     ),
     read,
