@@ -16,7 +16,7 @@ const deadlineMs = 120_000 + messages * 6_000;
 test(`${messages} messages arrive once each, byte for byte, while mixes are killed`, async () => {
   const random = new SeededRandom('killed mixes');
   await using testnet = await spawnTestnet();
-  onTestFailed(() => process.stdout.write(`what was there lies in ${testnet.dir}\n`));
+  onTestFailed(() => void process.stdout.write(`what was there lies in ${testnet.dir}\n`));
 
   const traffic = parcels(messages, testnet.people, random);
   const began = performance.now();
