@@ -1,4 +1,4 @@
-import { carriageLength } from '@postern/mail';
+import { carriageLength, createSmtpSender } from '@postern/mail';
 import { seenIn, startTestNetwork, type TestNetwork, transfersOf, writeLetter } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -101,13 +101,14 @@ describe('through a network in one process', () => {
     const counts = async () =>
       Promise.all(net.people.map(async ({ mailbox }) => (await net.delivered(mailbox)).length));
     const before = await counts();
-    await using again = (await import('@postern/mail')).createSmtpSender({ ehloName: 'a.test' });
+    await using again = createSmtpSender({ ehloName: 'a.test' });
     for (const { peer, outgoing } of replayed)
       expect(await again.send(peer, outgoing)).toEqual({ kind: 'sent' });
     await net.drain();
     expect(await counts()).toEqual(before);
-    const statuses = await Promise.all(net.nodes.map(({ running }) => running?.status()));
-    const dropped = statuses.reduce((sum, status) => sum + (status?.counters.peeled.replayed ?? 0), 0);
+    const running = net.nodes.map((node) => node.running).filter((node) => node !== undefined);
+    const statuses = await Promise.all(running.map((node) => node.status()));
+    const dropped = statuses.reduce((sum, { counters }) => sum + (counters.peeled.replayed ?? 0), 0);
     expect(dropped).toBe(replayed.length);
   });
 
