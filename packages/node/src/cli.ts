@@ -114,8 +114,8 @@ function addRun(program: Command, stop: AbortSignal): void {
       const log = createLog({ name: config.name });
       const deps = { clock: systemClock, random: systemRandom, log };
       try {
-        await using _node = await startNode(config, { ...deps, signal: stop });
-        await aborted(stop);
+        await using node = await startNode(config, { ...deps, signal: stop });
+        await Promise.race([aborted(stop), node.broken.then((error) => Promise.reject(error))]);
       } catch (error) {
         if (!stop.aborted) throw error;
       }

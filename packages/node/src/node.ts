@@ -44,6 +44,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly smtp: Endpoint;
   /** Resolves once the node is in a consensus; rejects when it is closed before. */
   readonly ready: Promise<void>;
+  /** Resolves when the node cannot go on, with what its process had better end with. */
+  readonly broken: Promise<Error>;
   status(): Promise<NodeStatus>;
   /** Stops taking, finishes what is under way, closes. What is not finished by then is taken up at the next start. */
   close(): Promise<void>;
@@ -117,11 +119,12 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   };
   ending.signal.addEventListener('abort', () => void close(), { once: true });
   if (ending.signal.aborted) void close();
-  log.info('started', { name: config.name, roles: config.roles.join(' '), epoch: epochs.epoch });
+  log.info('started', { roles: config.roles.join(' '), epoch: epochs.epoch });
   return {
     id: identity.id,
     smtp: address,
     ready: ready.promise,
+    broken: spool.broken,
     status,
     close,
     [Symbol.asyncDispose]: close,

@@ -1,4 +1,5 @@
 import type { Fragment } from '@postern/protocol/envelope';
+import type { NodeError } from './errors.ts';
 
 /** What one well-formed carriage brought, always as long as the geometry's packet. Not durable yet. */
 export interface Unit {
@@ -158,6 +159,8 @@ export interface Spool extends AsyncDisposable {
   /** Drops what has expired and is not claimed, and overwrites what was removed before. */
   sweep(): Promise<Swept>;
   counts(): Promise<Counts>;
+  /** Resolves when the store cannot go on by itself and its process had better start anew; stays open otherwise. */
+  readonly broken: Promise<NodeError>;
   close(): Promise<void>;
 }
 

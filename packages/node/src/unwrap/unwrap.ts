@@ -1,4 +1,5 @@
 import type { Fragment } from '@postern/protocol/envelope';
+import { maxSealedBytes } from '@postern/protocol/sealed';
 import type { Clock } from '@postern/runtime';
 import type { Counters, Outcome } from '../counters.ts';
 import { createPool } from '../pool.ts';
@@ -16,8 +17,7 @@ export interface UnwrapContext {
   readonly findMailbox: (recipient: string) => string | undefined;
 }
 
-/** A set is joined in memory: it must not be larger than a message can be, nor made of many more fragments than that takes. */
-const maxSealedBytes = 36_000_000;
+/** A set is joined in memory: it must not be made of many more fragments than the largest message takes. */
 const longestSet = 2 * maxSealedBytes;
 /** An author may ask for no more: for so long the gateway remembers what it has delivered. */
 const longestLifeMs = 32 * 86_400_000;

@@ -97,6 +97,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
       return { relays: expired, incomplete, undelivered };
     },
     counts: () => call('counts'),
+    broken: call.broken,
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -108,6 +109,7 @@ interface Caller {
     ...given: Parameters<Operations[Name]>
   ): Promise<ReturnType<Operations[Name]>>;
   close(): Promise<void>;
+  readonly broken: Promise<NodeError>;
 }
 
 /** Calls by number, answered in any order. */
@@ -115,6 +117,7 @@ function caller(thread: Worker, clock: Clock): Caller {
   const pending = new Map<number, PromiseWithResolvers<unknown>>();
   let count = 0;
   let fault: NodeError | undefined;
+  const broken = Promise.withResolvers<NodeError>();
   const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
   const fail = (error: NodeError): void => {
     fault ??= error;
@@ -127,8 +130,12 @@ function caller(thread: Worker, clock: Clock): Caller {
     if ('error' in reply) asked?.reject(faultFrom(reply.error));
     else asked?.resolve(reply.result);
   });
-  thread.on('error', (error) => fail(spoolFault('spool-fault', 'its thread died', error)));
-  thread.on('exit', () => fail(spoolFault('spool-closed', 'it is closed')));
+  const died = (cause?: unknown): void => {
+    if (fault === undefined) broken.resolve(spoolFault('spool-fault', 'its thread died', cause));
+    fail(spoolFault('spool-fault', 'its thread died', cause));
+  };
+  thread.on('error', died);
+  thread.on('exit', () => died());
 
   const call = (name: keyof Operations, ...given: unknown[]): Promise<unknown> => {
     if (fault !== undefined) return Promise.reject(fault);
@@ -145,7 +152,7 @@ function caller(thread: Worker, clock: Clock): Caller {
     }
     return ended;
   };
-  return Object.assign(call as unknown as Caller, { close });
+  return Object.assign(call as unknown as Caller, { close, broken: broken.promise });
 }
 
 function startThread(workerData: ThreadOptions): Promise<Worker> {
