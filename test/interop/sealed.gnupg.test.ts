@@ -55,6 +55,15 @@ describe.skipIf(!haveGnuPg)('GnuPG 2.2 reads a sealed message', () => {
     }
   });
 
+  test.each([0, 1, 2])('however its armor ends: with %i letters more', async (more) => {
+    const message = Buffer.concat([letter, Buffer.alloc(more, 'x')]);
+    const sealed = await seal(message, { signingKey: alice.privateKey, certificate: bob.publicKey, outer });
+    const { code, stdout, stderr } = gpg.run(['--decrypt'], sealed);
+    expect(stderr).not.toMatch(/radix64|no valid OpenPGP data/);
+    expect(code).toBe(0);
+    expect(stdout.equals(payloadOf(message, shown))).toBe(true);
+  });
+
   test('P2 and lists no packet that tells of the author', () => {
     const listed = gpg.run(['--list-only', '--list-packets'], sealed).stdout.toString();
     const subkey = bob.publicKey.subkeys[0]?.getKeyID().toHex().toUpperCase();

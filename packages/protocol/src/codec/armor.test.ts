@@ -21,11 +21,12 @@ describe('armor', () => {
     expect(data).toEqual(bytes);
   });
 
-  test('has no header, no checksum, lines of 64 and CRLF', () => {
+  test('has no header, lines of 64, a checksum and CRLF', () => {
     const lines = text(encodeArmor(new Uint8Array(100))).split('\r\n');
     expect(lines[0]).toBe('-----BEGIN PGP MESSAGE-----');
     expect(lines[1]).toBe('');
-    expect(lines.slice(2, -2).map(({ length }) => length)).toEqual([64, 64, 8]);
+    expect(lines.slice(2, -3).map(({ length }) => length)).toEqual([64, 64, 8]);
+    expect(lines.at(-3)).toMatch(/^=[A-Za-z0-9+/]{4}$/);
     expect(lines.at(-2)).toBe('-----END PGP MESSAGE-----');
   });
 

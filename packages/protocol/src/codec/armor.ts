@@ -1,21 +1,27 @@
 /*
  * ASCII armor of OpenPGP messages (RFC 9580 section 6). Written here and not by the library, so that it comes out as bytes with CRLF, says nothing of what
- * made it, and is refused when it has two readings. The checksum is optional and left out; one that is there is not looked at.
+ * made it, and is refused when it has two readings. The checksum is optional, and one that is there is not looked at; it is written because GnuPG 2.2
+ * reads on behind the end of armor that has neither a checksum nor padding.
  */
+
+import { crc24 } from './crc24.ts';
 
 export function encodeArmor(bytes: Uint8Array): Uint8Array {
   const head = ascii(`${begin}\r\n\r\n`);
   const tail = ascii(`${end}\r\n`);
   const lines = Math.ceil(bytes.length / lineBytes);
   const characters = Math.ceil(bytes.length / 3) * 4;
-  const armored = new Uint8Array(head.length + characters + 2 * lines + tail.length);
+  const armored = new Uint8Array(head.length + characters + 2 * lines + checksumLength + tail.length);
   armored.set(head);
   let to = head.length;
   for (let at = 0; at < bytes.length; at += lineBytes) {
     to = encodeLine(bytes.subarray(at, at + lineBytes), armored, to);
-    armored[to++] = CR;
-    armored[to++] = LF;
+    to = endLine(armored, to);
   }
+  const crc = crc24(bytes);
+  armored[to++] = PAD;
+  to = encodeLine(Uint8Array.of(crc >> 16, (crc >> 8) & 255, crc & 255), armored, to);
+  to = endLine(armored, to);
   armored.set(tail, to);
   return armored;
 }
@@ -42,6 +48,8 @@ const begin = '-----BEGIN PGP MESSAGE-----';
 const end = '-----END PGP MESSAGE-----';
 /** RFC 9580 section 6.2 allows lines of up to 76 characters; most programs write 64. */
 const lineBytes = 48;
+/** `=`, four characters, and the line's end. */
+const checksumLength = 7;
 const alphabet = ascii('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const CR = 13;
 const LF = 10;
@@ -58,6 +66,12 @@ function encodeLine(bytes: Uint8Array, out: Uint8Array, start: number): number {
     out[to++] = left > 2 ? (alphabet[bits & 63] ?? 0) : PAD;
   }
   return to;
+}
+
+function endLine(out: Uint8Array, start: number): number {
+  out[start] = CR;
+  out[start + 1] = LF;
+  return start + 2;
 }
 
 /** All lines of base64 from `start`; `end` is where the first other line begins. */
