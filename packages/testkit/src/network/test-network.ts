@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Client } from '@postern/client';
 import { parseAuthorityConfig, type RunningAuthority, startAuthority } from '@postern/directory';
 import { createSmtpSender } from '@postern/mail';
-import { createLog } from '@postern/runtime';
+import { createLog, formatEndpoint } from '@postern/runtime';
 import { createRecorder, type Recorder } from '../adversary/recorder.ts';
 import { startTap, type Tap } from '../adversary/tap.ts';
 import { SeededRandom } from '../chance/seeded-random.ts';
@@ -96,11 +96,14 @@ export async function startTestNetwork(options: TestNetworkOptions = {}): Promis
   const authorityTap = opened.use(await startTap({ name: authorityName }));
   const served = new URL(authority.url);
   authorityTap.leadTo({ host: served.hostname, port: Number(served.port) });
-  const { host, port } = authorityTap.address;
-  const trust = { urls: [`http://${host}:${port}`], authorities: [authority.vkey], threshold: 1 };
+  const trust = {
+    urls: [`http://${formatEndpoint(authorityTap.address)}`],
+    authorities: [authority.vkey],
+    threshold: 1,
+  };
 
   const people = peopleOf(folder, domains);
-  const host1 = async (name: string, domain?: string): Promise<NodeHost> =>
+  const host = async (name: string, domain?: string): Promise<NodeHost> =>
     opened.use(
       await hostNode({
         name,
@@ -115,8 +118,8 @@ export async function startTestNetwork(options: TestNetworkOptions = {}): Promis
       }),
     );
   const nodes = await Promise.all([
-    ...names.map((name) => host1(name)),
-    ...domains.map((domain) => host1(gatewayName(domain), domain)),
+    ...names.map((name) => host(name)),
+    ...domains.map((domain) => host(gatewayName(domain), domain)),
   ]);
   await listed(nodes, clock);
 

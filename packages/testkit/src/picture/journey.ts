@@ -1,7 +1,7 @@
 import type { FactKind } from '../adversary/facts.ts';
 import type { Outcome } from '../demo/run.ts';
 import type { Party } from '../knowledge/table.ts';
-import { element, text } from './svg.ts';
+import { element, escapeXml, text } from './svg.ts';
 
 const width = 1180;
 const height = 640;
@@ -28,8 +28,8 @@ export function drawJourney(outcome: Outcome): string {
       role: 'img',
       'aria-labelledby': 'title description',
     },
-    element('title', { id: 'title' }, title),
-    element('desc', { id: 'description' }, describe(outcome)),
+    element('title', { id: 'title' }, escapeXml(title)),
+    element('desc', { id: 'description' }, escapeXml(describe(outcome))),
     `<style>${css}</style>`,
     element('rect', { class: 'paper', x: 0.5, y: 0.5, width: width - 1, height: height - 1, rx: 14 }),
     text(40, 48, title, 'title', 'start'),

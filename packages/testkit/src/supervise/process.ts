@@ -20,8 +20,8 @@ export interface ProcessOptions {
 export interface Supervised extends AsyncDisposable {
   readonly name: string;
   readonly log: string;
-  /** Of the one that runs now. */
-  readonly pid: number | undefined;
+  /** Of the one that runs now, or of the last one that did. */
+  readonly pid: number;
   /** How often it was started. */
   readonly starts: number;
   /** Resolves when it runs no more and will not again, to how it ended. */
@@ -74,7 +74,7 @@ export async function startProcess(options: ProcessOptions): Promise<Supervised>
     log,
     ended,
     get pid() {
-      return isAlive(child) ? child.pid : undefined;
+      return child.pid ?? Number.NaN;
     },
     get starts() {
       return starts;

@@ -110,7 +110,7 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
     describe: () => ({
       name,
       role,
-      pid: process.pid ?? 0,
+      pid: process.pid,
       smtp: role === 'authority' ? null : listen,
       http: role === 'authority' ? `http://${formatEndpoint(listen)}` : null,
       dataDir: join(folder, 'data'),
