@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -22,10 +22,10 @@ export interface Processes extends AsyncDisposable {
     message: Uint8Array,
     ...args: readonly string[]
   ): Promise<Ended & { readonly value: unknown }>;
-  /** What has come into a Maildir beyond the first `known` files, once there are `count` of it. */
-  arrivals(person: Person, known: number, count?: number): Promise<Buffer[]>;
-  /** How many files lie in a Maildir. */
-  countOf(person: Person): Promise<number>;
+  /** The next message in a Maildir that this has not given before. */
+  arrival(person: Person): Promise<Buffer>;
+  /** How many more there are. */
+  unseen(person: Person): Promise<number>;
   /** Carriages that all mixes have accepted since they were started. */
   taken(): Promise<number>;
 }
@@ -39,20 +39,14 @@ export async function startProcesses(options: Omit<TestnetOptions, 'dir'> = {}):
     ...options,
     dir: join(folder, 'net'),
   });
-  const passphrases = new Map<Person, string>();
-  for (const person of net.people) {
-    const file = join(folder, person.mailbox);
-    await writeFile(file, person.password, { mode: 0o600 });
-    passphrases.set(person, file);
-  }
-  const postern: Processes['postern'] = (person, args, more) => {
-    const [name = ''] = args;
-    const secret = ['send', 'open'].includes(name)
-      ? ['--passphrase-file', passphrases.get(person) ?? '']
-      : [];
-    return ours('postern', ['--home', person.home, ...args, ...secret], more);
+  const postern: Processes['postern'] = ({ home, passphraseFile }, args, more) => {
+    const locked = args[0] === 'send' || args[0] === 'open';
+    const secret = locked ? ['--passphrase-file', passphraseFile] : [];
+    return ours('postern', ['--home', home, ...args, ...secret], more);
   };
-  const countOf = async (person: Person): Promise<number> => (await readMaildir(person.maildir)).length;
+  const seen = new Set<string>();
+  const unseen = async (person: Person) =>
+    (await readMaildir(person.maildir)).filter(({ path }) => !seen.has(path));
   return {
     net,
     postern,
@@ -60,15 +54,16 @@ export async function startProcesses(options: Omit<TestnetOptions, 'dir'> = {}):
       const ended = await postern(author, ['send', '--json', ...args], { input });
       return { ...ended, value: JSON.parse(ended.stdout.toString('utf8')) };
     },
-    arrivals: (person, known, count = 1) =>
-      until(
-        async () => {
-          const found = await readMaildir(person.maildir);
-          return found.length >= known + count && found.map(({ bytes }) => bytes);
-        },
-        { what: `${count} more for ${person.mailbox}` },
-      ),
-    countOf,
+    async arrival(person) {
+      const next = async () => (await unseen(person))[0];
+      const { path, bytes } = await until(next, {
+        what: `a message for ${person.mailbox}`,
+        deadlineMs: 50_000,
+      });
+      seen.add(path);
+      return bytes;
+    },
+    unseen: async (person) => (await unseen(person)).length,
     async taken() {
       const mixes = net.members.filter(({ role }) => role === 'mix');
       const counts = await Promise.all(mixes.map(async (mix) => acceptedBy(await mix.status())));

@@ -33,9 +33,8 @@ describe('a letter that mail programs without Postern read', () => {
   let author: string;
 
   beforeAll(async () => {
-    const known = await net.countOf(bob);
-    expect(await net.send(alice, letter.message)).toMatchObject({ code: 0, value: { pending: 0 } });
-    [delivered = Buffer.alloc(0)] = await net.arrivals(bob, known);
+    await net.send(alice, letter.message);
+    delivered = await net.arrival(bob);
     const exported = await net.postern(bob, ['keys', 'export', '--secret', bob.mailbox]);
     const certificate = await net.postern(alice, ['keys', 'export', alice.mailbox]);
     keys = { secret: exported.stdout, passphrase: bob.password, author: certificate.stdout };
@@ -63,11 +62,11 @@ describe('a letter that mail programs without Postern read', () => {
   test('outside, nothing says what it is about or who wrote it', () => {
     const text = delivered.toString('latin1');
     const header = text.slice(0, text.indexOf('\r\n\r\n'));
-    expect(header.match(/^Subject:.*$/gim)).toEqual(['Subject: [...]']);
+    expect(header).not.toMatch(/^Subject:/im);
     expect(header).toMatch(/^From: <?secure@b\.test>?$/m);
     const { messageId, subject, phrases } = letter.telltales;
-    for (const secret of [messageId, subject, ...phrases, 'alice', 'a.test', '=?UTF-8?'])
-      expect(delivered.includes(secret), secret).toBe(false);
+    const secrets = [messageId, subject, ...phrases, 'alice', 'a.test', '=?UTF-8?'];
+    expect(secrets.filter((secret) => delivered.includes(secret))).toEqual([]);
   });
 
   describe.skipIf(gpg !== true)('GnuPG', () => {
@@ -99,17 +98,16 @@ describe('a letter that mail programs without Postern read', () => {
 });
 
 describe('by the commands, every kind of message arrives byte for byte', () => {
-  async function arrived(author: Person, message: Buffer, expected: Buffer, to: readonly Person[]) {
-    const known = await Promise.all(to.map(net.countOf));
+  async function expectArrival(author: Person, message: Buffer, expected: Buffer, to: readonly Person[]) {
     const sent = await net.send(author, message);
     expect(sent).toMatchObject({
       code: 0,
       value: { pending: 0, recipients: to.map(({ mailbox }) => ({ mailbox })) },
     });
-    for (const [at, person] of to.entries()) {
-      const [bytes = Buffer.alloc(0)] = await net.arrivals(person, known[at] ?? 0);
-      const opened = await net.postern(person, ['open', '--json'], { input: bytes });
-      expect(opened.code, opened.stderr).toBe(0);
+    for (const person of to) {
+      const input = await net.arrival(person);
+      const opened = await net.postern(person, ['open', '--json'], { input });
+      expect(opened).toMatchObject({ code: 0, stderr: expect.stringContaining('signed by') });
       const shown = JSON.parse(opened.stdout.toString()) as { messageBase64: string };
       expect(shown).toMatchObject({ from: author.mailbox, vouched: true, protection: 'cipher' });
       expect(Buffer.from(shown.messageBase64, 'base64').toString('latin1')).toBe(expected.toString('latin1'));
@@ -122,7 +120,7 @@ describe('by the commands, every kind of message arrives byte for byte', () => {
     const message = Buffer.from(
       `From: bob@b.test\r\nTo: alice@a.test\r\nSubject: Plain\r\nDate: ${date}\r\nMessage-ID: <plain@b.test>\r\n\r\nOne line.\r\n.\r\n..two dots\r\n`,
     );
-    await arrived(bob, message, message, [alice]);
+    await expectArrival(bob, message, message, [alice]);
   });
 
   test('HTML, a subject beyond ASCII and an attachment', async () => {
@@ -133,7 +131,7 @@ describe('by the commands, every kind of message arrives byte for byte', () => {
       attachmentBytes: 200_000,
       seed: 'kinds',
     });
-    await arrived(carol, message, message, [dave]);
+    await expectArrival(carol, message, message, [dave]);
   });
 
   test('several recipients at both domains, one of them in Bcc', async () => {
@@ -141,6 +139,6 @@ describe('by the commands, every kind of message arrives byte for byte', () => {
       Buffer.from(
         `From: dave@b.test\r\nTo: Alice <alice@a.test>,\r\n bob@b.test\r\nCc: dave@b.test\r\n${bcc}Subject: All\r\nDate: ${date}\r\nMessage-ID: <all@b.test>\r\n\r\nAll of you.\r\n`,
       );
-    await arrived(dave, message('Bcc: carol@a.test\r\n'), message(''), [alice, bob, dave, carol]);
+    await expectArrival(dave, message('Bcc: carol@a.test\r\n'), message(''), [alice, bob, dave, carol]);
   });
 });
