@@ -105,6 +105,15 @@ describe('the searcher finds', () => {
     expect(found(among(Buffer.from('\0\0\x06a.test\0\0\0\0', 'latin1')))).toContain(domain);
   });
 
+  test('what stands between and beside long runs of zeros', () => {
+    const zeros = Buffer.alloc(3_000_001);
+    const data = Buffer.concat([zeros, Buffer.from(sentence), zeros, Buffer.from(keyId.bytes), zeros]);
+    expect(found(data)).toEqual(new Set([...facts]));
+    expect(found(Buffer.concat([Buffer.from('alice'), zeros, Buffer.from('bob@')]))).toEqual(
+      new Set([local, short]),
+    );
+  });
+
   test('says in which form, and behind what', () => {
     const [hit] = search(Buffer.from(gzipSync(sentence).toString('base64')));
     expect(hit?.form).toBe('base64, gzip, plain');

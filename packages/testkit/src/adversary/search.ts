@@ -10,7 +10,7 @@ export interface Hit {
   readonly fact: Fact;
   /** The form in which it stood, behind what had to be unpacked to see it: `base64, gzip, plain`. */
   readonly form: string;
-  /** Where, in the bytes that were unpacked last. */
+  /** Where, in the bytes that were unpacked last, with runs of zeros shortened. */
   readonly at: number;
 }
 
@@ -66,7 +66,7 @@ export function createSearcher(facts: readonly Fact[], options: SearcherOptions 
       if (way.length === depth) return;
       for (const inner of unpack(bytes)) visit(inner.bytes, [...way, inner.how]);
     };
-    visit(Buffer.from(data.buffer, data.byteOffset, data.byteLength), []);
+    visit(squeezed(Buffer.from(data.buffer, data.byteOffset, data.byteLength)), []);
     return [...hits.values()];
   };
   return { search };
@@ -85,6 +85,21 @@ function occurrences(
     if (!isNoise(data, at, end + 1)) result.push({ found, at });
   });
   return result;
+}
+
+const fewZeros = Buffer.alloc(64);
+const manyZeros = Buffer.alloc(1_024);
+
+/** Databases are made of zeros for the most part. Where there are a thousand in a row, 64 are as good. */
+function squeezed(data: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (let zeros = data.indexOf(manyZeros); zeros >= 0; zeros = data.indexOf(manyZeros, from)) {
+    parts.push(data.subarray(from, zeros), fewZeros);
+    from = zeros + manyZeros.length;
+    while (data[from] === 0) from += 1;
+  }
+  return parts.length === 0 ? data : Buffer.concat([...parts, data.subarray(from)]);
 }
 
 /** The digests of a text and of everything that can be unpacked from it. */

@@ -1,4 +1,5 @@
 import type { FactKind } from '../adversary/facts.ts';
+import { seconds } from '../format.ts';
 import type { Cell, Knowledge } from '../knowledge/judge.ts';
 import { kinds } from '../knowledge/table.ts';
 import type { Event, Outcome } from './run.ts';
@@ -114,8 +115,4 @@ function legend({ searched }: Knowledge, paint: Paint): string {
   Searched: ${facts} facts in ${pieces} pieces, ${size} MB: folders while packets waited and after, logs, metrics, every byte on every wire;
   as they are, in base64, hex, quoted-printable, percent, UTF-16, and inside compressed data.`,
   );
-}
-
-export function seconds(ms: number): string {
-  return `${(ms / 1_000).toFixed(2)} s`;
 }

@@ -1,5 +1,6 @@
 import type { FactKind } from '../adversary/facts.ts';
 import type { Outcome } from '../demo/run.ts';
+import { seconds } from '../format.ts';
 import type { Party } from '../knowledge/table.ts';
 import { element, escapeXml, text } from './svg.ts';
 
@@ -171,10 +172,6 @@ function describe({ author, recipient, ways, gateway }: Outcome): string {
 
 function domainOf(mailbox: string): string {
   return mailbox.slice(mailbox.indexOf('@') + 1);
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1_000).toFixed(2)} s`;
 }
 
 const light = {
