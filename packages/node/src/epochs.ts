@@ -1,6 +1,6 @@
 import { epochAt } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
-import { type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
+import { bindMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
 import { type Loop, startLoop } from './loop.ts';
 import type { Network } from './network.ts';
 import type { PeelSetup } from './peel/worker.ts';
@@ -27,7 +27,10 @@ export interface Epochs {
   start(announce: (keys: MixKeys['published']) => void): Loop;
 }
 
-/** Brings the mix keys to the epoch at hand; `start` then keeps them there. */
+/**
+ * Ties the mix keys to the spool and brings them to the epoch at hand; `start` then keeps them there. To be called before
+ * carriages are taken.
+ */
 export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   const { clock, random, log, dataDir, nodeId, network, spool, mix } = context;
   const { epochSeconds, geometry } = network;
@@ -36,6 +39,8 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   const turnTo = (at: number): Promise<MixKeys> =>
     mix ? turnMixKeys(dataDir, at, random) : Promise.resolve({ seeds: [], published: [], firstEpoch: 0 });
 
+  const destroyed = mix ? await bindMixKeys(dataDir, spool.id) : 0;
+  if (destroyed > 0) log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
   let epoch = now();
   let keys = await turnTo(epoch);
   const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
@@ -45,9 +50,17 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     keys = await turnTo(next);
     epoch = next;
     for (const listener of listeners) listener(setup());
-    // One epoch late: a packet may have been peeled with a key that went while its replay tag was on the way to the disk.
-    await spool.forgetTags(keys.firstEpoch - 1);
     log.info('epoch', { epoch });
+  };
+
+  let announced: MixKeys | undefined;
+  let forgottenFor: MixKeys | undefined;
+  const forgetTags = async (): Promise<void> => {
+    if (forgottenFor === keys) return;
+    const of = keys;
+    // One epoch late: a packet may have been peeled with a key that went while its replay tag was on the way to the disk.
+    await spool.forgetTags(of.firstEpoch - 1);
+    forgottenFor = of;
   };
 
   return {
@@ -59,7 +72,9 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     start: (announce) =>
       startLoop({ clock, log, trouble: 'the epoch’s keys could not be turned' }, async (stop) => {
         if (epoch !== now()) await turn();
-        announce(keys.published);
+        if (announced !== keys) announce(keys.published);
+        announced = keys;
+        await forgetTags();
         await clock.wait((epoch + 1) * epochSeconds * 1_000, stop);
       }),
   };

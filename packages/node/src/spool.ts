@@ -144,6 +144,8 @@ export interface Swept {
  * Who opens a spool closes it. After `close` everything rejects with `spool-closed`.
  */
 export interface Spool extends AsyncDisposable {
+  /** Drawn when the store was made, and never changed: a store that lost its data has another one. */
+  readonly id: SpoolId;
   /** Stores a unit. */
   accept(unit: Unit): Promise<void>;
   /** Up to `limit` inputs of a kind in random order, claimed for the caller. */

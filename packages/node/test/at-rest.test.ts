@@ -101,6 +101,7 @@ test('beside a relay lies no time finer than the grids, no order of arrival and 
     'relays',
     'sets',
     'slots',
+    'spool',
     'tags',
   ]);
   // A slot has a number, drawn at random; nothing else has one.

@@ -155,7 +155,7 @@ test('a permanent refusal is tried again, and what has expired is dropped and co
   await happened('refused');
   expect(await spool.counts()).toMatchObject({ relays: 1 });
   await clock.advance(3_600_000);
-  await gone();
+  await timeUntil(async () => (await spool.counts()).relays === 0);
   expect(await outcomes()).toMatchObject({ expired: 1 });
 });
 

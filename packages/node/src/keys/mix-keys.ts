@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeBase64 } from '@postern/protocol/codec';
 import { type EpochKey, keyEpochsOpened, keyEpochsPublished } from '@postern/protocol/consensus';
@@ -48,6 +48,23 @@ export async function turnMixKeys(dataDir: string, epoch: number, random: Random
   );
   const published = seeds.filter((one) => keyEpochsPublished(epoch).includes(one.epoch)).map(publicHalf);
   return { seeds, published, firstEpoch };
+}
+
+/**
+ * Ties the keys to the spool that has the replay tags of their packets. With another spool every key is destroyed, since each
+ * packet made for it could be sent again; gives how many there were. To be called before anything is opened with a key.
+ */
+export async function bindMixKeys(dataDir: string, spoolId: string): Promise<number> {
+  const folder = join(dataDir, 'mix-keys');
+  await makePrivateDirectory(folder);
+  const bond = join(folder, 'spool.id');
+  const bound = await readFile(bond, 'latin1').catch(() => undefined);
+  if (bound?.trimEnd() === spoolId) return 0;
+  const names = (await readdir(folder)).filter((name) => epochOf(name) !== undefined || name.startsWith('.'));
+  for (const name of names) await overwriteAndRemove(join(folder, name));
+  // Only now: a crash before this line must destroy again.
+  await writeFileDurable(bond, `${spoolId}\n`);
+  return names.filter((name) => epochOf(name) !== undefined).length;
 }
 
 function publicHalf({ epoch, seed }: MixSeed): EpochKey {

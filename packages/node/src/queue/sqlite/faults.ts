@@ -12,11 +12,16 @@ const codes: Readonly<Record<number, NodeErrorCode>> = {
   26: 'spool-damaged',
 };
 
+/** What an operator has to know before giving up a spool: without its replay tags the mix keys must go too, and they do. */
+export const startingAnew: string =
+  'To start with an empty spool move the file and its -wal away: what waits in it is not sent, and a mix destroys its keys and makes new ones, ' +
+  'which ends the packets that are on their way to it. Do not put an older or recovered copy back without removing mix-keys/ as well: ' +
+  'it lacks replay tags.';
+
 const hints: Partial<Record<NodeErrorCode, string>> = {
   'spool-in-use': 'Another postern-node runs on this data directory; stop it, or give this one its own.',
   'spool-io': 'Check the disk and the permissions of the data directory.',
-  'spool-damaged':
-    'Check the disk. Move the file away, keep it, and run `sqlite3 FILE .recover` on the copy.',
+  'spool-damaged': `Check the disk. ${startingAnew}`,
   'spool-full': 'Free space on the disk of the data directory, or raise spool.max_size.',
 };
 

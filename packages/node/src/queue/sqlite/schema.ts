@@ -1,11 +1,13 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { NodeError } from '../../errors.ts';
-import { asNodeError } from './faults.ts';
+import type { SpoolId } from '../../spool.ts';
+import { asNodeError, startingAnew } from './faults.ts';
+import { toBlob, toId } from './store.ts';
 
 /** "Post" in ASCII: `file(1)` and a careless `sqlite3` can tell whose database this is. */
 const applicationId = 0x506f7374;
-const version = 1;
+const version = 2;
 
 /** Bigger files are checked by SQLite page by page as they are read: a whole check would take minutes. */
 const wholeCheckBytes = 256 * 1024 * 1024;
@@ -13,9 +15,10 @@ const wholeCheckBytes = 256 * 1024 * 1024;
 /**
  * Every key is random or a hash and no table has a hidden rowid, so no order of insertion shows; a slot's number is its place, drawn
  * at random. A relay's `due` lies on a grid of seconds, its `expires` on a grid of hours; an input has no time at all.
- * `sets.state`: 0 open, 1 complete, 2 delivered.
+ * `sets.state`: 0 open, 1 complete, 2 delivered. `spool` has one row, the spool's own id.
  */
 const schema = `
+  CREATE TABLE spool (id BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE slots (slot INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   CREATE TABLE inputs (
     kind INTEGER NOT NULL, id BLOB NOT NULL, slot INTEGER NOT NULL,
@@ -47,8 +50,11 @@ const schema = `
   PRAGMA user_version = ${version};
 `;
 
-/** Opens or makes the database at `path`, for this process alone. Throws `NodeError` `spool-in-use` or `spool-damaged`. */
-export function openDatabase(path: string): DatabaseSync {
+/**
+ * Opens the database at `path`, or makes one with the id `newId`, for this process alone. Throws `NodeError` `spool-in-use` or
+ * `spool-damaged`.
+ */
+export function openDatabase(path: string, newId: SpoolId): DatabaseSync {
   closeSync(openSync(path, 'a', 0o600));
   const db = new DatabaseSync(path);
   try {
@@ -63,7 +69,7 @@ export function openDatabase(path: string): DatabaseSync {
       PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -16000;
     `);
-    prepareSchema(db, path);
+    prepareSchema(db, path, newId);
     if (statSync(path).size <= wholeCheckBytes) check(db, path);
     return db;
   } catch (error) {
@@ -72,16 +78,18 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
-function prepareSchema(db: DatabaseSync, path: string): void {
+function prepareSchema(db: DatabaseSync, path: string, newId: SpoolId): void {
   const owner = pragma(db, 'application_id');
   const found = pragma(db, 'user_version');
   if (owner === applicationId && found === version) return;
   if (owner !== 0 || found !== 0 || pragma(db, 'schema_version') !== 0) {
     throw new NodeError('spool-damaged', `${path} is no spool of this version`, {
-      hint: 'Move the file away to start with an empty spool, or run the version that wrote it.',
+      hint: `Run the version that wrote it. ${startingAnew}`,
     });
   }
-  db.exec(`BEGIN IMMEDIATE; ${schema} COMMIT`);
+  db.exec(`BEGIN IMMEDIATE; ${schema}`);
+  db.prepare('INSERT INTO spool (id) VALUES (?)').run(toBlob(newId));
+  db.exec('COMMIT');
 }
 
 function check(db: DatabaseSync, path: string): void {
@@ -89,9 +97,14 @@ function check(db: DatabaseSync, path: string): void {
   const first = Object.values(findings[0] ?? {})[0];
   if (first !== 'ok') {
     throw new NodeError('spool-damaged', `${path} is damaged`, {
-      hint: 'Check the disk. Move the file away, keep it, and run `sqlite3 FILE .recover` on the copy.',
+      hint: `Check the disk. ${startingAnew}`,
     });
   }
+}
+
+/** The id that the database was made with. */
+export function spoolId(db: DatabaseSync): SpoolId {
+  return toId(db.prepare('SELECT id FROM spool').get()?.id);
 }
 
 /** The value of a pragma that is one number. */

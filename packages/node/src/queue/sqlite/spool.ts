@@ -32,8 +32,10 @@ export interface SqliteSpoolOptions {
  */
 export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spool> {
   const { path, clock, random } = options;
-  const thread = await startThread({
+  const newId = (): SpoolId => Buffer.from(random.bytes(16)).toString('hex');
+  const { thread, id } = await startThread({
     path,
+    newId: newId(),
     unitBytes: options.unitBytes,
     leaseMs: options.leaseMs ?? 600_000,
     maxBytes: options.maxBytes ?? 20_000_000_000,
@@ -41,7 +43,6 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
   });
   await syncDirectory(dirname(path));
   const call = caller(thread, clock);
-  const newId = (): SpoolId => Buffer.from(random.bytes(16)).toString('hex');
   const bells = { packet: createBell(), exit: createBell(), relays: createBell(), sets: createBell() };
 
   const untilNone = async (step: () => Promise<number>): Promise<number> => {
@@ -76,6 +77,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
   const close = (): Promise<void> => call.close();
 
   return {
+    id,
     relays,
     sets,
     accept: (unit) => call('accept', newId(), unit).then(bells[unit.kind].ring),
@@ -155,7 +157,7 @@ function caller(thread: Worker, clock: Clock): Caller {
   return Object.assign(call as unknown as Caller, { close, broken: broken.promise });
 }
 
-function startThread(workerData: ThreadOptions): Promise<Worker> {
+function startThread(workerData: ThreadOptions): Promise<{ thread: Worker; id: SpoolId }> {
   const source = import.meta.url.endsWith('.ts');
   const thread = new Worker(new URL(source ? './thread.ts' : './thread.js', import.meta.url), {
     workerData,
@@ -165,7 +167,7 @@ function startThread(workerData: ThreadOptions): Promise<Worker> {
     thread.once('error', reject);
     thread.once('message', (greeting: Greeting) => {
       thread.off('error', reject);
-      if (greeting.ready) resolve(thread);
+      if (greeting.ready) resolve({ thread, id: greeting.id });
       else reject(faultFrom(greeting.error));
     });
   });

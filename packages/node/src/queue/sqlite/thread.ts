@@ -7,17 +7,20 @@ import {
   type TransferListItem,
   workerData,
 } from 'node:worker_threads';
+import type { SpoolId } from '../../spool.ts';
 import { createClaims } from './claims.ts';
 import { createCommitter, type Reply, type Request } from './commit.ts';
 import { asNodeError, spoolFault } from './faults.ts';
 import { operations } from './operations.ts';
-import { openDatabase, pragma } from './schema.ts';
+import { openDatabase, pragma, spoolId } from './schema.ts';
 import { slotTable } from './slots.ts';
 import type { Store } from './store.ts';
 
 /** What the spool's thread is started with. */
 export interface ThreadOptions {
   readonly path: string;
+  /** The id of the database, should it have to be made. */
+  readonly newId: SpoolId;
   readonly leaseMs: number;
   /** Length of a unit. */
   readonly unitBytes: number;
@@ -28,7 +31,7 @@ export interface ThreadOptions {
 }
 
 export type Greeting =
-  | { readonly ready: true }
+  | { readonly ready: true; readonly id: SpoolId }
   | { readonly ready: false; readonly error: { code: string; message: string; hint?: string } };
 
 const groupLimit = 64;
@@ -52,7 +55,7 @@ function serve(port: MessagePort, options: ThreadOptions): void {
         port.close();
       }
     });
-    port.postMessage({ ready: true } satisfies Greeting);
+    port.postMessage({ ready: true, id: work.id } satisfies Greeting);
   } catch (error) {
     const { code, message, hint } = asNodeError(error);
     const greeting: Greeting = {
@@ -65,13 +68,15 @@ function serve(port: MessagePort, options: ThreadOptions): void {
 }
 
 interface Work {
+  /** The database's id. */
+  readonly id: SpoolId;
   answer(requests: readonly Request[]): Reply[];
   tidy(): void;
   close(): void;
 }
 
-function start({ path, leaseMs, unitBytes, maxBytes, reserveBytes }: ThreadOptions): Work {
-  const db = openDatabase(path);
+function start({ path, newId, leaseMs, unitBytes, maxBytes, reserveBytes }: ThreadOptions): Work {
+  const db = openDatabase(path, newId);
   const effects: (() => void)[] = [];
   const undoings: (() => void)[] = [];
   const store: Store = {
@@ -99,6 +104,7 @@ function start({ path, leaseMs, unitBytes, maxBytes, reserveBytes }: ThreadOptio
     }
   };
   return {
+    id: spoolId(db),
     answer(requests) {
       const replies = committer.answer(requests);
       if (statSync(`${path}-wal`).size > journalLimit) tidy();
