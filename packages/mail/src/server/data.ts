@@ -1,3 +1,5 @@
+import { Collector } from './collector.ts';
+
 /**
  * - `line-ends`: a CR or LF that is no part of a CRLF. Some mail servers end a line there, and the data with it
  * - `nul`: a NUL octet, which others drop
@@ -20,14 +22,14 @@ export const maxLineOctets = 998;
  * a dot after a CRLF is taken off (section 4.5.2). A fault does not end the data: it is read to its end, so that
  * nothing in it can pass for a command, and then refused as a whole.
  *
- * Keeps at most `maxBytes` and what one chunk brings, however much arrives.
+ * Keeps at most `maxBytes`, in one piece of memory, however much arrives and in however small chunks.
  */
 export class DataReader {
   readonly #maxBytes: number;
   /** Octets of the message so far, kept or not. */
   bytes = 0;
   #fault: DataFault | undefined;
-  #kept: Buffer[] = [];
+  readonly #kept: Collector;
   /** The end of the last chunk if only the next one says what it is: a CR, or a dot at the begin of a line. */
   #held: Buffer = empty;
   #atLineStart = true;
@@ -35,6 +37,12 @@ export class DataReader {
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+    this.#kept = new Collector(maxBytes);
+  }
+
+  /** Octets of memory that the message takes up so far. */
+  get heldBytes(): number {
+    return this.#kept.capacity;
   }
 
   /** Takes the next chunk. Returns what follows the end of the data, or undefined if the data goes on. */
@@ -85,7 +93,7 @@ export class DataReader {
   /** The verdict on the data once `take` has seen its end. */
   end(): Received {
     if (this.#fault !== undefined) return { kind: 'refused', fault: this.#fault };
-    return { kind: 'message', bytes: Buffer.concat(this.#kept) };
+    return { kind: 'message', bytes: this.#kept.take() };
   }
 
   #hold(input: Buffer, start: number, at: number): undefined {
@@ -97,7 +105,7 @@ export class DataReader {
     this.bytes += part.length;
     if (this.bytes > this.#maxBytes) this.#refuse('too-big');
     if (part.includes(0)) this.#refuse('nul');
-    if (this.#fault === undefined && part.length > 0) this.#kept.push(part);
+    if (this.#fault === undefined) this.#kept.add(part);
   }
 
   #countLine(octets: number): void {
@@ -108,7 +116,7 @@ export class DataReader {
   /** The first fault stands, but for the size: that one says that the rest need not be sent. */
   #refuse(fault: DataFault): void {
     if (this.#fault === undefined || fault === 'too-big') this.#fault = fault;
-    this.#kept = [];
+    this.#kept.drop();
   }
 }
 
