@@ -15,14 +15,23 @@ export interface Parameter {
   readonly end: number;
 }
 
-/** Undefined for anything that two programs could read differently: broken syntax, one parameter twice. */
+/** Far beyond what any program writes; the text is a stranger's, and reading it has to cost little. */
+export const mostMediaTypeCharacters = 8_192;
+export const mostParameters = 32;
+
+/**
+ * Undefined for anything that two programs could read differently, broken syntax or one parameter twice, and for more than
+ * `mostMediaTypeCharacters` or `mostParameters`.
+ */
 export function parseMediaType(value: string): MediaType | undefined {
+  if (value.length > mostMediaTypeCharacters) return undefined;
   const scan = new Scanner(value);
   const type = scan.token();
   const slash = scan.take('/');
   const subtype = scan.token();
   if (type === undefined || !slash || subtype === undefined) return undefined;
   const parameters: Parameter[] = [];
+  const names = new Set<string>();
   for (;;) {
     if (scan.atEnd()) break;
     const start = scan.position;
@@ -32,7 +41,8 @@ export function parseMediaType(value: string): MediaType | undefined {
     const equals = scan.take('=');
     const content = scan.token() ?? scan.quoted();
     if (name === undefined || !equals || content === undefined) return undefined;
-    if (parameters.some((parameter) => parameter.name === name)) return undefined;
+    if (names.has(name) || names.size === mostParameters) return undefined;
+    names.add(name);
     parameters.push({ name, value: content, start, end: scan.contentEnd });
   }
   return scan.broken ? undefined : { type: `${type}/${subtype}`.toLowerCase(), parameters };

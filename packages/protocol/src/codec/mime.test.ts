@@ -10,7 +10,7 @@ import {
 } from './mime-header.ts';
 import { toCrlf } from './mime-lines.ts';
 import { splitParts } from './mime-parts.ts';
-import { parameterOf, parseMediaType } from './mime-type.ts';
+import { mostMediaTypeCharacters, mostParameters, parameterOf, parseMediaType } from './mime-type.ts';
 
 describe('lines', () => {
   test.each([
@@ -147,6 +147,18 @@ describe('media type', () => {
     '',
   ])('%j has no one reading', (value) => {
     expect(parseMediaType(value)).toBeUndefined();
+  });
+
+  test('M1 is refused beyond a number of parameters and a length, so that reading it stays cheap', () => {
+    const withParameters = (count: number): string =>
+      `a/b${Array.from({ length: count }, (_, index) => `;p${index}=x`).join('')}`;
+    expect(parameters(withParameters(mostParameters))).toHaveLength(mostParameters);
+    expect(parseMediaType(withParameters(mostParameters + 1))).toBeUndefined();
+    expect(parseMediaType(withParameters(78_282))).toBeUndefined();
+    const ofLength = (length: number): string => `a/b; x=${'y'.repeat(length - 7)}`;
+    expect(parseMediaType(ofLength(mostMediaTypeCharacters))).toBeDefined();
+    expect(parseMediaType(ofLength(mostMediaTypeCharacters + 1))).toBeUndefined();
+    expect(parseMediaType(`a/b${' '.repeat(mostMediaTypeCharacters)}`)).toBeUndefined();
   });
 });
 
