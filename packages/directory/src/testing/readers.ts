@@ -2,7 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Agenda, formatAuthorityKey, signConsensus, tabulate } from '@postern/protocol/consensus';
+import {
+  type Agenda,
+  type Consensus,
+  consensusDigest,
+  formatAuthorityKey,
+  signConsensus,
+  tabulate,
+} from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { ed25519 } from '@postern/protocol/primitives';
 import {
@@ -26,13 +33,28 @@ export function vkeyOf({ name, seed }: Signer): string {
   return formatAuthorityKey(name, ed25519.publicKey(seed));
 }
 
-/** The consensus of an epoch, as our authority signs it. */
+/** The first epoch of which our authority has a consensus. */
+const firstEpoch = 990;
+
+/** Digest of what our authority signs for the epoch before. */
+function digestBefore(at: number): string {
+  let digest = '';
+  for (let epoch = firstEpoch; epoch < at; epoch++)
+    digest = consensusDigest(agreed(epoch, { previous: digest }));
+  return digest;
+}
+
+/** The consensus of an epoch, as our authority signs it, chained to those of the epochs before. */
 export function documentOf(
   at: number,
   change: Partial<Agenda> = {},
   signers: readonly Signer[] = [ours],
 ): string {
-  const agenda: Agenda = {
+  return signConsensus(agreed(at, { previous: digestBefore(at), ...change }), signers);
+}
+
+function agreed(at: number, change: Partial<Agenda>): Consensus {
+  return tabulate([], {
     epoch: at,
     epochSeconds,
     geometry: defaultGeometry,
@@ -41,8 +63,7 @@ export function documentOf(
     previous: '',
     revoked: [],
     ...change,
-  };
-  return signConsensus(tabulate([], agenda), signers);
+  });
 }
 
 /** A folder, a clock, and what a test reads from; disposing of it ends and removes all. */

@@ -28,9 +28,10 @@ import {
 } from './sample.ts';
 import { tabulate } from './tabulate.ts';
 
+const previous = 'a'.repeat(64);
 const consensus = tabulate(
   [mix('mix1.test'), mix('mix2.test', { family: 'op' }), gateway('gateway.b.test')],
-  agenda,
+  { ...agenda, previous },
 );
 const digest = consensusDigest(consensus);
 const keyOf = ({ name, seed }: NoteSigner) =>
@@ -134,7 +135,18 @@ describe('time and history', () => {
     ['when it is no longer fresh', 'consensus', { now: start + epochSeconds }],
     ['in its last second', 'consensus', { now: start + 3 * epochSeconds - 1 }],
     ['when it has ended', 'expired', { now: start + 3 * epochSeconds }],
-    ['after an older one', 'consensus', { last: { epoch: epoch - 1, digest: '0'.repeat(64) } }],
+    ['after the one that it names', 'consensus', { last: { epoch: epoch - 1, digest: previous } }],
+    ['after another than it names', 'fork', { last: { epoch: epoch - 1, digest: '0'.repeat(64) } }],
+    [
+      'after any, an epoch having been skipped',
+      'consensus',
+      { last: { epoch: epoch - 2, digest: '0'.repeat(64) } },
+    ],
+    [
+      'after another than it names, too late',
+      'fork',
+      { last: { epoch: epoch - 1, digest: '0'.repeat(64) }, now: start + 9 * epochSeconds },
+    ],
     ['again', 'consensus', { last: { epoch, digest } }],
     ['beside another for its epoch', 'fork', { last: { epoch, digest: '0'.repeat(64) } }],
     ['after a newer one', 'rollback', { last: { epoch: epoch + 1, digest } }],
@@ -145,6 +157,12 @@ describe('time and history', () => {
     ],
   ])('%s: %s', (_, outcome, by) => {
     expect(reasonOf(signed, by)).toBe(outcome);
+  });
+
+  test('one that calls itself the first is taken by who has seen none, and not after another', () => {
+    const first = signConsensus({ ...consensus, previous: '' }, [authority1, authority2]);
+    expect(reasonOf(first)).toBe('consensus');
+    expect(reasonOf(first, { last: { epoch: epoch - 1, digest: previous } })).toBe('fork');
   });
 
   test('an epoch of seconds bears no minute of error', () => {

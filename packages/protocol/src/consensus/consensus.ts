@@ -101,11 +101,16 @@ export function verifyConsensus(signed: string, reader: ConsensusReader): Verifi
 }
 
 function refuseHistory(
-  { epoch }: Consensus,
+  { epoch, previous }: Consensus,
   digest: string,
   { last }: ConsensusReader,
 ): VerifiedConsensus | undefined {
-  if (last === undefined || epoch > last.epoch) return undefined;
+  // of a consensus further ahead nothing can be said: those in between, which would tie it to this one, were not seen
+  if (last === undefined || epoch > last.epoch + 1) return undefined;
+  if (epoch === last.epoch + 1)
+    return previous === last.digest
+      ? undefined
+      : refused('fork', `it does not follow on the consensus for epoch ${last.epoch} that was seen before`);
   if (epoch < last.epoch)
     return refused('rollback', `it is for epoch ${epoch}, and epoch ${last.epoch} was seen before`);
   if (digest !== last.digest) return refused('fork', `another consensus for epoch ${epoch} was seen before`);
