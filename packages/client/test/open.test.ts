@@ -72,6 +72,28 @@ describe('who wrote it', () => {
     expect(await bob.client.open(sealed)).toMatchObject({ vouched: false });
   });
 
+  test('nor a signature of the body alone, under a header that anybody could have put there', async () => {
+    const { alice, bob } = await pair();
+    const certificate = await bob.client.keys.certificate('bob@b.test');
+    if (certificate === undefined) throw new Error('no certificate');
+    const armored = await encrypt({
+      message: await createMessage({ text: 'Content-Type: text/plain\r\n\r\nyes\r\n' }),
+      encryptionKeys: certificate,
+      signingKeys: await alice.client.keys.signingKey('alice@a.test'),
+      date: new Date(now),
+    });
+    const opened = await bob.client.open(
+      pgpMime('From: alice@a.test\r\nSubject: Shall I pay Mallory?\r\n', armored),
+    );
+    expect(opened).toMatchObject({
+      kind: 'opened',
+      from: 'alice@a.test',
+      vouched: false,
+      verdict: { kind: 'good' },
+      protection: 'none',
+    });
+  });
+
   test('a key that is not here is unknown', async () => {
     const { alice, bob } = await pair();
     await bob.client.keys.remove('alice@a.test');

@@ -12,14 +12,15 @@ export type Opened =
       readonly verdict: Verdict;
       /** `none`: the fields of its header, From included, stood outside the seal. */
       readonly protection: 'cipher' | 'clear' | 'none';
-      /** Whether the key that is pinned for the mailbox in From made the signature. */
+      /** Whether the key that is pinned for the mailbox in From made the signature, and of From and Subject too: never with `none`. */
       readonly vouched: boolean;
     }
   | { readonly kind: 'refused'; readonly reason: string };
 
 /**
  * Opens a sealed message with the person's secret keys and judges its signature by the certificates pinned. A good signature
- * alone does not say who wrote: a key may claim any user id, so the key has to be the one pinned for the mailbox in From.
+ * alone does not say who wrote: a key may claim any user id, so the key has to be the one pinned for the mailbox in From, and From has to be
+ * in what was signed.
  */
 export async function open(sealed: Uint8Array, { keys, now }: { keys: Keys; now: Date }): Promise<Opened> {
   const decryptionKeys = await keys.decryptionKeys();
@@ -38,6 +39,7 @@ export async function open(sealed: Uint8Array, { keys, now }: { keys: Keys; now:
   const pinned =
     from === undefined || others.length > 0 ? undefined : certificates.get(storedMailbox(from) ?? '');
   const vouched =
+    protection !== 'none' &&
     verdict.kind === 'good' &&
     pinned !== undefined &&
     fingerprintOf(pinned) === verdict.fingerprint.toUpperCase();
