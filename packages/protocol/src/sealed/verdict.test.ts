@@ -11,7 +11,7 @@ import {
 import { beforeAll, describe, expect, test } from 'vitest';
 import { concat } from '../codec/bytes.ts';
 import { octets } from '../codec/mime-header.ts';
-import { framePackets, writePacket } from '../codec/openpgp.ts';
+import { framePackets, packetHeaderBytes, writePacket } from '../codec/openpgp.ts';
 import { open } from './open.ts';
 import { encryptContent, keysMade, mimeAround, now, type Person, person } from './sample.ts';
 import type { Verdict } from './verdict.ts';
@@ -116,6 +116,38 @@ describe('the verdict is', () => {
     });
   });
 
+  test.each([
+    ['version', 0, 5],
+    ['type', 1, 0x42],
+    ['algorithm', 2, 99],
+  ])('bad when one of two is of an unknown %s', async (_what, at, value) => {
+    const keys = [alice.publicKey, mallory.publicKey];
+    const content = await signed([alice.privateKey, mallory.privateKey]);
+    expect(await verdictOn(content, keys)).toMatchObject({ kind: 'good' });
+    for (const which of [3, 4]) {
+      const packets = taken(content);
+      const spoilt = packets[which]?.slice() ?? new Uint8Array();
+      spoilt[packetHeaderBytes + at] = value;
+      packets[which] = spoilt;
+      expect(await verdictOn(concat(...packets), keys)).toMatchObject({ kind: 'bad' });
+    }
+  });
+
+  test('good whoever else put the signer’s key into a certificate', async () => {
+    const thief = await thieving(mallory, alice);
+    expect(thief.getKeys(alice.publicKey.getKeyID())).toHaveLength(1);
+    const content = await signed([alice.privateKey]);
+    for (const keys of [
+      [thief, alice.publicKey],
+      [alice.publicKey, thief],
+    ])
+      expect(await verdictOn(content, keys)).toMatchObject({
+        kind: 'good',
+        fingerprint: alice.publicKey.getFingerprint(),
+      });
+    expect(await verdictOn(content, [thief])).toMatchObject({ kind: 'bad' });
+  });
+
   test('good up to five minutes ahead, bad later', async () => {
     const inMinutes = async (minutes: number): Promise<Verdict> =>
       verdictOn(await signed([alice.privateKey], { date: new Date(now.getTime() + minutes * 60_000) }));
@@ -177,6 +209,16 @@ describe('the verdict is', () => {
     expect(verdict).toMatchObject({ kind: 'good', userIds: ['<alice@a.test>'] });
   });
 });
+
+/** A certificate that has somebody else's primary key for a subkey, bound as its own subkey is. */
+async function thieving(thief: Person, victim: Person): Promise<PublicKey> {
+  const packets = framePackets(thief.publicKey.write(), 9) ?? [];
+  const binding = packets.at(-1)?.body ?? new Uint8Array();
+  const stolen = framePackets(victim.publicKey.write(), 9)?.[0]?.body ?? new Uint8Array();
+  return readKey({
+    binaryKey: concat(thief.publicKey.write(), writePacket(14, stolen), writePacket(2, binding)),
+  });
+}
 
 /** A signed message with another byte at these places of its one-pass signature and its signature. */
 async function signedWith(change: {

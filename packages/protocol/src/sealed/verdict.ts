@@ -45,20 +45,43 @@ export async function judge(
   );
   if (signatures.length === 0) return { kind: 'unsigned' };
   const judgedAt = await notBeforeSigning(signatures, date);
-  const results = await verify(packets, verificationKeys, judgedAt);
-  const verdicts = await Promise.all(results.map((result) => judgeOne(result, verificationKeys, judgedAt)));
-  const order = ['bad', 'good', 'unknown-key'];
+  const verdicts = await judgeEach(packets, verificationKeys, judgedAt);
   // The library leaves out what it does not understand.
+  if (verdicts.length < signatures.length) return { kind: 'bad', why: 'unknown-kind' };
+  const order = ['bad', 'good', 'unknown-key'];
   const [first = { kind: 'bad', why: 'unknown-kind' }] = verdicts.sort(
     (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind),
   );
   return first;
 }
 
-async function verify(packets: Uint8Array, keys: readonly PublicKey[], date: Date): Promise<Result[]> {
+/** Of each signature that the library understands. */
+async function judgeEach(packets: Uint8Array, keys: readonly PublicKey[], date: Date): Promise<Verdict[]> {
+  const signatures = await verify(packets, [], date);
+  const byKey = new Map<PublicKey, Result[]>();
+  for (const key of keys) {
+    if (signatures.some(({ keyID }) => key.getKeys(keyID).length > 0))
+      byKey.set(key, await verify(packets, [key], date));
+  }
+  return Promise.all(
+    signatures.map(async ({ keyID }, at) => {
+      // Anybody can put somebody else's key into a certificate, but not make it count there.
+      const candidates = [...byKey].filter(([key]) => key.getKeys(keyID).length > 0);
+      const verdicts: Verdict[] = [];
+      for (const [key, results] of candidates) verdicts.push(await judgeOne(results[at], key, date));
+      return (
+        verdicts.find(({ kind }) => kind === 'good') ??
+        verdicts.find((verdict) => verdict.kind !== 'bad' || verdict.why !== 'unusable-key') ??
+        verdicts[0] ?? { kind: 'unknown-key', keyId: keyID.toHex() }
+      );
+    }),
+  );
+}
+
+async function verify(packets: Uint8Array, keys: PublicKey[], date: Date): Promise<Result[]> {
   try {
     const message = await readMessage({ binaryMessage: packets, config: policy });
-    return await message.verify([...keys], date);
+    return await message.verify(keys, date);
   } catch {
     return [];
   }
@@ -84,13 +107,10 @@ const clockToleranceMs = 300_000;
 
 type Result = Awaited<ReturnType<Message<Uint8Array>['verify']>>[number];
 
-async function judgeOne(result: Result, keys: readonly PublicKey[], date: Date): Promise<Verdict> {
-  const signer = keys.find((key) => key.getKeys(result.keyID).length > 0);
-  const { packets } = await result.signature;
-  const [signature] = packets;
-  if (!(signature instanceof SignaturePacket) || signature.created === null)
+async function judgeOne(result: Result | undefined, signer: PublicKey, date: Date): Promise<Verdict> {
+  const [signature] = (await result?.signature)?.packets ?? [];
+  if (result === undefined || !(signature instanceof SignaturePacket) || signature.created === null)
     return { kind: 'bad', why: 'unknown-kind' };
-  if (signer === undefined) return { kind: 'unknown-key', keyId: result.keyID.toHex() };
   const holds = await result.verified.catch(() => false);
   if (!holds) return { kind: 'bad', why: await whyBad(signature, signer, date) };
   return {
