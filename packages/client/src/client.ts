@@ -5,16 +5,17 @@ import {
   type VerifiedConsensus,
 } from '@postern/directory/client';
 import { createSmtpSender, type SmtpSender } from '@postern/mail';
-import { type Consensus, ProtocolError } from '@postern/protocol/consensus';
+import type { Consensus } from '@postern/protocol/consensus';
 // Drawn by the provider itself, so that it encapsulates natively.
 import { systemRandom } from '@postern/protocol/primitives';
 import type { Constraints, Explanation } from '@postern/protocol/route';
-import { type Clock, ExitCode, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
+import { type Clock, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
 import { type ClientConfig, readClientConfig } from './config.ts';
 import { type Domains, openDomains } from './domains/index.ts';
-import { ClientError } from './errors.ts';
+import { inTheOutbox, unsealable } from './faults.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
 import type { Problem } from './message.ts';
+import { once } from './once.ts';
 import { type Opened, open } from './open/open.ts';
 import { type Outbox, openOutbox } from './outbox/index.ts';
 import type { ClientPaths } from './paths.ts';
@@ -68,6 +69,8 @@ export type SendOutcome =
       /** Names the message in the outbox, and the author's copy. */
       readonly id: string;
       readonly recipients: readonly RecipientResult[];
+      /** What went wrong although the message is on its way, in sentences. */
+      readonly warnings: readonly string[];
     } & Submission)
   /** Nothing was stored and nothing was sent. */
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
@@ -180,9 +183,9 @@ export function createClient(options: ClientOptions): Client {
         onBuilt: (done, of) => request.onProgress?.({ kind: 'built', done, of, bytes: done * packetBytes }),
       }).catch(unsealable);
       if (queued.kind === 'refused') return queued;
-      const submission = await handOver(queued.set, request);
-      const { messageId } = work.draft;
-      return { kind: 'sent', messageId, id: queued.set, recipients: queued.recipients, ...submission };
+      const { set: id, recipients, warnings } = queued;
+      const submission = await handOver(id, request).catch((cause) => inTheOutbox(id, cause));
+      return { kind: 'sent', messageId: work.draft.messageId, id, recipients, warnings, ...submission };
     },
     async flush(request = {}) {
       await recovered();
@@ -202,39 +205,8 @@ function firstMix(verified: VerifiedConsensus | undefined, id: string): FirstMix
   return { kind: 'mix', name: node.name, peer: { ...node.smtp, tlsPin: node.tlsPin } };
 }
 
-/** What only sealing finds out: a NUL in the body, a field twice; or a full disk. Nothing of the message has stayed. */
-function unsealable(error: unknown): Extract<SendOutcome, { kind: 'refused' }> {
-  if (error instanceof Error && 'syscall' in error) {
-    throw new ClientError('disk', `the outbox cannot be written: ${error.message}`, {
-      cause: error,
-      hint: 'Mend that and send again; nothing was sent.',
-    });
-  }
-  if (!(error instanceof ProtocolError)) throw error;
-  const { message, hint = 'Correct the message and send it again.' } = error;
-  return {
-    kind: 'refused',
-    problems: [{ code: 'bad-message', message, hint, exitCode: ExitCode.dataError }],
-  };
-}
-
 /** Without a consensus packets wait; anything else that goes wrong is a fault. */
 function noConsensus(error: unknown): undefined {
   if (error instanceof DirectoryError) return undefined;
   throw error;
-}
-
-/** Runs `make` at the first call and again only after it failed. */
-function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): boolean } {
-  let made: Promise<T> | undefined;
-  const get = (): Promise<T> => {
-    if (made === undefined) {
-      made = make();
-      made.catch(() => {
-        made = undefined;
-      });
-    }
-    return made;
-  };
-  return Object.assign(get, { started: () => made !== undefined });
 }

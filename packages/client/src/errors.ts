@@ -12,6 +12,7 @@ import { ExitCode } from '@postern/runtime';
  * - `wrong-passphrase`: a passphrase is missing or wrong
  * - `wrong-use`: arguments that do not go together
  * - `disk`: what has to be kept cannot be written
+ * - `not-handed-over`: a message is in the outbox, and handing it over went wrong
  */
 export type ClientErrorCode =
   | 'no-config'
@@ -23,7 +24,8 @@ export type ClientErrorCode =
   | 'domain-conflict'
   | 'wrong-passphrase'
   | 'wrong-use'
-  | 'disk';
+  | 'disk'
+  | 'not-handed-over';
 
 const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'no-config': ExitCode.config,
@@ -36,6 +38,7 @@ const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'wrong-passphrase': ExitCode.noPermission,
   'wrong-use': ExitCode.usage,
   disk: ExitCode.tempFail,
+  'not-handed-over': ExitCode.tempFail,
 };
 
 /** Something that the person in front can mend. The message says what is wrong, the hint what to do. */

@@ -36,6 +36,8 @@ export interface Queued {
   /** The set in the outbox, and the name of the author's copy. */
   readonly set: string;
   readonly recipients: readonly RecipientResult[];
+  /** What went wrong although the message is in the outbox, in sentences. */
+  readonly warnings: readonly string[];
 }
 
 export interface RecipientResult {
@@ -69,6 +71,6 @@ export async function queue(work: Work, options: PipelineOptions): Promise<Queue
     }
     recipients.push({ mailbox: addressee.mailbox, packets: paths.length, paths });
   }
-  await staged.commit();
-  return { kind: 'queued', set: staged.id, recipients };
+  const warnings = await staged.commit();
+  return { kind: 'queued', set: staged.id, recipients, warnings };
 }

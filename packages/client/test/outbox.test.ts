@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Outbox, type OutboxPacket, openOutbox } from '../src/outbox/index.ts';
 import { folder } from './folder.ts';
 import { seeded } from './random.ts';
@@ -149,5 +149,36 @@ describe('after a crash', () => {
     expect(await here.outbox.recover()).toBe(0);
     expect(await readFile(join(here.paths.sent, `${id}.eml`), 'utf8')).toBe('copy again');
     expect(await here.outbox.queued()).toHaveLength(1);
+  });
+});
+
+describe('when the copy cannot be moved', () => {
+  test('the set counts all the same, and what failed is told', async () => {
+    const here = await place();
+    await using staged = await here.outbox.stage();
+    await staged.keep(Buffer.from('copy'));
+    await staged.add(packet(1));
+    await rm(here.paths.sent, { recursive: true });
+    await writeFile(here.paths.sent, 'in the way');
+    expect(await staged.commit()).toEqual([expect.stringContaining(here.paths.sent)]);
+    expect(await here.outbox.queued()).toHaveLength(1);
+    expect(await here.outbox.recover()).toBe(0);
+    await rm(here.paths.sent);
+    expect(await here.outbox.recover()).toBe(0);
+    expect(await readFile(join(here.paths.sent, `${staged.id}.eml`), 'utf8')).toBe('copy');
+  });
+
+  test('to another file system it is copied', async ({ skip }) => {
+    const here = await place();
+    const elsewhere = await mkdtemp('/dev/shm/postern-').catch(() => skip('no other file system'));
+    onTestFinished(() => rm(elsewhere, { recursive: true }));
+    if ((await stat(elsewhere)).dev === (await stat(join(here.paths.sent, '..'))).dev)
+      skip('no other file system');
+    await symlink(elsewhere, here.paths.sent);
+    const id = await committed(here, 1);
+    expect(await readdir(elsewhere)).toEqual([`${id}.eml`]);
+    expect(await readFile(join(elsewhere, `${id}.eml`), 'utf8')).toBe('copy');
+    expect((await stat(join(elsewhere, `${id}.eml`))).mode & 0o777).toBe(0o600);
+    expect(await readdir(join(here.paths.outbox, id))).toHaveLength(1);
   });
 });

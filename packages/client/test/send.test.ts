@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -206,4 +207,46 @@ describe('handing over again', () => {
     const { explanation } = await alice.client.route(constraints);
     expect(explanation.paths).toBe(1);
   });
+});
+
+test('once it is in the outbox, a fault says so, and a later flush goes on with it', async () => {
+  const network = await startNetwork({ now });
+  const failing = { fail: true };
+  const alice = await person(network, 'alice@a.test', now, {
+    sender: {
+      async send() {
+        if (failing.fail) throw new RangeError('a fault of the sender');
+        return { kind: 'sent' };
+      },
+      async close() {},
+      async [Symbol.asyncDispose]() {},
+    },
+  });
+  const bob = await person(network, 'bob@b.test', now);
+  await introduce(network, alice, bob);
+  const sending = alice.client.send(message({ From: 'alice@a.test', To: 'bob@b.test' }));
+  await expect(sending).rejects.toMatchObject({
+    code: 'not-handed-over',
+    message: expect.stringMatching(/is in the outbox as [0-9a-f]{32}.*a fault of the sender/),
+  });
+  expect(await alice.client.outbox.list()).toHaveLength(1);
+  failing.fail = false;
+  expect(await alice.client.flush()).toMatchObject({ submitted: 1, pending: 0 });
+});
+
+test('a copy that cannot be kept is a warning: the message goes', async () => {
+  const network = await startNetwork({ now });
+  const alice = await person(network, 'alice@a.test', now);
+  const bob = await person(network, 'bob@b.test', now);
+  await introduce(network, alice, bob);
+  const { sent: copies } = alice.client.paths;
+  const outcome = await alice.client.send(message({ From: 'alice@a.test', To: 'bob@b.test' }), {
+    // The way to the copies is blocked between the building and the commit.
+    onProgress({ kind }) {
+      if (kind !== 'built') return;
+      rmSync(copies, { recursive: true, force: true });
+      writeFileSync(copies, 'in the way');
+    },
+  });
+  expect(sent(outcome)).toMatchObject({ submitted: 1, warnings: [expect.stringContaining('your copy')] });
 });

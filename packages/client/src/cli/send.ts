@@ -54,13 +54,15 @@ async function send(file: string, options: SendOptions, context: Context): Promi
       onProgress: line.report,
     })
     .catch((cause) => {
-      if (!context.stop.aborted) throw cause;
+      // Whatever else goes wrong says itself how far the message has come.
+      if (cause !== context.stop.reason || cause === undefined) throw cause;
       throw new UserError('interrupted: nothing was stored or sent', { exitCode: ExitCode.tempFail, cause });
     })
     .finally(line.end);
   if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);
   const { kind: _kind, ...value } = outcome;
   await print(context, options, value, textOf(outcome));
+  for (const warning of outcome.warnings) await warn(context, warning);
   context.exitCode = await explainPending(context, outcome);
 }
 

@@ -38,7 +38,10 @@ export interface Outbox {
   list(): Promise<OutboxSet[]>;
   /** Removes a set unsent. Throws `wrong-use` when there is none of this id. */
   discard(id: string): Promise<number>;
-  /** After a crash: removes sets that were never completed, and finishes what `commit()` had begun. Returns how many it removed. */
+  /**
+   * After a crash: removes sets that were never completed, and finishes what `commit()` had begun. Returns how many it removed. What
+   * cannot be mended now is left to the next time: no set keeps the others from going.
+   */
   recover(): Promise<number>;
 }
 
@@ -74,13 +77,18 @@ export function openOutbox(paths: { outbox: string; sent: string }, random: Rand
       return left.length;
     },
     async recover() {
-      for (const id of await ids()) await keepCopy(paths, id);
-      const abandoned = (await entries(paths.outbox)).filter(isAbandoned);
-      for (const name of abandoned) await rm(join(paths.outbox, name), { recursive: true, force: true });
-      return abandoned.length;
+      for (const id of await ids()) await keepCopy(paths, id).catch(leave);
+      let removed = 0;
+      for (const name of (await entries(paths.outbox)).filter(isAbandoned)) {
+        const gone = rm(join(paths.outbox, name), { recursive: true, force: true }).then(() => 1);
+        removed += (await gone.catch(leave)) ?? 0;
+      }
+      return removed;
     },
   };
 }
+
+const leave = (): undefined => undefined;
 
 const setName = /^[0-9a-f]{32}$/;
 

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateDirectory, type Random, syncDirectory } from '@postern/runtime';
 import { absent } from '../cache.ts';
@@ -11,8 +11,11 @@ export interface Staged extends AsyncDisposable {
   add(packet: OutboxPacket): Promise<void>;
   /** The author's copy, sealed to the author. */
   keep(copy: Uint8Array): Promise<void>;
-  /** All of it durable and in place when it returns. */
-  commit(): Promise<void>;
+  /**
+   * Puts the set in place. Rejects only while the set does not count; from then on whatever fails is returned, in sentences: the
+   * packets go all the same.
+   */
+  commit(): Promise<readonly string[]>;
 }
 
 const prefix = '.staged-';
@@ -36,9 +39,17 @@ export async function stage(paths: { outbox: string; sent: string }, random: Ran
       await syncAll(aside);
       await rename(aside, join(paths.outbox, id));
       committed = true;
-      await syncDirectory(paths.outbox);
-      await keepCopy(paths, id);
-      await syncDirectory(paths.sent);
+      const durable = syncDirectory(paths.outbox).then(
+        () => [],
+        (error) => [`the message might not outlast a power failure: ${messageOf(error)}`],
+      );
+      const kept = keepCopy(paths, id).then(
+        () => [],
+        (error) => [
+          `your copy could not be put into ${paths.sent}: ${messageOf(error)}; it stays with the packets until a later command can move it`,
+        ],
+      );
+      return (await Promise.all([durable, kept])).flat();
     },
     async [Symbol.asyncDispose]() {
       inProgress.delete(name);
@@ -54,10 +65,40 @@ export function isAbandoned(name: string): boolean {
   return Number(pid) === process.pid || !isRunning(Number(pid));
 }
 
-/** Moves the author's copy out of a committed set. */
+/** Moves the author's copy out of a committed set, if it still lies there. */
 export async function keepCopy(paths: { outbox: string; sent: string }, id: string): Promise<void> {
   await makePrivateDirectory(paths.sent);
-  await rename(join(paths.outbox, id, 'sent.eml'), join(paths.sent, `${id}.eml`)).catch(absent);
+  const from = join(paths.outbox, id, 'sent.eml');
+  const to = join(paths.sent, `${id}.eml`);
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (!isCode(error, 'EXDEV')) return absent(error);
+    await moveAcross(from, to);
+  }
+  await syncDirectory(paths.sent);
+}
+
+/** To another file system: there as a whole before it goes here. */
+async function moveAcross(from: string, to: string): Promise<void> {
+  const aside = `${to}.part`;
+  await copyFile(from, aside);
+  const file = await open(aside, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(aside, to);
+  await unlink(from);
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function isRunning(pid: number): boolean {
@@ -65,7 +106,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return isCode(error, 'EPERM');
   }
 }
 
