@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makePrivateDirectory, writeFileDurable } from '@postern/runtime';
+import { DatabaseSync } from 'node:sqlite';
+import { makePrivateDirectory } from '@postern/runtime';
 import { DirectoryError } from './errors.ts';
 
 /** The newest consensus accepted: what rollback and fork are measured against. */
@@ -11,43 +13,87 @@ export interface Seen {
 
 /** What a client remembers of the directory from one run to the next. */
 export interface ConsensusCache {
-  /** The last document stored, as it was signed. */
-  signed(): Promise<string | undefined>;
+  /** The last document stored, as it was signed; never older than what `seen` said before. */
+  signed(): string | undefined;
   /** Throws `DirectoryError` `wrong-cache` when it cannot be read: a lost memory would let old documents in. */
-  seen(): Promise<Seen | undefined>;
-  /** Durable when it resolves. */
-  store(signed: string, seen: Seen): Promise<void>;
+  seen(): Seen | undefined;
+  /**
+   * Stores a document, unless `objection` has one in view of what is remembered at that moment, which nobody changes meanwhile:
+   * then that objection. Durable when it resolves.
+   */
+  store<T>(
+    signed: string,
+    seen: Seen,
+    objection: (last: Seen | undefined) => T | undefined,
+  ): Promise<T | undefined>;
 }
+
+/** How long one process waits for another's lock, milliseconds; it is held for two writes. */
+const lockTimeoutMs = 5_000;
 
 /** A cache in a folder, which is made when needed. Several processes may share it. */
 export function openCache(folder: string): ConsensusCache {
   const documentPath = join(folder, 'consensus');
   const seenPath = join(folder, 'seen');
+  const recall = (): Seen | undefined => {
+    const text = readIfThere(seenPath);
+    if (text === undefined) return undefined;
+    const [, epoch, digest] = /^(\d{1,10}) ([0-9a-f]{64})\n$/.exec(text) ?? [];
+    if (digest === undefined) throw new DirectoryError('wrong-cache', `${seenPath} is damaged`);
+    return { epoch: Number(epoch), digest };
+  };
   return {
     signed: () => readIfThere(documentPath),
-    async seen() {
-      const text = await readIfThere(seenPath);
-      if (text === undefined) return undefined;
-      const [, epoch, digest] = /^(\d{1,10}) ([0-9a-f]{64})\n$/.exec(text) ?? [];
-      if (digest === undefined) throw new DirectoryError('wrong-cache', `${seenPath} is damaged`);
-      return { epoch: Number(epoch), digest };
-    },
-    async store(signed, { epoch, digest }) {
+    seen: recall,
+    async store(signed, { epoch, digest }, objection) {
       try {
         await makePrivateDirectory(folder);
+        using _ = lock(folder);
+        const found = objection(recall());
+        if (found !== undefined) return found;
         // the document first: after a crash between the two it is verified again and seen anew
-        await writeFileDurable(documentPath, signed);
-        await writeFileDurable(seenPath, `${epoch} ${digest}\n`);
+        replace(folder, 'consensus', signed);
+        replace(folder, 'seen', `${epoch} ${digest}\n`);
+        return undefined;
       } catch (cause) {
+        if (cause instanceof DirectoryError) throw cause;
         throw new DirectoryError('wrong-cache', `the consensus cannot be kept in ${folder}`, { cause });
       }
     },
   };
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+/**
+ * Keeps other processes, and other threads of this one, from storing. SQLite's lock on an empty database is the operating system's: it
+ * ends with its holder, so that none is left behind. Waiting blocks the thread, which is why what is done under it never awaits.
+ */
+function lock(folder: string): Disposable {
+  const database = new DatabaseSync(join(folder, 'lock'), { timeout: lockTimeoutMs });
   try {
-    return await readFile(path, 'utf8');
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return { [Symbol.dispose]: () => database.close() };
+}
+
+/** Written aside, synced, renamed, directory synced: a crash leaves the old or the new content. */
+function replace(folder: string, name: string, content: string): void {
+  const aside = join(folder, `.${name}.${randomBytes(6).toString('hex')}`);
+  writeFileSync(aside, content, { flag: 'wx', mode: 0o600, flush: true });
+  renameSync(aside, join(folder, name));
+  const directory = openSync(folder, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
     throw new DirectoryError('wrong-cache', `${path} cannot be read`, { cause });

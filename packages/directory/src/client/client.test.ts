@@ -76,7 +76,7 @@ describe('current', () => {
     const server = await library.serving(text(documentOf(epoch)));
     await library.client([server.url]).current();
     expect(await epochOf(library.client([await deadUrl()]))).toBe(epoch);
-    expect((await readdir(join(library.folder, 'cache'))).sort()).toEqual(['consensus', 'seen']);
+    expect((await readdir(join(library.folder, 'cache'))).sort()).toEqual(['consensus', 'lock', 'seen']);
     expect(await readFile(join(library.folder, 'cache', 'consensus'), 'utf8')).toBe(documentOf(epoch));
   });
 

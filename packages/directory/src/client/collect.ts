@@ -49,13 +49,15 @@ export interface Collected<T> {
 
 /**
  * Asks one URL after the other, in random order, until one gives a consensus that is fresh. A valid one that no longer is
- * fresh is kept in case there is nothing newer. A fork ends the search: nothing that comes after could be trusted.
+ * fresh is kept in case there is nothing newer. A fork ends the search, and so does one among the documents of this round: nothing
+ * that comes after could be trusted.
  */
 export async function collectConsensus(
   directory: Directory,
   { now, seen, held }: Collect,
 ): Promise<Collected<Held>> {
   const failures: Failure[] = [];
+  const accepted: Source[] = held === undefined ? [] : [{ url: 'the one at hand', document: held }];
   let found: Held | undefined;
   for (const url of shuffled(directory.urls, directory.random)) {
     const known = held === undefined ? undefined : createHash('sha256').update(held.signed).digest('hex');
@@ -69,11 +71,33 @@ export async function collectConsensus(
       continue;
     }
     const { consensus, geometry, digest } = verified;
-    if (found === undefined || consensus.epoch > found.consensus.epoch)
-      found = { consensus, geometry, digest, signed };
+    const document = { consensus, geometry, digest, signed };
+    accepted.push({ url, document });
+    if (found === undefined || consensus.epoch > found.consensus.epoch) found = document;
     if (now() < consensus.freshUntil) break;
   }
-  return { found, failures };
+  const fork = findFork(directory, now(), accepted);
+  return fork === undefined ? { found, failures } : { found: undefined, failures: [...failures, fork] };
+}
+
+interface Source {
+  readonly url: string;
+  readonly document: Held;
+}
+
+/** Each document holds beside what was seen before; here each is held against the others. */
+function findFork(directory: Directory, now: number, accepted: readonly Source[]): Failure | undefined {
+  const ascending = accepted.toSorted((a, b) => a.document.consensus.epoch - b.document.consensus.epoch);
+  for (const [index, { url, document }] of ascending.slice(1).entries()) {
+    const before = ascending[index];
+    if (before === undefined) continue;
+    const { consensus, digest } = before.document;
+    const last = { epoch: consensus.epoch, digest };
+    const verified = verifyConsensus(document.signed, { ...directory, now, last });
+    if (verified.kind === 'refused' && verified.reason === 'fork')
+      return { url, reason: 'fork', detail: `${verified.detail}, from ${before.url}` };
+  }
+  return undefined;
 }
 
 /** What a node has to know before there is a consensus. */

@@ -30,7 +30,7 @@ export interface Failure {
 const askForHelp = 'Nothing is sent until this is cleared up. Ask the people who run the authorities.';
 
 const hints: Readonly<Record<DirectoryErrorCode, string>> = {
-  fork: `The authorities have signed two documents for one epoch: someone may be shown a network of their own. ${askForHelp}`,
+  fork: `The authorities have signed two documents for one epoch, or a second history: someone may be shown a network of their own. ${askForHelp}`,
   rollback: `Older documents than one seen before are being served. ${askForHelp}`,
   'bad-signature':
     'What is served was altered, or is another network’s. Check the URLs and the authorities’ keys.',

@@ -2,7 +2,7 @@ import { verifyConsensus } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import type { ConsensusCache } from './cache.ts';
 import { collectConsensus, type Directory, type Held, type VerifiedConsensus } from './collect.ts';
-import { DirectoryError, errorOf, type Failure } from './errors.ts';
+import { DirectoryError, errorOf, type Failure, reasonOf } from './errors.ts';
 
 /** Keeps the consensus of this moment, in memory and on disk. */
 export interface Keeper {
@@ -30,11 +30,13 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
   const isFresh = ({ consensus }: Held): boolean => now() < consensus.freshUntil;
 
   /** What is in memory or on disk, as far as it is valid, and otherwise why it is not. */
-  const recall = async (): Promise<{ valid?: Held; expired?: Failure }> => {
+  const recall = (): { valid?: Held; expired?: Failure } => {
     if (held !== undefined && isFresh(held)) return { valid: held };
-    const signed = await cache.signed();
+    // in this order: what another process stores in between is newer than what was seen, never older
+    const last = cache.seen();
+    const signed = cache.signed();
     if (signed === undefined) return {};
-    const verified = verifyConsensus(signed, { ...directory, now: now(), last: await cache.seen() });
+    const verified = verifyConsensus(signed, { ...directory, now: now(), last });
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
       held = { consensus, geometry, digest, signed };
@@ -45,25 +47,42 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     return { expired: { url: 'the one at hand', reason: 'stale', detail: verified.detail } };
   };
 
+  /** Remembers a document before it is used. Another process may have gone on meanwhile: then what that one stored. */
+  const settle = async (found: Held): Promise<Held> => {
+    const { signed, digest, consensus } = found;
+    if (cache.seen()?.digest === digest) return found;
+    const objection = await cache.store(
+      signed,
+      { epoch: consensus.epoch, digest },
+      (last): Failure | undefined => {
+        const verified = verifyConsensus(signed, { ...directory, now: now(), last });
+        if (verified.kind === 'consensus') return undefined;
+        return { url: 'the one just fetched', reason: reasonOf(verified.reason), detail: verified.detail };
+      },
+    );
+    if (objection === undefined) return found;
+    held = undefined;
+    const { valid } = objection.reason === 'rollback' ? recall() : {};
+    if (valid === undefined) throw errorOf('there is no consensus to use', [objection]);
+    return valid;
+  };
+
   const refresh = shared(async () => {
-    const { valid, expired } = await recall();
-    const seen = await cache.seen();
+    const { valid, expired } = recall();
+    const seen = cache.seen();
     const { found, failures } = await collectConsensus(directory, { now, seen, held: valid });
     if (found === undefined)
       throw errorOf(
         'there is no consensus to use',
         expired === undefined ? failures : [...failures, expired],
       );
-    if (found.digest !== seen?.digest) {
-      await cache.store(found.signed, { epoch: found.consensus.epoch, digest: found.digest });
-    }
-    held = found;
-    if (!isFresh(found)) askAgainAt = clock.now() + holdBack(found);
-    return shown(found);
+    held = await settle(found);
+    if (!isFresh(held)) askAgainAt = clock.now() + holdBack(held);
+    return shown(held);
   });
 
   const current = shared(async () => {
-    const { valid } = await recall();
+    const { valid } = recall();
     if (valid === undefined) return refresh();
     if (isFresh(valid) || clock.now() < askAgainAt) return shown(valid);
     try {
@@ -82,7 +101,7 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     current,
     refresh,
     async valid() {
-      const { valid } = await recall();
+      const { valid } = recall();
       return valid === undefined ? undefined : shown(valid);
     },
   };

@@ -95,6 +95,34 @@ describe('refuses', () => {
     await expect(client.current()).rejects.toMatchObject({ code: 'fork' });
   });
 
+  test.each([
+    ['of one epoch', epoch - 1, epoch - 1],
+    ['of one epoch, a third being fresh', epoch - 1, epoch - 1, epoch],
+    ['of which the second does not follow on the first', epoch - 2, epoch - 1],
+  ])('two documents %s, from two mirrors in one round', async (_, first, second, third?: number) => {
+    const other = documentOf(second, {
+      meanDelayMs: 300,
+      ...(second > first && { previous: 'f'.repeat(64) }),
+    });
+    const one = await library.serving(text(documentOf(first)));
+    const two = await library.serving(text(other));
+    const fresh = third === undefined ? [] : [await library.serving(text(documentOf(third)))];
+    const urls = [one, two, ...fresh].map(({ url }) => url);
+    for (let round = 0; round < 8; round++) {
+      one.requests.length = 0;
+      two.requests.length = 0;
+      const cacheDir = join(library.folder, `cache ${round}`);
+      const fetched = library.client(urls, { cacheDir, random: seeded(`round ${round}`) }).current();
+      const outcome = await fetched.catch((error: unknown) => error);
+      if (one.requests.length === 0 || two.requests.length === 0) continue;
+      expect(outcome).toMatchObject({ name: 'DirectoryError', code: 'fork' });
+      expect(String(outcome)).toMatch(/epoch \d+.* was seen before, from http/);
+      await expect(readdir(cacheDir)).rejects.toThrow('ENOENT');
+      if (round > 3) return;
+    }
+    throw new Error('no round met both');
+  });
+
   test('an older document than the one cached, when it ended between caching and remembering', async () => {
     const server = await library.serving(text(documentOf(epoch - 1)));
     await library.client([server.url]).current();
