@@ -39,7 +39,12 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
     throw error;
   }
   const { tap = false, restart = false, ...options } = program.opts<Options>();
-  await run({ ...options, restart, tap }, stop);
+  try {
+    await run({ ...options, restart, tap }, stop);
+  } catch (error) {
+    // whatever the order to stop has cut short is no failure
+    if (!stop.aborted) throw error;
+  }
   return ExitCode.ok;
 }
 

@@ -37,10 +37,12 @@ export interface MemberOptions {
   readonly init: readonly string[];
   /** Called with every start of the process. */
   readonly onStart: () => void;
+  /** Ends the waiting for it to be ready. */
+  readonly signal: AbortSignal | undefined;
 }
 
-/** A member whose keys and configuration are there, and which does not run yet. */
-export interface Prepared {
+/** A member whose keys and configuration are there. Owns the tap; the process belongs to the `Member`. */
+export interface Prepared extends AsyncDisposable {
   readonly reach: Endpoint;
   /** What `init` printed: an authority's key, a node's id. */
   readonly printed: string;
@@ -68,6 +70,9 @@ export async function prepareMember(options: MemberOptions): Promise<Prepared> {
       reach,
       printed: printed.trim(),
       start: () => startMember(options, { folder, listen, reach, tap, config }),
+      async [Symbol.asyncDispose]() {
+        await tap?.[Symbol.asyncDispose]();
+      },
     };
   } catch (error) {
     await tap?.[Symbol.asyncDispose]();
@@ -84,7 +89,7 @@ interface Place {
 }
 
 async function startMember(options: MemberOptions, place: Place): Promise<Member> {
-  const { name, role, restart, onStart } = options;
+  const { name, role, restart, onStart, signal } = options;
   const { folder, listen, reach, tap, config } = place;
   const process = await startProcess({
     name,
@@ -96,6 +101,8 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
   });
   const socket = join(folder, 'data', 'control.sock');
   const status = async (): Promise<unknown> => JSON.parse(await readControl(socket, '/status'));
+  const ready = awaitReady(process, status, signal);
+  ready.catch(() => undefined); // whoever waits for it is told
   return {
     name,
     role,
@@ -106,7 +113,7 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
     process,
     status,
     metrics: () => readControl(socket, '/metrics'),
-    ready: awaitReady(process, status),
+    ready,
     describe: () => ({
       name,
       role,
@@ -120,13 +127,19 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
     }),
     async [Symbol.asyncDispose]() {
       await process.stop();
-      await tap?.[Symbol.asyncDispose]();
     },
   };
 }
 
+/** Long, since nine processes may have to share two slow cores with others. */
+const readyDeadlineMs = 120_000;
+
 /** An authority is ready when it answers, a node when the consensus lists it. */
-async function awaitReady(process: Supervised, status: () => Promise<unknown>): Promise<void> {
+async function awaitReady(
+  process: Supervised,
+  status: () => Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const working = async (): Promise<boolean> => {
     const found = (await status().catch(() => undefined)) as
       | { readonly roles?: unknown; readonly consensus?: { readonly listed?: boolean } | null }
@@ -141,7 +154,9 @@ async function awaitReady(process: Supervised, status: () => Promise<unknown>): 
     });
   });
   try {
-    await Promise.race([ended, until(working, { what: `${process.name} is ready`, signal: over.signal })]);
+    const given = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+    const what = `${process.name} is ready`;
+    await Promise.race([ended, until(working, { what, deadlineMs: readyDeadlineMs, signal: given })]);
   } finally {
     over.abort();
   }
