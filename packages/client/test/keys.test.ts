@@ -1,7 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createMessage, decrypt, encrypt, generateKey, readKey, readMessage } from 'openpgp';
+import {
+  createMessage,
+  decrypt,
+  encrypt,
+  generateKey,
+  type PrivateKey,
+  readKey,
+  readMessage,
+  revokeKey,
+} from 'openpgp';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Keys, openKeys } from '../src/keys/index.ts';
 import { steppedClock } from './clock.ts';
@@ -38,6 +47,11 @@ async function certificateOf(...emails: string[]): Promise<Buffer> {
     userIDs: emails.map((email) => ({ email })),
     date: new Date(start - 1000),
   });
+  return Buffer.from(publicKey);
+}
+
+async function revoke(key: PrivateKey): Promise<Buffer> {
+  const { publicKey } = await revokeKey({ key, date: new Date(start - 1000) });
   return Buffer.from(publicKey);
 }
 
@@ -153,6 +167,46 @@ describe('import', () => {
     });
     await keys.import(claims, { mailboxes: ['mallory@b.test'] });
     expect(await keys.certificate('bob@b.test')).toBeUndefined();
+  });
+
+  test('a file with two keys for one mailbox is refused, whatever the order', async () => {
+    const { keys } = await open();
+    const two = [await certificateOf('bob@b.test'), await certificateOf('bob@b.test')];
+    for (const file of [two, two.toReversed()])
+      await expect(keys.import(Buffer.concat(file), { replace: true })).rejects.toMatchObject({
+        code: 'key-conflict',
+      });
+    expect(await keys.list()).toEqual([]);
+    await keys.import(Buffer.concat([two[0] ?? Buffer.of(), two[0] ?? Buffer.of()]));
+    expect(await keys.list()).toHaveLength(1);
+  });
+
+  test('a revocation reaches the certificate that is pinned, and is not taken for a new one', async () => {
+    const { keys } = await open();
+    const { privateKey, publicKey } = await generateKey({
+      type: 'ecc',
+      curve: 'ed25519Legacy',
+      userIDs: [{ email: 'bob@b.test' }],
+      date: new Date(start - 7_200_000),
+      format: 'object',
+    });
+    const before = Buffer.from(publicKey.armor());
+    const revoked = await revoke(privateKey);
+    await expect(keys.import(revoked)).rejects.toThrow(/is revoked/);
+    await keys.import(before);
+    expect(await keys.import(revoked)).toMatchObject([{ mailbox: 'bob@b.test', flaw: 'is revoked' }]);
+    expect(await keys.list()).toMatchObject([{ kind: 'pinned', flaw: 'is revoked' }]);
+    await keys.import(before);
+    expect(await keys.list()).toMatchObject([{ kind: 'pinned', flaw: 'is revoked' }]);
+  });
+
+  test('a revocation of an own key reaches its secret key', async () => {
+    const { keys, directory } = await open();
+    await keys.generate('alice@a.test', { noPassphrase: true });
+    await keys.import(await revoke(await keys.signingKey('alice@a.test')));
+    expect(await (await open(directory)).keys.list()).toMatchObject([{ kind: 'own', flaw: 'is revoked' }]);
+    const key = await keys.signingKey('alice@a.test');
+    expect(await key.isRevoked(undefined, undefined, new Date(start))).toBe(true);
   });
 
   test('what is expired, no key or empty is refused', async () => {

@@ -1,5 +1,5 @@
 import { seal } from '@postern/protocol/sealed';
-import { createMessage, encrypt, generateKey, type PrivateKey } from 'openpgp';
+import { createMessage, encrypt, generateKey, type PrivateKey, revokeKey } from 'openpgp';
 import { describe, expect, test } from 'vitest';
 import { startNetwork } from './network.ts';
 import { introduce, message, type Person, person } from './people.ts';
@@ -70,6 +70,18 @@ describe('who wrote it', () => {
     const signingKey = await alice.client.keys.signingKey('alice@a.test');
     const sealed = await sealedFor(bob, signingKey, 'alice@a.test, boss@a.test');
     expect(await bob.client.open(sealed)).toMatchObject({ vouched: false });
+  });
+
+  test('nor does a key that its owner revoked', async () => {
+    const { alice, bob } = await pair();
+    const key = await alice.client.keys.signingKey('alice@a.test');
+    const sealed = await sealedFor(bob, key, 'alice@a.test');
+    const { publicKey } = await revokeKey({ key, date: new Date(now - 1000) });
+    await bob.client.keys.import(Buffer.from(publicKey));
+    expect(await bob.client.open(sealed)).toMatchObject({
+      vouched: false,
+      verdict: { kind: 'bad', why: 'unusable-key' },
+    });
   });
 
   test('nor a signature of the body alone, under a header that anybody could have put there', async () => {

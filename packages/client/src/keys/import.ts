@@ -1,4 +1,4 @@
-import type { PrivateKey, PublicKey } from 'openpgp';
+import type { Key, PrivateKey, PublicKey } from 'openpgp';
 import { ClientError } from '../errors.ts';
 import { fingerprintOf, flawOf, mailboxesOf, readKeyFile, storedMailbox } from './certificate.ts';
 import type { KeyFiles } from './files.ts';
@@ -16,6 +16,7 @@ export async function importKeys(
   const keys = await readKeyFile(content, 'the file');
   const admitted: Admitted[] = [];
   for (const key of keys) admitted.push(await admit(files, key, options, now));
+  refuseTwoForOne(admitted);
   const listed: KeyInfo[] = [];
   for (const each of admitted) listed.push(...(await keep(files, each, now)));
   return listed;
@@ -35,15 +36,27 @@ async function admit(
   now: Date,
 ): Promise<Admitted> {
   const fingerprint = fingerprintOf(key);
-  const mailboxes = chosenMailboxes(fingerprint, await mailboxesOf(key, now), options.mailboxes);
+  // What is pinned learns what became of it, a revocation above all, whatever else the file lacks.
+  const known = await pinnedFor(files, fingerprint);
+  const claimed = await mailboxesOf(key, now);
+  const mailboxes =
+    known.length > 0 && options.mailboxes === undefined && claimed.length !== 1
+      ? known
+      : chosenMailboxes(fingerprint, claimed, options.mailboxes);
   const flaw = await flawOf(key, now);
-  if (flaw !== undefined && !key.isPrivate()) {
+  const unasked = options.mailboxes === undefined && known.length > 0;
+  if (
+    flaw !== undefined &&
+    !key.isPrivate() &&
+    !unasked &&
+    !mailboxes.every((each) => known.includes(each))
+  ) {
     throw new ClientError('bad-file', `the certificate ${fingerprint} ${flaw}`, {
       hint: 'Ask its owner for a newer one.',
     });
   }
   // A secret key past its time still opens old messages, but nobody shall write to it.
-  const pinFor = flaw === undefined ? mailboxes : [];
+  const pinFor = [...new Set(flaw === undefined ? [...known, ...mailboxes] : known)];
   for (const mailbox of pinFor) {
     const pinned = await files.certificate(mailbox);
     if (pinned === undefined || fingerprintOf(pinned) === fingerprint || options.replace) continue;
@@ -55,6 +68,33 @@ async function admit(
   }
   const secret = key.isPrivate() ? await protectedSecret(files, key, options) : undefined;
   return { certificate: key.isPrivate() ? key.toPublic() : key, secret, mailboxes: pinFor };
+}
+
+async function pinnedFor(files: KeyFiles, fingerprint: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const mailbox of await files.mailboxes()) {
+    const pinned = await files.certificate(mailbox);
+    if (pinned !== undefined && fingerprintOf(pinned) === fingerprint) found.push(mailbox);
+  }
+  return found;
+}
+
+/** Which of the two would be pinned, the order in the file would decide. */
+function refuseTwoForOne(admitted: readonly Admitted[]): void {
+  const taken = new Map<string, string>();
+  for (const { certificate, mailboxes } of admitted) {
+    const fingerprint = fingerprintOf(certificate);
+    for (const mailbox of mailboxes) {
+      const other = taken.get(mailbox) ?? fingerprint;
+      taken.set(mailbox, fingerprint);
+      if (other === fingerprint) continue;
+      throw new ClientError(
+        'key-conflict',
+        `the file brings two keys for ${mailbox}: ${other} and ${fingerprint}`,
+        { hint: 'Ask the owner by another way which is theirs, and import that one alone.' },
+      );
+    }
+  }
 }
 
 function chosenMailboxes(
@@ -108,16 +148,29 @@ async function keep(
   { certificate, secret, mailboxes }: Admitted,
   now: Date,
 ): Promise<KeyInfo[]> {
-  if (secret !== undefined) await files.putSecret(secret);
-  const listed: KeyInfo[] = [];
   const owned = secret ?? (await files.secret(fingerprintOf(certificate)));
+  const listed: KeyInfo[] = [];
+  let own = owned;
   for (const mailbox of mailboxes) {
     const pinned = await files.certificate(mailbox);
     const same = pinned !== undefined && fingerprintOf(pinned) === fingerprintOf(certificate);
-    await files.putCertificate(mailbox, same ? await pinned.update(certificate, now) : certificate);
-    listed.push(await describe(mailbox, owned ?? certificate, owned === undefined ? 'pinned' : 'own', now));
+    const kept = same ? await merge(pinned, certificate, now) : certificate;
+    await files.putCertificate(mailbox, kept);
+    own = own === undefined ? undefined : await merge(own, kept, now);
+    listed.push(await describe(mailbox, own ?? kept, own === undefined ? 'pinned' : 'own', now));
   }
+  if (own !== undefined) await files.putSecret(own);
   if (mailboxes.length > 0 || secret === undefined) return listed;
   const [mailbox = ''] = await mailboxesOf(secret, now);
   return [await describe(mailbox, secret, 'retired', now)];
+}
+
+/** The key with what a certificate of the same fingerprint says besides. */
+async function merge<T extends Key>(key: T, certificate: PublicKey, now: Date): Promise<T> {
+  const merged = (await key.update(certificate, now)) as T;
+  // The library leaves out a revocation that it has not checked before.
+  const isRevoked = await certificate.isRevoked(undefined, undefined, now);
+  if (isRevoked && !(await merged.isRevoked(undefined, undefined, now)))
+    merged.revocationSignatures.push(...certificate.revocationSignatures);
+  return merged;
 }
