@@ -40,8 +40,8 @@ export const overTls = `
   S: 250
 `;
 
-/** Up to the server's 354. */
-export const upToData = `${overTls}
+/** From MAIL up to the server's 354. */
+export const transaction = `
   C: MAIL FROM:<secure@a.test>
   S: 250
   C: RCPT TO:<secure@mx.test>
@@ -49,6 +49,9 @@ export const upToData = `${overTls}
   C: DATA
   S: 354
 `;
+
+/** From the greeting up to the server's 354. */
+export const upToData = `${overTls}${transaction}`;
 
 /** The octets of `C!`. */
 export function octetsOf(text: string): Buffer {

@@ -1,7 +1,7 @@
 /* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
 import { setInterval } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { conversation, converse, overTls, upToData } from './conversation.ts';
+import { conversation, converse, overTls, transaction, upToData } from './conversation.ts';
 import { openInbox, text } from './inbox.ts';
 import { Wire } from './wire.ts';
 
@@ -20,7 +20,7 @@ describe('R11 size', () => {
 
   test('R11 a lie is found at the first octet too many, and the session goes on', async () => {
     await using inbox = await openInbox({ maxBytes: 1000 });
-    const transaction = `
+    const lying = `
       C: MAIL FROM:<secure@a.test> SIZE=10
       S: 250
       C: RCPT TO:<secure@mx.test>
@@ -29,10 +29,10 @@ describe('R11 size', () => {
       S: 354`;
     await conversation(
       inbox.port,
-      `${overTls}${transaction}
+      `${overTls}${lying}
       C! ${'x'.repeat(998)}\\r\\n.\\r\\n
       S: 250 2.6.0
-      ${transaction}
+      ${lying}
       C! ${'x'.repeat(998)}\\r\\ny\\r\\n.\\r\\n
       S: 552 5.3.4
       C: NOOP
@@ -143,7 +143,9 @@ describe.concurrent('R12 slow clients', () => {
   });
 
   test('R12 500 idle clients do not keep others from being served', async () => {
-    await using inbox = await openInbox({ limits: { ...patient, tlsMs: 5000 } });
+    await using inbox = await openInbox({
+      limits: { ...patient, tlsMs: 5000, maxConnectionsPerRemote: 1000 },
+    });
     const idle = await Promise.all(Array.from({ length: 500 }, () => Wire.connect(inbox.port)));
     await Promise.all(idle.map((wire) => converse(wire, 'S: 220')));
     await conversation(inbox.port, `${upToData}\n C! served\\r\\n.\\r\\n\n S: 250`);
@@ -153,14 +155,62 @@ describe.concurrent('R12 slow clients', () => {
     for (const wire of idle) wire.cut();
   });
 
-  test('R12 past the limit on connections newcomers are told 421', async () => {
+  test('R12 when the server is full the session longest without a message makes place', async () => {
     await using inbox = await openInbox({ limits: { ...patient, maxConnections: 2 } });
-    using one = await Wire.connect(inbox.port);
-    await converse(one, 'S: 220');
-    using two = await Wire.connect(inbox.port);
-    await converse(two, 'S: 220');
+    using one = await Wire.connect(inbox.port, { from: '127.0.0.2' });
+    await converse(one, overTls);
+    using two = await Wire.connect(inbox.port, { from: '127.0.0.3' });
+    await converse(two, overTls);
+    await converse(one, `${transaction}\n C! x\\r\\n.\\r\\n\n S: 250`);
+    await conversation(inbox.port, `${upToData}\n C! served\\r\\n.\\r\\n\n S: 250`);
+    await converse(two, 'S: 421 4.3.2\n S: closed');
+    await converse(one, 'C: NOOP\n S: 250');
+  });
+
+  test('R12 a message under way is not cut off for a newcomer, who is told 421', async () => {
+    const taken = Promise.withResolvers<{ kind: 'accepted' }>();
+    await using inbox = await openInbox({
+      limits: { ...patient, maxConnections: 2 },
+      onMessage: () => taken.promise,
+    });
+    using sending = await Wire.connect(inbox.port, { from: '127.0.0.2' });
+    await converse(sending, `${upToData}\n C! x\\r\\n`);
+    using sent = await Wire.connect(inbox.port, { from: '127.0.0.3' });
+    await converse(sent, `${upToData}\n C! x\\r\\n.\\r\\n`);
     await conversation(inbox.port, 'S: 421 4.3.2\n S: closed');
-    await converse(two, 'C: QUIT\n S: 221\n S: closed');
+    taken.resolve({ kind: 'accepted' });
+    await converse(sent, 'S: 250 2.6.0');
+    await converse(sending, 'C! .\\r\\n\n S: 250 2.6.0');
+  });
+
+  test('R12 a flood of idle TLS sessions from one remote leaves the others’ alone', async () => {
+    await using inbox = await openInbox({
+      limits: { ...patient, maxConnections: 6, maxConnectionsPerRemote: 3 },
+    });
+    using other = await Wire.connect(inbox.port, { from: '127.0.0.2' });
+    await converse(other, overTls);
+    const flood: Wire[] = [];
+    for (let n = 0; n < 12; n += 1) {
+      const wire = await Wire.connect(inbox.port);
+      await converse(wire, overTls);
+      flood.push(wire);
+    }
+    for (const wire of flood.slice(0, -3)) await converse(wire, 'S: 421 4.3.2\n S: closed');
+    for (const wire of flood.slice(-3)) await converse(wire, 'C: NOOP\n S: 250');
+    await converse(other, `${transaction}\n C! served\\r\\n.\\r\\n\n S: 250`);
+    expect(inbox.messages.map(text)).toEqual(['served\r\n']);
+    for (const wire of flood) wire.cut();
+  });
+
+  test('R12 who does not hang up holds its place no longer than another needs it', async () => {
+    await using inbox = await openInbox({ limits: { ...patient, drainMs: 60_000, maxConnections: 1 } });
+    using rude = new DisposableStack();
+    for (let n = 0; n < 5; n += 1) {
+      const quitting = rude.use(await Wire.connect(inbox.port, { rude: true }));
+      await converse(quitting, 'S: 220\n C: QUIT\n S: 221');
+      const dismissed = rude.use(await Wire.connect(inbox.port, { rude: true }));
+      await converse(dismissed, 'S: 220');
+    }
     await conversation(inbox.port, 'S: 220');
   });
 });

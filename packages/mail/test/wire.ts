@@ -17,9 +17,18 @@ export class Wire implements Disposable {
     this.#listen();
   }
 
-  /** `rude`: does not hang up when the server does. */
-  static async connect(port: number, { rude = false }: { rude?: boolean } = {}): Promise<Wire> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: rude });
+  /** `rude`: does not hang up when the server does. `from`: an address of 127.0.0.0/8 to come from. */
+  static async connect(
+    port: number,
+    { rude = false, from = '127.0.0.1' }: { rude?: boolean; from?: string } = {},
+  ): Promise<Wire> {
+    const socket = connect({
+      port,
+      host: '127.0.0.1',
+      localAddress: from,
+      noDelay: true,
+      allowHalfOpen: rude,
+    });
     const wire = new Wire(socket, rude);
     await once(socket, 'connect');
     return wire;

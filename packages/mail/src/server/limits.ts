@@ -13,8 +13,13 @@ export interface SmtpLimits {
   /** Octets per second of data, looked at every `rateWindowMs`. */
   readonly minBytesPerSecond: number;
   readonly rateWindowMs: number;
-  /** Sessions at one time; who comes on top is told 421. */
+  /**
+   * Sessions at one time. Who comes on top takes the place of the session longest without a message, which is told
+   * 421; if there is a message under way in each, the newcomer is.
+   */
   readonly maxConnections: number;
+  /** The same for the sessions of one remote: an IPv4 address, or the /64 of an IPv6 address. */
+  readonly maxConnectionsPerRemote: number;
   /** How long `close` lets messages in hand come to their end, and (at most 5 s) a client hang up after the server, in ms. */
   readonly drainMs: number;
 }
@@ -22,6 +27,9 @@ export interface SmtpLimits {
 /**
  * Mix nodes speak in carriages of some 45 KB over connections that stay open, so a session may last an hour but each
  * step of it is short.
+ *
+ * One remote may have a quarter of all sessions: too few to shut others out alone, and enough for many nodes and
+ * clients behind one address (a NAT, or a whole network on one machine), each with a handful of connections.
  */
 export const defaultSmtpLimits: SmtpLimits = {
   greetingMs: 50,
@@ -32,5 +40,6 @@ export const defaultSmtpLimits: SmtpLimits = {
   minBytesPerSecond: 512,
   rateWindowMs: 10_000,
   maxConnections: 1000,
+  maxConnectionsPerRemote: 250,
   drainMs: 10_000,
 };

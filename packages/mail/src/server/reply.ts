@@ -1,4 +1,5 @@
 import { parseMailbox } from '../address.ts';
+import { lineFault, verb } from './command.ts';
 import type { DataFault } from './data.ts';
 import type { Decision } from './receive.ts';
 
@@ -27,6 +28,19 @@ export function decisionReply(decision: Decision): Reply {
   }
 }
 
+/** The answer to a command line that never reaches smtp-server. */
+export function lineRefusal(line: Buffer, secure: boolean): Reply | undefined {
+  const word = verb(line);
+  if (proxyWords.has(word)) return [550, '5.7.0', 'not from you'];
+  const fault = lineFault(line);
+  if (fault === 'control') return [501, '5.5.2', 'control character'];
+  if (!secure && !clearWords.has(word)) return [530, '5.7.0', 'STARTTLS first'];
+  if (fault === undefined) return undefined;
+  return word === 'MAIL' || word === 'RCPT'
+    ? [553, '5.6.7', 'address is not ASCII']
+    : [501, '5.5.2', 'not ASCII'];
+}
+
 interface SentAddress {
   readonly address: string;
   readonly args: object | false;
@@ -50,5 +64,9 @@ export function recipientRefusal(
   return Object.keys(args).length > 0 ? unknownParameter : undefined;
 }
 
+/** Before TLS (RFC 3207 section 4). */
+const clearWords = new Set(['EHLO', 'NOOP', 'QUIT', 'STARTTLS']);
+/** Commands by which a proxy says who the client is; there is none in front. */
+const proxyWords = new Set(['XCLIENT', 'XFORWARD', 'PROXY']);
 const mailParameters = new Set(['SIZE', 'BODY', 'REQUIRETLS']);
 const unknownParameter: Reply = [555, '5.5.4', 'parameter not implemented'];

@@ -4,6 +4,7 @@ import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { formatMailbox, isDomain, parseMailbox } from '../address.ts';
 import { MailError } from '../errors.ts';
 import { keyExchange } from '../tls.ts';
+import { Admission } from './admission.ts';
 import { defaultSmtpLimits, type SmtpLimits } from './limits.ts';
 import type { Receiver } from './receive.ts';
 import { type Reply, recipientRefusal, senderRefusal } from './reply.ts';
@@ -53,7 +54,7 @@ export async function startSmtpServer(options: SmtpServerOptions): Promise<SmtpS
 class Listener extends Library {
   readonly #options: SmtpServerOptions;
   readonly #limits: SmtpLimits;
-  readonly sessions: Set<Session> = new Set();
+  readonly admission: Admission<Session>;
   closing = false;
 
   constructor(options: SmtpServerOptions, limits: SmtpLimits) {
@@ -76,7 +77,8 @@ class Listener extends Library {
     });
     this.#options = options;
     this.#limits = limits;
-    // Above maxConnections a client is told why; above this not even that.
+    this.admission = new Admission(limits);
+    // Above maxConnections somebody is told 421; above this not even that.
     this.server.maxConnections = 2 * limits.maxConnections;
     this.on('error', () => {}); // a client's connection that broke
   }
@@ -90,10 +92,9 @@ class Listener extends Library {
       receiver: this.#options,
       maxBytes: this.#options.maxBytes,
       limits: this.#limits,
-      closed: (gone) => this.sessions.delete(gone),
+      admission: this.admission,
     });
     this.connections.add(session);
-    this.sessions.add(session);
     session.on('error', () => {});
     session.init();
   }
@@ -159,13 +160,13 @@ function closeListener(listener: Listener, drainMs: number): Promise<void> {
   listener.closing = true;
   return new Promise((resolve) => {
     const deadline = setTimeout(() => {
-      for (const session of listener.sessions) session.destroy();
+      for (const session of listener.admission.sessions()) session.destroy();
     }, drainMs);
     listener.server.close(() => {
       clearTimeout(deadline);
       resolve();
     });
-    for (const session of listener.sessions) session.retire();
+    for (const session of listener.admission.sessions()) session.retire();
   });
 }
 

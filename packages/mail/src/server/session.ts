@@ -1,20 +1,20 @@
 import type { Socket } from 'node:net';
 import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
-import { type AddressCommand, lineFault, readAddressCommand, verb } from './command.ts';
+import type { Admission, Guest } from './admission.ts';
+import { type AddressCommand, readAddressCommand } from './command.ts';
 import type { Received } from './data.ts';
 import { Deadline } from './deadline.ts';
 import { Framing } from './framing.ts';
 import type { SmtpLimits } from './limits.ts';
 import type { Receiver } from './receive.ts';
-import { acceptedReply, decisionReply, faultedReply, faultReply, type Reply } from './reply.ts';
+import { acceptedReply, decisionReply, faultedReply, faultReply, lineRefusal, type Reply } from './reply.ts';
 
 export interface SessionOptions {
   readonly receiver: Receiver;
   readonly maxBytes: number;
   readonly limits: SmtpLimits;
-  /** Called when the connection is gone. */
-  readonly closed: (session: Session) => void;
+  readonly admission: Admission<Session>;
 }
 
 /**
@@ -23,11 +23,11 @@ export interface SessionOptions {
  * before and after TLS, how data is answered, and all time limits: its own limit is on idleness alone, so that an
  * octet now and then would hold a session for ever.
  */
-export class Session extends SMTPConnection {
+export class Session extends SMTPConnection implements Guest {
   readonly #receiver: Receiver;
   readonly #maxBytes: number;
   readonly #limits: SmtpLimits;
-  readonly #closed: (session: Session) => void;
+  readonly #admission: Admission<Session>;
   readonly #tls: Deadline = new Deadline(() => this.#expire());
   readonly #command: Deadline = new Deadline(() => this.#expire());
   readonly #data: Deadline = new Deadline(() => this.#expire());
@@ -44,23 +44,34 @@ export class Session extends SMTPConnection {
     this.#receiver = options.receiver;
     this.#maxBytes = options.maxBytes;
     this.#limits = options.limits;
-    this.#closed = options.closed;
+    this.#admission = options.admission;
     this.#session.set(this.#limits.sessionMs);
     this.#tls.set(this.#limits.tlsMs);
   }
 
   override init(): void {
     this._setListeners(() => {
-      if (this._server.connections.size > this.#limits.maxConnections)
-        this.#leave('4.3.2 too many connections');
-      else setTimeout(() => this.connectionReady(), this.#limits.greetingMs).unref();
+      if (this.#admission.admit(this))
+        setTimeout(() => this.connectionReady(), this.#limits.greetingMs).unref();
+      else this.dismiss();
     });
   }
 
   /** Ends the session: at once, or with the answer to the message in hand. */
   retire(): void {
-    if (this.#deciding || this.#receiving()) this.#retired = true;
+    if (this.busy) this.#retired = true;
     else this.#leave('4.3.2 going down');
+  }
+
+  get busy(): boolean {
+    return this.#deciding || (this._parser instanceof Framing && this._parser._dataMode);
+  }
+
+  /** Makes place for another: a client that does not take the reply, or does not hang up, is not waited for. */
+  dismiss(): void {
+    if (this._closing || this._socket.writableLength > 0) this.destroy();
+    else this.#leave('4.3.2 too many connections');
+    this._socket.destroySoon();
   }
 
   /** Ends the session with no word more. */
@@ -82,22 +93,9 @@ export class Session extends SMTPConnection {
       return;
     }
     this.#command.set(this.#limits.commandMs);
-    const refusal = this.#refusal(line);
+    const refusal = lineRefusal(line, this.secure);
     if (refusal === undefined) super._onCommand(line, callback);
     else this.#refuse(refusal, callback);
-  }
-
-  /** What never reaches smtp-server. */
-  #refusal(line: Buffer): Reply | undefined {
-    const word = verb(line);
-    if (proxyWords.has(word)) return [550, '5.7.0', 'not from you'];
-    const fault = lineFault(line);
-    if (fault === 'control') return [501, '5.5.2', 'control character'];
-    if (!this.secure && !clearWords.has(word)) return [530, '5.7.0', 'STARTTLS first'];
-    if (fault === undefined) return undefined;
-    return word === 'MAIL' || word === 'RCPT'
-      ? [553, '5.6.7', 'address is not ASCII']
-      : [501, '5.5.2', 'not ASCII'];
   }
 
   #refuse(reply: Reply, resume: () => void): void {
@@ -167,6 +165,7 @@ export class Session extends SMTPConnection {
         const decision = await this.#receiver.onMessage(message);
         if (decision.kind !== 'accepted') return decisionReply(decision);
       }
+      this.#admission.handedOver(this);
       return acceptedReply;
     } catch (fault) {
       this.#receiver.onFault?.(fault);
@@ -191,11 +190,7 @@ export class Session extends SMTPConnection {
     for (const deadline of [this.#tls, this.#command, this.#data, this.#rate, this.#session])
       deadline.clear();
     super._onClose();
-    this.#closed(this);
-  }
-
-  #receiving(): boolean {
-    return this._parser instanceof Framing && this._parser._dataMode;
+    this.#admission.leave(this);
   }
 
   #checkRate(): void {
@@ -231,10 +226,6 @@ export class Session extends SMTPConnection {
   }
 }
 
-/** Before TLS (RFC 3207 section 4). */
-const clearWords = new Set(['EHLO', 'NOOP', 'QUIT', 'STARTTLS']);
-/** Commands by which a proxy says who the client is; there is none in front. */
-const proxyWords = new Set(['XCLIENT', 'XFORWARD', 'PROXY']);
 /** Refusals in a row before the session ends, as in smtp-server for commands that it does not know. */
 const maxRefusals = 10;
 /** Octets past the limit that are read on, so that a client a little too big hears why. */
