@@ -1,6 +1,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { ClientError } from '../errors.ts';
+import { visible } from './visible.ts';
 
 /**
  * Asks at the terminal of this session, whatever standard input and output are, without echo. Nothing when there is no
@@ -12,7 +13,7 @@ export async function askSecretly(question: string): Promise<string | undefined>
   const terminal = new ReadStream(fd);
   try {
     terminal.setRawMode(true);
-    writeSync(fd, question);
+    writeSync(fd, visible(question));
     const answer = await readLine(terminal);
     writeSync(fd, '\n');
     return answer;

@@ -3,6 +3,7 @@ import { type Client, createClient } from '../client.ts';
 import type { PassphraseSource } from '../keys/index.ts';
 import { type ClientPaths, pathsUnder, xdgPaths } from '../paths.ts';
 import { type Terminal, write } from './terminal.ts';
+import { visible, visibleJson } from './visible.ts';
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -44,13 +45,13 @@ export function print(
   value: unknown,
   text: string,
 ): Promise<void> {
-  const shown = json === true ? JSON.stringify(value) : text;
+  const shown = json === true ? visibleJson(value) : visible(text, { lines: true });
   return shown === ''
     ? Promise.resolve()
     : write(terminal.stdout, shown.endsWith('\n') ? shown : `${shown}\n`);
 }
 
-/** Something that the person should know, on standard error. */
+/** Something that the person should know, on standard error: one line, whatever names are in it. */
 export function warn({ terminal }: Context, text: string): Promise<void> {
-  return write(terminal.stderr, `postern: ${text}\n`);
+  return write(terminal.stderr, `postern: ${visible(text)}\n`);
 }

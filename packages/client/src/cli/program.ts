@@ -10,6 +10,7 @@ import { addOutbox } from './outbox.ts';
 import { addRoute } from './route.ts';
 import { addSend } from './send.ts';
 import { type Terminal, write } from './terminal.ts';
+import { visible, visibleJson } from './visible.ts';
 
 /**
  * Runs one command line and resolves to its exit code. Throws what the command throws, for the edge of the process to show; with
@@ -40,11 +41,18 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     if (program.opts<CommonOptions>().json === true) await write(terminal.stdout, `${asJson(error)}\n`);
-    throw error;
+    throw shownSafely(error);
   }
+}
+
+/** The edge of the process shows messages and hints as they are; names of files and people are in them. */
+function shownSafely(error: unknown): unknown {
+  if (!(error instanceof Error) || !('exitCode' in error)) return error;
+  error.message = visible(error.message, { lines: true });
+  return error;
 }
 
 function asJson(error: unknown): string {
   const { code, message, hint } = error as { code?: unknown; message?: unknown; hint?: unknown };
-  return JSON.stringify({ error: { code: code ?? 'fault', message: message ?? String(error), hint } });
+  return visibleJson({ error: { code: code ?? 'fault', message: message ?? String(error), hint } });
 }

@@ -10,6 +10,7 @@ import { progressLine } from './progress.ts';
 import { explainPending } from './submission.ts';
 import { count } from './table.ts';
 import { write } from './terminal.ts';
+import { visible } from './visible.ts';
 
 interface SendOptions extends CommonOptions, ConstraintOptions, PassphraseOptions {
   readonly as?: string;
@@ -69,7 +70,7 @@ async function send(file: string, options: SendOptions, context: Context): Promi
 async function refuse(problems: readonly Problem[], options: CommonOptions, context: Context): Promise<void> {
   for (const { message, hint } of problems) {
     await warn(context, message);
-    await write(context.terminal.stderr, `  ${hint}\n`);
+    await write(context.terminal.stderr, `  ${visible(hint)}\n`);
   }
   await warn(context, 'nothing was sent');
   if (options.json === true) {

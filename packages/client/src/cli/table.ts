@@ -1,5 +1,8 @@
-/** Rows of text, their columns aligned. */
-export function table(rows: readonly (readonly string[])[]): string {
+import { visible } from './visible.ts';
+
+/** Rows of text, their columns aligned. A cell never breaks its row. */
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => visible(cell)));
   const widths = rows.reduce<number[]>(
     (before, row) => row.map((cell, column) => Math.max(cell.length, before[column] ?? 0)),
     [],
