@@ -22,7 +22,7 @@ export function prepare(given: Uint8Array): Prepared {
   requireSize(text);
   if (text.includes(0)) throw wrong('holds a NUL byte', 'Encode binary attachments as base64.');
   const message = withoutBcc(text);
-  const { fields } = fieldsOf(message);
+  const { fields } = headerOf(message);
   if (hasRepeated(fields, singleFields))
     throw wrong('has a header field twice that may be there once', 'Send one of them.');
   if (isMarked(fields))
@@ -58,14 +58,16 @@ function requireSize({ length }: Uint8Array): void {
 }
 
 function withoutBcc(message: Uint8Array): Uint8Array {
-  const { fields, bodyAt } = fieldsOf(message);
+  const { fields, bodyAt } = headerOf(message);
   const kept = fields.filter(({ name }) => !['bcc', 'resent-bcc'].includes(name.toLowerCase()));
   if (kept.length === fields.length) return message;
   const rest = message.subarray(fields.at(-1)?.end ?? bodyAt);
   return concat(...kept.map(({ start, end }) => message.subarray(start, end)), rest);
 }
 
-function fieldsOf(message: Uint8Array): { fields: readonly HeaderField[]; bodyAt: number } {
+// spec sealed 2.1
+/** Throws `ProtocolError` `wrong-message` when it is none, or too long. */
+export function headerOf(message: Uint8Array): { fields: readonly HeaderField[]; bodyAt: number } {
   const header = parseHeader(message);
   if (header.kind === 'header') return header;
   throw header.reason === 'header-too-large'

@@ -45,11 +45,37 @@ const sealed = (message = original): Promise<Uint8Array> => seal(message, sealOp
 const opened = (bytes: Uint8Array, from = alice.publicKey): ReturnType<typeof open> =>
   open(bytes, { decryptionKeys: [bob.privateKey], verificationKeys: [from], date: now });
 
+/** Undefined when its header is too long. */
+async function attempt(message: Uint8Array): Promise<Uint8Array | undefined> {
+  try {
+    return await sealed(message);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'wrong-message', message: expect.stringContaining('too long') });
+    return undefined;
+  }
+}
+
 async function encryptedIn(bytes: Uint8Array): Promise<Uint8Array> {
   const outer = parseOuter(bytes);
   if (outer.kind === 'refused') throw new Error(outer.reason);
   return outer.encrypted;
 }
+
+test.each<[string, number, (count: number) => string]>([
+  ['fields', 4_096, (count) => 'A: b\r\n'.repeat(count)],
+  ['bytes', 524_288, (count) => `A: ${'b'.repeat(count - 5)}\r\n`],
+])('what is sealed opens, up to the last of the %s of a header', async (_what, most, header) => {
+  let [fits, beyond] = [most - 1000, most];
+  while (beyond - fits > 1) {
+    const middle = (fits + beyond) >> 1;
+    if ((await attempt(octets(`${header(middle)}\r\nbody`))) === undefined) beyond = middle;
+    else fits = middle;
+  }
+  expect(beyond).toBeLessThan(most);
+  const message = octets(`${header(fits)}\r\nbody`);
+  const largest = (await attempt(message)) ?? new Uint8Array();
+  expect(await opened(largest)).toMatchObject({ kind: 'opened', message });
+});
 
 describe('a sealed message', () => {
   test('opens to the very message, signed by its author', async () => {

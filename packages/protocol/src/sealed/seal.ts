@@ -4,7 +4,7 @@ import { systemRandom } from '../primitives/index.ts';
 import { isMailbox } from './mailbox.ts';
 import { formatOuter } from './outer.ts';
 import { policy, sessionKey } from './policy.ts';
-import { prepare } from './prepare.ts';
+import { headerOf, prepare } from './prepare.ts';
 import { type OuterField, protect } from './protect.ts';
 import { requireEncryptionKey, requireSigningKey } from './usable.ts';
 
@@ -40,6 +40,8 @@ export async function seal(message: Uint8Array, options: SealOptions): Promise<U
   await requireEncryptionKey(certificate, now, 'recipient');
   await requireSigningKey(signingKey, now);
   const payload = protect(prepared.message, prepared.fields, outer);
+  // Longer now than the header was: what `open` would refuse is not sent.
+  headerOf(payload);
   return formatOuter(outer, await signAndEncrypt(payload, { signingKey, certificate, now }));
 }
 
