@@ -429,7 +429,7 @@ describe('what is never sent', () => {
     expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
     expect(peer.heard[0]?.filter((line) => line.startsWith('MAIL'))).toEqual(['MAIL FROM:<secure@a.test>']);
 
-    await using inbox = await openInbox();
+    await using inbox = await openInbox({ requireTls: true });
     expect(await sender.send(to(inbox.port), mail({ requireTls: true }))).toEqual({ kind: 'sent' });
     expect(inbox.messages.map(({ requireTls }) => requireTls)).toEqual([true]);
   });

@@ -1,12 +1,16 @@
 /* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { conversation, converse, overTls, upToData } from './conversation.ts';
+import { conversation, converse, overTls, transaction, upToData } from './conversation.ts';
 import { type Inbox, openInbox, text } from './inbox.ts';
 import { Wire } from './wire.ts';
 
 let inbox: Inbox;
 beforeAll(async () => {
-  inbox = await openInbox({ maxRecipients: 3, accepts: (mailbox) => accepted.has(mailbox) });
+  inbox = await openInbox({
+    maxRecipients: 3,
+    requireTls: true,
+    accepts: (mailbox) => accepted.has(mailbox),
+  });
 });
 beforeEach(() => {
   inbox.messages.length = 0;
@@ -408,6 +412,38 @@ describe('R16 REQUIRETLS', () => {
       S: 250`;
     await conversation(inbox.port, `${overTls}${send(' REQUIRETLS')}${send('')}`);
     expect(inbox.messages.map(({ requireTls }) => requireTls)).toEqual([true, false]);
+  });
+
+  test('R16 with a MAIL that is refused it goes nowhere', async () => {
+    await conversation(
+      inbox.port,
+      `${overTls}
+      C: MAIL FROM:<"secure"@a.test> REQUIRETLS
+      S: 553${transaction}
+      C! x\\r\\n.\\r\\n
+      S: 250`,
+    );
+    expect(inbox.messages.map(({ requireTls }) => requireTls)).toEqual([false]);
+  });
+
+  test('R16 where it is not offered it is refused, not dropped', async () => {
+    await using own = await openInbox();
+    using wire = await Wire.connect(own.port);
+    await converse(wire, overTls);
+    await wire.write('EHLO client.test\r\n');
+    expect(await wire.reply()).not.toContain('REQUIRETLS');
+    await converse(
+      wire,
+      `C: MAIL FROM:<secure@a.test> REQUIRETLS
+      S: 555 5.5.4
+      C: MAIL FROM:<secure@a.test> SIZE=10 REQUIRETLS BODY=7BIT
+      S: 555 5.5.4
+      C: RCPT TO:<secure@mx.test>
+      S: 503${transaction}
+      C! x\\r\\n.\\r\\n
+      S: 250`,
+    );
+    expect(own.messages.map(({ requireTls }) => requireTls)).toEqual([false]);
   });
 
   test('unknown parameters are refused', async () => {

@@ -4,7 +4,7 @@ export interface Message {
   readonly bytes: Uint8Array;
   /** The mailbox it was sent to: one that `accepts` said yes to, domain in lower case. */
   readonly recipient: string;
-  /** The sender asked for TLS all the way (RFC 8689). */
+  /** The sender asked for TLS all the way (RFC 8689). False where the server does not offer that. */
   readonly requireTls: boolean;
 }
 

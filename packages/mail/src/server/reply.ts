@@ -47,8 +47,9 @@ interface SentAddress {
 }
 
 /** The answer to MAIL, if it is a refusal. Nobody is turned away for who they say they are. */
-export function senderRefusal({ address, args }: SentAddress): Reply | undefined {
-  if (Object.keys(args).some((key) => !mailParameters.has(key))) return unknownParameter;
+export function senderRefusal({ address, args }: SentAddress, requireTls: boolean): Reply | undefined {
+  const known = requireTls ? requireTlsParameters : mailParameters;
+  if (Object.keys(args).some((key) => !known.has(key))) return unknownParameter;
   if (address !== '' && parseMailbox(address) === undefined) return [553, '5.1.7', 'not a plain mailbox'];
   return undefined;
 }
@@ -68,5 +69,6 @@ export function recipientRefusal(
 const clearWords = new Set(['EHLO', 'NOOP', 'QUIT', 'STARTTLS']);
 /** Commands by which a proxy says who the client is; there is none in front. */
 const proxyWords = new Set(['XCLIENT', 'XFORWARD', 'PROXY']);
-const mailParameters = new Set(['SIZE', 'BODY', 'REQUIRETLS']);
+const mailParameters = new Set(['SIZE', 'BODY']);
+const requireTlsParameters = mailParameters.union(new Set(['REQUIRETLS']));
 const unknownParameter: Reply = [555, '5.5.4', 'parameter not implemented'];

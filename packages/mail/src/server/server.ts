@@ -21,6 +21,11 @@ export interface SmtpServerOptions extends Receiver {
   readonly maxBytes: number;
   /** Recipients of one message; who names more is told 452 for the rest. */
   readonly maxRecipients?: number;
+  /**
+   * Offers REQUIRETLS (RFC 8689), which binds the receiver: a message with `requireTls` goes on over TLS or comes back.
+   * Without it MAIL with REQUIRETLS is refused. Default false.
+   */
+  readonly requireTls?: boolean;
   readonly limits?: Partial<SmtpLimits>;
 }
 
@@ -70,7 +75,7 @@ class Listener extends Library {
       socketTimeout: limits.drainMs, // of use only once the server has hung up, for the client to do so too
       disabledCommands: ['AUTH', 'VRFY', 'HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
       hideENHANCEDSTATUSCODES: false,
-      hideREQUIRETLS: false,
+      hideREQUIRETLS: options.requireTls !== true,
       hideSMTPUTF8: true,
       disableReverseLookup: true,
       logger: false,
@@ -100,7 +105,7 @@ class Listener extends Library {
   }
 
   override onMailFrom(sender: SMTPServerAddress, _session: SMTPServerSession, done: Done): void {
-    done(refusal(senderRefusal(sender)));
+    done(refusal(senderRefusal(sender, this.#options.requireTls === true)));
   }
 
   override onRcptTo(recipient: SMTPServerAddress, _session: SMTPServerSession, done: Done): void {

@@ -158,10 +158,12 @@ export class Session extends SMTPConnection implements Guest {
   async #decide(received: Received): Promise<Reply> {
     if (received.kind === 'cut') return faultReply['too-big'];
     if (received.kind === 'refused') return faultReply[received.fault];
-    const { rcptTo, requireTLS } = this.session.envelope;
+    const { mailFrom, rcptTo } = this.session.envelope;
+    // Not `requireTLS` of the envelope, which stays from a MAIL that was refused.
+    const requireTls = mailFrom !== false && Object.keys(mailFrom.args).includes('REQUIRETLS');
     try {
       for (const { address } of rcptTo) {
-        const message = { bytes: received.bytes, recipient: address, requireTls: requireTLS === true };
+        const message = { bytes: received.bytes, recipient: address, requireTls };
         const decision = await this.#receiver.onMessage(message);
         if (decision.kind !== 'accepted') return decisionReply(decision);
       }
