@@ -30,8 +30,10 @@ describe('armor', () => {
     expect(lines.at(-2)).toBe('-----END PGP MESSAGE-----');
   });
 
-  const around = (inside: string): Uint8Array =>
-    utf8.encode(`-----BEGIN PGP MESSAGE-----\r\n${inside}\r\n-----END PGP MESSAGE-----\r\n`);
+  const around = (inside: string, before = '', behind = ''): Uint8Array =>
+    utf8.encode(
+      `${before}-----BEGIN PGP MESSAGE-----\r\n${inside}\r\n-----END PGP MESSAGE-----\r\n${behind}`,
+    );
 
   test.each([
     ['headers', 'Version: x\r\nComment: y: z\r\n\r\nAQID'],
@@ -40,6 +42,15 @@ describe('armor', () => {
     ['blanks at line ends', '\r\nAQ\t\r\nID '],
   ])('takes %s', (_what, inside) => {
     expect(decodeArmor(around(inside))).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  test.each([
+    ['blank lines in front', (n: number) => around('\r\nAQID', '\r\n'.repeat(n))],
+    ['blank lines behind', (n: number) => around('\r\nAQID', '', ' \r\n'.repeat(n))],
+    ['headers', (n: number) => around(`${'A: b\r\n'.repeat(n)}\r\nAQID`)],
+  ])('takes 100 %s and no more', (_what, armored) => {
+    expect(decodeArmor(armored(100))).toEqual(Uint8Array.of(1, 2, 3));
+    expect(decodeArmor(armored(101))).toBeUndefined();
   });
 
   test.each([

@@ -27,14 +27,16 @@ export function encodeArmor(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * The bytes of the one armored message that a text with CRLF line ends consists of, but for blank lines around it. Undefined for anything else: two
- * messages, missing padding, other characters.
+ * The bytes of the one armored message that a text with CRLF line ends consists of, but for some blank lines around it. Undefined for anything else: two
+ * messages, missing padding, other characters, too many lines that say nothing.
  */
 export function decodeArmor(text: Uint8Array): Uint8Array | undefined {
   const lines = new Lines(text);
   if (lines.skipBlank() !== begin) return undefined;
+  let count = 0;
   for (let line = lines.next(); line !== ''; line = lines.next()) {
-    if (line === undefined || !/^[\x21-\x39\x3b-\x7e]+: ?[^\0]*$/.test(line)) return undefined;
+    if (line === undefined || ++count > mostLines || !/^[\x21-\x39\x3b-\x7e]+: ?[^\0]*$/.test(line))
+      return undefined;
   }
   const found = decodeLines(text, lines.position);
   if (found === undefined) return undefined;
@@ -150,13 +152,16 @@ class Lines {
     return String.fromCharCode(...line.subarray(0, longestLine)).trimEnd();
   }
 
+  /** The first line that is not blank; a blank one when too many are. */
   skipBlank(): string | undefined {
-    for (;;) {
-      const line = this.next();
-      if (line !== '') return line;
-    }
+    let line = this.next();
+    for (let count = 1; line === '' && count <= mostLines; count++) line = this.next();
+    return line;
   }
 }
+
+/** Blank lines in front of the armor, behind it, and its headers: each line costs far more than a byte of data. */
+const mostLines = 100;
 
 /** Longer ones are no armor: what is compared is cut. */
 const longestLine = 1024;
