@@ -183,7 +183,8 @@ export function createClient(options: ClientOptions): Client {
         onBuilt: (done, of) => request.onProgress?.({ kind: 'built', done, of, bytes: done * packetBytes }),
       }).catch(unsealable);
       if (queued.kind === 'refused') return queued;
-      const { set: id, recipients, warnings } = queued;
+      const { set: id, recipients } = queued;
+      const warnings = [...prepared.warnings, ...queued.warnings];
       const submission = await handOver(id, request).catch((cause) => inTheOutbox(id, cause));
       return { kind: 'sent', messageId: work.draft.messageId, id, recipients, warnings, ...submission };
     },

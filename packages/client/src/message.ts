@@ -28,6 +28,7 @@ export type ProblemCode =
   | 'domain-not-served'
   | 'no-consensus'
   | 'no-route'
+  | 'unknown-mix'
   | 'delay-too-long';
 
 /** compose → seal: a message that is whole, from a mailbox of the author's. */

@@ -1,23 +1,17 @@
 import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
-import { keyEpochsHeld } from '@postern/protocol/consensus';
-import type { Constraints } from '@postern/protocol/route';
 import { type Clock, ExitCode } from '@postern/runtime';
 import { audience } from './compose/audience.ts';
 import { compose } from './compose/compose.ts';
 import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
 import type { Keys } from './keys/index.ts';
-import type { Draft, Era, Problem, Reader } from './message.ts';
+import type { Draft, Problem, Reader } from './message.ts';
+import { type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
-import { describeRefusal } from './route/refusal.ts';
-import { mergeConstraints, plan } from './route/route.ts';
 
-export interface PrepareOptions {
+export interface PrepareOptions extends PathOptions {
   /** The mailbox to send from; the configured one when absent. */
   readonly as?: string | undefined;
-  readonly constraints?: Constraints | undefined;
-  /** 0 asks for no delay. */
-  readonly meanDelayMs?: number | undefined;
   readonly sentCopy?: boolean | undefined;
 }
 
@@ -31,7 +25,7 @@ export interface PrepareDeps {
 }
 
 export type Prepared =
-  | { readonly kind: 'work'; readonly work: Work }
+  | { readonly kind: 'work'; readonly work: Work; readonly warnings: readonly string[] }
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
 
 /** Makes every check that there is before anything is stored or sent, and tells every problem at once. */
@@ -58,6 +52,7 @@ export async function prepare(
     return { kind: 'refused', problems };
   return {
     kind: 'work',
+    warnings: path.warnings,
     work: {
       draft,
       addressees: found.addressees,
@@ -91,41 +86,6 @@ async function currentConsensus(directory: DirectoryClient): Promise<CurrentCons
     const { message, hint, exitCode } = error;
     return { kind: 'none', problems: [{ code: 'no-consensus', message, hint, exitCode }] };
   }
-}
-
-type Path =
-  | (Pick<Work, 'era' | 'routes' | 'meanDelayMs'> & { readonly kind: 'path'; readonly problems: readonly [] })
-  | { readonly kind: 'none'; readonly problems: readonly Problem[] };
-
-function pathOf(
-  { consensus, geometry }: VerifiedConsensus,
-  options: PrepareOptions,
-  config: ClientConfig,
-  now: Date,
-): Path {
-  const meanDelayMs = options.meanDelayMs ?? config.send.meanDelayMs ?? consensus.meanDelayMs;
-  const { routes } = plan(consensus, mergeConstraints(config.route, options.constraints), meanDelayMs);
-  const keysEnd = (consensus.epoch + 1 + keyEpochsHeld) * consensus.epochSeconds * 1000;
-  const era: Era = {
-    geometry,
-    epoch: consensus.epoch,
-    keysEnd,
-    longestDelayMs: (keysEnd - now.getTime()) / 2,
-  };
-  const problems: Problem[] = [];
-  if (routes.kind === 'refused') {
-    const message = `there is no path: ${describeRefusal(routes)}`;
-    const hint =
-      'See which mixes there are with postern route --explain, and loosen include, exclude or pins.';
-    problems.push({ code: 'no-route', message, hint, exitCode: ExitCode.dataError });
-  }
-  if (4 * geometry.hops * meanDelayMs > era.longestDelayMs) {
-    const message = `a mean delay of ${meanDelayMs} ms at each of ${geometry.hops} hops outlasts the mixes’ keys`;
-    const hint = `Choose at most ${Math.floor(era.longestDelayMs / 4 / geometry.hops)} ms: --mean-delay or send.mean_delay.`;
-    problems.push({ code: 'delay-too-long', message, hint, exitCode: ExitCode.dataError });
-  }
-  if (routes.kind === 'refused' || problems.length > 0) return { kind: 'none', problems };
-  return { kind: 'path', era, routes, meanDelayMs, problems: [] };
 }
 
 /** The author as the reader of their own copy. */

@@ -233,6 +233,29 @@ test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
   expect(await alice.client.flush()).toMatchObject({ submitted: 1, pending: 0 });
 });
 
+test('a misspelt mix is told: one of this message stops it, one of the configuration does not', async () => {
+  const misspelt: SendRequest[] = [
+    { constraints: { exclude: ['m1-O.test'] } },
+    { constraints: { include: ['m1-0.test', 'm2-0.test', 'm3-0.test', 'm1-O.test'] } },
+    { constraints: { pinned: [undefined, 'm1-O.test'] } },
+  ];
+  for (const request of misspelt) {
+    const { codes, text } = await refusal(toBob, request);
+    expect(codes).toEqual(['unknown-mix']);
+    expect(text).toContain('m1-O.test');
+  }
+  const config = network.config('carol@a.test');
+  const carol = await person(network, 'carol@a.test', now, {
+    config: { ...config, route: { include: [], exclude: ['m1-O.test'] } },
+  });
+  await introduce(network, carol, await person(network, 'bob@b.test', now));
+  expect(await carol.client.send(message({ From: 'carol@a.test', To: 'bob@b.test' }))).toMatchObject({
+    kind: 'sent',
+    submitted: 1,
+    warnings: [expect.stringContaining('m1-O.test')],
+  });
+});
+
 /** The consensus of a later epoch. */
 function shifted(seconds: number): Network['consensus'] {
   const { consensus } = network;

@@ -1,0 +1,74 @@
+import type { VerifiedConsensus } from '@postern/directory/client';
+import { type Consensus, keyEpochsHeld } from '@postern/protocol/consensus';
+import { type Constraints, unmatchedNames } from '@postern/protocol/route';
+import { ExitCode } from '@postern/runtime';
+import type { ClientConfig } from './config.ts';
+import type { Era, Problem } from './message.ts';
+import type { Work } from './pipeline.ts';
+import { describeRefusal } from './route/refusal.ts';
+import { mergeConstraints, plan } from './route/route.ts';
+
+export interface PathOptions {
+  readonly constraints?: Constraints | undefined;
+  /** 0 asks for no delay. */
+  readonly meanDelayMs?: number | undefined;
+}
+
+export type Path =
+  | (Pick<Work, 'era' | 'routes' | 'meanDelayMs'> & {
+      readonly kind: 'path';
+      readonly problems: readonly [];
+      /** What in the configuration names no mix. */
+      readonly warnings: readonly string[];
+    })
+  | { readonly kind: 'none'; readonly problems: readonly Problem[] };
+
+/** How packets may travel now, or what keeps them from it. */
+export function pathOf(
+  { consensus, geometry }: VerifiedConsensus,
+  options: PathOptions,
+  config: ClientConfig,
+  now: Date,
+): Path {
+  const meanDelayMs = options.meanDelayMs ?? config.send.meanDelayMs ?? consensus.meanDelayMs;
+  const { routes } = plan(consensus, mergeConstraints(config.route, options.constraints), meanDelayMs);
+  const keysEnd = (consensus.epoch + 1 + keyEpochsHeld) * consensus.epochSeconds * 1000;
+  const era: Era = {
+    geometry,
+    epoch: consensus.epoch,
+    keysEnd,
+    longestDelayMs: (keysEnd - now.getTime()) / 2,
+  };
+  const problems = unknownMixes(consensus, options.constraints);
+  if (routes.kind === 'refused' && problems.length === 0) {
+    const message = `there is no path: ${describeRefusal(routes)}`;
+    const hint =
+      'See which mixes there are with postern route --explain, and loosen include, exclude or pins.';
+    problems.push({ code: 'no-route', message, hint, exitCode: ExitCode.dataError });
+  }
+  if (4 * geometry.hops * meanDelayMs > era.longestDelayMs) {
+    const message = `a mean delay of ${meanDelayMs} ms at each of ${geometry.hops} hops outlasts the mixes’ keys`;
+    const hint = `Choose at most ${Math.floor(era.longestDelayMs / 4 / geometry.hops)} ms: --mean-delay or send.mean_delay.`;
+    problems.push({ code: 'delay-too-long', message, hint, exitCode: ExitCode.dataError });
+  }
+  if (routes.kind === 'refused' || problems.length > 0) return { kind: 'none', problems };
+  const warnings = unmatchedNames(consensus, config.route).map(
+    (name) => `no node of the consensus is called ${name}, as route in the configuration says`,
+  );
+  return { kind: 'path', era, routes, meanDelayMs, problems: [], warnings };
+}
+
+/**
+ * What this message asks for by a name that no node has. A misspelt exclusion that is passed over would send packets to the very mix
+ * that its author wanted to avoid.
+ */
+function unknownMixes(consensus: Consensus, given: Constraints = {}): Problem[] {
+  const pinned = (given.pinned ?? []).filter((pin) => pin !== undefined);
+  const include = [...(given.include ?? []), ...pinned];
+  return unmatchedNames(consensus, { ...given, include }).map((name) => ({
+    code: 'unknown-mix',
+    message: `no node of the consensus is called ${name}`,
+    hint: 'See which mixes there are with: postern route',
+    exitCode: ExitCode.usage,
+  }));
+}
