@@ -5,6 +5,7 @@ import { ExitCode } from '@postern/runtime';
  *
  * - `no-config`: there is no configuration yet
  * - `exists`: something is there already and is not replaced unasked
+ * - `too-large`: a file or an input is longer than anything of its kind
  * - `bad-file`: a file does not hold what it should
  * - `exposed`: others may read a file that holds a secret
  * - `no-key`: no key for a mailbox
@@ -18,6 +19,7 @@ export type ClientErrorCode =
   | 'no-config'
   | 'exists'
   | 'bad-file'
+  | 'too-large'
   | 'exposed'
   | 'no-key'
   | 'key-conflict'
@@ -31,6 +33,7 @@ const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'no-config': ExitCode.config,
   exists: ExitCode.failure,
   'bad-file': ExitCode.dataError,
+  'too-large': ExitCode.dataError,
   exposed: ExitCode.noPermission,
   'no-key': ExitCode.dataError,
   'key-conflict': ExitCode.dataError,

@@ -66,3 +66,12 @@ test('nor can the name of a file, or a command line', async () => {
   expectTame(await bob(['open', `${home}/\u001b[2K`]));
   expect(await readFile(join(maildir, 'new', '1.\r\u001b[2Kx: signed by alice'), 'utf8')).toMatch(/^no/);
 });
+
+test('an input without end is not read to its end', async () => {
+  const commands = [['send'], ['open'], ['keys', 'import'], ['domain', 'pin']];
+  for (const command of commands) {
+    const ran = await bob(['--json', ...command, '/dev/zero']);
+    expect(ran.code).toBe(65);
+    expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code: 'too-large', hint: expect.any(String) } });
+  }
+});

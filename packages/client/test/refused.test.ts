@@ -1,5 +1,6 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { consensusDigest } from '@postern/protocol/consensus';
 import { formatZone, makeRecord } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
 import { beforeEach, expect, test } from 'vitest';
@@ -218,7 +219,8 @@ test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
     node.layer === 1 ? { ...node, tlsPin: 'ab'.repeat(32) } : node,
   );
   const right = network.consensus;
-  network.consensus = { ...right, nodes: wrong };
+  const issued = { ...right, nodes: wrong };
+  network.consensus = issued;
   expect(await alice.client.send(toBob)).toMatchObject({
     kind: 'sent',
     submitted: 0,
@@ -228,9 +230,16 @@ test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
   expect(network.packets()).toEqual([]);
   expect(await alice.client.outbox.queued()).toHaveLength(1);
   // The next epoch's consensus has the right one.
-  network.consensus = { ...right, ...shifted(3600), nodes: right.nodes };
+  network.consensus = { ...right, ...shifted(3600), previous: consensusDigest(issued) };
   alice.clock.ms += 3_600_000;
   expect(await alice.client.flush()).toMatchObject({ submitted: 1, pending: 0 });
+});
+
+test('of a message far too long everything is told, too', async () => {
+  const header = message({ From: 'alice@a.test', To: 'carol@b.test' }, '');
+  const long = Buffer.alloc(600_000_000);
+  long.set(header);
+  expect((await refusal(long)).codes).toEqual(['no-recipient-key', 'too-large']);
 });
 
 test('a misspelt mix is told: one of this message stops it, one of the configuration does not', async () => {

@@ -4,6 +4,9 @@ import { collectOne } from '../collect/collect.ts';
 import { type CommonOptions, type Context, openClient, print } from './context.ts';
 import { table } from './table.ts';
 
+/** Far more than the two records of a domain take. */
+const maxZoneBytes = 1_000_000;
+
 interface PinOptions extends CommonOptions {
   readonly replace?: boolean;
 }
@@ -39,7 +42,7 @@ export function addDomain(program: Command, context: Context): void {
 
 async function pin(file: string, options: PinOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
-  const { bytes } = await collectOne(file, context.terminal.stdin);
+  const { bytes } = await collectOne(file, context.terminal.stdin, maxZoneBytes);
   const record = await client.domains.pin(Buffer.from(bytes).toString('utf8'), {
     replace: options.replace === true,
   });

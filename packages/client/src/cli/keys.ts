@@ -6,6 +6,9 @@ import { chooseProtection, type PassphraseOptions, withPassphrase } from './pass
 import { repeated } from './repeated.ts';
 import { table } from './table.ts';
 
+/** A keyring of hundreds of people. */
+const maxKeyFileBytes = 16_000_000;
+
 interface KeyOptions extends CommonOptions, PassphraseOptions {
   readonly passphrase?: boolean;
   readonly replace?: boolean;
@@ -73,7 +76,7 @@ async function generate(mailbox: string | undefined, options: KeyOptions, contex
 
 async function importFile(file: string, options: KeyOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
-  const { bytes } = await collectOne(file, context.terminal.stdin);
+  const { bytes } = await collectOne(file, context.terminal.stdin, maxKeyFileBytes);
   const infos = await client.keys.import(bytes, {
     ...(options.mailbox === undefined ? {} : { mailboxes: options.mailbox }),
     replace: options.replace === true,

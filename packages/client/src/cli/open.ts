@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Verdict } from '@postern/protocol/sealed';
+import { maxSealedBytes, type Verdict } from '@postern/protocol/sealed';
 import { ExitCode, makePrivateDirectory } from '@postern/runtime';
 import type { Command } from 'commander';
 import type { Client, Opened } from '../client.ts';
@@ -37,7 +37,7 @@ async function openAll(file: string | undefined, options: OpenOptions, context: 
   await using client = openClient(context, options, passphraseSource(options));
   if (options.output !== undefined) await makePrivateDirectory(options.output);
   if (options.maildir === undefined) {
-    const found = await collectOne(file ?? '-', context.terminal.stdin);
+    const found = await collectOne(file ?? '-', context.terminal.stdin, maxSealedBytes);
     const shown = await openOne(client, found, options, context);
     return print(context, options, shown, '');
   }

@@ -1,3 +1,4 @@
+import { maxMessageBytes } from '@postern/protocol/sealed';
 import { ExitCode, UserError } from '@postern/runtime';
 import type { Command } from 'commander';
 import type { SendOutcome } from '../client.ts';
@@ -41,7 +42,7 @@ export function addSend(program: Command, context: Context): void {
 
 async function send(file: string, options: SendOptions, context: Context): Promise<void> {
   await using client = openClient(context, options, passphraseSource(options));
-  const { bytes } = await collectOne(file, context.terminal.stdin);
+  const { bytes } = await collectOne(file, context.terminal.stdin, maxMessageBytes);
   const line = progressLine(context.terminal);
   const outcome = await client
     .send(bytes, {

@@ -6,6 +6,7 @@ import {
   type RecipientsRefusedReason,
   readAuthors,
   readRecipients,
+  toCrlf,
 } from '@postern/protocol/sealed';
 import { ExitCode, type Random } from '@postern/runtime';
 import { storedMailbox } from '../keys/index.ts';
@@ -29,7 +30,9 @@ export interface ComposeOptions {
  * missing, as a submission agent does (RFC 6409 section 8).
  */
 export function compose(given: Uint8Array, options: ComposeOptions): Composed {
-  const message = withCrlf(given);
+  // Of one that is too long the header is read all the same, so that everything wrong is told at once. What is given counts with its
+  // Bcc, and line ends only make it longer: sealing would take nothing that is refused here, Bcc aside.
+  const message = toCrlf(given.subarray(0, maxMessageBytes));
   const header = parseHeader(message);
   if (header.kind === 'refused') {
     const hint = 'Give a whole message: header fields, an empty line, the body.';
@@ -37,7 +40,11 @@ export function compose(given: Uint8Array, options: ComposeOptions): Composed {
   }
   const from = authorOf(readAuthors(message), options.sender);
   const to = recipientsOf(readRecipients(message));
-  const problems = [...sizeProblems(message), ...from.problems, ...to.problems];
+  const problems = [
+    ...sizeProblems(Math.max(given.length, message.length)),
+    ...from.problems,
+    ...to.problems,
+  ];
   const completed = complete(message, header.fields, options);
   return { draft: { ...completed, from: from.mailbox, recipients: to.mailboxes }, problems };
 }
@@ -78,7 +85,7 @@ const flaws: Readonly<Record<RecipientsRefusedReason, string>> = {
   'repeated-field': 'one of them is there twice',
 };
 
-function sizeProblems({ length }: Uint8Array): Problem[] {
+function sizeProblems(length: number): Problem[] {
   if (length <= maxMessageBytes) return [];
   const hint = 'Send less at once, or share large files by another way.';
   return [problem('too-large', `the message has ${length} bytes; ${maxMessageBytes} is the most`, hint)];
@@ -98,14 +105,6 @@ function complete(
     ...(fieldText('message-id') === undefined ? [`Message-ID: ${messageId}\r\n`] : []),
   ];
   return { message: Buffer.concat([Buffer.from(added.join('')), message]), messageId };
-}
-
-/** A header is read, and lines are added to it, in CRLF; sealing would bring the line ends in order only later. */
-function withCrlf(message: Uint8Array): Uint8Array {
-  const text = Buffer.from(message.buffer, message.byteOffset, message.length).toString('latin1');
-  return /(?<!\r)\n|\r(?!\n)/.test(text)
-    ? Buffer.from(text.replace(/\r\n|\r|\n/g, '\r\n'), 'latin1')
-    : message;
 }
 
 function problem(code: ProblemCode, message: string, hint: string): Problem {
