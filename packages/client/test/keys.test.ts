@@ -75,7 +75,7 @@ describe('generate', () => {
     });
     const decrypted = await decrypt({
       message: await readMessage({ armoredMessage: armored }),
-      decryptionKeys: await keys.decryptionKeys(),
+      decryptionKeys: [...(await keys.decryptionKeys()).keys],
     });
     expect(decrypted.data).toBe('hello');
   });
@@ -112,7 +112,7 @@ describe('generate', () => {
       { kind: 'own', fingerprint: second.fingerprint },
       { kind: 'retired', fingerprint: first.fingerprint, mailbox: 'alice@a.test' },
     ]);
-    expect(await keys.decryptionKeys()).toHaveLength(2);
+    expect((await keys.decryptionKeys()).keys).toHaveLength(2);
   });
 
   test('GnuPG takes the secret key', async (context) => {

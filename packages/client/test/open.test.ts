@@ -1,6 +1,7 @@
 import { seal } from '@postern/protocol/sealed';
-import { createMessage, encrypt, generateKey, type PrivateKey, revokeKey } from 'openpgp';
-import { describe, expect, test } from 'vitest';
+import { createMessage, encrypt, generateKey, type PrivateKey, type PublicKey, revokeKey } from 'openpgp';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Client, createClient, pathsUnder } from '../src/index.ts';
 import { startNetwork } from './network.ts';
 import { introduce, message, type Person, person } from './people.ts';
 
@@ -155,6 +156,57 @@ test('a key that was replaced still opens what was sealed to it', async () => {
   expect(await bob.client.open(sealed)).toMatchObject({ kind: 'opened', vouched: true });
   await bob.client.keys.remove(old?.fingerprint ?? '');
   expect(await bob.client.open(sealed)).toMatchObject({ kind: 'refused' });
+});
+
+describe('a key replaced by one with another passphrase', () => {
+  async function replaced(): Promise<{ reader: Client; old: PublicKey; recent: PublicKey }> {
+    const network = await startNetwork({ now, mixesPerLayer: 1 });
+    const bob = await person(network, 'bob@b.test', now);
+    const { keys } = bob.client;
+    const made: PublicKey[] = [];
+    for (const passphrase of ['before', 'after']) {
+      await keys.generate('bob@b.test', { passphrase }, { replace: true });
+      const certificate = await keys.certificate('bob@b.test');
+      if (certificate !== undefined) made.push(certificate);
+    }
+    const [first] = (await keys.list()).filter((key) => key.protected === false);
+    await keys.remove(first?.fingerprint ?? '');
+    const [old, recent] = made;
+    if (old === undefined || recent === undefined) throw new Error('no certificates');
+    // As from a descriptor, which can be read once.
+    const answers = ['after'];
+    const reader = createClient({
+      paths: pathsUnder(bob.home),
+      config: network.config('bob@b.test'),
+      clock: bob.clock,
+      passphrase: async () => answers.shift() ?? '',
+    });
+    onTestFinished(() => reader[Symbol.asyncDispose]());
+    return { reader, old, recent };
+  }
+
+  async function to(key: PublicKey, wildcard: boolean): Promise<Uint8Array> {
+    const armored = await encrypt({
+      message: await createMessage({ text: 'Content-Type: text/plain\r\n\r\nhi\r\n' }),
+      encryptionKeys: key,
+      wildcard,
+      date: new Date(now),
+    });
+    return pgpMime('From: alice@a.test\r\n', armored);
+  }
+
+  test('opens mail with the passphrase of the key that it is for, named or hidden', async () => {
+    const { reader, recent } = await replaced();
+    expect(await reader.open(await to(recent, false))).toMatchObject({ kind: 'opened' });
+    expect(await reader.open(await to(recent, true))).toMatchObject({ kind: 'opened' });
+  });
+
+  test('says that the passphrase is wrong when the message is for the other', async () => {
+    const { reader, recent, old } = await replaced();
+    await reader.open(await to(recent, false));
+    for (const wildcard of [false, true])
+      await expect(reader.open(await to(old, wildcard))).rejects.toMatchObject({ code: 'wrong-passphrase' });
+  });
 });
 
 function pgpMime(header: string, armored: string): Uint8Array {

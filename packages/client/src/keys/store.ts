@@ -5,7 +5,7 @@ import { fingerprintOf, storedMailbox } from './certificate.ts';
 import { openKeyFiles } from './files.ts';
 import { importKeys } from './import.ts';
 import { describe, type KeyInfo, listKeys } from './info.ts';
-import { noPassphrase, type PassphraseSource, unlock } from './unlock.ts';
+import { isWrongPassphrase, noPassphrase, type PassphraseSource, unlock } from './unlock.ts';
 
 /** How a new secret key is protected on disk: by a passphrase, or by its file's mode alone, which must be said. */
 export type Protection = { readonly passphrase: string } | { readonly noPassphrase: true };
@@ -38,8 +38,14 @@ export interface Keys {
   owns(mailbox: string): Promise<boolean>;
   /** The mailbox's secret key, unlocked; asks for its passphrase once. Throws `no-key`. */
   signingKey(mailbox: string): Promise<PrivateKey>;
-  /** All secret keys, unlocked. */
-  decryptionKeys(): Promise<PrivateKey[]>;
+  /** The secret keys with these ids, their own or a subkey's; all of them unless given. Throws when none of them can be unlocked. */
+  decryptionKeys(keyIds?: readonly string[]): Promise<UnlockedKeys>;
+}
+
+export interface UnlockedKeys {
+  readonly keys: readonly PrivateKey[];
+  /** Why the first of the others stayed locked. */
+  readonly failure?: unknown;
 }
 
 export interface KeysOptions {
@@ -51,12 +57,13 @@ export interface KeysOptions {
 export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOptions): Keys {
   const files = openKeyFiles(directory);
   const unlocked = new WeakMap<PrivateKey, Promise<PrivateKey>>();
+  const given = new Set<string>();
   const now = (): Date => new Date(clock.now());
 
   const open = (key: PrivateKey): Promise<PrivateKey> => {
     const known = unlocked.get(key);
     if (known !== undefined) return known;
-    const opening = unlock(key, passphrase);
+    const opening = unlock(key, passphrase, given);
     unlocked.set(key, opening);
     opening.catch(() => unlocked.delete(key));
     return opening;
@@ -145,15 +152,28 @@ export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOp
         hint: `Make one: postern keys generate ${mailbox}  or bring yours: postern keys import FILE`,
       });
     },
-    async decryptionKeys() {
+    async decryptionKeys(keyIds) {
       const keys: PrivateKey[] = [];
+      const failures: unknown[] = [];
       for (const fingerprint of await files.fingerprints()) {
         const key = await files.secret(fingerprint);
-        if (key !== undefined) keys.push(await open(key));
+        if (key === undefined || (keyIds !== undefined && !hasKey(key, keyIds))) continue;
+        try {
+          keys.push(await open(key));
+        } catch (error) {
+          if (!isWrongPassphrase(error)) throw error;
+          failures.push(error);
+        }
       }
-      return keys;
+      const [failure] = failures;
+      if (keys.length === 0 && failure !== undefined) throw failure;
+      return { keys, failure };
     },
   };
+}
+
+function hasKey(key: PrivateKey, keyIds: readonly string[]): boolean {
+  return key.getKeys().some((each) => keyIds.includes(each.getKeyID().toHex()));
 }
 
 /** Clocks differ, and to a clock that is behind a key from the future is no key. */

@@ -19,11 +19,28 @@ export const noPassphrase: PassphraseSource = async ({ owner }) => {
   });
 };
 
-/** The key in the clear, in memory. Throws `wrong-passphrase` or `bad-file`. */
-export async function unlock(key: PrivateKey, source: PassphraseSource): Promise<PrivateKey> {
+/**
+ * The key in the clear, in memory. Passphrases given before are tried first, and the one given now joins them: several keys may have one,
+ * and a descriptor gives it once. Throws `wrong-passphrase` or `bad-file`.
+ */
+export async function unlock(
+  key: PrivateKey,
+  source: PassphraseSource,
+  given: Set<string>,
+): Promise<PrivateKey> {
   if (key.isDecrypted()) return key;
-  const owner = key.getUserIDs()[0] ?? 'no one';
+  for (const passphrase of given) {
+    const opened = await unlockWith(key, passphrase).catch(unlessWrong);
+    if (opened !== undefined) return opened;
+  }
+  const owner = ownerOf(key);
   const passphrase = await source({ owner, fingerprint: fingerprintOf(key) });
+  if (given.has(passphrase)) throw wrongPassphrase(owner);
+  given.add(passphrase);
+  return unlockWith(key, passphrase);
+}
+
+async function unlockWith(key: PrivateKey, passphrase: string): Promise<PrivateKey> {
   try {
     return await decryptKey({ privateKey: key, passphrase, config: limits });
   } catch (cause) {
@@ -33,11 +50,27 @@ export async function unlock(key: PrivateKey, source: PassphraseSource): Promise
         hint: 'Restore it from a copy with: postern keys import --replace FILE',
       });
     }
-    throw new ClientError('wrong-passphrase', `the passphrase does not open the key of ${owner}`, {
-      cause,
-      hint: 'Try again; nothing was changed.',
-    });
+    throw wrongPassphrase(ownerOf(key), cause);
   }
+}
+
+function wrongPassphrase(owner: string, cause?: unknown): ClientError {
+  return new ClientError('wrong-passphrase', `the passphrase does not open the key of ${owner}`, {
+    cause,
+    hint: 'Try again; nothing was changed.',
+  });
+}
+
+function unlessWrong(error: unknown): undefined {
+  if (!isWrongPassphrase(error)) throw error;
+}
+
+export function isWrongPassphrase(error: unknown): boolean {
+  return error instanceof ClientError && error.code === 'wrong-passphrase';
+}
+
+function ownerOf(key: PrivateKey): string {
+  return key.getUserIDs()[0] ?? 'no one';
 }
 
 /** The key under a passphrase. */

@@ -23,16 +23,29 @@ export type Opened =
  * in what was signed.
  */
 export async function open(sealed: Uint8Array, { keys, now }: { keys: Keys; now: Date }): Promise<Opened> {
-  const decryptionKeys = await keys.decryptionKeys();
-  if (decryptionKeys.length === 0) {
+  const listed = await keys.list();
+  if (listed.every(({ kind }) => kind === 'pinned')) {
     throw new ClientError('no-key', 'there is no secret key to open messages with', {
       hint: 'Bring yours: postern keys import FILE',
     });
   }
   const certificates = await keys.certificates();
   const verificationKeys = [...certificates.values()];
-  const opened = await openSealed(sealed, { decryptionKeys, verificationKeys, date: now });
-  if (opened.kind === 'refused') return opened;
+  let locked: unknown;
+  const opened = await openSealed(sealed, {
+    // Only those that it is for: a passphrase is needed for each, and a replaced key may have another.
+    async decryptionKeys(keyIds) {
+      const unlocked = await keys.decryptionKeys(keyIds);
+      locked = unlocked.failure;
+      return unlocked.keys;
+    },
+    verificationKeys,
+    date: now,
+  });
+  if (opened.kind === 'refused') {
+    if (opened.reason === 'no-key' && locked !== undefined) throw locked;
+    return opened;
+  }
   const { message, verdict, protection } = opened;
   const authors = readAuthors(message);
   const [from, ...others] = authors.kind === 'recipients' ? authors.mailboxes : [];

@@ -2,14 +2,19 @@ import { cfb } from '@noble/ciphers/aes.js';
 import { sha1 } from '@noble/hashes/legacy.js';
 import { decryptSessionKeys, type PrivateKey, readMessage } from 'openpgp';
 import { equalBytes } from '../codec/bytes.ts';
+import { encodeHex } from '../codec/hex.ts';
 import { type FramedPacket, framePackets, packetTypes } from '../codec/openpgp.ts';
 import { maxSessionKeys } from './limits.ts';
 import { policy } from './policy.ts';
+import { requireUnlocked } from './usable.ts';
 
 export type Decrypted =
   /** The packets that were encrypted, not looked at yet. */
   | { readonly kind: 'decrypted'; readonly content: Uint8Array }
   | { readonly kind: 'refused'; readonly reason: DecryptRefusedReason };
+
+/** Finds keys, unlocked, by their ids or their subkeys'; undefined when the message does not say whom it is for. */
+export type FindKeys = (keyIds: readonly string[] | undefined) => Promise<readonly PrivateKey[]>;
 
 export type DecryptRefusedReason =
   /** Not session keys and then encrypted data. */
@@ -30,12 +35,18 @@ export type DecryptRefusedReason =
  * Decrypts an OpenPGP message with whichever key fits: one that expired as well, since mail stays. The library unwraps the session key; what that
  * key encrypts is decrypted here, because the library would go on and parse any number of packets that come out, at 50 µs each.
  */
-export async function decryptMessage(message: Uint8Array, keys: readonly PrivateKey[]): Promise<Decrypted> {
+export async function decryptMessage(
+  message: Uint8Array,
+  decryptionKeys: readonly PrivateKey[] | FindKeys,
+): Promise<Decrypted> {
   const packets = framePackets(message, mostPackets) ?? [];
   const data = packets.at(-1);
   const flaw = flawOf(packets.slice(0, -1), data);
   if (flaw !== undefined || data === undefined)
     return { kind: 'refused', reason: flaw ?? 'malformed-openpgp' };
+  const keys =
+    typeof decryptionKeys === 'function' ? await decryptionKeys(keyIdsOf(packets)) : decryptionKeys;
+  requireUnlocked(keys);
   const sessionKeys = await unwrapSessionKeys(message.subarray(0, packets.at(-2)?.end ?? 0), keys);
   // Two session keys for one ciphertext are nobody's mistake.
   if (sessionKeys.length > 1) return { kind: 'refused', reason: 'malformed-openpgp' };
@@ -46,6 +57,16 @@ export async function decryptMessage(message: Uint8Array, keys: readonly Private
   const content = decryptVersion1(data.body.subarray(1), found.data);
   return content === undefined ? { kind: 'refused', reason: 'damaged' } : { kind: 'decrypted', content };
 }
+
+/** The ids of the keys that the session keys are for: hexadecimal in lower case, 16 digits. */
+function keyIdsOf(packets: readonly FramedPacket[]): string[] | undefined {
+  const sessionKeys = packets.filter(({ type }) => type === packetTypes.publicKeyEncryptedSessionKey);
+  const ids = sessionKeys.map(({ body }) => (body[0] === 3 ? encodeHex(body.subarray(1, 9)) : hiddenKeyId));
+  return ids.includes(hiddenKeyId) ? undefined : ids;
+}
+
+/** RFC 9580 section 5.1.8. */
+const hiddenKeyId = '0'.repeat(16);
 
 function flawOf(
   keys: readonly FramedPacket[],

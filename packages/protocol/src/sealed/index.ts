@@ -8,7 +8,7 @@ export {
 export { toCrlf } from '../codec/mime-lines.ts';
 export { ProtocolError } from '../errors.ts';
 export { type AddressList, type AddressRefusedReason, parseAddressList } from './addresses.ts';
-export type { DecryptRefusedReason } from './decrypt.ts';
+export type { DecryptRefusedReason, FindKeys } from './decrypt.ts';
 export { maxMessageBytes, maxSealedBytes } from './limits.ts';
 export { isMailbox } from './mailbox.ts';
 export { type Opened, type OpenOptions, type OpenRefusedReason, open } from './open.ts';

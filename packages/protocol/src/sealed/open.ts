@@ -3,7 +3,7 @@ import { concat } from '../codec/bytes.ts';
 import { fieldsNamed, type HeaderField, parseHeader } from '../codec/mime-header.ts';
 import { toCrlf } from '../codec/mime-lines.ts';
 import { type ContentRefusedReason, readContent } from './content.ts';
-import { type DecryptRefusedReason, decryptMessage } from './decrypt.ts';
+import { type DecryptRefusedReason, decryptMessage, type FindKeys } from './decrypt.ts';
 import { maxMessageBytes } from './limits.ts';
 import { type OuterRefusedReason, type ParsedOuter, parseOuter } from './outer.ts';
 import { type Unprotected, unprotect } from './protect.ts';
@@ -11,8 +11,8 @@ import { requireUnlocked } from './usable.ts';
 import { judge, type Verdict } from './verdict.ts';
 
 export interface OpenOptions {
-  /** The recipient's, not locked. */
-  readonly decryptionKeys: readonly PrivateKey[];
+  /** The recipient's, not locked; or what finds them for a message, asked only when it is one. */
+  readonly decryptionKeys: readonly PrivateKey[] | FindKeys;
   /** Of those who may have signed. */
   readonly verificationKeys: readonly PublicKey[];
   /** When signatures are judged; the present unless given. */
@@ -36,7 +36,7 @@ export type OpenRefusedReason = OuterRefusedReason | DecryptRefusedReason | Cont
 /** Opens any PGP/MIME message. No message makes it throw; a locked key does: `ProtocolError` `key-locked`. */
 export async function open(sealed: Uint8Array, options: OpenOptions): Promise<Opened> {
   const { decryptionKeys, verificationKeys, date = new Date() } = options;
-  requireUnlocked(decryptionKeys);
+  if (typeof decryptionKeys !== 'function') requireUnlocked(decryptionKeys);
   const outer = parseOuter(sealed);
   if (outer.kind === 'refused') return outer;
   const decrypted = await decryptMessage(outer.encrypted, decryptionKeys);
