@@ -13,7 +13,7 @@ export type DomainLookup =
 
 /** The records of the domains that a person writes to: what DNS says of them, pinned from a file. */
 export interface Domains {
-  /** Takes a zone file's lines. Throws `bad-file`; `domain-conflict` for another key than the one pinned, unless `replace`. */
+  /** Takes a zone file's lines. Throws `bad-file`; `domain-conflict` for another key or certificate than the one pinned, or an older record, unless `replace`. */
   pin(zone: string, options?: { replace?: boolean }): Promise<DomainRecord>;
   lookup(domain: string): Promise<DomainLookup>;
   /** Names of all that are pinned, sorted. */
@@ -59,15 +59,7 @@ export function openDomains({ directory, clock }: { directory: string; clock: Cl
       const old = await cache.read(file(record.domain));
       // As of 1970: an expired record still says which key was pinned.
       const before = old === undefined ? undefined : parseZone(old, 0);
-      if (before?.kind === 'record' && !sameKey(before.record, record) && !replace) {
-        throw new ClientError(
-          'domain-conflict',
-          `ANOTHER KEY IS PINNED for ${record.domain}: ${before.record.fingerprint}, and the file brings ${record.fingerprint}`,
-          {
-            hint: 'Ask the domain’s operator by another way which is theirs. Only then take it with --replace.',
-          },
-        );
-      }
+      if (before?.kind === 'record' && !replace) refuseConflict(before.record, record);
       await makePrivateDirectory(directory);
       await writeFileDurable(file(record.domain), zone);
       return record;
@@ -89,8 +81,37 @@ export function openDomains({ directory, clock }: { directory: string; clock: Cl
   };
 }
 
-function sameKey(a: DomainRecord, b: DomainRecord): boolean {
-  return a.fingerprint === b.fingerprint && a.certificateDigest === b.certificateDigest;
+/** A record does not say when it was made, but one that ends earlier was made earlier: it would bring back what was in force then. */
+function refuseConflict(pinned: DomainRecord, brought: DomainRecord): void {
+  const { domain } = brought;
+  const hint = 'Ask the domain’s operator by another way which is theirs. Only then take it with --replace.';
+  if (pinned.fingerprint !== brought.fingerprint) {
+    throw new ClientError(
+      'domain-conflict',
+      `ANOTHER KEY IS PINNED for ${domain}: ${pinned.fingerprint}, and the file brings ${brought.fingerprint}`,
+      { hint },
+    );
+  }
+  if (brought.expires < pinned.expires) {
+    throw new ClientError(
+      'domain-conflict',
+      `the record pinned for ${domain} is newer: it holds until ${day(pinned)}, and the file’s until ${day(brought)}`,
+      { hint: 'Take the domain’s present record, or this one with --replace.' },
+    );
+  }
+  if (pinned.certificateDigest !== brought.certificateDigest) {
+    throw new ClientError(
+      'domain-conflict',
+      `THE CERTIFICATE OF ${domain} HAS CHANGED; its key is still ${brought.fingerprint}`,
+      {
+        hint: `An operator who renews it says so: its SHA-256 is now ${brought.certificateDigest}. ${hint}`,
+      },
+    );
+  }
+}
+
+function day({ expires }: DomainRecord): string {
+  return new Date(expires * 1000).toISOString().slice(0, 10);
 }
 
 /** `wrong-text-owner` → `wrong text owner`. */
