@@ -45,6 +45,7 @@ interface InitOptions {
   readonly advertise?: string;
   readonly directoryUrl: string[];
   readonly authority: string[];
+  readonly threshold?: number;
   readonly domain?: string;
   readonly maildir?: string;
   readonly mailbox?: string[];
@@ -59,6 +60,7 @@ function addInit(program: Command): void {
     .addOption(new Option('--role <role...>', 'what it does').choices(['mix', 'delivery']).default(['mix']))
     .requiredOption('--directory-url <url...>', 'where the directory is served')
     .requiredOption('--authority <key...>', 'keys of the authorities, as they print them')
+    .option('--threshold <n>', 'how many authorities must have signed (default: more than half)', Number)
     .option(...configOption)
     .option('--dir <folder>', 'keys and spool, relative to the configuration file', 'node-data')
     .option('--family <name>', 'operator that runs several nodes')
@@ -79,7 +81,7 @@ function addInit(program: Command): void {
 
 function newNode(options: InitOptions): NewNode {
   const { config, dir, name, role, family, listen, advertise, directoryUrl, authority } = options;
-  const { domain, maildir, mailbox, lmtp } = options;
+  const { threshold, domain, maildir, mailbox, lmtp } = options;
   const asked = [domain, maildir, mailbox, lmtp].some((option) => option !== undefined);
   return {
     configPath: config,
@@ -91,6 +93,7 @@ function newNode(options: InitOptions): NewNode {
     advertise: advertise ?? listen,
     directoryUrls: directoryUrl,
     authorities: authority,
+    ...(threshold === undefined ? {} : { threshold }),
     ...(asked
       ? {
           delivery: {

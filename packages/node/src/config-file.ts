@@ -1,4 +1,4 @@
-import type { NodeRole } from './config.ts';
+import { majority, type NodeRole } from './config.ts';
 
 /** What a new node's configuration says; everything as it stands in the file. */
 export interface NewNode {
@@ -12,6 +12,7 @@ export interface NewNode {
   readonly advertise: string;
   readonly directoryUrls: readonly string[];
   readonly authorities: readonly string[];
+  /** A majority of the authorities when not given. */
   readonly threshold?: number;
   readonly peelWorkers?: number;
   readonly delivery?: {
@@ -28,7 +29,7 @@ export function formatConfig(node: NewNode): { readonly toml: string; readonly f
   const directory = {
     urls: node.directoryUrls,
     authorities: node.authorities,
-    threshold: node.threshold ?? 1,
+    threshold: node.threshold ?? majority(node.authorities),
   };
   const mix = { peel_workers: node.peelWorkers ?? 1 };
   const fields = {

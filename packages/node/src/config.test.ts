@@ -44,6 +44,31 @@ describe('parseNodeConfig', () => {
     });
   });
 
+  test('a majority of the authorities must have signed, unless more are asked for', () => {
+    const listed = (count: number, threshold?: number) => ({
+      ...mix,
+      directory: {
+        urls: mix.directory.urls,
+        authorities: Array.from({ length: count }, (_, at) => `authority${at}.test+1+x`),
+        ...(threshold === undefined ? {} : { threshold }),
+      },
+    });
+    for (const [count, least] of [
+      [1, 1],
+      [2, 2],
+      [3, 2],
+      [4, 3],
+      [5, 3],
+    ] as const) {
+      expect(parseNodeConfig(listed(count)).directory.threshold).toBe(least);
+      expect(parseNodeConfig(listed(count, count)).directory.threshold).toBe(count);
+      if (least > 1)
+        expect(mistakesIn(listed(count, least - 1))['directory.threshold']).toContain(
+          `write ${least} or more`,
+        );
+    }
+  });
+
   test('a gateway delivers to Maildirs or by LMTP', () => {
     expect(parseNodeConfig(gateway).delivery).toEqual({
       domain: 'b.test',

@@ -21,6 +21,7 @@ export interface NodeConfig {
   readonly directory: {
     readonly urls: readonly string[];
     readonly authorities: readonly string[];
+    /** How many of them must have signed: a majority at least. */
     readonly threshold: number;
   };
   readonly mix: {
@@ -56,15 +57,29 @@ export interface LmtpConfig {
 
 /** Data as TOML reads it into a configuration. Throws `ConfigError` with every mistake and its path. */
 export function parseNodeConfig(input: unknown, source = 'the configuration'): NodeConfig {
-  const { data_dir: dataDir, smtp, mix, delivery, spool, ...rest } = parseConfig(schema, input, source);
+  const {
+    data_dir: dataDir,
+    directory,
+    smtp,
+    mix,
+    delivery,
+    spool,
+    ...rest
+  } = parseConfig(schema, input, source);
   return {
     ...rest,
     dataDir,
+    directory: { ...directory, threshold: directory.threshold ?? majority(directory.authorities) },
     smtp: { listen: smtp.listen, advertise: smtp.advertise, ehlo: smtp.ehlo ?? rest.name },
     mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry },
     delivery: delivery === undefined ? undefined : { domain: delivery.domain, to: target(delivery) },
     spool: { maxBytes: spool.max_size, reserveBytes: spool.reserve },
   };
+}
+
+/** The least number of authorities whose signatures no two documents can have apart: more than half. */
+export function majority(authorities: readonly unknown[]): number {
+  return Math.floor(authorities.length / 2) + 1;
 }
 
 const familyName = z
@@ -142,7 +157,7 @@ const schema = z
     directory: z.strictObject({
       urls: z.array(z.url({ protocol: /^https?$/ })).min(1),
       authorities: z.array(z.string().min(1)).min(1),
-      threshold: z.int().min(1).default(1),
+      threshold: z.int().min(1).optional(),
     }),
     mix: z
       .strictObject({
@@ -163,6 +178,12 @@ const schema = z
       say(['delivery'], 'is missing; the role "delivery" needs it');
     if (!roles.includes('delivery') && delivery !== undefined)
       say(['delivery'], 'stands there without the role "delivery"; add the role or remove the section');
-    if (directory.threshold > directory.authorities.length)
+    const { authorities, threshold = majority(authorities) } = directory;
+    if (threshold > authorities.length)
       say(['directory', 'threshold'], 'is more than the authorities listed');
+    if (threshold < majority(authorities))
+      say(
+        ['directory', 'threshold'],
+        `is no majority of the ${authorities.length} authorities: so few could sign two consensuses apart; write ${majority(authorities)} or more, or leave it out`,
+      );
   });

@@ -18,7 +18,17 @@ const outcomes = {
     'bad-body',
     'fault',
   ],
-  forwarded: ['sent', 'deferred', 'refused', 'wrong-pin', 'no-tls', 'no-route', 'no-consensus', 'expired'],
+  forwarded: [
+    'sent',
+    'deferred',
+    'refused',
+    'wrong-pin',
+    'no-tls',
+    'no-route',
+    'no-mix',
+    'no-consensus',
+    'expired',
+  ],
   unwrapped: ['stored', 'complete', 'duplicate', 'refused', 'reply', 'expired', 'unknown-mailbox', 'fault'],
   delivered: ['delivered', 'deferred', 'refused', 'unjoinable', 'incomplete', 'undelivered'],
 } as const;
@@ -36,7 +46,7 @@ export interface Counters {
 const help: Record<CounterStage, string> = {
   received: 'Carriages by what SMTP answered.',
   peeled: 'Packets by what their layer held or why they were refused.',
-  forwarded: 'Attempts to hand a packet over, by outcome; expired ones are dropped.',
+  forwarded: 'Attempts to hand a packet over, by outcome; expired and no-mix ones are dropped.',
   unwrapped: 'Envelopes by what they held or why they were refused.',
   delivered: 'Deliveries by outcome; incomplete and undelivered ones expired.',
 };

@@ -40,7 +40,8 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     mix ? turnMixKeys(dataDir, at, random) : Promise.resolve({ seeds: [], published: [], firstEpoch: 0 });
 
   const destroyed = mix ? await bindMixKeys(dataDir, spool.id) : 0;
-  if (destroyed > 0) log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
+  if (destroyed > 0)
+    log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
   let epoch = now();
   let keys = await turnTo(epoch);
   const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });

@@ -137,8 +137,9 @@ export interface Swept {
  * - **Claims** are held in memory under a lease: whoever claims must settle, finish, retry, postpone or release. A claim that outlives its
  *   lease, its claimant or the process is anybody's again, so work may be done twice and must bear it: replay tags
  *   and set ids remove the second copy.
- * - **Nothing joins input to output.** Ids are random, times beside a relay lie on a coarse grid, rows have no order of
- *   insertion, and content is overwritten when its row goes (`sweep` cuts the journal that held it).
+ * - **Nothing joins input to output**, as far as the store has been swept: ids are random, times beside a relay lie on a coarse grid,
+ *   rows have no order of insertion, and what was removed is overwritten where it lay. Until then a journal may show what
+ *   came and went since the last sweep, in order of time.
  * - **Bounded.** Only claimed inputs and what `read` returns is in memory.
  *
  * Who opens a spool closes it. After `close` everything rejects with `spool-closed`.

@@ -16,6 +16,8 @@ export type Found =
   /** `domain` is the mail domain whose `secure` mailbox takes it. */
   | { readonly kind: 'found'; readonly entry: NodeEntry; readonly domain: string }
   | { readonly kind: 'no-route' }
+  /** The consensus of this epoch lists the node, and not as a mix: it takes no packets. */
+  | { readonly kind: 'no-mix' }
   | { readonly kind: 'no-consensus' };
 
 export function createTopology(clock: Clock): Topology {
@@ -45,6 +47,11 @@ export function createTopology(clock: Clock): Topology {
       if (held === undefined || valid() === undefined) return { kind: 'no-consensus' };
       const entry = next.kind === 'node' ? held.nodes.get(next.id) : held.gateways.get(next.domain);
       if (entry === undefined) return { kind: 'no-route' };
+      if (next.kind === 'node' && !entry.roles.includes('mix')) {
+        // A past epoch's consensus does not know who has become a mix since.
+        const fresh = clock.now() < held.consensus.consensus.freshUntil * 1_000;
+        return { kind: fresh ? 'no-mix' : 'no-route' };
+      }
       return { kind: 'found', entry, domain: next.kind === 'node' ? entry.name : next.domain };
     },
   };

@@ -77,6 +77,18 @@ test('init refuses what the configuration would, before it writes anything', asy
   expect(await readdir(folder)).toEqual([]);
 });
 
+test('init asks for a majority of the authorities unless told otherwise', async () => {
+  const three = ['a', 'b', 'c'].flatMap((name) => ['--authority', `${name}.test+00000000+AA==`]);
+  const common = ['init', '--name', 'mix1.test', '--directory-url', 'http://127.0.0.1:1', ...three];
+  const alone = await run(...common, '--threshold', '1');
+  expect(alone.code).toBe(78);
+  expect(alone.err).toContain('directory.threshold: is no majority');
+  expect((await run(...common)).code).toBe(0);
+  expect(await readFile(join(folder, 'node.toml'), 'utf8')).toContain('\nthreshold = 2\n');
+  expect((await run(...common, '--threshold', '3', '--dir', 'other', '--config', 'other.toml')).code).toBe(0);
+  expect(await readFile(join(folder, 'other.toml'), 'utf8')).toContain('\nthreshold = 3\n');
+});
+
 test('run reports every mistake in the configuration at once, and exits 78', async () => {
   await writeFile(join(folder, 'node.toml'), 'name = "mix1.test"\nroels = ["mix"]\n[smtp]\nlisten = "x"\n');
   const { code, err } = await run('run');

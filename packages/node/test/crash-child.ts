@@ -29,4 +29,9 @@ async function settleForEver(): Promise<never> {
   }
 }
 
-await Promise.all([...Array.from({ length: 6 }, acceptForEver), settleForEver()]);
+/** Kills land in the middle of overwriting and cutting the journal too. */
+async function sweepForEver(): Promise<never> {
+  for (;;) await spool.sweep();
+}
+
+await Promise.all([...Array.from({ length: 6 }, acceptForEver), settleForEver(), sweepForEver()]);

@@ -129,6 +129,19 @@ test('a next hop that the consensus does not know is waited for', async () => {
   expect(peer.messages).toHaveLength(1);
 });
 
+test('a next hop that is no mix gets nothing: the relay is dropped and counted, unless the consensus may be behind', async () => {
+  await using gate = await startPeer(id, 'gate.test');
+  const entry = { ...gate.entry, roles: ['delivery' as const], layer: 0 };
+  topology.update(consensusOf([entry], clock.now() - 3_600_000));
+  await store();
+  await happened('no-route');
+  expect(await spool.counts()).toMatchObject({ relays: 1 });
+  topology.update(consensusOf([entry], clock.now()));
+  await timeUntil(async () => (await spool.counts()).relays === 0);
+  expect(await outcomes()).toMatchObject({ 'no-mix': 1 });
+  expect(gate.messages).toEqual([]);
+});
+
 test('Q8 every attempt has the same bytes in another carriage, at growing intervals', async () => {
   await using peer = await startPeer(id, 'mix2.test');
   topology.update(consensusOf([peer.entry], clock.now()));

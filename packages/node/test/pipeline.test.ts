@@ -1,3 +1,5 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { NodeStatus } from '../src/index.ts';
 import { startNetwork, type TestNetwork } from './network.ts';
@@ -124,5 +126,22 @@ describe('three mixes and a gateway', () => {
     await send(await network.packets(random.bytes(500), { exit: 'nowhere.test' }));
     await until(async () => (await total('forwarded', 'no-route')) > 0);
     expect((await statuses()).reduce((sum, { counts }) => sum + counts.relays, 0)).toBe(1);
+  });
+
+  test('R17 once its spool is lost, a mix opens nothing that was made for it before', async () => {
+    const before = (await network.mailbox('bob')).length;
+    const packets = await network.packets(random.bytes(500));
+    const first = packets[0]?.first.name ?? '';
+    await send(packets);
+    await until(async () => (await network.mailbox('bob')).length === before + 1);
+    await network.nodes.get(first)?.close();
+    const dataDir = join(network.folder, first);
+    for (const name of await readdir(dataDir))
+      if (name.startsWith('spool.sqlite')) await rm(join(dataDir, name));
+    const anew = await network.start(first);
+    await send(packets);
+    await until(async () => ((await anew.status()).counters.peeled['bad-header'] ?? 0) === packets.length);
+    expect(await anew.status()).toMatchObject({ counters: { peeled: { relay: 0 } }, counts: { inputs: 0 } });
+    expect(await network.mailbox('bob')).toHaveLength(before + 1);
   });
 });

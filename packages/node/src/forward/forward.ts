@@ -38,7 +38,7 @@ const routePause = { firstMs: 1_000, mostMs: 60_000 };
  *
  * A lost answer makes a second copy, of the same bytes, which the next hop's replay tag removes. A permanent refusal is tried again
  * like any failure until the relay expires: packets are alike, so a peer that refuses one is set up wrongly, and its
- * operator may mend that while nothing is lost.
+ * operator may mend that while nothing is lost. What an author addressed to a node that is no mix is dropped at once.
  */
 export function forward(context: ForwardContext): Stage<Due> {
   const { clock, random, spool, counters, topology, lifetime } = context;
@@ -51,6 +51,10 @@ export function forward(context: ForwardContext): Stage<Due> {
       return counters.count('forwarded', 'expired');
     }
     const found = topology.find(relay.next);
+    if (found.kind === 'no-mix') {
+      await spool.relays.finish(relay.id);
+      return counters.count('forwarded', 'no-mix');
+    }
     if (found.kind !== 'found') {
       counters.count('forwarded', found.kind);
       return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, routePause, random));

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCertificate, loadCertificate } from './certificate.ts';
 import { createDomainKey, loadDomainKey } from './domain-key.ts';
 import { createIdentity, loadIdentity } from './identity.ts';
-import { turnMixKeys } from './mix-keys.ts';
+import { bindMixKeys, turnMixKeys } from './mix-keys.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -63,7 +63,10 @@ test('a domain has a key that opens envelopes and records that authors can pin',
 
 describe('mix keys', () => {
   const epochs = async (): Promise<number[]> =>
-    (await readdir(join(folder, 'mix-keys'))).map((name) => Number.parseInt(name, 10)).sort((a, b) => a - b);
+    (await readdir(join(folder, 'mix-keys')))
+      .filter((name) => name !== 'spool.id')
+      .map((name) => Number.parseInt(name, 10))
+      .sort((a, b) => a - b);
 
   test('are made for this epoch and the next two, and stay what they are', async () => {
     const first = await turnMixKeys(folder, 100, systemRandom);
@@ -98,6 +101,23 @@ describe('mix keys', () => {
     expect(back.seeds.map(({ epoch }) => epoch)).toEqual([176, 177, 178, 200, 201, 202]);
     const again = await turnMixKeys(folder, 200, systemRandom);
     expect(again.seeds).toEqual(seeds);
+  });
+
+  test('stay with the spool that has their replay tags, and are gone with any other', async () => {
+    expect(await bindMixKeys(folder, 'aa')).toBe(0);
+    const { seeds } = await turnMixKeys(folder, 100, systemRandom);
+    expect(await bindMixKeys(folder, 'aa')).toBe(0);
+    expect((await turnMixKeys(folder, 100, systemRandom)).seeds).toEqual(seeds);
+
+    expect(await bindMixKeys(folder, 'bb')).toBe(3);
+    expect(await epochs()).toEqual([]);
+    const anew = await turnMixKeys(folder, 100, systemRandom);
+    for (const { seed } of anew.seeds)
+      expect(seeds.some((old) => Buffer.compare(old.seed, seed) === 0)).toBe(false);
+    expect(await bindMixKeys(folder, 'bb')).toBe(0);
+
+    await rm(join(folder, 'mix-keys', 'spool.id'));
+    expect(await bindMixKeys(folder, 'bb')).toBe(3);
   });
 
   test('what a crash left half-written goes too, and a damaged key is reported', async () => {

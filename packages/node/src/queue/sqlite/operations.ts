@@ -12,7 +12,6 @@ import type {
 } from '../../spool.ts';
 import { inputTable } from './inputs.ts';
 import { relayTable } from './relays.ts';
-import { pragma } from './schema.ts';
 import { setTable } from './sets.ts';
 import type { SlotTable } from './slots.ts';
 import type { Store } from './store.ts';
@@ -42,7 +41,7 @@ export interface Operations {
   nextRelay(): number | undefined;
   nextSet(): number | undefined;
   counts(): Counts;
-  /** Moves the journal into the database and cuts it, so that what was removed is overwritten. */
+  /** Overwrites what was removed, in the database and in its journal. */
   tidy(): void;
 }
 
@@ -59,7 +58,7 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
   'expireSets',
 ]);
 
-export function operations(store: Store, slots: SlotTable): Operations {
+export function operations(store: Store, slots: SlotTable, cutJournal: () => void): Operations {
   const inputs = inputTable(store, slots);
   const relays = relayTable(store, slots);
   const sets = setTable(store);
@@ -108,7 +107,7 @@ export function operations(store: Store, slots: SlotTable): Operations {
     counts: () => ({ inputs: inputs.count(), relays: relays.count(), ...sets.count() }),
     tidy() {
       claims.prune(store.now);
-      pragma(db, 'wal_checkpoint(TRUNCATE)');
+      cutJournal();
     },
   };
 }

@@ -1,4 +1,4 @@
-import { statfsSync, statSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   type MessagePort,
@@ -11,6 +11,7 @@ import type { SpoolId } from '../../spool.ts';
 import { createClaims } from './claims.ts';
 import { createCommitter, type Reply, type Request } from './commit.ts';
 import { asNodeError, spoolFault } from './faults.ts';
+import { cutJournal, journalBytes } from './journal.ts';
 import { operations } from './operations.ts';
 import { openDatabase, pragma, spoolId } from './schema.ts';
 import { slotTable } from './slots.ts';
@@ -95,10 +96,15 @@ function start({ path, newId, leaseMs, unitBytes, maxBytes, reserveBytes }: Thre
     const disk = statfsSync(dirname(path));
     if (disk.bavail * disk.bsize < reserveBytes) throw spoolFault('spool-full', 'the disk has no room left');
   };
-  const committer = createCommitter(db, store, operations(store, slots), { assertRoom, effects, undoings });
+  const committer = createCommitter(
+    db,
+    store,
+    operations(store, slots, () => cutJournal(db, path)),
+    { assertRoom, effects, undoings },
+  );
   const tidy = (): void => {
     try {
-      pragma(db, 'wal_checkpoint(TRUNCATE)');
+      cutJournal(db, path);
     } catch {
       // A full or failing disk: the journal stays, and whoever writes next is told.
     }
@@ -107,7 +113,7 @@ function start({ path, newId, leaseMs, unitBytes, maxBytes, reserveBytes }: Thre
     id: spoolId(db),
     answer(requests) {
       const replies = committer.answer(requests);
-      if (statSync(`${path}-wal`).size > journalLimit) tidy();
+      if (journalBytes(path) > journalLimit) tidy();
       return replies;
     },
     tidy,
