@@ -9,7 +9,7 @@ describe('through a network in one process', () => {
   let net: TestNetwork;
   beforeAll(async () => {
     net = await startTestNetwork();
-  });
+  }, 180_000);
   afterAll(() => net[Symbol.asyncDispose]());
 
   /** Sends a message and gives what each recipient opens. */
