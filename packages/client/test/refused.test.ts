@@ -230,7 +230,7 @@ test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
   expect(network.packets()).toEqual([]);
   expect(await alice.client.outbox.queued()).toHaveLength(1);
   // The next epoch's consensus has the right one.
-  network.consensus = { ...right, ...shifted(3600), previous: consensusDigest(issued) };
+  network.consensus = { ...shifted(3600), nodes: right.nodes, previous: consensusDigest(issued) };
   alice.clock.ms += 3_600_000;
   expect(await alice.client.flush()).toMatchObject({ submitted: 1, pending: 0 });
 });
