@@ -120,6 +120,25 @@ describe('a set', () => {
       await expect((await here.outbox.queued())[0]?.load()).rejects.toMatchObject({ code: 'bad-file' });
     }
   });
+
+  test('a damaged one is listed with its flaw, and hides none of the others', async () => {
+    const here = await place();
+    const whole = await committed(here, 2);
+    const damaged = await committed(here, 1);
+    const [name = ''] = await readdir(join(here.paths.outbox, damaged));
+    await truncate(join(here.paths.outbox, damaged, name), 10);
+    const sets = await here.outbox.list();
+    expect(sets).toHaveLength(2);
+    expect(sets).toContainEqual({ id: whole, packets: 2, expires: 1_000_000 });
+    expect(sets).toContainEqual({
+      id: damaged,
+      packets: 1,
+      expires: Number.POSITIVE_INFINITY,
+      flaw: expect.stringContaining(damaged),
+    });
+    const [hurt] = await here.outbox.queued(damaged);
+    await expect(hurt?.load()).rejects.toMatchObject({ hint: expect.stringContaining(damaged) });
+  });
 });
 
 describe('after a crash', () => {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createSmtpSender } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Outbox, openOutbox } from '../src/outbox/index.ts';
+import { type Outbox, openOutbox, type QueuedPacket } from '../src/outbox/index.ts';
 import { type Submission, type SubmitOptions, submit } from '../src/submit/submit.ts';
 import { type SteppedClock, steppedClock } from './clock.ts';
 import { folder } from './folder.ts';
@@ -21,7 +21,7 @@ async function mixCalled(name: string, options: Partial<MixOptions> = {}): Promi
 interface Scene {
   readonly outbox: Outbox;
   readonly clock: SteppedClock;
-  readonly run: (options?: Partial<SubmitOptions>) => Promise<Submission>;
+  readonly run: (options?: Partial<SubmitOptions>, packets?: readonly QueuedPacket[]) => Promise<Submission>;
 }
 
 /** An outbox with so many packets for each mix. */
@@ -46,8 +46,8 @@ async function scene(
   return {
     outbox,
     clock,
-    run: async (options) =>
-      submit(await outbox.queued(), {
+    run: async (options, packets) =>
+      submit(packets ?? (await outbox.queued()), {
         sender,
         fromDomain: 'a.test',
         async firstMix(id) {
@@ -213,4 +213,23 @@ test('two at work on one outbox: nothing is lost, and both agree that it is empt
   expect(results.map(({ pending }) => pending)).toEqual([0, 0]);
   expect(new Set(mix.packets.map((packet) => Buffer.from(packet).toString('hex'))).size).toBe(8);
   expect(await outbox.queued()).toEqual([]);
+});
+
+test('a file that cannot be read now is no damaged one: it is tried again', async () => {
+  const mix = await mixCalled('m1.test');
+  const { outbox, run } = await scene([mix], 1);
+  const [set] = await outbox.list();
+  const [packet] = await outbox.queued(set?.id);
+  let reads = 0;
+  const unlucky = {
+    set: set?.id ?? '',
+    remove: async () => packet?.remove(),
+    async load() {
+      reads += 1;
+      if (reads === 1) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+      return packet?.load();
+    },
+  };
+  expect(await run({}, [unlucky])).toMatchObject({ submitted: 1, pending: 0, held: [] });
+  expect(reads).toBe(2);
 });

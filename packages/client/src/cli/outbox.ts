@@ -26,10 +26,11 @@ async function outbox(options: OutboxOptions, context: Context): Promise<void> {
   }
   const sets = await client.outbox.list();
   const value = sets.map((set) => ({ ...set, expires: dateOf(set.expires) }));
-  const rows = sets.map(({ id, packets, expires }) => [
+  const rows = sets.map(({ id, packets, expires, flaw }) => [
     id,
     count(packets, 'packet'),
-    `until ${dateOf(expires)}`,
+    Number.isFinite(expires) ? `until ${dateOf(expires)}` : '',
+    flaw ?? '',
   ]);
   await print(context, options, value, sets.length === 0 ? 'The outbox is empty.' : table(rows));
 }

@@ -29,6 +29,7 @@ const waits = {
   aborted: 'the command was ended',
   closed: 'the command was ended',
   'no-consensus': 'there is no valid consensus to look the first mix up in',
+  unreadable: 'their files in the outbox cannot be read now',
   'not-tried': 'the time was over',
 } as const;
 

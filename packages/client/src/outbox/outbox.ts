@@ -1,5 +1,5 @@
 import { readdir, readFile, rm, rmdir, unlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { makePrivateDirectory, type Random, syncDirectory } from '@postern/runtime';
 import { absent } from '../cache.ts';
 import { ClientError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { isAbandoned, keepCopy, type Staged, stage } from './staged.ts';
 export interface QueuedPacket {
   /** The set that it belongs to. */
   readonly set: string;
-  /** `undefined` when it has gone meanwhile: another process has handed it over. */
+  /** `undefined` when it has gone meanwhile: another process has handed it over. Throws `bad-file` when the file holds no packet. */
   load(): Promise<OutboxPacket | undefined>;
   /** Takes it out: its first mix has it. */
   remove(): Promise<void>;
@@ -21,8 +21,10 @@ export interface OutboxSet {
   readonly id: string;
   /** Packets that still wait. */
   readonly packets: number;
-  /** Unix seconds: the earliest expiry among them. */
+  /** Unix seconds: the earliest expiry among those that can be read; infinite when none can. */
   readonly expires: number;
+  /** Why some of it cannot be read. */
+  readonly flaw?: string;
 }
 
 /**
@@ -62,8 +64,8 @@ export function openOutbox(paths: { outbox: string; sent: string }, random: Rand
     queued: async (set) =>
       set === undefined ? (await Promise.all((await ids()).map(queued))).flat() : queued(set),
     async list() {
-      const sets = await Promise.all((await ids()).map(async (id) => describeSet(id, await queued(id))));
-      return sets.filter(({ packets }) => packets > 0);
+      const sets = await Promise.all((await ids()).map((id) => describeSet(id, () => queued(id))));
+      return sets.filter(({ packets, flaw }) => packets > 0 || flaw !== undefined);
     },
     async discard(id) {
       const left = setName.test(id) ? await queued(id) : [];
@@ -97,7 +99,7 @@ function queuedPacket(set: string, path: string): QueuedPacket {
     set,
     async load() {
       const content = await readFile(path).catch(absent);
-      return content === undefined ? undefined : decodePacketFile(content, basename(path));
+      return content === undefined ? undefined : decodePacketFile(content, set);
     },
     async remove() {
       await unlink(path).catch(absent);
@@ -107,16 +109,24 @@ function queuedPacket(set: string, path: string): QueuedPacket {
   };
 }
 
-async function describeSet(id: string, packets: readonly QueuedPacket[]): Promise<OutboxSet> {
+/** Never rejects: one damaged set hides none of the others. */
+async function describeSet(id: string, packetsOf: () => Promise<QueuedPacket[]>): Promise<OutboxSet> {
   let count = 0;
   let expires = Number.POSITIVE_INFINITY;
-  for (const packet of packets) {
-    const loaded = await packet.load();
+  let flaw: string | undefined;
+  const note = (error: unknown): undefined => {
+    flaw ??= error instanceof Error ? error.message : String(error);
+  };
+  for (const packet of (await packetsOf().catch(note)) ?? []) {
+    const loaded = await packet.load().catch((error) => {
+      note(error);
+      return 'unreadable' as const;
+    });
     if (loaded === undefined) continue;
     count += 1;
-    expires = Math.min(expires, loaded.expires);
+    if (loaded !== 'unreadable') expires = Math.min(expires, loaded.expires);
   }
-  return { id, packets: count, expires };
+  return { id, packets: count, expires, ...(flaw === undefined ? {} : { flaw }) };
 }
 
 async function entries(directory: string): Promise<string[]> {

@@ -16,15 +16,15 @@ export function encodePacketFile({ bytes, firstNode, expires }: OutboxPacket): U
   return Buffer.concat([Buffer.from(`${line}\n`), bytes]);
 }
 
-/** Throws `bad-file`. */
-export function decodePacketFile(content: Buffer, path: string): OutboxPacket {
+/** Throws `bad-file`, which names the set. */
+export function decodePacketFile(content: Buffer, set: string): OutboxPacket {
   const end = content.subarray(0, 256).indexOf(0x0a);
   const [, firstNode, expires, length] =
     firstLine.exec(content.toString('latin1', 0, Math.max(end, 0))) ?? [];
   const bytes = new Uint8Array(content.subarray(end + 1));
   if (firstNode === undefined || bytes.length !== Number(length)) {
-    throw new ClientError('bad-file', `${path} is no packet of this outbox`, {
-      hint: 'Discard its message with: postern outbox --discard ID',
+    throw new ClientError('bad-file', `a file of ${set} in the outbox is no packet`, {
+      hint: `Send its message again, and discard this with: postern outbox --discard ${set}`,
     });
   }
   return { bytes, firstNode, expires: Number(expires) };

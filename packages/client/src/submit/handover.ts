@@ -1,4 +1,5 @@
 import { makeCarriage, type SendResult } from '@postern/mail';
+import { ClientError } from '../errors.ts';
 import type { OutboxPacket, QueuedPacket } from '../outbox/index.ts';
 import type { FirstMix, HoldReason, SubmitOptions, WaitReason } from './submit.ts';
 
@@ -16,9 +17,9 @@ export async function handOver(
 ): Promise<Outcome> {
   const { clock, deadline, signal } = options;
   if (clock.now() >= deadline || signal?.aborted) return { kind: 'wait', reason: 'not-tried', node: '' };
-  const packet = await queued.load().catch(() => 'damaged' as const);
+  const packet = await queued.load().catch(flawOf);
   if (packet === undefined) return { kind: 'gone' };
-  if (packet === 'damaged') return { kind: 'hold', reason: 'damaged', node: '' };
+  if ('kind' in packet) return packet;
   if (clock.now() >= packet.expires * 1000) return { kind: 'hold', reason: 'expired', node: '' };
 
   const mix = await options.firstMix(packet.firstNode);
@@ -35,6 +36,13 @@ export async function handOver(
     avoided.set(packet.firstNode, outcome);
   }
   return outcome;
+}
+
+/** Only what was read and is no packet is given up; a file that cannot be read now, for want of descriptors say, may be read later. */
+function flawOf(error: unknown): Outcome {
+  return error instanceof ClientError && error.code === 'bad-file'
+    ? { kind: 'hold', reason: 'damaged', node: '' }
+    : { kind: 'wait', reason: 'unreadable', node: '' };
 }
 
 /** A fresh carriage around the same packet. */

@@ -17,8 +17,8 @@ export interface NoMix {
   readonly kind: 'unknown' | 'no-consensus';
 }
 
-/** Why packets wait for the next try: what the mail sender says, or that there is no consensus to look the first mix up in. */
-export type WaitReason = DeferredReason | 'no-consensus' | 'not-tried';
+/** Why packets wait for the next try: what the mail sender says, that there is no consensus to look the first mix up in, or that the packet's file cannot be read. */
+export type WaitReason = DeferredReason | 'no-consensus' | 'unreadable' | 'not-tried';
 
 /**
  * Why packets stay that another try will hardly move: `expired`: a mix of their path has destroyed its key; `no-such-node`: the consensus
