@@ -124,6 +124,15 @@ test.each(['bob@b.test', "o'neil+x@b-c.d.test"])('%s is a mailbox', (text) => {
   expect(isMailbox(text)).toBe(true);
 });
 
+test('a mailbox has at most 254 octets', () => {
+  const labels = `${'d'.repeat(63)}.`.repeat(3);
+  const longest = `${'a'.repeat(57)}@${labels}test`;
+  expect(longest).toHaveLength(254);
+  expect(isMailbox(longest)).toBe(true);
+  expect(isMailbox(`a${longest}`)).toBe(false);
+  expect(parseAddressList(`a${longest}`)).toMatchObject({ reason: 'unsupported-address' });
+});
+
 test.each([
   'bob',
   '@b.test',

@@ -1,5 +1,4 @@
-import { isDomain } from '../packet/domain.ts';
-import { isLocalPart } from './mailbox.ts';
+import { isMailbox } from './mailbox.ts';
 
 export type AddressList =
   | { readonly kind: 'addresses'; readonly mailboxes: readonly string[] }
@@ -87,9 +86,8 @@ function addrSpec(tokens: readonly Token[]): Item {
   if (domain.some(({ kind }) => kind === 'literal')) return { kind: 'unsupported-address' };
   if (!isWord(local) || !isWord(domain)) return { kind: 'malformed-address' };
   const [localPart, name] = [textOf(local), textOf(domain).toLowerCase()];
-  return isLocalPart(localPart) && isDomain(name)
-    ? { kind: 'mailbox', mailbox: `${localPart}@${name}` }
-    : { kind: 'unsupported-address' };
+  const mailbox = `${localPart}@${name}`;
+  return isMailbox(mailbox) ? { kind: 'mailbox', mailbox } : { kind: 'unsupported-address' };
 }
 
 /** Atoms with dots between them, or one quoted string. */

@@ -6,13 +6,17 @@ import { isDomain } from '../packet/domain.ts';
  * lower case. No quoted local part, no address literal, no source route, no UTF-8: two programs could read those differently.
  */
 export function isMailbox(text: string): boolean {
+  if (text.length > mostMailboxBytes) return false;
   const at = text.lastIndexOf('@');
   return isLocalPart(text.slice(0, Math.max(at, 0))) && isDomain(text.slice(at + 1));
 }
 
-export function isLocalPart(text: string): boolean {
+function isLocalPart(text: string): boolean {
   return text.length <= mostLocalBytes && dotString.test(text);
 }
+
+/** RFC 5321 section 4.5.3.1.3: a path has 256 with its angle brackets. */
+const mostMailboxBytes = 254;
 
 /** RFC 5321 section 4.5.3.1.1. */
 const mostLocalBytes = 64;

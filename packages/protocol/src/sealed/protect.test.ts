@@ -147,9 +147,21 @@ describe('preparing', () => {
     ['a long header', `${'A: b\r\n'.repeat(100_000)}\r\n`],
     ['HP-Outer', 'HP-Outer: A: b\r\n\r\n'],
     ['hp', 'Content-Type: text/plain; hp="cipher"\r\n\r\n'],
+    ['hp of another value', 'Content-Type: text/plain; hp=other\r\n\r\n'],
+    ['hp in the form of RFC 2231', `Content-Type: text/plain; HP*=us-ascii''cipher\r\n\r\n`],
+    ['hp twice', 'Content-Type: text/plain; hp=cipher; hp=clear\r\n\r\n'],
+    ['hp in a broken type', 'Content-Type: broken; Hp="cipher\r\n\r\n'],
     ['our mark in a broken type', `Content-Type: "${mark}\r\n\r\n`],
   ])('refuses a message with %s', (_what, text) => {
     expect(() => prepare(octets(text))).toThrow(expect.objectContaining({ code: 'wrong-message' }));
+  });
+
+  test.each([
+    'Content-Type: text/plain; name="hp=cipher"\r\n\r\n',
+    'Content-Type: text/plain; chp=cipher\r\n\r\n',
+    'Content-Type: application/x-php; "\r\n\r\n',
+  ])('leaves %j', (text) => {
+    expect(prepared(text)).toBe(text);
   });
 
   test('refuses more than 25 MB, counted with CRLF, and says what to do', () => {

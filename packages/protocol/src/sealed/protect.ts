@@ -26,8 +26,16 @@ export function protect(
 export function isMarked(fields: readonly HeaderField[]): boolean {
   return (
     fieldsNamed(fields, 'hp-outer').length > 0 ||
-    fieldsNamed(fields, 'content-type').some(({ value }) => value.endsWith(mark) || hpOf(value) !== undefined)
+    fieldsNamed(fields, 'content-type').some(({ value }) => value.endsWith(mark) || mayHaveHp(value))
   );
+}
+
+/** What is no mark to this program, another may take for one; what has no reading here has one there. */
+function mayHaveHp(value: string): boolean {
+  const media = parseMediaType(value);
+  return media === undefined
+    ? /\bhp\b/i.test(value)
+    : media.parameters.some(({ name }) => /^hp(?:\*|$)/.test(name));
 }
 
 export type Unprotected =
