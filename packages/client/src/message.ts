@@ -72,8 +72,11 @@ export interface PathTaken {
 export interface Era {
   readonly geometry: Geometry;
   readonly epoch: number;
-  /** Milliseconds since 1970: the mixes destroy this epoch's keys. */
-  readonly keysEnd: number;
+  /**
+   * Milliseconds since 1970: a packet that no mix holds has to be with its first mix by then. Half an epoch before the mixes destroy this
+   * epoch's keys, for the ways between them and for their retries.
+   */
+  readonly handOverEnd: number;
   /** Longest sum of a path's delays that leaves time enough to hand the packet over. */
   readonly longestDelayMs: number;
 }

@@ -32,12 +32,12 @@ export function pathOf(
 ): Path {
   const meanDelayMs = options.meanDelayMs ?? config.send.meanDelayMs ?? consensus.meanDelayMs;
   const { routes } = plan(consensus, mergeConstraints(config.route, options.constraints), meanDelayMs);
-  const keysEnd = (consensus.epoch + 1 + keyEpochsHeld) * consensus.epochSeconds * 1000;
+  const handOverEnd = (consensus.epoch + 1 + keyEpochsHeld - 0.5) * consensus.epochSeconds * 1000;
   const era: Era = {
     geometry,
     epoch: consensus.epoch,
-    keysEnd,
-    longestDelayMs: (keysEnd - now.getTime()) / 2,
+    handOverEnd,
+    longestDelayMs: (handOverEnd - now.getTime()) / 2,
   };
   const problems = unknownMixes(consensus, options.constraints);
   if (routes.kind === 'refused' && problems.length === 0) {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { consensusDigest } from '@postern/protocol/consensus';
+import { consensusDigest, keyEpochsHeld } from '@postern/protocol/consensus';
 import { formatZone, makeRecord } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
 import { beforeEach, expect, test } from 'vitest';
@@ -233,6 +233,20 @@ test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
   network.consensus = { ...shifted(3600), nodes: right.nodes, previous: consensusDigest(issued) };
   alice.clock.ms += 3_600_000;
   expect(await alice.client.flush()).toMatchObject({ submitted: 1, pending: 0 });
+});
+
+test('a packet is not handed over when half an epoch is left of its keys, or less', async () => {
+  expect(await alice.client.send(toBob, { timeoutMs: 0, meanDelayMs: 0 })).toMatchObject({ pending: 1 });
+  const { epoch, epochSeconds } = network.consensus;
+  const handOverEnd = (epoch + 1 + keyEpochsHeld - 0.5) * epochSeconds * 1000;
+  const [set] = await alice.client.outbox.list();
+  expect(set?.expires).toBe(handOverEnd / 1000);
+  alice.clock.ms = handOverEnd;
+  expect(await alice.client.flush()).toMatchObject({
+    submitted: 0,
+    held: [{ reason: 'expired', packets: 1 }],
+  });
+  expect(network.packets()).toEqual([]);
 });
 
 test('of a message far too long everything is told, too', async () => {

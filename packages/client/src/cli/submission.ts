@@ -35,7 +35,7 @@ const waits = {
 
 const holds = {
   expired:
-    'too old, a mix of their path has destroyed its key; send the message again, and discard these with postern outbox --discard',
+    'too old, a mix of their path would have destroyed its key before they reach it; send the message again, and discard these with postern outbox --discard',
   'no-such-node':
     'their first mix has left the consensus; wait for it to come back, or send again and discard these with postern outbox --discard',
   refused: '% refuses them; its operator may know why',

@@ -6,7 +6,7 @@ export interface OutboxPacket {
   readonly bytes: Uint8Array;
   /** Node id of the first mix, 64 hex digits. Where that node is and its TLS key are looked up when the packet is sent. */
   readonly firstNode: string;
-  /** Unix seconds; from then on some mix of its path has destroyed the key that opens it. */
+  /** Unix seconds; handed over later, it might reach a mix of its path that has destroyed the key that opens it. */
   readonly expires: number;
 }
 

@@ -21,7 +21,7 @@ export interface NoMix {
 export type WaitReason = DeferredReason | 'no-consensus' | 'unreadable' | 'not-tried';
 
 /**
- * Why packets stay that another try will hardly move: `expired`: a mix of their path has destroyed its key; `no-such-node`: the consensus
+ * Why packets stay that another try will hardly move: `expired`: a mix of their path may have destroyed its key when they get there; `no-such-node`: the consensus
  * does not list their first mix any more; `refused`: it answers 5yz; `wrong-pin`: another TLS key than the consensus
  * says; `no-tls`: no TLS, or none that is good enough; `damaged`: the file in the outbox holds no packet.
  */

@@ -63,7 +63,7 @@ function packetOf(envelope: Uint8Array, domain: string, options: WrapOptions): W
     packet: {
       bytes,
       firstNode: mixes[0]?.id ?? '',
-      expires: Math.floor((era.keysEnd - sum(delaysMs)) / 1000),
+      expires: Math.floor((era.handOverEnd - sum(delaysMs)) / 1000),
     },
     path: { hops: mixes.map(({ name }) => name), delaysMs },
   };
