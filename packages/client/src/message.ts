@@ -20,6 +20,7 @@ export type ProblemCode =
   | 'bad-recipient'
   | 'not-own-mailbox'
   | 'no-own-key'
+  | 'unusable-own-key'
   | 'no-recipient-key'
   | 'unusable-key'
   | 'domain-not-pinned'

@@ -1,10 +1,11 @@
 import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
 import { type Clock, ExitCode } from '@postern/runtime';
+import type { PublicKey } from 'openpgp';
 import { audience } from './compose/audience.ts';
 import { compose } from './compose/compose.ts';
 import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
-import type { Keys } from './keys/index.ts';
+import { flawOf, type Keys } from './keys/index.ts';
 import type { Draft, Problem, Reader } from './message.ts';
 import { type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
@@ -37,7 +38,7 @@ export async function prepare(
   const now = new Date(clock.now());
   const sender = options.as ?? config.mailbox;
   const composed = compose(message, { sender, now, random });
-  const own = await ownKey(sender, keys);
+  const own = await ownKey(sender, keys, now);
   const consensus = await currentConsensus(directory);
   const network = consensus.kind === 'consensus' ? consensus.verified.consensus : undefined;
   const found =
@@ -66,11 +67,28 @@ export async function prepare(
   };
 }
 
-async function ownKey(sender: string, keys: Keys): Promise<{ problems: Problem[] }> {
-  if (await keys.owns(sender)) return { problems: [] };
+/** Said of the author before any passphrase is asked for: a key that cannot sign is no fault of the recipients. */
+async function ownKey(sender: string, keys: Keys, now: Date): Promise<{ problems: Problem[] }> {
+  if (await keys.owns(sender)) {
+    const certificate = await keys.certificate(sender);
+    const flaw = certificate && ((await flawOf(certificate, now)) ?? (await cannotSign(certificate, now)));
+    if (flaw === undefined) return { problems: [] };
+    const hint = `Renew it and: postern keys import --replace FILE  or make another: postern keys generate --replace ${sender}`;
+    const message = `your own key of ${sender} ${flaw}`;
+    return {
+      problems: [{ code: 'unusable-own-key', mailbox: sender, message, hint, exitCode: ExitCode.dataError }],
+    };
+  }
   const hint = `Make one: postern keys generate ${sender}  or bring yours: postern keys import FILE`;
   const message = `there is no secret key of ${sender}`;
   return { problems: [{ code: 'no-own-key', mailbox: sender, message, hint, exitCode: ExitCode.dataError }] };
+}
+
+async function cannotSign(certificate: PublicKey, now: Date): Promise<string | undefined> {
+  return certificate.getSigningKey(undefined, now).then(
+    () => undefined,
+    () => 'has no key that signs now',
+  );
 }
 
 type CurrentConsensus =

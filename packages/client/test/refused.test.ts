@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { consensusDigest, keyEpochsHeld } from '@postern/protocol/consensus';
 import { formatZone, makeRecord } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
+import { generateKey } from 'openpgp';
 import { beforeEach, expect, test } from 'vitest';
 import type { ProblemCode, SendRequest } from '../src/index.ts';
 import { type Network, startNetwork } from './network.ts';
@@ -185,6 +186,25 @@ test('an author without key', async () => {
     as: 'alice2@a.test',
   });
   expect(codes).toEqual(['no-own-key']);
+});
+
+test('an author whose key has expired is told so, and no passphrase is asked for', async () => {
+  const { privateKey } = await generateKey({
+    type: 'ecc',
+    curve: 'ed25519Legacy',
+    userIDs: [{ email: 'alice@a.test' }],
+    date: new Date(now - 7_200_000),
+    keyExpirationTime: 9_000,
+    passphrase: 'never asked for',
+    format: 'armored',
+  });
+  await alice.client.keys.import(Buffer.from(privateKey), { replace: true });
+  alice.clock.ms += 3_000_000;
+  network.consensus = { ...network.consensus, ...shifted(3600), nodes: network.consensus.nodes };
+  const { codes, text } = await refusal(toBob);
+  expect(codes).toContain('unusable-own-key');
+  expect(codes).not.toContain('unusable-key');
+  expect(text).toMatch(/your own key of alice@a\.test expired on/);
 });
 
 test('constraints that leave no path', async () => {
