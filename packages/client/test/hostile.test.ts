@@ -37,7 +37,7 @@ test('a user id cannot rewrite what is said of a signature', async () => {
     format: 'object',
   });
   const imported = await bob(['keys', 'import', '--mailbox', 'mallory@a.test'], publicKey.armor());
-  expect(imported.code, imported.stderr).toBe(0);
+  expect(imported.code).toBe(0);
   expectTame(imported);
   const now = new Date();
   const sealed = await seal(message({ From: 'boss@a.test', To: 'bob@b.test' }), {
@@ -73,5 +73,19 @@ test('an input without end is not read to its end', async () => {
     const ran = await bob(['--json', ...command, '/dev/zero']);
     expect(ran.code).toBe(65);
     expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code: 'too-large', hint: expect.any(String) } });
+  }
+});
+
+test('with --json wrong use is a value, too', async () => {
+  for (const args of [
+    ['--json', 'outbox', '--nonsense'],
+    ['outbox', '--nonsense', '--json'],
+    ['--json', 'nonsense'],
+  ]) {
+    const ran = await bob(args);
+    expect(ran.code).toBe(64);
+    expect(JSON.parse(ran.stdout)).toEqual({
+      error: { code: 'usage', message: expect.stringContaining('nonsense') },
+    });
   }
 });

@@ -39,8 +39,13 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    if (program.opts<CommonOptions>().json === true) await write(terminal.stdout, `${asJson(error)}\n`);
+    if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.ok;
+    const usage = error instanceof CommanderError;
+    // A command line that does not parse may not have come as far as --json.
+    if (program.opts<CommonOptions>().json === true || (usage && args.includes('--json'))) {
+      await write(terminal.stdout, `${asJson(usage ? { code: 'usage', message: error.message } : error)}\n`);
+    }
+    if (usage) return ExitCode.usage;
     throw shownSafely(error);
   }
 }
