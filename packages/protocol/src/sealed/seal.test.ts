@@ -3,6 +3,7 @@ import { decryptKey, encryptKey, generateKey, PublicKey, readKey, readMessage, r
 import { beforeAll, describe, expect, test } from 'vitest';
 import { characters, octets } from '../codec/mime-header.ts';
 import { framePackets } from '../codec/openpgp.ts';
+import { ProtocolError } from '../errors.ts';
 import { decryptMessage } from './decrypt.ts';
 import { open } from './open.ts';
 import { parseOuter } from './outer.ts';
@@ -50,8 +51,8 @@ async function attempt(message: Uint8Array): Promise<Uint8Array | undefined> {
   try {
     return await sealed(message);
   } catch (error) {
-    expect(error).toMatchObject({ code: 'wrong-message', message: expect.stringContaining('too long') });
-    return undefined;
+    if (error instanceof ProtocolError && error.message.includes('too long')) return undefined;
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AlgorithmInfo, PrivateKey, PublicKey } from 'openpgp';
 import { ProtocolError } from '../errors.ts';
+import { policy } from './policy.ts';
 
 /** Whose certificate it is, for what a person is told. */
 export type Owner = 'recipient' | 'domain';
@@ -14,10 +15,10 @@ export async function requireEncryptionKey(
   owner: Owner,
 ): Promise<AlgorithmInfo> {
   const hint = `Get a newer certificate of the ${owner}.`;
-  if (await certificate.isRevoked(undefined, undefined, date))
+  if (await certificate.isRevoked(undefined, undefined, date, policy))
     throw new ProtocolError('key-revoked', `the ${owner}’s certificate is revoked`, { hint });
   try {
-    const key = await certificate.getEncryptionKey(undefined, date);
+    const key = await certificate.getEncryptionKey(undefined, date, undefined, policy);
     return key.getAlgorithmInfo();
   } catch (cause) {
     if (await hasExpired(certificate, date))
@@ -31,7 +32,7 @@ export async function requireEncryptionKey(
 
 /** Throws `ProtocolError` `key-locked`, `key-unusable`. */
 export async function requireSigningKey(key: PrivateKey, date: Date): Promise<void> {
-  const found = await key.getSigningKey(undefined, date).catch((cause: unknown) => {
+  const found = await key.getSigningKey(undefined, date, undefined, policy).catch((cause: unknown) => {
     throw new ProtocolError('key-unusable', 'the author’s key cannot sign now', {
       cause,
       hint: 'It may have expired, be revoked, or be dated later than this machine’s clock.',

@@ -1,4 +1,5 @@
 import {
+  config,
   createMessage,
   enums,
   type PrivateKey,
@@ -8,7 +9,7 @@ import {
   sign,
   UserIDPacket,
 } from 'openpgp';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { concat } from '../codec/bytes.ts';
 import { octets } from '../codec/mime-header.ts';
 import { framePackets, packetHeaderBytes, writePacket } from '../codec/openpgp.ts';
@@ -162,6 +163,16 @@ describe('the verdict is', () => {
         why: 'weak-hash',
       },
     );
+  });
+
+  test('the same whatever the program told the library to take', async () => {
+    const content = await signed([alice.privateKey]);
+    const hashes = config.rejectMessageHashAlgorithms;
+    onTestFinished(() => {
+      config.rejectMessageHashAlgorithms = hashes;
+    });
+    config.rejectMessageHashAlgorithms = new Set([enums.hash.sha256, enums.hash.sha512]);
+    expect(await verdictOn(content)).toMatchObject({ kind: 'good' });
   });
 
   test('C6 bad by a key that was revoked or had expired', async () => {

@@ -81,7 +81,7 @@ async function judgeEach(packets: Uint8Array, keys: readonly PublicKey[], date: 
 async function verify(packets: Uint8Array, keys: PublicKey[], date: Date): Promise<Result[]> {
   try {
     const message = await readMessage({ binaryMessage: packets, config: policy });
-    return await message.verify(keys, date);
+    return await message.verify(keys, date, policy);
   } catch {
     return [];
   }
@@ -127,7 +127,7 @@ async function whyBad(signature: SignaturePacket, signer: PublicKey, date: Date)
   if (weakHashes.includes(hashAlgorithm)) return 'weak-hash';
   if (created > date) return 'from-the-future';
   if (signature.isExpired(date)) return 'expired';
-  const usable = await signer.getSigningKey(issuerKeyID, created).then(
+  const usable = await signer.getSigningKey(issuerKeyID, created, undefined, policy).then(
     () => true,
     () => false,
   );
@@ -138,6 +138,6 @@ const weakHashes: readonly enums.hash[] = [enums.hash.md5, enums.hash.sha1, enum
 
 /** A user id that its key never signed is anybody's text. */
 async function validUserIds(signer: PublicKey, date: Date): Promise<string[]> {
-  const verified = await signer.verifyAllUsers(undefined, date);
+  const verified = await signer.verifyAllUsers(undefined, date, policy);
   return verified.filter(({ valid }) => valid === true).map(({ userID }) => userID);
 }
