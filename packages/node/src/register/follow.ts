@@ -1,6 +1,7 @@
 import type { DirectoryClient, VerifiedConsensus } from '@postern/directory/client';
 import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Log, Random } from '@postern/runtime';
+import { jitteredBackoff } from '../backoff.ts';
 import { codeOf, type Loop, startLoop } from '../loop.ts';
 import type { Network } from '../network.ts';
 import { sameNetwork } from '../network.ts';
@@ -17,8 +18,9 @@ export interface FollowContext {
   readonly onConsensus: (consensus: VerifiedConsensus) => void;
 }
 
-/** How soon to ask again while there is nothing to use. */
-const pauseMs = 1_000;
+/** How soon to ask again while there is no consensus of this epoch: soon at first, and ever less often when there is none for long. */
+const pause = { firstMs: 1_000, mostMs: 60_000 };
+const quickLooks = 10;
 /** How long after an epoch's end the new consensus is asked for, at most: not everybody in the same moment. */
 const spreadMs = 5_000;
 
@@ -28,6 +30,7 @@ const spreadMs = 5_000;
  */
 export function follow(context: FollowContext): Loop {
   const { clock, random, log, directory, topology, network, onConsensus } = context;
+  let misses = 0;
   let trouble: string | undefined;
   const note = (code: string | undefined): void => {
     if (code !== undefined && code !== trouble) log.warn('there is no consensus to use', { code });
@@ -43,14 +46,19 @@ export function follow(context: FollowContext): Loop {
     if (consensus !== undefined) note(usable === undefined ? 'wrong-network' : undefined);
     const before = topology.valid();
     topology.update(usable);
-    if (usable === undefined) return clock.wait(clock.now() + pauseMs * (0.5 + uniform(random)), stop);
-    if (usable.digest !== before?.digest) log.info('consensus', { epoch: usable.consensus.epoch });
-    onConsensus(usable);
-    await clock.wait(nextLook(usable, clock.now(), random), stop);
+    if (usable !== undefined && usable.digest !== before?.digest)
+      log.info('consensus', { epoch: usable.consensus.epoch });
+    if (usable !== undefined) onConsensus(usable);
+    const now = clock.now();
+    const next = usable === undefined ? now : nextEpoch(usable, random);
+    misses = next > now ? 0 : misses + 1;
+    const pauseMs = jitteredBackoff(Math.max(0, misses - quickLooks), pause, random);
+    await clock.wait(next > now ? next : now + pauseMs, stop);
   });
 }
 
-function nextLook({ consensus }: VerifiedConsensus, now: number, random: Random): number {
+/** When the consensus has had its epoch, and a moment more. */
+function nextEpoch({ consensus }: VerifiedConsensus, random: Random): number {
   const spread = uniform(random) * Math.min(spreadMs, consensus.epochSeconds * 100);
-  return Math.max(consensus.freshUntil * 1_000, now + pauseMs) + spread;
+  return consensus.freshUntil * 1_000 + spread;
 }

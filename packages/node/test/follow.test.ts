@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDirectoryClient } from '@postern/directory/client';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
+import { defaultGeometry } from '@postern/protocol/packet';
+import { ed25519 } from '@postern/protocol/primitives';
+import { silentLog } from '@postern/runtime';
+import { expect, onTestFinished, test } from 'vitest';
+import { follow } from '../src/register/follow.ts';
+import { createTopology } from '../src/topology.ts';
+import { fakeClock, seeded, until } from './support.ts';
+
+test('a directory that has no consensus is asked soon again at first, and then less and less often', async () => {
+  const clock = fakeClock(Date.UTC(2033, 1, 2));
+  const asked: number[] = [];
+  const server = createServer((_request, response) => {
+    asked.push(clock.now());
+    response.writeHead(503).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close().closeAllConnections());
+  const cacheDir = await mkdtemp(join(tmpdir(), 'postern-follow-'));
+  onTestFinished(() => rm(cacheDir, { recursive: true }));
+
+  const { port } = server.address() as AddressInfo;
+  const random = seeded('follow');
+  const loop = follow({
+    clock,
+    random,
+    log: silentLog,
+    directory: createDirectoryClient({
+      urls: [`http://127.0.0.1:${port}`],
+      authorities: [formatAuthorityKey('authority.test', ed25519.generate().publicKey)],
+      threshold: 1,
+      cacheDir,
+      clock,
+      random,
+    }),
+    topology: createTopology(clock),
+    network: { geometry: defaultGeometry, epochSeconds: 3_600 },
+    onConsensus: () => undefined,
+  });
+  await until(async () => {
+    await clock.advance(250);
+    return asked.length >= 20;
+  });
+  await loop.stop();
+  const gaps = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+  const last = gaps.at(-1) ?? 0;
+  expect(last).toBeGreaterThan(20_000);
+  expect(Math.min(...gaps.slice(0, 5))).toBeLessThan(last / 4);
+});
