@@ -4,7 +4,7 @@ import { parseSync } from 'oxc-parser';
 import { providerFolder, type Rule, table } from './table.ts';
 
 /** Every module that a source text names: static, dynamic and type-only imports, and re-exports. */
-export function importsOf(path: string, text: string): string[] {
+function importsOf(path: string, text: string): string[] {
   const { module, errors } = parseSync(path, text);
   if (errors.length > 0) throw new Error(`${path} does not parse: ${errors[0]?.message}`);
   const dynamic = module.dynamicImports.map(({ moduleRequest }) =>

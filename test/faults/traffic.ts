@@ -25,7 +25,7 @@ export function parcels(count: number, people: readonly Person[], random: Seeded
 }
 
 /** The Message-ID says which parcel an opened message is. */
-export function messageId({ number, author }: Parcel): string {
+function messageId({ number, author }: Parcel): string {
   return `<parcel-${number}@${author.domain}>`;
 }
 

@@ -62,10 +62,7 @@ describe('parseNodeConfig', () => {
     ] as const) {
       expect(parseNodeConfig(listed(count)).directory.threshold).toBe(least);
       expect(parseNodeConfig(listed(count, count)).directory.threshold).toBe(count);
-      if (least > 1)
-        expect(mistakesIn(listed(count, least - 1))['directory.threshold']).toContain(
-          `write ${least} or more`,
-        );
+      expect(Object.keys(mistakesIn(listed(count, least - 1)))).toEqual(['directory.threshold']);
     }
   });
 

@@ -55,10 +55,11 @@ test('before it is cut, nothing is left in the journal of what stood there', () 
   const pieces = written.map((bytes) => Buffer.from(bytes.subarray(20_000, 20_016)));
   expect(pieces.filter((piece) => !before.includes(piece))).toEqual([]);
   expect(pieces.filter((piece) => after.includes(piece))).toEqual([]);
-  for (let at = 0; at + 16 <= before.length; at += 512) {
-    const piece = before.subarray(at, at + 16);
-    if (piece.some((byte) => byte !== 0)) expect(after.includes(piece)).toBe(false);
-  }
+  const sampled = Array.from({ length: Math.floor((before.length - 16) / 512) }, (_, n) =>
+    before.subarray(n * 512, n * 512 + 16),
+  ).filter((piece) => piece.some((byte) => byte !== 0));
+  expect(sampled.length).toBeGreaterThan(0);
+  expect(sampled.filter((piece) => after.includes(piece))).toEqual([]);
   expect(journalBytes(path)).toBe(0);
   expect(contentOf(db)).toEqual(written);
 });
@@ -108,7 +109,7 @@ test('in the middle of a transaction it is left alone', () => {
   const written = fill();
   const size = journalBytes(path);
   db.exec('BEGIN IMMEDIATE; DELETE FROM slots WHERE slot = 0');
-  expect(() => cutJournal(db, path)).toThrow();
+  expect(() => cutJournal(db, path)).toThrow(/locked|transaction/);
   db.exec('ROLLBACK');
   expect(journalBytes(path)).toBe(size);
   expect(contentOf(db)).toEqual(written);

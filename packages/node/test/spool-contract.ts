@@ -34,7 +34,7 @@ export function relayVerdict(relay: Partial<Relay> = {}, epoch = 7): Extract<Ver
   };
 }
 
-export function fragment(of: Partial<Fragment> = {}): Fragment {
+function fragment(of: Partial<Fragment> = {}): Fragment {
   return {
     recipient: 'bob@b.test',
     setId: random.bytes(16),

@@ -94,9 +94,11 @@ async function writeMessage(directory: string, name: string, message: Uint8Array
   }
 }
 
-function sentenceOf({ from, verdict, vouched }: Extract<Opened, { kind: 'opened' }>): string {
+function sentenceOf({ from, verdict, vouched, protection }: Extract<Opened, { kind: 'opened' }>): string {
   if (verdict.kind === 'good' && vouched)
     return `signed by ${from} on ${verdict.signedAt.toISOString()} with ${verdict.fingerprint}`;
+  if (verdict.kind === 'good' && protection === 'none')
+    return `WARNING: the body is signed with ${verdict.fingerprint}, but From and Subject are not: anybody on the way could have put them there`;
   return `WARNING: ${doubts(verdict, from)}`;
 }
 
