@@ -23,7 +23,10 @@ test('a directory that has no consensus is asked soon again at first, and then l
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  onTestFinished(() => void server.close().closeAllConnections());
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
   const cacheDir = await mkdtemp(join(tmpdir(), 'postern-follow-'));
   onTestFinished(() => rm(cacheDir, { recursive: true }));
 
