@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { formatZone, makeRecord } from '@postern/protocol/dns';
-import { generateDomainKey } from '@postern/protocol/envelope';
+import { generateDomainKey, loadEnvelopeKey } from '@postern/protocol/envelope';
 import { writeFileDurable } from '@postern/runtime';
-import { readKeyFile } from './files.ts';
+import { readKeyFile, wrongKeyFile } from './files.ts';
 
 /** Years that the domain's record says authors may use its key for. */
 const lifeSeconds = 2 * 365 * 86_400;
@@ -24,7 +24,14 @@ export async function createDomainKey(dataDir: string, domain: string, nowSecond
   return path;
 }
 
-/** The domain's OpenPGP secret key, binary. Throws `NodeError` `missing-key-file`. */
-export function loadDomainKey(dataDir: string): Promise<Uint8Array> {
-  return readKeyFile(join(dataDir, 'domain.key'));
+/** The domain's OpenPGP secret key, binary, one that opens envelopes. Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
+export async function loadDomainKey(dataDir: string): Promise<Uint8Array> {
+  const path = join(dataDir, 'domain.key');
+  const secretKey = await readKeyFile(path);
+  try {
+    await loadEnvelopeKey(secretKey);
+  } catch (cause) {
+    throw wrongKeyFile(path, 'OpenPGP secret key of a domain', cause);
+  }
+  return secretKey;
 }

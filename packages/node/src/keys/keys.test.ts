@@ -59,6 +59,11 @@ test('a domain has a key that opens envelopes and records that authors can pin',
   const zone = parseZone(await readFile(path, 'utf8'), now);
   expect(zone).toMatchObject({ kind: 'record', record: { domain: 'b.test', tls: 'require', mix: true } });
   expect(await modeOf('domain.key')).toBe(0o600);
+  const whole = await readFile(join(folder, 'domain.key'));
+  for (const damaged of [Buffer.alloc(0), whole.subarray(0, whole.length / 2), Buffer.from('AAAA')]) {
+    await writeFile(join(folder, 'domain.key'), damaged);
+    await expect(loadDomainKey(folder)).rejects.toMatchObject({ code: 'wrong-key-file', exitCode: 78 });
+  }
 });
 
 describe('mix keys', () => {
