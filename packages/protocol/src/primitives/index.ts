@@ -1,3 +1,4 @@
+export { aead } from './aead.ts';
 export { ed25519 } from './ed25519.ts';
 export { sha256 } from './hash.ts';
 export {

@@ -1,0 +1,20 @@
+export { ProtocolError } from '../errors.ts';
+export {
+  type DecodedReport,
+  decodeReport,
+  encodeReport,
+  longestDiagnostic,
+  openReport,
+  type Report,
+  reportBytes,
+  sealedReportBytes,
+  sealReport,
+} from './report.ts';
+export {
+  type DecodedReturnInfo,
+  decodeReturnInfo,
+  encodeReturnInfo,
+  type ReturnInfo,
+  reportKeyBytes,
+  tokenBytes,
+} from './returninfo.ts';
