@@ -29,8 +29,28 @@ const outcomes = {
     'no-consensus',
     'expired',
   ],
-  unwrapped: ['stored', 'complete', 'duplicate', 'refused', 'reply', 'expired', 'unknown-mailbox', 'fault'],
-  delivered: ['delivered', 'deferred', 'refused', 'unjoinable', 'incomplete', 'undelivered'],
+  unwrapped: [
+    'stored',
+    'complete',
+    'duplicate',
+    'refused',
+    'expired',
+    'unknown-mailbox',
+    'told',
+    'unknown-token',
+    'fault',
+  ],
+  returned: ['told', 'unknown-token', 'malformed'],
+  delivered: [
+    'delivered',
+    'deferred',
+    'refused',
+    'unknown-mailbox',
+    'unjoinable',
+    'incomplete',
+    'undelivered',
+    'reported',
+  ],
 } as const;
 
 type Stages = typeof outcomes;
@@ -48,6 +68,7 @@ const help: Record<CounterStage, string> = {
   peeled: 'Packets by what their layer held or why they were refused.',
   forwarded: 'Attempts to hand a packet over, by outcome; expired and no-mix ones are dropped.',
   unwrapped: 'Envelopes by what they held or why they were refused.',
+  returned: 'Reports of other mail servers, by what became of them.',
   delivered: 'Deliveries by outcome; incomplete and undelivered ones expired.',
 };
 

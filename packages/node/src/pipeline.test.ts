@@ -12,19 +12,19 @@ type Contexts = Required<PipelineContext>;
 const options = { kind: 'packet', lanes: 1, batch: 1 } as const;
 
 /** Compiled and never run: every marked line has to be an error, and the others none. */
-function orders({ mix: m, delivery: d }: Contexts): void {
-  chain(queue(m, options), peel(m), mix(m), forward(m));
+function orders({ mix: m, out: o, delivery: d }: Contexts): void {
+  chain(queue(m, options), peel(m), mix(o), forward(o));
   chain(queue(d, options), unwrap(d), deliver(d));
   // @ts-expect-error nothing is forwarded before its time
-  chain(queue(m, options), peel(m), forward(m));
+  chain(queue(m, options), peel(m), forward(o));
   // @ts-expect-error nothing is mixed before its layer is off
-  chain(queue(m, options), mix(m), peel(m), forward(m));
+  chain(queue(m, options), mix(o), peel(m), forward(o));
   // @ts-expect-error nothing is peeled before it is durable
-  chain(peel(m), queue(m, options), mix(m), forward(m));
+  chain(peel(m), queue(m, options), mix(o), forward(o));
   // @ts-expect-error nothing is delivered before it is unwrapped
   chain(queue(d, options), deliver(d));
   // @ts-expect-error an envelope is not for the mix
-  chain(queue(m, options), unwrap(d), mix(m), forward(m));
+  chain(queue(m, options), unwrap(d), mix(o), forward(o));
 }
 
 test('stages in a wrong order do not compile', () => {

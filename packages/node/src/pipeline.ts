@@ -5,13 +5,14 @@ import { type MixContext, mix } from './mix/mix.ts';
 import { type PeelContext, peel } from './peel/peel.ts';
 import { type QueueContext, queue } from './queue/queue.ts';
 import { type ReceiveContext, receive } from './receive/receive.ts';
-import { chain } from './stage.ts';
+import { chain, shared } from './stage.ts';
 import { type UnwrapContext, unwrap } from './unwrap/unwrap.ts';
 
 /** What the stages need, for the roles that the node has. */
 export interface PipelineContext {
   readonly receive: ReceiveContext;
-  readonly mix?: QueueContext & PeelContext & MixContext & ForwardContext;
+  readonly out: MixContext & ForwardContext;
+  readonly mix?: QueueContext & PeelContext;
   readonly delivery?: QueueContext & UnwrapContext & DeliverContext;
 }
 
@@ -23,18 +24,22 @@ export interface Pipeline {
 
 /**
  * What a unit goes through, stage by stage. What each leaves is what the next one takes: a wrong order does not compile.
- * It waits on disk behind `queue` as an input, behind `peel` as a relay, behind `unwrap` as a fragment.
+ * It waits on disk behind `queue` as an input, behind `peel` as a relay, behind `unwrap` as a fragment. Whatever leaves, a
+ * mix's relays, authors' submissions and a gateway's reports, goes out by one way.
  */
 export async function startPipeline({
   receive: front,
+  out: o,
   mix: m,
   delivery: d,
 }: PipelineContext): Promise<Pipeline> {
-  const packets = m && chain(queue(m, packetQueue(m)), peel(m), mix(m), forward(m));
+  const out = chain(mix(o), forward(o));
+  const packets = m && chain(queue(m, packetQueue(m)), peel(m), shared(out));
   const exits = d && chain(queue(d, exitQueue(d)), unwrap(d), deliver(d));
   const lines = { ...(packets && { packet: packets }), ...(exits && { exit: exits }) };
   const closeLines = async (): Promise<void> => {
     await Promise.all(Object.values(lines).map((line) => line.close()));
+    await out.close();
   };
   try {
     const server = await receive(front, lines);

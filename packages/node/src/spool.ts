@@ -5,6 +5,8 @@ import type { NodeError } from './errors.ts';
 export interface Unit {
   readonly kind: UnitKind;
   readonly bytes: Uint8Array;
+  /** The domain that signed the carriage, when one did: of exit units alone. */
+  readonly attested?: string;
 }
 
 /** A packet for a mix, or what the last mix made of one for a gateway; the first byte tells them apart. */
@@ -14,16 +16,14 @@ export type UnitKind = 'packet' | 'exit';
 export type SpoolId = string;
 
 /** A durable unit, claimed by whoever holds this. */
-export interface Input {
+export interface Input extends Unit {
   readonly id: SpoolId;
-  readonly kind: UnitKind;
-  readonly bytes: Uint8Array;
 }
 
-/** Where a relay goes: a node of the consensus, or the gateway of a domain. */
+/** Where a relay goes: a node of the consensus, or the gateway of a domain, without verified TLS only when its author allows that. */
 export type Next =
   | { readonly kind: 'node'; readonly id: string /* hex */ }
-  | { readonly kind: 'domain'; readonly domain: string };
+  | { readonly kind: 'domain'; readonly domain: string; readonly tlsOptional?: boolean };
 
 /** A packet or exit unit that is to leave. */
 export interface Relay {
@@ -31,6 +31,33 @@ export interface Relay {
   readonly dueMs: number;
   readonly expiresMs: number;
   readonly bytes: Uint8Array;
+}
+
+/** A return token (spec submission 2.1), 32 hexadecimal digits. */
+export type Token = string;
+
+/** A relay of an author's own. */
+export interface Submission {
+  readonly relay: Relay;
+  readonly token: Token;
+  readonly author: string;
+  /** Until when reports for the token are taken. */
+  readonly tokenExpiresMs: number;
+}
+
+/** Whom a return token stands for. */
+export interface Return {
+  readonly token: Token;
+  readonly author: string;
+  /** They have been told of a delay. */
+  readonly delayed: boolean;
+}
+
+/** What an author is told, as a set of one fragment for their mailbox. After a final one nothing comes any more. */
+export interface Letter {
+  readonly token: Token;
+  readonly final: boolean;
+  readonly mail: Fragment;
 }
 
 /** A durable relay, claimed by whoever holds this. Its bytes stay on disk until `read`. */
@@ -41,6 +68,8 @@ export interface Waiting {
   readonly expiresMs: number;
   /** Hand-overs that failed. */
   readonly attempts: number;
+  /** Whose it is, when it was submitted here: they are told what becomes of it. */
+  readonly token?: Token;
 }
 
 /** A relay that has waited long enough. */
@@ -67,6 +96,8 @@ export type Verdict =
       readonly relay: Relay;
     }
   | { readonly kind: 'fragment'; readonly fragment: Fragment }
+  /** A report for an author of this domain. */
+  | { readonly kind: 'returned'; readonly letter: Letter }
   | { readonly kind: 'refused' };
 
 /** What a verdict came to. */
@@ -81,6 +112,10 @@ export type Settled =
   | { readonly kind: 'complete'; readonly complete: Complete }
   /** The fragment was there, or its set has been delivered: nothing stored. */
   | { readonly kind: 'duplicate' }
+  /** The letter is a set of its own now. */
+  | { readonly kind: 'told' }
+  /** Nobody has that token, or they have been told: nothing stored. */
+  | { readonly kind: 'unknown-token' }
   | { readonly kind: 'refused' }
   /** Another claimant settled this input first: nothing changed. */
   | { readonly kind: 'gone' };
@@ -108,6 +143,29 @@ export interface RelayShelf extends Shelf<Waiting, Uint8Array> {
   postpone(id: SpoolId, dueMs: number): Promise<void>;
 }
 
+export interface SetShelf extends Shelf<Complete, Fragment[]> {
+  /** Removes the set's fragments for good, remembers its id until it expires, and stores a report that is to leave. */
+  finish(id: SpoolId, report?: Relay): Promise<void>;
+  /** A fragment of the set that has return information; nothing when none has come. */
+  returnInfo(id: SpoolId): Promise<Fragment | undefined>;
+  /** Up to `limit` sets that expired before they were delivered, claimed for the caller, who finishes them. */
+  claimExpired(limit: number): Promise<ExpiredSet[]>;
+}
+
+export interface ExpiredSet {
+  readonly id: SpoolId;
+  /** Whether all of its fragments had come. */
+  readonly complete: boolean;
+}
+
+/** Whom to tell. A gateway keeps this of its authors and nothing else. */
+export interface Returns {
+  /** By return token, or by the id of a relay to a domain, which its carriage bears. */
+  find(by: { readonly token: Token } | { readonly carriage: SpoolId }): Promise<Return | undefined>;
+  /** Makes the letter a set that is to be delivered, and removes `relay`, whatever the answer. Once for a delay, once for good. */
+  tell(letter: Letter, relay?: SpoolId): Promise<'told' | 'unknown-token'>;
+}
+
 export interface Counts {
   readonly inputs: number;
   readonly relays: number;
@@ -120,10 +178,6 @@ export interface Counts {
 export interface Swept {
   /** Relays that expired. */
   readonly relays: number;
-  /** Sets that expired before they were complete. */
-  readonly incomplete: number;
-  /** Sets that expired complete, before they could be delivered. */
-  readonly undelivered: number;
 }
 
 /**
@@ -132,7 +186,7 @@ export interface Swept {
  * - **Durable.** When a promise resolves, what it did survives a crash of process and machine. When it rejects with a
  *   `NodeError` (`spool-full`, `spool-io`), nothing of it happened.
  * - **Atomic.** `settle` removes the input and stores what it became in one transaction; so does `finish`, which for a set removes its
- *   fragments and remembers its id until it expires.
+ *   fragments and remembers its id until it expires, and `tell`.
  * - **Once.** A replay tag, a fragment's index and a delivered set's id are each taken once; the second is told so.
  * - **Claims** are held in memory under a lease: whoever claims must settle, finish, retry, postpone or release. A claim that outlives its
  *   lease, its claimant or the process is anybody's again, so work may be done twice and must bear it: replay tags
@@ -155,11 +209,17 @@ export interface Spool extends AsyncDisposable {
   /** Resolves once inputs of a kind may have come, perhaps without cause; rejects as `signal` aborts. */
   wakeInputs(kind: UnitKind, signal: AbortSignal): Promise<void>;
   settle(input: SpoolId, verdict: Verdict): Promise<Settled>;
+  /** Stores an author's relay, and whom to tell of it. `foreign-token`: another author has that token, and nothing is stored. */
+  submit(submission: Submission): Promise<'submitted' | 'foreign-token'>;
   readonly relays: RelayShelf;
-  readonly sets: Shelf<Complete, Fragment[]>;
+  readonly sets: SetShelf;
+  readonly returns: Returns;
   /** Forgets the replay tags of epochs before `epoch`: only once their keys are gone. */
   forgetTags(epoch: number): Promise<void>;
-  /** Drops what has expired and is not claimed, and overwrites what was removed before. */
+  /**
+   * Drops relays of nobody here, ids of delivered sets and return tokens that have expired and are not claimed, and overwrites
+   * what was removed before. Relays with a token are left to whoever claims them, sets that were not delivered to `claimExpired`.
+   */
   sweep(): Promise<Swept>;
   counts(): Promise<Counts>;
   /** Resolves when the store cannot go on by itself and its process had better start anew; stays open otherwise. */

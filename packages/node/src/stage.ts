@@ -29,3 +29,8 @@ export function chain(...parts: (Link<unknown, unknown> | Stage<unknown>)[]): St
     },
   };
 }
+
+/** A stage at the end of several lines: whoever made it closes it, after all of them. */
+export function shared<In>({ take }: Stage<In>): Stage<In> {
+  return { take, close: async () => undefined };
+}

@@ -38,6 +38,7 @@ export function contextOf(parts: Parts): PipelineContext {
   const { config } = parts;
   return {
     receive: receiveContext(parts),
+    out: outContext(parts),
     ...(config.roles.includes('mix') ? { mix: mixContext(parts) } : {}),
     ...(config.delivery === undefined ? {} : { delivery: deliveryContext(parts, config.delivery) }),
   };
@@ -56,10 +57,15 @@ function receiveContext({ config, log, counters, tls, network }: Parts): Pipelin
   };
 }
 
-function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
-  const { clock, random, log, spool, sender, counters, topology, lifetime, config, epochs } = parts;
+function outContext(parts: Parts): PipelineContext['out'] {
+  const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
   const common = { clock, random, log, spool, counters, lifetime };
-  return { ...common, sender, topology, connectionsPerPeer, ...config.mix, name: config.name, keys: epochs };
+  return { ...common, sender, topology, connectionsPerPeer, name: config.name };
+}
+
+function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
+  const { clock, log, spool, counters, config, epochs } = parts;
+  return { clock, log, spool, counters, ...config.mix, keys: epochs };
 }
 
 function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<PipelineContext['delivery']> {

@@ -90,20 +90,25 @@ test('beside a relay lies no time finer than the grids, no order of arrival and 
       .prepare('SELECT name FROM pragma_table_info(?)')
       .all(table)
       .map(({ name }) => name);
-  expect(columns('relays')).toEqual(['id', 'next', 'due', 'expires', 'attempts', 'slot']);
-  expect(columns('inputs')).toEqual(['kind', 'id', 'slot']);
+  expect(columns('relays')).toEqual(['id', 'next', 'due', 'expires', 'attempts', 'slot', 'token']);
+  expect(columns('inputs')).toEqual(['kind', 'id', 'slot', 'attested']);
   expect(columns('tags')).toEqual(['epoch', 'tag']);
 
   const tables = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all();
   expect(tables.map(({ name }) => name).sort()).toEqual([
+    'carriages',
     'fragments',
     'inputs',
     'relays',
+    'returns',
     'sets',
     'slots',
     'spool',
     'tags',
   ]);
+  // A stranger's packet is nobody's, and nobody has signed for it.
+  for (const owner of ['SELECT token FROM relays', 'SELECT token FROM returns', 'SELECT attested FROM inputs'])
+    expect(db.prepare(owner).all().flatMap(Object.values).filter(Boolean)).toEqual([]);
   // A slot has a number, drawn at random; nothing else has one.
   const numbered = tables.filter(({ sql }) => !String(sql).includes('WITHOUT ROWID'));
   expect(numbered.map(({ name }) => name)).toEqual(['slots']);

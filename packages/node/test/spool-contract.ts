@@ -34,7 +34,7 @@ export function relayVerdict(relay: Partial<Relay> = {}, epoch = 7): Extract<Ver
   };
 }
 
-function fragment(of: Partial<Fragment> = {}): Fragment {
+export function fragment(of: Partial<Fragment> = {}): Fragment {
   return {
     recipient: 'bob@b.test',
     setId: random.bytes(16),
@@ -284,7 +284,7 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         await clock.advance(expiresGridMs);
         const claimed = await spool.relays.claim(3);
         await spool.relays.release(claimed.map(({ id }) => id).filter((id) => id !== held.id));
-        expect(await spool.sweep()).toEqual({ relays: 1, incomplete: 0, undelivered: 0 });
+        expect(await spool.sweep()).toEqual({ relays: 1 });
         expect(await spool.counts()).toMatchObject({ relays: 2 });
       });
     });
@@ -330,7 +330,7 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         await restart();
         expect((await add(a)).kind).toBe('duplicate');
         await clock.advance(86_400_000);
-        expect(await spool.sweep()).toEqual({ relays: 0, incomplete: 0, undelivered: 0 });
+        expect(await spool.sweep()).toEqual({ relays: 0 });
         expect((await add(a)).kind).toBe('stored');
       });
 
@@ -347,13 +347,42 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         expect(await spool.sets.claim(1)).toMatchObject([{ id: done.complete.id, attempts: 1 }]);
       });
 
-      test('expired, they are swept with their fragments and counted by what they were', async () => {
+      test('expired, they are claimed as what they are, and finished like others', async () => {
         await add((set(2) as [Fragment, Fragment])[0]);
         const done = await add((set(1) as [Fragment])[0]);
         if (done.kind === 'complete') await spool.sets.release([done.complete.id]);
+        expect(await spool.sets.claimExpired(10)).toEqual([]);
         await clock.advance(86_400_000);
-        expect(await spool.sweep()).toEqual({ relays: 0, incomplete: 1, undelivered: 1 });
+        await spool.sweep();
+        const expired = await spool.sets.claimExpired(10);
+        expect(expired.map(({ complete }) => complete).sort()).toEqual([false, true]);
+        expect(await spool.sets.claimExpired(10)).toEqual([]);
+        for (const { id } of expired) await spool.sets.finish(id);
         expect(await spool.counts()).toEqual({ inputs: 0, relays: 0, fragments: 0, deliveries: 0 });
+      });
+
+      test('finished with a report, that leaves like any relay', async () => {
+        const done = await add((set(1) as [Fragment])[0]);
+        if (done.kind !== 'complete') throw new Error(done.kind);
+        const { relay } = relayVerdict();
+        const woken = spool.relays.wake(new AbortController().signal);
+        await spool.sets.finish(done.complete.id, relay);
+        await woken;
+        await restart();
+        const [claimed] = await spool.relays.claim(1);
+        expect(claimed).toMatchObject({ next: relay.next });
+        expect(await spool.relays.read(claimed?.id ?? '')).toEqual(relay.bytes);
+        expect(await spool.counts()).toMatchObject({ fragments: 0, deliveries: 0 });
+      });
+
+      test('the fragment with return information is found, whichever it is', async () => {
+        const [a, b] = set(3) as [Fragment, Fragment, Fragment];
+        const asking = { ...b, returnInfo: Uint8Array.of(1, 2) };
+        const id = Buffer.from(a.setId).toString('hex');
+        await add(a);
+        expect(await spool.sets.returnInfo(id)).toBeUndefined();
+        await add(asking);
+        expect(await spool.sets.returnInfo(id)).toEqual(asking);
       });
     });
 

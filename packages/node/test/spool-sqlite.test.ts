@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
-import { spoolContract } from './spool-contract.ts';
+import { type Site, spoolContract } from './spool-contract.ts';
+import { returnsContract } from './spool-returns.ts';
 import { seeded } from './support.ts';
 
-spoolContract('SQLite', async () => {
+async function createSite(): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-spool-'));
   const random = seeded('ids');
   return {
@@ -20,4 +21,7 @@ spoolContract('SQLite', async () => {
       }),
     dispose: () => rm(folder, { recursive: true }),
   };
-});
+}
+
+spoolContract('SQLite', createSite);
+returnsContract('SQLite', createSite);

@@ -5,6 +5,7 @@ import { jitteredBackoff } from '../backoff.ts';
 import type { Counters } from '../counters.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { startPuller } from '../puller.ts';
+import type { Failure, Reporter } from '../report/report.ts';
 import type { Complete, Spool } from '../spool.ts';
 import type { Stage } from '../stage.ts';
 
@@ -18,6 +19,7 @@ export interface DeliverContext {
   readonly domain: string;
   readonly findMailbox: (recipient: string) => string | undefined;
   readonly mailSystem: MailSystem;
+  readonly report: Reporter;
 }
 
 /** Where messages end up: a Maildir, or a mail system behind LMTP. */
@@ -34,7 +36,7 @@ export type Put =
   | { readonly kind: 'delivered' }
   /** `why` is a constant of ours or an error's code, fit for a log. */
   | { readonly kind: 'deferred'; readonly why: string }
-  | { readonly kind: 'refused' };
+  | { readonly kind: 'refused'; readonly failure: Failure };
 
 /** Messages in memory at one time: one may have some 35 MB. */
 const atOnce = 2;
@@ -45,7 +47,7 @@ const retryPause = { firstMs: 1_000, mostMs: 900_000 };
  * delivery; a Maildir notices. `take` resolves at once.
  */
 export function deliver(context: DeliverContext): Stage<readonly Complete[]> {
-  const { clock, random, log, spool, counters, lifetime, mailSystem } = context;
+  const { clock, random, log, spool, counters, lifetime, mailSystem, report } = context;
   let working = true;
   const note = (put: Put): void => {
     if (put.kind === 'deferred' && working) log.warn('delivery fails', { why: put.why });
@@ -53,24 +55,32 @@ export function deliver(context: DeliverContext): Stage<readonly Complete[]> {
     working = put.kind !== 'deferred';
   };
 
-  const drop = async (set: Complete, outcome: 'unjoinable' | 'undelivered' | 'refused'): Promise<void> => {
-    await spool.sets.finish(set.id);
+  const again = (set: Complete): Promise<void> =>
+    spool.sets.retry(set.id, clock.now() + jitteredBackoff(set.attempts, retryPause, random));
+
+  /** The set is over, and its author is told once that can be. */
+  const fail = async (set: Complete, outcome: Failed, failure: Failure): Promise<void> => {
+    const asking = await spool.sets.returnInfo(set.id);
+    const reported = asking === undefined ? { kind: 'none' as const } : await report(asking, failure);
+    if (reported.kind === 'later' && clock.now() < set.expiresMs) return again(set);
+    await spool.sets.finish(set.id, reported.kind === 'report' ? reported.relay : undefined);
     counters.count('delivered', outcome);
+    if (reported.kind === 'report') counters.count('delivered', 'reported');
   };
 
   const work = async (set: Complete): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.sets.release([set.id]);
-    if (clock.now() >= set.expiresMs) return drop(set, 'undelivered');
+    if (clock.now() >= set.expiresMs) return fail(set, 'undelivered', failures.expired);
     const fragments = await spool.sets.read(set.id);
     if (fragments === undefined) return;
     const message = messageFrom(fragments, context);
-    if (message === undefined) return drop(set, 'unjoinable');
+    if (message.kind !== 'message') return fail(set, message.kind, failures[message.kind]);
     const put = await mailSystem.put({ setId: set.id, ...message });
     note(put);
-    if (put.kind === 'refused') return drop(set, 'refused');
+    if (put.kind === 'refused') return fail(set, 'refused', put.failure);
     counters.count('delivered', put.kind);
     if (put.kind === 'delivered') await spool.sets.finish(set.id);
-    else await spool.sets.retry(set.id, clock.now() + jitteredBackoff(set.attempts, retryPause, random));
+    else await again(set);
   };
 
   const puller = startPuller<Complete>({
@@ -94,15 +104,26 @@ export function deliver(context: DeliverContext): Stage<readonly Complete[]> {
   };
 }
 
-/** The sealed message as it is, behind the two trace fields of its delivery (RFC 5321 section 4.4). */
-function messageFrom(
-  fragments: readonly Fragment[],
-  { domain, findMailbox }: DeliverContext,
-): { local: string; bytes: Uint8Array } | undefined {
+type Failed = 'undelivered' | 'refused' | 'unknown-mailbox' | 'unjoinable';
+
+/** RFC 3463: bad mailbox, bad content, delivery time expired. */
+const failures = {
+  'unknown-mailbox': { status: '5.1.1' },
+  unjoinable: { status: '5.6.0' },
+  expired: { status: '4.4.7' },
+} as const;
+
+type Message =
+  | { readonly kind: 'message'; readonly local: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'unknown-mailbox' | 'unjoinable' };
+
+/** The sealed message as it is, behind the trace fields of its delivery (RFC 5321 section 4.4). */
+function messageFrom(fragments: readonly Fragment[], { domain, findMailbox }: DeliverContext): Message {
+  const [first] = fragments;
+  const local = first === undefined ? undefined : findMailbox(first.recipient);
+  if (local === undefined) return { kind: 'unknown-mailbox' };
   const joined = join(fragments);
-  const recipient = fragments[0]?.recipient;
-  const local = recipient === undefined ? undefined : findMailbox(recipient);
-  if (joined.kind !== 'joined' || local === undefined) return undefined;
+  if (joined.kind !== 'joined') return { kind: 'unjoinable' };
   const trace = `Return-Path: <>\r\nDelivered-To: ${local}@${domain}\r\n`;
-  return { local, bytes: Buffer.concat([Buffer.from(trace, 'ascii'), joined.sealed]) };
+  return { kind: 'message', local, bytes: Buffer.concat([Buffer.from(trace, 'ascii'), joined.sealed]) };
 }

@@ -27,7 +27,7 @@ export function lmtp({ to, ehlo, domain, lifetime }: LmtpOptions): MailSystem {
         case 'deferred':
           return { kind: 'deferred', why: result.reason };
         case 'refused':
-          return { kind: 'refused' };
+          return { kind: 'refused', failure: { status: result.enhanced, diagnostic: `${result.code} ${result.enhanced}` } };
       }
     },
     close: () => sender.close(),

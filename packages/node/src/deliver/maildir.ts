@@ -13,7 +13,7 @@ import type { MailSystem } from './deliver.ts';
 export function maildirs({ path, mailboxes }: MaildirConfig): MailSystem {
   return {
     async put({ setId, local, bytes }) {
-      if (!mailboxes.includes(local)) return { kind: 'refused' };
+      if (!mailboxes.includes(local)) return { kind: 'refused', failure: { status: '5.1.1' } };
       const maildir = path.replaceAll('{local}', local);
       try {
         await makeMaildir(maildir);

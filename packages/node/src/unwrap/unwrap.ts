@@ -3,7 +3,8 @@ import { maxSealedBytes } from '@postern/protocol/sealed';
 import type { Clock } from '@postern/runtime';
 import type { Counters, Outcome } from '../counters.ts';
 import { createPool } from '../pool.ts';
-import type { Complete, Input, Settled, Spool } from '../spool.ts';
+import type { ComposeLetter } from '../report/letter.ts';
+import type { Complete, Input, Settled, Spool, Token, Verdict } from '../spool.ts';
 import type { Link } from '../stage.ts';
 import type { Unwrapped, UnwrapSetup, UnwrapTask } from './worker.ts';
 
@@ -11,10 +12,13 @@ export interface UnwrapContext {
   readonly clock: Clock;
   readonly spool: Spool;
   readonly counters: Counters;
+  /** The domain whose gateway this is. */
+  readonly domain: string;
   readonly unwrapWorkers: number;
   readonly setup: UnwrapSetup;
   /** The local part of a mailbox that this gateway delivers to. */
   readonly findMailbox: (recipient: string) => string | undefined;
+  readonly composeLetter: ComposeLetter;
 }
 
 /** A set is joined in memory: it must not be made of many more fragments than the largest message takes. */
@@ -23,8 +27,9 @@ const longestSet = 2 * maxSealedBytes;
 const longestLifeMs = 32 * 86_400_000;
 
 /**
- * Opens domain envelopes in worker threads and stores the fragments that are for somebody here; fragment stored and input gone are one
- * transaction. `take` resolves once all of them are settled; rejects when some are not, which can then be taken again.
+ * Opens domain envelopes in worker threads and stores what is for somebody here: fragments of messages, and reports for authors. Stored
+ * and input gone are one transaction. `take` resolves once all of them are settled; rejects when some are not, which can
+ * then be taken again.
  */
 export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly Complete[]> {
   const { spool, counters, setup, unwrapWorkers } = context;
@@ -37,14 +42,9 @@ export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly 
 
     const settle = async (input: Input, unwrapped: Unwrapped | undefined): Promise<Complete[]> => {
       if (unwrapped === undefined) return [];
-      const fault = faultOf(unwrapped, context);
-      if (fault !== undefined || unwrapped.kind !== 'fragment') {
-        await spool.settle(input.id, { kind: 'refused' });
-        counters.count('unwrapped', fault ?? 'refused');
-        return [];
-      }
-      const settled = await spool.settle(input.id, { kind: 'fragment', fragment: unwrapped.fragment });
-      count(counters, settled);
+      const { verdict, outcome } = await judge(unwrapped, input, context);
+      const settled = await spool.settle(input.id, verdict);
+      count(counters, settled, outcome);
       return settled.kind === 'complete' ? [settled.complete] : [];
     };
 
@@ -61,24 +61,80 @@ export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly 
   };
 }
 
-function faultOf(unwrapped: Unwrapped, context: UnwrapContext): Outcome<'unwrapped'> | undefined {
-  return unwrapped.kind === 'fragment' ? faultIn(unwrapped.fragment, context) : unwrapped.kind;
+interface Judged {
+  readonly verdict: Verdict;
+  /** What is counted, unless settling says more. */
+  readonly outcome?: Outcome<'unwrapped'>;
 }
 
-/** Why a fragment is not for this gateway, or not any more. */
-function faultIn(
-  fragment: Fragment,
-  { clock, findMailbox, setup }: UnwrapContext,
-): Outcome<'unwrapped'> | undefined {
+async function judge(unwrapped: Unwrapped, input: Input, context: UnwrapContext): Promise<Judged> {
+  switch (unwrapped.kind) {
+    case 'reply': {
+      const token = Buffer.from(unwrapped.surbId).toString('hex');
+      return returned(token, { kind: 'reply', data: unwrapped.body }, context);
+    }
+    case 'fragment': {
+      // What the author wrote there is no attestation: only a signature on the carriage is.
+      const fragment = { ...unwrapped.fragment, attestation: Buffer.from(input.attested ?? '', 'latin1') };
+      return judgeFragment(fragment, context);
+    }
+    case 'refused':
+    case 'fault':
+      return refused(unwrapped.kind);
+  }
+}
+
+async function judgeFragment(fragment: Fragment, context: UnwrapContext): Promise<Judged> {
+  const { clock, domain, findMailbox, setup } = context;
   if (fragment.totalBytes > maxSealedBytes || fragment.n * setup.geometry.payloadBytes > longestSet)
-    return 'refused';
+    return refused('refused');
   const left = fragment.expires * 1_000 - clock.now();
-  if (left <= 0) return 'expired';
-  if (left > longestLifeMs) return 'refused';
-  return findMailbox(fragment.recipient) === undefined ? 'unknown-mailbox' : undefined;
+  if (left <= 0) return refused('expired');
+  if (left > longestLifeMs) return refused('refused');
+  if (fragment.recipient === `secure@${domain}`) {
+    const token = Buffer.from(fragment.setId).toString('hex');
+    return returned(token, { kind: 'sealed', data: fragment.data }, context);
+  }
+  if (findMailbox(fragment.recipient) !== undefined) return { verdict: { kind: 'fragment', fragment } };
+  return unknownMailbox(fragment);
 }
 
-function count(counters: Counters, settled: Settled): void {
-  if (settled.kind === 'stored' || settled.kind === 'complete' || settled.kind === 'duplicate')
-    counters.count('unwrapped', settled.kind);
+/** Kept only when it says whom to tell, as a set of its own: the report is made when that is delivered to nobody. */
+function unknownMailbox(fragment: Fragment): Judged {
+  if (fragment.returnInfo.length === 0) return refused('unknown-mailbox');
+  const alone = { ...fragment, index: 0, k: 1, n: 1, totalBytes: fragment.data.length };
+  return { verdict: { kind: 'fragment', fragment: alone }, outcome: 'unknown-mailbox' };
+}
+
+// spec report 4
+async function returned(
+  token: Token,
+  sealed: { readonly kind: 'sealed' | 'reply'; readonly data: Uint8Array },
+  { spool, composeLetter }: UnwrapContext,
+): Promise<Judged> {
+  const found = await spool.returns.find({ token });
+  if (found === undefined) return refused('unknown-token');
+  return { verdict: { kind: 'returned', letter: composeLetter(found, { kind: 'sealed', sealed }) } };
+}
+
+function refused(outcome: Outcome<'unwrapped'>): Judged {
+  return { verdict: { kind: 'refused' }, outcome };
+}
+
+function count(counters: Counters, settled: Settled, outcome: Outcome<'unwrapped'> | undefined): void {
+  switch (settled.kind) {
+    case 'stored':
+    case 'complete':
+      return counters.count('unwrapped', outcome ?? settled.kind);
+    case 'duplicate':
+    case 'told':
+    case 'unknown-token':
+      return counters.count('unwrapped', settled.kind);
+    case 'refused':
+      return counters.count('unwrapped', outcome ?? 'refused');
+    case 'waiting':
+    case 'replayed':
+    case 'gone':
+      return;
+  }
 }

@@ -13,7 +13,8 @@ export type UnwrapTask = readonly Uint8Array[];
 /** One unit, opened. */
 export type Unwrapped =
   | { readonly kind: 'fragment'; readonly fragment: Fragment }
-  | { readonly kind: 'reply' }
+  /** The body of a reply, for the author whose token the SURB's id is. */
+  | { readonly kind: 'reply'; readonly surbId: Uint8Array; readonly body: Uint8Array }
   | { readonly kind: 'refused' }
   | { readonly kind: 'fault' };
 
@@ -25,7 +26,7 @@ answerIn<UnwrapSetup, UnwrapTask, Unwrapped[]>(async ({ geometry, secretKeys }) 
 async function open(geometry: Geometry, keys: readonly EnvelopeKey[], bytes: Uint8Array): Promise<Unwrapped> {
   try {
     const unit = decodeUnit(geometry, bytes);
-    if (unit.kind === 'reply') return { kind: 'reply' };
+    if (unit.kind === 'reply') return unit;
     if (unit.kind === 'refused') return { kind: 'refused' };
     const opened = await openEnvelope(unit.envelope, keys);
     return opened.kind === 'fragment' ? opened : { kind: 'refused' };

@@ -13,4 +13,4 @@ export {
   surbBytes,
   useSurb,
 } from './surb.ts';
-export { decodeUnit, type Unit, type UnitRefusedReason } from './unit.ts';
+export { decodeUnit, encodeEnvelopeUnit, type Unit, type UnitRefusedReason } from './unit.ts';

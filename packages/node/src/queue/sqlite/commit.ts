@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { asNodeError } from './faults.ts';
-import { type Operations, writes } from './operations.ts';
+import { type Operations, taking, writes } from './operations.ts';
 import type { Store } from './store.ts';
 
 /** One call of an operation, as it crosses to the thread. */
@@ -83,11 +83,11 @@ export function createCommitter(
 
   return {
     answer(requests) {
-      const accepts = requests.filter(({ name }) => name === 'accept');
-      const full = accepts.length === 0 ? undefined : fullness();
-      const refused = full === undefined ? [] : accepts.map(({ number }) => refusal(number, full));
+      const takes = requests.filter(({ name }) => taking.has(name));
+      const full = takes.length === 0 ? undefined : fullness();
+      const refused = full === undefined ? [] : takes.map(({ number }) => refusal(number, full));
       const written = commit(
-        requests.filter(({ name }) => writes.has(name) && (full === undefined || name !== 'accept')),
+        requests.filter(({ name }) => writes.has(name) && (full === undefined || !taking.has(name))),
       );
       return [...refused, ...written, ...requests.filter(({ name }) => !writes.has(name)).map(ask)];
     },

@@ -1,11 +1,11 @@
-import type { Input, SpoolId, UnitKind } from '../../spool.ts';
+import type { Input, SpoolId, Unit, UnitKind } from '../../spool.ts';
 import type { SlotTable } from './slots.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
 const kinds: Readonly<Record<UnitKind, number>> = { packet: 0, exit: 1 };
 
 export interface InputTable {
-  readonly insert: (id: SpoolId, kind: UnitKind, bytes: Uint8Array) => void;
+  readonly insert: (id: SpoolId, unit: Unit) => void;
   readonly claim: (kind: UnitKind, limit: number, from: SpoolId) => Input[];
   /** Removes an input; false when it has gone. */
   readonly remove: (id: SpoolId) => boolean;
@@ -14,15 +14,16 @@ export interface InputTable {
 
 export function inputTable(store: Store, slots: SlotTable): InputTable {
   const { db, claims } = store;
-  const insert = db.prepare('INSERT INTO inputs (kind, id, slot) VALUES (?, ?, ?)');
+  const insert = db.prepare('INSERT INTO inputs (kind, id, slot, attested) VALUES (?, ?, ?, ?)');
   const upwards = db.prepare('SELECT id FROM inputs WHERE kind = ? AND id >= ? ORDER BY id');
   const around = db.prepare('SELECT id FROM inputs WHERE kind = ? AND id < ? ORDER BY id');
-  const find = db.prepare('SELECT slot FROM inputs WHERE kind = ? AND id = ?');
+  const find = db.prepare('SELECT slot, attested FROM inputs WHERE kind = ? AND id = ?');
   const remove = db.prepare('DELETE FROM inputs WHERE kind = ? AND id = ?');
   const count = db.prepare('SELECT count(*) AS n FROM inputs');
 
   return {
-    insert: (id, kind, bytes) => void insert.run(kinds[kind], toBlob(id), slots.put(id, bytes)),
+    insert: (id, { kind, bytes, attested = null }) =>
+      void insert.run(kinds[kind], toBlob(id), slots.put(id, bytes), attested),
 
     /** From a random id upwards and around: keys are random, so this is a random order that starves nobody. */
     claim(kind, limit, from) {
@@ -36,7 +37,9 @@ export function inputTable(store: Store, slots: SlotTable): InputTable {
       }
       return ids.map((id) => {
         claims.take(id, store.now);
-        return { id, kind, bytes: slots.read(Number(find.get(kinds[kind], toBlob(id))?.slot)) };
+        const row = find.get(kinds[kind], toBlob(id));
+        const bytes = slots.read(Number(row?.slot));
+        return { id, kind, bytes, ...(row?.attested ? { attested: String(row.attested) } : {}) };
       });
     },
 

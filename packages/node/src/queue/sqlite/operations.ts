@@ -2,9 +2,15 @@ import type { Fragment } from '@postern/protocol/envelope';
 import type {
   Complete,
   Counts,
+  ExpiredSet,
   Input,
+  Letter,
+  Relay,
+  Return,
+  Returns,
   Settled,
   SpoolId,
+  Submission,
   Unit,
   UnitKind,
   Verdict,
@@ -12,6 +18,7 @@ import type {
 } from '../../spool.ts';
 import { inputTable } from './inputs.ts';
 import { relayTable } from './relays.ts';
+import { returnTable } from './returns.ts';
 import { setTable } from './sets.ts';
 import type { SlotTable } from './slots.ts';
 import type { Store } from './store.ts';
@@ -22,20 +29,26 @@ const sweepLimit = 200;
 /** What the thread can be asked. `writes` names those that run inside a transaction. */
 export interface Operations {
   accept(id: SpoolId, unit: Unit): void;
-  settle(input: SpoolId, verdict: Verdict, relayId: SpoolId): Settled;
+  settle(input: SpoolId, verdict: Verdict, newRelayId: SpoolId): Settled;
+  submit(relayId: SpoolId, submission: Submission): 'submitted' | 'foreign-token';
+  tell(letter: Letter, relay: SpoolId | undefined): 'told' | 'unknown-token';
   finishRelay(id: SpoolId): void;
   retryRelay(id: SpoolId, dueMs: number): void;
   postponeRelay(id: SpoolId, dueMs: number): void;
-  finishSet(id: SpoolId): void;
+  finishSet(id: SpoolId, report: Relay | undefined, reportId: SpoolId): void;
   retrySet(id: SpoolId, dueMs: number): void;
   forgetTags(epoch: number): number;
   expireRelays(): number;
-  expireSets(): { removed: number; incomplete: number; undelivered: number };
+  forgetSets(): number;
+  forgetReturns(): number;
 
   claimInputs(kind: UnitKind, limit: number, from: SpoolId): Input[];
   claimRelays(limit: number): Waiting[];
   claimSets(limit: number): Complete[];
   readRelay(id: SpoolId): Uint8Array | undefined;
+  claimExpiredSets(limit: number): ExpiredSet[];
+  findReturn(by: Parameters<Returns['find']>[0]): Return | undefined;
+  readReturnInfo(id: SpoolId): Fragment | undefined;
   readSet(id: SpoolId): Fragment[] | undefined;
   release(ids: readonly SpoolId[]): void;
   nextRelay(): number | undefined;
@@ -45,9 +58,14 @@ export interface Operations {
   tidy(): void;
 }
 
+/** Those by which something new comes in: refused when there is no room. */
+export const taking: ReadonlySet<keyof Operations> = new Set(['accept', 'submit']);
+
 export const writes: ReadonlySet<keyof Operations> = new Set([
   'accept',
   'settle',
+  'submit',
+  'tell',
   'finishRelay',
   'retryRelay',
   'postponeRelay',
@@ -55,49 +73,79 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
   'retrySet',
   'forgetTags',
   'expireRelays',
-  'expireSets',
+  'forgetSets',
+  'forgetReturns',
 ]);
 
 export function operations(store: Store, slots: SlotTable, cutJournal: () => void): Operations {
   const inputs = inputTable(store, slots);
   const relays = relayTable(store, slots);
   const sets = setTable(store);
+  const returns = returnTable(store);
   const { db, claims } = store;
   const insertTag = db.prepare('INSERT INTO tags (epoch, tag) VALUES (?, ?) ON CONFLICT DO NOTHING');
   const oldTags = db.prepare(
     'DELETE FROM tags WHERE (epoch, tag) IN (SELECT epoch, tag FROM tags WHERE epoch < ? LIMIT 5000)',
   );
 
-  return {
-    accept: (id, { kind, bytes }) => inputs.insert(id, kind, bytes),
+  const tell = ({ token, final, mail }: Letter): 'told' | 'unknown-token' => {
+    if (!returns.note(token, final)) return 'unknown-token';
+    const added = sets.add(mail);
+    if (added.kind === 'complete') store.afterCommit(() => claims.free(added.complete.id));
+    return 'told';
+  };
 
-    settle(input, verdict, relayId) {
+  return {
+    accept: inputs.insert,
+
+    settle(input, verdict, newRelayId) {
       if (!inputs.remove(input)) return { kind: 'gone' };
       switch (verdict.kind) {
         case 'refused':
           return { kind: 'refused' };
         case 'fragment':
           return sets.add(verdict.fragment);
+        case 'returned':
+          return { kind: tell(verdict.letter) };
         case 'relay': {
           if (insertTag.run(verdict.epoch, verdict.replayTag).changes === 0) return { kind: 'replayed' };
-          return { kind: 'waiting', waiting: relays.insert(relayId, verdict.relay) };
+          return { kind: 'waiting', waiting: relays.insertClaimed(newRelayId, verdict.relay) };
         }
       }
+    },
+
+    submit(relayId, { relay, token, author, tokenExpiresMs }) {
+      if (!returns.insert(token, author, tokenExpiresMs)) return 'foreign-token';
+      relays.insert(relayId, relay, token);
+      if (relay.next.kind === 'domain') returns.insertCarriage(relayId, token);
+      return 'submitted';
+    },
+
+    tell(letter, relay) {
+      if (relay !== undefined) relays.finish(relay);
+      return tell(letter);
     },
 
     finishRelay: relays.finish,
     retryRelay: relays.retry,
     postponeRelay: relays.postpone,
-    finishSet: sets.finish,
+    finishSet(id, report, reportId) {
+      if (report !== undefined) relays.insert(reportId, report);
+      sets.finish(id);
+    },
     retrySet: sets.retry,
     forgetTags: (epoch) => Number(oldTags.run(epoch).changes),
     expireRelays: () => relays.expire(sweepLimit),
-    expireSets: () => sets.expire(sweepLimit),
+    forgetSets: () => sets.forget(sweepLimit),
+    forgetReturns: () => returns.forget(sweepLimit),
 
     claimInputs: inputs.claim,
     claimRelays: relays.claim,
     claimSets: sets.claim,
     readRelay: relays.read,
+    claimExpiredSets: sets.claimExpired,
+    findReturn: returns.find,
+    readReturnInfo: sets.returnInfo,
     readSet: sets.read,
     release(ids) {
       for (const id of ids) claims.free(id);

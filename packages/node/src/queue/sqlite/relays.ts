@@ -6,21 +6,24 @@ import {
   onGrid,
   type Relay,
   type SpoolId,
+  type Token,
   type Waiting,
 } from '../../spool.ts';
 import type { SlotTable } from './slots.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
 export interface RelayTable {
+  /** Stores a relay that anybody may claim. */
+  readonly insert: (id: SpoolId, relay: Relay, token?: Token) => void;
   /** Stores a relay and claims it once that is durable. */
-  readonly insert: (id: SpoolId, relay: Relay) => Waiting;
+  readonly insertClaimed: (id: SpoolId, relay: Relay) => Waiting;
   readonly claim: (limit: number) => Waiting[];
   readonly read: (id: SpoolId) => Uint8Array | undefined;
   readonly finish: (id: SpoolId) => void;
   readonly retry: (id: SpoolId, dueMs: number) => void;
   readonly postpone: (id: SpoolId, dueMs: number) => void;
   readonly nextDue: () => number | undefined;
-  /** Removes up to `limit` expired relays that nobody has claimed, and says how many. */
+  /** Removes up to `limit` expired relays of nobody here that nobody has claimed, and says how many. */
   readonly expire: (limit: number) => number;
   readonly count: () => number;
 }
@@ -28,17 +31,17 @@ export interface RelayTable {
 export function relayTable(store: Store, slots: SlotTable): RelayTable {
   const { db, claims } = store;
   const insert = db.prepare(
-    'INSERT INTO relays (id, next, due, expires, attempts, slot) VALUES (?, ?, ?, ?, 0, ?)',
+    'INSERT INTO relays (id, next, due, expires, attempts, slot, token) VALUES (?, ?, ?, ?, 0, ?, ?)',
   );
   const due = db.prepare(
-    'SELECT id, next, due, expires, attempts FROM relays WHERE due <= ? ORDER BY due, id',
+    'SELECT id, next, due, expires, attempts, token FROM relays WHERE due <= ? ORDER BY due, id',
   );
   const first = db.prepare('SELECT id, due FROM relays ORDER BY due');
   const find = db.prepare('SELECT slot FROM relays WHERE id = ?');
   const remove = db.prepare('DELETE FROM relays WHERE id = ?');
   const retry = db.prepare('UPDATE relays SET due = ?, attempts = attempts + 1 WHERE id = ?');
   const postpone = db.prepare('UPDATE relays SET due = ? WHERE id = ?');
-  const expired = db.prepare('SELECT id FROM relays WHERE expires <= ?');
+  const expired = db.prepare('SELECT id FROM relays WHERE expires <= ? AND token IS NULL');
   const count = db.prepare('SELECT count(*) AS n FROM relays');
 
   const dueAgain =
@@ -55,12 +58,20 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
     remove.run(toBlob(id));
   };
 
+  const put = (id: SpoolId, { next, dueMs, expiresMs, bytes }: Relay, token?: Token): void => {
+    const [due, expires] = [onGrid(dueMs, dueGridMs), onGrid(expiresMs, expiresGridMs)];
+    const owner = token === undefined ? null : toBlob(token);
+    insert.run(toBlob(id), formatNext(next), due, expires, slots.put(id, bytes), owner);
+  };
+
   return {
-    insert(id, { next, dueMs, expiresMs, bytes }) {
-      const coarse = onGrid(expiresMs, expiresGridMs);
-      insert.run(toBlob(id), formatNext(next), onGrid(dueMs, dueGridMs), coarse, slots.put(id, bytes));
+    insert: put,
+
+    insertClaimed(id, relay) {
+      const { next, dueMs, expiresMs } = relay;
+      put(id, relay);
       store.afterCommit(() => claims.take(id, store.now, dueMs));
-      return { id, next, dueMs, expiresMs: coarse, attempts: 0 };
+      return { id, next, dueMs, expiresMs: onGrid(expiresMs, expiresGridMs), attempts: 0 };
     },
 
     claim(limit) {
@@ -116,14 +127,17 @@ function waitingFrom(id: SpoolId, row: Record<string, unknown>): Waiting {
     dueMs: Number(row.due),
     expiresMs: Number(row.expires),
     attempts: Number(row.attempts),
+    ...(row.token ? { token: toId(row.token) } : {}),
   };
 }
 
 function formatNext(next: Next): string {
-  return next.kind === 'node' ? `node:${next.id}` : `domain:${next.domain}`;
+  if (next.kind === 'node') return `node:${next.id}`;
+  return `${next.tlsOptional === true ? 'domain?' : 'domain'}:${next.domain}`;
 }
 
 function parseNext(text: string): Next {
   const [kind, rest = ''] = text.split(':', 2);
-  return kind === 'node' ? { kind, id: rest } : { kind: 'domain', domain: rest };
+  if (kind === 'node') return { kind, id: rest };
+  return { kind: 'domain', domain: rest, ...(kind === 'domain?' ? { tlsOptional: true } : {}) };
 }

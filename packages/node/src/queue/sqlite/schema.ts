@@ -7,7 +7,7 @@ import { toBlob, toId } from './store.ts';
 
 /** "Post" in ASCII: `file(1)` and a careless `sqlite3` can tell whose database this is. */
 const applicationId = 0x506f7374;
-const version = 2;
+const version = 3;
 
 /** Bigger files are checked by SQLite page by page as they are read: a whole check would take minutes. */
 const wholeCheckBytes = 256 * 1024 * 1024;
@@ -15,13 +15,13 @@ const wholeCheckBytes = 256 * 1024 * 1024;
 /**
  * Every key is random or a hash and no table has a hidden rowid, so no order of insertion shows; a slot's number is its place, drawn
  * at random. A relay's `due` lies on a grid of seconds, its `expires` on a grid of hours; an input has no time at all.
- * `sets.state`: 0 open, 1 complete, 2 delivered. `spool` has one row, the spool's own id.
+ * `sets.state`: 0 open, 1 complete, 2 over. `returns` says whom a token stands for, `carriages` which relays to domains are theirs. `spool` has one row, the spool's own id.
  */
 const schema = `
   CREATE TABLE spool (id BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE slots (slot INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   CREATE TABLE inputs (
-    kind INTEGER NOT NULL, id BLOB NOT NULL, slot INTEGER NOT NULL,
+    kind INTEGER NOT NULL, id BLOB NOT NULL, slot INTEGER NOT NULL, attested TEXT,
     PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE tags (
@@ -30,7 +30,7 @@ const schema = `
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE relays (
     id BLOB NOT NULL PRIMARY KEY, next TEXT NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL,
-    attempts INTEGER NOT NULL, slot INTEGER NOT NULL
+    attempts INTEGER NOT NULL, slot INTEGER NOT NULL, token BLOB
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX relays_by_due ON relays (due);
   CREATE INDEX relays_by_expires ON relays (expires);
@@ -46,6 +46,12 @@ const schema = `
     data BLOB NOT NULL,
     PRIMARY KEY (set_id, position)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE returns (
+    token BLOB NOT NULL PRIMARY KEY, author TEXT NOT NULL, expires INTEGER NOT NULL, delayed INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX returns_by_expires ON returns (expires);
+  CREATE TABLE carriages (id BLOB NOT NULL PRIMARY KEY, token BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX carriages_by_token ON carriages (token);
   PRAGMA application_id = ${applicationId};
   PRAGMA user_version = ${version};
 `;

@@ -1,8 +1,15 @@
 import type { Fragment } from '@postern/protocol/envelope';
-import { type Complete, dueGridMs, expiresGridMs, onGrid, type SpoolId } from '../../spool.ts';
+import {
+  type Complete,
+  dueGridMs,
+  type ExpiredSet,
+  expiresGridMs,
+  onGrid,
+  type SpoolId,
+} from '../../spool.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
-const state = { open: 0, complete: 1, delivered: 2 } as const;
+const state = { open: 0, complete: 1, over: 2 } as const;
 
 export type Added =
   | { readonly kind: 'stored' }
@@ -13,13 +20,15 @@ export interface SetTable {
   /** Stores a fragment of a set, and claims the set once that is durable and has made it complete. */
   readonly add: (fragment: Fragment) => Added;
   readonly claim: (limit: number) => Complete[];
+  readonly claimExpired: (limit: number) => ExpiredSet[];
+  readonly returnInfo: (id: SpoolId) => Fragment | undefined;
   readonly read: (id: SpoolId) => Fragment[] | undefined;
   /** Removes the fragments; the id stays until the set expires. */
   readonly finish: (id: SpoolId) => void;
   readonly retry: (id: SpoolId, dueMs: number) => void;
   readonly nextDue: () => number | undefined;
-  /** Removes up to `limit` expired sets that nobody has claimed. */
-  readonly expire: (limit: number) => { removed: number; incomplete: number; undelivered: number };
+  /** Forgets up to `limit` sets that are over and have expired. */
+  readonly forget: (limit: number) => number;
   readonly count: () => { fragments: number; deliveries: number };
 }
 
@@ -40,10 +49,15 @@ export function setTable(store: Store): SetTable {
   const first = db.prepare('SELECT id, due FROM sets WHERE state = 1 ORDER BY due');
   const read = db.prepare('SELECT * FROM fragments WHERE set_id = ? ORDER BY position');
   const clear = db.prepare('DELETE FROM fragments WHERE set_id = ?');
-  const deliver = db.prepare('UPDATE sets SET state = 2, due = 0, attempts = 0 WHERE id = ?');
+  const info = db.prepare(
+    'SELECT * FROM fragments WHERE set_id = ? AND length(return_info) > 0 ORDER BY position',
+  );
+  const end = db.prepare('UPDATE sets SET state = 2, due = 0, attempts = 0 WHERE id = ?');
   const retry = db.prepare('UPDATE sets SET due = ?, attempts = attempts + 1 WHERE id = ? AND state = 1');
-  const expired = db.prepare('SELECT id, state FROM sets WHERE expires <= ?');
-  const remove = db.prepare('DELETE FROM sets WHERE id = ?');
+  const expired = db.prepare('SELECT id, state FROM sets WHERE expires <= ? AND state < 2');
+  const forget = db.prepare(
+    'DELETE FROM sets WHERE id IN (SELECT id FROM sets WHERE expires <= ? AND state = 2 LIMIT ?)',
+  );
   const countFragments = db.prepare('SELECT count(*) AS n FROM fragments');
   const countComplete = db.prepare('SELECT count(*) AS n FROM sets WHERE state = 1');
 
@@ -53,7 +67,7 @@ export function setTable(store: Store): SetTable {
       const expires = onGrid(fragment.expires * 1_000, expiresGridMs);
       open.run(fragment.setId, fragment.k, expires);
       const set = find.get(fragment.setId);
-      if (set === undefined || set.state === state.delivered) return { kind: 'duplicate' };
+      if (set === undefined || set.state === state.over) return { kind: 'duplicate' };
       if (insert.run(...columns(fragment)).changes === 0) return { kind: 'duplicate' };
       const has = Number(set.has) + 1;
       const completed = set.state === state.open && has >= Number(set.needs);
@@ -76,6 +90,22 @@ export function setTable(store: Store): SetTable {
       return rows;
     },
 
+    claimExpired(limit) {
+      const rows: ExpiredSet[] = [];
+      for (const row of expired.iterate(store.now)) {
+        if (rows.length >= limit) break;
+        const id = toId(row.id);
+        if (!claims.held(id, store.now)) rows.push({ id, complete: row.state === state.complete });
+      }
+      for (const { id } of rows) claims.take(id, store.now);
+      return rows;
+    },
+
+    returnInfo(id) {
+      const row = info.get(toBlob(id));
+      return row === undefined ? undefined : fragmentFrom(row);
+    },
+
     read(id) {
       const rows = read.all(toBlob(id));
       return rows.length === 0 ? undefined : rows.map(fragmentFrom);
@@ -83,7 +113,7 @@ export function setTable(store: Store): SetTable {
 
     finish(id) {
       clear.run(toBlob(id));
-      deliver.run(toBlob(id));
+      end.run(toBlob(id));
       store.afterCommit(() => claims.free(id));
     },
 
@@ -99,20 +129,7 @@ export function setTable(store: Store): SetTable {
       return undefined;
     },
 
-    expire(limit) {
-      const gone: { id: SpoolId; state: number }[] = [];
-      for (const row of expired.iterate(store.now)) {
-        if (gone.length >= limit) break;
-        const id = toId(row.id);
-        if (!claims.held(id, store.now)) gone.push({ id, state: Number(row.state) });
-      }
-      for (const { id } of gone) {
-        clear.run(toBlob(id));
-        remove.run(toBlob(id));
-      }
-      const ofState = (wanted: number): number => gone.filter((set) => set.state === wanted).length;
-      return { removed: gone.length, incomplete: ofState(state.open), undelivered: ofState(state.complete) };
-    },
+    forget: (limit) => Number(forget.run(store.now, limit).changes),
 
     count: () => ({
       fragments: Number(countFragments.get()?.n),

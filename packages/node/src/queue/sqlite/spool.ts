@@ -1,11 +1,10 @@
 import { Buffer } from 'node:buffer';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Fragment } from '@postern/protocol/envelope';
 import { type Clock, type Random, syncDirectory } from '@postern/runtime';
 import { createBell } from '../../bell.ts';
 import { NodeError, type NodeErrorCode } from '../../errors.ts';
-import type { Complete, RelayShelf, Shelf, Spool, SpoolId, Swept, UnitKind } from '../../spool.ts';
+import type { RelayShelf, Returns, SetShelf, Spool, SpoolId, UnitKind } from '../../spool.ts';
 import type { Reply, Request } from './commit.ts';
 import { spoolFault } from './faults.ts';
 import type { Operations } from './operations.ts';
@@ -61,14 +60,20 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
     nextDue: () => call('nextRelay'),
     wake: bells.relays.wait,
   };
-  const sets: Shelf<Complete, Fragment[]> = {
+  const sets: SetShelf = {
     claim: (limit) => call('claimSets', limit),
+    claimExpired: (limit) => call('claimExpiredSets', limit),
     read: (id) => call('readSet', id),
-    finish: (id) => call('finishSet', id),
+    returnInfo: (id) => call('readReturnInfo', id),
+    finish: (id, report) => call('finishSet', id, report, newId()).then(bells.relays.ring),
     retry: (id, dueMs) => call('retrySet', id, dueMs).then(bells.sets.ring),
     release: (ids) => call('release', ids).then(bells.sets.ring),
     nextDue: () => call('nextSet'),
     wake: bells.sets.wait,
+  };
+  const returns: Returns = {
+    find: (by) => call('findReturn', by),
+    tell: (letter, relay) => call('tell', letter, relay).then(ringing(bells.sets.ring)),
   };
   const ringInputs = (): void => {
     bells.packet.ring();
@@ -80,28 +85,36 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
     id,
     relays,
     sets,
+    returns,
+    submit: (submission) => call('submit', newId(), submission).then(ringing(bells.relays.ring)),
     accept: (unit) => call('accept', newId(), unit).then(bells[unit.kind].ring),
     claimInputs: (kind, limit) => call('claimInputs', kind, limit, newId()),
     releaseInputs: (ids) => call('release', ids).then(ringInputs),
     wakeInputs: (kind: UnitKind, signal) => bells[kind].wait(signal),
-    settle: (input, verdict) => call('settle', input, verdict, newId()),
+    async settle(input, verdict) {
+      const settled = await call('settle', input, verdict, newId());
+      if (settled.kind === 'told') bells.sets.ring();
+      return settled;
+    },
     forgetTags: async (epoch) => void (await untilNone(() => call('forgetTags', epoch))),
-    async sweep(): Promise<Swept> {
-      let [incomplete, undelivered] = [0, 0];
-      const expired = await untilNone(() => call('expireRelays'));
-      await untilNone(async () => {
-        const sets = await call('expireSets');
-        incomplete += sets.incomplete;
-        undelivered += sets.undelivered;
-        return sets.removed;
-      });
+    async sweep() {
+      const relays = await untilNone(() => call('expireRelays'));
+      await untilNone(() => call('forgetSets'));
+      await untilNone(() => call('forgetReturns'));
       await call('tidy');
-      return { relays: expired, incomplete, undelivered };
+      return { relays };
     },
     counts: () => call('counts'),
     broken: call.broken,
     close,
     [Symbol.asyncDispose]: close,
+  };
+}
+
+function ringing(ring: () => void): <T>(value: T) => T {
+  return (value) => {
+    ring();
+    return value;
   };
 }
 
