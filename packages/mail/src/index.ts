@@ -20,6 +20,15 @@ export {
   type SmtpSender,
   type SmtpSenderOptions,
 } from './sender/sender.ts';
+export {
+  type AuthClock,
+  type AuthDecision,
+  type Authenticator,
+  type AuthLimits,
+  type AuthOutcome,
+  defaultAuthLimits,
+  type Login,
+} from './server/auth/authenticator.ts';
 export { defaultSmtpLimits, type SmtpLimits } from './server/limits.ts';
-export type { Decision, Message, Receiver } from './server/receive.ts';
+export type { Decision, Message, Receiver, Refusal } from './server/receive.ts';
 export { type SmtpServer, type SmtpServerOptions, startSmtpServer } from './server/server.ts';

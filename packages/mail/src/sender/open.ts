@@ -1,7 +1,7 @@
 import { type NetConnectOpts, connect as netConnect } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import SMTPConnection, { type SMTPConnectionOptions } from 'nodemailer/lib/smtp-connection/index.js';
-import { keyExchange } from '../tls.ts';
+import { tlsOptions } from '../tls.ts';
 import { type Link, linkOf } from './connection.ts';
 import { pinOf } from './pin.ts';
 import { connectFailure, deferred, type LibraryError, type SendResult } from './result.ts';
@@ -44,7 +44,7 @@ export async function openSmtp(peer: SmtpPeer, options: OpenOptions): Promise<Op
     requireTLS: true,
     // The pin takes the place of a certificate authority's word. That the peer holds the key is proven by the TLS 1.3
     // handshake itself, whatever this option says.
-    tls: { minVersion: 'TLSv1.3', ecdhCurve: keyExchange, rejectUnauthorized: false },
+    tls: { ...tlsOptions('TLSv1.3'), rejectUnauthorized: false },
   });
   const opened = await open(connection, options);
   if (opened.kind !== 'open') return opened;

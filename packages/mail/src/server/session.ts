@@ -2,10 +2,12 @@ import type { Socket } from 'node:net';
 import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { Admission, Guest } from './admission.ts';
-import { type AddressCommand, readAddressCommand } from './command.ts';
+import type { Gatekeeper } from './auth/gatekeeper.ts';
+import { beginExchange, maxExchangeOctets, type Step, wrongLogin } from './auth/sasl.ts';
+import { type AddressCommand, readAddressCommand, verb } from './command.ts';
 import type { Received } from './data.ts';
 import { Deadline } from './deadline.ts';
-import { Framing } from './framing.ts';
+import { Framing, maxCommandOctets } from './framing.ts';
 import type { SmtpLimits } from './limits.ts';
 import type { Receiver } from './receive.ts';
 import { acceptedReply, decisionReply, faultedReply, faultReply, lineRefusal, type Reply } from './reply.ts';
@@ -15,6 +17,8 @@ export interface SessionOptions {
   readonly maxBytes: number;
   readonly limits: SmtpLimits;
   readonly admission: Admission<Session>;
+  /** Whom clients have to log in with before they send. */
+  readonly gatekeeper: Gatekeeper | undefined;
 }
 
 /**
@@ -28,6 +32,7 @@ export class Session extends SMTPConnection implements Guest {
   readonly #maxBytes: number;
   readonly #limits: SmtpLimits;
   readonly #admission: Admission<Session>;
+  readonly #gatekeeper: Gatekeeper | undefined;
   readonly #tls: Deadline = new Deadline(() => this.#expire());
   readonly #command: Deadline = new Deadline(() => this.#expire());
   readonly #data: Deadline = new Deadline(() => this.#expire());
@@ -38,6 +43,11 @@ export class Session extends SMTPConnection implements Guest {
   #deciding = false;
   /** The session ends once the message in hand is answered. */
   #retired = false;
+  /** An AUTH exchange that waits for the client's next line. */
+  #exchange: Extract<Step, { kind: 'challenge' }> | undefined;
+  #failedLogins = 0;
+  /** The mailbox that has logged in. */
+  author: string | undefined;
 
   constructor(server: SMTPServer, socket: Socket, from: SMTPConnectionOptions, options: SessionOptions) {
     super(server, socket, from);
@@ -45,13 +55,20 @@ export class Session extends SMTPConnection implements Guest {
     this.#maxBytes = options.maxBytes;
     this.#limits = options.limits;
     this.#admission = options.admission;
+    this.#gatekeeper = options.gatekeeper;
     this.#session.set(this.#limits.sessionMs);
     this.#tls.set(this.#limits.tlsMs);
   }
 
+  /** A client of implicit TLS holds its place from before the handshake, and is told nothing if there is none. */
   override init(): void {
+    const early = this.needsUpgrade;
+    if (early && !this.#admission.admit(this)) {
+      this.destroy();
+      return;
+    }
     this._setListeners(() => {
-      if (this.#admission.admit(this))
+      if (early || this.#admission.admit(this))
         setTimeout(() => this.connectionReady(), this.#limits.greetingMs).unref();
       else this.dismiss();
     });
@@ -82,6 +99,7 @@ export class Session extends SMTPConnection implements Guest {
   override _createParser(): Framing {
     return new Framing({
       command: (line, resume) => this._onCommand(line, resume),
+      maxOctets: (line) => this.#maxLineOctets(line),
       tooLong: () => this.#leave('5.5.2 line too long'),
       data: (received, resume) => void this.#answerData(received, resume),
     });
@@ -93,6 +111,12 @@ export class Session extends SMTPConnection implements Guest {
       return;
     }
     this.#command.set(this.#limits.commandMs);
+    if (this.#exchange !== undefined) {
+      const { answer } = this.#exchange;
+      this.#exchange = undefined;
+      this.#proceed(answer(line.toString('latin1')), callback);
+      return;
+    }
     const refusal = lineRefusal(line, this.secure);
     if (refusal === undefined) super._onCommand(line, callback);
     else this.#refuse(refusal, callback);
@@ -110,6 +134,66 @@ export class Session extends SMTPConnection implements Guest {
 
   /** smtp-server's limit on idleness would not wait for the answer to a message; `commandMs` takes its place. */
   override _armTimeout(): void {}
+
+  /** AUTH exists where there is somebody to ask, and only over TLS. smtp-server would advertise it in clear. */
+  override _isSupported(command: string): boolean {
+    return command === 'AUTH' ? this.#gatekeeper !== undefined && this.secure : super._isSupported(command);
+  }
+
+  override handler_AUTH(command: Buffer, callback: () => void): void {
+    if (this.author === undefined) this.#proceed(beginExchange(command.toString('latin1')), callback);
+    else this.#refuse([503, '5.5.1', 'logged in already'], callback);
+  }
+
+  /** Of the commands AUTH alone may be longer than others, and what belongs to it. */
+  #maxLineOctets(line: Buffer): number {
+    const exchange = this.#exchange !== undefined || (this._isSupported('AUTH') && verb(line) === 'AUTH');
+    return exchange && this.author === undefined ? maxExchangeOctets : maxCommandOctets;
+  }
+
+  #proceed(step: Step, resume: () => void): void {
+    switch (step.kind) {
+      case 'challenge':
+        if (this._parser instanceof Framing && this._parser.pendingOctets > 0) {
+          // As with DATA: what came before it was asked for might be a command to one end and a password to the other.
+          this.#reply([503, '5.5.1', 'response before 334']);
+          this.close();
+          return;
+        }
+        this.#exchange = step;
+        this.send(334, step.text);
+        this._whenWritable(resume);
+        return;
+      case 'login':
+        void this.#logIn(step, resume);
+        return;
+      case 'ended':
+        this.#failLogin(step.reply, resume);
+        return;
+    }
+  }
+
+  async #logIn({ user, password }: Extract<Step, { kind: 'login' }>, resume: () => void): Promise<void> {
+    this.#command.clear();
+    const decision = await this.#gatekeeper?.ask({ user, password, remote: this.remoteAddress });
+    if (this._closed || this._closing) return;
+    this.#command.set(this.#limits.commandMs);
+    if (decision?.kind === 'author') {
+      this.author = decision.mailbox;
+      this.session.user = decision.mailbox; // smtp-server demands no AUTH any more
+      this.#reply([235, '2.7.0', 'logged in']);
+      this._whenWritable(resume);
+    } else {
+      this.#failLogin(decision?.kind === 'refused' ? wrongLogin : [454, '4.7.0', 'not now'], resume);
+    }
+  }
+
+  #failLogin(reply: Reply, resume: () => void): void {
+    this.#failedLogins += 1;
+    this.#reply(reply);
+    if (this.#failedLogins < maxFailedLogins) this._whenWritable(resume);
+    else this.#leave('4.7.0 too many failed logins');
+  }
 
   override _parseAddressCommand(name: string, command: Buffer | string): AddressCommand | false {
     return readAddressCommand(name, command.toString('latin1'));
@@ -163,7 +247,13 @@ export class Session extends SMTPConnection implements Guest {
     const requireTls = mailFrom !== false && Object.keys(mailFrom.args).includes('REQUIRETLS');
     try {
       for (const { address } of rcptTo) {
-        const message = { bytes: received.bytes, recipient: address, requireTls };
+        const message = {
+          bytes: received.bytes,
+          from: mailFrom === false ? '' : mailFrom.address,
+          recipient: address,
+          requireTls,
+          ...(this.author === undefined ? {} : { author: this.author }),
+        };
         const decision = await this.#receiver.onMessage(message);
         if (decision.kind !== 'accepted') return decisionReply(decision);
       }
@@ -230,6 +320,8 @@ export class Session extends SMTPConnection implements Guest {
 
 /** Refusals in a row before the session ends, as in smtp-server for commands that it does not know. */
 const maxRefusals = 10;
+/** AUTH commands without success before the session ends. */
+const maxFailedLogins = 3;
 /** Octets past the limit that are read on, so that a client a little too big hears why. */
 const cutMargin = 65_536;
 const enhancedCode = /^[245]\.\d{1,3}\.\d{1,3} /;
