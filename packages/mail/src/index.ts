@@ -9,8 +9,9 @@ export {
   type LmtpSender,
   type LmtpSenderOptions,
 } from './sender/lmtp.ts';
-export type { LmtpTarget, SmtpPeer } from './sender/open.ts';
+export type { LmtpTarget } from './sender/open.ts';
 export { spkiPin } from './sender/pin.ts';
+export type { SmtpPeer, Tlsa, TlsPolicy } from './sender/policy.ts';
 export type { Deferred, DeferredReason, Refused, SendResult, Sent } from './sender/result.ts';
 export {
   createSmtpSender,
