@@ -3,6 +3,10 @@ export { type CarriageParts, makeCarriage } from './carriage/make.ts';
 export { type CarriageRefusal, maxTraceOctets, type OpenedCarriage, openCarriage } from './carriage/open.ts';
 export { carriageLength } from './carriage/shape.ts';
 export { MailError, type MailErrorCode } from './errors.ts';
+export { type Exchange, type ExchangeDeps, type Exchanges, findExchanges } from './exchange/find.ts';
+export type { PolicyDeps, PolicyEntry, PolicyFetch, PolicyStore } from './exchange/policy.ts';
+export type { StsPolicy } from './exchange/policytext.ts';
+export type { ExchangeResolver, Mx, Resolution } from './exchange/resolver.ts';
 export {
   createLmtpSender,
   type DeliveryResult,
