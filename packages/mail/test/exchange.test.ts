@@ -158,6 +158,17 @@ describe('require: DANE', () => {
     expect(await find(world)).toEqual({ kind: 'failed' });
   });
 
+  test.each([
+    ['is not signed', found(['192.0.2.1'], false), { kind: 'found', exchanges: [web('mx1.b.test')] }],
+    ['is signed', found(['192.0.2.1']), { kind: 'failed' }],
+    ['does not answer either', failed, { kind: 'failed' }],
+  ])('TLSA that has no answer, of a host whose zone %s', async (_, addresses, result) => {
+    const world = worldWith(twoHosts.slice(1));
+    world.answers.set('TLSA _25._tcp.mx1.b.test', failed);
+    world.answers.set('A mx1.b.test', addresses);
+    expect(await find(world)).toEqual(result);
+  });
+
   test('all hosts with it: nobody asks for a policy', async () => {
     const world = worldWith();
     for (const host of ['mx1', 'mx2']) world.answers.set(`TLSA _25._tcp.${host}.b.test`, found([record]));

@@ -96,7 +96,8 @@ async function verified(
 
 /**
  * Nothing without DNSSEC, or without a record that can be used. A look-up that fails is no reason to do without DANE:
- * who can make it fail would choose so (RFC 7672 section 2.1.2).
+ * who can make it fail would choose so (RFC 7672 section 2.1.2). Unless the host is in a zone that is not signed,
+ * where there is no DANE, and name servers that stumble over TLSA are about (section 2.2.2).
  */
 async function daneOf(
   domain: string,
@@ -105,11 +106,16 @@ async function daneOf(
   resolver: ExchangeResolver,
 ): Promise<Proof | undefined> {
   const answer = await resolver.resolve(`_${port}._tcp.${host}`, 'TLSA');
-  if (answer.kind === 'failed') return 'failed';
+  if (answer.kind === 'failed') return (await isUnsigned(host, resolver)) ? undefined : 'failed';
   if (answer.kind === 'none' || !answer.secure) return undefined;
   const records = usableTlsa(answer.records);
   if (records.length === 0) return undefined;
   return { kind: 'dane', records, names: host === domain ? [host] : [host, domain] };
+}
+
+async function isUnsigned(host: string, resolver: ExchangeResolver): Promise<boolean> {
+  const addresses = await resolver.resolve(host, 'A');
+  return addresses.kind !== 'failed' && !addresses.secure;
 }
 
 /** A host that an enforced policy does not name is out, whatever else speaks for it (RFC 8461 section 5). */

@@ -47,4 +47,4 @@ export function matchesMx(host: string, { mx }: StsPolicy): boolean {
 const modes = ['enforce', 'testing', 'none'] as const;
 /** A year, in seconds. */
 const longestAge = 31_557_600;
-const field = /^[ \t]*(?<key>[A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(?<value>[^\0-\x1f\x7f]*?)[ \t]*$/;
+const field = /^[ \t]*(?<key>[A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(?<value>[^\p{Cc}]*?)[ \t]*$/u;

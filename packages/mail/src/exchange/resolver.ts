@@ -14,6 +14,8 @@ export interface ExchangeResolver {
   resolve(name: string, type: 'TLSA'): Promise<Resolution<Tlsa>>;
   /** The strings of a record joined to one. */
   resolve(name: string, type: 'TXT'): Promise<Resolution<string>>;
+  /** What the records are does not matter here, only whether they are secure. */
+  resolve(name: string, type: 'A'): Promise<Resolution<unknown>>;
 }
 
 export interface Mx {

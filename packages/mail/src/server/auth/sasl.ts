@@ -84,5 +84,4 @@ function decode(line: string): string | undefined {
 export const wrongLogin: Reply = [535, '5.7.8', 'wrong login'];
 const malformed: Step = { kind: 'ended', reply: [501, '5.5.2', 'malformed login'] };
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const control = /[\0-\x1f\x7f-\x9f\u2028\u2029]/;
+const control = /[\p{Cc}\u2028\u2029]/u;
