@@ -83,6 +83,10 @@ describe('the forms of AUTH', () => {
       desk.port,
       `S: 220\n C: EHLO client.test\n S: 250\n C: AUTH PLAIN ${long}\n S: 421 5.5.2\n S: closed`,
     );
+    await conversation(
+      desk.port,
+      `${overTls}\n C: AUTH PLAIN ${right}\n S: 235\n C: AUTH PLAIN ${long}\n S: 421 5.5.2\n S: closed`,
+    );
   });
 
   test.each([
@@ -329,6 +333,20 @@ describe('R7, R8 injection around AUTH', () => {
   });
 });
 
+test('R1 an exchange whose octets come one by one is the same exchange', async () => {
+  await using desk = await openDesk();
+  using wire = await Wire.connect(desk.port);
+  await converse(wire, overTls);
+  for (const [line, reply] of [
+    ['AUTH LOGIN', '334 VXNlcm5hbWU6'],
+    [base64('alice'), '334 UGFzc3dvcmQ6'],
+    [base64('wonder land'), '235 2.7.0'],
+  ] as const) {
+    for (const octet of `${line}\r\n`) await wire.write(octet);
+    expect((await wire.reply()).slice(0, reply.length)).toBe(reply);
+  }
+});
+
 describe('A4 who tries out passwords', () => {
   test('A4 hears the same for a wrong user and a wrong password, and 421 after the third', async () => {
     await using desk = await openDesk();
@@ -491,6 +509,15 @@ describe('TLS for submission', () => {
     expect(await idle.reply()).toBe('closed');
     using wire = await Wire.connect(desk.port);
     await wire.startTls();
+    expect(await wire.reply()).toMatch(/^220 /);
+  });
+
+  test('R12 implicit TLS: one in its handshake holds a place, and loses it to the next', async () => {
+    await using desk = await openDesk({}, { implicitTls: true, limits: { maxConnections: 1 } });
+    using idle = await Wire.connect(desk.port);
+    using wire = await Wire.connect(desk.port);
+    await wire.startTls();
+    expect(await idle.reply()).toBe('closed');
     expect(await wire.reply()).toMatch(/^220 /);
   });
 

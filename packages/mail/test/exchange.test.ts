@@ -136,7 +136,14 @@ describe('require: DANE', () => {
 
   test.each([
     ['TLSA that is not secure', found([record], false)],
-    ['only records that cannot be used', found([{ ...record, usage: 0 }])],
+    [
+      'only records that cannot be used',
+      found([
+        { ...record, usage: 0 },
+        { ...record, data: record.data.subarray(1) },
+        { ...record, matching: 2 },
+      ]),
+    ],
   ])('%s: as if there were none', async (_, answer) => {
     const world = worldWith();
     world.answers.set('TLSA _25._tcp.mx1.b.test', answer);
