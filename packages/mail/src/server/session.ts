@@ -2,8 +2,9 @@ import type { Socket } from 'node:net';
 import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { Admission, Guest } from './admission.ts';
+import { type Answer, AuthDialog } from './auth/dialog.ts';
 import type { Gatekeeper } from './auth/gatekeeper.ts';
-import { beginExchange, maxExchangeOctets, type Step, wrongLogin } from './auth/sasl.ts';
+import { maxExchangeOctets } from './auth/sasl.ts';
 import { type AddressCommand, readAddressCommand, verb } from './command.ts';
 import type { Received } from './data.ts';
 import { Deadline } from './deadline.ts';
@@ -32,7 +33,8 @@ export class Session extends SMTPConnection implements Guest {
   readonly #maxBytes: number;
   readonly #limits: SmtpLimits;
   readonly #admission: Admission<Session>;
-  readonly #gatekeeper: Gatekeeper | undefined;
+  /** Where clients have to log in before they send. */
+  readonly #auth: AuthDialog | undefined;
   readonly #tls: Deadline = new Deadline(() => this.#expire());
   readonly #command: Deadline = new Deadline(() => this.#expire());
   readonly #data: Deadline = new Deadline(() => this.#expire());
@@ -43,11 +45,6 @@ export class Session extends SMTPConnection implements Guest {
   #deciding = false;
   /** The session ends once the message in hand is answered. */
   #retired = false;
-  /** An AUTH exchange that waits for the client's next line. */
-  #exchange: Extract<Step, { kind: 'challenge' }> | undefined;
-  #failedLogins = 0;
-  /** The mailbox that has logged in. */
-  author: string | undefined;
 
   constructor(server: SMTPServer, socket: Socket, from: SMTPConnectionOptions, options: SessionOptions) {
     super(server, socket, from);
@@ -55,7 +52,7 @@ export class Session extends SMTPConnection implements Guest {
     this.#maxBytes = options.maxBytes;
     this.#limits = options.limits;
     this.#admission = options.admission;
-    this.#gatekeeper = options.gatekeeper;
+    this.#auth = options.gatekeeper && new AuthDialog(options.gatekeeper, this.remoteAddress);
     this.#session.set(this.#limits.sessionMs);
     this.#tls.set(this.#limits.tlsMs);
   }
@@ -111,10 +108,8 @@ export class Session extends SMTPConnection implements Guest {
       return;
     }
     this.#command.set(this.#limits.commandMs);
-    if (this.#exchange !== undefined) {
-      const { answer } = this.#exchange;
-      this.#exchange = undefined;
-      this.#proceed(answer(line.toString('latin1')), callback);
+    if (this.#auth?.open) {
+      void this.#answerAuth(this.#auth.take(line.toString('latin1')), callback);
       return;
     }
     const refusal = lineRefusal(line, this.secure);
@@ -137,62 +132,40 @@ export class Session extends SMTPConnection implements Guest {
 
   /** AUTH exists where there is somebody to ask, and only over TLS. smtp-server would advertise it in clear. */
   override _isSupported(command: string): boolean {
-    return command === 'AUTH' ? this.#gatekeeper !== undefined && this.secure : super._isSupported(command);
+    return command === 'AUTH' ? this.#auth !== undefined && this.secure : super._isSupported(command);
   }
 
   override handler_AUTH(command: Buffer, callback: () => void): void {
-    if (this.author === undefined) this.#proceed(beginExchange(command.toString('latin1')), callback);
-    else this.#refuse([503, '5.5.1', 'logged in already'], callback);
+    if (this.#auth === undefined || this.#auth.author !== undefined)
+      this.#refuse([503, '5.5.1', 'logged in already'], callback);
+    else void this.#answerAuth(this.#auth.take(command.toString('latin1')), callback);
   }
 
   /** Of the commands AUTH alone may be longer than others, and what belongs to it. */
   #maxLineOctets(line: Buffer): number {
-    const exchange = this.#exchange !== undefined || (this._isSupported('AUTH') && verb(line) === 'AUTH');
-    return exchange && this.author === undefined ? maxExchangeOctets : maxCommandOctets;
+    const ofAuth = this.#auth?.open || (this._isSupported('AUTH') && verb(line) === 'AUTH');
+    return ofAuth && this.#auth?.author === undefined ? maxExchangeOctets : maxCommandOctets;
   }
 
-  #proceed(step: Step, resume: () => void): void {
-    switch (step.kind) {
-      case 'challenge':
-        if (this._parser instanceof Framing && this._parser.pendingOctets > 0) {
-          // As with DATA: what came before it was asked for might be a command to one end and a password to the other.
-          this.#reply([503, '5.5.1', 'response before 334']);
-          this.close();
-          return;
-        }
-        this.#exchange = step;
-        this.send(334, step.text);
-        this._whenWritable(resume);
-        return;
-      case 'login':
-        void this.#logIn(step, resume);
-        return;
-      case 'ended':
-        this.#failLogin(step.reply, resume);
-        return;
-    }
-  }
-
-  async #logIn({ user, password }: Extract<Step, { kind: 'login' }>, resume: () => void): Promise<void> {
+  async #answerAuth(answering: Promise<Answer>, resume: () => void): Promise<void> {
     this.#command.clear();
-    const decision = await this.#gatekeeper?.ask({ user, password, remote: this.remoteAddress });
+    const answer = await answering;
     if (this._closed || this._closing) return;
     this.#command.set(this.#limits.commandMs);
-    if (decision?.kind === 'author') {
-      this.author = decision.mailbox;
-      this.session.user = decision.mailbox; // smtp-server demands no AUTH any more
-      this.#reply([235, '2.7.0', 'logged in']);
-      this._whenWritable(resume);
+    if (answer.kind === 'challenge') {
+      if (this._parser instanceof Framing && this._parser.pendingOctets > 0) {
+        // As with DATA: what came before it was asked for might be a command to one end and a password to the other.
+        this.#reply([503, '5.5.1', 'response before 334']);
+        this.close();
+        return;
+      }
+      this.send(334, answer.text);
     } else {
-      this.#failLogin(decision?.kind === 'refused' ? wrongLogin : [454, '4.7.0', 'not now'], resume);
+      this.session.user = this.#auth?.author; // with one, smtp-server demands no AUTH any more
+      this.#reply(answer.reply);
+      if (answer.last) this.#leave('4.7.0 too many failed logins');
     }
-  }
-
-  #failLogin(reply: Reply, resume: () => void): void {
-    this.#failedLogins += 1;
-    this.#reply(reply);
-    if (this.#failedLogins < maxFailedLogins) this._whenWritable(resume);
-    else this.#leave('4.7.0 too many failed logins');
+    if (!this._closing) this._whenWritable(resume);
   }
 
   override _parseAddressCommand(name: string, command: Buffer | string): AddressCommand | false {
@@ -243,6 +216,7 @@ export class Session extends SMTPConnection implements Guest {
     if (received.kind === 'cut') return faultReply['too-big'];
     if (received.kind === 'refused') return faultReply[received.fault];
     const { mailFrom, rcptTo } = this.session.envelope;
+    const author = this.#auth?.author;
     // Not `requireTLS` of the envelope, which stays from a MAIL that was refused.
     const requireTls = mailFrom !== false && Object.keys(mailFrom.args).includes('REQUIRETLS');
     try {
@@ -252,7 +226,7 @@ export class Session extends SMTPConnection implements Guest {
           from: mailFrom === false ? '' : mailFrom.address,
           recipient: address,
           requireTls,
-          ...(this.author === undefined ? {} : { author: this.author }),
+          ...(author === undefined ? {} : { author }),
         };
         const decision = await this.#receiver.onMessage(message);
         if (decision.kind !== 'accepted') return decisionReply(decision);
@@ -320,8 +294,6 @@ export class Session extends SMTPConnection implements Guest {
 
 /** Refusals in a row before the session ends, as in smtp-server for commands that it does not know. */
 const maxRefusals = 10;
-/** AUTH commands without success before the session ends. */
-const maxFailedLogins = 3;
 /** Octets past the limit that are read on, so that a client a little too big hears why. */
 const cutMargin = 65_536;
 const enhancedCode = /^[245]\.\d{1,3}\.\d{1,3} /;
