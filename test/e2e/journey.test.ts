@@ -103,7 +103,7 @@ describe('through a network in one process', () => {
     const before = await counts();
     await using again = createSmtpSender({ ehloName: 'a.test' });
     for (const { peer, outgoing } of replayed)
-      expect(await again.send(peer, outgoing)).toEqual({ kind: 'sent' });
+      expect(await again.send(peer, outgoing)).toMatchObject({ kind: 'sent' });
     await net.drain();
     expect(await counts()).toEqual(before);
     const running = net.nodes.map((node) => node.running).filter((node) => node !== undefined);

@@ -216,7 +216,7 @@ test('once it is in the outbox, a fault says so, and a later flush goes on with 
     sender: {
       async send() {
         if (failing.fail) throw new RangeError('a fault of the sender');
-        return { kind: 'sent' };
+        return { kind: 'sent', secured: true };
       },
       async close() {},
       async [Symbol.asyncDispose]() {},

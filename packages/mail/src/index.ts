@@ -3,14 +3,19 @@ export { type CarriageParts, makeCarriage } from './carriage/make.ts';
 export { type CarriageRefusal, maxTraceOctets, type OpenedCarriage, openCarriage } from './carriage/open.ts';
 export { carriageLength } from './carriage/shape.ts';
 export { MailError, type MailErrorCode } from './errors.ts';
+export { type Exchange, type ExchangeDeps, type Exchanges, findExchanges } from './exchange/find.ts';
+export type { PolicyDeps, PolicyEntry, PolicyFetch, PolicyStore } from './exchange/policy.ts';
+export type { StsPolicy } from './exchange/policytext.ts';
+export type { ExchangeResolver, Mx, Resolution } from './exchange/resolver.ts';
 export {
   createLmtpSender,
   type DeliveryResult,
   type LmtpSender,
   type LmtpSenderOptions,
 } from './sender/lmtp.ts';
-export type { LmtpTarget, SmtpPeer } from './sender/open.ts';
+export type { LmtpTarget } from './sender/open.ts';
 export { spkiPin } from './sender/pin.ts';
+export type { SmtpPeer, Tlsa, TlsPolicy } from './sender/policy.ts';
 export type { Deferred, DeferredReason, Refused, SendResult, Sent } from './sender/result.ts';
 export {
   createSmtpSender,
@@ -20,6 +25,15 @@ export {
   type SmtpSender,
   type SmtpSenderOptions,
 } from './sender/sender.ts';
+export {
+  type AuthClock,
+  type AuthDecision,
+  type Authenticator,
+  type AuthLimits,
+  type AuthOutcome,
+  defaultAuthLimits,
+  type Login,
+} from './server/auth/authenticator.ts';
 export { defaultSmtpLimits, type SmtpLimits } from './server/limits.ts';
-export type { Decision, Message, Receiver } from './server/receive.ts';
+export type { Decision, Message, Receiver, Refusal } from './server/receive.ts';
 export { type SmtpServer, type SmtpServerOptions, startSmtpServer } from './server/server.ts';

@@ -14,6 +14,13 @@ export interface Peer extends AsyncDisposable {
   outcomes(): Promise<(string | undefined)[]>;
 }
 
+export interface PeerOptions {
+  readonly listen?: ListenOptions;
+  readonly tls?: TlsOptions;
+  /** From the second connection on. */
+  readonly tlsNext?: TlsOptions;
+}
+
 /**
  * Scripts are conversations seen from the other end: `S: text` is said, `C: text` is what the client's next line must
  * begin with, `DATA` reads up to the end of the data, `TLS` shakes hands, `CUT` drops the connection, `END` waits until
@@ -21,7 +28,7 @@ export interface Peer extends AsyncDisposable {
  */
 export async function openPeer(
   scripts: readonly string[],
-  { listen = { port: 0, host: '127.0.0.1' }, tls = {} }: { listen?: ListenOptions; tls?: TlsOptions } = {},
+  { listen = { port: 0, host: '127.0.0.1' }, tls = {}, tlsNext = tls }: PeerOptions = {},
 ): Promise<Peer> {
   const heard: string[][] = [];
   const runs: Promise<string | undefined>[] = [];
@@ -29,7 +36,7 @@ export async function openPeer(
     const lines: string[] = [];
     const script = scripts[heard.push(lines) - 1];
     if (script === undefined) socket.destroy();
-    else runs.push(new Actor(socket, lines, tls).play(script));
+    else runs.push(new Actor(socket, lines, heard.length === 1 ? tls : tlsNext).play(script));
   });
   server.listen(listen);
   await once(server, 'listening');

@@ -20,13 +20,14 @@ import { greeting, openPeer, taken } from './peer.ts';
 const pin = spkiPin(identity.cert);
 /** With an RSA key TLS 1.2 needs no curve that we do not offer. */
 const rsa = await createIdentity('mx.test', 'RSA');
+const sent: SendResult = { kind: 'sent', secured: true };
 const hello = Buffer.from('Subject: x\r\n\r\nhello\r\n');
 
 function createSender(options: Partial<SmtpSenderOptions> = {}): SmtpSender {
   return createSmtpSender({ ehloName: 'sender.test', ...options });
 }
 
-function to(port: number): SmtpPeer {
+function to(port: number): Extract<SmtpPeer, { tlsPin: string }> {
   return { host: '127.0.0.1', port, tlsPin: pin };
 }
 
@@ -46,7 +47,7 @@ describe('what arrives', () => {
     await using inbox = await openInbox();
     await using sender = createSender();
     const result = await sender.send(to(inbox.port), mail({ message: Buffer.from(message, 'latin1') }));
-    expect(result).toEqual({ kind: 'sent' });
+    expect(result).toEqual(sent);
     expect(inbox.messages.map(text)).toEqual([message]);
   });
 
@@ -56,7 +57,7 @@ describe('what arrives', () => {
     await using sender = createSender();
     const domains = { fromDomain: 'a.test', toDomain: 'mx.test' };
     const message = makeCarriage({ ...domains, bytes, now: new Date(), random: randomBytes });
-    expect(await sender.send(to(inbox.port), mail({ message }))).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(inbox.port), mail({ message }))).toEqual(sent);
     expect(openCarriage(inbox.messages[0]?.bytes ?? new Uint8Array(), bytes.length)).toEqual({
       kind: 'carriage',
       bytes,
@@ -68,9 +69,7 @@ describe('the wire', () => {
   test('shows the configured name and nothing else before TLS; dots are stuffed', async () => {
     await using peer = await openPeer([`${greeting}${taken}\n C: QUIT\n S: 221 bye`]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail({ message: Buffer.from('.\r\n.x\r\n') }))).toEqual({
-      kind: 'sent',
-    });
+    expect(await sender.send(to(peer.port), mail({ message: Buffer.from('.\r\n.x\r\n') }))).toEqual(sent);
     await sender.close();
     expect(await peer.outcomes()).toEqual([undefined]);
     expect(peer.heard).toEqual([
@@ -91,14 +90,14 @@ describe('the wire', () => {
     const injected = greeting.replace('S: 220 go', 'S: 220 go\\r\\n250-evil\\r\\n250 SIZE 1');
     await using peer = await openPeer([injected + taken]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
   });
 
   test('prefers a post-quantum key exchange, and takes X25519', async () => {
     for (const ecdhCurve of ['X25519MLKEM768', 'X25519']) {
       await using peer = await openPeer([greeting + taken], { tls: { ecdhCurve } });
       await using sender = createSender();
-      expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+      expect(await sender.send(to(peer.port), mail())).toEqual(sent);
     }
   });
 });
@@ -107,7 +106,7 @@ describe('TLS', () => {
   test('another key than the pinned one: nothing but EHLO was sent', async () => {
     await using peer = await openPeer([`${greeting}\n END`], { tls: await createIdentity('mx.test') });
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'wrong-pin' });
+    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'untrusted' });
     expect(peer.heard).toEqual([['EHLO sender.test', 'STARTTLS', 'EHLO sender.test']]);
   });
 
@@ -115,7 +114,7 @@ describe('TLS', () => {
     await using inbox = await openInbox();
     await using sender = createSender();
     const peer = { ...to(inbox.port), tlsPin: pin.toUpperCase() };
-    expect(await sender.send(peer, mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(peer, mail())).toEqual(sent);
   });
 
   test.each([
@@ -199,7 +198,7 @@ describe('what a peer says', () => {
       await using peer = await openPeer([`${greeting}${script}\n C: RSET\n S: 250 ok\n${taken}`]);
       await using sender = createSender();
       expect(await sender.send(to(peer.port), mail())).toEqual(result);
-      expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+      expect(await sender.send(to(peer.port), mail())).toEqual(sent);
       expect(peer.connections).toBe(1);
     },
   );
@@ -208,7 +207,7 @@ describe('what a peer says', () => {
     await using peer = await openPeer([greeting + script, greeting + taken]);
     await using sender = createSender();
     expect(await sender.send(to(peer.port), mail())).toEqual(result);
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
     expect(peer.connections).toBe(2);
   });
 
@@ -217,7 +216,7 @@ describe('what a peer says', () => {
     await using peer = await openPeer([greeting + first, greeting + taken]);
     await using sender = createSender();
     expect(await sender.send(to(peer.port), mail())).toEqual(refused(552, '5.3.4'));
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
   });
 
   test('nobody listens: unreachable', async () => {
@@ -285,8 +284,7 @@ describe('connections', () => {
   test('are used again', async () => {
     await using peer = await openPeer([greeting + taken.repeat(12)]);
     await using sender = createSender();
-    for (let n = 0; n < 12; n += 1)
-      expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    for (let n = 0; n < 12; n += 1) expect(await sender.send(to(peer.port), mail())).toEqual(sent);
     expect(await peer.outcomes()).toEqual([undefined]);
     expect(peer.connections).toBe(1);
   });
@@ -317,7 +315,7 @@ describe('connections', () => {
     await using peer = await openPeer([impatient, impatient, greeting + taken]);
     await using sender = createSender();
     for (let n = 1; n <= 3; n += 1) {
-      expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+      expect(await sender.send(to(peer.port), mail())).toEqual(sent);
       await peer.outcomes(); // the connection is gone
       expect(peer.connections).toBe(n);
     }
@@ -326,8 +324,8 @@ describe('connections', () => {
   test('that break at the first word of a second message are replaced, and the message sent once', async () => {
     await using peer = await openPeer([`${greeting}${taken}C: MAIL\n CUT`, greeting + taken]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
     expect(peer.connections).toBe(2);
   });
 
@@ -335,7 +333,7 @@ describe('connections', () => {
     const second = taken.replace('S: 250 2.6.0 taken', 'CUT');
     await using peer = await openPeer([greeting + taken + second, greeting + taken]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
     expect(await sender.send(to(peer.port), mail())).toEqual(deferred('lost', true));
     expect(peer.connections).toBe(1);
   });
@@ -343,16 +341,16 @@ describe('connections', () => {
   test('say QUIT after a while of idleness', async () => {
     await using peer = await openPeer([`${greeting}${taken}C: QUIT\n S: 221 bye\n END`]);
     await using sender = createSender({ idleMs: 20 });
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
     expect(await peer.outcomes()).toEqual([undefined]);
   });
 
   test('are not shared between pins', async () => {
     await using inbox = await openInbox();
     await using sender = createSender();
-    expect(await sender.send(to(inbox.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(inbox.port), mail())).toEqual(sent);
     const other = { ...to(inbox.port), tlsPin: '00'.repeat(32) };
-    expect(await sender.send(other, mail())).toEqual({ kind: 'wrong-pin' });
+    expect(await sender.send(other, mail())).toEqual({ kind: 'untrusted' });
   });
 });
 
@@ -372,7 +370,7 @@ test('close gives back what waits, and lets what is on its way end', async () =>
   const closed = sender.close();
   expect(await second).toEqual(deferred('closed'));
   decided.resolve({ kind: 'accepted' });
-  expect(await first).toEqual({ kind: 'sent' });
+  expect(await first).toEqual(sent);
   await closed;
   expect(await sender.send(to(inbox.port), mail())).toEqual(deferred('closed'));
 });
@@ -410,7 +408,7 @@ describe('what is never sent', () => {
     await using sender = createSender();
     const result = await sender.send(to(peer.port), mail({ message: Buffer.from('ä\r\n') }));
     expect(result).toEqual(refused(554, '5.6.3'));
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
     expect(peer.heard[0]).not.toContain('ä\r\n.\r\n');
   });
 
@@ -426,11 +424,11 @@ describe('what is never sent', () => {
     await using sender = createSender();
     const result = await sender.send(to(peer.port), mail({ requireTls: true }));
     expect(result).toEqual(refused(550, '5.7.30'));
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
     expect(peer.heard[0]?.filter((line) => line.startsWith('MAIL'))).toEqual(['MAIL FROM:<secure@a.test>']);
 
     await using inbox = await openInbox({ requireTls: true });
-    expect(await sender.send(to(inbox.port), mail({ requireTls: true }))).toEqual({ kind: 'sent' });
+    expect(await sender.send(to(inbox.port), mail({ requireTls: true }))).toEqual(sent);
     expect(inbox.messages.map(({ requireTls }) => requireTls)).toEqual([true]);
   });
 });
@@ -438,7 +436,7 @@ describe('what is never sent', () => {
 test('the null sender', async () => {
   await using peer = await openPeer([greeting + taken.replace('<secure@a.test>', '<>')]);
   await using sender = createSender();
-  expect(await sender.send(to(peer.port), mail({ from: '' }))).toEqual({ kind: 'sent' });
+  expect(await sender.send(to(peer.port), mail({ from: '' }))).toEqual(sent);
 });
 
 test('an EHLO name that is none', () => {

@@ -32,7 +32,7 @@ describe('on a clock that stands still until it is moved', () => {
 
   const sendOne = async (delayMs: number): Promise<void> => {
     for (const { first, packet } of await network.packets(random.bytes(300), { delayMs }))
-      expect(await network.handOver(first, packet)).toEqual({ kind: 'sent' });
+      expect(await network.handOver(first, packet)).toMatchObject({ kind: 'sent' });
   };
   const settled = (wanted: string): Promise<void> =>
     until(async () => {
@@ -70,7 +70,7 @@ describe('on a clock that stands still until it is moved', () => {
     await clock.advance(3 * hour);
     const first = packets[0];
     if (first === undefined) throw new Error('no packet');
-    expect(await network.handOver(first.first, first.packet)).toEqual({ kind: 'sent' });
+    expect(await network.handOver(first.first, first.packet)).toMatchObject({ kind: 'sent' });
     const mix = network.nodes.get(first.first.name);
     await until(async () => ((await mix?.status())?.counters.forwarded['no-consensus'] ?? 0) > 0);
     expect(await mix?.status()).toMatchObject({ consensus: null, counts: { relays: 1 } });

@@ -102,7 +102,7 @@ test.skipIf(!strace)('Q2 the journal is synced before the answer to the data is 
   const trace = join(folder, 'trace');
   const calls = 'trace=pwrite64,fsync,fdatasync,write,writev,sendmsg,sendto';
   const peer = await startReceiver(['strace', '-f', '-y', '-s', '0', '-e', calls, '-o', trace]);
-  expect(await send(peer)).toEqual([{ kind: 'sent' }]);
+  expect(await send(peer)).toMatchObject([{ kind: 'sent' }]);
   await stops();
   const events = eventsIn(await readFile(trace, 'utf8'));
   const lastWrite = events.lastIndexOf('journal written');

@@ -99,7 +99,7 @@ test('a peer with another key than the consensus names gets nothing, and nothing
   const { pin } = await makeCertificate('mix2.test');
   topology.update(consensusOf([{ ...peer.entry, tlsPin: pin }], clock.now()));
   await store();
-  await happened('wrong-pin');
+  await happened('untrusted');
   expect(peer.messages).toEqual([]);
   expect(await spool.counts()).toMatchObject({ relays: 1 });
   topology.update(consensusOf([peer.entry], clock.now()));

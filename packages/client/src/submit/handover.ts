@@ -70,8 +70,11 @@ function outcomeOf(result: SendResult, node: string): Outcome {
     case 'deferred':
       return { kind: 'wait', reason: result.reason, node };
     case 'refused':
-    case 'wrong-pin':
     case 'no-tls':
       return { kind: 'hold', reason: result.kind, node };
+    case 'untrusted':
+      return { kind: 'hold', reason: 'wrong-pin', node };
+    case 'no-login': // a mix is sent none
+      return { kind: 'hold', reason: 'refused', node };
   }
 }

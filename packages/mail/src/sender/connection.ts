@@ -16,7 +16,8 @@ export interface Mail {
   readonly from: string;
   readonly to: string;
   readonly message: Buffer;
-  readonly requireTls: boolean;
+  readonly requireTls: boolean | 'if-offered';
+  readonly envid: string | undefined;
 }
 
 /** An open connection, past its greeting and its last EHLO or LHLO. */
@@ -24,6 +25,12 @@ export interface Link {
   readonly connection: SMTPConnection;
   /** The peer takes octets above 127 (RFC 6152). */
   readonly eightBit: boolean;
+  /** The peer takes REQUIRETLS (RFC 8689), which it offers over TLS alone. */
+  readonly requireTls: boolean;
+  /** Mechanisms of AUTH that the peer takes. */
+  readonly mechanisms: readonly string[];
+  /** Over TLS. */
+  readonly secured: boolean;
 }
 
 /** What one attempt over an open connection came to. */
@@ -40,7 +47,14 @@ export interface Attempt {
 /** The link of a connection that nodemailer has just called open. */
 export function linkOf(connection: SMTPConnection): Link {
   const capabilities = connection.lastServerResponse || '';
-  return { connection, eightBit: /^250[ -]8BITMIME\b/im.test(capabilities) };
+  const secured = connection.secure;
+  return {
+    connection,
+    eightBit: /^250[ -]8BITMIME\b/im.test(capabilities),
+    requireTls: secured && /^250[ -]REQUIRETLS\b/im.test(capabilities),
+    mechanisms: (/^250[ -]AUTH ([^\r\n]*)/im.exec(capabilities)?.[1] ?? '').toUpperCase().split(' '),
+    secured,
+  };
 }
 
 /**
@@ -48,7 +62,7 @@ export function linkOf(connection: SMTPConnection): Link {
  * data, so that the peer drops what it has of it.
  */
 export function handOver(
-  { connection, eightBit }: Link,
+  { connection, eightBit, requireTls, secured }: Link,
   mail: Mail,
   { ms, signal }: { ms: number; signal?: AbortSignal | undefined },
 ): Promise<Attempt> {
@@ -77,13 +91,15 @@ export function handOver(
     to: [mail.to],
     size: mail.message.length,
     use8BitMime: !isAscii(mail.message),
-    requireTLSExtensionEnabled: mail.requireTls,
+    requireTLSExtensionEnabled: mail.requireTls === 'if-offered' ? requireTls : mail.requireTls,
+    // RFC 3461; nodemailer leaves it out for a peer without DSN.
+    ...(mail.envid === undefined ? {} : { dsn: { ret: 'HDRS', envid: mail.envid } }),
   };
   connection.send(envelope, data, (error, info) => {
     // LMTP answers for each recipient behind the data, and its refusal of all of them is no error to nodemailer.
     const failure = error ?? (info?.accepted.length === 0 ? info.rejectedErrors?.[0] : undefined);
     if (failure) resolve(failed(failure as LibraryError, ended));
-    else if (info?.accepted.length === 1) resolve({ result: { kind: 'sent' }, connection: 'ready' });
+    else if (info?.accepted.length === 1) resolve({ result: { kind: 'sent', secured }, connection: 'ready' });
     else resolve({ result: deferred('protocol', ended), connection: 'broken' });
   });
   return promise.finally(() => {

@@ -1,6 +1,6 @@
 import { type LmtpTarget, openLmtp } from './open.ts';
 import { Pool } from './pool.ts';
-import type { Deferred, Refused, SendResult, Sent } from './result.ts';
+import type { Deferred, Refused, SendResult } from './result.ts';
 import {
   checkMail,
   checkName,
@@ -19,11 +19,13 @@ export interface LmtpSenderOptions {
 }
 
 /** What became of a message for its one mailbox: `sent` when it lies there. */
-export type DeliveryResult = Sent | Deferred | Refused;
+export type DeliveryResult = { readonly kind: 'sent' } | Deferred | Refused;
+
+export type Delivery = Omit<OutgoingMessage, 'requireTls' | 'envid'>;
 
 export interface LmtpSender extends AsyncDisposable {
   /** Delivers one message to one mailbox. Never rejects for what the server does. */
-  deliver(message: Omit<OutgoingMessage, 'requireTls'>): Promise<DeliveryResult>;
+  deliver(message: Delivery): Promise<DeliveryResult>;
   close(): Promise<void>;
 }
 
@@ -38,7 +40,7 @@ export function createLmtpSender(options: LmtpSenderOptions): LmtpSender {
     sendMs,
     open: (signal) => openLmtp(target, { ehloName, connectMs, signal }),
   });
-  const deliver = async (message: Omit<OutgoingMessage, 'requireTls'>): Promise<DeliveryResult> => {
+  const deliver = async (message: Delivery): Promise<DeliveryResult> => {
     const checked = checkMail(message);
     return checked.kind === 'refused' ? checked : withoutTls(await pool.send(checked.mail, message.signal));
   };
@@ -46,9 +48,17 @@ export function createLmtpSender(options: LmtpSenderOptions): LmtpSender {
   return { deliver, close, [Symbol.asyncDispose]: close };
 }
 
-/** Nobody asked for TLS here, so its lack cannot be the outcome. */
+/** Nobody asked for TLS or a login here, so their lack cannot be the outcome. */
 function withoutTls(result: SendResult): DeliveryResult {
-  if (result.kind === 'no-tls' || result.kind === 'wrong-pin')
-    throw new TypeError(`${result.kind} without TLS`);
-  return result;
+  switch (result.kind) {
+    case 'sent':
+      return { kind: 'sent' };
+    case 'deferred':
+    case 'refused':
+      return result;
+    case 'no-tls':
+    case 'untrusted':
+    case 'no-login':
+      throw new TypeError(`${result.kind} without TLS`);
+  }
 }

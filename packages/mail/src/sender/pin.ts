@@ -11,6 +11,9 @@ export function spkiPin(certPem: string): string {
 }
 
 export function pinOf(certificate: X509Certificate): string {
-  const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(spki).digest('hex');
+  return createHash('sha256').update(spkiOf(certificate)).digest('hex');
+}
+
+export function spkiOf(certificate: X509Certificate): Buffer {
+  return certificate.publicKey.export({ type: 'spki', format: 'der' });
 }

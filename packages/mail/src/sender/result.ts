@@ -12,6 +12,8 @@ export type DeferredReason = 'unreachable' | 'timeout' | 'lost' | 'busy' | 'prot
 
 export interface Sent {
   readonly kind: 'sent';
+  /** Over TLS. Never false but with the policy `opportunistic`, where it says nothing of who took the message. */
+  readonly secured: boolean;
 }
 
 /** To be sent again later, as the same bytes: `maybeDelivered` when the peer may have taken it, but its answer did not arrive. */
@@ -33,10 +35,12 @@ export type SendResult =
   | Sent
   | Deferred
   | Refused
-  /** The peer's key is not the pinned one; no message byte and no mailbox was sent. */
-  | { readonly kind: 'wrong-pin' }
+  /** The peer is not who the policy demands: another key, or a certificate that does not do; no message byte and no mailbox was sent. */
+  | { readonly kind: 'untrusted' }
   /** The peer offers no TLS, or none that is good enough; no message byte and no mailbox was sent. */
-  | { readonly kind: 'no-tls' };
+  | { readonly kind: 'no-tls' }
+  /** The peer takes no login, or not this one; no message byte was sent. */
+  | { readonly kind: 'no-login' };
 
 export function deferred(reason: DeferredReason, maybeDelivered = false): Deferred {
   return { kind: 'deferred', reason, maybeDelivered };

@@ -2,7 +2,8 @@ import { formatMailbox, isDomain, parseMailbox } from '../address.ts';
 import { view } from '../carriage/shape.ts';
 import { MailError } from '../errors.ts';
 import type { Mail } from './connection.ts';
-import { openSmtp, type SmtpPeer } from './open.ts';
+import { openSmtp } from './open.ts';
+import { checkPeer, peerKey, type SmtpPeer } from './policy.ts';
 import { Pool } from './pool.ts';
 import { deferred, type Refused, type SendResult } from './result.ts';
 import { isWellFormed } from './wellformed.ts';
@@ -32,13 +33,24 @@ export interface OutgoingMessage {
   readonly to: string;
   /** Sent octet for octet: lines end in CRLF, none is longer than 998 octets, no NUL. */
   readonly message: Uint8Array;
-  /** Ask for TLS all the way (RFC 8689); a peer that cannot is sent nothing, and the message is refused. */
-  readonly requireTls?: boolean;
+  /**
+   * Ask for TLS all the way (RFC 8689). A peer that cannot is sent nothing, and the message is refused; with
+   * `if-offered` it is sent the message without.
+   */
+  readonly requireTls?: boolean | 'if-offered';
+  /**
+   * What a report of the message will name it by (RFC 3461 section 4.4): 1 to 100 printable ASCII characters. Sent,
+   * with the wish that reports return no body, to a peer that takes it.
+   */
+  readonly envid?: string;
   readonly signal?: AbortSignal;
 }
 
 export interface SmtpSender extends AsyncDisposable {
-  /** Hands one message to one peer, over TLS and only to the holder of the pinned key. Never rejects for what a peer does. */
+  /**
+   * Hands one message to one peer that its policy trusts. Never rejects for what a peer does; with `bad-options` for
+   * what cannot be asked for.
+   */
   send(peer: SmtpPeer, message: OutgoingMessage): Promise<SendResult>;
   /** Takes no more, gives back what waits for a connection, lets what is on its way end, closes all connections. */
   close(): Promise<void>;
@@ -54,7 +66,7 @@ export function createSmtpSender(options: SmtpSenderOptions): SmtpSender {
 
   const poolOf = (peer: SmtpPeer): Pool => {
     for (const [key, pool] of pools) if (pool.unused) pools.delete(key);
-    const key = JSON.stringify([peer.host, peer.port, peer.tlsPin, peer.serverName]);
+    const key = peerKey(peer);
     const pool =
       pools.get(key) ??
       new Pool({
@@ -66,10 +78,11 @@ export function createSmtpSender(options: SmtpSenderOptions): SmtpSender {
     pools.set(key, pool);
     return pool;
   };
-  const send = (peer: SmtpPeer, message: OutgoingMessage): Promise<SendResult> => {
+  const send = async (peer: SmtpPeer, message: OutgoingMessage): Promise<SendResult> => {
+    checkPeer(peer);
     const mail = checkMail(message);
-    if (mail.kind === 'refused') return Promise.resolve(mail);
-    if (closed) return Promise.resolve(deferred('closed'));
+    if (mail.kind === 'refused') return mail;
+    if (closed) return deferred('closed');
     return poolOf(peer).send(mail.mail, message.signal);
   };
   const close = async (): Promise<void> => {
@@ -86,11 +99,13 @@ export function checkName(name: string): void {
     });
 }
 
-/** What no peer is bothered with, answered as RFC 3463 and RFC 6531 would. */
+/** What no peer is bothered with, answered as RFC 3463 and RFC 6531 would. Throws `bad-options`. */
 export function checkMail(
   outgoing: OutgoingMessage,
 ): { readonly kind: 'mail'; readonly mail: Mail } | Refused {
-  const { from, to, requireTls = false } = outgoing;
+  const { from, to, requireTls = false, envid } = outgoing;
+  if (envid !== undefined && !/^[\x20-\x7e]{1,100}$/.test(envid))
+    throw new MailError('bad-options', 'an ENVID is 1 to 100 printable ASCII characters');
   const sender = from === '' ? undefined : parseMailbox(from);
   const recipient = parseMailbox(to);
   if (recipient === undefined || (from !== '' && sender === undefined)) {
@@ -104,6 +119,7 @@ export function checkMail(
     to: formatMailbox(recipient),
     message,
     requireTls,
+    envid,
   };
   return { kind: 'mail', mail };
 }

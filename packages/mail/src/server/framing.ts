@@ -5,14 +5,16 @@ import { DataReader, type Received } from './data.ts';
 export interface Framed {
   /** A command line without its CRLF. `resume` takes the next unit. */
   command(line: Buffer, resume: () => void): void;
-  /** A line longer than any command. Nothing more is read. */
+  /** How long the line that begins so may be, in octets with its CRLF. Asked when there are more than `maxCommandOctets`. */
+  maxOctets(line: Buffer): number;
+  /** A line longer than that. Nothing more is read. */
   tooLong(): void;
   /** The end of the data, or more of it than `cutBytes`. */
   data(received: Received, resume: () => void): void;
 }
 
 /** Longest command line in octets, with its CRLF: 512 of RFC 5321 section 4.5.3.1.4 and room for parameters. */
-const maxCommandOctets = 1024;
+export const maxCommandOctets = 1024;
 
 /**
  * Cuts what a client sends into command lines and data. Takes the place of smtp-server's own parser, which ends a
@@ -59,7 +61,8 @@ export class Framing extends SMTPStream {
   async #cutCommand(input: Buffer): Promise<Buffer | undefined> {
     const line = this.#line.length === 0 ? input : Buffer.concat([this.#line, input]);
     const end = line.indexOf('\r\n', Math.max(this.#line.length - 1, 0), 'latin1');
-    if ((end < 0 ? line.length : end + 2) > maxCommandOctets) {
+    const octets = end < 0 ? line.length : end + 2;
+    if (octets > maxCommandOctets && octets > this.#to.maxOctets(line)) {
       this.isClosed = true;
       this.#to.tooLong();
       return undefined;

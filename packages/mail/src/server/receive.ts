@@ -2,22 +2,30 @@
 export interface Message {
   /** As sent, dots taken off: every line ends in CRLF, has at most 998 octets and no NUL. */
   readonly bytes: Uint8Array;
+  /** The return path (RFC 5321 section 4.1.1.2), its domain in lower case; empty for the null sender. */
+  readonly from: string;
+  /** The mailbox that logged in, where clients have to: `from` is the same, perhaps in another case. */
+  readonly author?: string;
   /** The mailbox it was sent to: one that `accepts` said yes to, domain in lower case. */
   readonly recipient: string;
   /** The sender asked for TLS all the way (RFC 8689). False where the server does not offer that. */
   readonly requireTls: boolean;
 }
 
-export type Decision =
-  | { readonly kind: 'accepted' }
+export type Decision = { readonly kind: 'accepted' } | Refusal;
+
+export type Refusal =
   /** `code` is 5yz, `enhanced` its RFC 3463 code (`5.6.0`), `text` one line for the far side: nothing that it must not know. */
   | { readonly kind: 'rejected'; readonly code: number; readonly enhanced: string; readonly text: string }
   | { readonly kind: 'deferred'; readonly text: string };
 
 /** Who takes what the server receives. */
 export interface Receiver {
-  /** Whether mail for exactly this mailbox is taken; its domain is in lower case. Everything else is refused as relaying. */
-  accepts(mailbox: string): boolean;
+  /**
+   * Whether mail for exactly this mailbox is taken; its domain is in lower case. False is refused as relaying; a
+   * refusal is told as it is.
+   */
+  accepts(mailbox: string): boolean | Refusal;
   /**
    * Takes one message for one recipient. `accepted` makes the server answer 250, so it must be durable by then. The
    * client may be gone when the promise resolves and send the same again.

@@ -1,7 +1,7 @@
-import { parseMailbox } from '../address.ts';
+import { formatMailbox, parseMailbox } from '../address.ts';
 import { lineFault, verb } from './command.ts';
 import type { DataFault } from './data.ts';
-import type { Decision } from './receive.ts';
+import type { Decision, Refusal } from './receive.ts';
 
 /** Code, RFC 3463 code and text. */
 export type Reply = readonly [code: number, enhanced: string, text: string];
@@ -46,22 +46,38 @@ interface SentAddress {
   readonly args: object | false;
 }
 
-/** The answer to MAIL, if it is a refusal. Nobody is turned away for who they say they are. */
-export function senderRefusal({ address, args }: SentAddress, requireTls: boolean): Reply | undefined {
-  const known = requireTls ? requireTlsParameters : mailParameters;
-  if (Object.keys(args).some((key) => !known.has(key))) return unknownParameter;
+/** What the server offers that MAIL may make use of. */
+export interface MailOffer {
+  readonly requireTls: boolean;
+  /** The mailbox that has logged in, where clients have to. */
+  readonly author: string | undefined;
+}
+
+/** The answer to MAIL, if it is a refusal. Nobody is turned away for who they say they are, but for saying it of another. */
+export function senderRefusal(
+  { address, args }: SentAddress,
+  { requireTls, author }: MailOffer,
+): Reply | undefined {
+  const known = (key: string): boolean =>
+    mailParameters.has(key) ||
+    (key === 'REQUIRETLS' && requireTls) ||
+    (key === 'AUTH' && author !== undefined); // RFC 4954 section 5; nobody is trusted to say who else logged in
+  if (!Object.keys(args).every(known)) return unknownParameter;
   if (address !== '' && parseMailbox(address) === undefined) return [553, '5.1.7', 'not a plain mailbox'];
+  if (author !== undefined && address.toLowerCase() !== author.toLowerCase())
+    return [550, '5.7.1', 'not your mailbox'];
   return undefined;
 }
 
 /** The answer to RCPT, if it is a refusal: everything but an accepted mailbox, written plainly, is relaying. */
 export function recipientRefusal(
   { address, args }: SentAddress,
-  accepts: (mailbox: string) => boolean,
+  accepts: (mailbox: string) => boolean | Refusal,
 ): Reply | undefined {
   const mailbox = parseMailbox(address);
-  if (mailbox === undefined || !accepts(`${mailbox.local}@${mailbox.domain}`))
-    return [550, '5.7.1', 'no relaying'];
+  const accepted = mailbox !== undefined && accepts(formatMailbox(mailbox));
+  if (accepted === false) return [550, '5.7.1', 'no relaying'];
+  if (accepted !== true) return decisionReply(accepted);
   return Object.keys(args).length > 0 ? unknownParameter : undefined;
 }
 
@@ -70,5 +86,4 @@ const clearWords = new Set(['EHLO', 'NOOP', 'QUIT', 'STARTTLS']);
 /** Commands by which a proxy says who the client is; there is none in front. */
 const proxyWords = new Set(['XCLIENT', 'XFORWARD', 'PROXY']);
 const mailParameters = new Set(['SIZE', 'BODY']);
-const requireTlsParameters = mailParameters.union(new Set(['REQUIRETLS']));
 const unknownParameter: Reply = [555, '5.5.4', 'parameter not implemented'];

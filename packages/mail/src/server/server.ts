@@ -3,8 +3,11 @@ import { SMTPServer as Library, type SMTPServerAddress, type SMTPServerSession }
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { formatMailbox, isDomain, parseMailbox } from '../address.ts';
 import { MailError } from '../errors.ts';
-import { keyExchange } from '../tls.ts';
+import { type TlsVersion, tlsOptions } from '../tls.ts';
 import { Admission } from './admission.ts';
+import type { Authenticator } from './auth/authenticator.ts';
+import { Gatekeeper } from './auth/gatekeeper.ts';
+import { mechanisms } from './auth/sasl.ts';
 import { defaultSmtpLimits, type SmtpLimits } from './limits.ts';
 import type { Receiver } from './receive.ts';
 import { type Reply, recipientRefusal, senderRefusal } from './reply.ts';
@@ -17,6 +20,10 @@ export interface SmtpServerOptions extends Receiver {
   readonly hostname: string;
   /** PEM. The certificate's key is what peers pin. */
   readonly tls: { readonly key: string; readonly cert: string };
+  /** TLS from the first octet, as on port 465 (RFC 8314 section 3.3), in place of STARTTLS. Default false. */
+  readonly implicitTls?: boolean;
+  /** Default TLSv1.3. With TLSv1.2 the curves and ciphers are those that everybody has. */
+  readonly minTls?: TlsVersion;
   /** Longest message in octets: advertised as SIZE, and enforced. */
   readonly maxBytes: number;
   /** Recipients of one message; who names more is told 452 for the rest. */
@@ -26,6 +33,8 @@ export interface SmtpServerOptions extends Receiver {
    * Without it MAIL with REQUIRETLS is refused. Default false.
    */
   readonly requireTls?: boolean;
+  /** Makes it a server for submission: who sends must log in, and sends from their own mailbox. */
+  readonly auth?: Authenticator;
   readonly limits?: Partial<SmtpLimits>;
 }
 
@@ -39,7 +48,7 @@ export interface SmtpServer extends AsyncDisposable {
 }
 
 /**
- * Receives mail over SMTP with STARTTLS, TLS 1.3 only, for exactly the mailboxes that `accepts` names. Keeps no log.
+ * Receives mail over SMTP, only over TLS, for exactly the mailboxes that `accepts` names. Keeps no log.
  *
  * Throws `bad-options`, `bad-certificate`, `cannot-listen`.
  */
@@ -59,6 +68,7 @@ export async function startSmtpServer(options: SmtpServerOptions): Promise<SmtpS
 class Listener extends Library {
   readonly #options: SmtpServerOptions;
   readonly #limits: SmtpLimits;
+  readonly #gatekeeper: Gatekeeper | undefined;
   readonly admission: Admission<Session>;
   closing = false;
 
@@ -68,12 +78,16 @@ class Listener extends Library {
       heloResponse: '%s', // the default names the client's address
       key: options.tls.key,
       cert: options.tls.cert,
-      minVersion: 'TLSv1.3',
-      ecdhCurve: keyExchange,
+      ...tlsOptions(options.minTls ?? 'TLSv1.3'),
+      // The upgrade is the session's, so that its deadlines and limits hold in the handshake.
+      ...(options.implicitTls === true ? { secure: true, needsUpgrade: true } : {}),
       size: options.maxBytes,
       maxRecipients: options.maxRecipients ?? defaultMaxRecipients,
       socketTimeout: limits.drainMs, // of use only once the server has hung up, for the client to do so too
-      disabledCommands: ['AUTH', 'VRFY', 'HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
+      disabledCommands: ['VRFY', 'HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
+      authMethods: [...mechanisms],
+      authRequiredMessage: '5.7.0 AUTH first',
+      maxAllowedUnauthenticatedCommands: maxStrangerCommands,
       hideENHANCEDSTATUSCODES: false,
       hideREQUIRETLS: options.requireTls !== true,
       hideSMTPUTF8: true,
@@ -82,6 +96,10 @@ class Listener extends Library {
     });
     this.#options = options;
     this.#limits = limits;
+    this.#gatekeeper =
+      options.auth === undefined
+        ? undefined
+        : new Gatekeeper(options.auth, (fault) => options.onFault?.(fault));
     this.admission = new Admission(limits);
     // Above maxConnections somebody is told 421; above this not even that.
     this.server.maxConnections = 2 * limits.maxConnections;
@@ -98,22 +116,32 @@ class Listener extends Library {
       maxBytes: this.#options.maxBytes,
       limits: this.#limits,
       admission: this.admission,
+      gatekeeper: this.#gatekeeper,
     });
     this.connections.add(session);
     session.on('error', () => {});
     session.init();
   }
 
-  override onMailFrom(sender: SMTPServerAddress, _session: SMTPServerSession, done: Done): void {
-    done(refusal(senderRefusal(sender, this.#options.requireTls === true)));
+  override onMailFrom(sender: SMTPServerAddress, session: SMTPServerSession, done: Done): void {
+    const requireTls = this.#options.requireTls === true;
+    const author = typeof session.user === 'string' ? session.user : undefined;
+    const reply = senderRefusal(sender, { requireTls, author });
+    writePlainly(sender);
+    done(refusal(reply));
   }
 
   override onRcptTo(recipient: SMTPServerAddress, _session: SMTPServerSession, done: Done): void {
     const reply = recipientRefusal(recipient, (mailbox) => this.#options.accepts(mailbox));
-    const mailbox = parseMailbox(recipient.address);
-    if (mailbox !== undefined) recipient.address = formatMailbox(mailbox);
+    writePlainly(recipient);
     done(refusal(reply));
   }
+}
+
+/** The domain of a mailbox in lower case. */
+function writePlainly(sent: SMTPServerAddress): void {
+  const mailbox = parseMailbox(sent.address);
+  if (mailbox !== undefined) sent.address = formatMailbox(mailbox);
 }
 
 type Done = (error?: Error | null) => void;
@@ -176,3 +204,5 @@ function closeListener(listener: Listener, drainMs: number): Promise<void> {
 }
 
 const defaultMaxRecipients = 100;
+/** Commands other than AUTH of one who has not logged in, where that is asked for. */
+const maxStrangerCommands = 100;

@@ -2,10 +2,13 @@ import type { Socket } from 'node:net';
 import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { Admission, Guest } from './admission.ts';
-import { type AddressCommand, readAddressCommand } from './command.ts';
+import { type Answer, AuthDialog } from './auth/dialog.ts';
+import type { Gatekeeper } from './auth/gatekeeper.ts';
+import { maxExchangeOctets } from './auth/sasl.ts';
+import { type AddressCommand, readAddressCommand, verb } from './command.ts';
 import type { Received } from './data.ts';
 import { Deadline } from './deadline.ts';
-import { Framing } from './framing.ts';
+import { Framing, maxCommandOctets } from './framing.ts';
 import type { SmtpLimits } from './limits.ts';
 import type { Receiver } from './receive.ts';
 import { acceptedReply, decisionReply, faultedReply, faultReply, lineRefusal, type Reply } from './reply.ts';
@@ -15,6 +18,8 @@ export interface SessionOptions {
   readonly maxBytes: number;
   readonly limits: SmtpLimits;
   readonly admission: Admission<Session>;
+  /** Whom clients have to log in with before they send. */
+  readonly gatekeeper: Gatekeeper | undefined;
 }
 
 /**
@@ -28,6 +33,8 @@ export class Session extends SMTPConnection implements Guest {
   readonly #maxBytes: number;
   readonly #limits: SmtpLimits;
   readonly #admission: Admission<Session>;
+  /** Where clients have to log in before they send. */
+  readonly #auth: AuthDialog | undefined;
   readonly #tls: Deadline = new Deadline(() => this.#expire());
   readonly #command: Deadline = new Deadline(() => this.#expire());
   readonly #data: Deadline = new Deadline(() => this.#expire());
@@ -45,13 +52,20 @@ export class Session extends SMTPConnection implements Guest {
     this.#maxBytes = options.maxBytes;
     this.#limits = options.limits;
     this.#admission = options.admission;
+    this.#auth = options.gatekeeper && new AuthDialog(options.gatekeeper, this.remoteAddress);
     this.#session.set(this.#limits.sessionMs);
     this.#tls.set(this.#limits.tlsMs);
   }
 
+  /** A client of implicit TLS holds its place from before the handshake, and is told nothing if there is none. */
   override init(): void {
+    const early = this.needsUpgrade;
+    if (early && !this.#admission.admit(this)) {
+      this.destroy();
+      return;
+    }
     this._setListeners(() => {
-      if (this.#admission.admit(this))
+      if (early || this.#admission.admit(this))
         setTimeout(() => this.connectionReady(), this.#limits.greetingMs).unref();
       else this.dismiss();
     });
@@ -82,6 +96,7 @@ export class Session extends SMTPConnection implements Guest {
   override _createParser(): Framing {
     return new Framing({
       command: (line, resume) => this._onCommand(line, resume),
+      maxOctets: (line) => this.#maxLineOctets(line),
       tooLong: () => this.#leave('5.5.2 line too long'),
       data: (received, resume) => void this.#answerData(received, resume),
     });
@@ -93,6 +108,10 @@ export class Session extends SMTPConnection implements Guest {
       return;
     }
     this.#command.set(this.#limits.commandMs);
+    if (this.#auth?.open) {
+      void this.#answerAuth(this.#auth.take(line.toString('latin1')), callback);
+      return;
+    }
     const refusal = lineRefusal(line, this.secure);
     if (refusal === undefined) super._onCommand(line, callback);
     else this.#refuse(refusal, callback);
@@ -110,6 +129,44 @@ export class Session extends SMTPConnection implements Guest {
 
   /** smtp-server's limit on idleness would not wait for the answer to a message; `commandMs` takes its place. */
   override _armTimeout(): void {}
+
+  /** AUTH exists where there is somebody to ask, and only over TLS. smtp-server would advertise it in clear. */
+  override _isSupported(command: string): boolean {
+    return command === 'AUTH' ? this.#auth !== undefined && this.secure : super._isSupported(command);
+  }
+
+  override handler_AUTH(command: Buffer, callback: () => void): void {
+    if (this.#auth === undefined || this.#auth.author !== undefined)
+      this.#refuse([503, '5.5.1', 'logged in already'], callback);
+    else void this.#answerAuth(this.#auth.take(command.toString('latin1')), callback);
+  }
+
+  /** Of the commands AUTH alone may be longer than others, and what belongs to it. */
+  #maxLineOctets(line: Buffer): number {
+    const ofAuth = this.#auth?.open || (this._isSupported('AUTH') && verb(line) === 'AUTH');
+    return ofAuth && this.#auth?.author === undefined ? maxExchangeOctets : maxCommandOctets;
+  }
+
+  async #answerAuth(answering: Promise<Answer>, resume: () => void): Promise<void> {
+    this.#command.clear();
+    const answer = await answering;
+    if (this._closed || this._closing) return;
+    this.#command.set(this.#limits.commandMs);
+    if (answer.kind === 'challenge') {
+      if (this._parser instanceof Framing && this._parser.pendingOctets > 0) {
+        // As with DATA: what came before it was asked for might be a command to one end and a password to the other.
+        this.#reply([503, '5.5.1', 'response before 334']);
+        this.close();
+        return;
+      }
+      this.send(334, answer.text);
+    } else {
+      this.session.user = this.#auth?.author; // with one, smtp-server demands no AUTH any more
+      this.#reply(answer.reply);
+      if (answer.last) this.#leave('4.7.0 too many failed logins');
+    }
+    if (!this._closing) this._whenWritable(resume);
+  }
 
   override _parseAddressCommand(name: string, command: Buffer | string): AddressCommand | false {
     return readAddressCommand(name, command.toString('latin1'));
@@ -159,11 +216,18 @@ export class Session extends SMTPConnection implements Guest {
     if (received.kind === 'cut') return faultReply['too-big'];
     if (received.kind === 'refused') return faultReply[received.fault];
     const { mailFrom, rcptTo } = this.session.envelope;
+    const author = this.#auth?.author;
     // Not `requireTLS` of the envelope, which stays from a MAIL that was refused.
     const requireTls = mailFrom !== false && Object.keys(mailFrom.args).includes('REQUIRETLS');
     try {
       for (const { address } of rcptTo) {
-        const message = { bytes: received.bytes, recipient: address, requireTls };
+        const message = {
+          bytes: received.bytes,
+          from: mailFrom === false ? '' : mailFrom.address,
+          recipient: address,
+          requireTls,
+          ...(author === undefined ? {} : { author }),
+        };
         const decision = await this.#receiver.onMessage(message);
         if (decision.kind !== 'accepted') return decisionReply(decision);
       }

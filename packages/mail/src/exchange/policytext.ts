@@ -1,0 +1,50 @@
+import { isDomain } from '../address.ts';
+
+/** An MTA-STS policy (RFC 8461 section 3.2). */
+export interface StsPolicy {
+  readonly mode: 'enforce' | 'testing' | 'none';
+  /** Host names, or `*.` and a domain. */
+  readonly mx: readonly string[];
+  /** Seconds. */
+  readonly maxAge: number;
+}
+
+/** The id of the one record that announces a policy (RFC 8461 section 3.1). Nothing if there is none, or two. */
+export function policyId(records: readonly string[]): string | undefined {
+  const announced = records.filter((text) => /^v=STSv1[ \t]*(?:;|$)/.test(text));
+  const [text, ...more] = announced;
+  if (text === undefined || more.length > 0) return undefined;
+  const fields = text.split(';').map((field) => field.trim());
+  return fields.map((field) => /^id=([A-Za-z0-9]{1,32})$/.exec(field)?.[1]).find((id) => id !== undefined);
+}
+
+/** Reads a policy. Of a field that may stand once the first counts; fields that nobody knows are passed over. */
+export function readPolicy(text: string): StsPolicy | undefined {
+  const fields = new Map<string, string>();
+  const mx: string[] = [];
+  for (const line of text.split(/\r?\n/).filter((each) => each.trim() !== '')) {
+    const { key, value } = field.exec(line)?.groups ?? {};
+    if (key === undefined || value === undefined) return undefined;
+    if (key === 'mx') mx.push(value.toLowerCase());
+    else if (!fields.has(key)) fields.set(key, value);
+  }
+  const mode = modes.find((each) => each === fields.get('mode'));
+  const maxAge = /^\d{1,10}$/.test(fields.get('max_age') ?? '') ? Number(fields.get('max_age')) : undefined;
+  if (fields.get('version') !== 'STSv1' || mode === undefined || maxAge === undefined) return undefined;
+  if (maxAge > longestAge || !mx.every((pattern) => isDomain(pattern.replace(/^\*\./, '')))) return undefined;
+  if (mode !== 'none' && mx.length === 0) return undefined;
+  return { mode, mx, maxAge };
+}
+
+/** Whether the policy names the host; `*` stands for exactly one label (RFC 8461 section 4.1). */
+export function matchesMx(host: string, { mx }: StsPolicy): boolean {
+  const parent = host.slice(host.indexOf('.') + 1);
+  return mx.some((pattern) =>
+    pattern.startsWith('*.') ? host.includes('.') && pattern.slice(2) === parent : pattern === host,
+  );
+}
+
+const modes = ['enforce', 'testing', 'none'] as const;
+/** A year, in seconds. */
+const longestAge = 31_557_600;
+const field = /^[ \t]*(?<key>[A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(?<value>[^\p{Cc}]*?)[ \t]*$/u;
