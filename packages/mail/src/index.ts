@@ -8,6 +8,21 @@ export {
   openCarriage,
 } from './carriage/open.ts';
 export { carriageLength } from './carriage/shape.ts';
+export {
+  type DkimAlgorithm,
+  type DkimKey,
+  dkimOwner,
+  dkimRecord,
+  generateDkimKeys,
+} from './dkim/keys.ts';
+export { createDkimSigner, type DkimSigner, type DkimSignerOptions } from './dkim/sign.ts';
+export {
+  type DkimResult,
+  type DkimVerifyOptions,
+  type LookupTxt,
+  type UnattestedReason,
+  verifyDkim,
+} from './dkim/verify.ts';
 export { MailError, type MailErrorCode } from './errors.ts';
 export {
   createLmtpSender,
