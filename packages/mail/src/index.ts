@@ -23,6 +23,11 @@ export {
   type UnattestedReason,
   verifyDkim,
 } from './dkim/verify.ts';
+export { composeReport, type ReportParts, type SealedPart } from './dsn/compose.ts';
+export { maxReportOctets, type ReportRefusal } from './dsn/multipart.ts';
+export { type Dsn, readDsn } from './dsn/read.ts';
+export { type ReadReport, readReport } from './dsn/report.ts';
+export type { Action } from './dsn/status.ts';
 export { MailError, type MailErrorCode } from './errors.ts';
 export {
   createLmtpSender,
