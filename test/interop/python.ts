@@ -4,7 +4,7 @@ import { run } from './gnupg.ts';
 /** Debian's own, where its packages are. */
 const python = '/usr/bin/python3';
 
-const havePython: boolean = existsSync(python);
+export const havePython: boolean = existsSync(python);
 /** python3-dkim with python3-nacl, which it needs for Ed25519. */
 export const haveDkimpy: boolean = havePython && run(python, ['-c', 'import dkim, nacl.signing']).code === 0;
 
