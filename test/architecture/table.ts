@@ -21,7 +21,7 @@ export const table: Readonly<Record<string, Rule>> = {
     ],
     stages: [],
   },
-  mail: { ours: [], theirs: ['nodemailer', 'smtp-server'], stages: [] },
+  mail: { ours: [], theirs: ['mailauth', 'nodemailer', 'smtp-server'], stages: [] },
   runtime: { ours: [], theirs: ['fastify', 'pino', 'prom-client', 'smol-toml', 'zod'], stages: [] },
   directory: {
     ours: ['@postern/protocol', '@postern/runtime'],

@@ -13,9 +13,14 @@ export interface Postfix extends AsyncDisposable {
   takeMail(atLeast: number): Promise<string[]>;
 }
 
+export interface PostfixOptions {
+  /** Port on loopback of who takes all mail for a.test and c.test: what is refused there comes back to its author. */
+  readonly elsewhere?: number;
+}
+
 export const havePostfix: boolean = await haveAsRoot('/usr/sbin/postfix', '/usr/bin/openssl');
 
-export async function startPostfix(): Promise<Postfix> {
+export async function startPostfix(options: PostfixOptions = {}): Promise<Postfix> {
   const folder = await openFolder('postfix');
   const host = '127.0.0.11';
   const port = await freePort(host);
@@ -25,7 +30,7 @@ export async function startPostfix(): Promise<Postfix> {
   await chown(join(folder, 'data'), Number(execFileSync('id', ['-u', 'postfix'], { encoding: 'utf8' })), 0);
   await chown(join(folder, 'mail'), nobody, nobody);
   await writeFile(join(etc, 'tls.pem'), key + cert, { mode: 0o600 });
-  await writeFile(join(etc, 'main.cf'), mainCf(folder));
+  await writeFile(join(etc, 'main.cf'), mainCf(folder) + relayCf(options));
   await writeFile(join(etc, 'master.cf'), masterCf(`${host}:${port}`));
   await run('/usr/sbin/postfix', ['-c', etc, 'start']);
   const box = join(folder, 'mail', 'box', 'new');
@@ -88,6 +93,16 @@ smtpd_tls_chain_files = ${folder}/etc/tls.pem
 `;
 }
 
+function relayCf({ elsewhere }: PostfixOptions): string {
+  if (elsewhere === undefined) return '';
+  const next = `smtp:[127.0.0.1]:${elsewhere}`;
+  return `
+relay_domains = a.test, c.test
+transport_maps = inline:{ a.test=${next}, c.test=${next} }
+smtp_tls_security_level = encrypt
+`;
+}
+
 function masterCf(listen: string): string {
   return `
 ${listen} inet n - n - - smtpd
@@ -103,6 +118,8 @@ proxymap unix - - n - - proxymap
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd

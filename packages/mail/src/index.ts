@@ -1,7 +1,33 @@
 export { formatMailbox, type Mailbox, parseMailbox } from './address.ts';
 export { type CarriageParts, makeCarriage } from './carriage/make.ts';
-export { type CarriageRefusal, maxTraceOctets, type OpenedCarriage, openCarriage } from './carriage/open.ts';
+export {
+  type CarriageRefusal,
+  maxReceivedFields,
+  maxTraceOctets,
+  type OpenedCarriage,
+  openCarriage,
+} from './carriage/open.ts';
 export { carriageLength } from './carriage/shape.ts';
+export {
+  type DkimAlgorithm,
+  type DkimKey,
+  dkimOwner,
+  dkimRecord,
+  generateDkimKeys,
+} from './dkim/keys.ts';
+export { createDkimSigner, type DkimSigner, type DkimSignerOptions } from './dkim/sign.ts';
+export {
+  type DkimResult,
+  type DkimVerifyOptions,
+  type LookupTxt,
+  type UnattestedReason,
+  verifyDkim,
+} from './dkim/verify.ts';
+export { composeReport, type ReportParts, type SealedPart } from './dsn/compose.ts';
+export { maxReportOctets, type ReportRefusal } from './dsn/multipart.ts';
+export { type Dsn, readDsn } from './dsn/read.ts';
+export { type ReadReport, readReport } from './dsn/report.ts';
+export type { Action } from './dsn/status.ts';
 export { MailError, type MailErrorCode } from './errors.ts';
 export { type Exchange, type ExchangeDeps, type Exchanges, findExchanges } from './exchange/find.ts';
 export type { PolicyDeps, PolicyEntry, PolicyFetch, PolicyStore } from './exchange/policy.ts';

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isWellFormed } from '../sender/wellformed.ts';
-import { makeCarriage } from './make.ts';
-import { maxTraceOctets, openCarriage } from './open.ts';
+import { type CarriageParts, makeCarriage } from './make.ts';
+import { maxReceivedFields, maxTraceOctets, openCarriage } from './open.ts';
 import { carriageLength } from './shape.ts';
 
 /** Enough to meet each odd shape of input, in well under a second. */
@@ -23,13 +23,9 @@ const parts = fc.record({
   now: date,
 });
 
-function make(
-  given: { fromDomain?: string; toDomain?: string; bytes?: Uint8Array; now?: Date } = {},
-): Buffer {
-  const { fromDomain = 'a.test', toDomain = 'b.test', bytes = sample, now = new Date(0) } = given;
-  return Buffer.from(
-    makeCarriage({ fromDomain, toDomain, bytes, now, random: (length) => new Uint8Array(length) }),
-  );
+function make(given: Partial<CarriageParts> = {}): Buffer {
+  const base = { fromDomain: 'a.test', toDomain: 'b.test', bytes: sample, now: new Date(0) };
+  return Buffer.from(makeCarriage({ ...base, random: (length) => new Uint8Array(length), ...given }));
 }
 
 const sample = Uint8Array.from({ length: 200 }, (_, n) => n);
@@ -68,6 +64,10 @@ test('spec carriage 1.1: what is made opens to the same bytes', () => {
       expect(openCarriage(make(given), given.bytes.length)).toEqual({
         kind: 'carriage',
         bytes: Buffer.from(given.bytes),
+        id: '0'.repeat(32),
+        fromDomain: given.fromDomain,
+        toDomain: given.toDomain,
+        tlsOptional: false,
       });
     }),
     runs,
@@ -108,7 +108,14 @@ test('spec carriage 2.2: the date is no finer than an hour', () => {
 
 test('a size class of 32 KiB', () => {
   const bytes = randomBytes(32_768);
-  expect(openCarriage(make({ bytes }), bytes.length)).toEqual({ kind: 'carriage', bytes });
+  expect(openCarriage(make({ bytes }), bytes.length)).toMatchObject({ kind: 'carriage', bytes });
+});
+
+test('an id that is given is written and found again', () => {
+  const id = randomBytes(16).toString('hex');
+  expect(openCarriage(make({ id }), sample.length)).toMatchObject({ kind: 'carriage', id });
+  for (const wrong of ['', id.slice(1), `${id}0`, id.replace(/./, 'A'), `${id.slice(2)}\r\n`])
+    expect(() => make({ id: wrong })).toThrow(expect.objectContaining({ code: 'bad-options' }));
 });
 
 test.each(['', 'a..b', 'ä.test', 'a.test\r\nBcc: x@y.test', 'a.test.', 'x'.repeat(254)])(
@@ -236,6 +243,35 @@ describe('spec carriage 4: the trace of other mail servers', () => {
   test('is passed over, each field and all of them', () => {
     for (const field of trace) expect(openCarriage(onTop([field]), sample.length).kind).toBe('carriage');
     expect(openCarriage(onTop([...trace, ...trace]), sample.length).kind).toBe('carriage');
+  });
+
+  test('spec carriage 4.4: more Received than fifty are a loop', () => {
+    const received = (count: number): Buffer => onTop(Array.from({ length: count }, () => 'received: by x'));
+    expect(openCarriage(received(maxReceivedFields), sample.length).kind).toBe('carriage');
+    expect(openCarriage(received(maxReceivedFields + 1), sample.length)).toEqual({
+      kind: 'refused',
+      reason: 'loop',
+    });
+  });
+
+  test('spec carriage 4.5: TLS is optional where exactly one field says so', () => {
+    const optional = (message: Buffer): boolean => {
+      const opened = openCarriage(message, sample.length);
+      return opened.kind === 'carriage' && opened.tlsOptional;
+    };
+    expect(optional(make({ tlsOptional: true }))).toBe(true);
+    expect(optional(onTop(['Received: by x', 'tls-required:\tNO ', 'Received: by y']))).toBe(true);
+    for (const fields of [
+      [],
+      ['TLS-Required: No', 'TLS-Required: No'],
+      ['TLS-Required: No', 'TLS-Required: Yes'],
+      ['TLS-Required: Yes'],
+      ['TLS-Required:'],
+      ['TLS-Required: No, really'],
+      ['TLS-Required:\r\n No'],
+      ['X-TLS-Required: No'],
+    ])
+      expect(optional(onTop(fields))).toBe(false);
   });
 
   test('stands on top only', () => {

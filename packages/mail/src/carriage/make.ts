@@ -1,3 +1,4 @@
+import { MailError } from '../errors.ts';
 import { carriageDomain, messageIdOctets, view, writeBody, writeHeader } from './shape.ts';
 
 export interface CarriageParts {
@@ -8,22 +9,36 @@ export interface CarriageParts {
   readonly bytes: Uint8Array;
   /** Only the hour of it is written. */
   readonly now: Date;
+  /** Left side of the Message-ID, 16 bytes in lower-case hex, for who has to know the carriage again. Drawn when absent. */
+  readonly id?: string;
+  /** Lets the next server hand it on without verified TLS: `TLS-Required: No` on top (spec submission 2.2). Default false. */
+  readonly tlsOptional?: boolean;
   /** Chance, for the Message-ID. */
   random(length: number): Uint8Array;
 }
 
 /**
  * Makes the RFC 5322 message that carries `bytes` over one hop (spec carriage 2 and 3): CRLF, 7-bit, and as long as
- * any other carriage of as many bytes. Made anew at every hop: it takes nothing over from the message before.
+ * any other carriage of as many bytes, but for what `tlsOptional` puts on top. Made anew at every hop: it takes nothing
+ * over from the message before.
  *
- * Throws `bad-domain`.
+ * Throws `bad-domain`, `bad-options`.
  */
 export function makeCarriage(parts: CarriageParts): Uint8Array {
   const header = writeHeader({
     fromDomain: carriageDomain(parts.fromDomain),
     toDomain: carriageDomain(parts.toDomain),
     hour: Math.floor(parts.now.getTime() / 3_600_000) * 3600,
-    messageId: view(parts.random(messageIdOctets)).toString('hex'),
+    messageId: messageId(parts),
   });
-  return Buffer.concat([Buffer.from(header, 'latin1'), writeBody(parts.bytes)]);
+  const trace = parts.tlsOptional === true ? 'TLS-Required: No\r\n' : '';
+  return Buffer.concat([Buffer.from(trace + header, 'latin1'), writeBody(parts.bytes)]);
+}
+
+function messageId({ id, random }: CarriageParts): string {
+  if (id === undefined) return view(random(messageIdOctets)).toString('hex');
+  if (/^[0-9a-f]{32}$/.test(id)) return id;
+  throw new MailError('bad-options', 'not an id of a carriage', {
+    hint: `Give ${messageIdOctets} bytes in lower-case hex.`,
+  });
 }

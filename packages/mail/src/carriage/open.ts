@@ -3,17 +3,31 @@ import { type HeaderValues, view, writeBody, writeHeader } from './shape.ts';
 
 /**
  * - `trace`: what stands on top is not a trace of mail servers (spec carriage 4), or is longer than `maxTraceOctets`
+ * - `loop`: more than `maxReceivedFields` servers have had it (spec carriage 4.4)
  * - `header`: the eight fields are not there byte for byte (spec carriage 2)
  * - `body`: not the canonical base64 of as many bytes as were expected (spec carriage 3)
  */
-export type CarriageRefusal = 'trace' | 'header' | 'body';
+export type CarriageRefusal = 'trace' | 'loop' | 'header' | 'body';
 
 export type OpenedCarriage =
-  | { readonly kind: 'carriage'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'carriage';
+      readonly bytes: Uint8Array;
+      /** Left side of the Message-ID: 16 bytes in lower-case hex. */
+      readonly id: string;
+      /** Domain that handed over: what the carriage says, which anybody can write. */
+      readonly fromDomain: string;
+      readonly toDomain: string;
+      /** Whether it may go on without verified TLS (RFC 8689 section 5): exactly one `TLS-Required`, and that says `No`. */
+      readonly tlsOptional: boolean;
+    }
   | { readonly kind: 'refused'; readonly reason: CarriageRefusal };
 
 /** Longest trace that other mail servers may have put on top, in octets (spec carriage 4.3). */
 export const maxTraceOctets = 16_384;
+
+/** Servers that a carriage may have been through before it counts as going round in a loop (RFC 5321 section 6.3). */
+export const maxReceivedFields = 50;
 
 /**
  * Takes the bytes out of a carriage. Never throws. Everything but the trace must be exactly what `makeCarriage` writes
@@ -23,25 +37,46 @@ export const maxTraceOctets = 16_384;
  */
 export function openCarriage(message: Uint8Array, expectBytes: number): OpenedCarriage {
   const octets = view(message);
-  const start = skipTrace(octets);
-  if (start === undefined) return refused('trace');
-  const bodyStart = readHeader(octets, start);
-  if (bodyStart === undefined) return refused('header');
-  const bytes = readBody(octets.subarray(bodyStart), expectBytes);
-  return bytes === undefined ? refused('body') : { kind: 'carriage', bytes };
+  const trace = readTrace(octets);
+  if (trace === undefined) return refused('trace');
+  if (trace.received > maxReceivedFields) return refused('loop');
+  const header = readHeader(octets, trace.end);
+  if (header === undefined) return refused('header');
+  const bytes = readBody(octets.subarray(header.end), expectBytes);
+  if (bytes === undefined) return refused('body');
+  const { messageId: id, fromDomain, toDomain } = header.values;
+  return { kind: 'carriage', bytes, id, fromDomain, toDomain, tlsOptional: saysNo(trace.tlsRequired) };
 }
 
-/** Where the first field that is no trace begins (spec carriage 4). */
-function skipTrace(octets: Buffer): number | undefined {
+interface Trace {
+  /** Where the first field that is no trace begins. */
+  readonly end: number;
+  /** Number of `Received` fields. */
+  readonly received: number;
+  /** Each `TLS-Required` field, whole. */
+  readonly tlsRequired: readonly string[];
+}
+
+/** Passes over the trace (spec carriage 4). */
+function readTrace(octets: Buffer): Trace | undefined {
   let at = 0;
+  let received = 0;
+  const tlsRequired: string[] = [];
   while (at <= maxTraceOctets) {
-    const name = traceField.exec(octets.toString('latin1', at, at + maxFieldName))?.[0];
-    if (name === undefined) return at;
+    const name = traceField.exec(octets.toString('latin1', at, at + maxFieldName))?.[0].toLowerCase();
+    if (name === undefined) return { end: at, received, tlsRequired };
     const end = fieldEnd(octets, at);
     if (end === undefined) return undefined;
+    if (name === 'received:') received += 1;
+    if (name === 'tls-required:') tlsRequired.push(octets.toString('latin1', at, end));
     at = end;
   }
   return undefined;
+}
+
+/** Two fields, or another value, leave TLS required: of two readings, the strict one. */
+function saysNo(tlsRequired: readonly string[]): boolean {
+  return tlsRequired.length === 1 && /^TLS-Required:[ \t]*No[ \t]*\r\n$/i.test(tlsRequired[0] ?? '');
 }
 
 /** Where the field that begins at `start` ends, its folded lines (RFC 5322 section 2.2.3) included. */
@@ -55,13 +90,13 @@ function fieldEnd(octets: Buffer, start: number): number | undefined {
   return end;
 }
 
-/** Where the body begins (spec carriage 2). */
-function readHeader(octets: Buffer, start: number): number | undefined {
+/** The values of the header and where the body begins (spec carriage 2). */
+function readHeader(octets: Buffer, start: number): { values: HeaderValues; end: number } | undefined {
   const values = readValues(octets.toString('latin1', start, start + maxValuesOctets));
   if (values === undefined) return undefined;
   const header = Buffer.from(writeHeader(values), 'latin1');
   const end = start + header.length;
-  return header.equals(octets.subarray(start, end)) ? end : undefined;
+  return header.equals(octets.subarray(start, end)) ? { values, end } : undefined;
 }
 
 function readValues(header: string): HeaderValues | undefined {
@@ -84,7 +119,7 @@ function refused(reason: CarriageRefusal): OpenedCarriage {
 
 /** Spec carriage 4.1. */
 const traceField =
-  /^(?:Received|Return-Path|Delivered-To|Delivery-date|Envelope-to|DKIM-Signature|DomainKey-Signature|Authentication-Results|ARC-(?:Seal|Message-Signature|Authentication-Results)|Received-SPF|X-[A-Za-z0-9-]{1,70}):/i;
+  /^(?:Received|Return-Path|Delivered-To|Delivery-date|Envelope-to|DKIM-Signature|DomainKey-Signature|Authentication-Results|ARC-(?:Seal|Message-Signature|Authentication-Results)|Received-SPF|TLS-Required|X-[A-Za-z0-9-]{1,70}):/i;
 const maxFieldName = 80;
 
 const headerValues =

@@ -70,7 +70,7 @@ export function view(bytes: Uint8Array): Buffer {
 }
 
 /** RFC 5322 date in UTC: 31 octets for every year of four digits. */
-function writeDate(hour: number): string {
+export function writeDate(hour: number): string {
   return new Date(hour * 1000).toUTCString().replace('GMT', '+0000');
 }
 
