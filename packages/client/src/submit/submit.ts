@@ -1,9 +1,8 @@
 import type { DeferredReason, SmtpPeer, SmtpSender } from '@postern/mail';
-import { uniform } from '@postern/protocol/primitives';
+import { shuffled, uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import type { QueuedPacket } from '../outbox/index.ts';
 import { handOver } from './handover.ts';
-import { shuffled } from './shuffle.ts';
 
 /** Where a node takes mail now. */
 export interface FirstMix {
