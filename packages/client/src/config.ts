@@ -69,6 +69,13 @@ const meanDelay = duration.refine(
   'is more than 0 and at most one day, for example "200ms"',
 );
 
+// spec envelope 3
+/** The recipient's gateway sees it, and whoever has one of their own is known by it. Nothing between: rounded, it would not be what was asked for. */
+const expiry = duration.refine(
+  (ms) => [1, 5, 30].includes(ms / 86_400_000),
+  'is "1d", "5d" or "30d": the recipient’s gateway would know you by another',
+);
+
 const schema = z
   .strictObject({
     mailbox: ownMailbox,
@@ -83,9 +90,7 @@ const schema = z
     send: z
       .strictObject({
         timeout: duration.prefault('5m'),
-        expiry: duration
-          .refine((ms) => ms >= 3_600_000 && ms <= 30 * 86_400_000, 'is from "1h" to "30d"')
-          .prefault('5d'),
+        expiry: expiry.prefault('5d'),
         connections: z.int().min(1).max(32, 'is at most 32').default(4),
         mean_delay: meanDelay.optional(),
         sent_copy: z.boolean().default(true),
@@ -159,7 +164,7 @@ threshold = ${config.threshold}
 [send]
 # How long send and flush try to hand packets over before they leave the rest in the outbox.
 # timeout = "5m"
-# How long a message may be on its way before its parts are dropped.
+# How long a message may be on its way before its parts are dropped: "1d", "5d" or "30d". The recipient's gateway sees which.
 # expiry = "5d"
 # SMTP connections at once.
 # connections = 4

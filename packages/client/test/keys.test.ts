@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, link, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createMessage,
@@ -132,6 +132,22 @@ describe('generate', () => {
 });
 
 describe('import', () => {
+  test('of a secret key that is replaced nothing is left to read', async () => {
+    const { keys, directory } = await open();
+    const { fingerprint } = await keys.generate('alice@a.test', { noPassphrase: true });
+    const unprotected = Buffer.from(await keys.export('alice@a.test', { secret: true }));
+    const path = join(directory, 'secret', `${fingerprint}.asc`);
+    const witness = join(directory, 'witness');
+    await link(path, witness);
+    await keys.import(unprotected, {
+      replace: true,
+      protection: async () => ({ passphrase: 'secret' }),
+    });
+    expect(await readFile(path, 'utf8')).toContain('PRIVATE KEY');
+    expect(await keys.list()).toMatchObject([{ fingerprint, protected: true }]);
+    expect(await readFile(witness, 'latin1')).not.toContain('PGP');
+  });
+
   test('a certificate is pinned for its mailbox; the same one again is no conflict, another is refused loudly', async () => {
     const { keys } = await open();
     const bob = await certificateOf('Bob@b.test');
