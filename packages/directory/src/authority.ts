@@ -12,7 +12,8 @@ import {
 import { ed25519 } from '@postern/protocol/primitives';
 import { type Clock, createMetrics, type Log, type Random } from '@postern/runtime';
 import type { AuthorityConfig } from './config.ts';
-import { startEpochs } from './epochs.ts';
+import { explain, type Holdup } from './due.ts';
+import { type Epochs, startEpochs } from './epochs.ts';
 import { AuthorityError } from './errors.ts';
 import { createKey, keyPath, readKey } from './key.ts';
 import { publish } from './publish/publish.ts';
@@ -50,6 +51,8 @@ export interface AuthorityStatus {
   readonly registered: number;
   /** So many must have registered for the first consensus. */
   readonly bootstrapNodes: number;
+  /** Why there is no consensus of this epoch yet. */
+  readonly heldUp?: { readonly reason: Holdup['kind']; readonly why: string };
   /** The newest consensus, unless there is none yet. */
   readonly consensus?: { readonly epoch: number; readonly digest: string; readonly freshUntil: string };
 }
@@ -103,7 +106,7 @@ export async function startAuthority(
     url: server.url,
     vkey,
     metrics: () => metrics.text(),
-    status: () => statusOf({ config, clock, store, url: server.url, vkey }),
+    status: () => statusOf({ config, clock, store, epochs, url: server.url, vkey }),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -161,12 +164,14 @@ interface Shown {
   readonly config: AuthorityConfig;
   readonly clock: Clock;
   readonly store: AuthorityStore;
+  readonly epochs: Epochs;
   readonly url: string;
   readonly vkey: string;
 }
 
-function statusOf({ config, clock, store, url, vkey }: Shown): AuthorityStatus {
+function statusOf({ config, clock, store, epochs, url, vkey }: Shown): AuthorityStatus {
   const latest = store.latest();
+  const holdup = epochs.holdup();
   const own = {
     name: config.name,
     url,
@@ -174,6 +179,7 @@ function statusOf({ config, clock, store, url, vkey }: Shown): AuthorityStatus {
     epoch: epochNow(config, clock),
     registered: store.registered.size,
     bootstrapNodes: config.bootstrap.nodes,
+    ...(holdup && { heldUp: { reason: holdup.kind, why: explain(holdup) } }),
   };
   if (latest === undefined) return own;
   const freshUntil = new Date((latest.epoch + 1) * config.epochSeconds * 1_000).toISOString();

@@ -90,8 +90,14 @@ describe('postern-directory', () => {
     expect(rest).toMatchObject({ name: 'authority1.test', vkey, registered: 0, bootstrapNodes: 1 });
     expect(second).toMatchObject({ code: 75, err: expect.stringContaining('stop it first') });
 
-    const body = signedNode('mix1.test', Date.now());
-    await fetch(`${url}/v1/descriptors`, { method: 'POST', body, headers: { 'content-type': 'text/plain' } });
+    for (const name of ['mix1.test', 'mix2.test', 'mix3.test']) {
+      const body = signedNode(name, Date.now());
+      await fetch(`${url}/v1/descriptors`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'text/plain' },
+      });
+    }
     const issued = await (await fetch(`${url}/v1/consensus`)).text();
     const [, epoch = ''] = /"epoch":(\d+)/.exec(issued) ?? [];
     first.child.kill('SIGKILL');
@@ -101,7 +107,7 @@ describe('postern-directory', () => {
     await said(again.child, 'serving');
     const table = (await run('status')).out;
     expect(table).toContain(vkey);
-    expect(table).toContain('registered  1');
+    expect(table).toContain('registered  3');
     const [, where = ''] = /at (http:\S+)/.exec(table) ?? [];
     expect(await (await fetch(`${where}/v1/consensus/${epoch}`)).text()).toBe(issued);
     again.child.kill('SIGTERM');

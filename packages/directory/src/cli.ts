@@ -113,6 +113,7 @@ function describe({
   epoch,
   registered,
   bootstrapNodes,
+  heldUp,
   consensus,
 }: AuthorityStatus): string {
   const issued =
@@ -124,7 +125,7 @@ key         ${vkey}
 epoch       ${epoch}
 registered  ${registered}
 consensus   ${issued}
-`;
+${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}`;
 }
 
 async function readConfig(path: string): Promise<AuthorityConfig> {

@@ -111,6 +111,8 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
       data_dir: join(folder, 'authority'),
       listen: '127.0.0.1:0',
       bootstrap: { nodes: 1 },
+      // a path of the one mix that there is
+      geometry: { hops: 1 },
     }),
     { clock: systemClock, random: systemRandom, log: silentLog },
   );
