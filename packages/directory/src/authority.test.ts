@@ -78,9 +78,7 @@ describe('an authority', () => {
     bench.clock.moveTo(start - hour);
     expect(await post(authority, signedNode('mix4.test', bench.clock.now()))).toMatchObject({ status: 202 });
     expect(authority.status()).toMatchObject({ epoch: epoch - 1, consensus: { epoch } });
-    expect(lines).toContainEqual(
-      expect.objectContaining({ level: 'warn', event: 'clock behind the last consensus' }),
-    );
+    expect(lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'consensus held up' }));
   });
 
   test('tries again soon when a consensus cannot be made', async () => {

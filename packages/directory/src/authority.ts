@@ -6,6 +6,7 @@ import {
   type Parameters,
   parseAuthorityKey,
   signParameters,
+  staleEpochs,
   verifyConsensus,
   writeGeometry,
 } from '@postern/protocol/consensus';
@@ -20,12 +21,14 @@ import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
 import { registerRefusals } from './registration.ts';
-import { type AuthorityStore, openStore } from './store.ts';
+import { type AuthorityStore, type Issued, openStore } from './store.ts';
 
 export interface AuthorityDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** An epoch that the operator has found to be right: the clock may leave the last consensus behind as far as that. */
+  readonly confirmedEpoch?: number;
   /** Closes the authority when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -90,11 +93,14 @@ export async function startAuthority(
       if (outcome.kind === 'registered') epochs.conclude();
       return outcome;
     },
-    latest: () => store.latest(),
+    current: () => currentOf(store, epochNow(config, clock)),
     issued: (epoch) => store.issued(epoch),
     parameters: signParameters(parametersOf(config), [signer]),
     health: () => ({ epoch: epochNow(config, clock), registered: store.registered.size }),
-    freshFor: (epoch) => Math.max(0, Math.floor((epoch + 1) * config.epochSeconds - clock.now() / 1_000)),
+    freshFor(epoch) {
+      if (epoch > epochNow(config, clock)) return 0;
+      return Math.max(0, Math.floor((epoch + 1) * config.epochSeconds - clock.now() / 1_000));
+    },
   });
   opened.defer(() => server.close());
 
@@ -154,6 +160,14 @@ function dropUnwanted(store: AuthorityStore, { revoked, allow }: AuthorityConfig
   for (const id of store.registered.keys()) {
     if (revoked.includes(id) || (allow.length > 0 && !allow.includes(id))) store.remove(id);
   }
+}
+
+/** The newest consensus. One that has not begun is no good to anybody while an older one is valid. */
+function currentOf(store: AuthorityStore, epoch: number): Issued | undefined {
+  const latest = store.latest();
+  if (latest === undefined || latest.epoch <= epoch) return latest;
+  const begun = store.newestUpTo(epoch);
+  return begun !== undefined && epoch <= begun.epoch + staleEpochs ? begun : latest;
 }
 
 function parametersOf({ epochSeconds, meanDelayMs, geometry }: AuthorityConfig): Parameters {

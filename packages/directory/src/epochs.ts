@@ -3,7 +3,7 @@ import { type Consensus, epochAt, isStanding } from '@postern/protocol/consensus
 import type { Clock, Log, Metrics, Random } from '@postern/runtime';
 import { agree, seal } from './agree/agree.ts';
 import type { AuthorityConfig } from './config.ts';
-import { explain, type Holdup, holdupOf, patienceMs } from './due.ts';
+import { explain, type Holdup, holdupOf, isAlarming, isOfClock, patienceMs } from './due.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {
@@ -14,6 +14,8 @@ export interface EpochsOptions {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** An epoch that the operator has found to be right. */
+  readonly confirmedEpoch?: number;
 }
 
 /** The beat of an authority. Disposing of it ends it; afterwards nothing is issued. */
@@ -52,9 +54,11 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const attempt = (): boolean => {
     if (stop.signal.aborted) return true;
     try {
-      dueSince ??= clock.now();
-      const outcome = issueIfDue(options, clock.now() - dueSince);
-      if (outcome.kind !== 'held-up') dueSince = undefined;
+      const now = clock.now();
+      // not later than now: the clock may have been set back
+      dueSince = Math.min(dueSince ?? now, now);
+      const outcome = issueIfDue(options, now - dueSince);
+      if (outcome.kind !== 'held-up' || isOfClock(outcome.holdup)) dueSince = undefined;
       if (outcome.kind === 'issued') counted.add('issued');
       holdup = noted(outcome, holdup, log);
       return true;
@@ -87,8 +91,8 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const beating = beat();
   return {
     conclude() {
-      // what failed here is tried again by the beat, and not only at the next epoch
-      if (!attempt()) waiting.abort();
+      // the beat tries again what failed here, and looks anew how long to wait: the clock may have been set
+      if (!attempt() || holdup !== undefined) waiting.abort();
     },
     holdup: () => holdup,
     async [Symbol.asyncDispose]() {
@@ -98,28 +102,29 @@ export function startEpochs(options: EpochsOptions): Epochs {
   };
 }
 
-function issueIfDue({ config, signer, store, clock, random, log }: EpochsOptions, waitedMs: number): Attempt {
+function issueIfDue(options: EpochsOptions, waitedMs: number): Attempt {
+  const { config, signer, store, clock, random, confirmedEpoch } = options;
+  const { epochSeconds } = config;
   const seconds = Math.floor(clock.now() / 1_000);
-  const epoch = epochAt(seconds, config.epochSeconds);
+  const epoch = epochAt(seconds, epochSeconds);
   const latest = store.latest();
-  if (latest !== undefined && latest.epoch >= epoch) {
-    if (latest.epoch > epoch) log.warn('clock behind the last consensus', { epoch, issued: latest.epoch });
-    return { kind: 'not-due' };
-  }
+  if (latest?.epoch === epoch) return { kind: 'not-due' };
   const descriptors = [...store.registered.values()]
     .map(({ descriptor }) => descriptor)
-    .filter((one) => isStanding(one, epoch, config.epochSeconds));
+    .filter((one) => isStanding(one, epoch, epochSeconds));
   const holdup = holdupOf({
+    epoch,
+    epochSeconds,
+    latest,
+    confirmedEpoch,
     standing: descriptors.length,
     bootstrapNodes: config.bootstrap.nodes,
-    latest,
     waitedMs,
-    patienceMs: patienceMs(config.epochSeconds),
   });
   if (holdup !== undefined) return { kind: 'held-up', holdup };
   const agreement = agree(descriptors, {
     epoch,
-    epochSeconds: config.epochSeconds,
+    epochSeconds,
     geometry: config.geometry,
     meanDelayMs: config.meanDelayMs,
     shared: random.bytes(32),
@@ -150,7 +155,7 @@ function noted(outcome: Attempt, before: Holdup | undefined, log: Log): Holdup |
   if (outcome.kind !== 'held-up') return undefined;
   const { holdup } = outcome;
   if (holdup.kind !== before?.kind)
-    log[holdup.kind === 'no-descriptor' ? 'error' : 'warn']('consensus held up', {
+    log[isAlarming(holdup) ? 'error' : 'warn']('consensus held up', {
       reason: holdup.kind,
       why: explain(holdup),
     });
