@@ -91,6 +91,23 @@ describe('configuration', () => {
     expect(mistakes({})).toEqual([expect.stringMatching(/^mailbox/), expect.stringMatching(/^directory/)]);
   });
 
+  test('a majority of the authorities must have signed, each counted once, unless more are asked for', () => {
+    const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
+    const { urls } = least.directory;
+    const three = ['a1.test', 'a2.test', 'a3.test'].map(keyOf);
+    expect(mistakes({ ...least, directory: { urls, authorities: three, threshold: 1 } })).toEqual([
+      expect.stringMatching(/^directory\.threshold is no majority of the 3 authorities.*write 2 or more/),
+    ]);
+    for (const threshold of [2, 3]) {
+      expect(mistakes({ ...least, directory: { urls, authorities: three, threshold } })).toEqual([]);
+    }
+    const given = { urls, authorities: [...three, keyOf('a3.test')] };
+    expect(parseClientConfig({ ...least, directory: given }).directory.threshold).toBe(2);
+    expect(mistakes({ ...least, directory: { ...given, threshold: 4 } })).toEqual([
+      'directory.threshold is more than the 3 authorities listed',
+    ]);
+  });
+
   test('what init writes can be read, its comments taken out too', async ({ onTestFinished }) => {
     const { mkdtemp, rm } = await import('node:fs/promises');
     const home = await mkdtemp('/tmp/postern-config-');

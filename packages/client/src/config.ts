@@ -1,4 +1,5 @@
 import { access } from 'node:fs/promises';
+import { majority, thresholdMistake } from '@postern/directory/client';
 import { parseMailbox } from '@postern/mail';
 import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { longestMeanMs } from '@postern/protocol/strategy';
@@ -15,6 +16,7 @@ export interface ClientConfig {
     readonly urls: readonly string[];
     /** Verifier keys: `name+keyid+base64`. */
     readonly authorities: readonly string[];
+    /** How many of them must have signed: a majority at least. */
     readonly threshold: number;
   };
   readonly route: { readonly include: readonly string[]; readonly exclude: readonly string[] };
@@ -55,13 +57,12 @@ const directory = z
       .array(z.url({ protocol: /^https?$/, error: 'is no http or https URL' }))
       .min(1, 'needs at least one URL'),
     authorities: z.array(authority).min(1, 'needs at least one authority key'),
-    threshold: z.int().min(1, 'is at least 1'),
+    threshold: z.int().min(1, 'is at least 1').optional(),
   })
-  .superRefine(({ authorities, threshold }, context) => {
-    const names = new Set(authorities.map((vkey) => vkey.split('+')[0]));
-    if (threshold <= names.size) return;
-    const message = `is more than the ${names.size} authorities listed`;
-    context.addIssue({ code: 'custom', path: ['threshold'], message });
+  .transform(({ urls, authorities, threshold = majority(authorities) }, context) => {
+    const message = thresholdMistake({ authorities, threshold });
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['threshold'], message });
+    return { urls, authorities, threshold };
   });
 
 const meanDelay = duration.refine(
@@ -152,7 +153,7 @@ mailbox = ${JSON.stringify(config.mailbox)}
 [directory]
 # Where the consensus is fetched; any one is enough, they are tried in random order.
 urls = ${list(config.urls)}
-# Keys of the authorities that you trust, and how many of them must have signed.
+# Keys of the authorities that you trust, and how many of them must have signed: more than half.
 authorities = ${list(config.authorities)}
 threshold = ${config.threshold}
 
