@@ -339,6 +339,32 @@ describe('files', () => {
     expect(await readdir(join(directory, 'secret'))).toEqual([]);
   });
 
+  test('a key of two own mailboxes is own for both, and goes from both', async () => {
+    const { keys, directory } = await open();
+    const { privateKey } = await generateKey({
+      type: 'ecc',
+      curve: 'ed25519Legacy',
+      userIDs: [{ email: 'alice@a.test' }, { email: 'info@a.test' }],
+      date: new Date(start - 1000),
+    });
+    await keys.import(Buffer.from(privateKey), {
+      mailboxes: ['alice@a.test', 'info@a.test'],
+      protection: async () => ({ noPassphrase: true }),
+    });
+    expect(await keys.list()).toMatchObject([
+      { mailbox: 'alice@a.test', kind: 'own', protected: false },
+      { mailbox: 'info@a.test', kind: 'own', protected: false },
+    ]);
+    for (const mailbox of ['alice@a.test', 'info@a.test']) {
+      await expect(keys.remove(mailbox)).rejects.toMatchObject({ code: 'wrong-use' });
+    }
+    const [{ fingerprint } = { fingerprint: '' }] = await keys.list();
+    await keys.remove(fingerprint);
+    expect(await keys.list()).toEqual([]);
+    expect(await readdir(join(directory, 'certificates'))).toEqual([]);
+    expect(await readdir(join(directory, 'secret'))).toEqual([]);
+  });
+
   test('export gives the certificate, and the secret key only when asked', async () => {
     const { keys } = await open();
     const { fingerprint } = await keys.generate('alice@a.test', { passphrase: 'hunter2' });
