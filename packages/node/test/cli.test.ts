@@ -67,6 +67,7 @@ test('init makes keys, certificate, records and a configuration, and replaces no
   const again = await run(...args);
   expect(again.code).toBe(64);
   expect(again.err).toContain('exists already');
+  expect(again.err).toContain('Choose another --config or --dir.');
 });
 
 test('init refuses what the configuration would, before it writes anything', async () => {
