@@ -1,10 +1,10 @@
 import type { StatementSync } from 'node:sqlite';
 import {
   dueGridMs,
-  relayExpiresGridMs,
   type Next,
   onGrid,
   type Relay,
+  relayExpiresGridMs,
   type SpoolId,
   type Waiting,
 } from '../../spool.ts';

@@ -1,5 +1,5 @@
 import type { Fragment } from '@postern/protocol/envelope';
-import { type Complete, dueGridMs, setExpiresGridMs, onGrid, type SpoolId } from '../../spool.ts';
+import { type Complete, dueGridMs, onGrid, type SpoolId, setExpiresGridMs } from '../../spool.ts';
 import { type Store, toBlob, toId } from './store.ts';
 import { unfinishedSets } from './unfinished.ts';
 
