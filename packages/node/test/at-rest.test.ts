@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
-import { dueGridMs, expiresGridMs } from '../src/spool.ts';
+import { dueGridMs, relayExpiresGridMs } from '../src/spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { fakeClock, seeded, until } from './support.ts';
 
@@ -107,7 +107,11 @@ test('beside a relay lies no time finer than the grids, no order of arrival and 
     'tags',
   ]);
   // A stranger's packet is nobody's, and nobody has signed for it.
-  for (const owner of ['SELECT token FROM relays', 'SELECT token FROM returns', 'SELECT attested FROM inputs'])
+  for (const owner of [
+    'SELECT token FROM relays',
+    'SELECT token FROM returns',
+    'SELECT attested FROM inputs',
+  ])
     expect(db.prepare(owner).all().flatMap(Object.values).filter(Boolean)).toEqual([]);
   // A slot has a number, drawn at random; nothing else has one.
   const numbered = tables.filter(({ sql }) => !String(sql).includes('WITHOUT ROWID'));
@@ -118,7 +122,7 @@ test('beside a relay lies no time finer than the grids, no order of arrival and 
     .all();
   expect(relays).toHaveLength(24);
   for (const { due, expires, attempts } of relays) {
-    expect([Number(due) % dueGridMs, Number(expires) % expiresGridMs, attempts]).toEqual([0, 0, 0]);
+    expect([Number(due) % dueGridMs, Number(expires) % relayExpiresGridMs, attempts]).toEqual([0, 0, 0]);
   }
   const file = await readFile(join(folder, 'spool.sqlite'));
   const inOrderOfPlaces = outputs

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { expiresGridMs, type Letter, type Spool, type Submission } from '../src/spool.ts';
+import { type Letter, relayExpiresGridMs, type Spool, type Submission } from '../src/spool.ts';
 import { fragment, relayVerdict, type Site, unit } from './spool-contract.ts';
 import { type FakeClock, fakeClock, seeded } from './support.ts';
 
@@ -42,7 +42,9 @@ export function returnsContract(name: string, createSite: () => Promise<Site>): 
     });
 
     test('a submitted relay is anybody’s to claim and says whose it is, after a restart too', async () => {
-      const given = submission({ relay: { ...relayVerdict().relay, next: { ...domain, tlsOptional: true } } });
+      const given = submission({
+        relay: { ...relayVerdict().relay, next: { ...domain, tlsOptional: true } },
+      });
       const woken = spool.relays.wake(new AbortController().signal);
       expect(await spool.submit(given)).toBe('submitted');
       await woken;
@@ -128,7 +130,7 @@ export function returnsContract(name: string, createSite: () => Promise<Site>): 
     test('Q6 expired relays of authors are kept for whoever tells them; their tokens go', async () => {
       const given = submission({ relay: relayVerdict({ next: domain, expiresMs: start + 1 }).relay });
       await spool.submit(given);
-      await clock.advance(expiresGridMs);
+      await clock.advance(relayExpiresGridMs);
       expect(await spool.sweep()).toEqual({ relays: 0 });
       expect(await spool.relays.claim(1)).toMatchObject([{ token: given.token }]);
       await clock.advance(14 * dayMs);

@@ -27,7 +27,10 @@ export function lmtp({ to, ehlo, domain, lifetime }: LmtpOptions): MailSystem {
         case 'deferred':
           return { kind: 'deferred', why: result.reason };
         case 'refused':
-          return { kind: 'refused', failure: { status: result.enhanced, diagnostic: `${result.code} ${result.enhanced}` } };
+          return {
+            kind: 'refused',
+            failure: { status: result.enhanced, diagnostic: `${result.code} ${result.enhanced}` },
+          };
       }
     },
     close: () => sender.close(),

@@ -90,7 +90,11 @@ function bySurb(surb: Uint8Array, report: Report, context: ReportContext): Repor
 }
 
 /** Nothing when what the author gave is no reply block of this network. */
-function replyBy(geometry: Geometry, surb: Uint8Array, payload: Uint8Array): ReturnType<typeof useSurb> | undefined {
+function replyBy(
+  geometry: Geometry,
+  surb: Uint8Array,
+  payload: Uint8Array,
+): ReturnType<typeof useSurb> | undefined {
   try {
     return useSurb(geometry, surb, payload);
   } catch (error) {
@@ -125,7 +129,11 @@ async function byDomain(
     data,
   };
   const envelope = await sealEnvelope(fragment, certificate, geometry.payloadBytes);
-  const next: Next = { kind: 'domain', domain, ...(found.record.tls === 'prefer' ? { tlsOptional: true } : {}) };
+  const next: Next = {
+    kind: 'domain',
+    domain,
+    ...(found.record.tls === 'prefer' ? { tlsOptional: true } : {}),
+  };
   return {
     kind: 'report',
     relay: {

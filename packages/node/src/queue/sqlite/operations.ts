@@ -29,7 +29,7 @@ const sweepLimit = 200;
 /** What the thread can be asked. `writes` names those that run inside a transaction. */
 export interface Operations {
   accept(id: SpoolId, unit: Unit): void;
-  settle(input: SpoolId, verdict: Verdict, newRelayId: SpoolId): Settled;
+  settle(input: SpoolId, verdict: Verdict, newId: SpoolId): Settled;
   submit(relayId: SpoolId, submission: Submission): 'submitted' | 'foreign-token';
   tell(letter: Letter, relay: SpoolId | undefined): 'told' | 'unknown-token';
   finishRelay(id: SpoolId): void;
@@ -77,10 +77,20 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
   'forgetReturns',
 ]);
 
-export function operations(store: Store, slots: SlotTable, cutJournal: () => void): Operations {
+export interface OperationsOptions {
+  /** What sets that lack fragments may take together. */
+  readonly unfinishedBytes: number;
+  readonly cutJournal: () => void;
+}
+
+export function operations(
+  store: Store,
+  slots: SlotTable,
+  { unfinishedBytes, cutJournal }: OperationsOptions,
+): Operations {
   const inputs = inputTable(store, slots);
   const relays = relayTable(store, slots);
-  const sets = setTable(store);
+  const sets = setTable(store, unfinishedBytes);
   const returns = returnTable(store);
   const { db, claims } = store;
   const insertTag = db.prepare('INSERT INTO tags (epoch, tag) VALUES (?, ?) ON CONFLICT DO NOTHING');
@@ -90,7 +100,7 @@ export function operations(store: Store, slots: SlotTable, cutJournal: () => voi
 
   const tell = ({ token, final, mail }: Letter): 'told' | 'unknown-token' => {
     if (!returns.note(token, final)) return 'unknown-token';
-    const added = sets.add(mail);
+    const added = sets.add(mail, token);
     if (added.kind === 'complete') store.afterCommit(() => claims.free(added.complete.id));
     return 'told';
   };
@@ -98,18 +108,18 @@ export function operations(store: Store, slots: SlotTable, cutJournal: () => voi
   return {
     accept: inputs.insert,
 
-    settle(input, verdict, newRelayId) {
+    settle(input, verdict, newId) {
       if (!inputs.remove(input)) return { kind: 'gone' };
       switch (verdict.kind) {
         case 'refused':
           return { kind: 'refused' };
         case 'fragment':
-          return sets.add(verdict.fragment);
+          return sets.add(verdict.fragment, newId);
         case 'returned':
           return { kind: tell(verdict.letter) };
         case 'relay': {
           if (insertTag.run(verdict.epoch, verdict.replayTag).changes === 0) return { kind: 'replayed' };
-          return { kind: 'waiting', waiting: relays.insertClaimed(newRelayId, verdict.relay) };
+          return { kind: 'waiting', waiting: relays.insertClaimed(newId, verdict.relay) };
         }
       }
     },

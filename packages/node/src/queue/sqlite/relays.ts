@@ -1,10 +1,10 @@
 import type { StatementSync } from 'node:sqlite';
 import {
   dueGridMs,
-  expiresGridMs,
   type Next,
   onGrid,
   type Relay,
+  relayExpiresGridMs,
   type SpoolId,
   type Token,
   type Waiting,
@@ -59,7 +59,7 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
   };
 
   const put = (id: SpoolId, { next, dueMs, expiresMs, bytes }: Relay, token?: Token): void => {
-    const [due, expires] = [onGrid(dueMs, dueGridMs), onGrid(expiresMs, expiresGridMs)];
+    const [due, expires] = [onGrid(dueMs, dueGridMs), onGrid(expiresMs, relayExpiresGridMs)];
     const owner = token === undefined ? null : toBlob(token);
     insert.run(toBlob(id), formatNext(next), due, expires, slots.put(id, bytes), owner);
   };
@@ -71,7 +71,7 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
       const { next, dueMs, expiresMs } = relay;
       put(id, relay);
       store.afterCommit(() => claims.take(id, store.now, dueMs));
-      return { id, next, dueMs, expiresMs: onGrid(expiresMs, expiresGridMs), attempts: 0 };
+      return { id, next, dueMs, expiresMs: onGrid(expiresMs, relayExpiresGridMs), attempts: 0 };
     },
 
     claim(limit) {

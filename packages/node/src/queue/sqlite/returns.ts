@@ -1,4 +1,4 @@
-import { expiresGridMs, onGrid, type Return, type SpoolId, type Token } from '../../spool.ts';
+import { onGrid, type Return, type SpoolId, setExpiresGridMs, type Token } from '../../spool.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
 export interface ReturnTable {
@@ -38,7 +38,7 @@ export function returnTable(store: Store): ReturnTable {
 
   return {
     insert(token, author, expiresMs) {
-      insert.run(toBlob(token), author, onGrid(expiresMs, expiresGridMs));
+      insert.run(toBlob(token), author, onGrid(expiresMs, setExpiresGridMs));
       return findBy(toBlob(token))?.author === author;
     },
     insertCarriage: (relay, token) => void insertCarriage.run(toBlob(relay), toBlob(token)),
