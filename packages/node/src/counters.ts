@@ -2,7 +2,7 @@ import type { Metrics, OutcomeCounter } from '@postern/runtime';
 
 /** Every outcome that is counted, stage by stage. No other label exists: nothing tells peers, people or messages apart. */
 const outcomes = {
-  received: ['accepted', 'malformed', 'wrong-kind', 'deferred'],
+  received: ['accepted', 'reported', 'malformed', 'loop', 'wrong-kind', 'deferred'],
   peeled: [
     'relay',
     'exit',
@@ -29,6 +29,8 @@ const outcomes = {
     'no-mix',
     'no-consensus',
     'expired',
+    'unverifiable',
+    'no-exchange',
   ],
   unwrapped: [
     'stored',
@@ -41,7 +43,7 @@ const outcomes = {
     'unknown-token',
     'fault',
   ],
-  returned: ['told', 'unknown-token', 'malformed'],
+  returned: ['told', 'unknown-token', 'no-failure', 'malformed'],
   delivered: [
     'delivered',
     'deferred',

@@ -25,7 +25,7 @@ import { register } from './register/register.ts';
 import type { NodeStatus } from './status.ts';
 import { sweep } from './sweep.ts';
 import { createTopology } from './topology.ts';
-import { connectionsPerPeer, contextOf, type Parts } from './wiring.ts';
+import { connectionsPerPeer, contextOf, type Parts, reporterOf } from './wiring.ts';
 
 export interface NodeDeps {
   readonly clock: Clock;
@@ -92,7 +92,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const loops = [
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
-    sweep({ clock, log, spool, counters }),
+    sweep({ clock, log, spool, counters, report: reporterOf(parts) }),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
 
@@ -178,6 +178,9 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     sender,
     epochs,
     domainKeys,
+    names: undefined,
+    smarthost: undefined,
+    signer: undefined,
     counters: createCounters(metrics),
     topology: createTopology(clock),
     lifetime: createLifetime(clock, drainMs),

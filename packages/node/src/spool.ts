@@ -20,10 +20,17 @@ export interface Input extends Unit {
   readonly id: SpoolId;
 }
 
-/** Where a relay goes: a node of the consensus, or the gateway of a domain, without verified TLS only when its author allows that. */
-export type Next =
-  | { readonly kind: 'node'; readonly id: string /* hex */ }
-  | { readonly kind: 'domain'; readonly domain: string; readonly tlsOptional?: boolean };
+/** Where a relay goes: a node of the consensus, or the gateway of a domain. */
+export type Next = { readonly kind: 'node'; readonly id: string /* hex */ } | NextDomain;
+
+export interface NextDomain {
+  readonly kind: 'domain';
+  readonly domain: string;
+  /** Whether it may go without verified TLS: only when its author allows that. */
+  readonly tlsOptional?: boolean;
+  /** Whether this gateway's domain answers for it: an author's, or a report. Not what a mix passes on. */
+  readonly own?: boolean;
+}
 
 /** A packet or exit unit that is to leave. */
 export interface Relay {
@@ -156,6 +163,7 @@ export interface ExpiredSet {
   readonly id: SpoolId;
   /** Whether all of its fragments had come. */
   readonly complete: boolean;
+  readonly expiresMs: number;
 }
 
 /** Whom to tell. A gateway keeps this of its authors and nothing else. */

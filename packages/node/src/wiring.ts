@@ -1,4 +1,4 @@
-import type { SmtpSender } from '@postern/mail';
+import type { DkimSigner, SmtpPeer, SmtpSender } from '@postern/mail';
 import type { Clock, Log, Random } from '@postern/runtime';
 import type { DeliveryConfig, NodeConfig } from './config.ts';
 import type { Counters } from './counters.ts';
@@ -8,10 +8,15 @@ import type { Epochs } from './epochs.ts';
 import type { TlsCertificate } from './keys/certificate.ts';
 import type { Lifetime } from './lifetime.ts';
 import { mailboxFinder } from './mailboxes.ts';
+import { createAttest, type Names } from './names.ts';
 import type { Network } from './network.ts';
 import type { PipelineContext } from './pipeline.ts';
+import { createTakeForeign } from './report/foreign.ts';
+import { type ComposeLetter, createLetters } from './report/letter.ts';
+import { createReporter, type Reporter } from './report/report.ts';
 import type { Spool } from './spool.ts';
 import type { Topology } from './topology.ts';
+import { createWays } from './ways.ts';
 
 /** What a node is made of, before its stages. */
 export interface Parts {
@@ -29,6 +34,11 @@ export interface Parts {
   readonly epochs: Epochs;
   /** OpenPGP secret keys of the domain that the node is the gateway of; none when it is none. */
   readonly domainKeys: readonly Uint8Array[];
+  /** None for a node that asks no DNS. */
+  readonly names: Names | undefined;
+  /** The domain's own mail server and its signature, for what its gateway sends to other domains. */
+  readonly smarthost: SmtpPeer | undefined;
+  readonly signer: DkimSigner | undefined;
 }
 
 export const connectionsPerPeer = 4;
@@ -44,9 +54,15 @@ export function contextOf(parts: Parts): PipelineContext {
   };
 }
 
-function receiveContext({ config, log, counters, tls, network }: Parts): PipelineContext['receive'] {
+function receiveContext(parts: Parts): PipelineContext['receive'] {
+  const { config, clock, log, spool, counters, tls, network, names } = parts;
   const { name, smtp, delivery } = config;
+  const gateway = delivery && {
+    attest: createAttest(names, clock),
+    takeForeign: createTakeForeign({ spool, counters, composeLetter: lettersOf(parts, delivery) }),
+  };
   return {
+    ...(gateway === undefined ? {} : { gateway }),
     log,
     counters,
     tls,
@@ -59,8 +75,32 @@ function receiveContext({ config, log, counters, tls, network }: Parts): Pipelin
 
 function outContext(parts: Parts): PipelineContext['out'] {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
-  const common = { clock, random, log, spool, counters, lifetime };
-  return { ...common, sender, topology, connectionsPerPeer, name: config.name };
+  const { names, smarthost, signer } = parts;
+  const ways = createWays({
+    clock,
+    topology,
+    ...(smarthost === undefined ? {} : { smarthost }),
+    ...(names === undefined ? {} : { exchanges: names.exchanges }),
+  });
+  const { name, delivery } = config;
+  const own = delivery && { domain: delivery.domain, ...(signer === undefined ? {} : { signer }) };
+  const common = { clock, random, log, spool, counters, lifetime, sender, ways, connectionsPerPeer, name };
+  return { ...common, ...(own === undefined ? {} : { own }) };
+}
+
+function lettersOf({ clock, random }: Parts, { domain }: DeliveryConfig): ComposeLetter {
+  return createLetters({ clock, random, domain });
+}
+
+/** Tells authors whom the gateway does not know. */
+export function reporterOf({ clock, random, network, config, names }: Parts): Reporter {
+  return createReporter({
+    clock,
+    random,
+    ...network,
+    expiryMs: config.mix.expiryMs,
+    findDomain: names?.findDomain ?? (async () => ({ kind: 'none' })),
+  });
 }
 
 function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
@@ -82,6 +122,8 @@ function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<Pi
     unwrapWorkers: config.mix.peelWorkers,
     setup: { geometry: network.geometry, secretKeys: domainKeys },
     findMailbox: mailboxFinder(delivery),
+    composeLetter: lettersOf(parts, delivery),
+    report: reporterOf(parts),
     mailSystem: to.kind === 'maildir' ? maildirs(to) : lmtp({ to, ehlo: config.smtp.ehlo, domain, lifetime }),
   };
 }

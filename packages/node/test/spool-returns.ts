@@ -43,7 +43,7 @@ export function returnsContract(name: string, createSite: () => Promise<Site>): 
 
     test('a submitted relay is anybody’s to claim and says whose it is, after a restart too', async () => {
       const given = submission({
-        relay: { ...relayVerdict().relay, next: { ...domain, tlsOptional: true } },
+        relay: { ...relayVerdict().relay, next: { ...domain, tlsOptional: true, own: true } },
       });
       const woken = spool.relays.wake(new AbortController().signal);
       expect(await spool.submit(given)).toBe('submitted');

@@ -78,7 +78,7 @@ test('Q7 a temporary answer for the mailbox defers, a permanent one refuses', as
   answer = '452 4.2.2 over quota';
   expect(await put()).toEqual({ kind: 'deferred', why: 'busy' });
   answer = '550 5.1.1 unknown';
-  expect(await put()).toEqual({ kind: 'refused' });
+  expect(await put()).toEqual({ kind: 'refused', failure: { status: '5.1.1', diagnostic: '550 5.1.1' } });
 });
 
 test('a mail system that is not there defers', async () => {

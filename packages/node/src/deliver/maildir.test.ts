@@ -51,7 +51,7 @@ test('what a crash left half-written is replaced', async () => {
 });
 
 test.each(['eve', '..', '../bea', 'bob/../bea', '/etc', ''])('no mailbox is called %j', async (local) => {
-  expect(await system().put({ ...message, local })).toEqual({ kind: 'refused' });
+  expect(await system().put({ ...message, local })).toMatchObject({ kind: 'refused' });
   expect(await readdir(folder)).toEqual([]);
 });
 

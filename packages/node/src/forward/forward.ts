@@ -1,26 +1,27 @@
-import { makeCarriage, type SendResult, type SmtpSender } from '@postern/mail';
+import type { SendResult } from '@postern/mail';
 import { uniform } from '@postern/protocol/primitives';
-import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
 import type { Counters } from '../counters.ts';
-import type { Lifetime } from '../lifetime.ts';
+import type { ComposeLetter } from '../report/letter.ts';
+import type { Failure } from '../report/report.ts';
 import type { Due, Spool, Waiting } from '../spool.ts';
 import type { Stage } from '../stage.ts';
-import type { Found, Topology } from '../topology.ts';
+import type { Way, Ways } from '../ways.ts';
+import { type HandOverContext, handOver } from './handover.ts';
 import { createLanes, type Lane } from './lanes.ts';
 
-export interface ForwardContext {
-  /** The node's own mail domain. */
-  readonly name: string;
-  readonly clock: Clock;
-  readonly random: Random;
+export interface ForwardContext extends HandOverContext {
   readonly spool: Spool;
   readonly counters: Counters;
-  readonly topology: Topology;
-  readonly sender: SmtpSender;
-  readonly lifetime: Lifetime;
+  readonly ways: Ways;
   /** Connections to one peer at one time. */
   readonly connectionsPerPeer: number;
+  /** How this gateway tells its authors what became of their relays; a node that has none has no such relays. */
+  readonly authors?: {
+    readonly composeLetter: ComposeLetter;
+    /** An author's relay that has so little of its time left is late, ms. */
+    readonly lateMs: number;
+  };
 }
 
 /** For a relay that its peer does not take. */
@@ -33,56 +34,77 @@ const standBackMs = 1_000;
 const routePause = { firstMs: 1_000, mostMs: 60_000 };
 
 /**
- * Hands each relay to its next hop: a new carriage at every attempt, over TLS to the key that the consensus names. `take`
- * resolves once the relay is handed over and gone, or due again later.
+ * Hands each relay to its next hop: a new carriage at every attempt, over TLS to whoever proves to be that hop. `take` resolves once the
+ * relay is handed over and gone, or due again later.
  *
- * A lost answer makes a second copy, of the same bytes, which the next hop's replay tag removes. A permanent refusal is tried again
+ * A lost answer makes a second copy, of the same bytes, which the next hop's replay tag removes. A mix's permanent refusal is tried again
  * like any failure until the relay expires: packets are alike, so a peer that refuses one is set up wrongly, and its
- * operator may mend that while nothing is lost. What an author addressed to a node that is no mix is dropped at once.
+ * operator may mend that while nothing is lost. What a mail server refuses for good of the gateway's own has failed, and its
+ * author is told. What an author addressed to a node that is no mix is dropped at once.
  */
 export function forward(context: ForwardContext): Stage<Due> {
-  const { clock, random, spool, counters, topology, lifetime } = context;
+  const { clock, random, spool, counters, ways, lifetime, authors } = context;
   const laneTo = createLanes({ clock, random, width: context.connectionsPerPeer });
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
-    if (clock.now() >= relay.expiresMs) {
-      await spool.relays.finish(relay.id);
-      return counters.count('forwarded', 'expired');
-    }
-    const found = topology.find(relay.next);
-    if (found.kind === 'no-mix') {
-      await spool.relays.finish(relay.id);
-      return counters.count('forwarded', 'no-mix');
-    }
-    if (found.kind !== 'found') {
-      counters.count('forwarded', found.kind);
+    if (clock.now() >= relay.expiresMs) return end(relay, 'expired', { status: '4.4.7' });
+    const way = await ways.find(relay.next);
+    if (way.kind === 'no-mix') return end(relay, 'no-mix', { status: '5.4.4' });
+    if (way.kind === 'no-exchange' && isOwn(relay)) return end(relay, 'no-exchange', { status: '5.1.10' });
+    if (way.kind !== 'way') {
+      counters.count('forwarded', way.kind);
+      await warnOfDelay(relay, way.kind === 'unverifiable' ? { status: '4.7.5' } : { status: '4.4.4' });
       return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, routePause, random));
     }
-    const lane = laneTo(found.entry);
+    const lane = laneTo(way.key);
     if (lane.crowded || lane.restUntil > clock.now()) return standBack(relay, lane);
-    await lane.run(() => attempt(relay, found, lane));
+    await lane.run(() => attempt(relay, way, lane));
   };
 
-  const attempt = async (
-    relay: Waiting,
-    found: Extract<Found, { kind: 'found' }>,
-    lane: Lane,
-  ): Promise<void> => {
+  const attempt = async (relay: Waiting, way: Extract<Way, { kind: 'way' }>, lane: Lane): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
     if (lane.restUntil > clock.now()) return standBack(relay, lane);
     const bytes = await spool.relays.read(relay.id);
     if (bytes === undefined) return;
-    const result = await handOver(context, found, bytes);
+    const result = await handOver(context, relay, way, bytes);
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
       return spool.relays.release([relay.id]);
-    counters.count('forwarded', result.kind);
     if (reached(result)) lane.works();
     else lane.fails();
+    if (result.kind === 'refused' && isOwn(relay)) return end(relay, 'refused', failureOf(result));
+    counters.count('forwarded', result.kind);
     if (result.kind === 'sent') return spool.relays.finish(relay.id);
+    await warnOfDelay(relay, failureOf(result));
     const pause = reached(result) ? refusedPause : unreachedPause;
     const again = clock.now() + jitteredBackoff(relay.attempts, pause, random);
     await spool.relays.retry(relay.id, Math.max(again, lane.restUntil));
+  };
+
+  /** The relay goes; whose it is, is told. */
+  const end = async (
+    relay: Waiting,
+    outcome: 'expired' | 'refused' | 'no-mix' | 'no-exchange',
+    failure: Failure,
+  ): Promise<void> => {
+    counters.count('forwarded', outcome);
+    if (!(await tell(relay, 'failed', failure))) await spool.relays.finish(relay.id);
+  };
+
+  const warnOfDelay = async (relay: Waiting, failure: Failure): Promise<void> => {
+    if (authors === undefined || relay.expiresMs - clock.now() > authors.lateMs) return;
+    await tell(relay, 'delayed', failure);
+  };
+
+  /** Whether somebody was told; of a failure the relay has gone then. */
+  const tell = async (relay: Waiting, kind: 'failed' | 'delayed', failure: Failure): Promise<boolean> => {
+    if (authors === undefined || relay.token === undefined) return false;
+    const found = await spool.returns.find({ token: relay.token });
+    if (found === undefined || (kind === 'delayed' && found.delayed)) return false;
+    const domain = relay.next.kind === 'domain' ? relay.next.domain : undefined;
+    const letter = authors.composeLetter(found, { kind, failure, domain });
+    await spool.returns.tell(letter, kind === 'failed' ? relay.id : undefined);
+    return true;
   };
 
   /** Untried: the way to the peer rests or has enough in line. */
@@ -94,25 +116,29 @@ export function forward(context: ForwardContext): Stage<Due> {
   return { take, close: async () => undefined };
 }
 
-function handOver(
-  { name, clock, random, sender, lifetime }: ForwardContext,
-  { entry, domain }: Extract<Found, { kind: 'found' }>,
-  bytes: Uint8Array,
-): Promise<SendResult> {
-  const carriage = makeCarriage({
-    fromDomain: name,
-    toDomain: domain,
-    bytes,
-    now: new Date(clock.now()),
-    random: (length) => random.bytes(length),
-  });
-  return sender.send(
-    { host: entry.smtp.host, port: entry.smtp.port, tlsPin: entry.tlsPin },
-    { from: `secure@${name}`, to: `secure@${domain}`, message: carriage, signal: lifetime.cut },
-  );
+/** Whether this gateway's domain answers for it to another domain. */
+function isOwn({ next }: Waiting): boolean {
+  return next.kind === 'domain' && next.own === true;
 }
 
 /** Whether the peer itself answered: whatever it said was about this relay. */
 function reached(result: SendResult): boolean {
   return result.kind === 'sent' || result.kind === 'refused';
+}
+
+/** RFC 3463: what the next hop said, or why there was none to say it. */
+function failureOf(result: SendResult): Failure {
+  switch (result.kind) {
+    case 'refused':
+      return { status: result.enhanced, diagnostic: `${result.code} ${result.enhanced}` };
+    case 'untrusted':
+      return { status: '4.7.5', diagnostic: 'the next server shows a certificate that cannot be trusted' };
+    case 'no-tls':
+      return { status: '4.7.10', diagnostic: 'the next server offers no TLS' };
+    case 'no-login':
+      return { status: '4.7.8', diagnostic: 'the next server does not take the login' };
+    case 'sent':
+    case 'deferred':
+      return { status: '4.4.1', diagnostic: 'the next server could not be reached, or took nothing' };
+  }
 }

@@ -1,4 +1,3 @@
-import type { NodeEntry } from '@postern/protocol/consensus';
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff, type Pause } from '../backoff.ts';
 import { createSlots, type Slots } from '../slots.ts';
@@ -28,11 +27,11 @@ export interface LanesOptions {
 const lineLimit = 128;
 const rest: Pause = { firstMs: 500, mostMs: 60_000 };
 
-export function createLanes({ clock, random, width }: LanesOptions): (peer: NodeEntry) => Lane {
+/** Lanes by the key of their way. */
+export function createLanes({ clock, random, width }: LanesOptions): (key: string) => Lane {
   const lanes = new Map<string, OpenLane>();
-  return ({ smtp, tlsPin }) => {
-    for (const [key, lane] of lanes) if (lane.unused(clock.now())) lanes.delete(key);
-    const key = `${smtp.host} ${smtp.port} ${tlsPin}`;
+  return (key) => {
+    for (const [other, lane] of lanes) if (lane.unused(clock.now())) lanes.delete(other);
     const lane = lanes.get(key) ?? openLane(createSlots(width), { clock, random });
     lanes.set(key, lane);
     return lane;

@@ -1,6 +1,7 @@
 import {
   type Decision,
   defaultSmtpLimits,
+  type Message,
   openCarriage,
   type SmtpServer,
   startSmtpServer,
@@ -8,6 +9,7 @@ import {
 import type { Log, LogFields } from '@postern/runtime';
 import type { Counters } from '../counters.ts';
 import { codeOf } from '../loop.ts';
+import type { TakeForeign } from '../report/foreign.ts';
 import type { Unit, UnitKind } from '../spool.ts';
 import type { Stage } from '../stage.ts';
 
@@ -20,7 +22,18 @@ export interface ReceiveContext {
   readonly tls: { readonly key: string; readonly cert: string };
   /** Domains whose `secure` mailbox takes carriages. */
   readonly domains: readonly string[];
+  /** What a domain's gateway does besides. */
+  readonly gateway?: {
+    /** The domain that signed a carriage, if one did; `temporary` when that cannot be found out now. */
+    readonly attest: (message: Uint8Array) => Promise<Attestation>;
+    readonly takeForeign: TakeForeign;
+  };
 }
+
+export type Attestation =
+  | { readonly kind: 'attested'; readonly domain: string }
+  | { readonly kind: 'unattested' }
+  | { readonly kind: 'temporary' };
 
 /** Where units of each kind go; none for a kind that the node's roles do not take. */
 export type Lines = Readonly<Partial<Record<UnitKind, Stage<Unit>>>>;
@@ -34,7 +47,7 @@ const traceBytes = 65_536;
  * layer opens: 250 comes once the next stage has resolved.
  */
 export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServer> {
-  const { log, counters, packetBytes, domains } = context;
+  const { log, counters, packetBytes, domains, gateway } = context;
   const mailboxes = new Set(domains.map((domain) => `secure@${domain}`));
   let storing = true;
   const noteStoring = (works: boolean, fields: LogFields = {}): void => {
@@ -44,28 +57,59 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     else log.error('units cannot be stored', fields);
   };
 
-  const decide = async (message: Uint8Array): Promise<Decision> => {
-    const carriage = openCarriage(message, packetBytes);
-    if (carriage.kind === 'refused') {
-      counters.count('received', 'malformed');
-      return { kind: 'rejected', code: 554, enhanced: '5.6.0', text: 'this is no carriage' };
-    }
+  const decide = async ({ bytes, from }: Message): Promise<Decision> => {
+    const carriage = openCarriage(bytes, packetBytes);
+    if (carriage.kind === 'refused') return carriage.reason === 'loop' ? looped() : takeReport(bytes, from);
     const kind = kindOf(carriage.bytes);
     const line = lines[kind];
     if (line === undefined) {
       counters.count('received', 'wrong-kind');
       return { kind: 'rejected', code: 554, enhanced: '5.7.1', text: 'this node does not take that' };
     }
+    const attested = kind === 'exit' ? await attest(bytes) : unattested;
+    if (attested.kind === 'temporary') return deferred('cannot look up who signed it, try again later');
+    const signer = attested.kind === 'attested' ? { attested: attested.domain } : {};
+    const stored = await durably(() => line.take({ kind, bytes: carriage.bytes, ...signer }));
+    return stored === 'failed' ? deferred(notNow) : accepted('accepted');
+  };
+
+  const attest = (message: Uint8Array): Promise<Attestation> =>
+    gateway === undefined ? Promise.resolve(unattested) : gateway.attest(message);
+
+  /** No carriage: perhaps what another mail server says of one that went out. */
+  const takeReport = async (message: Uint8Array, from: string): Promise<Decision> => {
+    if (from !== '' || gateway === undefined) return malformed();
+    const taken = await durably(() => gateway.takeForeign(message));
+    if (taken === 'failed') return deferred(notNow);
+    return taken ? accepted('reported') : malformed();
+  };
+
+  const durably = async <T>(store: () => Promise<T>): Promise<T | 'failed'> => {
     try {
-      await line.take({ kind, bytes: carriage.bytes });
+      const stored = await store();
+      noteStoring(true);
+      return stored;
     } catch (error) {
-      counters.count('received', 'deferred');
       noteStoring(false, { code: codeOf(error) });
-      return { kind: 'deferred', text: 'cannot store it now, try again later' };
+      return 'failed';
     }
-    noteStoring(true);
-    counters.count('received', 'accepted');
+  };
+
+  const accepted = (outcome: 'accepted' | 'reported'): Decision => {
+    counters.count('received', outcome);
     return { kind: 'accepted' };
+  };
+  const deferred = (text: string): Decision => {
+    counters.count('received', 'deferred');
+    return { kind: 'deferred', text };
+  };
+  const malformed = (): Decision => {
+    counters.count('received', 'malformed');
+    return { kind: 'rejected', code: 554, enhanced: '5.6.0', text: 'this is no carriage' };
+  };
+  const looped = (): Decision => {
+    counters.count('received', 'loop');
+    return { kind: 'rejected', code: 554, enhanced: '5.4.6', text: 'too many servers have passed it on' };
   };
 
   return startSmtpServer({
@@ -76,10 +120,13 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     maxRecipients: 1,
     limits: defaultSmtpLimits,
     accepts: (mailbox) => mailboxes.has(mailbox),
-    onMessage: ({ bytes }) => decide(bytes),
+    onMessage: decide,
     onFault: (fault) => log.error('a carriage met a fault', { code: codeOf(fault) }),
   });
 }
+
+const unattested = { kind: 'unattested' } as const;
+const notNow = 'cannot store it now, try again later';
 
 /** Exit units start with a byte that is no packet's suite (spec packet 10). */
 function kindOf(unit: Uint8Array): UnitKind {

@@ -122,19 +122,26 @@ function refused(outcome: Outcome<'unwrapped'>): Judged {
 }
 
 function count(counters: Counters, settled: Settled, outcome: Outcome<'unwrapped'> | undefined): void {
-  switch (settled.kind) {
+  const counted = countedAs(settled, outcome);
+  if (counted !== undefined) counters.count('unwrapped', counted);
+}
+
+function countedAs(
+  { kind }: Settled,
+  outcome: Outcome<'unwrapped'> | undefined,
+): Outcome<'unwrapped'> | undefined {
+  switch (kind) {
     case 'stored':
     case 'complete':
-      return counters.count('unwrapped', outcome ?? settled.kind);
+    case 'refused':
+      return outcome ?? kind;
     case 'duplicate':
     case 'told':
     case 'unknown-token':
-      return counters.count('unwrapped', settled.kind);
-    case 'refused':
-      return counters.count('unwrapped', outcome ?? 'refused');
+      return kind;
     case 'waiting':
     case 'replayed':
     case 'gone':
-      return;
+      return undefined;
   }
 }

@@ -6,6 +6,7 @@ import {
   type Relay,
   relayExpiresGridMs,
   type SpoolId,
+  setExpiresGridMs,
   type Token,
   type Waiting,
 } from '../../spool.ts';
@@ -59,7 +60,9 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
   };
 
   const put = (id: SpoolId, { next, dueMs, expiresMs, bytes }: Relay, token?: Token): void => {
-    const [due, expires] = [onGrid(dueMs, dueGridMs), onGrid(expiresMs, relayExpiresGridMs)];
+    // An author's own gateway knows when they sent it; whoever hears of a delay wants to hear of it in time.
+    const grid = token === undefined ? relayExpiresGridMs : setExpiresGridMs;
+    const [due, expires] = [onGrid(dueMs, dueGridMs), onGrid(expiresMs, grid)];
     const owner = token === undefined ? null : toBlob(token);
     insert.run(toBlob(id), formatNext(next), due, expires, slots.put(id, bytes), owner);
   };
@@ -133,11 +136,15 @@ function waitingFrom(id: SpoolId, row: Record<string, unknown>): Waiting {
 
 function formatNext(next: Next): string {
   if (next.kind === 'node') return `node:${next.id}`;
-  return `${next.tlsOptional === true ? 'domain?' : 'domain'}:${next.domain}`;
+  return `domain${next.tlsOptional === true ? '?' : ''}${next.own === true ? '!' : ''}:${next.domain}`;
 }
 
 function parseNext(text: string): Next {
-  const [kind, rest = ''] = text.split(':', 2);
+  const [kind = '', rest = ''] = text.split(':', 2);
   if (kind === 'node') return { kind, id: rest };
-  return { kind: 'domain', domain: rest, ...(kind === 'domain?' ? { tlsOptional: true } : {}) };
+  const flags = {
+    ...(kind.includes('?') && { tlsOptional: true }),
+    ...(kind.includes('!') && { own: true }),
+  };
+  return { kind: 'domain', domain: rest, ...flags };
 }

@@ -55,7 +55,7 @@ export function setTable(store: Store, unfinishedBytes: number): SetTable {
   );
   const end = db.prepare('UPDATE sets SET state = 2, due = 0, attempts = 0 WHERE id = ?');
   const retry = db.prepare('UPDATE sets SET due = ?, attempts = attempts + 1 WHERE id = ? AND state = 1');
-  const expired = db.prepare('SELECT id, state FROM sets WHERE expires <= ? AND state < 2');
+  const expired = db.prepare('SELECT id, state, expires FROM sets WHERE expires <= ? AND state < 2');
   const forget = db.prepare(
     'DELETE FROM sets WHERE id IN (SELECT id FROM sets WHERE expires <= ? AND state = 2 LIMIT ?)',
   );
@@ -99,7 +99,8 @@ export function setTable(store: Store, unfinishedBytes: number): SetTable {
       for (const row of expired.iterate(store.now)) {
         if (rows.length >= limit) break;
         const id = toId(row.id);
-        if (!claims.held(id, store.now)) rows.push({ id, complete: row.state === state.complete });
+        if (!claims.held(id, store.now))
+          rows.push({ id, complete: row.state === state.complete, expiresMs: Number(row.expires) });
       }
       for (const { id } of rows) claims.take(id, store.now);
       return rows;

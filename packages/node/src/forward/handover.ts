@@ -1,0 +1,82 @@
+import { type DkimSigner, makeCarriage, type SendResult, type SmtpSender } from '@postern/mail';
+import type { Clock, Random } from '@postern/runtime';
+import type { Lifetime } from '../lifetime.ts';
+import type { Waiting } from '../spool.ts';
+import type { Way } from '../ways.ts';
+
+export interface HandOverContext {
+  /** The node's own mail domain. */
+  readonly name: string;
+  /** The domain whose gateway the node is, and what signs for it. */
+  readonly own?: { readonly domain: string; readonly signer?: DkimSigner };
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sender: SmtpSender;
+  readonly lifetime: Lifetime;
+}
+
+/** One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it. */
+export async function handOver(
+  context: HandOverContext,
+  relay: Waiting,
+  way: Extract<Way, { kind: 'way' }>,
+  bytes: Uint8Array,
+): Promise<SendResult> {
+  const { sender, lifetime } = context;
+  const message = carriageOf(context, relay, way, bytes);
+  const mail = {
+    from: returnPath(context, relay),
+    to: `secure@${way.domain}`,
+    message,
+    signal: lifetime.cut,
+    ...(way.requireTls ? { requireTls: 'if-offered' as const } : {}),
+    ...(isToDomain(relay) && relay.token !== undefined ? { envid: relay.id } : {}),
+  };
+  let result: SendResult = { kind: 'deferred', reason: 'unreachable', maybeDelivered: false };
+  for (const peer of way.peers) {
+    result = await sender.send(peer, mail);
+    if (result.kind === 'sent' || result.kind === 'refused' || lifetime.cut.aborted) return result;
+    // It may lie there: another exchanger would make a second copy.
+    if (result.kind === 'deferred' && result.maybeDelivered) return result;
+  }
+  return result;
+}
+
+function carriageOf(
+  context: HandOverContext,
+  relay: Waiting,
+  { domain, requireTls }: Extract<Way, { kind: 'way' }>,
+  bytes: Uint8Array,
+): Uint8Array {
+  const { clock, random, own } = context;
+  const carriage = makeCarriage({
+    fromDomain: fromDomain(context, relay),
+    toDomain: domain,
+    bytes,
+    now: new Date(clock.now()),
+    random: (length) => random.bytes(length),
+    // Other mail servers report by it; a relay keeps it, whoever asks twice for it.
+    ...(relay.token !== undefined && isToDomain(relay) ? { id: relay.id } : {}),
+    ...(isOwn(relay) && !requireTls ? { tlsOptional: true } : {}),
+  });
+  if (!isOwn(relay) || own?.signer === undefined) return carriage;
+  return Buffer.concat([own.signer.sign(carriage), carriage]);
+}
+
+/** An author's relay comes back to the domain's mailbox when it fails; what is nobody's, and a report, does not. */
+function returnPath(context: HandOverContext, relay: Waiting): string {
+  const nobody = isOwn(relay) && relay.token === undefined;
+  return nobody ? '' : `secure@${fromDomain(context, relay)}`;
+}
+
+function fromDomain({ name, own }: HandOverContext, relay: Waiting): string {
+  return own !== undefined && (isOwn(relay) || relay.token !== undefined) ? own.domain : name;
+}
+
+function isToDomain({ next }: Waiting): boolean {
+  return next.kind === 'domain';
+}
+
+function isOwn({ next }: Waiting): boolean {
+  return next.kind === 'domain' && next.own === true;
+}
