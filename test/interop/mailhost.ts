@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import type { Endpoint } from '@postern/runtime';
-import { createIdentity, freePort, openFolder } from './debian.ts';
+import { createIdentity, freePort, openFolder, until } from './debian.ts';
 import { type Dovecot, haveDovecot, type MailboxOptions, startDovecot } from './dovecot.ts';
 import { haveImap, type ImapAccount } from './imap.ts';
 import type { Place } from './place.ts';
@@ -38,6 +38,8 @@ export interface MailHost extends AsyncDisposable {
   readonly dovecot: Dovecot;
   /** A mailbox as its owner's program reads it. */
   account(name: string): ImapAccount;
+  /** What lies in a mailbox, once nothing is in the queue and there are at least so many; then empties it. */
+  takeMail(name: string, atLeast: number): Promise<string[]>;
 }
 
 export const haveMailHost: boolean = havePostfix && haveDovecot && haveImap;
@@ -74,6 +76,12 @@ export async function startMailHost(options: MailHostOptions): Promise<MailHost>
       password: mailboxes.find((mailbox) => mailbox.name === name)?.password ?? '',
       ...(options.place && { place: options.place }),
     }),
+    takeMail: async (name, atLeast) => {
+      await until(
+        async () => (await dovecot.mail(name)).length >= atLeast && (await postfix.queue()).length === 0,
+      );
+      return (await dovecot.take(name)).map((bytes) => bytes.toString('latin1'));
+    },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }

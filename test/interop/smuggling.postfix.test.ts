@@ -11,7 +11,7 @@ import {
   startSmtpServer,
 } from '@postern/mail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createIdentity, until } from './debian.ts';
+import { createIdentity } from './debian.ts';
 import { haveMailHost, type MailHost, startMailHost } from './mailhost.ts';
 import { takesBareNewline } from './postfix.ts';
 import { Smtp } from './smtp.ts';
@@ -89,15 +89,6 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
     return smtp;
   }
 
-  /** What lies in the mailbox, once nothing is in the queue and there are at least so many; then empties it. */
-  async function takeMail(atLeast: number): Promise<string[]> {
-    const { dovecot, postfix } = host;
-    await until(
-      async () => (await dovecot.mail('secure')).length >= atLeast && (await postfix.queue()).length === 0,
-    );
-    return (await dovecot.take('secure')).map((bytes) => bytes.toString('latin1'));
-  }
-
   test('R1 the peer is one that smuggling works on', async () => {
     for (const sequence of sequences) {
       using smtp = new Smtp(host.smtp.host, host.smtp.port);
@@ -108,7 +99,7 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
       await smtp.say('DATA\r\n');
       await smtp.say(`${attack(sequence)}\r\n.\r\n`);
       const falls = takesBareNewline() && splitting.has(sequence);
-      const mail = await takeMail(falls ? 2 : 0);
+      const mail = await host.takeMail('secure', falls ? 2 : 0);
       const count = mail.filter((text) => /^Subject: smuggled/m.test(text) && !text.includes('body')).length;
       expect({ sequence, count }).toEqual({ sequence, count: falls ? 1 : 0 });
     }
@@ -119,7 +110,7 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
     expect(await smtp.say(attack(sequence))).toMatch(/^550 5\.6\.0 /);
     expect(await smtp.say('NOOP\r\n')).toMatch(/^[25]/); // what stood behind the real end of the data, or this
     expect(forwarded).toEqual([]);
-    expect(await takeMail(0)).toEqual([]);
+    expect(await host.takeMail('secure', 0)).toEqual([]);
   });
 
   test('R1 what we accept arrives as one message, dots and all', async () => {
@@ -127,7 +118,7 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
     using smtp = await throughUs();
     const stuffed = lines.map((line) => `${line.replace(/^\./, '..')}\r\n`).join('');
     expect(await smtp.say(`${stuffed}.\r\n`)).toMatch(/^250 /);
-    const [mail = '', ...more] = await takeMail(1);
+    const [mail = '', ...more] = await host.takeMail('secure', 1);
     expect(more).toEqual([]);
     expect(mail.slice(mail.indexOf('Subject: dots'))).toContain(lines.slice(2).join('\n'));
     expect(forwarded.splice(0)).toHaveLength(1);
@@ -145,7 +136,7 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
       const result = await sender.send(peer, { from: 'secure@a.test', to: 'secure@b.test', message });
       expect(result).toMatchObject({ kind: 'sent' });
     }
-    const mail = await takeMail(payloads.length);
+    const mail = await host.takeMail('secure', payloads.length);
     const opened = mail.map((text) =>
       openCarriage(Buffer.from(text.replaceAll('\n', '\r\n'), 'latin1'), 32_768),
     );
