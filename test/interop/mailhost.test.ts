@@ -94,7 +94,7 @@ describe.skipIf(!haveMailHost || !haveSwaks)('two domains with Debian’s Postfi
     const message = makeCarriage({ ...domains, bytes, now: new Date(), random: randomBytes });
     const peer = { ...a.relay.prefer, tlsPin: a.pin };
     const sent = await sender.send(peer, { from: 'secure@a.test', to: 'secure@b.test', message });
-    expect(sent).toEqual({ kind: 'sent' });
+    expect(sent.kind).toBe('sent');
     await until(() => taken.length > 0);
     const opened = openCarriage(taken.shift() ?? new Uint8Array(), 32_768);
     expect(opened.kind === 'carriage' && bytes.equals(opened.bytes)).toBe(true);
