@@ -51,6 +51,8 @@ export function createIdentity(name: string): { key: string; cert: string } {
       '3650',
       '-subj',
       `/CN=${name}`,
+      '-addext',
+      `subjectAltName=DNS:${name}`,
       '-keyout',
       '-',
       '-out',

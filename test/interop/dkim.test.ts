@@ -8,11 +8,10 @@ import {
   dkimRecord,
   generateDkimKeys,
   makeCarriage,
-  spkiPin,
   verifyDkim,
 } from '@postern/mail';
 import { describe, expect, test } from 'vitest';
-import { havePostfix, startPostfix } from './postfix.ts';
+import { haveMailHost, startMailHost } from './mailhost.ts';
 import { haveDkimpy, runPython } from './python.ts';
 
 const keys = (await generateDkimKeys(randomBytes)) as [DkimKey, DkimKey];
@@ -89,14 +88,18 @@ print(field.decode(), end='')
   });
 });
 
-describe.skipIf(!havePostfix)('through Debian’s Postfix', () => {
+describe.skipIf(!haveMailHost)('through Debian’s Postfix', () => {
   test('what we sign verifies below its trace', async () => {
-    await using postfix = await startPostfix();
+    await using host = await startMailHost({
+      domain: 'b.test',
+      address: '127.0.0.11',
+      mailboxes: [{ name: 'secure', password: 'nobody reads it' }],
+    });
     await using sender = createSmtpSender({ ehloName: 'gateway.a.test' });
-    const peer = { host: postfix.host, port: postfix.port, tlsPin: spkiPin(postfix.cert) };
+    const peer = { ...host.smtp, tlsPin: host.pin };
     const sent = await sender.send(peer, { from: 'secure@a.test', to: 'secure@b.test', message: signed });
     expect(sent).toMatchObject({ kind: 'sent' });
-    const [mail = ''] = await postfix.takeMail(1);
+    const [mail = ''] = await host.takeMail('secure', 1);
     expect(mail).toMatch(/^Received: /m);
     expect(await verify(Buffer.from(mail.replaceAll('\n', '\r\n'), 'latin1'))).toEqual(attested);
   });

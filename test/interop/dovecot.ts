@@ -1,99 +1,128 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { freePort, haveAsRoot, openFolder, until } from './debian.ts';
+import type { Endpoint } from '@postern/runtime';
+import { haveAsRoot, openFolder, until } from './debian.ts';
+import { here, type Place } from './place.ts';
+import { fillIn } from './templates.ts';
 
-/** Debian's Dovecot with LMTP for bob@b.test, and for full@b.test whose quota is used up. */
-export interface Dovecot extends AsyncDisposable {
-  readonly host: string;
-  readonly port: number;
-  readonly path: string;
-  /** What lies in bob's mailbox. */
-  mail(): Promise<Buffer[]>;
+export interface MailboxOptions {
+  readonly name: string;
+  readonly password: string;
+  /** As Dovecot writes it: `1B` is full with the first message. */
+  readonly quota?: string;
 }
 
-export const haveDovecot: boolean = await haveAsRoot('/usr/sbin/dovecot', '/usr/lib/dovecot/lmtp');
+export interface DovecotOptions {
+  readonly domain: string;
+  readonly hostname: string;
+  readonly lmtp: Endpoint;
+  readonly imap: Endpoint;
+  readonly mailboxes: readonly MailboxOptions[];
+  /** Paths. */
+  readonly tls: { readonly cert: string; readonly key: string };
+  readonly place?: Place;
+}
 
-export async function startDovecot(): Promise<Dovecot> {
+/** Debian's Dovecot with the configuration of `infra/dovecot`. */
+export interface Dovecot extends AsyncDisposable {
+  /** Everything that it stores: mail, users, `log`. */
+  readonly folder: string;
+  /** LMTP on a socket of the file system. */
+  readonly path: string;
+  log(): Promise<string>;
+  /** What lies in a mailbox, as it lies there. */
+  mail(name: string): Promise<Buffer[]>;
+  /** The same, and empties it. */
+  take(name: string): Promise<Buffer[]>;
+}
+
+export const haveDovecot: boolean = await haveAsRoot(
+  '/usr/sbin/dovecot',
+  '/usr/lib/dovecot/lmtp',
+  '/usr/lib/dovecot/imap',
+);
+
+export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
+  const { domain, place = here } = options;
   const folder = await openFolder('dovecot');
-  const host = '127.0.0.1';
-  const port = await freePort(host);
-  const path = join(folder, 'lmtp');
   await mkdir(join(folder, 'mail'));
   await chown(join(folder, 'mail'), nobody, nobody);
-  await writeFile(join(folder, 'users'), users(folder));
+  await writeFile(join(folder, 'users'), options.mailboxes.map((each) => userLine(domain, each)).join(''));
   const config = join(folder, 'dovecot.conf');
-  await writeFile(config, dovecotConf(folder, { host, port, path }));
-  const daemon: ChildProcess = spawn('/usr/sbin/dovecot', ['-F', '-c', config], { stdio: 'ignore' });
+  await writeFile(config, await dovecotConf(folder, options));
+  const log = (): Promise<string> => readFile(join(folder, 'log'), 'utf8').catch(() => '');
+  const maildir = (name: string): string => join(folder, 'mail', domain, name, 'Maildir');
+  const daemon = place.start('/usr/sbin/dovecot', ['-F', '-c', config], {
+    stdio: ['ignore', 'ignore', 'inherit'], // what is wrong with its configuration
+  });
   const exited = once(daemon, 'exit');
-  await until(() => listens(host, port));
-  const box = join(folder, 'mail', 'bob', 'new');
+  await until(async () => {
+    if (daemon.exitCode !== null) throw new Error('Dovecot does not start');
+    return (await log()).includes(' starting up ');
+  });
   return {
-    host,
-    port,
-    path,
-    mail: async () =>
-      Promise.all((await readdir(box).catch(() => [])).map((name) => readFile(join(box, name)))),
+    folder,
+    path: join(folder, 'run', 'lmtp'),
+    log,
+    mail: async (name) => Promise.all((await messagesIn(maildir(name))).map((path) => readFile(path))),
+    take: async (name) =>
+      Promise.all(
+        (await messagesIn(maildir(name))).map(async (path) => {
+          const bytes = await readFile(path);
+          await rm(path);
+          return bytes;
+        }),
+      ),
     [Symbol.asyncDispose]: async () => {
-      daemon.kill('SIGTERM');
+      await place.run('/usr/bin/doveadm', ['-c', config, 'stop']);
       await exited;
       await rm(folder, { recursive: true });
     },
   };
 }
 
-function listens(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host, port }, () => resolve(true));
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
-}
-
 const nobody = 65_534;
 
-function users(folder: string): string {
-  return ['bob:*:storage=1G', 'full:*:storage=1B']
-    .map((user) => user.split(':'))
-    .map(
-      ([name, , rule]) =>
-        `${name}@b.test:{PLAIN}x:${nobody}:${nobody}::${folder}/mail/${name}::userdb_quota_rule=*:${rule}`,
-    )
-    .join('\n');
+function userLine(domain: string, { name, password, quota }: MailboxOptions): string {
+  const rule = quota === undefined ? '' : `userdb_quota_rule=*:storage=${quota}`;
+  return `${name}@${domain}:{PLAIN}${password}::::::${rule}\n`;
 }
 
-function dovecotConf(folder: string, at: { host: string; port: number; path: string }): string {
-  return `
+/** Behind the operator's configuration what a test's Dovecot needs besides: a place and ports of its own among several. */
+async function dovecotConf(folder: string, options: DovecotOptions): Promise<string> {
+  const { domain, hostname, lmtp, imap, tls } = options;
+  const filled = await fillIn('dovecot/dovecot.conf', {
+    DOMAIN: domain,
+    HOSTNAME: hostname,
+    CERTIFICATE: tls.cert,
+    KEY: tls.key,
+    USERS: join(folder, 'users'),
+    MAIL: join(folder, 'mail'),
+    LMTP_HOST: lmtp.host,
+    LMTP_PORT: String(lmtp.port),
+  });
+  return `${filled}
 base_dir = ${folder}/run
 state_dir = ${folder}/run
 log_path = ${folder}/log
-protocols = lmtp
-ssl = no
-first_valid_uid = 1
-mail_location = maildir:~/
-mail_plugins = $mail_plugins quota
-plugin {
-  quota = maildir:quota
-}
-passdb {
-  driver = passwd-file
-  args = ${folder}/users
-}
-userdb {
-  driver = passwd-file
-  args = ${folder}/users
-}
-service lmtp {
-  user = root
-  unix_listener ${at.path} {
-    mode = 0666
-  }
-  inet_listener lmtp {
-    address = ${at.host}
-    port = ${at.port}
+listen = ${imap.host}
+mail_uid = nobody
+mail_gid = nogroup
+service imap-login {
+  inet_listener imaps {
+    port = ${imap.port}
   }
 }
 `;
+}
+
+/** Paths. */
+async function messagesIn(maildir: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const part of ['cur', 'new']) {
+    const names = await readdir(join(maildir, part)).catch(() => []);
+    found.push(...names.sort().map((name) => join(maildir, part, name)));
+  }
+  return found;
 }

@@ -11,7 +11,7 @@ import {
 } from '@postern/mail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createIdentity, until } from './debian.ts';
-import { havePostfix, type Postfix, startPostfix } from './postfix.ts';
+import { haveMailHost, type MailHost, startMailHost } from './mailhost.ts';
 import { havePython, runPython } from './python.ts';
 import { Smtp } from './smtp.ts';
 
@@ -25,10 +25,10 @@ const carriage = makeCarriage({
   random: randomBytes,
 });
 
-describe.skipIf(!havePostfix)('B1 what Debian’s Postfix cannot hand over comes back', () => {
+describe.skipIf(!haveMailHost)('B1 what Debian’s Postfix cannot hand over comes back', () => {
   const came: Uint8Array[] = [];
   let server: SmtpServer;
-  let postfix: Postfix;
+  let host: MailHost;
 
   beforeAll(async () => {
     // Takes the bounce, and refuses the mailbox that the carriage is for.
@@ -43,15 +43,20 @@ describe.skipIf(!havePostfix)('B1 what Debian’s Postfix cannot hand over comes
         return { kind: 'accepted' };
       },
     });
-    postfix = await startPostfix({ elsewhere: server.address.port });
+    host = await startMailHost({
+      domain: 'b.test',
+      address: '127.0.0.11',
+      routes: { 'a.test': server.address, 'c.test': server.address },
+      mailboxes: [],
+    });
   });
   afterAll(async () => {
-    await postfix[Symbol.asyncDispose]();
+    await host[Symbol.asyncDispose]();
     await server.close();
   });
 
   async function bounced(parameters: string): Promise<Uint8Array> {
-    using smtp = new Smtp(postfix.host, postfix.port);
+    using smtp = new Smtp(host.smtp.host, host.smtp.port);
     await smtp.hear();
     await smtp.say('EHLO gateway.a.test\r\n');
     await smtp.say(`MAIL FROM:<secure@a.test>${parameters}\r\n`);

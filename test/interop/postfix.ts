@@ -1,58 +1,103 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { createIdentity, freePort, haveAsRoot, openFolder, until } from './debian.ts';
+import type { Endpoint } from '@postern/runtime';
+import { haveAsRoot, openFolder } from './debian.ts';
+import { here, type Place } from './place.ts';
+import { fillIn } from './templates.ts';
 
-/** Debian's Postfix as it comes, but for where it lives, what it is called and one virtual domain, b.test. */
-export interface Postfix extends AsyncDisposable {
-  readonly host: string;
-  readonly port: number;
-  readonly cert: string;
-  /** What lies in the one mailbox, once nothing is in the queue and there are at least so many; then empties it. */
-  takeMail(atLeast: number): Promise<string[]>;
+/** The gateway beside a Postfix, and hex SHA-256 of its certificate's public key. */
+export interface Gateway extends Endpoint {
+  readonly pin: string;
 }
 
-export interface PostfixOptions {
-  /** Port on loopback of who takes all mail for a.test and c.test: what is refused there comes back to its author. */
-  readonly elsewhere?: number;
+/** Where Postfix hands things on to, as far as no DNS says so. */
+export interface Routing {
+  /** Takes `secure@domain`; without one that is a mailbox like others. */
+  readonly gateway?: Gateway;
+  /** Other domains with the server that takes their mail. */
+  readonly routes?: Readonly<Record<string, Endpoint>>;
+}
+
+/** Where the gateway hands over what goes to other domains, by how it may go on. */
+export interface Relay {
+  /** Over TLS if the other domain's server has it. */
+  readonly prefer: Endpoint;
+  /** Over TLS whose key the other domain publishes in DNS; routes do not count here. */
+  readonly require: Endpoint;
+}
+
+export interface PostfixOptions extends Routing {
+  readonly domain: string;
+  readonly hostname: string;
+  /** Where mail for the domain is taken. */
+  readonly listen: Endpoint;
+  readonly relay: Relay;
+  readonly lmtp: Endpoint;
+  /** Besides `secure`; local parts. */
+  readonly mailboxes: readonly string[];
+  /** Paths. */
+  readonly tls: { readonly cert: string; readonly key: string };
+  /** A resolver's address; it listens on port 53. Without, no name is found. */
+  readonly resolver?: string;
+  readonly place?: Place;
+}
+
+/** One message that waits, as `postqueue -j` shows it. */
+export interface Queued {
+  readonly queue_name: string;
+  readonly queue_id: string;
+  readonly sender: string;
+  readonly recipients: readonly { readonly address: string; readonly delay_reason?: string }[];
+}
+
+/** Debian's Postfix with the configuration of `infra/postfix`. */
+export interface Postfix extends AsyncDisposable {
+  /** Everything that it stores: `etc`, `spool` with the queue, `data`, `log`. */
+  readonly folder: string;
+  log(): Promise<string>;
+  queue(): Promise<Queued[]>;
+  /** Tries what was deferred now. */
+  flush(): Promise<void>;
+  /** Takes the place of all that was said before about where to hand things on. */
+  route(routing: Routing): Promise<void>;
 }
 
 export const havePostfix: boolean = await haveAsRoot('/usr/sbin/postfix', '/usr/bin/openssl');
 
-export async function startPostfix(options: PostfixOptions = {}): Promise<Postfix> {
+export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
+  const { place = here } = options;
   const folder = await openFolder('postfix');
-  const host = '127.0.0.11';
-  const port = await freePort(host);
-  const { key, cert } = createIdentity('mx.b.test');
   const etc = join(folder, 'etc');
-  for (const name of ['etc', 'spool', 'data', 'mail']) await mkdir(join(folder, name));
+  for (const name of ['etc', 'spool', 'spool/etc', 'data']) await mkdir(join(folder, name));
   await chown(join(folder, 'data'), Number(execFileSync('id', ['-u', 'postfix'], { encoding: 'utf8' })), 0);
-  await chown(join(folder, 'mail'), nobody, nobody);
-  await writeFile(join(etc, 'tls.pem'), key + cert, { mode: 0o600 });
-  await writeFile(join(etc, 'main.cf'), mainCf(folder) + relayCf(options));
-  await writeFile(join(etc, 'master.cf'), masterCf(`${host}:${port}`));
-  await run('/usr/sbin/postfix', ['-c', etc, 'start']);
-  const box = join(folder, 'mail', 'box', 'new');
-  const names = (): Promise<string[]> => readdir(box).catch(() => []);
-  const queueIsEmpty = async (): Promise<boolean> =>
-    (await run('/usr/sbin/postqueue', ['-c', etc, '-p'])).stdout.startsWith('Mail queue is empty');
+  await writeFile(join(folder, 'spool/etc/resolv.conf'), resolvConf(options.resolver));
+  await writeFile(join(etc, 'main.cf'), await mainCf(folder, options));
+  await writeFile(join(etc, 'master.cf'), await masterCf(options));
+  await writeFile(join(etc, 'relay_senders'), await fillIn('postfix/relay_senders', names(options)));
+  await writeFile(join(etc, 'mailboxes'), await mailboxes(options));
+  await writeRouting(etc, options);
+  await place.run('/usr/sbin/postfix', ['-c', etc, 'start']);
   return {
-    host,
-    port,
-    cert,
-    takeMail: async (atLeast) => {
-      await until(async () => (await names()).length >= atLeast && (await queueIsEmpty()));
-      return Promise.all(
-        (await names()).map(async (name) => {
-          const text = await readFile(join(box, name), 'latin1');
-          await rm(join(box, name));
-          return text;
-        }),
-      );
+    folder,
+    log: () => readFile(join(folder, 'log'), 'utf8'),
+    queue: async () => {
+      const lines = await place.run('/usr/sbin/postqueue', ['-c', etc, '-j']);
+      return lines
+        .toString()
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as Queued);
+    },
+    flush: async () => {
+      await place.run('/usr/sbin/postqueue', ['-c', etc, '-f']);
+    },
+    route: async (routing) => {
+      await writeRouting(etc, { domain: options.domain, ...routing });
+      await place.run('/usr/sbin/postfix', ['-c', etc, 'reload']);
     },
     [Symbol.asyncDispose]: async () => {
-      await run('/usr/sbin/postfix', ['-c', etc, 'stop']);
+      await place.run('/usr/sbin/postfix', ['-c', etc, 'stop']);
       await rm(folder, { recursive: true });
     },
   };
@@ -66,62 +111,73 @@ export function takesBareNewline(): boolean {
   return shown.trim() === 'no';
 }
 
-const run = promisify(execFile);
-const nobody = 65_534;
-
-function mainCf(folder: string): string {
-  return `
-compatibility_level = 3.6
-queue_directory = ${folder}/spool
-data_directory = ${folder}/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-myhostname = mx.b.test
-mydestination =
-inet_protocols = ipv4
-maillog_file = ${folder}/log
-maillog_file_prefixes = ${folder}
-virtual_mailbox_domains = b.test
-virtual_mailbox_base = ${folder}/mail
-virtual_mailbox_maps = static:box/
-virtual_uid_maps = static:${nobody}
-virtual_gid_maps = static:${nobody}
-smtpd_tls_security_level = may
-smtpd_tls_chain_files = ${folder}/etc/tls.pem
-`;
+function names({ domain, hostname, relay, lmtp, tls }: PostfixOptions): Record<string, string> {
+  return {
+    DOMAIN: domain,
+    HOSTNAME: hostname,
+    RELAY_PREFER: text(relay.prefer),
+    RELAY_REQUIRE: text(relay.require),
+    LMTP_HOST: lmtp.host,
+    LMTP_PORT: String(lmtp.port),
+    CERTIFICATE: tls.cert,
+    KEY: tls.key,
+  };
 }
 
-function relayCf({ elsewhere }: PostfixOptions): string {
-  if (elsewhere === undefined) return '';
-  const next = `smtp:[127.0.0.1]:${elsewhere}`;
-  return `
-relay_domains = a.test, c.test
-transport_maps = inline:{ a.test=${next}, c.test=${next} }
-smtp_tls_security_level = encrypt
-`;
+/** What a test's Postfix needs besides: a place of its own among several, and addresses that stand for different machines. */
+async function mainCf(folder: string, options: PostfixOptions): Promise<string> {
+  const own = {
+    queue_directory: join(folder, 'spool'),
+    data_directory: join(folder, 'data'),
+    maillog_file: join(folder, 'log'),
+    maillog_file_prefixes: folder,
+    mynetworks: '127.0.0.1/32',
+    smtp_bind_address: options.listen.host,
+    inet_protocols: 'ipv4',
+  };
+  const filled = await fillIn('postfix/main.cf', names(options));
+  const kept = filled.split('\n').filter((line) => !Object.keys(own).includes(line.split(' ')[0] ?? ''));
+  return [...kept, ...Object.entries(own).map(([name, value]) => `${name} = ${value}`), ''].join('\n');
 }
 
-function masterCf(listen: string): string {
-  return `
-${listen} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-virtual unix - n n - - virtual
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-`;
+/** Debian's, with another address to listen on, and ours behind it. */
+async function masterCf(options: PostfixOptions): Promise<string> {
+  const debian = await readFile('/usr/share/postfix/master.cf.dist', 'utf8');
+  const moved = debian.replace(/^smtp(?=\s+inet\s)/m, text(options.listen));
+  return moved + (await fillIn('postfix/master.cf', names(options)));
+}
+
+async function mailboxes(options: PostfixOptions): Promise<string> {
+  const others = options.mailboxes.filter((name) => name !== 'secure'); // Postfix reads no file with a duplicate
+  const lines = others.map((name) => `${name}@${options.domain} dovecot\n`);
+  return (await fillIn('postfix/mailboxes', names(options))) + lines.join('');
+}
+
+async function writeRouting(
+  etc: string,
+  { domain, gateway, routes = {} }: Routing & { readonly domain: string },
+): Promise<void> {
+  const values = gateway && {
+    DOMAIN: domain,
+    GATEWAY: `[${gateway.host}]:${gateway.port}`,
+    FINGERPRINT: fingerprint(gateway.pin),
+  };
+  const ours = (name: string): Promise<string> | string => (values ? fillIn(`postfix/${name}`, values) : '');
+  const lines = Object.entries(routes).map(([to, { host, port }]) => `${to} smtp:[${host}]:${port}\n`);
+  await writeFile(join(etc, 'transport'), (await ours('transport')) + lines.join(''));
+  await writeFile(join(etc, 'tls_policy'), await ours('tls_policy'));
+}
+
+/** As `openssl dgst -sha256 -c` prints it. */
+function fingerprint(pin: string): string {
+  return pin.match(/../g)?.join(':') ?? '';
+}
+
+/** Postfix reads it inside its chroot, the queue's folder, so that each has its own. */
+function resolvConf(resolver = '127.0.0.1'): string {
+  return `nameserver ${resolver}\n`;
+}
+
+function text({ host, port }: Endpoint): string {
+  return `${host}:${port}`;
 }

@@ -8,12 +8,12 @@ import {
   type SmtpPeer,
   type SmtpSender,
   type SmtpServer,
-  spkiPin,
   startSmtpServer,
 } from '@postern/mail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createIdentity } from './debian.ts';
-import { havePostfix, type Postfix, startPostfix, takesBareNewline } from './postfix.ts';
+import { haveMailHost, type MailHost, startMailHost } from './mailhost.ts';
+import { takesBareNewline } from './postfix.ts';
 import { Smtp } from './smtp.ts';
 
 /** What one server or another has taken for the end of the data, CRLF "." CRLF apart (CVE-2023-51764 to -51766). */
@@ -38,17 +38,21 @@ const smuggled =
   'MAIL FROM:<evil@a.test>\r\nRCPT TO:<secure@b.test>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\nNOOP\r\n';
 const attack = (sequence: string): string => `Subject: x\r\n\r\nbody${sequence}${smuggled}`;
 
-describe.skipIf(!havePostfix)('in front of Debian’s Postfix', () => {
-  const { key, cert } = havePostfix ? createIdentity('mx.b.test') : { key: '', cert: '' };
+describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
+  const { key, cert } = haveMailHost ? createIdentity('gateway.b.test') : { key: '', cert: '' };
   const forwarded: Uint8Array[] = [];
-  let postfix: Postfix;
+  let host: MailHost;
   let server: SmtpServer;
   let sender: SmtpSender;
   let peer: SmtpPeer;
 
   beforeAll(async () => {
-    postfix = await startPostfix();
-    peer = { host: postfix.host, port: postfix.port, tlsPin: spkiPin(postfix.cert) };
+    host = await startMailHost({
+      domain: 'b.test',
+      address: '127.0.0.11',
+      mailboxes: [{ name: 'secure', password: 'nobody reads it' }],
+    });
+    peer = { ...host.smtp, tlsPin: host.pin };
     sender = createSmtpSender({ ehloName: 'gateway.b.test' });
     // A hop that hands on what it accepts, as it is.
     server = await startSmtpServer({
@@ -68,7 +72,7 @@ describe.skipIf(!havePostfix)('in front of Debian’s Postfix', () => {
   afterAll(async () => {
     await server.close();
     await sender.close();
-    await postfix[Symbol.asyncDispose]();
+    await host[Symbol.asyncDispose]();
   });
 
   /** Up to 354, over TLS to our server. */
@@ -87,7 +91,7 @@ describe.skipIf(!havePostfix)('in front of Debian’s Postfix', () => {
 
   test('R1 the peer is one that smuggling works on', async () => {
     for (const sequence of sequences) {
-      using smtp = new Smtp(postfix.host, postfix.port);
+      using smtp = new Smtp(host.smtp.host, host.smtp.port);
       await smtp.hear();
       await smtp.say('EHLO a.test\r\n');
       await smtp.say('MAIL FROM:<secure@a.test>\r\n');
@@ -95,7 +99,7 @@ describe.skipIf(!havePostfix)('in front of Debian’s Postfix', () => {
       await smtp.say('DATA\r\n');
       await smtp.say(`${attack(sequence)}\r\n.\r\n`);
       const falls = takesBareNewline() && splitting.has(sequence);
-      const mail = await postfix.takeMail(falls ? 2 : 0);
+      const mail = await host.takeMail('secure', falls ? 2 : 0);
       const count = mail.filter((text) => /^Subject: smuggled/m.test(text) && !text.includes('body')).length;
       expect({ sequence, count }).toEqual({ sequence, count: falls ? 1 : 0 });
     }
@@ -106,7 +110,7 @@ describe.skipIf(!havePostfix)('in front of Debian’s Postfix', () => {
     expect(await smtp.say(attack(sequence))).toMatch(/^550 5\.6\.0 /);
     expect(await smtp.say('NOOP\r\n')).toMatch(/^[25]/); // what stood behind the real end of the data, or this
     expect(forwarded).toEqual([]);
-    expect(await postfix.takeMail(0)).toEqual([]);
+    expect(await host.takeMail('secure', 0)).toEqual([]);
   });
 
   test('R1 what we accept arrives as one message, dots and all', async () => {
@@ -114,7 +118,7 @@ describe.skipIf(!havePostfix)('in front of Debian’s Postfix', () => {
     using smtp = await throughUs();
     const stuffed = lines.map((line) => `${line.replace(/^\./, '..')}\r\n`).join('');
     expect(await smtp.say(`${stuffed}.\r\n`)).toMatch(/^250 /);
-    const [mail = '', ...more] = await postfix.takeMail(1);
+    const [mail = '', ...more] = await host.takeMail('secure', 1);
     expect(more).toEqual([]);
     expect(mail.slice(mail.indexOf('Subject: dots'))).toContain(lines.slice(2).join('\n'));
     expect(forwarded.splice(0)).toHaveLength(1);
@@ -132,7 +136,7 @@ describe.skipIf(!havePostfix)('in front of Debian’s Postfix', () => {
       const result = await sender.send(peer, { from: 'secure@a.test', to: 'secure@b.test', message });
       expect(result).toMatchObject({ kind: 'sent' });
     }
-    const mail = await postfix.takeMail(payloads.length);
+    const mail = await host.takeMail('secure', payloads.length);
     const opened = mail.map((text) =>
       openCarriage(Buffer.from(text.replaceAll('\n', '\r\n'), 'latin1'), 32_768),
     );

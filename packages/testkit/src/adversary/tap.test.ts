@@ -85,6 +85,15 @@ describe('a tap', () => {
     server.listen(0);
   });
 
+  test('listens where it is told to', async () => {
+    const { port } = tap.address;
+    await using other = await startTap({ name: 'other', listen: { host: '127.0.0.2', port } });
+    expect(other.address).toEqual({ host: '127.0.0.2', port });
+    serve = (socket) => void socket.end('hello');
+    other.leadTo(address);
+    expect(String(await buffer(connect(other.address)))).toBe('hello');
+  });
+
   test('refuses while it leads nowhere', async () => {
     await closed(connect(tap.address));
     expect(tap.connections).toEqual([]);

@@ -30,6 +30,8 @@ export interface Tap extends AsyncDisposable {
 
 export interface TapOptions {
   readonly name: string;
+  /** Where to connect to the tap: a free port of 127.0.0.1 unless given. */
+  readonly listen?: Endpoint;
   /** Called behind every chunk. */
   readonly onChunk?: (connection: TappedConnection, chunk: Chunk) => void;
   /** Keeps the bytes. Without, only `onChunk` sees them. */
@@ -42,7 +44,7 @@ interface Connection extends TappedConnection {
 }
 
 /** A wire-tap: a TCP proxy on loopback that passes every byte on as it is and keeps a copy. */
-export async function startTap({ name, onChunk, keep = true }: TapOptions): Promise<Tap> {
+export async function startTap({ name, listen, onChunk, keep = true }: TapOptions): Promise<Tap> {
   const connections: Connection[] = [];
   const sockets = new Set<Socket>();
   let target: Endpoint | undefined;
@@ -78,14 +80,14 @@ export async function startTap({ name, onChunk, keep = true }: TapOptions): Prom
     pass(connection, 'in', near, far);
     pass(connection, 'out', far, near);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(listen ?? { host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a tap listens on TCP');
 
   return {
     name,
-    address: { host: '127.0.0.1', port: address.port },
+    address: { host: address.address, port: address.port },
     connections,
     leadTo(endpoint) {
       target = endpoint;
