@@ -12,6 +12,7 @@ import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import type { Relay, Spool } from '../src/spool.ts';
 import { chain, type Stage } from '../src/stage.ts';
 import { createTopology, type Topology } from '../src/topology.ts';
+import { createWays } from '../src/ways.ts';
 import { consensusOf, makeCertificate, startPeer } from './peers.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { type FakeClock, fakeClock, seeded, until } from './support.ts';
@@ -41,7 +42,8 @@ beforeEach(async () => {
   counters = createCounters(createMetrics());
   topology = createTopology(clock);
   const lifetime = createLifetime(clock, 10_000);
-  const context = { clock, random, log: silentLog, spool, counters, topology, sender, lifetime };
+  const ways = createWays({ clock, topology });
+  const context = { clock, random, log: silentLog, spool, counters, ways, sender, lifetime };
   stage = chain(mix(context), forward({ ...context, name: 'mix.test', connectionsPerPeer: 2 }));
   stack.defer(() => {
     lifetime.stop();

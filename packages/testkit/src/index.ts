@@ -9,7 +9,14 @@ export { FakeClock, type FakeClockOptions } from './clock/fake-clock.ts';
 export { type DemoOptions, type Event, type Outcome, runDemo } from './demo/run.ts';
 export { TestkitError, type TestkitErrorCode } from './errors.ts';
 export { type Cast, castOf } from './knowledge/cast.ts';
-export { createEvidence, type Evidence, type How, type Piece } from './knowledge/evidence.ts';
+export {
+  createEvidence,
+  type Evidence,
+  type How,
+  hows,
+  type Part,
+  type Piece,
+} from './knowledge/evidence.ts';
 export {
   foldersOf,
   gatherFromNetwork,
@@ -17,11 +24,12 @@ export {
   networkFolders,
   takeAll,
 } from './knowledge/gather.ts';
-export { type Cell, judge, type Knowledge, type Row } from './knowledge/judge.ts';
+export { type Case, type Cell, createJudge, type Knowledge, type Row } from './knowledge/judge.ts';
+export { createLookout, type Watched } from './knowledge/lookout.ts';
 export { publishedBy } from './knowledge/published.ts';
 export { secretsOf, type Telltales } from './knowledge/secrets.ts';
 export { createSnapshots, type Snapshots } from './knowledge/snapshots.ts';
-export { kinds, type May, mayKnow, type Party, parties, surelyFound } from './knowledge/table.ts';
+export { kinds, type May, mayKnow, type Party, parties, type Sure, surelyFound } from './knowledge/table.ts';
 export { type Letter, type LetterOptions, writeLetter } from './message/letter.ts';
 export type { NodeHost } from './network/node-host.ts';
 export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';

@@ -25,24 +25,27 @@ export function transfersOf({ name, chunks }: TappedConnection): Transfer[] {
 const leastMessage = 4_096;
 
 /**
- * Watches one connection, chunk after chunk, and tells of each message when it has been answered. The data phase is the one stretch of a
- * session in which the client sends more than a few lines with no answer between.
+ * Watches one connection, chunk after chunk, and tells of each message when it has begun to pass and when it has been answered. The data phase
+ * is the one stretch of a session in which the client sends more than a few lines with no answer between.
  */
 export function watchTransfers(
   name: string,
   onTransfer: (transfer: Transfer) => void,
+  onBegun: (from: string) => void = () => undefined,
 ): (chunk: Chunk) => void {
   const records = { in: watchRecords(), out: watchRecords() };
+  const from = (): string => ehloName(records.in.clear()) ?? '';
   let run: { startedMs: number; endedMs: number; bytes: number } | undefined;
   return ({ direction, bytes, atMs }) => {
     for (const contentBytes of records[direction].take(bytes)) {
       if (direction === 'in') {
         run ??= { startedMs: atMs, endedMs: atMs, bytes: 0 };
         run.endedMs = atMs;
+        const before = run.bytes;
         run.bytes += contentBytes;
+        if (before < leastMessage && run.bytes >= leastMessage) onBegun(from());
       } else {
-        if (run !== undefined && run.bytes >= leastMessage)
-          onTransfer({ from: ehloName(records.in.clear()) ?? '', to: name, ...run });
+        if (run !== undefined && run.bytes >= leastMessage) onTransfer({ from: from(), to: name, ...run });
         run = undefined;
       }
     }

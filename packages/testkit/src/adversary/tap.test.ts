@@ -98,4 +98,31 @@ describe('a tap', () => {
     await closed(connect(tap.address));
     expect(tap.connections).toEqual([]);
   });
+
+  test('holds a chunk, and what comes behind it, until it may pass', async () => {
+    const passing = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const taken: Buffer[] = [];
+    serve = (socket) =>
+      socket.on('data', (bytes: Buffer) => taken.push(bytes)).on('end', () => socket.end('all'));
+    await using holding = await startTap({
+      name: 'holding',
+      hold(_, { bytes, direction }) {
+        if (direction === 'out' || !Buffer.from(bytes).includes('held')) return undefined;
+        asked.resolve();
+        return passing.promise;
+      },
+    });
+    holding.leadTo(address);
+    const socket = connect({ ...holding.address, allowHalfOpen: true });
+    socket.write('free ');
+    await until(() => Buffer.concat(taken).toString() === 'free ', { what: 'the first bytes' });
+    socket.write('held ');
+    await asked.promise;
+    socket.end('behind');
+    expect(Buffer.concat(taken).toString()).toBe('free ');
+    passing.resolve();
+    expect((await buffer(socket)).toString()).toBe('all');
+    expect(Buffer.concat(taken).toString()).toBe('free held behind');
+  });
 });

@@ -34,6 +34,8 @@ export interface TapOptions {
   readonly listen?: Endpoint;
   /** Called behind every chunk. */
   readonly onChunk?: (connection: TappedConnection, chunk: Chunk) => void;
+  /** Asked behind `onChunk`: a chunk, and what comes behind it that way, passes only when this has resolved. Must not reject. */
+  readonly hold?: (connection: TappedConnection, chunk: Chunk) => Promise<void> | undefined;
   /** Keeps the bytes. Without, only `onChunk` sees them. */
   readonly keep?: boolean;
 }
@@ -44,19 +46,32 @@ interface Connection extends TappedConnection {
 }
 
 /** A wire-tap: a TCP proxy on loopback that passes every byte on as it is and keeps a copy. */
-export async function startTap({ name, listen, onChunk, keep = true }: TapOptions): Promise<Tap> {
+export async function startTap({ name, listen, onChunk, hold, keep = true }: TapOptions): Promise<Tap> {
   const connections: Connection[] = [];
   const sockets = new Set<Socket>();
   let target: Endpoint | undefined;
 
   const pass = (connection: Connection, direction: Chunk['direction'], from: Socket, to: Socket): void => {
+    let holding = false;
     from.on('data', (bytes) => {
       const chunk: Chunk = { atMs: Date.now(), direction, bytes: new Uint8Array(bytes as Buffer) };
       if (keep) connection.chunks.push(chunk);
       onChunk?.(connection, chunk);
-      if (!to.write(bytes)) from.pause();
+      const held = hold?.(connection, chunk);
+      if (held === undefined) {
+        if (!to.write(bytes)) from.pause();
+        return;
+      }
+      holding = true;
+      from.pause();
+      void held.then(() => {
+        holding = false;
+        if (to.destroyed || to.write(bytes)) from.resume();
+      });
     });
-    to.on('drain', () => from.resume());
+    to.on('drain', () => {
+      if (!holding) from.resume();
+    });
     from.on('end', () => to.end());
     // A reset is passed on as one; how the other end sees it is the same as without a tap.
     from.on('close', (failed) => {

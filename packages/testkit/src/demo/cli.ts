@@ -54,7 +54,12 @@ async function demo({ json = false, keep = false, ...options }: Options, stop: A
   if (!keep) await tidy(dir);
   out.write(`${report(outcome, paint)}\n  the journey as a picture: ${svg}\n`);
   if (json) process.stdout.write(`${JSON.stringify(asJson(outcome))}\n`);
-  return outcome.delivered && outcome.intact && outcome.knowledge.ok ? ExitCode.ok : ExitCode.failure;
+  return exitCodeOf(outcome);
+}
+
+/** Delivered is not enough: a leak fails the demo, and so does a search that missed something. */
+export function exitCodeOf({ delivered, intact, knowledge }: Outcome): number {
+  return delivered && intact && knowledge.ok ? ExitCode.ok : ExitCode.failure;
 }
 
 /** Leaves Maildirs, homes and the picture. */

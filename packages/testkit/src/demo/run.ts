@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import type { Progress } from '@postern/client';
 import type { Transfer } from '../adversary/smtp-wire.ts';
 import { watchTransfers } from '../adversary/smtp-wire.ts';
-import type { Chunk, TappedConnection } from '../adversary/tap.ts';
+import type { Chunk, TapOptions, TappedConnection } from '../adversary/tap.ts';
 import { TestkitError } from '../errors.ts';
 import { castOf } from '../knowledge/cast.ts';
 import { gatherFromTestnet } from '../knowledge/gather.ts';
-import { judge, type Knowledge } from '../knowledge/judge.ts';
+import { createJudge, type Knowledge } from '../knowledge/judge.ts';
+import { createLookout } from '../knowledge/lookout.ts';
 import { publishedBy } from '../knowledge/published.ts';
 import { secretsOf } from '../knowledge/secrets.ts';
 import { createSnapshots, type Snapshots } from '../knowledge/snapshots.ts';
@@ -64,6 +65,7 @@ export async function runDemo({ dir, onEvent, signal }: DemoOptions): Promise<Ou
       signal,
       onStep: (text) => onEvent({ kind: 'step', text: `starting: ${text}` }),
       onTraffic: watch.onTraffic,
+      hold: watch.hold,
     },
   );
   watch.net = net;
@@ -103,14 +105,24 @@ export async function runDemo({ dir, onEvent, signal }: DemoOptions): Promise<Ou
     arrived !== undefined && (await openAndCompare(recipient, arrived.bytes, letter, openedPath));
 
   const { consensus } = await alice.route();
-  const cast = castOf({ author, recipient, paths, gatewayOf: gatewayName });
+  const named = (wanted: boolean): string[] =>
+    net.members.filter(({ role }) => (role === 'authority') === wanted).map(({ name }) => name);
+  const cast = castOf({
+    author,
+    recipient,
+    paths,
+    gatewayOf: gatewayName,
+    nodes: named(false),
+    authorities: named(true),
+  });
   await watch.snapshotsDone();
   const evidence = await gatherFromTestnet(net, cast, watch.snapshots);
   const published = await publishedBy(
     net.describe().directory.urls[0] ?? '',
     net.members.find(({ role }) => role === 'authority')?.tap?.connections ?? [],
   );
-  const knowledge = judge(evidence, await secretsOf(cast, letter.telltales, alice, consensus), published);
+  const facts = await secretsOf(cast, letter.telltales, alice, consensus);
+  const knowledge = createJudge({ cast, facts, published })(evidence.pieces);
   const layers = Array.from({ length: consensus.geometry.hops }, (_, at) =>
     consensus.nodes
       .filter(({ layer }) => layer === at + 1)
@@ -140,6 +152,7 @@ interface Watch {
   readonly transfers: readonly Transfer[];
   readonly snapshots: Snapshots;
   readonly onTraffic: (connection: TappedConnection, chunk: Chunk) => void;
+  readonly hold: NonNullable<TapOptions['hold']>;
   snapshotsDone(): Promise<void>;
 }
 
@@ -148,12 +161,13 @@ function watchNetwork(onEvent: (event: Event) => void): Watch {
   const transfers: Transfer[] = [];
   const snapshots = createSnapshots();
   const watchers = new Map<TappedConnection, (chunk: Chunk) => void>();
-  const pending = new Set<Promise<void>>();
+  const pending = new Set<Promise<unknown>>();
   const watch: Watch = {
     net: undefined,
     began: 0,
     transfers,
     snapshots,
+    hold: createLookout(snapshots, (name) => watch.net?.members.find((member) => member.name === name)),
     onTraffic(connection, chunk) {
       let watcher = watchers.get(connection);
       if (watcher === undefined) {

@@ -1,5 +1,6 @@
 import type { FactKind } from '../adversary/facts.ts';
 import { domainOf, seconds } from '../format.ts';
+import { hows } from '../knowledge/evidence.ts';
 import type { Cell, Knowledge } from '../knowledge/judge.ts';
 import { kinds } from '../knowledge/table.ts';
 import type { Event, Outcome } from './run.ts';
@@ -63,7 +64,7 @@ export function report(outcome: Outcome, paint: Paint): string {
       ? `  ${paint.good('intact')}: ${recipient} opened it, the same byte for byte, signed by its author: ${openedPath}`
       : `  ${paint.bad('not intact')}`,
     ...knowledge.violations.map((violation) => paint.bad(`  must not know: ${violation}`)),
-    ...knowledge.missed.map((missed) => paint.bad(`  the search is blind: it did not find ${missed}`)),
+    ...knowledge.missed.map((missed) => paint.bad(`  the search is blind: ${missed} was missed`)),
   ];
   return lines.join('\n');
 }
@@ -107,12 +108,21 @@ function shownCell(
   return { text: may === 'no' ? 'no' : 'no (may)', style: may === 'no' ? paint.good : paint.dim };
 }
 
+/** Names only what was there to be searched. */
 function legend({ searched }: Knowledge, paint: Paint): string {
-  const { facts, pieces, bytes } = searched;
-  const size = (bytes / 1e6).toFixed(1);
+  const { facts, pieces, bytes, by, waited } = searched;
+  const seen = hows.filter((how) => by[how].pieces > 0);
+  const amounts = seen.map((how) => `${how} ${by[how].pieces} (${size(by[how].bytes)})`);
+  const spools =
+    waited.length === 0 ? 'no packet was seen waiting' : `packets waited at ${waited.join(', ')}`;
   return paint.dim(
     `  yes: found, and it may know.  no: found nowhere.  no (may): it may know, and nothing of it was found.  YES (!): found, and it must not know.
-  Searched: ${facts} facts in ${pieces} pieces, ${size} MB: folders while packets waited and after, logs, metrics, every byte on every wire;
-  as they are, in base64, hex, quoted-printable, percent, UTF-16, and inside compressed data.`,
+  Searched: ${facts} facts in ${pieces} pieces, ${size(bytes)}: ${amounts.join(', ')};
+  ${spools};
+  as it is, in base64, hex, quoted-printable, percent, UTF-16, and inside compressed data.`,
   );
+}
+
+function size(bytes: number): string {
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -6,7 +6,6 @@ import type { Testnet } from '../testnet/testnet.ts';
 import type { Cast } from './cast.ts';
 import { createEvidence, type Evidence } from './evidence.ts';
 import type { Snapshots } from './snapshots.ts';
-import type { Party } from './table.ts';
 
 /** A network's folders, each with its owner: nodes with their Maildirs, the authority, the author's and the recipient's homes. */
 export function foldersOf(
@@ -31,11 +30,10 @@ export async function takeAll(
 /** Everything that anybody of a testnet has or had: tapped wires, metrics, and what the snapshots show. */
 export async function gatherFromTestnet(net: Testnet, cast: Cast, snapshots: Snapshots): Promise<Evidence> {
   await takeAll(snapshots, foldersOf(net.members, net.people));
-  const authorities = new Set(net.members.filter(({ role }) => role === 'authority').map(({ name }) => name));
-  const evidence = fromSnapshots(snapshots, cast, authorities);
+  const evidence = fromSnapshots(snapshots, cast);
   for (const { name, role, tap, metrics } of net.members) {
-    const party = partyOf(name, cast, authorities);
-    evidence.add({ party, how: 'metrics', where: 'control socket', bytes: Buffer.from(await metrics()) });
+    const whose = { party: cast.nodeParty(name), owner: name };
+    evidence.add({ ...whose, how: 'metrics', where: 'control socket', bytes: Buffer.from(await metrics()) });
     for (const connection of tap?.connections ?? []) {
       if (role === 'authority') evidence.addDirectoryConnection(connection);
       else evidence.addConnection(connection, cast);
@@ -51,16 +49,17 @@ export async function gatherFromNetwork(
   snapshots: Snapshots,
 ): Promise<Evidence> {
   await takeAll(snapshots, networkFolders(net));
-  const evidence = fromSnapshots(snapshots, cast, new Set([net.authorityTap.name]));
+  const evidence = fromSnapshots(snapshots, cast);
   for (const { name, log, metrics, tap } of net.nodes) {
-    const party = cast.nodeParty(name);
-    evidence.add({ party, how: 'log', where: 'log', bytes: Buffer.from(log()) });
-    evidence.add({ party, how: 'metrics', where: 'control socket', bytes: Buffer.from(await metrics()) });
+    const whose = { party: cast.nodeParty(name), owner: name };
+    evidence.add({ ...whose, how: 'log', where: 'log', bytes: Buffer.from(log()) });
+    evidence.add({ ...whose, how: 'metrics', where: 'control socket', bytes: Buffer.from(await metrics()) });
     for (const connection of tap.connections) evidence.addConnection(connection, cast);
   }
-  evidence.add({ party: 'authority', how: 'log', where: 'log', bytes: Buffer.from(net.authorityLog()) });
+  const authority = { party: 'authority', owner: net.authorityTap.name } as const;
+  evidence.add({ ...authority, how: 'log', where: 'log', bytes: Buffer.from(net.authorityLog()) });
   const metrics = Buffer.from(await net.authority.metrics());
-  evidence.add({ party: 'authority', how: 'metrics', where: 'metrics', bytes: metrics });
+  evidence.add({ ...authority, how: 'metrics', where: 'metrics', bytes: metrics });
   for (const connection of net.authorityTap.connections) evidence.addDirectoryConnection(connection);
   for (const sending of net.recorder.sendings) {
     const taker = net.nodes.find(({ tap }) => tap.address.port === sending.peer.port);
@@ -75,17 +74,13 @@ export function networkFolders(net: TestNetwork): { owner: string; folder: strin
   return foldersOf([...net.nodes, authority], net.people);
 }
 
-function fromSnapshots({ taken }: Snapshots, cast: Cast, authorities: ReadonlySet<string>): Evidence {
+function fromSnapshots({ taken }: Snapshots, cast: Cast): Evidence {
   const evidence = createEvidence();
-  for (const { owner, ...piece } of taken) {
-    if (owner === cast.author.mailbox) evidence.add({ party: 'author', ...piece });
-    else if (owner === cast.recipient.mailbox) evidence.add({ party: 'recipient', ...piece });
+  for (const piece of taken) {
+    if (piece.owner === cast.author.mailbox) evidence.add({ party: 'author', ...piece });
+    else if (piece.owner === cast.recipient.mailbox) evidence.add({ party: 'recipient', ...piece });
     // What other people know of each other is theirs.
-    else if (!owner.includes('@')) evidence.add({ party: partyOf(owner, cast, authorities), ...piece });
+    else if (!piece.owner.includes('@')) evidence.add({ party: cast.nodeParty(piece.owner), ...piece });
   }
   return evidence;
-}
-
-function partyOf(name: string, cast: Cast, authorities: ReadonlySet<string>): Party {
-  return authorities.has(name) ? 'authority' : cast.nodeParty(name);
 }

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
 import type { Fact, FactKind } from '../adversary/facts.ts';
 import { createSearcher, type Hit } from '../adversary/search.ts';
-import type { Evidence, Piece } from './evidence.ts';
+import type { Cast } from './cast.ts';
+import { notFound, notGathered, type Searched, searchedIn } from './coverage.ts';
+import type { Piece } from './evidence.ts';
 import { kinds, type May, mayKnow, type Party, parties, surelyFound } from './table.ts';
 
 /** One cell of the table of who may know what, filled in. */
@@ -25,22 +27,25 @@ export interface Row {
 
 /** The table, filled in from a search of everything. */
 export interface Knowledge {
-  /** Nothing was found where it must not be, and everything that had to be found was. */
+  /** Nothing was found where it must not be, everything that had to be found was, and everything was looked at. */
   readonly ok: boolean;
   readonly rows: readonly Row[];
   /** What was found where it must not be. */
   readonly violations: readonly string[];
-  /** What was not found although it is there for sure: the search is blind. */
+  /** What was not gathered, or not found although it is there for sure, and where it is: the search is blind there. */
   readonly missed: readonly string[];
-  readonly searched: { readonly facts: number; readonly pieces: number; readonly bytes: number };
+  readonly searched: Searched;
 }
 
-/** Searches every piece for every fact. `published` is what the directory tells everybody. */
-export function judge(
-  evidence: Evidence,
-  facts: readonly Fact[],
-  published: readonly Uint8Array[],
-): Knowledge {
+export interface Case {
+  readonly cast: Cast;
+  readonly facts: readonly Fact[];
+  /** What the directory tells everybody. */
+  readonly published: readonly Uint8Array[];
+}
+
+/** Searches every piece for every fact. What one call has searched the next one does not search again. */
+export function createJudge({ cast, facts, published }: Case): (pieces: readonly Piece[]) => Knowledge {
   const { search } = createSearcher(facts, { published });
   const known = new Map<string, Hit[]>();
   const searchOnce = (bytes: Uint8Array): Hit[] => {
@@ -49,27 +54,38 @@ export function judge(
     known.set(digest, hits);
     return hits;
   };
-  const rows = parties.map((party) => rowOf(party, evidence.pieces, searchOnce));
-  const violations = rows.flatMap(({ party, cells }) =>
-    kinds
-      .filter((kind) => !cells[kind].ok)
-      .map((kind) => `${party}: ${kind}: ${cells[kind].where.join('; ')}`),
-  );
-  const missed = surelyFound
-    .filter(([party, kind]) => rows.find((row) => row.party === party)?.cells[kind].found !== true)
-    .map(([party, kind]) => `${party}: ${kind}`);
-  return {
-    ok: violations.length === 0 && missed.length === 0,
-    rows,
-    violations,
-    missed,
-    searched: { facts: facts.length, pieces: evidence.pieces.length, bytes: evidence.totalBytes },
+
+  return (pieces) => {
+    const findings = pieces.flatMap((piece) => searchOnce(piece.bytes).map((hit) => ({ piece, hit })));
+    const rows = parties.map((party) => rowOf(party, pieces, findings));
+    const violations = rows.flatMap(({ party, cells }) =>
+      kinds
+        .filter((kind) => !cells[kind].ok)
+        .map((kind) => `${party}: ${kind}: ${cells[kind].where.join('; ')}`),
+    );
+    const blind = notFound(surelyFound, ({ party, kind, how, part }) =>
+      findings.some(
+        ({ piece, hit }) =>
+          piece.party === party &&
+          piece.how === how &&
+          (part === undefined || piece.part === part) &&
+          hit.fact.kind === kind,
+      ),
+    );
+    const missed = [...notGathered(pieces, cast), ...blind];
+    const ok = violations.length === 0 && missed.length === 0;
+    return { ok, rows, violations, missed, searched: searchedIn(pieces, facts.length) };
   };
 }
 
-function rowOf(party: Party, all: readonly Piece[], search: (bytes: Uint8Array) => Hit[]): Row {
+interface Finding {
+  readonly piece: Piece;
+  readonly hit: Hit;
+}
+
+function rowOf(party: Party, all: readonly Piece[], findings: readonly Finding[]): Row {
   const pieces = all.filter((piece) => piece.party === party);
-  const found = pieces.flatMap((piece) => search(piece.bytes).map((hit) => ({ piece, hit })));
+  const found = findings.filter(({ piece }) => piece.party === party);
   const cells = kinds.map((kind): [FactKind, Cell] => {
     const may = mayKnow(party, kind);
     const here = found.filter(({ hit }) => hit.fact.kind === kind);

@@ -1,4 +1,5 @@
 import type { FactKind } from '../adversary/facts.ts';
+import type { How, Part } from './evidence.ts';
 
 /** Who is watched while one message goes its way. */
 export type Party =
@@ -64,27 +65,49 @@ export function mayKnow(party: Party, kind: FactKind): May {
   return rows[party][kinds.indexOf(kind)] ?? 'no';
 }
 
-/** What is found whenever a message has gone its way. When it is not, the search is blind, and finding nothing else means nothing. */
-export const surelyFound: readonly (readonly [Party, FactKind])[] = [
-  ['author', 'author mailbox'],
-  ['author', 'author domain'],
-  ['author', 'recipient mailbox'],
-  ['author', 'recipient domain'],
-  ['author', 'content'],
-  ['recipient', 'author mailbox'],
-  ['recipient', 'recipient mailbox'],
-  ['recipient', 'content'],
-  ['first mix', 'author domain'],
-  ['first mix', 'middle mix'],
-  ['middle mix', 'first mix'],
-  ['middle mix', 'last mix'],
-  ['last mix', 'middle mix'],
-  ['last mix', 'recipient domain'],
-  ["recipient's gateway", 'recipient mailbox'],
-  ["recipient's gateway", 'recipient domain'],
-  ["recipient's gateway", 'last mix'],
-  ['wire: author to first mix', 'author domain'],
-  ['wire: first to middle mix', 'first mix'],
-  ['wire: middle to last mix', 'last mix'],
-  ['wire: last mix to gateway', 'recipient domain'],
+/** A fact that a party has for sure, and where it stands: what it is told elsewhere does not count. */
+export interface Sure {
+  readonly party: Party;
+  readonly kind: FactKind;
+  readonly how: How;
+  readonly part?: Part;
+}
+
+/**
+ * What is found whenever a message has gone its way. When it is not, the search is blind there, and finding nothing else means
+ * nothing. A spool is looked at twice: as bytes on a disk, where what was removed may linger, and through SQLite.
+ */
+export const surelyFound: readonly Sure[] = [
+  ...(['author mailbox', 'author domain', 'recipient mailbox', 'recipient domain', 'content'] as const).map(
+    (kind) => ({ party: 'author', kind, how: 'at rest' }) as const,
+  ),
+  { party: 'recipient', kind: 'author mailbox', how: 'at rest' },
+  { party: 'recipient', kind: 'recipient mailbox', how: 'at rest' },
+  { party: 'recipient', kind: 'content', how: 'at rest' },
+  { party: 'first mix', kind: 'author domain', how: 'received' },
+  ...inSpool('first mix', 'relays', 'middle mix'),
+  { party: 'first mix', kind: 'first mix', how: 'sent' },
+  { party: 'middle mix', kind: 'first mix', how: 'received' },
+  ...inSpool('middle mix', 'relays', 'last mix'),
+  { party: 'middle mix', kind: 'middle mix', how: 'sent' },
+  { party: 'last mix', kind: 'middle mix', how: 'received' },
+  ...inSpool('last mix', 'relays', 'recipient domain'),
+  { party: 'last mix', kind: 'last mix', how: 'sent' },
+  { party: "recipient's gateway", kind: 'last mix', how: 'received' },
+  ...inSpool("recipient's gateway", 'fragments', 'recipient mailbox'),
+  { party: "recipient's gateway", kind: 'recipient domain', how: 'at rest' },
+  { party: "author's gateway", kind: 'author mailbox', how: 'at rest' },
+  ...onWire('wire: author to first mix', 'author domain', 'first mix'),
+  ...onWire('wire: first to middle mix', 'first mix', 'middle mix'),
+  ...onWire('wire: middle to last mix', 'middle mix', 'last mix'),
+  ...onWire('wire: last mix to gateway', 'last mix', 'recipient domain'),
 ];
+
+function inSpool(party: Party, shelf: 'relays' | 'fragments', kind: FactKind): Sure[] {
+  return (['spool', shelf] as const).map((part) => ({ party, kind, how: 'at rest', part }));
+}
+
+/** In the clear both ends say who they are: one in its EHLO, the other in its greeting. */
+function onWire(party: Party, ...both: readonly FactKind[]): Sure[] {
+  return both.map((kind) => ({ party, kind, how: 'wire' }));
+}

@@ -3,7 +3,7 @@ import { createSmtpSender } from '@postern/mail';
 import { initNode, parseNodeConfig, type RunningNode, startNode } from '@postern/node';
 import { type Clock, createLog, type Random, readControl, readToml } from '@postern/runtime';
 import type { Recorder } from '../adversary/recorder.ts';
-import { startTap, type Tap } from '../adversary/tap.ts';
+import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
 
 /** A node of the network in one process, which can be stopped and started again. */
 export interface NodeHost extends AsyncDisposable {
@@ -37,12 +37,14 @@ export interface NodeHostOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly recorder: Recorder;
+  /** What its tap holds, and until when. */
+  readonly hold: TapOptions['hold'];
 }
 
 /** Makes a node's keys and configuration, and its tap. */
 export async function hostNode(options: NodeHostOptions): Promise<NodeHost> {
-  const { name, role, folder, clock, random, recorder } = options;
-  const tap = await startTap({ name });
+  const { name, role, folder, clock, random, recorder, hold } = options;
+  const tap = await startTap({ name, ...(hold === undefined ? {} : { hold }) });
   const dataDir = join(folder, 'data');
   const configPath = join(folder, 'node.toml');
   await initNode(

@@ -7,7 +7,7 @@ import { parseAuthorityConfig, type RunningAuthority, startAuthority } from '@po
 import { createSmtpSender } from '@postern/mail';
 import { createLog, formatEndpoint } from '@postern/runtime';
 import { createRecorder, type Recorder } from '../adversary/recorder.ts';
-import { startTap, type Tap } from '../adversary/tap.ts';
+import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
 import { SeededRandom } from '../chance/seeded-random.ts';
 import { FakeClock } from '../clock/fake-clock.ts';
 import { TestkitError } from '../errors.ts';
@@ -33,6 +33,8 @@ export interface TestNetworkOptions {
   readonly meanDelayMs?: number;
   /** Length of an epoch, as the authority's configuration writes it. */
   readonly epoch?: string;
+  /** What the taps before the nodes hold, and until when. */
+  readonly hold?: TapOptions['hold'];
 }
 
 /**
@@ -114,6 +116,7 @@ export async function startTestNetwork(options: TestNetworkOptions = {}): Promis
         clock,
         random: random.fork(name),
         recorder,
+        hold: options.hold,
         ...(domain === undefined ? {} : { delivery: deliveryOf(folder, domain, people) }),
       }),
     );

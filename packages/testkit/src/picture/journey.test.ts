@@ -1,31 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Outcome } from '../demo/run.ts';
-import { createEvidence } from '../knowledge/evidence.ts';
-import { judge } from '../knowledge/judge.ts';
+import { outcomeOf } from '../demo/example.ts';
 import { drawJourney } from './journey.ts';
 
-const way = (hops: readonly string[], heldMs: readonly number[]) => {
-  return { path: { hops, delaysMs: [1, 2, 3] }, transfers: [], heldMs };
-};
-
-const outcome: Outcome = {
-  author: 'alice@a.test',
-  recipient: '"<b&b>"@b.test',
-  delivered: true,
-  intact: true,
-  ways: [
-    way(['mix1.test', 'mix3.test', 'mix5.test'], [110, 220, 330]),
-    way(['mix1.test', 'mix4.test', 'mix5.test'], [5, 6, 7]),
-  ],
-  layers: [['mix1.test', 'mix2.test'], ['mix3.test', 'mix4.test'], ['mix5.test']],
-  gateway: 'gate.b.test',
-  packetBytes: 32_768,
-  wireSizes: [45_832],
-  elapsedMs: 1_234,
-  knowledge: judge(createEvidence(), [], []),
-  deliveredPath: '',
-  openedPath: '',
-};
+const outcome = outcomeOf([]);
 
 test('shows every stop, what each mix held how long, and the one size', () => {
   const svg = drawJourney(outcome);

@@ -19,7 +19,7 @@ export interface Member extends AsyncDisposable {
   readonly tap: Tap | undefined;
   readonly process: Supervised;
   readonly ready: Promise<void>;
-  /** Prometheus text of a node, over its control socket; an authority has none there. */
+  /** Prometheus text, over its control socket. */
   metrics(): Promise<string>;
   status(): Promise<unknown>;
   describe(): NetworkProcess;
@@ -32,7 +32,7 @@ export interface MemberOptions {
   readonly port: number;
   readonly restart: boolean;
   /** A tap before it, which tells of every chunk. */
-  readonly tap: Pick<TapOptions, 'onChunk' | 'keep'> | undefined;
+  readonly tap: Pick<TapOptions, 'onChunk' | 'hold' | 'keep'> | undefined;
   /** Arguments of `init` beside those for name, configuration, data folder and listener. */
   readonly init: readonly string[];
   /** Called with every start of the process. */

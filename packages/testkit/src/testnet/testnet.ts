@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@postern/client';
 import { formatEndpoint } from '@postern/runtime';
-import type { Chunk, TappedConnection } from '../adversary/tap.ts';
+import type { Chunk, TapOptions, TappedConnection } from '../adversary/tap.ts';
 import { TestkitError } from '../errors.ts';
 import { clientOf, introduce, maildirPattern, type Person, peopleOf, settle } from '../people/person.ts';
 import { freePorts } from '../supervise/ports.ts';
@@ -36,6 +36,8 @@ export interface TestnetEvents {
   readonly onStep?: (step: string) => void;
   /** With `taps`: every chunk on every wire. */
   readonly onTraffic?: (connection: TappedConnection, chunk: Chunk) => void;
+  /** With `taps`: what is held on the wires, and until when. */
+  readonly hold?: TapOptions['hold'];
   readonly signal?: AbortSignal;
 }
 
@@ -183,10 +185,14 @@ function zonePath({ dir }: TestnetPlan, domain: string): string {
 
 function tapOptions(
   { taps, keepTraffic: keep }: TestnetPlan,
-  { onTraffic }: TestnetEvents,
+  { onTraffic, hold }: TestnetEvents,
 ): MemberOptions['tap'] {
   if (!taps) return undefined;
-  return onTraffic === undefined ? { keep } : { keep, onChunk: onTraffic };
+  return {
+    keep,
+    ...(onTraffic === undefined ? {} : { onChunk: onTraffic }),
+    ...(hold === undefined ? {} : { hold }),
+  };
 }
 
 function order({ role }: Member): number {

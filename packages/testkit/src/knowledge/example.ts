@@ -1,0 +1,72 @@
+import { type Fact, textFact } from '../adversary/facts.ts';
+import type { Person } from '../people/person.ts';
+import { type Cast, castOf } from './cast.ts';
+import type { Piece } from './evidence.ts';
+import { kinds, type Party, surelyFound } from './table.ts';
+
+/** A message's way through a network that never ran, for tests of the judge. */
+export const cast: Cast = castOf({
+  author: someone('alice', 'a.test'),
+  recipient: someone('bob', 'b.test'),
+  paths: [
+    { hops: ['mix1.test', 'mix3.test', 'mix5.test'], delaysMs: [1, 2, 3] },
+    { hops: ['mix2.test', 'mix3.test', 'mix5.test'], delaysMs: [4, 5, 6] },
+  ],
+  gatewayOf: (domain) => `gate.${domain}`,
+  nodes: [1, 2, 3, 4, 5].map((number) => `mix${number}.test`).concat('gate.a.test', 'gate.b.test'),
+  authorities: ['authority.test'],
+});
+
+export const facts: readonly Fact[] = kinds.map((kind) => textFact(kind, kind, telltale(kind)));
+
+/** A word that gives away one kind of fact, and no other. */
+export function telltale(kind: (typeof kinds)[number]): string {
+  return `telltale-${kind.replaceAll(' ', '-')}`;
+}
+
+/** The least that has to be gathered and found. */
+export function leastPieces(): Piece[] {
+  const piece = (
+    party: Party,
+    owner: string,
+    rest: Omit<Piece, 'party' | 'owner' | 'where' | 'bytes'>,
+    text: string,
+  ) =>
+    ({
+      party,
+      owner,
+      where: 'somewhere',
+      bytes: Buffer.from(`before ${text} behind`),
+      ...rest,
+    }) satisfies Piece;
+  return [
+    ...cast.processes.flatMap((name) =>
+      (['at rest', 'log', 'metrics'] as const).map((how) =>
+        piece(cast.nodeParty(name), name, { how }, 'nothing'),
+      ),
+    ),
+    piece('wire: directory', 'authority.test', { how: 'wire' }, 'nothing'),
+    ...surelyFound.flatMap(({ party, kind, ...place }) =>
+      ownersOf(party).map((owner) => piece(party, owner, place, telltale(kind))),
+    ),
+  ];
+}
+
+function ownersOf(party: Party): string[] {
+  const owners = cast.processes.filter((name) => cast.nodeParty(name) === party);
+  return owners.length > 0 ? owners : [party];
+}
+
+function someone(local: string, domain: string): Person {
+  const mailbox = `${local}@${domain}`;
+  return {
+    mailbox,
+    local,
+    domain,
+    password: '',
+    passphraseFile: '',
+    home: '',
+    paths: {} as Person['paths'],
+    maildir: '',
+  };
+}
