@@ -29,7 +29,14 @@ describe('configuration', () => {
       mailbox: 'alice@a.test',
       ehlo: 'a.test',
       route: { include: [], exclude: [] },
-      send: { timeoutMs: 300_000, expiryMs: 432_000_000, connections: 4, sentCopy: true },
+      send: {
+        timeoutMs: 300_000,
+        expiryMs: 432_000_000,
+        connections: 4,
+        sentCopy: true,
+        mode: 'mix',
+        tls: 'require',
+      },
     });
   });
 
@@ -136,6 +143,7 @@ describe('paths', () => {
       consensus: '/home/alice/.local/state/postern/consensus',
       outbox: '/home/alice/.local/state/postern/outbox',
       sent: '/home/alice/.local/state/postern/sent',
+      returns: '/home/alice/.local/state/postern/returns',
     });
   });
 

@@ -128,7 +128,14 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       ehlo: mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory: { urls: [url], authorities: [vkey], threshold: 1 },
       route: { include: [], exclude: [] },
-      send: { timeoutMs: 300_000, expiryMs: 5 * 86_400_000, connections: 4, sentCopy: true },
+      send: {
+        timeoutMs: 300_000,
+        expiryMs: 5 * 86_400_000,
+        connections: 4,
+        sentCopy: true,
+        mode: 'mix',
+        tls: 'require',
+      },
     }),
   });
 }

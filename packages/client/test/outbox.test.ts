@@ -10,18 +10,22 @@ import { seeded } from './random.ts';
 
 interface Place {
   readonly outbox: Outbox;
-  readonly paths: { outbox: string; sent: string };
+  readonly paths: { outbox: string; sent: string; returns: string };
 }
 
 async function place(): Promise<Place> {
   const home = await folder();
-  const paths = { outbox: join(home, 'outbox'), sent: join(home, 'sent') };
+  const paths = {
+    outbox: join(home, 'outbox'),
+    sent: join(home, 'sent'),
+    returns: join(home, 'returns'),
+  };
   return { outbox: openOutbox(paths, seeded('outbox')), paths };
 }
 
 const packet = (fill: number): OutboxPacket => ({
   bytes: new Uint8Array(100).fill(fill),
-  firstNode: 'ab'.repeat(32),
+  next: { kind: 'node', id: 'ab'.repeat(32) },
   expires: 1_000_000 + fill,
 });
 
@@ -43,7 +47,13 @@ const unfinished = async ({ paths }: Place): Promise<string[]> =>
 /** Another process in the middle of making a set. */
 async function makingIn({ paths }: Place): Promise<{ id: string; child: ChildProcess }> {
   const program = fileURLToPath(new URL('./stage-child.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=@postern/source', program, paths.outbox, paths.sent]);
+  const child = spawn(process.execPath, [
+    '--conditions=@postern/source',
+    program,
+    paths.outbox,
+    paths.sent,
+    paths.returns,
+  ]);
   onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = await once(child.stdout, 'data');
   return { id: String(line).trim(), child };
@@ -82,7 +92,7 @@ describe('a set', () => {
     const id = await committed(here, 1);
     const [name = ''] = await readdir(join(here.paths.outbox, id));
     const content = await readFile(join(here.paths.outbox, id, name));
-    const line = `{"version":1,"firstNode":"${'ab'.repeat(32)}","expires":1000000,"bytes":100}\n`;
+    const line = `{"version":2,"node":"${'ab'.repeat(32)}","expires":1000000,"bytes":100}\n`;
     expect(content).toEqual(Buffer.concat([Buffer.from(line), Buffer.alloc(100)]));
     expect(name).toMatch(/^[0-9a-f]{32}\.packet$/);
   });
