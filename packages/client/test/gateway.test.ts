@@ -101,7 +101,7 @@ test('direct: envelopes for the domain, known by the token, and no consensus is 
       mailbox: 'bob@b.test',
       packets: 1,
       mode: 'direct',
-      why: 'direct is the mode asked for',
+      why: 'the mode asked for',
       tlsOptional: false,
       reports: true,
       paths: [],

@@ -1,10 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Outbox, type OutboxPacket, openOutbox } from '../src/outbox/index.ts';
+import { decodeReturn } from '../src/returns/record.ts';
 import { folder } from './folder.ts';
 import { seeded } from './random.ts';
 
@@ -218,6 +230,29 @@ describe('after a crash', () => {
     expect(await here.outbox.recover()).toBe(0);
     expect(await readFile(join(here.paths.sent, `${id}.eml`), 'utf8')).toBe('copy again');
     expect(await here.outbox.queued()).toHaveLength(1);
+  });
+
+  test('so is what opens a report', async () => {
+    const here = await place();
+    await using staged = await here.outbox.stage();
+    const token = 'cd'.repeat(16);
+    const record = {
+      token,
+      set: staged.id,
+      messageId: '<x@a.test>',
+      expires: 17,
+      secret: { kind: 'none' },
+    } as const;
+    await staged.remember(record);
+    await staged.add(packet(1));
+    await staged.commit();
+    const kept = join(here.paths.returns, `${token}.json`);
+    const text = await readFile(kept, 'utf8');
+    expect(decodeReturn(text, token)).toEqual(record);
+    // As a crash between the two leaves it.
+    await rename(kept, join(here.paths.outbox, staged.id, `${token}.return`));
+    expect(await here.outbox.recover()).toBe(0);
+    expect(await readFile(kept, 'utf8')).toBe(text);
   });
 });
 

@@ -130,7 +130,7 @@ export function lineOf({ mailbox, packets, mode, why, tlsOptional, paths }: Reci
   const [first] = paths;
   if (mode === 'direct') {
     const clear = tlsOptional ? '; it may travel unencrypted between mail servers' : '';
-    return `${mailbox}: ${count(packets, 'envelope')}, direct: ${why}${clear}`;
+    return `${mailbox}: ${count(packets, 'envelope')}, direct (${why})${clear}`;
   }
   const route =
     first === undefined ? '' : first.hops.map((hop, at) => `${hop} (${first.delaysMs[at]} ms)`).join(' → ');

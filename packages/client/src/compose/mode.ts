@@ -24,7 +24,7 @@ export type ChosenTravel =
 export function travelTo(record: DomainRecord, deps: ModeDeps): ChosenTravel {
   const { domain, mix } = record;
   const { mode, consensus } = deps;
-  if (mode === 'direct') return direct(record, 'direct is the mode asked for', deps);
+  if (mode === 'direct') return direct(record, 'the mode asked for', deps);
   const served = consensus === undefined || isServed(domain, consensus);
   if (mode === 'auto' && !mix) return direct(record, `${domain} takes no mail through mixes`, deps);
   if (mode === 'auto' && !served) return direct(record, `no gateway of the consensus serves ${domain}`, deps);
@@ -33,7 +33,7 @@ export function travelTo(record: DomainRecord, deps: ModeDeps): ChosenTravel {
     const message = `${domain} takes no mail through mixes`;
     return { kind: 'problem', problem: problem('domain-takes-no-mix', message, hint) };
   }
-  const why = mode === 'mix' ? 'mix is the mode asked for' : `${domain} takes mail through mixes`;
+  const why = mode === 'mix' ? 'the mode asked for' : `${domain} takes mail through mixes`;
   return { kind: 'travel', travel: { mode: 'mix', why, tlsOptional: false } };
 }
 
