@@ -4,4 +4,4 @@ export {
   type ReturnSecret,
   type ReturnTicket,
 } from './record.ts';
-export { openReturns, type Returns } from './store.ts';
+export { openReturns } from './store.ts';
