@@ -37,7 +37,9 @@ export async function tally(
       const found = opened.kind === 'opened' ? parcels[numberIn(opened.message) ?? -1] : undefined;
       const flaw =
         opened.kind !== 'opened'
-          ? opened.reason
+          ? opened.kind === 'refused'
+            ? opened.reason
+            : 'a report'
           : found === undefined
             ? 'no parcel'
             : found.recipient !== person

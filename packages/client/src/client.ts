@@ -1,31 +1,39 @@
 import {
   createDirectoryClient,
   type DirectoryClient,
-  DirectoryError,
   type VerifiedConsensus,
 } from '@postern/directory/client';
-import { createSmtpSender, type SmtpSender } from '@postern/mail';
+import { createSmtpSender, readReport, type SmtpSender } from '@postern/mail';
 import type { Consensus } from '@postern/protocol/consensus';
 // Drawn by the provider itself, so that it encapsulates natively.
 import { systemRandom } from '@postern/protocol/primitives';
 import type { Constraints, Explanation } from '@postern/protocol/route';
 import { type Clock, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
+import { type Account, openAccount } from './account/account.ts';
+import { noPassword, type PasswordSource } from './account/password.ts';
+import { domainOf } from './compose/gateway.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
 import { type Domains, openDomains } from './domains/index.ts';
-import { inTheOutbox, unsealable } from './faults.ts';
+import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
+import { hopTo, readyCarriage } from './hops.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
 import type { Problem } from './message.ts';
 import { once } from './once.ts';
-import { type Opened, open } from './open/open.ts';
-import { type Outbox, openOutbox } from './outbox/index.ts';
+import { type Described, describeCopy } from './open/copy.ts';
+import { type Opened as OpenedMessage, open } from './open/open.ts';
+import { type Report as BareReport, openReport } from './open/report.ts';
+import { type CarriageFile, type Outbox, openOutbox, type Staged, stageFiles } from './outbox/index.ts';
 import type { ClientPaths } from './paths.ts';
-import { queue, type RecipientResult } from './pipeline.ts';
-import { type PrepareOptions, prepare } from './prepare.ts';
+import { type Queued, queue, type RecipientResult, type Work } from './pipeline.ts';
+import { type Prepared, type PrepareOptions, prepare } from './prepare.ts';
+import { openReturns } from './returns/index.ts';
 import { mergeConstraints, plan } from './route/route.ts';
-import { type FirstMix, type NoMix, type Submission, submit } from './submit/submit.ts';
+import { type Submission, submit } from './submit/submit.ts';
 import { within } from './submit/within.ts';
 
-export type { Opened };
+/** What became of a message that went out from here, and what it is known by as far as the copy of it can be opened. */
+export type Report = BareReport & Described;
+export type Opened = OpenedMessage | Report;
 
 export interface ClientOptions {
   readonly paths: ClientPaths;
@@ -36,6 +44,8 @@ export interface ClientOptions {
   readonly log?: Log;
   /** Asked once for each protected key. */
   readonly passphrase?: PassphraseSource;
+  /** Asked once for the password at the author's own gateway, if no other place of it is configured. */
+  readonly password?: PasswordSource;
   /** Borrowed: whoever gives one closes it. */
   readonly sender?: SmtpSender;
   readonly directory?: DirectoryClient;
@@ -76,6 +86,23 @@ export type SendOutcome =
   /** Nothing was stored and nothing was sent. */
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
 
+export interface WrapRequest extends PrepareOptions, Pick<SubmitRequest, 'signal' | 'onProgress'> {
+  /** Below it the message gets a directory of its own. */
+  readonly directory: string;
+}
+
+export type WrapOutcome =
+  | {
+      readonly kind: 'wrapped';
+      readonly messageId: string;
+      /** Names the author's copy, and the directory. */
+      readonly id: string;
+      readonly recipients: readonly RecipientResult[];
+      readonly warnings: readonly string[];
+      readonly files: readonly CarriageFile[];
+    }
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+
 /** A person's end: what the commands do, as values, without a terminal. Keys and certificates are read once. */
 export interface Client extends AsyncDisposable {
   readonly paths: ClientPaths;
@@ -90,15 +117,20 @@ export interface Client extends AsyncDisposable {
   ): Promise<{ consensus: Consensus; explanation: Explanation }>;
   /** RFC 5322 in. Every check is made before anything is stored. */
   send(message: Uint8Array, request?: SendRequest): Promise<SendOutcome>;
+  /** As `send`, but into files, for another program to hand over to the gateway of the author's own domain. */
+  wrap(message: Uint8Array, request: WrapRequest): Promise<WrapOutcome>;
   /** Hands over what waits in the outbox. */
   flush(request?: SubmitRequest): Promise<Submission>;
-  /** A sealed message as it was delivered. */
-  open(sealed: Uint8Array): Promise<Opened>;
+  /** A sealed message as it was delivered, or a report of one's own gateway. */
+  open(mail: Uint8Array): Promise<Opened>;
+  /** Removes what opens the reports of a token, once the last of them has been shown: a `failed` one. */
+  forgetReturn(token: string): Promise<void>;
 }
 
 /** Opens nothing and asks nothing until it has to. Disposed, it closes its connections and ends what it still asks the directory. */
 export function createClient(options: ClientOptions): Client {
   const { paths, clock = systemClock, random = systemRandom, log = silentLog, passphrase } = options;
+  const { password = noPassword } = options;
   const keys = openKeys({
     directory: paths.keys,
     clock,
@@ -106,6 +138,7 @@ export function createClient(options: ClientOptions): Client {
   });
   const domains = openDomains({ directory: paths.domains, clock });
   const outbox = openOutbox(paths, random);
+  const returns = openReturns({ directory: paths.returns, clock });
 
   const closing = new AbortController();
 
@@ -128,11 +161,39 @@ export function createClient(options: ClientOptions): Client {
     const { ehlo, send } = await config();
     return createSmtpSender({ ehloName: ehlo, maxConnectionsPerPeer: send.connections });
   });
-  const recovered = once(() => outbox.recover());
+  const account = once(async (): Promise<Account | undefined> => {
+    const { submission } = await config();
+    return submission && openAccount(submission, password, closing.signal);
+  });
+  const recovered = once(async () => {
+    await outbox.recover();
+    await returns.prune();
+  });
   const current = async (): Promise<VerifiedConsensus> => (await directory()).current();
 
-  const lookUp = async (id: string): Promise<FirstMix | NoMix> =>
-    firstMix(await current().catch(noConsensus), id);
+  const prepareFor = async (
+    message: Uint8Array,
+    request: PrepareOptions,
+    gateway: boolean,
+  ): Promise<Prepared> => {
+    const deps = { config: await config(), keys, domains, directory: await directory(), clock, random };
+    return prepare(message, request, { ...deps, gateway });
+  };
+
+  const build = (
+    work: Work,
+    stage: () => Promise<Staged>,
+    { signal, onProgress }: Pick<SubmitRequest, 'signal' | 'onProgress'>,
+  ): Promise<Queued | Unsealable> => {
+    const { packetBytes } = work.geometry;
+    return queue(work, {
+      stage,
+      clock,
+      random,
+      signal,
+      onBuilt: (done, of) => onProgress?.({ kind: 'built', done, of, bytes: done * packetBytes }),
+    }).catch(unsealable);
+  };
 
   /** Hands over the packets of one set, or of all. */
   const handOver = async (set: string | undefined, request: SubmitRequest): Promise<Submission> => {
@@ -140,13 +201,17 @@ export function createClient(options: ClientOptions): Client {
     const { timeoutMs = send.timeoutMs, signal, onProgress } = request;
     const packets = await outbox.queued(set);
     if (packets.length === 0) return { submitted: 0, pending: 0, waiting: [], held: [] };
+    const gateway = await account();
+    // Before the time runs: a person may have to be asked.
+    if (timeoutMs > 0) await gateway?.peer();
     const deadline = clock.now() + timeoutMs;
     let done = 0;
     let bytes = 0;
-    return submit(packets, {
+    const submission = await submit(packets, {
       sender: options.sender ?? (await ownSender()),
-      fromDomain: mailbox.slice(mailbox.lastIndexOf('@') + 1),
-      firstMix: (id) => within(deadline - clock.now(), signal, lookUp(id)),
+      fromDomain: domainOf(mailbox),
+      hopTo: (next) =>
+        within(deadline - clock.now(), signal, hopTo(next, { account: gateway, mailbox, current })),
       clock,
       random,
       connections: send.connections,
@@ -159,6 +224,8 @@ export function createClient(options: ClientOptions): Client {
       },
       onPause: (untilMs) => onProgress?.({ kind: 'pause', untilMs }),
     });
+    if (submission.held.some(({ reason }) => reason === 'no-login')) gateway?.forget();
+    return submission;
   };
 
   return {
@@ -178,45 +245,52 @@ export function createClient(options: ClientOptions): Client {
     },
     async send(message, request = {}) {
       await recovered();
-      const deps = { config: await config(), keys, domains, directory: await directory(), clock, random };
-      const prepared = await prepare(message, request, deps);
+      const gateway = await account();
+      const prepared = await prepareFor(message, request, gateway !== undefined);
       if (prepared.kind === 'refused') return prepared;
-      const { work } = prepared;
-      const { packetBytes } = work.era.geometry;
-      const queued = await queue(work, {
-        outbox,
-        clock,
-        random,
-        signal: request.signal,
-        onBuilt: (done, of) => request.onProgress?.({ kind: 'built', done, of, bytes: done * packetBytes }),
-      }).catch(unsealable);
+      // As any other check, before something is stored.
+      if (request.timeoutMs !== 0) await gateway?.peer();
+      const queued = await build(prepared.work, () => outbox.stage(), request);
       if (queued.kind === 'refused') return queued;
       const { set: id, recipients } = queued;
+      const { messageId } = prepared.work.draft;
       const warnings = [...prepared.warnings, ...queued.warnings];
       const submission = await handOver(id, request).catch((cause) => inTheOutbox(id, cause));
-      return { kind: 'sent', messageId: work.draft.messageId, id, recipients, warnings, ...submission };
+      return { kind: 'sent', messageId, id, recipients, warnings, ...submission };
+    },
+    async wrap(message, request) {
+      await recovered();
+      const prepared = await prepareFor(message, request, true);
+      if (prepared.kind === 'refused') return prepared;
+      const { mailbox } = await config();
+      const staged = await stageFiles(request.directory, paths, random, (packet) =>
+        readyCarriage(packet, { mailbox, clock, random, current }),
+      );
+      const queued = await build(prepared.work, async () => staged, request);
+      if (queued.kind === 'refused') return queued;
+      const { set: id, recipients } = queued;
+      const { messageId } = prepared.work.draft;
+      const warnings = [...prepared.warnings, ...queued.warnings];
+      return { kind: 'wrapped', messageId, id, recipients, warnings, files: staged.files };
     },
     async flush(request = {}) {
       await recovered();
       return handOver(undefined, request);
     },
-    open: (sealed) => open(sealed, { keys, now: new Date(clock.now()) }),
+    async open(mail) {
+      const now = new Date(clock.now());
+      const read = readReport(mail);
+      if (read.kind === 'no-report') return open(mail, { keys, now });
+      await recovered();
+      const opened = openReport(read, await returns.find(read.token));
+      return opened.kind === 'refused'
+        ? opened
+        : { ...opened, ...(await describeCopy(opened.set, { sent: paths.sent, keys, now })) };
+    },
+    forgetReturn: (token) => returns.forget(token),
     async [Symbol.asyncDispose]() {
       closing.abort();
       if (ownSender.started()) await (await ownSender()).close();
     },
   };
-}
-
-function firstMix(verified: VerifiedConsensus | undefined, id: string): FirstMix | NoMix {
-  if (verified === undefined) return { kind: 'no-consensus' };
-  const node = verified.consensus.nodes.find((each) => each.id === id);
-  if (node === undefined) return { kind: 'unknown' };
-  return { kind: 'mix', name: node.name, peer: { ...node.smtp, tlsPin: node.tlsPin } };
-}
-
-/** Without a consensus packets wait; anything else that goes wrong is a fault. */
-function noConsensus(error: unknown): undefined {
-  if (error instanceof DirectoryError) return undefined;
-  throw error;
 }

@@ -29,7 +29,14 @@ describe('configuration', () => {
       mailbox: 'alice@a.test',
       ehlo: 'a.test',
       route: { include: [], exclude: [] },
-      send: { timeoutMs: 300_000, expiryMs: 432_000_000, connections: 4, sentCopy: true },
+      send: {
+        timeoutMs: 300_000,
+        expiryMs: 432_000_000,
+        connections: 4,
+        sentCopy: true,
+        mode: 'mix',
+        tls: 'require',
+      },
     });
   });
 
@@ -91,6 +98,56 @@ describe('configuration', () => {
     expect(mistakes({})).toEqual([expect.stringMatching(/^mailbox/), expect.stringMatching(/^directory/)]);
   });
 
+  test('the gateway of the own domain: by name or by pin, its password from one place', () => {
+    const of = (submission: object): unknown => parseClientConfig({ ...least, submission }).submission;
+    const by = { host: 'Mail.a.test', port: 587, implicitTls: false, user: 'alice@a.test' };
+    expect(of({ server: 'Mail.a.test:587' })).toEqual({
+      ...by,
+      tls: { kind: 'web', names: ['mail.a.test'] },
+      password: { kind: 'ask' },
+    });
+    const pin = 'AB'.repeat(32);
+    expect(of({ server: '[::1]:465', pin, user: 'al', password_file: '/run/secret' })).toEqual({
+      host: '::1',
+      port: 465,
+      implicitTls: true,
+      user: 'al',
+      tls: { kind: 'pin', spki: 'ab'.repeat(32) },
+      password: { kind: 'file', path: '/run/secret' },
+    });
+    const command = ['pass', 'show', 'mail'];
+    const named = { server: '10.0.0.1:465', tls: 'starttls', name: 'mx.a.test', password_command: command };
+    expect(of(named)).toMatchObject({
+      implicitTls: false,
+      tls: { kind: 'web', names: ['mx.a.test'] },
+      password: { kind: 'command', command },
+    });
+    const wrong = (submission: object): string[] => mistakes({ ...least, submission });
+    expect(wrong({})).toEqual([expect.stringMatching(/^submission\.server/)]);
+    expect(wrong({ server: '10.0.0.1:587' })).toEqual([
+      expect.stringMatching(/^submission\.server is an address: add the name/),
+    ]);
+    expect(wrong({ server: 'a.test:0', tls: 'none', pin: 'ab', user: '', password: 'x' })).toEqual([
+      expect.stringMatching(/^submission\.server needs a port/),
+      expect.stringMatching(/^submission\.tls is "starttls" or "implicit"/),
+      expect.stringMatching(/^submission\.user is empty/),
+      expect.stringMatching(/^submission\.pin is no SHA-256/),
+      expect.stringMatching(/^submission\.password is no known key/),
+    ]);
+    expect(
+      wrong({ server: 'a.test:587', pin, name: 'a.test', password_file: 'x', password_command: [] }),
+    ).toEqual([
+      expect.stringMatching(/^submission\.password_file is no path from the root/),
+      expect.stringMatching(/^submission\.password_command/),
+    ]);
+    expect(
+      wrong({ server: 'a.test:587', pin, name: 'a.test', password_file: '~/x', password_command: ['x'] }),
+    ).toEqual([
+      expect.stringMatching(/^submission\.pin does not go with name/),
+      expect.stringMatching(/^submission\.password_file does not go with password_command/),
+    ]);
+  });
+
   test('a majority of the authorities must have signed, each counted once, unless more are asked for', () => {
     const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
     const { urls } = least.directory;
@@ -136,6 +193,7 @@ describe('paths', () => {
       consensus: '/home/alice/.local/state/postern/consensus',
       outbox: '/home/alice/.local/state/postern/outbox',
       sent: '/home/alice/.local/state/postern/sent',
+      returns: '/home/alice/.local/state/postern/returns',
     });
   });
 

@@ -5,7 +5,9 @@ import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { longestMeanMs } from '@postern/protocol/strategy';
 import { domainName, duration, parseConfig, readToml } from '@postern/runtime';
 import { z } from 'zod';
+import { type SubmissionConfig, submission, submissionComment } from './account/settings.ts';
 import { ClientError } from './errors.ts';
+import { type SendMode, sendModes, type TlsWish, tlsWishes } from './message.ts';
 
 export interface ClientConfig {
   /** The author's own: `alice@a.test`. */
@@ -30,7 +32,11 @@ export interface ClientConfig {
     /** Mean delay at each hop, milliseconds; the consensus's when absent. */
     readonly meanDelayMs?: number;
     readonly sentCopy: boolean;
+    readonly mode: SendMode;
+    readonly tls: TlsWish;
   };
+  /** The gateway of the author's own domain; without it packets go straight to first mixes. */
+  readonly submission?: SubmissionConfig;
 }
 
 const ownMailbox = z.string().transform((text, context) => {
@@ -95,11 +101,14 @@ const schema = z
         connections: z.int().min(1).max(32, 'is at most 32').default(4),
         mean_delay: meanDelay.optional(),
         sent_copy: z.boolean().default(true),
+        mode: z.enum(sendModes, 'is "mix", "direct" or "auto"').default('mix'),
+        tls: z.enum(tlsWishes, 'is "require" or "prefer"').default('require'),
       })
       .prefault({}),
+    submission: submission.optional(),
   })
   .transform(
-    ({ mailbox, ehlo, directory, route, send }): ClientConfig => ({
+    ({ mailbox, ehlo, directory, route, send, submission }): ClientConfig => ({
       mailbox,
       ehlo: ehlo ?? mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory,
@@ -109,8 +118,11 @@ const schema = z
         expiryMs: send.expiry,
         connections: send.connections,
         sentCopy: send.sent_copy,
+        mode: send.mode,
+        tls: send.tls,
         ...(send.mean_delay === undefined ? {} : { meanDelayMs: send.mean_delay }),
       },
+      ...(submission && { submission: { ...submission, user: submission.user ?? mailbox } }),
     }),
   );
 
@@ -173,5 +185,11 @@ threshold = ${config.threshold}
 # mean_delay = "200ms"
 # Keep a copy of what you send, sealed to your own key.
 # sent_copy = true
-`;
+# "mix": through mixes, or not at all. "direct": by mail servers alone, which see your domain and the recipient's; needs [submission].
+# "auto": direct to those domains only that take nothing through mixes.
+# mode = "mix"
+# In direct mode: "prefer" lets a message travel between mail servers without TLS where the recipient's domain allows it too.
+# tls = "require"
+
+${submissionComment}`;
 }

@@ -11,6 +11,7 @@ import { ExitCode } from '@postern/runtime';
  * - `no-key`: no key for a mailbox
  * - `key-conflict`, `domain-conflict`: another key or record is pinned already
  * - `wrong-passphrase`: a passphrase is missing or wrong
+ * - `no-password`: the password for the author's own gateway is missing
  * - `wrong-use`: arguments that do not go together
  * - `disk`: what has to be kept cannot be written
  * - `interrupted`: the command was ended from outside
@@ -26,6 +27,7 @@ export type ClientErrorCode =
   | 'key-conflict'
   | 'domain-conflict'
   | 'wrong-passphrase'
+  | 'no-password'
   | 'wrong-use'
   | 'disk'
   | 'interrupted'
@@ -41,6 +43,7 @@ const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'key-conflict': ExitCode.dataError,
   'domain-conflict': ExitCode.dataError,
   'wrong-passphrase': ExitCode.noPermission,
+  'no-password': ExitCode.noPermission,
   'wrong-use': ExitCode.usage,
   disk: ExitCode.tempFail,
   interrupted: ExitCode.tempFail,

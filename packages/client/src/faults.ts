@@ -3,10 +3,15 @@ import { ExitCode } from '@postern/runtime';
 import { ClientError } from './errors.ts';
 import type { Problem } from './message.ts';
 
+export interface Unsealable {
+  readonly kind: 'refused';
+  readonly problems: readonly Problem[];
+}
+
 /** What only the work itself finds out: a key that has expired meanwhile, a full disk. Nothing of the message has stayed. */
-export function unsealable(error: unknown): { kind: 'refused'; problems: readonly Problem[] } {
+export function unsealable(error: unknown): Unsealable {
   if (error instanceof Error && 'syscall' in error) {
-    throw new ClientError('disk', `the outbox cannot be written: ${error.message}`, {
+    throw new ClientError('disk', `what was made of the message cannot be written: ${error.message}`, {
       cause: error,
       hint: 'Mend that and send again; nothing was sent.',
     });

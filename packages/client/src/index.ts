@@ -1,12 +1,17 @@
+export type { PasswordRequest, PasswordSource } from './account/password.ts';
+export type { SubmissionConfig } from './account/settings.ts';
 export {
   type Client,
   type ClientOptions,
   createClient,
   type Opened,
   type Progress,
+  type Report,
   type SendOutcome,
   type SendRequest,
   type SubmitRequest,
+  type WrapOutcome,
+  type WrapRequest,
 } from './client.ts';
 export { type ClientConfig, formatClientConfig, parseClientConfig, readClientConfig } from './config.ts';
 export type { DomainLookup, Domains } from './domains/index.ts';
@@ -20,8 +25,8 @@ export type {
   PassphraseSource,
   Protection,
 } from './keys/index.ts';
-export type { PathTaken, Problem, ProblemCode } from './message.ts';
-export type { Outbox, OutboxSet } from './outbox/index.ts';
+export type { PathTaken, Problem, ProblemCode, SendMode, TlsWish } from './message.ts';
+export type { CarriageFile, Outbox, OutboxSet } from './outbox/index.ts';
 export { type ClientPaths, pathsUnder, xdgPaths } from './paths.ts';
 export type { RecipientResult } from './pipeline.ts';
 export type { HoldReason, Stay, Submission, WaitReason } from './submit/submit.ts';

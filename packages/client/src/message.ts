@@ -1,5 +1,6 @@
 import type { EnvelopeCertificate } from '@postern/protocol/envelope';
 import type { Geometry } from '@postern/protocol/packet';
+import type { RoutePlan } from '@postern/protocol/route';
 import type { PublicKey } from 'openpgp';
 import type { OutboxPacket } from './outbox/index.ts';
 
@@ -27,6 +28,7 @@ export type ProblemCode =
   | 'unusable-record'
   | 'domain-takes-no-mix'
   | 'domain-not-served'
+  | 'no-own-gateway'
   | 'no-consensus'
   | 'no-route'
   | 'unknown-mix'
@@ -43,6 +45,27 @@ export interface Draft {
   readonly recipients: readonly string[];
 }
 
+export const sendModes = ['mix', 'direct', 'auto'] as const;
+/**
+ * - `mix`: through mixes, or not at all
+ * - `direct`: by mail servers alone, from the author's own gateway to the recipient's, which shows them both domains
+ * - `auto`: through mixes to every domain that takes that, else direct
+ */
+export type SendMode = (typeof sendModes)[number];
+
+export const tlsWishes = ['require', 'prefer'] as const;
+/** Direct: whether a mail server between may do without TLS, where the recipient's domain allows it too. */
+export type TlsWish = (typeof tlsWishes)[number];
+
+/** The way to one domain. */
+export interface Travel {
+  readonly mode: 'mix' | 'direct';
+  /** Why this mode, in words. */
+  readonly why: string;
+  /** May go without TLS between mail servers; never with `mix`. */
+  readonly tlsOptional: boolean;
+}
+
 /** Whom a message is sealed for. */
 export interface Reader {
   readonly mailbox: string;
@@ -55,18 +78,35 @@ export interface Reader {
 export interface Addressee extends Reader {
   /** The domain's, that the gateway holds the key of. */
   readonly gateway: EnvelopeCertificate;
+  readonly travel: Travel;
 }
 
-/** wrap → outbox: one packet, and the path that only the author is shown. */
+/** wrap → outbox: one packet or envelope, and the path that only the author is shown; none in direct mode. */
 export interface WrappedPacket {
   readonly packet: OutboxPacket;
-  readonly path: PathTaken;
+  readonly path?: PathTaken;
 }
 
 export interface PathTaken {
   /** Names of the mixes, the first hop first. */
   readonly hops: readonly string[];
   readonly delaysMs: readonly number[];
+}
+
+/** What packets need to travel through mixes. */
+export interface Mixing {
+  readonly era: Era;
+  readonly routes: RoutePlan;
+  /** Mean delay at each hop; 0 asks for none. */
+  readonly meanDelayMs: number;
+}
+
+/** How an author with a gateway of their own is told what could not be delivered. */
+export interface Returning {
+  /** The author's domain. */
+  readonly domain: string;
+  /** A gateway of the consensus serves it: reports can come through mixes. */
+  readonly served: boolean;
 }
 
 /** What the consensus says of packets that are built now. */

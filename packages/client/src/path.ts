@@ -3,8 +3,7 @@ import { type Consensus, keyEpochsHeld } from '@postern/protocol/consensus';
 import { type Constraints, unmatchedNames } from '@postern/protocol/route';
 import { ExitCode } from '@postern/runtime';
 import type { ClientConfig } from './config.ts';
-import type { Era, Problem } from './message.ts';
-import type { Work } from './pipeline.ts';
+import type { Era, Mixing, Problem } from './message.ts';
 import { describeRefusal } from './route/refusal.ts';
 import { mergeConstraints, plan } from './route/route.ts';
 
@@ -15,12 +14,13 @@ export interface PathOptions {
 }
 
 export type Path =
-  | (Pick<Work, 'era' | 'routes' | 'meanDelayMs'> & {
+  | {
       readonly kind: 'path';
+      readonly mixing: Mixing;
       readonly problems: readonly [];
       /** What in the configuration names no mix. */
       readonly warnings: readonly string[];
-    })
+    }
   | { readonly kind: 'none'; readonly problems: readonly Problem[] };
 
 /** How packets may travel now, or what keeps them from it. */
@@ -55,7 +55,7 @@ export function pathOf(
   const warnings = unmatchedNames(consensus, config.route).map(
     (name) => `no node of the consensus is called ${name}, as route in the configuration says`,
   );
-  return { kind: 'path', era, routes, meanDelayMs, problems: [], warnings };
+  return { kind: 'path', mixing: { era, routes, meanDelayMs }, problems: [], warnings };
 }
 
 /**

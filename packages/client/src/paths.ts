@@ -10,10 +10,12 @@ export interface ClientPaths {
   readonly domains: string;
   /** The last verified consensus. */
   readonly consensus: string;
-  /** Packets that wait for their first mix, a directory for each message. */
+  /** What waits to be handed over, a directory for each message. */
   readonly outbox: string;
   /** The author's copies, sealed to the author. */
   readonly sent: string;
+  /** What opens the reports of messages that were not delivered. */
+  readonly returns: string;
 }
 
 /**
@@ -47,5 +49,6 @@ function pathsIn({ config, data, state }: { config: string; data: string; state:
     consensus: join(state, 'consensus'),
     outbox: join(state, 'outbox'),
     sent: join(state, 'sent'),
+    returns: join(state, 'returns'),
   };
 }

@@ -1,15 +1,19 @@
 import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
+import type { Consensus } from '@postern/protocol/consensus';
+import { defaultGeometry } from '@postern/protocol/packet';
 import { ProtocolError } from '@postern/protocol/sealed';
 import { type Clock, ExitCode } from '@postern/runtime';
 import type { PublicKey } from 'openpgp';
-import { audience } from './compose/audience.ts';
+import { type Audience, audience } from './compose/audience.ts';
 import { type Composed, compose } from './compose/compose.ts';
+import { domainOf } from './compose/gateway.ts';
+import { isServed } from './compose/mode.ts';
 import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
 import { problemOf } from './faults.ts';
 import { flawOf, type Keys } from './keys/index.ts';
-import type { Draft, Problem, Reader } from './message.ts';
-import { type PathOptions, pathOf } from './path.ts';
+import type { Draft, Problem, Reader, Returning, SendMode, TlsWish } from './message.ts';
+import { type Path, type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
 import { requireSealableFor } from './seal/seal.ts';
 
@@ -17,6 +21,9 @@ export interface PrepareOptions extends PathOptions {
   /** The mailbox to send from; the configured one when absent. */
   readonly as?: string | undefined;
   readonly sentCopy?: boolean | undefined;
+  /** As configured when absent. */
+  readonly mode?: SendMode | undefined;
+  readonly tls?: TlsWish | undefined;
 }
 
 export interface PrepareDeps {
@@ -26,6 +33,8 @@ export interface PrepareDeps {
   readonly directory: DirectoryClient;
   readonly clock: Clock;
   readonly random: { bytes(length: number): Uint8Array };
+  /** Whether a gateway of the author's own gets what is made. */
+  readonly gateway: boolean;
 }
 
 export type Prepared =
@@ -36,41 +45,58 @@ export type Prepared =
 export async function prepare(
   message: Uint8Array,
   options: PrepareOptions,
-  { config, keys, domains, directory, clock, random }: PrepareDeps,
+  { config, keys, domains, directory, clock, random, gateway }: PrepareDeps,
 ): Promise<Prepared> {
   const now = new Date(clock.now());
   const sender = options.as ?? config.mailbox;
   const composed = compose(message, { sender, now, random });
   const own = await ownKey(sender, keys, now);
-  const consensus = await currentConsensus(directory);
-  const network = consensus.kind === 'consensus' ? consensus.verified.consensus : undefined;
-  const found =
-    composed.draft === undefined
-      ? { addressees: [], problems: [] }
-      : await audience(composed.draft, { keys, domains, consensus: network, now });
-  const path = consensus.kind === 'consensus' ? pathOf(consensus.verified, options, config, now) : consensus;
+  const current = await currentConsensus(directory);
+  const verified = current.kind === 'consensus' ? current.verified : undefined;
+  const { mode = config.send.mode, tls = config.send.tls } = options;
+  const deps = { keys, domains, now, mode, tls, gateway, consensus: verified?.consensus };
+  const found = composed.draft === undefined ? nobody : await audience(composed.draft, deps);
+  // Whoever sends direct needs no consensus, whoever may send through mixes a valid one.
+  const mixed = mode === 'mix' || found.mixed;
+  const path = mixed
+    ? verified === undefined
+      ? current
+      : pathOf(verified, options, config, now)
+    : undefined;
 
   const { draft } = composed;
   const copyFor = await copyReader(draft, sender, keys, options.sentCopy ?? config.send.sentCopy);
   const readers = copyFor === undefined ? found.addressees : [copyFor, ...found.addressees];
   const sealing = sealingProblems(composed, readers, now);
-  const problems = [...composed.problems, ...sealing, ...own.problems, ...found.problems, ...path.problems];
-  if (problems.length > 0 || draft === undefined || path.kind !== 'path')
-    return { kind: 'refused', problems };
+  const ways = path?.problems ?? [];
+  const problems = [...composed.problems, ...sealing, ...own.problems, ...found.problems, ...ways];
+  if (problems.length > 0 || draft === undefined) return { kind: 'refused', problems };
+  const way = wayOf(path);
   return {
     kind: 'work',
-    warnings: path.warnings,
+    warnings: way?.warnings ?? [],
     work: {
       draft,
       addressees: found.addressees,
       signingKey: await keys.signingKey(sender),
       copyFor,
       expiryMs: config.send.expiryMs,
-      era: path.era,
-      routes: path.routes,
-      meanDelayMs: path.meanDelayMs,
+      geometry: verified?.geometry ?? defaultGeometry,
+      mixing: way?.mixing,
+      returning: gateway ? returningTo(domainOf(config.mailbox), verified?.consensus) : undefined,
     },
   };
+}
+
+const nobody: Audience = { addressees: [], mixed: false, problems: [] };
+
+function wayOf(path: Path | CurrentConsensus | undefined): Extract<Path, { kind: 'path' }> | undefined {
+  return path?.kind === 'path' ? path : undefined;
+}
+
+/** Reports come to the domain of the configured mailbox, whichever another it is sent from: that is who logs in. */
+function returningTo(domain: string, consensus: Consensus | undefined): Returning {
+  return { domain, served: consensus !== undefined && isServed(domain, consensus) };
 }
 
 /** Said before any passphrase is asked for: sealing would find the same, and would need the key first. */
@@ -111,13 +137,13 @@ async function cannotSign(certificate: PublicKey, now: Date): Promise<string | u
 }
 
 type CurrentConsensus =
-  | { readonly kind: 'consensus'; readonly verified: VerifiedConsensus }
+  | { readonly kind: 'consensus'; readonly verified: VerifiedConsensus; readonly problems: readonly [] }
   | { readonly kind: 'none'; readonly problems: readonly Problem[] };
 
 /** Fails closed: whatever is wrong with the consensus is a problem, never a reason to go without. */
 async function currentConsensus(directory: DirectoryClient): Promise<CurrentConsensus> {
   try {
-    return { kind: 'consensus', verified: await directory.current() };
+    return { kind: 'consensus', verified: await directory.current(), problems: [] };
   } catch (error) {
     if (!(error instanceof DirectoryError)) throw error;
     const { message, hint, exitCode } = error;
@@ -134,6 +160,7 @@ async function copyReader(
 ): Promise<Reader | undefined> {
   if (draft === undefined || !wanted) return undefined;
   const certificate = await keys.certificate(sender);
-  const domain = draft.from.slice(draft.from.lastIndexOf('@') + 1);
-  return certificate === undefined ? undefined : { mailbox: draft.from, domain, certificate };
+  return certificate === undefined
+    ? undefined
+    : { mailbox: draft.from, domain: domainOf(draft.from), certificate };
 }

@@ -337,6 +337,7 @@ test('each command has --help', async () => {
     ['domain', 'remove'],
     ['route'],
     ['send'],
+    ['wrap'],
     ['flush'],
     ['outbox'],
     ['open'],

@@ -12,6 +12,8 @@ export interface Mix extends AsyncDisposable {
   readonly entry: NodeEntry;
   /** Packets taken, as they came. */
   readonly packets: Uint8Array[];
+  /** Ids of their carriages. */
+  readonly ids: string[];
   /** Domains that handed packets over. */
   readonly from: Set<string>;
   /** Asked for each packet; accepts unless set. */
@@ -36,6 +38,7 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
   const id = hash('sha256', name);
   const key = loadMixKey(seed, new Uint8Array(Buffer.from(id, 'hex')), epoch, defaultGeometry);
   const packets: Uint8Array[] = [];
+  const ids: string[] = [];
   const from = new Set<string>();
   const mix: { answer: () => Answer } = { answer: () => 'accept' };
   const server: SmtpServer = await startSmtpServer({
@@ -52,6 +55,7 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
       if (opened.kind === 'refused')
         return { kind: 'rejected', code: 550, enhanced: '5.6.0', text: opened.reason };
       packets.push(opened.bytes);
+      ids.push(opened.id);
       from.add(/^From: .*secure@([a-z0-9.-]+)/m.exec(Buffer.from(bytes).toString('latin1'))?.[1] ?? '');
       return { kind: 'accepted' };
     },
@@ -69,6 +73,7 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
       mixKey: Buffer.from(publicKey).toString('base64'),
     },
     packets,
+    ids,
     from,
     peel: (packet: Uint8Array) => peel(defaultGeometry, key, packet),
     [Symbol.asyncDispose]: () => server.close(),

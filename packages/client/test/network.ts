@@ -43,7 +43,17 @@ export interface Network {
   /** Packets taken by all first mixes. */
   packets(): Uint8Array[];
   deliver(): Promise<Delivered>;
+  /** What a packet for this first mix, by id, comes out as. */
+  through(node: string, packet: Uint8Array): Arrived;
+  /** What the domain's gateway finds in a unit. */
+  unwrap(arrived: Arrived): Promise<Fragment>;
   config(mailbox: string): ClientConfig;
+}
+
+/** What reaches a domain's gateway. */
+export interface Arrived {
+  readonly domain: string;
+  readonly unit: Uint8Array;
 }
 
 export interface NetworkOptions {
@@ -53,6 +63,9 @@ export interface NetworkOptions {
   readonly epochSeconds?: number;
   readonly meanDelayMs?: number;
   readonly maxBytes?: number;
+  /** What the domains' records say, if not `require` and true. */
+  readonly tls?: 'require' | 'prefer';
+  readonly mixFor?: (domain: string) => boolean;
   readonly mixesPerLayer?: number;
   mix?(layer: number, place: number): Partial<MixOptions>;
 }
@@ -79,11 +92,11 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     const record = {
       domain,
       certificate: key.certificate,
-      tls: 'require',
-      mix: true,
+      tls: options.tls ?? 'require',
+      mix: options.mixFor?.(domain) ?? true,
       maxBytes,
       expires,
-    } as const;
+    };
     zones.set(domain, formatZone(makeRecord(record)));
   }
   const authority = ed25519.generate();
@@ -123,12 +136,21 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     asked,
     packets,
     deliver: () => deliver(packets(), mixes, keys),
+    through: (node: string, packet: Uint8Array) => through(node, packet, mixes),
+    unwrap: (arrived: Arrived) => unwrap(arrived, keys),
     config: (mailbox: string): ClientConfig => ({
       mailbox,
       ehlo: mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory: { urls: [url], authorities: [vkey], threshold: 1 },
       route: { include: [], exclude: [] },
-      send: { timeoutMs: 300_000, expiryMs: 5 * 86_400_000, connections: 4, sentCopy: true },
+      send: {
+        timeoutMs: 300_000,
+        expiryMs: 5 * 86_400_000,
+        connections: 4,
+        sentCopy: true,
+        mode: 'mix',
+        tls: 'require',
+      },
     }),
   });
 }
@@ -193,23 +215,29 @@ async function fragmentOf(
   mixes: readonly Mix[],
   keys: ReadonlyMap<string, EnvelopeKey>,
 ): Promise<Fragment> {
-  let bytes = packet;
   // The first mix of a packet is the one that can peel it.
-  let mix = mixes.find((each) => each.entry.layer === 1 && each.packets.includes(packet));
+  const mix = mixes.find((each) => each.entry.layer === 1 && each.packets.includes(packet));
+  return unwrap(through(mix?.entry.id ?? '', packet, mixes), keys);
+}
+
+function through(node: string, packet: Uint8Array, mixes: readonly Mix[]): Arrived {
+  let [next, bytes] = [node, packet];
   for (;;) {
+    const mix = mixes.find((each) => each.entry.id === next);
     if (mix === undefined) throw new Error('no such mix');
     const peeled = mix.peel(bytes);
     if (peeled.kind === 'refused') throw new Error(`${mix.entry.name} refuses: ${peeled.reason}`);
-    if (peeled.kind === 'exit') {
-      const unit = decodeUnit(defaultGeometry, peeled.unit);
-      const key = keys.get(peeled.domain);
-      if (unit.kind !== 'envelope' || key === undefined) throw new Error(`no envelope for ${peeled.domain}`);
-      const opened = await openEnvelope(unit.envelope, [key]);
-      if (opened.kind === 'refused') throw new Error(`envelope refused: ${opened.reason}`);
-      return opened.fragment;
-    }
-    const next = Buffer.from(peeled.nextNode).toString('hex');
+    if (peeled.kind === 'exit') return peeled;
+    next = Buffer.from(peeled.nextNode).toString('hex');
     bytes = peeled.packet;
-    mix = mixes.find((each) => each.entry.id === next);
   }
+}
+
+async function unwrap({ domain, unit }: Arrived, keys: ReadonlyMap<string, EnvelopeKey>): Promise<Fragment> {
+  const decoded = decodeUnit(defaultGeometry, unit);
+  const key = keys.get(domain);
+  if (decoded.kind !== 'envelope' || key === undefined) throw new Error(`no envelope for ${domain}`);
+  const opened = await openEnvelope(decoded.envelope, [key]);
+  if (opened.kind === 'refused') throw new Error(`envelope refused: ${opened.reason}`);
+  return opened.fragment;
 }

@@ -1,27 +1,43 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Outbox, type OutboxPacket, openOutbox } from '../src/outbox/index.ts';
+import { decodeReturn } from '../src/returns/record.ts';
 import { folder } from './folder.ts';
 import { seeded } from './random.ts';
 
 interface Place {
   readonly outbox: Outbox;
-  readonly paths: { outbox: string; sent: string };
+  readonly paths: { outbox: string; sent: string; returns: string };
 }
 
 async function place(): Promise<Place> {
   const home = await folder();
-  const paths = { outbox: join(home, 'outbox'), sent: join(home, 'sent') };
+  const paths = {
+    outbox: join(home, 'outbox'),
+    sent: join(home, 'sent'),
+    returns: join(home, 'returns'),
+  };
   return { outbox: openOutbox(paths, seeded('outbox')), paths };
 }
 
 const packet = (fill: number): OutboxPacket => ({
   bytes: new Uint8Array(100).fill(fill),
-  firstNode: 'ab'.repeat(32),
+  next: { kind: 'node', id: 'ab'.repeat(32) },
   expires: 1_000_000 + fill,
 });
 
@@ -43,7 +59,13 @@ const unfinished = async ({ paths }: Place): Promise<string[]> =>
 /** Another process in the middle of making a set. */
 async function makingIn({ paths }: Place): Promise<{ id: string; child: ChildProcess }> {
   const program = fileURLToPath(new URL('./stage-child.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=@postern/source', program, paths.outbox, paths.sent]);
+  const child = spawn(process.execPath, [
+    '--conditions=@postern/source',
+    program,
+    paths.outbox,
+    paths.sent,
+    paths.returns,
+  ]);
   onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = await once(child.stdout, 'data');
   return { id: String(line).trim(), child };
@@ -82,7 +104,7 @@ describe('a set', () => {
     const id = await committed(here, 1);
     const [name = ''] = await readdir(join(here.paths.outbox, id));
     const content = await readFile(join(here.paths.outbox, id, name));
-    const line = `{"version":1,"firstNode":"${'ab'.repeat(32)}","expires":1000000,"bytes":100}\n`;
+    const line = `{"version":2,"node":"${'ab'.repeat(32)}","expires":1000000,"bytes":100}\n`;
     expect(content).toEqual(Buffer.concat([Buffer.from(line), Buffer.alloc(100)]));
     expect(name).toMatch(/^[0-9a-f]{32}\.packet$/);
   });
@@ -208,6 +230,29 @@ describe('after a crash', () => {
     expect(await here.outbox.recover()).toBe(0);
     expect(await readFile(join(here.paths.sent, `${id}.eml`), 'utf8')).toBe('copy again');
     expect(await here.outbox.queued()).toHaveLength(1);
+  });
+
+  test('so is what opens a report', async () => {
+    const here = await place();
+    await using staged = await here.outbox.stage();
+    const token = 'cd'.repeat(16);
+    const record = {
+      token,
+      set: staged.id,
+      messageId: '<x@a.test>',
+      expires: 17,
+      secret: { kind: 'none' },
+    } as const;
+    await staged.remember(record);
+    await staged.add(packet(1));
+    await staged.commit();
+    const kept = join(here.paths.returns, `${token}.json`);
+    const text = await readFile(kept, 'utf8');
+    expect(decodeReturn(text, token)).toEqual(record);
+    // As a crash between the two leaves it.
+    await rename(kept, join(here.paths.outbox, staged.id, `${token}.return`));
+    expect(await here.outbox.recover()).toBe(0);
+    expect(await readFile(kept, 'utf8')).toBe(text);
   });
 });
 

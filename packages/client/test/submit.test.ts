@@ -1,8 +1,9 @@
-import { join } from 'node:path';
 import { createSmtpSender } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Outbox, openOutbox, type QueuedPacket } from '../src/outbox/index.ts';
+import { pathsUnder } from '../src/index.ts';
+import { type Next, type Outbox, openOutbox, type QueuedPacket } from '../src/outbox/index.ts';
+import type { Hop, NoHop } from '../src/submit/hop.ts';
 import { type Submission, type SubmitOptions, submit } from '../src/submit/submit.ts';
 import { type SteppedClock, steppedClock } from './clock.ts';
 import { folder } from './folder.ts';
@@ -31,12 +32,12 @@ async function scene(
   expires = start / 1000 + 3600,
 ): Promise<Scene> {
   const home = await folder();
-  const outbox = openOutbox({ outbox: join(home, 'outbox'), sent: join(home, 'sent') }, random);
+  const outbox = openOutbox(pathsUnder(home), random);
   await using staged = await outbox.stage();
   for (const mix of mixes) {
     for (let packet = 0; packet < packetsEach; packet++) {
       const bytes = new Uint8Array(random.bytes(defaultGeometry.packetBytes));
-      await staged.add({ bytes, firstNode: mix.entry.id, expires });
+      await staged.add({ bytes, next: { kind: 'node', id: mix.entry.id }, expires });
     }
   }
   await staged.commit();
@@ -50,12 +51,7 @@ async function scene(
       submit(packets ?? (await outbox.queued()), {
         sender,
         fromDomain: 'a.test',
-        async firstMix(id) {
-          const mix = mixes.find(({ entry }) => entry.id === id);
-          return mix === undefined
-            ? { kind: 'unknown' }
-            : { kind: 'mix', name: mix.entry.name, peer: { ...mix.entry.smtp, tlsPin: mix.entry.tlsPin } };
-        },
+        hopTo: async (next) => hopTo(mixes, next),
         clock,
         random,
         connections: 3,
@@ -64,6 +60,15 @@ async function scene(
       }),
   };
 }
+
+function hopTo(mixes: readonly Mix[], next: Next): Hop | NoHop {
+  const entry = mixes.map((mix) => mix.entry).find(({ id }) => next.kind === 'node' && id === next.id);
+  if (entry === undefined) return { kind: 'unknown' };
+  const { name, smtp, tlsPin } = entry;
+  return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tlsPin } };
+}
+
+const nodeOf = (next: Next | undefined): string => (next?.kind === 'node' ? next.id : '');
 
 test('every packet reaches its first mix once, as it lay in the outbox, from the author’s domain', async () => {
   const mixes = [await mixCalled('m1.test'), await mixCalled('m2.test')];
@@ -80,7 +85,7 @@ test('every packet reaches its first mix once, as it lay in the outbox, from the
     mix.packets.map((packet) => `${mix.entry.id} ${Buffer.from(packet).toString('hex')}`),
   );
   const expected = stored.map(
-    (packet) => `${packet?.firstNode} ${Buffer.from(packet?.bytes ?? []).toString('hex')}`,
+    (packet) => `${nodeOf(packet?.next)} ${Buffer.from(packet?.bytes ?? []).toString('hex')}`,
   );
   expect(taken.sort()).toEqual(expected.sort());
   expect([...(mixes[0]?.from ?? [])]).toEqual(['a.test']);
@@ -195,11 +200,11 @@ test('expired packets and those of a mix that has left are kept and told', async
   const old = await scene([mix], 2, start / 1000);
   expect(await old.run()).toMatchObject({ pending: 2, held: [{ reason: 'expired', packets: 2 }] });
   const left = await scene([mix], 2);
-  expect(await left.run({ firstMix: async () => ({ kind: 'unknown' }) })).toMatchObject({
+  expect(await left.run({ hopTo: async () => ({ kind: 'unknown' }) })).toMatchObject({
     pending: 2,
     held: [{ reason: 'no-such-node', node: mix.entry.id, packets: 2 }],
   });
-  expect(await left.run({ firstMix: async () => ({ kind: 'no-consensus' }) })).toMatchObject({
+  expect(await left.run({ hopTo: async () => ({ kind: 'no-consensus' }) })).toMatchObject({
     pending: 2,
     waiting: [{ reason: 'no-consensus', packets: 2 }],
   });

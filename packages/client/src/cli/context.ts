@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '@postern/runtime';
 import { type Client, createClient } from '../client.ts';
 import type { PassphraseSource } from '../keys/index.ts';
 import { type ClientPaths, pathsUnder, xdgPaths } from '../paths.ts';
+import { askPassword } from './password.ts';
 import { type Terminal, write } from './terminal.ts';
 import { visible, visibleJson } from './visible.ts';
 
@@ -34,6 +35,7 @@ export function openClient(context: Context, options: CommonOptions, passphrase?
   return createClient({
     paths: pathsOf(context, options),
     clock: context.clock,
+    password: askPassword(context.stop),
     ...(passphrase === undefined ? {} : { passphrase }),
   });
 }

@@ -8,7 +8,9 @@ import { collectMaildir, collectOne, type Found } from '../collect/collect.ts';
 import { ClientError } from '../errors.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { type PassphraseOptions, passphraseSource, withPassphrase } from './passphrase.ts';
+import { reportText } from './report.ts';
 import { write } from './terminal.ts';
+import { visible } from './visible.ts';
 
 interface OpenOptions extends CommonOptions, PassphraseOptions {
   readonly maildir?: string;
@@ -20,7 +22,9 @@ export function addOpen(program: Command, context: Context): void {
   withPassphrase(
     program
       .command('open [file]')
-      .description('open a sealed message from a file or standard input (-), or those of a Maildir')
+      .description(
+        'open a sealed message or a report from a file or standard input (-), or those of a Maildir',
+      )
       .option('--maildir <dir>', 'open what is new in a Maildir; nothing in it is changed')
       .option('--all', 'with --maildir: what has been seen, too')
       .option('--output <dir>', 'write each message to a file of its own there, mode 0600'),
@@ -39,14 +43,30 @@ async function openAll(file: string | undefined, options: OpenOptions, context: 
   if (options.maildir === undefined) {
     const found = await collectOne(file ?? '-', context.terminal.stdin, maxSealedBytes);
     const shown = await openOne(client, found, options, context);
-    return print(context, options, shown, '');
+    await print(context, options, shown, '');
+    return forgetShown(client, [shown]);
   }
-  const all = [];
+  const all: Shown[] = [];
   for await (const found of collectMaildir(options.maildir, options.all === true)) {
     context.stop.throwIfAborted();
     all.push(await openOne(client, found, options, context));
   }
   await print(context, options, all, '');
+  await forgetShown(client, all);
+}
+
+/** One mail as it is shown with `--json`. */
+interface Shown {
+  readonly name: string;
+  readonly kind: Opened['kind'];
+  readonly [key: string]: unknown;
+}
+
+/** Only now: a report that nobody has seen has to open again. */
+async function forgetShown(client: Client, shown: readonly Shown[]): Promise<void> {
+  for (const { kind, action, token } of shown)
+    if (kind === 'report' && action === 'failed' && typeof token === 'string')
+      await client.forgetReturn(token);
 }
 
 /** Opens one and shows it: the message on standard output or in a file, who signed on standard error. */
@@ -55,12 +75,17 @@ async function openOne(
   { name, bytes }: Found,
   options: OpenOptions,
   context: Context,
-): Promise<object> {
+): Promise<Shown> {
   const opened = await client.open(bytes);
   if (opened.kind === 'refused') {
-    await warn(context, `${name} cannot be opened: ${opened.reason}`);
+    await warn(context, `${name} cannot be opened: ${refusals[opened.reason] ?? opened.reason}`);
     context.exitCode = ExitCode.dataError;
-    return { name, kind: 'refused', reason: opened.reason };
+    return { name, ...opened };
+  }
+  if (opened.kind === 'report') {
+    if (options.json !== true)
+      await write(context.terminal.stdout, visible(reportText(opened), { lines: true }));
+    return { name, ...opened };
   }
   if (!opened.vouched) context.exitCode ||= ExitCode.failure;
   await warn(context, `${name}: ${sentenceOf(opened)}`);
@@ -70,7 +95,7 @@ async function openOne(
       `${name}: its subject and other headers stood outside the seal: anybody on the way could have changed them`,
     );
   const { from, verdict, vouched, protection, message } = opened;
-  const shown = { name, kind: 'opened', from, vouched, verdict, protection };
+  const shown: Shown = { name, kind: 'opened', from, vouched, verdict, protection };
   if (options.output !== undefined) {
     const path = await writeMessage(options.output, name, message);
     return { ...shown, file: path };
@@ -79,6 +104,12 @@ async function openOne(
   await write(context.terminal.stdout, message);
   return shown;
 }
+
+const refusals: Readonly<Record<string, string>> = {
+  'unknown-report':
+    'it is a report about a message that was not sent from here, one that was told and forgotten, or a forged one',
+  'damaged-report': 'it is a report about a message of yours, but what is sealed in it is damaged or forged',
+};
 
 /** Under the name that it had, and another when that is taken: nothing is overwritten. */
 async function writeMessage(directory: string, name: string, message: Uint8Array): Promise<string> {

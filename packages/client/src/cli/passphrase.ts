@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { ClientError } from '../errors.ts';
 import type { PassphraseSource, Protection } from '../keys/index.ts';
 import { noPassphrase } from '../keys/unlock.ts';
+import { firstLine, type SecretKind, secretLine } from '../secretline.ts';
 import { askSecretly } from './ask.ts';
 
 export interface PassphraseOptions {
@@ -60,27 +60,12 @@ async function givenPassphrase({
   passphraseFd,
 }: PassphraseOptions): Promise<string | undefined> {
   if (passphraseFile === undefined && passphraseFd === undefined) return undefined;
-  const content =
-    passphraseFile === undefined ? await fromDescriptor(passphraseFd) : await fromFile(passphraseFile);
-  const [line = ''] = content.toString('utf8').split(/\r?\n/);
-  if (line !== '') return line;
-  throw new ClientError('wrong-passphrase', 'the passphrase given is empty');
+  return passphraseFile === undefined
+    ? firstLine(await fromDescriptor(passphraseFd), kind)
+    : secretLine(passphraseFile, kind);
 }
 
-async function fromFile(path: string): Promise<Buffer> {
-  try {
-    const { mode } = await stat(path);
-    if ((mode & 0o170000) === 0o100000 && (mode & 0o077) !== 0) {
-      throw new ClientError('exposed', `others may read the passphrase in ${path}`, {
-        hint: `Close it with: chmod 600 ${path}`,
-      });
-    }
-    return await buffer(createReadStream(path));
-  } catch (cause) {
-    if (cause instanceof ClientError) throw cause;
-    throw new ClientError('wrong-passphrase', `the passphrase file ${path} cannot be read`, { cause });
-  }
-}
+const kind: SecretKind = { name: 'passphrase', code: 'wrong-passphrase' };
 
 async function fromDescriptor(fd: number | undefined): Promise<Buffer> {
   try {

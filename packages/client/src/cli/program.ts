@@ -12,6 +12,7 @@ import { addRoute } from './route.ts';
 import { addSend } from './send.ts';
 import { type Terminal, write } from './terminal.ts';
 import { visible, visibleJson } from './visible.ts';
+import { addWrap } from './wrap.ts';
 
 /**
  * Runs one command line and resolves to its exit code. Throws what the command throws, for the edge of the process to show; with
@@ -33,7 +34,7 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
       'after',
       '\nExit codes: 0 done, 64 wrong use, 65 wrong data, 69 unavailable, 75 try again, 77 no permission, 78 configuration.',
     );
-  for (const add of [addInit, addKeys, addDomain, addRoute, addSend, addFlush, addOutbox, addOpen]) {
+  for (const add of [addInit, addKeys, addDomain, addRoute, addSend, addWrap, addFlush, addOutbox, addOpen]) {
     add(program, context);
   }
   try {

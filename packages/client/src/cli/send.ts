@@ -1,10 +1,12 @@
 import { maxMessageBytes } from '@postern/protocol/sealed';
 import { ExitCode } from '@postern/runtime';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { SendOutcome } from '../client.ts';
 import { collectOne } from '../collect/collect.ts';
 import { ClientError } from '../errors.ts';
-import type { Problem } from '../message.ts';
+import { type Problem, type SendMode, sendModes, type TlsWish, tlsWishes } from '../message.ts';
+import type { RecipientResult } from '../pipeline.ts';
+import type { PrepareOptions } from '../prepare.ts';
 import { type ConstraintOptions, constraintsOf, milliseconds, withConstraints } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { type PassphraseOptions, passphraseSource, withPassphrase } from './passphrase.ts';
@@ -14,28 +16,57 @@ import { count } from './table.ts';
 import { write } from './terminal.ts';
 import { visible } from './visible.ts';
 
-interface SendOptions extends CommonOptions, ConstraintOptions, PassphraseOptions {
-  readonly as?: string;
+interface SendOptions extends MessageOptions {
   readonly timeout?: number;
+}
+
+/** Options for what becomes of a message, wherever it goes. */
+export interface MessageOptions extends CommonOptions, ConstraintOptions, PassphraseOptions {
+  readonly as?: string;
+  readonly mode?: SendMode;
+  readonly tls?: TlsWish;
   readonly sentCopy?: boolean;
 }
 
-export function addSend(program: Command, context: Context): void {
-  withPassphrase(
+export function withMessageOptions(command: Command): Command {
+  const mode = 'through mixes, by mail servers alone, or whichever a domain takes (default: as configured)';
+  const tls =
+    'direct: whether mail servers may do without TLS where the domain allows it (default: as configured)';
+  return withPassphrase(
     withConstraints(
-      program
-        .command('send [file]')
-        .description(
-          'send a message (RFC 5322) from a file, or from standard input (-), to those in To, Cc and Bcc',
-        )
+      command
         .option('--as <mailbox>', 'send from another mailbox of yours')
-        .option(
-          '--timeout <duration>',
-          'how long to try to hand packets over (default: as configured, 5m)',
-          milliseconds,
-        )
+        .addOption(new Option('--mode <mode>', mode).choices(sendModes))
+        .addOption(new Option('--tls <wish>', tls).choices(tlsWishes))
         .option('--no-sent-copy', 'keep no copy'),
     ),
+  );
+}
+
+export function prepareOptions(options: MessageOptions): PrepareOptions {
+  return {
+    as: options.as,
+    mode: options.mode,
+    tls: options.tls,
+    constraints: constraintsOf(options),
+    meanDelayMs: options.meanDelay,
+    // Only the option's negation says anything; otherwise the configuration counts.
+    sentCopy: options.sentCopy === false ? false : undefined,
+  };
+}
+
+export function addSend(program: Command, context: Context): void {
+  withMessageOptions(
+    program
+      .command('send [file]')
+      .description(
+        'send a message (RFC 5322) from a file, or from standard input (-), to those in To, Cc and Bcc',
+      )
+      .option(
+        '--timeout <duration>',
+        'how long to try to hand packets over (default: as configured, 5m)',
+        milliseconds,
+      ),
   ).action(async (file: string | undefined, _options, command: Command) =>
     send(file ?? '-', command.optsWithGlobals(), context),
   );
@@ -47,12 +78,8 @@ async function send(file: string, options: SendOptions, context: Context): Promi
   const line = progressLine(context.terminal);
   const outcome = await client
     .send(bytes, {
-      as: options.as,
-      constraints: constraintsOf(options),
-      meanDelayMs: options.meanDelay,
+      ...prepareOptions(options),
       timeoutMs: options.timeout,
-      // Only the option's negation says anything; otherwise the configuration counts.
-      sentCopy: options.sentCopy === false ? false : undefined,
       signal: context.stop,
       onProgress: line.report,
     })
@@ -69,7 +96,11 @@ async function send(file: string, options: SendOptions, context: Context): Promi
   context.exitCode = await explainPending(context, outcome);
 }
 
-async function refuse(problems: readonly Problem[], options: CommonOptions, context: Context): Promise<void> {
+export async function refuse(
+  problems: readonly Problem[],
+  options: CommonOptions,
+  context: Context,
+): Promise<void> {
   for (const { message, hint } of problems) {
     await warn(context, message);
     await write(context.terminal.stderr, `  ${visible(hint)}\n`);
@@ -90,14 +121,20 @@ async function refuse(problems: readonly Problem[], options: CommonOptions, cont
 }
 
 function textOf(outcome: Extract<SendOutcome, { kind: 'sent' }>): string {
-  const lines = outcome.recipients.map(({ mailbox, packets, paths }) => {
-    const [first] = paths;
-    const route =
-      first === undefined ? '' : first.hops.map((hop, at) => `${hop} (${first.delaysMs[at]} ms)`).join(' → ');
-    return packets === 1
-      ? `${mailbox}: 1 packet, by ${route}`
-      : `${mailbox}: ${packets} packets, each on a path of its own`;
-  });
   const handed = `${outcome.submitted} of ${count(outcome.submitted + outcome.pending, 'packet')} handed over`;
-  return [outcome.messageId, ...lines, handed].join('\n');
+  return [outcome.messageId, ...outcome.recipients.map(lineOf), handed].join('\n');
+}
+
+/** What goes to one recipient, and how. */
+export function lineOf({ mailbox, packets, mode, why, tlsOptional, paths }: RecipientResult): string {
+  const [first] = paths;
+  if (mode === 'direct') {
+    const clear = tlsOptional ? '; it may travel unencrypted between mail servers' : '';
+    return `${mailbox}: ${count(packets, 'envelope')}, direct (${why})${clear}`;
+  }
+  const route =
+    first === undefined ? '' : first.hops.map((hop, at) => `${hop} (${first.delaysMs[at]} ms)`).join(' → ');
+  return packets === 1
+    ? `${mailbox}: 1 packet, by ${route}`
+    : `${mailbox}: ${packets} packets, each on a path of its own`;
 }

@@ -35,9 +35,14 @@ const waits = {
 
 const holds = {
   expired:
-    'too old, a mix of their path would have destroyed its key before they reach it; send the message again, and discard these with postern outbox --discard',
+    'too old, they would be of no use where they go, since mixes destroy their keys and messages expire; send the message again, and discard these with postern outbox --discard',
   'no-such-node':
     'their first mix has left the consensus; wait for it to come back, or send again and discard these with postern outbox --discard',
+  'no-gateway':
+    'they go direct, through a gateway of your own domain, and none is configured any more; set [submission], or discard them with postern outbox --discard',
+  untrusted:
+    '% does not prove that it is the server of your configuration, so nothing was given to it, and no password; ask its operator for its name or the pin of its key',
+  'no-login': '% does not take your user name and password; correct [submission], then postern flush',
   refused: '% refuses them; its operator may know why',
   'wrong-pin':
     '% shows ANOTHER TLS KEY than the consensus says, so nothing was given to it; if a later flush says so again, tell its operator',

@@ -1,21 +1,21 @@
-import type { Consensus } from '@postern/protocol/consensus';
 import { ExitCode } from '@postern/runtime';
 import type { PublicKey } from 'openpgp';
 import type { Domains } from '../domains/index.ts';
 import { flawOf, type Keys } from '../keys/index.ts';
 import type { Addressee, Draft, Problem } from '../message.ts';
 import { domainOf, gatewayOf } from './gateway.ts';
+import type { ModeDeps } from './mode.ts';
 
-export interface AudienceDeps {
+export interface AudienceDeps extends ModeDeps {
   readonly keys: Keys;
   readonly domains: Domains;
-  /** Absent when there is none: then nothing can be said of gateways. */
-  readonly consensus: Consensus | undefined;
   readonly now: Date;
 }
 
 export interface Audience {
   readonly addressees: readonly Addressee[];
+  /** Whether anything goes through mixes, as far as that is known. */
+  readonly mixed: boolean;
   readonly problems: readonly Problem[];
 }
 
@@ -30,12 +30,13 @@ export async function audience(draft: Draft, deps: AudienceDeps): Promise<Audien
   for (const mailbox of draft.recipients) {
     const reader = await readerOf(mailbox, deps);
     const domain = domainOf(mailbox);
-    const gateway = gateways.get(domain)?.certificate;
+    const { certificate: gateway, travel } = gateways.get(domain) ?? {};
     if (reader.kind === 'problem') problems.push(reader.problem);
-    else if (gateway !== undefined)
-      addressees.push({ mailbox, domain, certificate: reader.certificate, gateway });
+    else if (gateway !== undefined && travel !== undefined)
+      addressees.push({ mailbox, domain, certificate: reader.certificate, gateway, travel });
   }
-  return { addressees, problems };
+  const mixed = [...gateways.values()].some(({ travel }) => travel?.mode === 'mix');
+  return { addressees, mixed, problems };
 }
 
 type FoundReader =

@@ -1,48 +1,45 @@
-import { type Consensus, ProtocolError } from '@postern/protocol/consensus';
 import type { DomainRecord } from '@postern/protocol/dns';
-import { type EnvelopeCertificate, loadCertificate } from '@postern/protocol/envelope';
+import { type EnvelopeCertificate, loadCertificate, ProtocolError } from '@postern/protocol/envelope';
 import { ExitCode } from '@postern/runtime';
-import type { Draft, Problem, ProblemCode } from '../message.ts';
+import type { Draft, Problem, ProblemCode, Travel } from '../message.ts';
 import type { AudienceDeps } from './audience.ts';
+import { travelTo, unserved } from './mode.ts';
 
 export interface Gateway {
   /** Absent when there are problems. */
   readonly certificate?: EnvelopeCertificate;
+  /** How a message goes there; known even where something else is wrong. */
+  readonly travel?: Travel;
   readonly problems: readonly Problem[];
 }
 
-/** Whether a domain takes this draft through mixes, and the certificate that its envelopes go to. */
+/** Whether a domain takes this draft, on which way, and the certificate that its envelopes go to. */
 export async function gatewayOf(domain: string, draft: Draft, deps: AudienceDeps): Promise<Gateway> {
-  const served = deps.consensus === undefined || isServed(domain, deps.consensus);
-  const unserved = served
-    ? []
-    : [
-        problem(
-          'domain-not-served',
-          `no gateway of the consensus serves ${domain}`,
-          'Try again later; if it stays so, tell the domain’s operator.',
-        ),
-      ];
+  const nobody = unserved(domain, deps);
   const found = await deps.domains.lookup(domain);
   switch (found.kind) {
     case 'absent': {
       const hint = 'Get its record from the domain’s operator, and: postern domain pin FILE';
       return {
-        problems: [
-          ...unserved,
-          problem('domain-not-pinned', `nothing is known of the domain ${domain}`, hint),
-        ],
+        problems: [...nobody, problem('domain-not-pinned', `nothing is known of the domain ${domain}`, hint)],
       };
     }
     case 'refused': {
       const hint = 'Get a newer one from the domain’s operator, and: postern domain pin FILE';
       const message = `the record of ${domain} does not hold: ${found.reason}`;
-      return { problems: [...unserved, problem('unusable-record', message, hint)] };
+      return { problems: [...nobody, problem('unusable-record', message, hint)] };
     }
     case 'record': {
+      const way = travelTo(found.record, deps);
       const loaded = await load(found.record, deps.now);
-      const problems = [...unserved, ...limitsOf(found.record, draft), ...loaded.problems];
-      return problems.length > 0 ? { problems } : loaded;
+      const problems = [
+        ...nobody,
+        ...(way.kind === 'problem' ? [way.problem] : []),
+        ...limitsOf(found.record, draft),
+        ...loaded.problems,
+      ];
+      const travel = way.kind === 'travel' ? { travel: way.travel } : {};
+      return problems.length > 0 ? { ...travel, problems } : { ...travel, ...loaded };
     }
   }
 }
@@ -51,21 +48,10 @@ export function domainOf(mailbox: string): string {
   return mailbox.slice(mailbox.lastIndexOf('@') + 1);
 }
 
-function isServed(domain: string, { nodes }: Consensus): boolean {
-  return nodes.some(({ roles, domains }) => roles.includes('delivery') && domains.includes(domain));
-}
-
-function limitsOf({ domain, mix, maxBytes }: DomainRecord, { message }: Draft): Problem[] {
-  const problems: Problem[] = [];
-  if (!mix) {
-    const hint = 'Write to them by another way.';
-    problems.push(problem('domain-takes-no-mix', `${domain} takes no mail through mixes`, hint));
-  }
-  if (message.length > maxBytes) {
-    const what = `${domain} takes messages of ${maxBytes} bytes at most, this one has ${message.length}`;
-    problems.push(problem('too-large', what, 'Send less at once.'));
-  }
-  return problems;
+function limitsOf({ domain, maxBytes }: DomainRecord, { message }: Draft): Problem[] {
+  if (message.length <= maxBytes) return [];
+  const what = `${domain} takes messages of ${maxBytes} bytes at most, this one has ${message.length}`;
+  return [problem('too-large', what, 'Send less at once.')];
 }
 
 async function load({ domain, certificate }: DomainRecord, now: Date): Promise<Gateway> {

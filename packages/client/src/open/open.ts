@@ -15,7 +15,13 @@ export type Opened =
       /** Whether the key that is pinned for the mailbox in From made the signature, and of From and Subject too: never with `none`. */
       readonly vouched: boolean;
     }
-  | { readonly kind: 'refused'; readonly reason: string };
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      /** Of a report that does not open: the message that it is about. */
+      readonly set?: string;
+      readonly messageId?: string;
+    };
 
 /**
  * Opens a sealed message with the person's secret keys and judges its signature by the certificates pinned. A good signature

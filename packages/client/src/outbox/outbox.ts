@@ -4,8 +4,9 @@ import { makePrivateDirectory, type Random, syncDirectory } from '@postern/runti
 import { absent } from '../cache.ts';
 import { ClientError } from '../errors.ts';
 import { idsOfUnfinished } from './claim.ts';
+import { type KeptPlaces, moveOut } from './moveout.ts';
 import { decodePacketFile, type OutboxPacket } from './packetfile.ts';
-import { keepCopy, removeAbandoned, type Staged, stage } from './staged.ts';
+import { removeAbandoned, type Staged, stage } from './staged.ts';
 
 /** A packet in the outbox. */
 export interface QueuedPacket {
@@ -13,7 +14,7 @@ export interface QueuedPacket {
   readonly set: string;
   /** `undefined` when it has gone meanwhile: another process has handed it over. Throws `bad-file` when the file holds no packet. */
   load(): Promise<OutboxPacket | undefined>;
-  /** Takes it out: its first mix has it. */
+  /** Takes it out: it was handed over. */
   remove(): Promise<void>;
 }
 
@@ -29,9 +30,9 @@ export interface OutboxSet {
 }
 
 /**
- * Packets on their way to their first mix, and the author's copies. A message is a directory of packet files, a *set*. It is
+ * Packets on their way out, and what a message leaves for its author. A message is a directory of packet files, a *set*. It is
  * written aside, synced and renamed into place: after a crash it is there as a whole or not at all. Several processes
- * may work on one outbox: a packet handed over twice counts once, by its replay tag.
+ * may work on one outbox: a packet handed over twice counts once, by its replay tag, and an envelope by the fragment in it.
  */
 export interface Outbox {
   /** A new set. It counts from `commit()` on; disposed before that, it leaves nothing. */
@@ -48,7 +49,7 @@ export interface Outbox {
   recover(): Promise<number>;
 }
 
-export function openOutbox(paths: { outbox: string; sent: string }, random: Random): Outbox {
+export function openOutbox(paths: KeptPlaces & { outbox: string }, random: Random): Outbox {
   const setDirectory = (id: string): string => join(paths.outbox, id);
   const ids = async (): Promise<string[]> =>
     (await entries(paths.outbox)).filter((name) => setName.test(name));
@@ -60,6 +61,7 @@ export function openOutbox(paths: { outbox: string; sent: string }, random: Rand
     async stage() {
       await makePrivateDirectory(paths.outbox);
       await makePrivateDirectory(paths.sent);
+      await makePrivateDirectory(paths.returns);
       return stage(paths, random);
     },
     queued: async (set) =>
@@ -80,7 +82,7 @@ export function openOutbox(paths: { outbox: string; sent: string }, random: Rand
       return left.length;
     },
     async recover() {
-      for (const id of await ids()) await keepCopy(paths, id).catch(leave);
+      for (const id of await ids()) await moveOut(setDirectory(id), paths, id).catch(leave);
       let removed = 0;
       for (const id of idsOfUnfinished(await entries(paths.outbox)))
         removed += (await removeAbandoned(paths.outbox, id).catch(leave)) ?? 0;

@@ -1,7 +1,9 @@
-import { makeCarriage, type SendResult } from '@postern/mail';
+import type { SendResult } from '@postern/mail';
 import { ClientError } from '../errors.ts';
 import type { OutboxPacket, QueuedPacket } from '../outbox/index.ts';
-import type { FirstMix, HoldReason, SubmitOptions, WaitReason } from './submit.ts';
+import { carriageOf } from './carriage.ts';
+import type { Hop } from './hop.ts';
+import type { HoldReason, SubmitOptions, WaitReason } from './submit.ts';
 
 /** What became of one packet in one round. `gone`: another process has handed it over. */
 export type Outcome =
@@ -9,7 +11,7 @@ export type Outcome =
   | { readonly kind: 'wait'; readonly reason: WaitReason; readonly node: string }
   | { readonly kind: 'hold'; readonly reason: HoldReason; readonly node: string };
 
-/** Tries one packet once, unless its first mix is to be avoided in this round; adds to `avoided` what the try has shown. */
+/** Tries one packet once, unless its server is to be avoided in this round; adds to `avoided` what the try has shown. */
 export async function handOver(
   queued: QueuedPacket,
   avoided: Map<string, Outcome>,
@@ -22,19 +24,30 @@ export async function handOver(
   if ('kind' in packet) return packet;
   if (clock.now() >= packet.expires * 1000) return { kind: 'hold', reason: 'expired', node: '' };
 
-  const mix = await options.firstMix(packet.firstNode);
-  if (mix.kind === 'no-consensus') return { kind: 'wait', reason: 'no-consensus', node: '' };
-  if (mix.kind === 'no-time') return { kind: 'wait', reason: 'not-tried', node: '' };
-  if (mix.kind !== 'mix') return { kind: 'hold', reason: 'no-such-node', node: packet.firstNode };
-  const known = avoided.get(packet.firstNode);
+  const { next } = packet;
+  const hop = await options.hopTo(next);
+  switch (hop.kind) {
+    case 'no-consensus':
+      return { kind: 'wait', reason: 'no-consensus', node: '' };
+    case 'no-time':
+      return { kind: 'wait', reason: 'not-tried', node: '' };
+    case 'unknown':
+      return { kind: 'hold', reason: 'no-such-node', node: next.kind === 'node' ? next.id : '' };
+    case 'no-gateway':
+      return { kind: 'hold', reason: 'no-gateway', node: '' };
+    case 'hop':
+  }
+  // Everything goes to one gateway, if there is one.
+  const where = hop.author === undefined && next.kind === 'node' ? next.id : '';
+  const known = avoided.get(where);
   if (known !== undefined) return known;
 
-  const outcome = outcomeOf(await send(packet, mix, options), mix.name);
+  const outcome = outcomeOf(await send(packet, hop, options), hop);
   if (outcome.kind === 'submitted') {
     await queued.remove();
     options.onSubmitted?.(packet.bytes.length);
   } else if (outcome.kind !== 'hold' || outcome.reason !== 'refused') {
-    avoided.set(packet.firstNode, outcome);
+    avoided.set(where, outcome);
   }
   return outcome;
 }
@@ -47,24 +60,22 @@ function flawOf(error: unknown): Outcome {
 }
 
 /** A fresh carriage around the same packet. */
-function send(
-  { bytes }: OutboxPacket,
-  { name, peer }: FirstMix,
-  options: SubmitOptions,
-): Promise<SendResult> {
+function send(packet: OutboxPacket, hop: Hop, options: SubmitOptions): Promise<SendResult> {
   const { sender, fromDomain, clock, random, signal } = options;
-  const message = makeCarriage({
+  const message = carriageOf(packet, hop, {
     fromDomain,
-    toDomain: name,
-    bytes,
     now: new Date(clock.now()),
     random: (length) => random.bytes(length),
   });
-  const outgoing = { from: `secure@${fromDomain}`, to: `secure@${name}`, message };
-  return sender.send(peer, signal === undefined ? outgoing : { ...outgoing, signal });
+  const outgoing = {
+    from: hop.author ?? `secure@${fromDomain}`,
+    to: `secure@${hop.domain}`,
+    message,
+  };
+  return sender.send(hop.peer, signal === undefined ? outgoing : { ...outgoing, signal });
 }
 
-function outcomeOf(result: SendResult, node: string): Outcome {
+function outcomeOf(result: SendResult, { server: node, author }: Hop): Outcome {
   switch (result.kind) {
     case 'sent':
       return { kind: 'submitted' };
@@ -72,10 +83,9 @@ function outcomeOf(result: SendResult, node: string): Outcome {
       return { kind: 'wait', reason: result.reason, node };
     case 'refused':
     case 'no-tls':
+    case 'no-login':
       return { kind: 'hold', reason: result.kind, node };
     case 'untrusted':
-      return { kind: 'hold', reason: 'wrong-pin', node };
-    case 'no-login': // a mix is sent none
-      return { kind: 'hold', reason: 'refused', node };
+      return { kind: 'hold', reason: author === undefined ? 'wrong-pin' : 'untrusted', node };
   }
 }

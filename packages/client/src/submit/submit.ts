@@ -1,41 +1,40 @@
-import type { DeferredReason, SmtpPeer, SmtpSender } from '@postern/mail';
+import type { DeferredReason, SmtpSender } from '@postern/mail';
 import { shuffled, uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
-import type { QueuedPacket } from '../outbox/index.ts';
+import type { Next, QueuedPacket } from '../outbox/index.ts';
 import { handOver } from './handover.ts';
-
-/** Where a node takes mail now. */
-export interface FirstMix {
-  readonly kind: 'mix';
-  readonly name: string;
-  readonly peer: SmtpPeer;
-}
-
-/** `unknown`: the consensus does not list the node; `no-consensus`: there is none to look in; `no-time`: the tries are over. */
-export interface NoMix {
-  readonly kind: 'unknown' | 'no-consensus' | 'no-time';
-}
+import type { Hop, NoHop } from './hop.ts';
 
 /** Why packets wait for the next try: what the mail sender says, that there is no consensus to look the first mix up in, or that the packet's file cannot be read. */
 export type WaitReason = DeferredReason | 'no-consensus' | 'unreadable' | 'not-tried';
 
 /**
- * Why packets stay that another try will hardly move: `expired`: a mix of their path may have destroyed its key when they get there; `no-such-node`: the consensus
- * does not list their first mix any more; `refused`: it answers 5yz; `wrong-pin`: another TLS key than the consensus
- * says; `no-tls`: no TLS, or none that is good enough; `damaged`: the file in the outbox holds no packet.
+ * Why packets stay that another try will hardly move: `expired`: a mix of their path may have destroyed its key when they get there, or the message is too old
+ * by now; `no-such-node`: the consensus does not list their first mix any more; `no-gateway`: none of the author's own is configured, and only that takes them;
+ * `refused`: they are answered 5yz; `wrong-pin`: another TLS key than the consensus says; `untrusted`: the gateway is not the one of the configuration;
+ * `no-login`: the gateway does not take the login; `no-tls`: no TLS, or none that is good enough; `damaged`: the file in the outbox holds no packet.
  */
-export type HoldReason = 'expired' | 'no-such-node' | 'refused' | 'wrong-pin' | 'no-tls' | 'damaged';
+export type HoldReason =
+  | 'expired'
+  | 'no-such-node'
+  | 'no-gateway'
+  | 'refused'
+  | 'wrong-pin'
+  | 'untrusted'
+  | 'no-login'
+  | 'no-tls'
+  | 'damaged';
 
-/** Packets that stay for one reason at one first mix. */
+/** Packets that stay for one reason at one server. */
 export interface Stay<Reason> {
   readonly reason: Reason;
-  /** The first mix's name, or its id when the consensus does not know it; '' when it is of no matter. */
+  /** The first mix's name, or its id when the consensus does not know it, or the gateway's host; '' when it is of no matter. */
   readonly node: string;
   readonly packets: number;
 }
 
 export interface Submission {
-  /** Packets that their first mix has taken. */
+  /** Packets that their first mix, or the author's own gateway, has taken. */
   readonly submitted: number;
   /** Packets that stay in the outbox: the sum of the two below. */
   readonly pending: number;
@@ -47,8 +46,8 @@ export interface SubmitOptions {
   readonly sender: SmtpSender;
   /** The domain of the configured mailbox, whichever mailbox a message is from: carriages come from its `secure` mailbox. */
   readonly fromDomain: string;
-  /** The node of this id in the current consensus. */
-  firstMix(id: string): Promise<FirstMix | NoMix>;
+  /** Where to hand over what is for this mix or domain. */
+  hopTo(next: Next): Promise<Hop | NoHop>;
   readonly clock: Clock;
   readonly random: Random;
   /** SMTP connections at once. */
@@ -66,9 +65,9 @@ const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
 
 /**
- * Hands packets to their first mixes: in random order, a few at once, round after round with a jittered pause, which grows while
- * none is taken, until all are or the deadline is there. A packet leaves the outbox when its first mix has answered 250, so a crash
- * sends it twice rather than never; it is the same packet, and the mix drops the second by its replay tag.
+ * Hands packets to their first mixes, or all of them to the author's own gateway: in random order, a few at once, round after round with a jittered pause, which grows while
+ * none is taken, until all are or the deadline is there. A packet leaves the outbox when it was answered 250, so a crash sends it twice rather than
+ * never; it is the same packet, and a mix drops the second by its replay tag, a recipient's gateway by the fragment in it.
  */
 export async function submit(packets: readonly QueuedPacket[], options: SubmitOptions): Promise<Submission> {
   const { clock, random, deadline, signal } = options;

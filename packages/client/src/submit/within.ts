@@ -1,4 +1,4 @@
-import type { FirstMix, NoMix } from './submit.ts';
+import type { Hop, NoHop } from './hop.ts';
 
 /** A longer timer would fire at once. */
 const longestTimer = 2 ** 31 - 1;
@@ -10,9 +10,9 @@ const longestTimer = 2 ** 31 - 1;
 export async function within(
   ms: number,
   signal: AbortSignal | undefined,
-  look: Promise<FirstMix | NoMix>,
-): Promise<FirstMix | NoMix> {
-  const over = Promise.withResolvers<NoMix>();
+  look: Promise<Hop | NoHop>,
+): Promise<Hop | NoHop> {
+  const over = Promise.withResolvers<NoHop>();
   const end = (): void => over.resolve({ kind: 'no-time' });
   const timer = setTimeout(end, Math.min(ms, longestTimer));
   signal?.addEventListener('abort', end, { once: true });

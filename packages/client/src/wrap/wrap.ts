@@ -1,14 +1,17 @@
-import { fragmentCapacity, sealEnvelope, split } from '@postern/protocol/envelope';
-import { buildPacket, type Hop } from '@postern/protocol/packet';
-import type { RoutePlan } from '@postern/protocol/route';
-import type { Strategy } from '@postern/protocol/strategy';
+import { type Fragment, fragmentCapacity, sealEnvelope, split } from '@postern/protocol/envelope';
+import { encodeEnvelopeUnit, type Geometry } from '@postern/protocol/packet';
 import type { Clock, Random } from '@postern/runtime';
-import type { Addressee, Era, WrappedPacket } from '../message.ts';
+import type { Addressee, Mixing, Returning, WrappedPacket } from '../message.ts';
+import type { ReturnTicket } from '../returns/index.ts';
+import { type LayerOptions, packetTo } from './layers.ts';
+import { type DrawnTicket, drawTicket } from './ticket.ts';
 
 export interface WrapOptions {
-  readonly era: Era;
-  readonly routes: RoutePlan;
-  readonly strategy: Strategy;
+  readonly geometry: Geometry;
+  /** Absent when nothing goes through mixes. */
+  readonly mixing: (Mixing & Pick<LayerOptions, 'strategy'>) | undefined;
+  /** Absent when no gateway of the author's own is on the way: nobody is reported to. */
+  readonly returning: Returning | undefined;
   /** How long the message may be on its way, milliseconds. */
   readonly expiryMs: number;
   readonly clock: Clock;
@@ -18,66 +21,63 @@ export interface WrapOptions {
 /** A sealed message ready to be wrapped: how many packets it takes, and the packets, one at a time. */
 export interface Wrapping {
   readonly packets: number;
+  /** By what a report of it is known and opened; to be kept before any of it leaves. */
+  readonly ticket: ReturnTicket | undefined;
+  /** Whether the recipient's gateway can report. */
+  readonly reports: boolean;
   /** Each made when it is asked for: a long message never lies in memory as packets. */
   make(): AsyncGenerator<WrappedPacket>;
 }
 
-/** Splits a sealed message into fragments; each becomes one envelope to the domain, and that one packet on a path of its own. */
+/**
+ * Splits a sealed message into fragments; each becomes one envelope to the domain, and that one packet on a path of its own, or in direct
+ * mode one unit.
+ */
 export async function wrap(
   sealed: Uint8Array,
   addressee: Addressee,
   options: WrapOptions,
 ): Promise<Wrapping> {
-  const { era, random, clock, expiryMs } = options;
-  const size = era.geometry.payloadBytes;
+  const { geometry, mixing, random, clock, expiryMs } = options;
+  const { mailbox, domain, gateway, travel } = addressee;
+  const size = geometry.payloadBytes;
+  const expires = Math.ceil((clock.now() + expiryMs) / 3_600_000) * 3600;
+  const layers = mixing && { ...mixing, random };
+  const drawn =
+    options.returning && drawTicket(options.returning, travel.mode, { geometry, layers, expires, random });
+  const returnInfo = drawn?.info ?? new Uint8Array();
   const fragments = split(sealed, {
-    recipient: addressee.mailbox,
+    recipient: mailbox,
     setId: random.bytes(16),
-    expires: Math.ceil((clock.now() + expiryMs) / 3_600_000) * 3600,
-    capacity: await fragmentCapacity(addressee.gateway, addressee.mailbox, size),
+    expires,
+    // All are equally long (spec envelope 3.1), so that the room of the one that has it counts for all.
+    capacity: await fragmentCapacity(gateway, mailbox, size, { returnInfo }),
+    returnInfo,
   });
+  const token = drawn?.ticket.token;
   return {
     packets: fragments.length,
+    ticket: drawn?.ticket,
+    reports: drawn !== undefined && drawn.kind !== 'none',
     async *make() {
       for (const fragment of fragments) {
-        const envelope = await sealEnvelope(fragment, addressee.gateway, size);
-        yield packetOf(envelope, addressee.domain, options);
+        const envelope = await sealEnvelope(singleUse(fragment, drawn), gateway, size);
+        if (travel.mode === 'mix') {
+          if (layers === undefined) throw new TypeError('a packet without a path');
+          yield packetTo(domain, envelope, token, layers);
+        } else {
+          const bytes = encodeEnvelopeUnit(geometry, envelope, random);
+          const next = { kind: 'domain', domain, tlsOptional: travel.tlsOptional } as const;
+          yield { packet: { bytes, next, ...(token === undefined ? {} : { token }), expires } };
+        }
       }
     },
   };
 }
 
-function packetOf(envelope: Uint8Array, domain: string, options: WrapOptions): WrappedPacket {
-  const { era, routes, random } = options;
-  const mixes = routes.choose(random);
-  const delaysMs = delaysThatFit(mixes.length, options);
-  const path = mixes.map(
-    ({ id, mixKey }, layer): Hop => ({
-      nodeId: new Uint8Array(Buffer.from(id, 'hex')),
-      mixKey: new Uint8Array(Buffer.from(mixKey, 'base64')),
-      delayMs: delaysMs[layer] ?? 0,
-    }),
-  );
-  const bytes = buildPacket(era.geometry, era.epoch, path, { domain }, envelope, random);
-  return {
-    packet: {
-      bytes,
-      firstNode: mixes[0]?.id ?? '',
-      expires: Math.floor((era.handOverEnd - sum(delaysMs)) / 1000),
-    },
-    path: { hops: mixes.map(({ name }) => name), delaysMs },
-  };
-}
-
-// spec route 4.1
-/** Drawn anew while they outlast the mixes' keys: with any mean that the checks let through, hardly ever. */
-function delaysThatFit(hops: number, { strategy, random, era }: WrapOptions): number[] {
-  for (;;) {
-    const delaysMs = strategy.delays(hops, random);
-    if (sum(delaysMs) <= era.longestDelayMs) return delaysMs;
-  }
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+/** A reply block works once: one fragment has it. The other kind may be in all, whichever arrive. */
+function singleUse(fragment: Fragment, drawn: DrawnTicket | undefined): Fragment {
+  return drawn?.kind === 'surb' && fragment.index > 0
+    ? { ...fragment, returnInfo: new Uint8Array() }
+    : fragment;
 }

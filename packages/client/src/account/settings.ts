@@ -1,0 +1,96 @@
+import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
+import type { TlsPolicy } from '@postern/mail';
+import { domainName, endpoint } from '@postern/runtime';
+import { z } from 'zod';
+
+/** How the author's own gateway is reached, and how it knows the author. */
+export interface SubmissionConfig {
+  readonly host: string;
+  readonly port: number;
+  /** TLS from the first octet in place of STARTTLS. */
+  readonly implicitTls: boolean;
+  readonly tls: Extract<TlsPolicy, { kind: 'web' | 'pin' }>;
+  /** The name to log in by. */
+  readonly user: string;
+  readonly password: PasswordPlace;
+}
+
+/** Never an argument or a variable of the environment: other processes can read both. */
+export type PasswordPlace =
+  /** The first line of a file that nobody else may read. */
+  | { readonly kind: 'file'; readonly path: string }
+  /** The first line of what a command prints; no shell is between. */
+  | { readonly kind: 'command'; readonly command: readonly [string, ...string[]] }
+  | { readonly kind: 'ask' };
+
+const place = z
+  .string()
+  .refine((path) => isAbsolute(path) || path.startsWith('~/'), 'is no path from the root or from ~/');
+
+type GivenSubmission = Omit<SubmissionConfig, 'user'> & { readonly user: string | undefined };
+
+/** `[submission]`, its user still open. */
+export const submission: z.ZodType<GivenSubmission> = z
+  .strictObject({
+    server: endpoint.refine(({ port }) => port > 0, 'needs a port, mostly 587 or 465'),
+    tls: z.enum(['starttls', 'implicit'], 'is "starttls" or "implicit"').optional(),
+    user: z
+      .string()
+      .regex(/^\P{Cc}+$/u, 'is empty or has control characters')
+      .optional(),
+    name: domainName.optional(),
+    pin: z
+      .string()
+      .regex(/^[0-9a-fA-F]{64}$/, 'is no SHA-256 of a public key: 64 hexadecimal digits')
+      .optional(),
+    password_file: place.optional(),
+    password_command: z.tuple([z.string().min(1)], z.string()).optional(),
+  })
+  .transform((given, context) => {
+    const { server, user, password_file: path, password_command: command } = given;
+    const { host, port } = server;
+    const mistake = (at: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [at], message });
+    if (given.pin !== undefined && given.name !== undefined)
+      mistake('pin', 'does not go with name: the server is known by its key or by its name');
+    if (path !== undefined && command !== undefined)
+      mistake('password_file', 'does not go with password_command');
+    if (given.pin === undefined && given.name === undefined && isIP(host) > 0)
+      mistake('server', 'is an address: add the name that its certificate is for, or the pin of its key');
+    return {
+      host,
+      port,
+      implicitTls: given.tls === undefined ? port === implicitTlsPort : given.tls === 'implicit',
+      tls: policy(given.name ?? host.toLowerCase(), given.pin?.toLowerCase()),
+      user,
+      password: passwordPlace(path, command),
+    };
+  });
+
+function policy(name: string, pin: string | undefined): SubmissionConfig['tls'] {
+  return pin === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', spki: pin };
+}
+
+function passwordPlace(path: string | undefined, command: [string, ...string[]] | undefined): PasswordPlace {
+  if (path !== undefined) return { kind: 'file', path };
+  return command === undefined ? { kind: 'ask' } : { kind: 'command', command };
+}
+
+/** RFC 8314 section 7.3. */
+const implicitTlsPort = 465;
+
+/** What `postern init` says of it. */
+export const submissionComment = `# Your own domain's gateway, if it has one: all that you send is then handed to it, over TLS, and you are told what could
+# not be delivered. Without it packets go straight to their first mix.
+# [submission]
+#   server = "mail.a.example:587"
+#   tls = "starttls"              # or "implicit", as on port 465
+#   user = "alice"                # default: the mailbox
+# The server is known by a certificate for its name (default: that of server), or by the SHA-256 of its public key.
+#   name = "mail.a.example"
+#   pin = "64 hexadecimal digits"
+# The password: a file's first line, or that of what a command prints. Without either it is asked for.
+#   password_file = "~/.config/postern/password"
+#   password_command = ["pass", "show", "mail/a.example"]
+`;

@@ -1,0 +1,65 @@
+import type { Consensus } from '@postern/protocol/consensus';
+import type { DomainRecord } from '@postern/protocol/dns';
+import { ExitCode } from '@postern/runtime';
+import type { Problem, SendMode, TlsWish, Travel } from '../message.ts';
+
+/** What counts for the way to a domain. */
+export interface ModeDeps {
+  readonly mode: SendMode;
+  readonly tls: TlsWish;
+  /** Whether something takes what goes to domains: the author's own gateway, or whoever gets the files. */
+  readonly gateway: boolean;
+  /** Absent when there is none: then nothing can be said of gateways. */
+  readonly consensus: Consensus | undefined;
+}
+
+export type ChosenTravel =
+  | { readonly kind: 'travel'; readonly travel: Travel }
+  | { readonly kind: 'problem'; readonly problem: Problem };
+
+/**
+ * How a message goes to a domain. `auto` chooses by what the domain says of itself and by a valid consensus alone: without one it does not
+ * go direct, since whoever cuts a client off from the directory could have it so.
+ */
+export function travelTo(record: DomainRecord, deps: ModeDeps): ChosenTravel {
+  const { domain, mix } = record;
+  const { mode, consensus } = deps;
+  if (mode === 'direct') return direct(record, 'the mode asked for', deps);
+  const served = consensus === undefined || isServed(domain, consensus);
+  if (mode === 'auto' && !mix) return direct(record, `${domain} takes no mail through mixes`, deps);
+  if (mode === 'auto' && !served) return direct(record, `no gateway of the consensus serves ${domain}`, deps);
+  if (!mix) {
+    const hint = 'Send with --mode direct, which shows your domain and theirs to the mail servers between.';
+    const message = `${domain} takes no mail through mixes`;
+    return { kind: 'problem', problem: problem('domain-takes-no-mix', message, hint) };
+  }
+  const why = mode === 'mix' ? 'the mode asked for' : `${domain} takes mail through mixes`;
+  return { kind: 'travel', travel: { mode: 'mix', why, tlsOptional: false } };
+}
+
+/** What is said of a domain that nobody serves, whatever is known of it. */
+export function unserved(domain: string, { mode, consensus }: ModeDeps): Problem[] {
+  if (mode !== 'mix' || consensus === undefined || isServed(domain, consensus)) return [];
+  const message = `no gateway of the consensus serves ${domain}`;
+  const hint =
+    'Try again later, or send with --mode direct, which shows your domain and theirs to the mail servers between.';
+  return [problem('domain-not-served', message, hint)];
+}
+
+export function isServed(domain: string, { nodes }: Consensus): boolean {
+  return nodes.some(({ roles, domains }) => roles.includes('delivery') && domains.includes(domain));
+}
+
+function direct({ domain, tls }: DomainRecord, why: string, deps: ModeDeps): ChosenTravel {
+  if (deps.gateway) {
+    const tlsOptional = tls === 'prefer' && deps.tls === 'prefer';
+    return { kind: 'travel', travel: { mode: 'direct', why, tlsOptional } };
+  }
+  const hint = 'Name it in the configuration: [submission] with server = "HOST:PORT".';
+  const message = `what goes direct to ${domain} has to go through a gateway of your own domain, and none is configured`;
+  return { kind: 'problem', problem: problem('no-own-gateway', message, hint) };
+}
+
+function problem(code: Problem['code'], message: string, hint: string): Problem {
+  return { code, message, hint, exitCode: ExitCode.dataError };
+}

@@ -1,0 +1,67 @@
+import { DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
+import type { Clock, Random } from '@postern/runtime';
+import type { Account } from './account/account.ts';
+import { domainOf } from './compose/gateway.ts';
+import { ClientError } from './errors.ts';
+import type { Next, OutboxPacket, ReadyCarriage } from './outbox/index.ts';
+import { carriageOf } from './submit/carriage.ts';
+import type { Hop, NoHop } from './submit/hop.ts';
+
+export interface HopDeps {
+  /** At the author's own gateway, if there is one. */
+  readonly account: Account | undefined;
+  /** The configured mailbox. */
+  readonly mailbox: string;
+  current(): Promise<VerifiedConsensus>;
+}
+
+/** Where something is handed over now: to the author's own gateway, or without one a packet to its first mix. */
+export async function hopTo(next: Next, { account, mailbox, current }: HopDeps): Promise<Hop | NoHop> {
+  const byGateway = async (domain: string): Promise<Hop | NoHop> =>
+    account === undefined
+      ? { kind: 'no-gateway' }
+      : { kind: 'hop', domain, server: account.server, peer: await account.peer(), author: mailbox };
+  if (next.kind === 'domain') return byGateway(next.domain);
+  const verified = await current().catch(noConsensus);
+  if (verified === undefined) return { kind: 'no-consensus' };
+  const node = verified.consensus.nodes.find((each) => each.id === next.id);
+  if (node === undefined) return { kind: 'unknown' };
+  const { name, smtp, tlsPin } = node;
+  if (account !== undefined) return byGateway(name);
+  return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tlsPin } };
+}
+
+/** A carriage for whoever hands it over to the author's own gateway by another program. */
+export async function readyCarriage(
+  packet: OutboxPacket,
+  { mailbox, clock, random, current }: Omit<HopDeps, 'account'> & { clock: Clock; random: Random },
+): Promise<ReadyCarriage> {
+  const domain = packet.next.kind === 'domain' ? packet.next.domain : await nameOf(packet.next.id, current);
+  const message = carriageOf(
+    packet,
+    { domain, author: mailbox },
+    {
+      fromDomain: domainOf(mailbox),
+      now: new Date(clock.now()),
+      random: (length) => random.bytes(length),
+    },
+  );
+  return { message, from: mailbox, to: `secure@${domain}` };
+}
+
+/** Of a node that the packet was just built for. */
+async function nameOf(id: string, current: HopDeps['current']): Promise<string> {
+  const { consensus } = await current();
+  const node = consensus.nodes.find((each) => each.id === id);
+  if (node === undefined)
+    throw new ClientError('interrupted', 'the consensus changed meanwhile', {
+      hint: 'Try again; nothing was written.',
+    });
+  return node.name;
+}
+
+/** Without a consensus packets wait; anything else that goes wrong is a fault. */
+function noConsensus(error: unknown): undefined {
+  if (error instanceof DirectoryError) return undefined;
+  throw error;
+}
