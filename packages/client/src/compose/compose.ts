@@ -1,12 +1,12 @@
 import {
   type HeaderField,
   maxMessageBytes,
+  messageToCrlf,
   parseHeader,
   type Recipients,
   type RecipientsRefusedReason,
   readAuthors,
   readRecipients,
-  toCrlf,
 } from '@postern/protocol/sealed';
 import { ExitCode, type Random } from '@postern/runtime';
 import { storedMailbox } from '../keys/index.ts';
@@ -26,13 +26,21 @@ export interface ComposeOptions {
 }
 
 /**
- * Reads a message (RFC 5322, any line ends) as its author gave it: who sends it, to whom. Adds Date and Message-ID where they are
+ * Reads a message (RFC 5322, lines end in CRLF or LF) as its author gave it: who sends it, to whom. Adds Date and Message-ID where they are
  * missing, as a submission agent does (RFC 6409 section 8).
  */
 export function compose(given: Uint8Array, options: ComposeOptions): Composed {
   // Of one that is too long the header is read all the same, so that everything wrong is told at once. What is given counts with its
   // Bcc, and line ends only make it longer: sealing would take nothing that is refused here, Bcc aside.
-  const message = toCrlf(given.subarray(0, maxMessageBytes));
+  const message = messageToCrlf(given.subarray(0, maxMessageBytes));
+  if (message === undefined) {
+    const hint = 'End all lines of the header in CRLF, or all in LF.';
+    return {
+      problems: [
+        problem('bad-message', 'the message ends the lines of its header in more than one way', hint),
+      ],
+    };
+  }
   const header = parseHeader(message);
   if (header.kind === 'refused') {
     const hint = 'Give a whole message: header fields, an empty line, the body.';

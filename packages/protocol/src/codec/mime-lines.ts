@@ -1,3 +1,26 @@
+// spec sealed 2.1
+/**
+ * The same message with CRLF behind each line. Undefined unless its header ends all lines, the empty one too, in CRLF or all in LF: where
+ * another CR or LF stands in a header, one program sees a new field and the next one does not.
+ */
+export function messageToCrlf(message: Uint8Array): Uint8Array | undefined {
+  return headerHasOneLineEnd(message) ? toCrlf(message) : undefined;
+}
+
+function headerHasOneLineEnd(message: Uint8Array): boolean {
+  let firstEnd: 'CRLF' | 'LF' | undefined;
+  for (let at = 0, lineAt = 0; at < message.length; at++) {
+    if (message[at] === CR && message[at + 1] !== LF) return false;
+    if (message[at] !== LF) continue;
+    const end = message[at - 1] === CR ? 'CRLF' : 'LF';
+    firstEnd ??= end;
+    if (end !== firstEnd) return false;
+    if (at - lineAt === (end === 'CRLF' ? 1 : 0)) return true;
+    lineAt = at + 1;
+  }
+  return true;
+}
+
 /**
  * The same text with CRLF behind each line: a CR or LF that stands alone ends a line as well. What is so already comes back as it is.
  */

@@ -8,7 +8,7 @@ import {
   octets,
   parseHeader,
 } from './mime-header.ts';
-import { toCrlf } from './mime-lines.ts';
+import { messageToCrlf, toCrlf } from './mime-lines.ts';
 import { splitParts } from './mime-parts.ts';
 import { mostMediaTypeCharacters, mostParameters, parameterOf, parseMediaType } from './mime-type.ts';
 
@@ -39,11 +39,42 @@ describe('lines', () => {
     );
   });
 
+  test.each([
+    ['A: b\nC: d\n\nx\ry\nz\r\n', 'A: b\r\nC: d\r\n\r\nx\r\ny\r\nz\r\n'],
+    ['A: b\r\nC: d\r\n\r\nx\n\r', 'A: b\r\nC: d\r\n\r\nx\r\n\r\n'],
+    ['A: b\n\n\r\nx', 'A: b\r\n\r\n\r\nx'],
+    ['\nx\r', '\r\nx\r\n'],
+    ['\r\n\nx', '\r\n\r\nx'],
+    ['A: b\n', 'A: b\r\n'],
+    ['A: b', 'A: b'],
+    ['', ''],
+  ])('the message %j ends its lines in CRLF', (given, expected) => {
+    expect(characters(messageToCrlf(octets(given)) ?? octets('none'))).toBe(expected);
+  });
+
+  test.each([
+    'A: b\rC: d\r\n\r\n',
+    'A: b\rC: d\n\n',
+    'A: b\rC: d\r\r',
+    'A: b\r\nC: d\nE: f\r\n\r\n',
+    'A: b\nC: d\r\nE: f\n\n',
+    'A: b\n\r\nbody',
+    'A: b\r\n\nbody',
+    'A: b\r\n\rbody',
+    'A: b\r\r\n\r\n',
+    'A: b\r\n\r',
+    'A: b\r',
+    '\rbody',
+    '\r',
+  ])('M2 the message %j does so in more than one way', (given) => {
+    expect(messageToCrlf(octets(given))).toBeUndefined();
+  });
+
   test('M1 more lines take no more calls of the engine', () => {
-    const few = new Watched(octets('\r\n'.repeat(10)));
-    const many = new Watched(octets('\r\n'.repeat(10_000)));
-    toCrlf(few);
-    toCrlf(many);
+    const few = new Watched(octets('A: b\n'.repeat(10)));
+    const many = new Watched(octets('A: b\n'.repeat(10_000)));
+    messageToCrlf(few);
+    messageToCrlf(many);
     expect(many.calls).toBe(few.calls);
   });
 });

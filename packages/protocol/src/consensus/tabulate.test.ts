@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeHex } from '../codec/hex.ts';
 import { ProtocolError } from '../errors.ts';
+import { geometry as createGeometry, defaultGeometry } from '../packet/index.ts';
 import { agenda, epoch, epochSeconds, gateway, mix, now } from '../testing/network.ts';
 import { seeded } from '../testing/seeded.ts';
 import { encodeConsensus } from './consensus.ts';
@@ -147,6 +148,60 @@ describe('is left out:', () => {
     expect(consensus.nodes.length).toBeLessThan(300);
     expect(encodeConsensus(consensus).length).toBeLessThan(maxConsensusLength);
   });
+});
+
+describe('the room for entries', () => {
+  const sixteen = createGeometry({ ...defaultGeometry, hops: 16, packetBytes: 65_536 });
+
+  test.each([
+    ['256 of 13,311 characters, each with a comma, fill it', defaultGeometry, 13_311, 256],
+    ['one character more in each, and one fewer fits', defaultGeometry, 13_312, 255],
+    ['a layer of two digits is counted before it is dealt', sixteen, 13_310, 256],
+    ['and leaves no room for another character', sixteen, 13_311, 255],
+  ])('%s', (_what, geometry, characters, fitting) => {
+    const many = Array.from({ length: 257 }, (_, index) =>
+      gatewayOf(`gateway${100 + index}.test`, characters),
+    );
+    const { nodes } = tabulate(many, { ...agenda, geometry });
+    for (const node of nodes) expect(JSON.stringify(node)).toHaveLength(characters);
+    const byLot = many.toSorted((a, b) => compareText(nodeLot(a), nodeLot(b)));
+    expect(names({ ...tabulate([], agenda), nodes })).toEqual(
+      byLot
+        .slice(0, fitting)
+        .map(({ name }) => name)
+        .sort(),
+    );
+  });
+
+  const nodeLot = (descriptor: Descriptor): string =>
+    createHash('sha256')
+      .update('postern.node-lot/v1\n')
+      .update(agenda.shared)
+      .update(Buffer.from(idOf(descriptor), 'hex'))
+      .digest('hex');
+
+  /** A gateway whose entry has that many characters. */
+  function gatewayOf(name: string, characters: number): Descriptor {
+    const bare = gateway(name, { domains: [] });
+    const { roles, smtp, tlsPin, family, domains } = bare;
+    const entry = { id: idOf(bare), name, roles, smtp, tlsPin, family, domains, layer: 0, mixKey: '' };
+    // Each domain has two quotes and a comma; the last one has no comma.
+    let left = characters - JSON.stringify(entry).length + 1;
+    const filled: string[] = [];
+    while (left > 0) {
+      const length = left > 256 ? Math.min(253, left - 103) : left - 3;
+      filled.push(domainOf(`d${100 + filled.length}.${name}`, length));
+      left -= length + 3;
+    }
+    return { ...bare, domains: filled.sort() };
+  }
+
+  function domainOf(ending: string, length: number): string {
+    const missing = length - ending.length;
+    if (missing === 0) return ending;
+    const label = missing > 64 ? Math.min(63, missing - 3) : missing - 1;
+    return domainOf(`${'x'.repeat(label)}.${ending}`, length);
+  }
 });
 
 describe('layers', () => {

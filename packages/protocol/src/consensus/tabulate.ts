@@ -39,7 +39,10 @@ export function tabulate(descriptors: readonly Descriptor[], agenda: Agenda): Co
   const standing = newestOfEach(descriptors).filter(
     ({ id, descriptor }) => !revoked.includes(id) && isStanding(descriptor, epoch, epochSeconds),
   );
-  const candidates = settleClaims(standing.map(({ id, descriptor }) => candidateOf(id, descriptor, agenda)));
+  const candidates = settleClaims(
+    standing.map(({ id, descriptor }) => candidateOf(id, descriptor, agenda)),
+    geometry.hops,
+  );
   const mixes = candidates.filter(({ node }) => node.mixKey !== '');
   const layers = dealLayers(mixes, geometry.hops, shared);
   const nodes = candidates.map(({ node }): NodeEntry => ({ ...node, layer: layers.get(node.id) ?? 0 }));
@@ -102,7 +105,7 @@ const entriesRoom = maxConsensusLength - 786_432;
  * win, because the lots are drawn after it is known. A node that loses its name, or all that it did, is left out. So are
  * the highest lots once a document is full.
  */
-function settleClaims(candidates: readonly Candidate[]): Candidate[] {
+function settleClaims(candidates: readonly Candidate[], hops: number): Candidate[] {
   const names = new Set<string>();
   const served = new Set<string>();
   const settled: Candidate[] = [];
@@ -112,11 +115,18 @@ function settleClaims(candidates: readonly Candidate[]): Candidate[] {
     const roles = node.roles.filter((role) => role !== 'delivery' || domains.length > 0);
     if (roles.length === 0 || names.has(node.name)) continue;
     const kept = { node: { ...node, roles, domains }, lot };
-    room -= encodeJson(kept).length;
+    room -= roomOf(kept.node, hops);
     if (room < 0 || settled.length === maxNodes) break;
     names.add(node.name);
     for (const domain of domains) served.add(domain);
     settled.push(kept);
   }
   return settled;
+}
+
+// spec consensus 8.5
+/** Of the entry, and a comma. Layers are dealt to those that fit, so the longest one stands for the node's. */
+function roomOf(node: Candidate['node'], hops: number): number {
+  const entry: NodeEntry = { ...node, layer: hops };
+  return encodeJson(entry).length + 1;
 }

@@ -228,6 +228,20 @@ describe('opening', () => {
     expect(await ofContent(writePacket(11, fields, bytes.subarray(0, -1)), padding)).toBe('wrong-length');
   });
 
+  test('refuses other encodings of the lengths, also where they are as long', async () => {
+    const body = concat(Uint8Array.of(0x62, 0, 0, 0, 0, 0), encodeFragment(fragmentOf(400)));
+    const blank = new Uint8Array(400);
+    expect(await ofContent(writePacket(11, body), writePacket(21, blank))).toBe('taken');
+    for (const content of [
+      [inPartialLengths(11, body), writePacket(21, blank)],
+      [writePacket(11, body), inPartialLengths(21, blank)],
+      [Uint8Array.of(0xae, 0, 0, body.length >> 8, body.length), body, longPadding(blank)],
+      [Uint8Array.of(0xaf), body],
+      [writePacket(11, body), Uint8Array.of(0xd5, 0xc0, 0xd0), blank],
+    ])
+      expect(await ofContent(...content)).toBe('wrong-content');
+  });
+
   test.each([
     ['markers', writePacket(10, Uint8Array.of(0x50, 0x47, 0x50))],
     ['padding', Uint8Array.of(0xd5, 0)],
@@ -266,6 +280,27 @@ describe('keys', () => {
     await expect(loadEnvelopeKey(privateKey)).rejects.toMatchObject({ code: 'key-locked' });
   });
 });
+
+/** Three parts of 64 octets, then the rest with a length in two: six octets besides the body, as in a header of five octets of length. */
+function inPartialLengths(type: number, body: Uint8Array): Uint8Array {
+  const rest = body.length - 3 * 64 - 192;
+  return concat(
+    Uint8Array.of(0xc0 | type),
+    ...[0, 64, 128].map((at) => concat(Uint8Array.of(0xe6), body.subarray(at, at + 64))),
+    Uint8Array.of(192 + (rest >> 8), rest & 0xff),
+    body.subarray(192),
+  );
+}
+
+/** Seven octets besides the body, to make up for the five in a header of the older format. */
+function longPadding(body: Uint8Array): Uint8Array {
+  return concat(
+    Uint8Array.of(0xd5, 0xe6),
+    body.subarray(0, 64),
+    Uint8Array.of(0xff, 0, 0, (body.length - 64) >> 8, body.length - 64),
+    body.subarray(64),
+  );
+}
 
 /** Of the key id, behind a packet header of six bytes and the version. */
 const packetIdAt = 7;

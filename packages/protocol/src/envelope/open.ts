@@ -1,6 +1,6 @@
 import { type PrivateKey, readPrivateKey } from 'openpgp';
 import { equalBytes } from '../codec/bytes.ts';
-import { framePackets, packetHeaderBytes, packetTypes } from '../codec/openpgp.ts';
+import { framePackets, packetTypes } from '../codec/openpgp.ts';
 import { ProtocolError } from '../errors.ts';
 import { decryptMessage } from '../sealed/decrypt.ts';
 import { policy } from '../sealed/policy.ts';
@@ -74,9 +74,16 @@ function literalOf(content: Uint8Array): Uint8Array | undefined {
   const [literal, padding, ...others] = framePackets(content, 2) ?? [];
   if (literal?.type !== packetTypes.literalData || padding?.type !== packetTypes.padding || others.length > 0)
     return undefined;
-  const sizes = [literal, padding].reduce((sum, { body }) => sum + packetHeaderBytes + body.length, 0);
+  const written =
+    hasWrittenHeader(content, 0, packetTypes.literalData) &&
+    hasWrittenHeader(content, literal.end, packetTypes.padding);
   const fields = literal.body.subarray(0, literalFields.length);
-  return sizes === content.length && equalBytes(fields, literalFields)
+  return written && equalBytes(fields, literalFields)
     ? literal.body.subarray(literalFields.length)
     : undefined;
+}
+
+/** As `writePacket` writes it. Other encodings of a length may be as long. */
+function hasWrittenHeader(content: Uint8Array, at: number, type: number): boolean {
+  return content[at] === (0xc0 | type) && content[at + 1] === 0xff;
 }

@@ -51,17 +51,20 @@ export function layersOf(consensus: Consensus, constraints: Constraints): Layer[
   });
 }
 
+// spec route 2.3
 /** The refusal that the constraints alone cause, before the family rule, or none. */
 export function refusalOf(
   consensus: Consensus,
   constraints: Constraints,
   layers: readonly Layer[],
 ): Refusal | undefined {
-  for (const [index, pin] of (constraints.pinned ?? []).entries()) {
+  const pinned = constraints.pinned ?? [];
+  const beyond = pinned.findIndex((pin, index) => pin !== undefined && index >= layers.length);
+  if (beyond !== -1) return { kind: 'refused', reason: 'too-many-pins', layer: beyond + 1 };
+  for (const [index, pin] of pinned.entries()) {
     if (pin === undefined) continue;
     const layer = index + 1;
     const named = consensus.nodes.filter((node) => names(pin, node));
-    if (index >= layers.length) return { kind: 'refused', reason: 'too-many-pins', layer };
     if (named.length === 0) return { kind: 'refused', reason: 'unknown-node', layer };
     if (!named.some((node) => node.layer === layer)) return { kind: 'refused', reason: 'wrong-layer', layer };
     if (layers[index]?.eligible.length === 0) return { kind: 'refused', reason: 'pin-not-allowed', layer };

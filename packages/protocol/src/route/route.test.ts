@@ -219,6 +219,19 @@ describe('constraints', () => {
     expect(unmatched).toEqual(['m9.test', 'm8.test']);
   });
 
+  test('of several reasons the first counts: too many pins, then pin after pin, then layers', () => {
+    const [none, nobody] = [undefined, 'nobody.test'];
+    const exclude = ['m1-0.test'];
+    expect(refusedBy({ pinned: [nobody, none, none, none, 'm1-0.test'] })).toEqual(['too-many-pins', 5]);
+    expect(refusedBy({ pinned: ['m2-0.test', nobody] })).toEqual(['wrong-layer', 1]);
+    expect(refusedBy({ pinned: ['m1-0.test', nobody], exclude })).toEqual(['pin-not-allowed', 1]);
+    expect(refusedBy({ pinned: [nobody, 'm1-0.test'] })).toEqual(['unknown-node', 1]);
+    expect(refusedBy({ pinned: [none, 'm2-0.test', nobody], include: ['m2-0.test'] })).toEqual([
+      'unknown-node',
+      3,
+    ]);
+  });
+
   test('what leaves nothing is refused with reason and layer', () => {
     expect(refusedBy({ pinned: [undefined, 'nobody.test'] })).toEqual(['unknown-node', 2]);
     expect(refusedBy({ pinned: ['m2-0.test'] })).toEqual(['wrong-layer', 1]);
@@ -227,6 +240,7 @@ describe('constraints', () => {
       'too-many-pins',
       4,
     ]);
+    expect(refusedBy({ pinned: [undefined, undefined, undefined, undefined] })).toBe('route');
     expect(refusedBy({ pinned: ['m1-0.test'], exclude: ['m1-0.test'] })).toEqual(['pin-not-allowed', 1]);
     expect(refusedBy({ include: ['m1-0.test', 'm3-0.test'] })).toEqual(['empty-layer', 2]);
     expect(refusedBy({ pinned: ['m1-0.test', 'm2-0.test'] })).toEqual(['family-conflict', 2]);

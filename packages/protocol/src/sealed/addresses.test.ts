@@ -115,6 +115,9 @@ describe('recipients', () => {
     ['To: a@[::1]\r\n\r\n', 'unsupported-address'],
     ['To: "a b"@x.test\r\n\r\n', 'unsupported-address'],
     ['no header\r\n\r\n', 'malformed-header'],
+    ['To: b@b.test\r\nSubject: M2\rBcc: evil@evil.test\r\n\r\n', 'malformed-header'],
+    ['To: b@b.test\r\nSubject: M2\nBcc: evil@evil.test\r\n\r\n', 'malformed-header'],
+    ['To: b@b.test\nSubject: M2\rBcc: evil@evil.test\n\n', 'malformed-header'],
   ])('of %j are refused', (message, reason) => {
     expect(readRecipients(octets(message))).toMatchObject({ kind: 'refused', reason });
   });

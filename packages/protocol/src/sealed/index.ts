@@ -5,7 +5,7 @@ export {
   type ParsedHeader,
   parseHeader,
 } from '../codec/mime-header.ts';
-export { toCrlf } from '../codec/mime-lines.ts';
+export { messageToCrlf } from '../codec/mime-lines.ts';
 export { ProtocolError } from '../errors.ts';
 export { type AddressList, type AddressRefusedReason, parseAddressList } from './addresses.ts';
 export type { DecryptRefusedReason, FindKeys } from './decrypt.ts';

@@ -125,6 +125,8 @@ describe('M1 M3 opening refuses', () => {
     ],
     ['an encoded multipart', (t) => `Content-Transfer-Encoding: base64\r\n${t}`, 'malformed-parts'],
     ['NUL', (t) => `${t}\0`, 'nul'],
+    ['M2 CR alone in a field', (t) => `X: y\rReply-To: mallory@evil.test\r\n${t}`, 'malformed-header'],
+    ['M2 LF alone in a field', (t) => `X: y\nReply-To: mallory@evil.test\r\n${t}`, 'malformed-header'],
     ['no header', (t) => `hello\r\n${t}`, 'malformed-header'],
     ['300,000 fields', (t) => 'A: b\r\n'.repeat(300_000) + t, 'header-too-large'],
     ['another type', (t) => t.replace('multipart/encrypted', 'multipart/mixed'), 'not-encrypted'],
@@ -170,6 +172,33 @@ describe('M1 M3 opening refuses', () => {
     expect(await refused(octets(header + '--b\r\n\r\n'.repeat(100_000)))).toBe('malformed-parts');
     for (let length = 0; length < sealed.length - 2; length += 13)
       expect((await opened(sealed.subarray(0, length))).kind).toBe('refused');
+  });
+});
+
+describe('M2 opening refuses a signed header with', () => {
+  const injected = 'Reply-To: mallory@evil.test';
+  const type = 'Content-Type: text/plain; hp="cipher"';
+  const signed = async (text: string): Promise<Opened> => {
+    const message = await createMessage({ binary: octets(text) });
+    return openContent(await sign({ message, signingKeys: alice.privateKey, format: 'binary', date: now }));
+  };
+
+  test.each([
+    ['CR alone', `X-Quoted: hello\r${injected}\r\n${type}\r\n\r\nbody\r\n`],
+    ['LF alone', `X-Quoted: hello\n${injected}\r\n${type}\r\n\r\nbody\r\n`],
+    ['CR alone among LF', `X-Quoted: hello\r${injected}\n${type}\n\nbody\n`],
+    ['CRLF among LF', `X-Quoted: hello\r\n${injected}\n${type}\n\nbody\n`],
+  ])('%s', async (_what, text) => {
+    expect(await signed(text)).toEqual({ kind: 'refused', reason: 'malformed-content' });
+  });
+
+  test('none of these; the body may have them', async () => {
+    expect(await signed(`Subject: s\n${type}\n\none\rtwo\r\n`)).toMatchObject({
+      kind: 'opened',
+      message: octets('Subject: s\r\nContent-Type: text/plain\r\n\r\none\r\ntwo\r\n'),
+      protection: 'cipher',
+      verdict: { kind: 'good' },
+    });
   });
 });
 

@@ -1,7 +1,7 @@
 import type { PrivateKey, PublicKey } from 'openpgp';
 import { concat } from '../codec/bytes.ts';
 import { fieldsNamed, type HeaderField, parseHeader } from '../codec/mime-header.ts';
-import { toCrlf } from '../codec/mime-lines.ts';
+import { messageToCrlf } from '../codec/mime-lines.ts';
 import { type ContentRefusedReason, readContent } from './content.ts';
 import { type DecryptRefusedReason, decryptMessage, type FindKeys } from './decrypt.ts';
 import { maxMessageBytes } from './limits.ts';
@@ -59,7 +59,8 @@ const headroom = 1_000_000;
 
 // spec sealed 6.3
 function payloadOf(literal: Uint8Array): Unprotected | { kind: 'refused'; reason: 'too-large' } {
-  const text = toCrlf(literal);
+  const text = messageToCrlf(literal);
+  if (text === undefined) return { kind: 'refused', reason: 'malformed-content' };
   if (text.length > maxMessageBytes + headroom) return { kind: 'refused', reason: 'too-large' };
   if (text.includes(0)) return { kind: 'refused', reason: 'malformed-content' };
   return unprotect(text);

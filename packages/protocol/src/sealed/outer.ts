@@ -9,7 +9,7 @@ import {
   octets,
   parseHeader,
 } from '../codec/mime-header.ts';
-import { toCrlf } from '../codec/mime-lines.ts';
+import { messageToCrlf } from '../codec/mime-lines.ts';
 import { splitParts } from '../codec/mime-parts.ts';
 import { type MediaType, parameterOf, parseMediaType } from '../codec/mime-type.ts';
 import { systemRandom } from '../primitives/index.ts';
@@ -64,11 +64,12 @@ export type OuterRefusedReason =
   | 'malformed-armor';
 
 // spec sealed 6
-/** Takes any PGP/MIME message, whatever its line ends. */
+/** Takes any PGP/MIME message, with CRLF or LF behind its lines. */
 export function parseOuter(sealed: Uint8Array): ParsedOuter {
   if (sealed.length > maxSealedBytes) return { kind: 'refused', reason: 'too-large' };
   if (sealed.includes(0)) return { kind: 'refused', reason: 'nul' };
-  const bytes = toCrlf(sealed);
+  const bytes = messageToCrlf(sealed);
+  if (bytes === undefined) return { kind: 'refused', reason: 'malformed-header' };
   const header = parseHeader(bytes);
   if (header.kind === 'refused') return header;
   const { fields, bodyAt } = header;

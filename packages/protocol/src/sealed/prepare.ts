@@ -1,6 +1,6 @@
 import { concat } from '../codec/bytes.ts';
 import { type HeaderField, hasRepeated, parseHeader } from '../codec/mime-header.ts';
-import { toCrlf } from '../codec/mime-lines.ts';
+import { messageToCrlf } from '../codec/mime-lines.ts';
 import { ProtocolError } from '../errors.ts';
 import { maxMessageBytes } from './limits.ts';
 import { isMarked } from './protect.ts';
@@ -18,7 +18,12 @@ export interface Prepared {
  */
 export function prepare(given: Uint8Array): Prepared {
   requireSize(given);
-  const text = toCrlf(given);
+  const text = messageToCrlf(given);
+  if (text === undefined)
+    throw wrong(
+      'ends the lines of its header in more than one way',
+      'End all lines of the header in CRLF, or all in LF.',
+    );
   requireSize(text);
   if (text.includes(0)) throw wrong('holds a NUL byte', 'Encode binary attachments as base64.');
   const message = withoutBcc(text);

@@ -157,6 +157,17 @@ describe('preparing', () => {
   });
 
   test.each([
+    'Subject: Re: x\rBcc: evil@evil.test\r\n\r\nbody',
+    'Subject: Re: x\nBcc: evil@evil.test\r\n\r\nbody',
+    'Subject: Re: x\rBcc: evil@evil.test\n\nbody',
+    'Subject: Re: x\r\n\nbody',
+  ])('M2 refuses %j: no CR or LF in a header becomes a line end', (text) => {
+    expect(() => prepare(octets(text))).toThrow(
+      expect.objectContaining({ code: 'wrong-message', hint: expect.stringContaining('all in LF') }),
+    );
+  });
+
+  test.each([
     'Content-Type: text/plain; name="hp=cipher"\r\n\r\n',
     'Content-Type: text/plain; chp=cipher\r\n\r\n',
     'Content-Type: application/x-php; "\r\n\r\n',

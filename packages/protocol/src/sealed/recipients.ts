@@ -1,5 +1,5 @@
 import { fieldsNamed, hasRepeated, parseHeader } from '../codec/mime-header.ts';
-import { toCrlf } from '../codec/mime-lines.ts';
+import { messageToCrlf } from '../codec/mime-lines.ts';
 import { type AddressRefusedReason, parseAddressList } from './addresses.ts';
 
 export type Recipients =
@@ -18,7 +18,7 @@ export type RecipientsRefusedReason =
   | 'repeated-field';
 
 // spec sealed 8
-/** Whom a message (RFC 5322, any line ends) is for, by its To, Cc and Bcc. No input makes it throw. */
+/** Whom a message (RFC 5322, lines end in CRLF or LF) is for, by its To, Cc and Bcc. No input makes it throw. */
 export function readRecipients(message: Uint8Array): Recipients {
   return readAddresses(message, ['to', 'cc', 'bcc']);
 }
@@ -29,7 +29,9 @@ export function readAuthors(message: Uint8Array): Recipients {
 }
 
 function readAddresses(message: Uint8Array, names: readonly string[]): Recipients {
-  const header = parseHeader(toCrlf(message));
+  const text = messageToCrlf(message);
+  if (text === undefined) return { kind: 'refused', reason: 'malformed-header' };
+  const header = parseHeader(text);
   if (header.kind === 'refused') return header;
   const { fields } = header;
   if (hasRepeated(fields, names)) return { kind: 'refused', reason: 'repeated-field' };

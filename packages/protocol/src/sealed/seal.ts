@@ -30,7 +30,7 @@ export interface SealOptions {
 
 // spec sealed 1
 /**
- * A message (RFC 5322, any line ends) as PGP/MIME: signed by the author, encrypted to one recipient, its whole header inside. Throws `ProtocolError`:
+ * A message (RFC 5322, lines end in CRLF or LF) as PGP/MIME: signed by the author, encrypted to one recipient, its whole header inside. Throws `ProtocolError`:
  * `too-large`, `wrong-message`, `wrong-mailbox`, `key-expired`, `key-revoked`, `key-locked`, `key-unusable`.
  */
 export async function seal(message: Uint8Array, options: SealOptions): Promise<Uint8Array> {
