@@ -1,0 +1,32 @@
+import type { ResourceRecord } from '../message.ts';
+import type { Name } from '../name.ts';
+import { types } from '../types.ts';
+import type { Denial, Denied } from './bitmap.ts';
+import { deniesNearerByName, denyByName, readSpan, type Span } from './nsec.ts';
+import { deniesNearerByHash, denyByHash, type HashedSpan, readHashedSpan } from './nsec3.ts';
+
+/** `proofs`: NSEC and NSEC3 records of the zone whose signatures hold. */
+export function deny(denied: Denied, proofs: readonly ResourceRecord[]): Denial {
+  const { spans, hashed } = read(proofs, denied.zone);
+  return spans.length > 0 ? denyByName(denied, spans) : denyByHash(denied, hashed);
+}
+
+/** Whether nothing lies nearer to a name than `encloser`, from whose wildcard its records are made (RFC 4035 section 5.3.4). */
+export function deniesNearer(
+  { name, zone }: Pick<Denied, 'name' | 'zone'>,
+  encloser: Name,
+  proofs: readonly ResourceRecord[],
+): boolean {
+  const { spans, hashed } = read(proofs, zone);
+  return spans.length > 0
+    ? deniesNearerByName(name, encloser, spans)
+    : deniesNearerByHash(name, encloser, hashed);
+}
+
+function read(proofs: readonly ResourceRecord[], zone: Name): { spans: Span[]; hashed: HashedSpan[] } {
+  const ofType = (type: number): readonly ResourceRecord[] => proofs.filter((proof) => proof.type === type);
+  return {
+    spans: ofType(types.NSEC).flatMap((proof) => readSpan(proof) ?? []),
+    hashed: ofType(types.NSEC3).flatMap((proof) => readHashedSpan(proof, zone) ?? []),
+  };
+}
