@@ -39,6 +39,7 @@ describe('imports', () => {
     ['packages/node/src/peel/x.ts', `const later = await import('../deliver/deliver.ts');`],
     ['packages/node/src/peel/x.ts', `import { x } from '../../../mail/src/index.ts';`],
     ['packages/node/src/peel/x.ts', `import { startAuthority } from '@postern/directory';`],
+    ['packages/protocol/src/packet/x.ts', `import { seeded } from '../testing/seeded.ts';`],
     ['packages/runtime/src/x.ts', `import express from 'express';`],
     ['packages/runtime/src/x.ts', `import { readFile } from 'fs';`],
   ])('a wrong import in %s is found: %s', (path, text) => {

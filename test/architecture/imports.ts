@@ -1,7 +1,7 @@
 import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
 import { parseSync } from 'oxc-parser';
-import { providerFolder, type Rule, table } from './table.ts';
+import { providerFolder, type Rule, table, testFolder } from './table.ts';
 
 /** Every module that a source text names: static, dynamic and type-only imports, and re-exports. */
 function importsOf(path: string, text: string): string[] {
@@ -62,8 +62,10 @@ function relativeFault(specifier: string, { path, name, rest, rule }: Place): st
   const target = posix.join(posix.dirname(path), specifier);
   const inside = `packages/${name}/src/`;
   if (!target.startsWith(inside)) return 'it leaves the package; import the package by its name';
+  const wanted = target.slice(inside.length);
+  if (wanted.startsWith(testFolder) && !rest.startsWith(testFolder)) return 'only tests may';
   const from = stageOf(rest, rule);
-  const to = stageOf(target.slice(inside.length), rule);
+  const to = stageOf(wanted, rule);
   if (from !== undefined && to !== undefined && from !== to)
     return `the stage ${from} may not know the stage ${to}`;
   return undefined;

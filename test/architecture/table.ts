@@ -55,5 +55,8 @@ export const table: Readonly<Record<string, Rule>> = {
 /** The only folder of `protocol` that may use Node's own modules: everything else runs in a browser. */
 export const providerFolder = 'packages/protocol/src/primitives/';
 
+/** Below `src`: what tests beside the sources share. */
+export const testFolder = 'testing/';
+
 /** Lines in one source file, at most. More is usually two subjects. */
 export const longestFile = 400;

@@ -23,6 +23,7 @@ import { queue, type RecipientResult } from './pipeline.ts';
 import { type PrepareOptions, prepare } from './prepare.ts';
 import { mergeConstraints, plan } from './route/route.ts';
 import { type FirstMix, type NoMix, type Submission, submit } from './submit/submit.ts';
+import { within } from './submit/within.ts';
 
 export type { Opened };
 
@@ -95,7 +96,7 @@ export interface Client extends AsyncDisposable {
   open(sealed: Uint8Array): Promise<Opened>;
 }
 
-/** Opens nothing and asks nothing until it has to. Disposed, it closes its connections. */
+/** Opens nothing and asks nothing until it has to. Disposed, it closes its connections and ends what it still asks the directory. */
 export function createClient(options: ClientOptions): Client {
   const { paths, clock = systemClock, random = systemRandom, log = silentLog, passphrase } = options;
   const keys = openKeys({
@@ -105,6 +106,8 @@ export function createClient(options: ClientOptions): Client {
   });
   const domains = openDomains({ directory: paths.domains, clock });
   const outbox = openOutbox(paths, random);
+
+  const closing = new AbortController();
 
   const config = once(async () => options.config ?? readClientConfig(paths.configFile));
   const directory = once(async () => {
@@ -118,6 +121,7 @@ export function createClient(options: ClientOptions): Client {
       clock,
       random,
       log,
+      signal: closing.signal,
     });
   });
   const ownSender = once(async () => {
@@ -127,22 +131,26 @@ export function createClient(options: ClientOptions): Client {
   const recovered = once(() => outbox.recover());
   const current = async (): Promise<VerifiedConsensus> => (await directory()).current();
 
+  const lookUp = async (id: string): Promise<FirstMix | NoMix> =>
+    firstMix(await current().catch(noConsensus), id);
+
   /** Hands over the packets of one set, or of all. */
   const handOver = async (set: string | undefined, request: SubmitRequest): Promise<Submission> => {
     const { mailbox, send } = await config();
     const { timeoutMs = send.timeoutMs, signal, onProgress } = request;
     const packets = await outbox.queued(set);
     if (packets.length === 0) return { submitted: 0, pending: 0, waiting: [], held: [] };
+    const deadline = clock.now() + timeoutMs;
     let done = 0;
     let bytes = 0;
     return submit(packets, {
       sender: options.sender ?? (await ownSender()),
       fromDomain: mailbox.slice(mailbox.lastIndexOf('@') + 1),
-      firstMix: async (id) => firstMix(await current().catch(noConsensus), id),
+      firstMix: (id) => within(deadline - clock.now(), signal, lookUp(id)),
       clock,
       random,
       connections: send.connections,
-      deadline: clock.now() + timeoutMs,
+      deadline,
       signal,
       onSubmitted(length) {
         done += 1;
@@ -194,6 +202,7 @@ export function createClient(options: ClientOptions): Client {
     },
     open: (sealed) => open(sealed, { keys, now: new Date(clock.now()) }),
     async [Symbol.asyncDispose]() {
+      closing.abort();
       if (ownSender.started()) await (await ownSender()).close();
     },
   };

@@ -34,7 +34,7 @@ describe('configuration', () => {
   });
 
   test('what is said counts', () => {
-    const send = { timeout: '10s', expiry: '2d', connections: 2, mean_delay: '2s', sent_copy: false };
+    const send = { timeout: '10s', expiry: '30d', connections: 2, mean_delay: '2s', sent_copy: false };
     const config = parseClientConfig({
       ...least,
       ehlo: 'mail.a.test',
@@ -44,8 +44,25 @@ describe('configuration', () => {
     expect(config).toMatchObject({
       ehlo: 'mail.a.test',
       route: { include: [], exclude: ['m1.test'] },
-      send: { timeoutMs: 10_000, expiryMs: 172_800_000, connections: 2, meanDelayMs: 2000, sentCopy: false },
+      send: {
+        timeoutMs: 10_000,
+        expiryMs: 2_592_000_000,
+        connections: 2,
+        meanDelayMs: 2000,
+        sentCopy: false,
+      },
     });
+  });
+
+  test('an expiry is one of three, that nobody be known by theirs', () => {
+    for (const expiry of ['1d', '24h', '5d', '30d']) {
+      expect(parseClientConfig({ ...least, send: { expiry } }).send.expiryMs % 86_400_000).toBe(0);
+    }
+    for (const expiry of ['1h', '23h', '2d', '121h', '31d']) {
+      expect(mistakes({ ...least, send: { expiry } })).toEqual([
+        expect.stringMatching(/^send\.expiry is "1d", "5d" or "30d"/),
+      ]);
+    }
   });
 
   test('all mistakes are told at once, each with its place and what would be right', () => {
@@ -65,13 +82,30 @@ describe('configuration', () => {
       /^send\.timeout /,
       /^send\.connections is at most 32/,
       /^send\.mean_delay is more than 0/,
-      /^send\.expiry is from/,
+      /^send\.expiry is "1d", "5d" or "30d"/,
     ];
     for (const pattern of wanted) expect(told).toContainEqual(expect.stringMatching(pattern));
     expect(mistakes({ ...least, directory: { ...least.directory, threshold: 2 } })).toEqual([
       'directory.threshold is more than the 1 authorities listed',
     ]);
     expect(mistakes({})).toEqual([expect.stringMatching(/^mailbox/), expect.stringMatching(/^directory/)]);
+  });
+
+  test('a majority of the authorities must have signed, each counted once, unless more are asked for', () => {
+    const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
+    const { urls } = least.directory;
+    const three = ['a1.test', 'a2.test', 'a3.test'].map(keyOf);
+    expect(mistakes({ ...least, directory: { urls, authorities: three, threshold: 1 } })).toEqual([
+      expect.stringMatching(/^directory\.threshold is no majority of the 3 authorities.*write 2 or more/),
+    ]);
+    for (const threshold of [2, 3]) {
+      expect(mistakes({ ...least, directory: { urls, authorities: three, threshold } })).toEqual([]);
+    }
+    const given = { urls, authorities: [...three, keyOf('a3.test')] };
+    expect(parseClientConfig({ ...least, directory: given }).directory.threshold).toBe(2);
+    expect(mistakes({ ...least, directory: { ...given, threshold: 4 } })).toEqual([
+      'directory.threshold is more than the 3 authorities listed',
+    ]);
   });
 
   test('what init writes can be read, its comments taken out too', async ({ onTestFinished }) => {

@@ -1,4 +1,5 @@
 import { access } from 'node:fs/promises';
+import { majority, thresholdMistake } from '@postern/directory/client';
 import { parseMailbox } from '@postern/mail';
 import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { longestMeanMs } from '@postern/protocol/strategy';
@@ -15,6 +16,7 @@ export interface ClientConfig {
     readonly urls: readonly string[];
     /** Verifier keys: `name+keyid+base64`. */
     readonly authorities: readonly string[];
+    /** How many of them must have signed: a majority at least. */
     readonly threshold: number;
   };
   readonly route: { readonly include: readonly string[]; readonly exclude: readonly string[] };
@@ -55,18 +57,24 @@ const directory = z
       .array(z.url({ protocol: /^https?$/, error: 'is no http or https URL' }))
       .min(1, 'needs at least one URL'),
     authorities: z.array(authority).min(1, 'needs at least one authority key'),
-    threshold: z.int().min(1, 'is at least 1'),
+    threshold: z.int().min(1, 'is at least 1').optional(),
   })
-  .superRefine(({ authorities, threshold }, context) => {
-    const names = new Set(authorities.map((vkey) => vkey.split('+')[0]));
-    if (threshold <= names.size) return;
-    const message = `is more than the ${names.size} authorities listed`;
-    context.addIssue({ code: 'custom', path: ['threshold'], message });
+  .transform(({ urls, authorities, threshold = majority(authorities) }, context) => {
+    const message = thresholdMistake({ authorities, threshold });
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['threshold'], message });
+    return { urls, authorities, threshold };
   });
 
 const meanDelay = duration.refine(
   (ms) => ms > 0 && ms <= longestMeanMs,
   'is more than 0 and at most one day, for example "200ms"',
+);
+
+// spec envelope 3
+/** The recipient's gateway sees it, and whoever has one of their own is known by it. Nothing between: rounded, it would not be what was asked for. */
+const expiry = duration.refine(
+  (ms) => [1, 5, 30].includes(ms / 86_400_000),
+  'is "1d", "5d" or "30d": the recipient’s gateway would know you by another',
 );
 
 const schema = z
@@ -83,9 +91,7 @@ const schema = z
     send: z
       .strictObject({
         timeout: duration.prefault('5m'),
-        expiry: duration
-          .refine((ms) => ms >= 3_600_000 && ms <= 30 * 86_400_000, 'is from "1h" to "30d"')
-          .prefault('5d'),
+        expiry: expiry.prefault('5d'),
         connections: z.int().min(1).max(32, 'is at most 32').default(4),
         mean_delay: meanDelay.optional(),
         sent_copy: z.boolean().default(true),
@@ -147,7 +153,7 @@ mailbox = ${JSON.stringify(config.mailbox)}
 [directory]
 # Where the consensus is fetched; any one is enough, they are tried in random order.
 urls = ${list(config.urls)}
-# Keys of the authorities that you trust, and how many of them must have signed.
+# Keys of the authorities that you trust, and how many of them must have signed: more than half.
 authorities = ${list(config.authorities)}
 threshold = ${config.threshold}
 
@@ -159,7 +165,7 @@ threshold = ${config.threshold}
 [send]
 # How long send and flush try to hand packets over before they leave the rest in the outbox.
 # timeout = "5m"
-# How long a message may be on its way before its parts are dropped.
+# How long a message may be on its way before its parts are dropped: "1d", "5d" or "30d". The recipient's gateway sees which.
 # expiry = "5d"
 # SMTP connections at once.
 # connections = 4

@@ -13,6 +13,7 @@ import { ExitCode } from '@postern/runtime';
  * - `wrong-passphrase`: a passphrase is missing or wrong
  * - `wrong-use`: arguments that do not go together
  * - `disk`: what has to be kept cannot be written
+ * - `interrupted`: the command was ended from outside
  * - `not-handed-over`: a message is in the outbox, and handing it over went wrong
  */
 export type ClientErrorCode =
@@ -27,6 +28,7 @@ export type ClientErrorCode =
   | 'wrong-passphrase'
   | 'wrong-use'
   | 'disk'
+  | 'interrupted'
   | 'not-handed-over';
 
 const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
@@ -41,6 +43,7 @@ const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'wrong-passphrase': ExitCode.noPermission,
   'wrong-use': ExitCode.usage,
   disk: ExitCode.tempFail,
+  interrupted: ExitCode.tempFail,
   'not-handed-over': ExitCode.tempFail,
 };
 

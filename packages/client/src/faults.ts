@@ -3,7 +3,7 @@ import { ExitCode } from '@postern/runtime';
 import { ClientError } from './errors.ts';
 import type { Problem } from './message.ts';
 
-/** What only sealing finds out: a NUL in the body, a field twice; or a full disk. Nothing of the message has stayed. */
+/** What only the work itself finds out: a key that has expired meanwhile, a full disk. Nothing of the message has stayed. */
 export function unsealable(error: unknown): { kind: 'refused'; problems: readonly Problem[] } {
   if (error instanceof Error && 'syscall' in error) {
     throw new ClientError('disk', `the outbox cannot be written: ${error.message}`, {
@@ -12,10 +12,16 @@ export function unsealable(error: unknown): { kind: 'refused'; problems: readonl
     });
   }
   if (!(error instanceof ProtocolError)) throw error;
-  const { message, hint = 'Correct the message and send it again.' } = error;
+  return { kind: 'refused', problems: [problemOf(error)] };
+}
+
+/** What sealing refuses. */
+export function problemOf({ code, message, hint }: ProtocolError): Problem {
   return {
-    kind: 'refused',
-    problems: [{ code: 'bad-message', message, hint, exitCode: ExitCode.dataError }],
+    code: code === 'too-large' ? 'too-large' : 'bad-message',
+    message,
+    hint: hint ?? 'Correct the message and send it again.',
+    exitCode: ExitCode.dataError,
   };
 }
 

@@ -1,14 +1,17 @@
 import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
+import { ProtocolError } from '@postern/protocol/sealed';
 import { type Clock, ExitCode } from '@postern/runtime';
 import type { PublicKey } from 'openpgp';
 import { audience } from './compose/audience.ts';
-import { compose } from './compose/compose.ts';
+import { type Composed, compose } from './compose/compose.ts';
 import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
+import { problemOf } from './faults.ts';
 import { flawOf, type Keys } from './keys/index.ts';
 import type { Draft, Problem, Reader } from './message.ts';
 import { type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
+import { requireSealableFor } from './seal/seal.ts';
 
 export interface PrepareOptions extends PathOptions {
   /** The mailbox to send from; the configured one when absent. */
@@ -47,8 +50,11 @@ export async function prepare(
       : await audience(composed.draft, { keys, domains, consensus: network, now });
   const path = consensus.kind === 'consensus' ? pathOf(consensus.verified, options, config, now) : consensus;
 
-  const problems = [...composed.problems, ...own.problems, ...found.problems, ...path.problems];
   const { draft } = composed;
+  const copyFor = await copyReader(draft, sender, keys, options.sentCopy ?? config.send.sentCopy);
+  const readers = copyFor === undefined ? found.addressees : [copyFor, ...found.addressees];
+  const sealing = sealingProblems(composed, readers, now);
+  const problems = [...composed.problems, ...sealing, ...own.problems, ...found.problems, ...path.problems];
   if (problems.length > 0 || draft === undefined || path.kind !== 'path')
     return { kind: 'refused', problems };
   return {
@@ -58,13 +64,26 @@ export async function prepare(
       draft,
       addressees: found.addressees,
       signingKey: await keys.signingKey(sender),
-      copyFor: (options.sentCopy ?? config.send.sentCopy) ? await authorOf(draft, sender, keys) : undefined,
+      copyFor,
       expiryMs: config.send.expiryMs,
       era: path.era,
       routes: path.routes,
       meanDelayMs: path.meanDelayMs,
     },
   };
+}
+
+/** Said before any passphrase is asked for: sealing would find the same, and would need the key first. */
+function sealingProblems({ draft, problems }: Composed, readers: readonly Reader[], now: Date): Problem[] {
+  // One that is too long was not read to its end.
+  if (draft === undefined || problems.some(({ code }) => code === 'too-large')) return [];
+  try {
+    requireSealableFor(draft, readers, now);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return [problemOf(error)];
+  }
 }
 
 /** Said of the author before any passphrase is asked for: a key that cannot sign is no fault of the recipients. */
@@ -106,8 +125,14 @@ async function currentConsensus(directory: DirectoryClient): Promise<CurrentCons
   }
 }
 
-/** The author as the reader of their own copy. */
-async function authorOf(draft: Draft, sender: string, keys: Keys): Promise<Reader | undefined> {
+/** The author as the reader of their own copy, if one is kept. */
+async function copyReader(
+  draft: Draft | undefined,
+  sender: string,
+  keys: Keys,
+  wanted: boolean,
+): Promise<Reader | undefined> {
+  if (draft === undefined || !wanted) return undefined;
   const certificate = await keys.certificate(sender);
   const domain = draft.from.slice(draft.from.lastIndexOf('@') + 1);
   return certificate === undefined ? undefined : { mailbox: draft.from, domain, certificate };

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, link, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createMessage,
@@ -132,6 +132,22 @@ describe('generate', () => {
 });
 
 describe('import', () => {
+  test('of a secret key that is replaced nothing is left to read', async () => {
+    const { keys, directory } = await open();
+    const { fingerprint } = await keys.generate('alice@a.test', { noPassphrase: true });
+    const unprotected = Buffer.from(await keys.export('alice@a.test', { secret: true }));
+    const path = join(directory, 'secret', `${fingerprint}.asc`);
+    const witness = join(directory, 'witness');
+    await link(path, witness);
+    await keys.import(unprotected, {
+      replace: true,
+      protection: async () => ({ passphrase: 'secret' }),
+    });
+    expect(await readFile(path, 'utf8')).toContain('PRIVATE KEY');
+    expect(await keys.list()).toMatchObject([{ fingerprint, protected: true }]);
+    expect(await readFile(witness, 'latin1')).not.toContain('PGP');
+  });
+
   test('a certificate is pinned for its mailbox; the same one again is no conflict, another is refused loudly', async () => {
     const { keys } = await open();
     const bob = await certificateOf('Bob@b.test');
@@ -320,6 +336,32 @@ describe('files', () => {
     await expect(keys.remove('alice@a.test')).rejects.toMatchObject({ code: 'wrong-use' });
     await keys.remove(fingerprint);
     expect(await keys.list()).toEqual([]);
+    expect(await readdir(join(directory, 'secret'))).toEqual([]);
+  });
+
+  test('a key of two own mailboxes is own for both, and goes from both', async () => {
+    const { keys, directory } = await open();
+    const { privateKey } = await generateKey({
+      type: 'ecc',
+      curve: 'ed25519Legacy',
+      userIDs: [{ email: 'alice@a.test' }, { email: 'info@a.test' }],
+      date: new Date(start - 1000),
+    });
+    await keys.import(Buffer.from(privateKey), {
+      mailboxes: ['alice@a.test', 'info@a.test'],
+      protection: async () => ({ noPassphrase: true }),
+    });
+    expect(await keys.list()).toMatchObject([
+      { mailbox: 'alice@a.test', kind: 'own', protected: false },
+      { mailbox: 'info@a.test', kind: 'own', protected: false },
+    ]);
+    for (const mailbox of ['alice@a.test', 'info@a.test']) {
+      await expect(keys.remove(mailbox)).rejects.toMatchObject({ code: 'wrong-use' });
+    }
+    const [{ fingerprint } = { fingerprint: '' }] = await keys.list();
+    await keys.remove(fingerprint);
+    expect(await keys.list()).toEqual([]);
+    expect(await readdir(join(directory, 'certificates'))).toEqual([]);
     expect(await readdir(join(directory, 'secret'))).toEqual([]);
   });
 

@@ -1,5 +1,8 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Outbox, type OutboxPacket, openOutbox } from '../src/outbox/index.ts';
 import { folder } from './folder.ts';
@@ -28,6 +31,22 @@ async function committed({ outbox }: Place, packets: number): Promise<string> {
   for (let fill = 0; fill < packets; fill++) await staged.add(packet(fill));
   await staged.commit();
   return staged.id;
+}
+
+/** Ids of the sets that somebody makes, or made, sorted. */
+const unfinished = async ({ paths }: Place): Promise<string[]> =>
+  (await readdir(paths.outbox))
+    .filter((name) => name.startsWith('.staged-'))
+    .map((name) => name.slice('.staged-'.length))
+    .sort();
+
+/** Another process in the middle of making a set. */
+async function makingIn({ paths }: Place): Promise<{ id: string; child: ChildProcess }> {
+  const program = fileURLToPath(new URL('./stage-child.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--conditions=@postern/source', program, paths.outbox, paths.sent]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [line] = await once(child.stdout, 'data');
+  return { id: String(line).trim(), child };
 }
 
 const loaded = async (outbox: Outbox): Promise<(OutboxPacket | undefined)[]> =>
@@ -142,22 +161,43 @@ describe('a set', () => {
 });
 
 describe('after a crash', () => {
-  test('a set that was never completed is removed; one that another process is making is not', async () => {
+  test('a set that was never completed is removed; one that is being made is not', async () => {
     const here = await place();
     const id = await committed(here, 1);
-    const ended = join(here.paths.outbox, `.staged-${2 ** 22 + 1}-${'00'.repeat(16)}`);
-    const alive = join(here.paths.outbox, `.staged-${process.ppid}-${'00'.repeat(16)}`);
-    for (const path of [ended, alive]) {
-      await mkdir(path);
-      await writeFile(join(path, 'x.packet'), 'half');
-    }
+    const other = await makingIn(here);
     await using staged = await here.outbox.stage();
     await staged.add(packet(1));
+    expect(await here.outbox.recover()).toBe(0);
+    expect(await unfinished(here)).toEqual([other.id, staged.id].sort());
+    other.child.kill('SIGKILL');
+    await once(other.child, 'close');
     expect(await here.outbox.recover()).toBe(1);
-    expect((await readdir(here.paths.outbox)).filter((name) => name.startsWith('.'))).toHaveLength(2);
+    expect(await unfinished(here)).toEqual([staged.id]);
     expect((await here.outbox.list()).map((set) => set.id)).toEqual([id]);
     await staged.commit();
     expect(await here.outbox.queued()).toHaveLength(2);
+  });
+
+  test('nothing of a claim outlasts the set that it was for', async () => {
+    const here = await place();
+    await committed(here, 1);
+    expect((await readdir(here.paths.outbox)).filter((name) => name.startsWith('.'))).toEqual([]);
+    // Cut between the end of a set and that of its claim, or the claim's file lost with the power.
+    await writeFile(join(here.paths.outbox, `.claim-${'00'.repeat(16)}`), '');
+    await mkdir(join(here.paths.outbox, `.staged-${'11'.repeat(16)}`));
+    expect(await here.outbox.recover()).toBe(1);
+    expect((await readdir(here.paths.outbox)).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  test('those who clean up and those who make sets do not get into each other’s way', async () => {
+    const here = await place();
+    const others = Array.from({ length: 4 }, () => openOutbox(here.paths, seeded('cleans')));
+    const cleaning = others.map(async ({ recover }) => {
+      for (let round = 0; round < 25; round++) await recover();
+    });
+    for (let set = 0; set < 25; set++) await committed(here, 1);
+    await Promise.all(cleaning);
+    expect(await here.outbox.queued()).toHaveLength(25);
   });
 
   test('a copy that still lies in its set is moved', async () => {

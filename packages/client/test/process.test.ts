@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -168,6 +168,23 @@ test('a passphrase is asked for at the terminal, and not shown', async (context)
   expect(shown).not.toContain('hunter');
   const client = createClient({ paths: pathsUnder(home), passphrase: async () => 'hunter2' });
   expect((await client.keys.signingKey('office@a.test')).isDecrypted()).toBe(true);
+});
+
+test('ended while it asks for a passphrase, it leaves the terminal as it was', async (context) => {
+  if (!existsSync(script)) context.skip('script(1) is not installed');
+  const pidFile = join(home, 'pid');
+  const asks = [...node, '--home', home, 'keys', 'generate', 'office@a.test'].join(' ');
+  const command = `sh -c 'echo $$ >${pidFile}; exec ${asks}'; code=$?; stty -a | grep -ow -e '-echo' -e '-icanon'; exit $code`;
+  const child = spawn(script, ['-qec', command, '/dev/null'], { detached: true });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let shown = '';
+  child.stdout.on('data', (data: Buffer) => {
+    shown += data.toString();
+    if (shown.endsWith('New passphrase: ')) process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGTERM');
+  });
+  const [code] = await once(child, 'close');
+  expect({ code, shown }).toEqual({ code: 75, shown: 'New passphrase: \r\npostern: interrupted\r\n' });
+  expect(await createClient({ paths: pathsUnder(home) }).keys.owns('office@a.test')).toBe(false);
 });
 
 test('without a terminal and without a passphrase nothing is made', async () => {

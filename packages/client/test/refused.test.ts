@@ -234,6 +234,38 @@ test.each<[string, Uint8Array, ProblemCode]>([
   expect((await refusal(sent)).codes).toEqual([code]);
 });
 
+test.each<[string, Record<string, string>, string?]>([
+  ['with a NUL', {}, 'a\0b'],
+  ['with two subjects', { Subject: 'a', subject: 'b' }],
+  ['that bears marks of protection', { 'HP-Outer': 'Subject: x' }],
+  // To that the outer header is added.
+  ['with a header that only just ends', { Subject: Array(5_189).fill('x'.repeat(98)).join('\r\n ') }],
+])(
+  'a message %s is told before any passphrase is asked for, with whatever else is wrong',
+  async (_what, fields, body) => {
+    const asked: string[] = [];
+    const carol = await person(network, 'carol@a.test', now, {
+      passphrase: async ({ owner }) => {
+        asked.push(owner);
+        return 'secret';
+      },
+    });
+    await introduce(network, carol, await person(network, 'bob@b.test', now));
+    await carol.client.keys.generate('carol@a.test', { passphrase: 'secret' }, { replace: true });
+    const to = (recipients: string): Uint8Array =>
+      message({ From: 'carol@a.test', To: recipients, ...fields }, body);
+    expect(await carol.client.send(to('bob@b.test'))).toMatchObject({
+      kind: 'refused',
+      problems: [{ code: 'bad-message', exitCode: 65 }],
+    });
+    expect(await carol.client.send(to('bob@b.test, rob@b.test'))).toMatchObject({
+      kind: 'refused',
+      problems: [{ code: 'bad-message' }, { code: 'no-recipient-key' }],
+    });
+    expect(asked).toEqual([]);
+  },
+);
+
 test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
   const wrong = network.consensus.nodes.map((node) =>
     node.layer === 1 ? { ...node, tlsPin: 'ab'.repeat(32) } : node,

@@ -6,25 +6,29 @@ import {
   type Parameters,
   parseAuthorityKey,
   signParameters,
+  staleEpochs,
   verifyConsensus,
   writeGeometry,
 } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
 import { type Clock, createMetrics, type Log, type Random } from '@postern/runtime';
 import type { AuthorityConfig } from './config.ts';
-import { startEpochs } from './epochs.ts';
+import { explain, type Holdup } from './due.ts';
+import { type Epochs, startEpochs } from './epochs.ts';
 import { AuthorityError } from './errors.ts';
 import { createKey, keyPath, readKey } from './key.ts';
 import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
 import { registerRefusals } from './registration.ts';
-import { type AuthorityStore, openStore } from './store.ts';
+import { type AuthorityStore, type Issued, openStore } from './store.ts';
 
 export interface AuthorityDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** An epoch that the operator has found to be right: the clock may leave the last consensus behind as far as that. */
+  readonly confirmedEpoch?: number;
   /** Closes the authority when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -50,6 +54,8 @@ export interface AuthorityStatus {
   readonly registered: number;
   /** So many must have registered for the first consensus. */
   readonly bootstrapNodes: number;
+  /** Why there is no consensus of this epoch yet. */
+  readonly heldUp?: { readonly reason: Holdup['kind']; readonly why: string };
   /** The newest consensus, unless there is none yet. */
   readonly consensus?: { readonly epoch: number; readonly digest: string; readonly freshUntil: string };
 }
@@ -87,11 +93,14 @@ export async function startAuthority(
       if (outcome.kind === 'registered') epochs.conclude();
       return outcome;
     },
-    latest: () => store.latest(),
+    current: () => currentOf(store, epochNow(config, clock)),
     issued: (epoch) => store.issued(epoch),
     parameters: signParameters(parametersOf(config), [signer]),
     health: () => ({ epoch: epochNow(config, clock), registered: store.registered.size }),
-    freshFor: (epoch) => Math.max(0, Math.floor((epoch + 1) * config.epochSeconds - clock.now() / 1_000)),
+    freshFor(epoch) {
+      if (epoch > epochNow(config, clock)) return 0;
+      return Math.max(0, Math.floor((epoch + 1) * config.epochSeconds - clock.now() / 1_000));
+    },
   });
   opened.defer(() => server.close());
 
@@ -103,7 +112,7 @@ export async function startAuthority(
     url: server.url,
     vkey,
     metrics: () => metrics.text(),
-    status: () => statusOf({ config, clock, store, url: server.url, vkey }),
+    status: () => statusOf({ config, clock, store, epochs, url: server.url, vkey }),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -153,6 +162,14 @@ function dropUnwanted(store: AuthorityStore, { revoked, allow }: AuthorityConfig
   }
 }
 
+/** The newest consensus. One that has not begun is no good to anybody while an older one is valid. */
+function currentOf(store: AuthorityStore, epoch: number): Issued | undefined {
+  const latest = store.latest();
+  if (latest === undefined || latest.epoch <= epoch) return latest;
+  const begun = store.newestUpTo(epoch);
+  return begun !== undefined && epoch <= begun.epoch + staleEpochs ? begun : latest;
+}
+
 function parametersOf({ epochSeconds, meanDelayMs, geometry }: AuthorityConfig): Parameters {
   return { version: 1, epochSeconds, meanDelayMs, geometry: writeGeometry(geometry) };
 }
@@ -161,12 +178,14 @@ interface Shown {
   readonly config: AuthorityConfig;
   readonly clock: Clock;
   readonly store: AuthorityStore;
+  readonly epochs: Epochs;
   readonly url: string;
   readonly vkey: string;
 }
 
-function statusOf({ config, clock, store, url, vkey }: Shown): AuthorityStatus {
+function statusOf({ config, clock, store, epochs, url, vkey }: Shown): AuthorityStatus {
   const latest = store.latest();
+  const holdup = epochs.holdup();
   const own = {
     name: config.name,
     url,
@@ -174,6 +193,7 @@ function statusOf({ config, clock, store, url, vkey }: Shown): AuthorityStatus {
     epoch: epochNow(config, clock),
     registered: store.registered.size,
     bootstrapNodes: config.bootstrap.nodes,
+    ...(holdup && { heldUp: { reason: holdup.kind, why: explain(holdup) } }),
   };
   if (latest === undefined) return own;
   const freshUntil = new Date((latest.epoch + 1) * config.epochSeconds * 1_000).toISOString();

@@ -56,10 +56,15 @@ async function said(child: ChildProcess, event: string): Promise<void> {
 
 describe('postern-directory', () => {
   test('explains itself', async () => {
-    const [whole, init] = await Promise.all([run('--help'), run('init', '--help')]);
+    const [whole, init, runs] = await Promise.all([
+      run('--help'),
+      run('init', '--help'),
+      run('run', '--help'),
+    ]);
     expect(whole).toMatchObject({ code: 0, err: '' });
     expect(whole.out).toMatch(/init .*\n[\s\S]*run .*\n[\s\S]*status /);
     expect(init).toMatchObject({ code: 0, err: '', out: expect.stringContaining('--config <file>') });
+    expect(runs).toMatchObject({ code: 0, err: '', out: expect.stringContaining('--confirm-epoch <epoch>') });
   });
 
   test('init writes key and configuration; run serves; what it issued outlives SIGKILL; SIGTERM ends it', async () => {
@@ -90,18 +95,24 @@ describe('postern-directory', () => {
     expect(rest).toMatchObject({ name: 'authority1.test', vkey, registered: 0, bootstrapNodes: 1 });
     expect(second).toMatchObject({ code: 75, err: expect.stringContaining('stop it first') });
 
-    const body = signedNode('mix1.test', Date.now());
-    await fetch(`${url}/v1/descriptors`, { method: 'POST', body, headers: { 'content-type': 'text/plain' } });
+    for (const name of ['mix1.test', 'mix2.test', 'mix3.test']) {
+      const body = signedNode(name, Date.now());
+      await fetch(`${url}/v1/descriptors`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'text/plain' },
+      });
+    }
     const issued = await (await fetch(`${url}/v1/consensus`)).text();
     const [, epoch = ''] = /"epoch":(\d+)/.exec(issued) ?? [];
     first.child.kill('SIGKILL');
     await first.ended;
 
-    const again = start('run');
+    const again = start('run', '--confirm-epoch', epoch);
     await said(again.child, 'serving');
     const table = (await run('status')).out;
     expect(table).toContain(vkey);
-    expect(table).toContain('registered  1');
+    expect(table).toContain('registered  3');
     const [, where = ''] = /at (http:\S+)/.exec(table) ?? [];
     expect(await (await fetch(`${where}/v1/consensus/${epoch}`)).text()).toBe(issued);
     again.child.kill('SIGTERM');
@@ -112,13 +123,15 @@ describe('postern-directory', () => {
   test('says what is wrong, with an exit code of its own', async () => {
     const other = 'name = "authority2.test"\ndata_dir = "elsewhere"\nlisten = "127.0.0.1:0"\n';
     await writeFile(join(folder, 'other.toml'), other);
-    const [option, name, config, key] = await Promise.all([
+    const [option, epoch, name, config, key] = await Promise.all([
       run('run', '--port', '1'),
+      run('run', '--confirm-epoch', 'now'),
       run('init', '--name', 'no domain', '--config', 'new/directory.toml'),
       run('run', '--config', 'none.toml'),
       run('run', '--config', 'other.toml'),
     ]);
     expect(option).toMatchObject({ code: 64, err: expect.stringContaining('--port') });
+    expect(epoch).toMatchObject({ code: 64, err: expect.stringContaining('It is no epoch') });
     expect(name).toMatchObject({ code: 78, err: expect.stringContaining('name') });
     await expect(stat(join(folder, 'new'))).rejects.toThrow('ENOENT');
     expect(config).toMatchObject({ code: 78, err: expect.stringContaining('none.toml') });

@@ -73,7 +73,12 @@ function addRun(program: Command, stop: AbortSignal): void {
     .command('run')
     .description('Run the authority until SIGTERM.')
     .option(...configOption)
-    .action(async ({ config: path }: { config: string }) => {
+    .option(
+      '--confirm-epoch <epoch>',
+      'the clock is right: go on at this epoch, though the last consensus is older than a week (`status` says when this is needed)',
+      epochNumber,
+    )
+    .action(async ({ config: path, confirmEpoch }: { config: string; confirmEpoch?: number }) => {
       const config = await readConfig(path);
       if (!existsSync(keyPath(config.dataDir)))
         throw new UserError(`there is no key at ${keyPath(config.dataDir)}`, {
@@ -81,7 +86,12 @@ function addRun(program: Command, stop: AbortSignal): void {
           hint: 'Make one with `postern-directory init`, or correct data_dir.',
         });
       const log = createLog({ name: 'directory' });
-      await using authority = await startAuthority(config, { clock: systemClock, random: systemRandom, log });
+      await using authority = await startAuthority(config, {
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        ...(confirmEpoch === undefined ? {} : { confirmedEpoch: confirmEpoch }),
+      });
       await using _control = await serveControl({
         socketPath: socketPath(config),
         status: async () => authority.status(),
@@ -113,6 +123,7 @@ function describe({
   epoch,
   registered,
   bootstrapNodes,
+  heldUp,
   consensus,
 }: AuthorityStatus): string {
   const issued =
@@ -124,7 +135,7 @@ key         ${vkey}
 epoch       ${epoch}
 registered  ${registered}
 consensus   ${issued}
-`;
+${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}`;
 }
 
 async function readConfig(path: string): Promise<AuthorityConfig> {
@@ -134,6 +145,11 @@ async function readConfig(path: string): Promise<AuthorityConfig> {
 
 function socketPath({ dataDir }: AuthorityConfig): string {
   return join(dataDir, 'control.sock');
+}
+
+function epochNumber(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It is no epoch.');
+  return Number(text);
 }
 
 function count(text: string): number {

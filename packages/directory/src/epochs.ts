@@ -1,8 +1,9 @@
 import type { NoteSigner } from '@postern/protocol/codec';
-import { epochAt, isStanding } from '@postern/protocol/consensus';
+import { type Consensus, epochAt, isStanding } from '@postern/protocol/consensus';
 import type { Clock, Log, Metrics, Random } from '@postern/runtime';
-import { type Agreed, agree } from './agree/agree.ts';
+import { agree, seal } from './agree/agree.ts';
 import type { AuthorityConfig } from './config.ts';
+import { explain, type Holdup, holdupOf, isAlarming, isOfClock, patienceMs } from './due.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {
@@ -13,13 +14,23 @@ export interface EpochsOptions {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** An epoch that the operator has found to be right. */
+  readonly confirmedEpoch?: number;
 }
 
 /** The beat of an authority. Disposing of it ends it; afterwards nothing is issued. */
 export interface Epochs extends AsyncDisposable {
   /** Issues the consensus of the current epoch when it is due and not issued yet. Never throws. */
   conclude(): void;
+  /** Why there is no consensus of this epoch, as far as it is not a fault. */
+  holdup(): Holdup | undefined;
 }
+
+/** What came of looking whether a consensus is due. */
+type Attempt =
+  | { readonly kind: 'issued'; readonly consensus: Consensus }
+  | { readonly kind: 'not-due' }
+  | { readonly kind: 'held-up'; readonly holdup: Holdup };
 
 /** How soon to try again when a consensus could not be stored, milliseconds. */
 const retryMs = 5_000;
@@ -37,11 +48,19 @@ export function startEpochs(options: EpochsOptions): Epochs {
   ]);
 
   let waiting = new AbortController();
+  let dueSince: number | undefined;
+  let holdup: Holdup | undefined;
 
   const attempt = (): boolean => {
     if (stop.signal.aborted) return true;
     try {
-      if (issueIfDue(options)) counted.add('issued');
+      const now = clock.now();
+      // not later than now: the clock may have been set back
+      dueSince = Math.min(dueSince ?? now, now);
+      const outcome = issueIfDue(options, now - dueSince);
+      if (outcome.kind !== 'held-up' || isOfClock(outcome.holdup)) dueSince = undefined;
+      if (outcome.kind === 'issued') counted.add('issued');
+      holdup = noted(outcome, holdup, log);
       return true;
     } catch (error) {
       counted.add('failed');
@@ -50,11 +69,17 @@ export function startEpochs(options: EpochsOptions): Epochs {
     }
   };
 
+  /** When fewer nodes begin to be enough, if that is still to come. */
+  const endOfPatience = (): number => {
+    const end = dueSince === undefined ? 0 : dueSince + patienceMs(config.epochSeconds);
+    return end > clock.now() ? end : Number.POSITIVE_INFINITY;
+  };
+
   const beat = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const done = attempt();
       const nextEpoch = (epochAt(clock.now() / 1_000, config.epochSeconds) + 1) * config.epochSeconds * 1_000;
-      const wake = done ? nextEpoch : Math.min(nextEpoch, clock.now() + retryMs);
+      const wake = Math.min(nextEpoch, done ? endOfPatience() : clock.now() + retryMs);
       waiting = new AbortController();
       const either = AbortSignal.any([stop.signal, waiting.signal]);
       await clock.wait(wake, either).catch((error: unknown) => {
@@ -66,9 +91,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const beating = beat();
   return {
     conclude() {
-      // what failed here is tried again by the beat, and not only at the next epoch
-      if (!attempt()) waiting.abort();
+      // the beat tries again what failed here, and looks anew how long to wait: the clock may have been set
+      if (!attempt() || holdup !== undefined) waiting.abort();
     },
+    holdup: () => holdup,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await beating;
@@ -76,31 +102,41 @@ export function startEpochs(options: EpochsOptions): Epochs {
   };
 }
 
-function issueIfDue({ config, signer, store, clock, random, log }: EpochsOptions): boolean {
+function issueIfDue(options: EpochsOptions, waitedMs: number): Attempt {
+  const { config, signer, store, clock, random, confirmedEpoch } = options;
+  const { epochSeconds } = config;
   const seconds = Math.floor(clock.now() / 1_000);
-  const epoch = epochAt(seconds, config.epochSeconds);
+  const epoch = epochAt(seconds, epochSeconds);
   const latest = store.latest();
-  if (latest !== undefined && latest.epoch >= epoch) {
-    if (latest.epoch > epoch) log.warn('clock behind the last consensus', { epoch, issued: latest.epoch });
-    return false;
-  }
-  forgetSilent(store, seconds);
-  const descriptors = [...store.registered.values()].map(({ descriptor }) => descriptor);
-  const standing = descriptors.filter((one) => isStanding(one, epoch, config.epochSeconds));
-  if (latest === undefined && standing.length < config.bootstrap.nodes) return false;
-  const agreed = agree(descriptors, {
+  if (latest?.epoch === epoch) return { kind: 'not-due' };
+  const descriptors = [...store.registered.values()]
+    .map(({ descriptor }) => descriptor)
+    .filter((one) => isStanding(one, epoch, epochSeconds));
+  const holdup = holdupOf({
     epoch,
-    epochSeconds: config.epochSeconds,
+    epochSeconds,
+    latest,
+    confirmedEpoch,
+    standing: descriptors.length,
+    bootstrapNodes: config.bootstrap.nodes,
+    waitedMs,
+  });
+  if (holdup !== undefined) return { kind: 'held-up', holdup };
+  const agreement = agree(descriptors, {
+    epoch,
+    epochSeconds,
     geometry: config.geometry,
     meanDelayMs: config.meanDelayMs,
     shared: random.bytes(32),
     previous: latest?.digest ?? '',
     revoked: config.revoked,
-    signer,
   });
-  store.issue(agreed);
-  report(agreed, log);
-  return true;
+  if (agreement.kind !== 'agreed') return { kind: 'held-up', holdup: agreement };
+  const { consensus } = agreement;
+  store.issue(seal(consensus, signer));
+  // whoever was silent while the authority was silent too has had no chance to be heard
+  if (latest?.epoch === epoch - 1) forgetSilent(store, seconds);
+  return { kind: 'issued', consensus };
 }
 
 /** A node that has not been heard of for long loses its name, so that names do not run out. */
@@ -110,10 +146,18 @@ function forgetSilent(store: AuthorityStore, seconds: number): void {
   }
 }
 
-function report({ consensus }: Agreed, log: Log): void {
-  const { epoch, nodes, geometry } = consensus;
-  log.info('consensus issued', { epoch, nodes: nodes.length });
-  for (let layer = 1; layer <= geometry.hops; layer++) {
-    if (!nodes.some((node) => node.layer === layer)) log.warn('no mix in a layer', { epoch, layer });
+/** Says what is new about an outcome, and gives what holds the issue up. */
+function noted(outcome: Attempt, before: Holdup | undefined, log: Log): Holdup | undefined {
+  if (outcome.kind === 'issued') {
+    const { epoch, nodes } = outcome.consensus;
+    log.info('consensus issued', { epoch, nodes: nodes.length });
   }
+  if (outcome.kind !== 'held-up') return undefined;
+  const { holdup } = outcome;
+  if (holdup.kind !== before?.kind)
+    log[isAlarming(holdup) ? 'error' : 'warn']('consensus held up', {
+      reason: holdup.kind,
+      why: explain(holdup),
+    });
+  return holdup;
 }

@@ -74,7 +74,7 @@ mean_delay = ${quoted(meanDelay)}
 # allow = []
 
 [bootstrap]
-# The first consensus is issued as soon as so many nodes have registered.
+# The first consensus is issued as soon as so many nodes have registered. So many are enough after a pause, too, when others stay away.
 nodes = ${bootstrapNodes}
 
 # Every packet has this shape. Change it only for a network of your own.

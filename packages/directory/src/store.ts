@@ -35,6 +35,8 @@ export interface AuthorityStore extends Disposable {
   /** The issued consensus of the highest epoch. */
   latest(): Issued | undefined;
   issued(epoch: number): Issued | undefined;
+  /** The issued consensus of the highest epoch that is not above this one. */
+  newestUpTo(epoch: number): Issued | undefined;
   /** Throws when a consensus of that epoch has been issued before: there is one at most, for good. */
   issue(issued: Issued): void;
 }
@@ -118,6 +120,13 @@ class SqliteStore implements AuthorityStore {
     if (epoch === this.#latest?.epoch) return this.#latest;
     const row = this.#database
       .prepare('SELECT epoch, digest, signed FROM consensus WHERE epoch = ?')
+      .get(epoch);
+    return row === undefined ? undefined : readIssued(row);
+  }
+
+  newestUpTo(epoch: number): Issued | undefined {
+    const row = this.#database
+      .prepare('SELECT epoch, digest, signed FROM consensus WHERE epoch <= ? ORDER BY epoch DESC LIMIT 1')
       .get(epoch);
     return row === undefined ? undefined : readIssued(row);
   }

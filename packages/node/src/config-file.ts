@@ -1,4 +1,5 @@
-import { majority, type NodeRole } from './config.ts';
+import { majority } from '@postern/directory/client';
+import type { NodeRole } from './config.ts';
 
 /** What a new node's configuration says; everything as it stands in the file. */
 export interface NewNode {

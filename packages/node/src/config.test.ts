@@ -66,6 +66,14 @@ describe('parseNodeConfig', () => {
     }
   });
 
+  test('an authority with two keys counts once', () => {
+    const authorities = ['a1.test+1+x', 'a2.test+1+x', 'a2.test+2+y'];
+    const listed = { ...mix, directory: { urls: mix.directory.urls, authorities } };
+    expect(parseNodeConfig(listed).directory.threshold).toBe(2);
+    const all = { ...listed, directory: { ...listed.directory, threshold: 3 } };
+    expect(mistakesIn(all)['directory.threshold']).toContain('more than the 2 authorities');
+  });
+
   test('a gateway delivers to Maildirs or by LMTP', () => {
     expect(parseNodeConfig(gateway).delivery).toEqual({
       domain: 'b.test',

@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path';
+import { majority, thresholdMistake } from '@postern/directory/client';
 import { domainName, duration, type Endpoint, endpoint, parseConfig, size } from '@postern/runtime';
 import { z } from 'zod';
 
@@ -75,11 +76,6 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     delivery: delivery === undefined ? undefined : { domain: delivery.domain, to: target(delivery) },
     spool: { maxBytes: spool.max_size, reserveBytes: spool.reserve },
   };
-}
-
-/** The least number of authorities whose signatures no two documents can have apart: more than half. */
-export function majority(authorities: readonly unknown[]): number {
-  return Math.floor(authorities.length / 2) + 1;
 }
 
 const familyName = z
@@ -179,11 +175,6 @@ const schema = z
     if (!roles.includes('delivery') && delivery !== undefined)
       say(['delivery'], 'stands there without the role "delivery"; add the role or remove the section');
     const { authorities, threshold = majority(authorities) } = directory;
-    if (threshold > authorities.length)
-      say(['directory', 'threshold'], 'is more than the authorities listed');
-    if (threshold < majority(authorities))
-      say(
-        ['directory', 'threshold'],
-        `is no majority of the ${authorities.length} authorities: so few could sign two consensuses apart; write ${majority(authorities)} or more, or leave it out`,
-      );
+    const mistake = thresholdMistake({ authorities, threshold });
+    if (mistake !== undefined) say(['directory', 'threshold'], mistake);
   });

@@ -9,6 +9,7 @@ export type NodeErrorCode =
   | 'worker-died'
   | 'wrong-key-file'
   | 'missing-key-file'
+  | 'key-file-io'
   | 'already-there'
   | 'wrong-network'
   | 'mailbox-unsafe';

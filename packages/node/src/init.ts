@@ -30,7 +30,7 @@ export async function initNode(node: NewNode, deps: { clock: Clock; random: Rand
     if (existsSync(path))
       throw new NodeError('already-there', `${path} exists already`, {
         exitCode: ExitCode.usage,
-        hint: 'Choose another --config or --data-dir. What is there is left as it is.',
+        hint: 'Choose another --config or --dir. What is there is left as it is.',
       });
   }
   await makePrivateDirectory(dirname(configPath));

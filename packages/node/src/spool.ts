@@ -169,7 +169,10 @@ export interface Spool extends AsyncDisposable {
 
 /** Times at rest are no finer than this, so that they do not tell packets apart. */
 export const dueGridMs = 1_000;
-export const expiresGridMs = 3_600_000;
+/** A relay's: what it is kept for is counted from its arrival, whose hour it would tell. */
+export const relayExpiresGridMs = 86_400_000;
+/** A set's: its author chose it, to the hour. */
+export const setExpiresGridMs = 3_600_000;
 
 /** The next point of a grid, never earlier than `ms`. */
 export function onGrid(ms: number, gridMs: number): number {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
-import { dueGridMs, expiresGridMs } from '../src/spool.ts';
+import { dueGridMs, relayExpiresGridMs } from '../src/spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { fakeClock, seeded, until } from './support.ts';
 
@@ -113,7 +113,7 @@ test('beside a relay lies no time finer than the grids, no order of arrival and 
     .all();
   expect(relays).toHaveLength(24);
   for (const { due, expires, attempts } of relays) {
-    expect([Number(due) % dueGridMs, Number(expires) % expiresGridMs, attempts]).toEqual([0, 0, 0]);
+    expect([Number(due) % dueGridMs, Number(expires) % relayExpiresGridMs, attempts]).toEqual([0, 0, 0]);
   }
   const file = await readFile(join(folder, 'spool.sqlite'));
   const inOrderOfPlaces = outputs

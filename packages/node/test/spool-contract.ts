@@ -1,6 +1,6 @@
 import type { Fragment } from '@postern/protocol/envelope';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { expiresGridMs, type Relay, type Spool, type Verdict } from '../src/spool.ts';
+import { type Relay, relayExpiresGridMs, type Spool, type Verdict } from '../src/spool.ts';
 import { type FakeClock, fakeClock, seeded } from './support.ts';
 
 /** One place where a store keeps its data; opened again and again, as a process would that restarts. */
@@ -231,7 +231,7 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         const [relay] = await spool.relays.claim(1);
         expect(relay).toMatchObject({ id, next: domain, attempts: 0 });
         expect(relay?.dueMs).toBe(start + 2_000);
-        expect(relay?.expiresMs).toBe(start + 2 * expiresGridMs);
+        expect(relay?.expiresMs).toBe(start + relayExpiresGridMs);
       });
 
       test('retried, they count the attempt and wait', async () => {
@@ -280,8 +280,8 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
       test('expired, they are swept and counted, unless someone holds them', async () => {
         await waiting({ expiresMs: start + 1_000 });
         const held = await waiting({ expiresMs: start + 1_000 });
-        await waiting({ expiresMs: start + 48 * 3_600_000 });
-        await clock.advance(expiresGridMs);
+        await waiting({ expiresMs: start + 2 * relayExpiresGridMs });
+        await clock.advance(relayExpiresGridMs);
         const claimed = await spool.relays.claim(3);
         await spool.relays.release(claimed.map(({ id }) => id).filter((id) => id !== held.id));
         expect(await spool.sweep()).toEqual({ relays: 1, incomplete: 0, undelivered: 0 });
@@ -354,6 +354,39 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         await clock.advance(86_400_000);
         expect(await spool.sweep()).toEqual({ relays: 0, incomplete: 1, undelivered: 1 });
         expect(await spool.counts()).toEqual({ inputs: 0, relays: 0, fragments: 0, deliveries: 0 });
+      });
+    });
+
+    describe('sets that are never completed', () => {
+      const maxBytes = 200 * unitBytes;
+      const begun = (of: Partial<Fragment> = {}): Fragment =>
+        fragment({ k: 2, n: 2, totalBytes: 40_000, data: random.bytes(20_000), ...of });
+
+      test('take a quarter of the room at most, and keep nobody else out', async () => {
+        await spool.close();
+        spool = await site.open(clock, { maxBytes });
+        for (let n = 0; n < 150; n++) expect((await add(begun())).kind).toBe('stored');
+        const { fragments } = await spool.counts();
+        expect(fragments).toBeGreaterThan(50);
+        expect(fragments * 20_000).toBeLessThanOrEqual(maxBytes / 4);
+        const honest = begun();
+        await add(honest);
+        expect((await add({ ...honest, index: 1 })).kind).toBe('complete');
+        await restart();
+        expect(await spool.counts()).toMatchObject({ deliveries: 1 });
+      });
+
+      test('which of them go is up to chance, and complete ones never do', async () => {
+        await spool.close();
+        spool = await site.open(clock, { maxBytes });
+        await add(fragment());
+        const sets = Array.from({ length: 120 }, () => begun());
+        for (const one of sets) await add(one);
+        const there = await Promise.all(sets.map(async (one) => (await add(one)).kind === 'duplicate'));
+        const early = there.slice(0, 60).filter(Boolean).length;
+        expect(early).toBeGreaterThan(5);
+        expect(early).toBeLessThan(55);
+        expect(await spool.counts()).toMatchObject({ deliveries: 1 });
       });
     });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
@@ -45,14 +45,39 @@ export async function syncDirectory(path: string): Promise<void> {
 export async function overwriteAndRemove(path: string): Promise<void> {
   const file = await open(path, 'r+');
   try {
-    const { size } = await file.stat();
-    await file.write(randomBytes(size), 0, size, 0);
-    await file.sync();
+    await overwrite(file);
   } finally {
     await file.close();
   }
   await unlink(path);
   await syncDirectory(dirname(path));
+}
+
+/**
+ * Replaces a secret as `writeFileDurable` does, and then overwrites the bytes of the one that was there, if there was one. Not
+ * before: a crash may leave the old bytes behind, but never neither of the two. They are reached through the file held open, whose
+ * name is the new one's by then.
+ */
+export async function replaceSecret(path: string, data: string | Uint8Array): Promise<void> {
+  // Its owner may have made it read-only, as is done with keys.
+  await chmod(path, 0o600).catch(ifThere);
+  const old = await open(path, 'r+').catch(ifThere);
+  try {
+    await writeFileDurable(path, data, { mode: 0o600 });
+    if (old !== undefined) await overwrite(old);
+  } finally {
+    await old?.close();
+  }
+}
+
+async function overwrite(file: FileHandle): Promise<void> {
+  const { size } = await file.stat();
+  await file.write(randomBytes(size), 0, size, 0);
+  await file.sync();
+}
+
+function ifThere(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
 /** A directory that only its owner may enter. */

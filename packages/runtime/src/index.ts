@@ -11,7 +11,13 @@ export {
 } from './config.ts';
 export { type ControlOptions, readControl, serveControl } from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
-export { makePrivateDirectory, overwriteAndRemove, syncDirectory, writeFileDurable } from './files.ts';
+export {
+  makePrivateDirectory,
+  overwriteAndRemove,
+  replaceSecret,
+  syncDirectory,
+  writeFileDurable,
+} from './files.ts';
 export { aborted, type Command, runCommand } from './lifecycle.ts';
 export { createLog, type Log, type LogFields, type LogLevel, type LogOptions, silentLog } from './log.ts';
 export { createMetrics, type Metrics, type OutcomeCounter } from './metrics.ts';

@@ -1,3 +1,4 @@
+import { on } from 'node:events';
 import { openSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { ClientError } from '../errors.ts';
@@ -5,20 +6,24 @@ import { visible } from './visible.ts';
 
 /**
  * Asks at the terminal of this session, whatever standard input and output are, without echo. Nothing when there is no
- * terminal.
+ * terminal. Throws the reason of `stop` when that aborts; the terminal is left as it was, whatever ends the question.
  */
-export async function askSecretly(question: string): Promise<string | undefined> {
+export async function askSecretly(question: string, stop: AbortSignal): Promise<string | undefined> {
+  stop.throwIfAborted();
   const fd = openTerminal();
   if (fd === undefined) return undefined;
   const terminal = new ReadStream(fd);
   try {
     terminal.setRawMode(true);
     writeSync(fd, visible(question));
-    const answer = await readLine(terminal);
-    writeSync(fd, '\n');
-    return answer;
+    return await readLine(terminal, stop);
+  } catch (error) {
+    stop.throwIfAborted();
+    throw error;
   } finally {
+    // Before the stream goes: without it there is no way left to the terminal's mode.
     terminal.setRawMode(false);
+    writeSync(fd, '\n');
     terminal.destroy();
   }
 }
@@ -32,11 +37,11 @@ function openTerminal(): number | undefined {
 }
 
 /** Keys until Return. In raw mode the terminal itself acts on none of them, so Backspace, ^U, ^C and ^D are ours to do. */
-async function readLine(terminal: ReadStream): Promise<string> {
+async function readLine(terminal: ReadStream, stop: AbortSignal): Promise<string> {
   terminal.setEncoding('utf8');
   let line = '';
-  for await (const keys of terminal as AsyncIterable<string>) {
-    for (const key of keys) {
+  for await (const [keys] of on(terminal, 'data', { signal: stop, close: ['end', 'close'] })) {
+    for (const key of keys as string) {
       if (key === '\r' || key === '\n') return line;
       if (key === '\u0003' || key === '\u0004')
         throw new ClientError('wrong-passphrase', 'no passphrase was given');

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { majority } from '@postern/directory/client';
 import { makePrivateDirectory } from '@postern/runtime';
 import type { Command } from 'commander';
 import { formatClientConfig, parseClientConfig } from '../config.ts';
@@ -26,7 +27,7 @@ export function addInit(program: Command, context: Context): void {
 
 async function init(options: InitOptions, context: Context): Promise<void> {
   const { mailbox, directoryUrl: urls, authority: authorities } = options;
-  const threshold = options.threshold ?? Math.floor(authorities.length / 2) + 1;
+  const threshold = options.threshold ?? majority(authorities);
   parseClientConfig({ mailbox, directory: { urls, authorities, threshold } }, 'the command line');
   const { configFile } = pathsOf(context, options);
   await makePrivateDirectory(dirname(configFile));

@@ -68,7 +68,7 @@ export function addKeys(program: Command, context: Context): void {
 async function generate(mailbox: string | undefined, options: KeyOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
   const name = mailbox ?? (await client.config()).mailbox;
-  const info = await client.keys.generate(name, await chooseProtection(options), {
+  const info = await client.keys.generate(name, await chooseProtection(options, context.stop), {
     replace: options.replace === true,
   });
   await print(context, options, shown(info), `${info.mailbox}  ${info.fingerprint}`);
@@ -80,7 +80,7 @@ async function importFile(file: string, options: KeyOptions, context: Context): 
   const infos = await client.keys.import(bytes, {
     ...(options.mailbox === undefined ? {} : { mailboxes: options.mailbox }),
     replace: options.replace === true,
-    protection: () => chooseProtection(options),
+    protection: () => chooseProtection(options, context.stop),
   });
   await print(context, options, infos.map(shown), tableOf(infos));
 }

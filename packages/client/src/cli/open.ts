@@ -34,7 +34,7 @@ async function openAll(file: string | undefined, options: OpenOptions, context: 
     throw new ClientError('wrong-use', 'a file and --maildir do not go together');
   if (options.maildir === undefined && options.all === true)
     throw new ClientError('wrong-use', '--all goes with --maildir');
-  await using client = openClient(context, options, passphraseSource(options));
+  await using client = openClient(context, options, passphraseSource(options, context.stop));
   if (options.output !== undefined) await makePrivateDirectory(options.output);
   if (options.maildir === undefined) {
     const found = await collectOne(file ?? '-', context.terminal.stdin, maxSealedBytes);

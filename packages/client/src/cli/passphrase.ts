@@ -23,17 +23,19 @@ export function withPassphrase(command: Command): Command {
 }
 
 /** Where the passphrase of a key that is there comes from: the options, else the terminal, else nowhere. */
-export function passphraseSource(options: PassphraseOptions): PassphraseSource {
+export function passphraseSource(options: PassphraseOptions, stop: AbortSignal): PassphraseSource {
   return async (request) => {
     const given = await givenPassphrase(options);
     if (given !== undefined) return given;
-    return (await askSecretly(`Passphrase for the key of ${request.owner}: `)) ?? noPassphrase(request);
+    const question = `Passphrase for the key of ${request.owner}: `;
+    return (await askSecretly(question, stop)) ?? noPassphrase(request);
   };
 }
 
 /** How a new key is protected: as the options say, else by a passphrase asked for twice. */
 export async function chooseProtection(
   options: PassphraseOptions & { passphrase?: boolean },
+  stop: AbortSignal,
 ): Promise<Protection> {
   const given = await givenPassphrase(options);
   if (options.passphrase === false) {
@@ -44,10 +46,10 @@ export async function chooseProtection(
   const missing = 'a new secret key needs a passphrase';
   const hint =
     'Run this in a terminal, or give --passphrase-file FILE or --passphrase-fd N. --no-passphrase leaves the key to its file’s mode, 0600.';
-  const passphrase = await askSecretly('New passphrase: ');
+  const passphrase = await askSecretly('New passphrase: ', stop);
   if (passphrase === undefined || passphrase === '')
     throw new ClientError('wrong-passphrase', missing, { hint });
-  if ((await askSecretly('Once more: ')) !== passphrase) {
+  if ((await askSecretly('Once more: ', stop)) !== passphrase) {
     throw new ClientError('wrong-passphrase', 'the two passphrases differ', { hint: 'Nothing was changed.' });
   }
   return { passphrase };

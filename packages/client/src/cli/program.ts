@@ -1,5 +1,6 @@
 import { ExitCode } from '@postern/runtime';
 import { Command, CommanderError } from 'commander';
+import { ClientError } from '../errors.ts';
 import { type CommonOptions, createContext } from './context.ts';
 import { addDomain } from './domain.ts';
 import { addFlush } from './flush.ts';
@@ -38,7 +39,8 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
   try {
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;
-  } catch (error) {
+  } catch (cause) {
+    const error = endedBy(stop, cause);
     if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.ok;
     const usage = error instanceof CommanderError;
     // A command line that does not parse may not have come as far as --json.
@@ -48,6 +50,13 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
     if (usage) return ExitCode.usage;
     throw shownSafely(error);
   }
+}
+
+/** A command that lets the reason of `stop` through has been ended as it was asked to: that is no fault. */
+function endedBy(stop: AbortSignal, cause: unknown): unknown {
+  return stop.aborted && cause === stop.reason
+    ? new ClientError('interrupted', 'interrupted', { cause })
+    : cause;
 }
 
 /** The edge of the process shows messages and hints as they are; names of files and people are in them. */

@@ -55,7 +55,6 @@ function textOf(consensus: Consensus, explanation: Explanation, explain: boolean
 }
 
 const reasons = {
-  revoked: 'revoked',
   excluded: 'excluded',
   'not-included': 'not among those included',
   'not-pinned': 'another mix is pinned',

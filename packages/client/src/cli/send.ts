@@ -1,8 +1,9 @@
 import { maxMessageBytes } from '@postern/protocol/sealed';
-import { ExitCode, UserError } from '@postern/runtime';
+import { ExitCode } from '@postern/runtime';
 import type { Command } from 'commander';
 import type { SendOutcome } from '../client.ts';
 import { collectOne } from '../collect/collect.ts';
+import { ClientError } from '../errors.ts';
 import type { Problem } from '../message.ts';
 import { type ConstraintOptions, constraintsOf, milliseconds, withConstraints } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
@@ -41,7 +42,7 @@ export function addSend(program: Command, context: Context): void {
 }
 
 async function send(file: string, options: SendOptions, context: Context): Promise<void> {
-  await using client = openClient(context, options, passphraseSource(options));
+  await using client = openClient(context, options, passphraseSource(options, context.stop));
   const { bytes } = await collectOne(file, context.terminal.stdin, maxMessageBytes);
   const line = progressLine(context.terminal);
   const outcome = await client
@@ -58,7 +59,7 @@ async function send(file: string, options: SendOptions, context: Context): Promi
     .catch((cause) => {
       // Whatever else goes wrong says itself how far the message has come.
       if (cause !== context.stop.reason || cause === undefined) throw cause;
-      throw new UserError('interrupted: nothing was stored or sent', { exitCode: ExitCode.tempFail, cause });
+      throw new ClientError('interrupted', 'interrupted: nothing was stored or sent', { cause });
     })
     .finally(line.end);
   if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);

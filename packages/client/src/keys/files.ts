@@ -1,6 +1,12 @@
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateDirectory, overwriteAndRemove, syncDirectory, writeFileDurable } from '@postern/runtime';
+import {
+  makePrivateDirectory,
+  overwriteAndRemove,
+  replaceSecret,
+  syncDirectory,
+  writeFileDurable,
+} from '@postern/runtime';
 import type { PrivateKey, PublicKey } from 'openpgp';
 import { absent, createFileCache } from '../cache.ts';
 import { ClientError } from '../errors.ts';
@@ -20,6 +26,7 @@ export interface KeyFiles {
   fingerprints(): Promise<string[]>;
   /** Throws `exposed` when others may read the file. */
   secret(fingerprint: string): Promise<PrivateKey | undefined>;
+  /** Overwrites the bytes of the one that it replaces. */
   putSecret(key: PrivateKey): Promise<void>;
   /** Overwrites it first. */
   removeSecret(fingerprint: string): Promise<void>;
@@ -57,7 +64,7 @@ export function openKeyFiles(directory: string): KeyFiles {
     secret: (fingerprint) => secretCache.read(secretFile(fingerprint)),
     async putSecret(key) {
       await makePrivateDirectory(secrets);
-      await writeFileDurable(secretFile(fingerprintOf(key)), key.armor(), { mode: 0o600 });
+      await replaceSecret(secretFile(fingerprintOf(key)), key.armor());
     },
     removeSecret: (fingerprint) => overwriteAndRemove(secretFile(fingerprint)),
   };

@@ -23,15 +23,18 @@ export interface KeyInfo {
 /** Every key that is here: pinned and own by mailbox, then the retired. */
 export async function listKeys(files: KeyFiles, now: Date): Promise<KeyInfo[]> {
   const secrets = new Set(await files.fingerprints());
+  const retired = new Set(secrets);
   const listed: KeyInfo[] = [];
   for (const mailbox of await files.mailboxes()) {
     const certificate = await files.certificate(mailbox);
     if (certificate === undefined) continue;
     const fingerprint = fingerprintOf(certificate);
-    const secret = secrets.delete(fingerprint) ? await files.secret(fingerprint) : undefined;
+    // one key may be that of several of their mailboxes
+    const secret = secrets.has(fingerprint) ? await files.secret(fingerprint) : undefined;
+    retired.delete(fingerprint);
     listed.push(await describe(mailbox, secret ?? certificate, secret === undefined ? 'pinned' : 'own', now));
   }
-  for (const fingerprint of secrets) {
+  for (const fingerprint of retired) {
     const secret = await files.secret(fingerprint);
     if (secret === undefined) continue;
     const [mailbox = ''] = await mailboxesOf(secret, now);

@@ -28,7 +28,7 @@ export interface Keys {
   import(content: Uint8Array, options?: ImportOptions): Promise<KeyInfo[]>;
   /** Armored certificate, or with `secret` the secret key as it is protected on disk. By mailbox or fingerprint. */
   export(name: string, options?: { secret?: boolean }): Promise<string>;
-  /** By mailbox: its certificate. By fingerprint: a secret key, which then opens nothing any more. */
+  /** By mailbox: its certificate. By fingerprint: a secret key, which then opens nothing any more, with every certificate of it. */
   remove(name: string): Promise<KeyInfo>;
   /** The certificate pinned for a mailbox. */
   certificate(mailbox: string): Promise<PublicKey | undefined>;
@@ -116,7 +116,9 @@ export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOp
         ({ kind, fingerprint }) => kind !== 'pinned' && fingerprint === name.toUpperCase(),
       );
       if (secret !== undefined) {
-        if (secret.kind === 'own') await files.removeCertificate(secret.mailbox);
+        const { fingerprint } = secret;
+        const certified = all.filter((one) => one.kind === 'own' && one.fingerprint === fingerprint);
+        for (const { mailbox } of certified) await files.removeCertificate(mailbox);
         await files.removeSecret(secret.fingerprint);
         return secret;
       }

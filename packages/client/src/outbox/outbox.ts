@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { makePrivateDirectory, type Random, syncDirectory } from '@postern/runtime';
 import { absent } from '../cache.ts';
 import { ClientError } from '../errors.ts';
+import { idsOfUnfinished } from './claim.ts';
 import { decodePacketFile, type OutboxPacket } from './packetfile.ts';
-import { isAbandoned, keepCopy, type Staged, stage } from './staged.ts';
+import { keepCopy, removeAbandoned, type Staged, stage } from './staged.ts';
 
 /** A packet in the outbox. */
 export interface QueuedPacket {
@@ -81,10 +82,8 @@ export function openOutbox(paths: { outbox: string; sent: string }, random: Rand
     async recover() {
       for (const id of await ids()) await keepCopy(paths, id).catch(leave);
       let removed = 0;
-      for (const name of (await entries(paths.outbox)).filter(isAbandoned)) {
-        const gone = rm(join(paths.outbox, name), { recursive: true, force: true }).then(() => 1);
-        removed += (await gone.catch(leave)) ?? 0;
-      }
+      for (const id of idsOfUnfinished(await entries(paths.outbox)))
+        removed += (await removeAbandoned(paths.outbox, id).catch(leave)) ?? 0;
       return removed;
     },
   };

@@ -2,6 +2,7 @@ import { copyFile, mkdir, open, readdir, rename, rm, unlink, writeFile } from 'n
 import { join } from 'node:path';
 import { makePrivateDirectory, type Random, syncDirectory } from '@postern/runtime';
 import { absent } from '../cache.ts';
+import { claim, takeOver } from './claim.ts';
 import { encodePacketFile, type OutboxPacket } from './packetfile.ts';
 
 /** A set in the making. */
@@ -18,17 +19,19 @@ export interface Staged extends AsyncDisposable {
   commit(): Promise<readonly string[]>;
 }
 
-const prefix = '.staged-';
-
-/** Sets that this process is making now, so that clean-up after a crash leaves them alone. */
-const inProgress = new Set<string>();
-
 export async function stage(paths: { outbox: string; sent: string }, random: Random): Promise<Staged> {
-  const id = hex(random, 16);
-  const name = `${prefix}${process.pid}-${id}`;
-  const aside = join(paths.outbox, name);
-  inProgress.add(name);
-  await mkdir(aside, { mode: 0o700 });
+  let id = hex(random, 16);
+  let claimed = claim(paths.outbox, id);
+  while (claimed === undefined) {
+    id = hex(random, 16);
+    claimed = claim(paths.outbox, id);
+  }
+  const held = claimed;
+  const aside = asideOf(paths.outbox, id);
+  await mkdir(aside, { mode: 0o700 }).catch((error) => {
+    held[Symbol.dispose]();
+    throw error;
+  });
   let committed = false;
   return {
     id,
@@ -52,17 +55,22 @@ export async function stage(paths: { outbox: string; sent: string }, random: Ran
       return (await Promise.all([durable, kept])).flat();
     },
     async [Symbol.asyncDispose]() {
-      inProgress.delete(name);
+      using _ = held;
       if (!committed) await rm(aside, { recursive: true, force: true });
     },
   };
 }
 
-/** Whether a directory of this name is a set whose making has ended without a commit. */
-export function isAbandoned(name: string): boolean {
-  const [, pid] = new RegExp(`^\\${prefix}(\\d+)-`).exec(name) ?? [];
-  if (pid === undefined || inProgress.has(name)) return false;
-  return Number(pid) === process.pid || !isRunning(Number(pid));
+/** Removes what is left of a set whose making has ended without a commit. Returns how many directories that were: none while it is being made. */
+export async function removeAbandoned(outbox: string, id: string): Promise<number> {
+  using held = takeOver(outbox, id);
+  if (held === undefined) return 0;
+  await rm(asideOf(outbox, id), { recursive: true });
+  return 1;
+}
+
+function asideOf(outbox: string, id: string): string {
+  return join(outbox, `.staged-${id}`);
 }
 
 /** Moves the author's copy out of a committed set, if it still lies there. */
@@ -99,15 +107,6 @@ function isCode(error: unknown, code: string): boolean {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return isCode(error, 'EPERM');
-  }
 }
 
 function write(path: string, content: Uint8Array): Promise<void> {

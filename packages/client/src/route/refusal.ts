@@ -10,7 +10,7 @@ export function describeRefusal({ reason, layer }: Refusal): string {
     case 'wrong-layer':
       return `the mix pinned for layer ${layer} is not in that layer`;
     case 'pin-not-allowed':
-      return `the mix pinned for layer ${layer} is excluded, not included or revoked`;
+      return `the mix pinned for layer ${layer} is excluded or not included`;
     case 'empty-layer':
       return `the constraints leave no mix in layer ${layer}`;
     case 'family-conflict':

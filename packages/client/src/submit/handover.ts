@@ -24,6 +24,7 @@ export async function handOver(
 
   const mix = await options.firstMix(packet.firstNode);
   if (mix.kind === 'no-consensus') return { kind: 'wait', reason: 'no-consensus', node: '' };
+  if (mix.kind === 'no-time') return { kind: 'wait', reason: 'not-tried', node: '' };
   if (mix.kind !== 'mix') return { kind: 'hold', reason: 'no-such-node', node: packet.firstNode };
   const known = avoided.get(packet.firstNode);
   if (known !== undefined) return known;

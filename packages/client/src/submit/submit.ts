@@ -1,9 +1,8 @@
 import type { DeferredReason, SmtpPeer, SmtpSender } from '@postern/mail';
-import { uniform } from '@postern/protocol/primitives';
+import { shuffled, uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import type { QueuedPacket } from '../outbox/index.ts';
 import { handOver } from './handover.ts';
-import { shuffled } from './shuffle.ts';
 
 /** Where a node takes mail now. */
 export interface FirstMix {
@@ -12,9 +11,9 @@ export interface FirstMix {
   readonly peer: SmtpPeer;
 }
 
-/** `unknown`: the consensus does not list the node; `no-consensus`: there is none to look in. */
+/** `unknown`: the consensus does not list the node; `no-consensus`: there is none to look in; `no-time`: the tries are over. */
 export interface NoMix {
-  readonly kind: 'unknown' | 'no-consensus';
+  readonly kind: 'unknown' | 'no-consensus' | 'no-time';
 }
 
 /** Why packets wait for the next try: what the mail sender says, that there is no consensus to look the first mix up in, or that the packet's file cannot be read. */

@@ -8,23 +8,31 @@ import {
 } from '@postern/protocol/consensus';
 import type { Issued } from '../store.ts';
 
-/** What the authorities agree about, and the key that this one agrees with. */
-export interface Agree extends Agenda {
-  readonly signer: { readonly name: string; readonly seed: Uint8Array };
+/** The key that an authority agrees with. */
+export interface Signer {
+  readonly name: string;
+  readonly seed: Uint8Array;
 }
 
-/** An agreed document, and what it says. */
-export interface Agreed extends Issued {
-  readonly consensus: Consensus;
-}
+/** What came of it: a consensus to sign, or the first layer that would have no mix, so that no path led through it. */
+export type Agreement =
+  | { readonly kind: 'agreed'; readonly consensus: Consensus }
+  | { readonly kind: 'empty-layer'; readonly layer: number };
 
-/** Descriptors → the signed consensus of an epoch. One authority agrees with itself. */
-export function agree(descriptors: readonly Descriptor[], { signer, ...agenda }: Agree): Agreed {
+/** Descriptors → the consensus of an epoch, not signed yet. One authority agrees with itself. */
+export function agree(descriptors: readonly Descriptor[], agenda: Agenda): Agreement {
   const consensus = tabulate(descriptors, agenda);
+  for (let layer = 1; layer <= consensus.geometry.hops; layer++) {
+    if (!consensus.nodes.some((node) => node.layer === layer)) return { kind: 'empty-layer', layer };
+  }
+  return { kind: 'agreed', consensus };
+}
+
+/** Signs what was agreed. Whatever is signed is issued: there is one document of an epoch. */
+export function seal(consensus: Consensus, signer: Signer): Issued {
   return {
     epoch: consensus.epoch,
     digest: consensusDigest(consensus),
     signed: signConsensus(consensus, [signer]),
-    consensus,
   };
 }

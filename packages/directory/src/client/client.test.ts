@@ -22,7 +22,7 @@ afterEach(() => library[Symbol.asyncDispose]());
 
 describe('with an authority', () => {
   test('publishes, and fetches what comes of it', async () => {
-    const config = configFor(join(library.folder, 'authority'), { bootstrap: { nodes: 2 } });
+    const config = configFor(join(library.folder, 'authority'), { bootstrap: { nodes: 3 } });
     const authority = await startAuthority(config, {
       clock: library.clock,
       random: systemRandom,
@@ -34,13 +34,14 @@ describe('with an authority', () => {
     await expect(client.current()).rejects.toMatchObject({ code: 'no-consensus', exitCode: 75 });
     expect(await client.parameters()).toEqual({ epochSeconds, meanDelayMs: 200, geometry: defaultGeometry });
     await client.publish(signedNode('mix1.test', start));
-    expect(await client.publish(signedNode('mix2.test', start))).toEqual({
+    await client.publish(signedNode('mix2.test', start));
+    expect(await client.publish(signedNode('mix3.test', start))).toEqual({
       accepted: [authority.url],
       failed: [],
     });
 
     const { consensus, geometry, digest } = await client.current();
-    expect(consensus.nodes.map(({ name }) => name).sort()).toEqual(['mix1.test', 'mix2.test']);
+    expect(consensus.nodes.map(({ name }) => name).sort()).toEqual(['mix1.test', 'mix2.test', 'mix3.test']);
     expect(geometry).toEqual(defaultGeometry);
     expect(digest).toBe(authority.status().consensus?.digest);
     await expect(client.publish(signedNode('mix1.test', start, {}, 'another key'))).rejects.toMatchObject({

@@ -8,6 +8,7 @@ import {
   verifyParameters,
 } from '@postern/protocol/consensus';
 import type { Geometry } from '@postern/protocol/packet';
+import { shuffled } from '@postern/protocol/primitives';
 import type { Random } from '@postern/runtime';
 import { type Answer, type AskOptions, ask } from './ask.ts';
 import type { Seen } from './cache.ts';
@@ -141,11 +142,4 @@ function textOf(answer: Answer, url: string, failures: Failure[]): string | unde
     case 'unchanged':
       return undefined;
   }
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  return items
-    .map((item) => ({ item, lot: Buffer.from(random.bytes(16)).toString('hex') }))
-    .sort((a, b) => (a.lot < b.lot ? -1 : 1))
-    .map(({ item }) => item);
 }

@@ -2,3 +2,4 @@ export { createDirectoryClient, type DirectoryClient, type DirectoryClientOption
 export type { NetworkParameters, VerifiedConsensus } from './collect.ts';
 export { DirectoryError, type DirectoryErrorCode, type Failure } from './errors.ts';
 export type { Submission } from './submit.ts';
+export { majority, thresholdMistake } from './trust.ts';

@@ -10,7 +10,8 @@ import * as schema from './schema.ts';
 /** What stands behind the HTTP interface. */
 export interface Desk {
   register(signed: string): Registration;
-  latest(): Issued | undefined;
+  /** The consensus to route by now. */
+  current(): Issued | undefined;
   issued(epoch: number): Issued | undefined;
   /** Signed parameters. */
   readonly parameters: string;
@@ -57,15 +58,15 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   });
 
   server.get('/v1/consensus', { schema: schema.getConsensus }, (request, reply) => {
-    const latest = desk.latest();
-    if (latest === undefined) {
+    const current = desk.current();
+    if (current === undefined) {
       reply.header('retry-after', '5').header('cache-control', 'no-store');
       const message = 'there is no consensus yet: the authority waits for nodes to register';
       return reply.code(503).send({ error: 'no-consensus', message });
     }
     // while the next one is late, asking again soon is right
-    reply.header('cache-control', `public, max-age=${Math.max(desk.freshFor(latest.epoch), 1)}`);
-    return sendNote(reply, latest.signed, request.headers['if-none-match']);
+    reply.header('cache-control', `public, max-age=${Math.max(desk.freshFor(current.epoch), 1)}`);
+    return sendNote(reply, current.signed, request.headers['if-none-match']);
   });
 
   server.get<{ Params: { epoch: string } }>(
@@ -88,9 +89,9 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   });
 
   server.get('/health', { schema: schema.getHealth }, (_request, reply) => {
-    const latest = desk.latest();
+    const current = desk.current();
     reply.header('cache-control', 'no-store');
-    return reply.send({ status: 'ok', ...desk.health(), ...(latest && { consensus: latest.epoch }) });
+    return reply.send({ status: 'ok', ...desk.health(), ...(current && { consensus: current.epoch }) });
   });
 
   server.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => reply.send(server.swagger()));

@@ -19,7 +19,7 @@ export function seeded(seed: string): Random {
 }
 
 /** One public key serves all: making them takes longer than what is tested. */
-const mixKey = encodeBase64(generateMixKey(seeded('mix key')).publicKey);
+export const mixKey: string = encodeBase64(generateMixKey(seeded('mix key')).publicKey);
 
 /** A node that signs what it says of itself at a time, milliseconds. */
 export function signedNode(

@@ -50,7 +50,8 @@ export function deliver(context: DeliverContext): Stage<readonly Complete[]> {
   const note = (put: Put): void => {
     if (put.kind === 'deferred' && working) log.warn('delivery fails', { why: put.why });
     if (put.kind === 'delivered' && !working) log.info('delivery works again');
-    working = put.kind !== 'deferred';
+    if (put.kind === 'refused') log.error('the mail system refuses a message for good');
+    else working = put.kind === 'delivered';
   };
 
   const drop = async (set: Complete, outcome: 'unjoinable' | 'undelivered' | 'refused'): Promise<void> => {

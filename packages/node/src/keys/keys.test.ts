@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeBase64 } from '@postern/protocol/codec';
@@ -123,6 +123,24 @@ describe('mix keys', () => {
 
     await rm(join(folder, 'mix-keys', 'spool.id'));
     expect(await bindMixKeys(folder, 'bb')).toBe(3);
+  });
+
+  test('a bond that cannot be read destroys nothing', async () => {
+    await bindMixKeys(folder, 'aa');
+    const { seeds } = await turnMixKeys(folder, 100, systemRandom);
+    const bond = join(folder, 'mix-keys', 'spool.id');
+    await rm(bond);
+    await mkdir(bond);
+    await expect(bindMixKeys(folder, 'aa')).rejects.toMatchObject({
+      code: 'key-file-io',
+      exitCode: 75,
+      cause: { code: 'EISDIR' },
+      hint: expect.stringContaining('Nothing was destroyed'),
+    });
+    await rm(bond, { recursive: true });
+    await writeFile(bond, 'aa\n');
+    expect(await bindMixKeys(folder, 'aa')).toBe(0);
+    expect((await turnMixKeys(folder, 100, systemRandom)).seeds).toEqual(seeds);
   });
 
   test('what a crash left half-written goes too, and a damaged key is reported', async () => {

@@ -4,7 +4,14 @@ import { encodeBase64 } from '@postern/protocol/codec';
 import { type EpochKey, keyEpochsOpened, keyEpochsPublished } from '@postern/protocol/consensus';
 import { generateMixKey } from '@postern/protocol/packet';
 import { loadXWing, xwingSeedBytes } from '@postern/protocol/primitives';
-import { makePrivateDirectory, overwriteAndRemove, type Random, writeFileDurable } from '@postern/runtime';
+import {
+  ExitCode,
+  makePrivateDirectory,
+  overwriteAndRemove,
+  type Random,
+  writeFileDurable,
+} from '@postern/runtime';
+import { NodeError } from '../errors.ts';
 import { readKeyFile, wrongKeyFile } from './files.ts';
 
 /** A mix's private key of one epoch. */
@@ -52,19 +59,33 @@ export async function turnMixKeys(dataDir: string, epoch: number, random: Random
 
 /**
  * Ties the keys to the spool that has the replay tags of their packets. With another spool every key is destroyed, since each
- * packet made for it could be sent again; gives how many there were. To be called before anything is opened with a key.
+ * packet made for it could be sent again; gives how many there were. To be called before anything is opened with a key. Throws
+ * `NodeError` `key-file-io`, with the keys as they were, when it cannot be told which spool it was.
  */
 export async function bindMixKeys(dataDir: string, spoolId: string): Promise<number> {
   const folder = join(dataDir, 'mix-keys');
   await makePrivateDirectory(folder);
   const bond = join(folder, 'spool.id');
-  const bound = await readFile(bond, 'latin1').catch(() => undefined);
-  if (bound?.trimEnd() === spoolId) return 0;
+  if ((await readBond(bond)) === spoolId) return 0;
   const names = (await readdir(folder)).filter((name) => epochOf(name) !== undefined || name.startsWith('.'));
   for (const name of names) await overwriteAndRemove(join(folder, name));
   // Only now: a crash before this line must destroy again.
   await writeFileDurable(bond, `${spoolId}\n`);
   return names.filter((name) => epochOf(name) !== undefined).length;
+}
+
+/** The spool that the keys are tied to; undefined when they are tied to none. */
+async function readBond(path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(path, 'latin1')).trimEnd();
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw new NodeError('key-file-io', `${path} cannot be read`, {
+      cause,
+      exitCode: ExitCode.tempFail,
+      hint: 'Nothing was destroyed. Mend what keeps it from being read (owner, mode, disk, open files) and start again.',
+    });
+  }
 }
 
 function publicHalf({ epoch, seed }: MixSeed): EpochKey {

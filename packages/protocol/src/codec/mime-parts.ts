@@ -12,9 +12,8 @@ export function splitParts(body: Uint8Array, boundary: string, count: number): U
   let partAt: number | undefined;
   let closed = false;
   for (let at = 0; at < body.length; ) {
-    const feed = body.indexOf(LF, at);
-    const next = feed === -1 ? body.length : feed + 1;
-    const kind = delimiterKind(body.subarray(at, next), delimiter);
+    const kind = delimiterKind(body, at, delimiter);
+    const next = behindLine(body, at);
     if (kind !== 'none') {
       if (closed || parts.length > count) return undefined;
       if (partAt !== undefined) parts.push(body.subarray(partAt, Math.max(partAt, at - 2)));
@@ -26,14 +25,33 @@ export function splitParts(body: Uint8Array, boundary: string, count: number): U
   return closed && parts.length === count ? parts : undefined;
 }
 
-function delimiterKind(line: Uint8Array, delimiter: Uint8Array): 'none' | 'open' | 'close' {
-  if (line[0] !== HYPHEN || !delimiter.every((byte, i) => line[i] === byte)) return 'none';
-  const rest = String.fromCharCode(...line.subarray(delimiter.length, delimiter.length + 80));
-  if (/^[ \t]*\r\n$/.test(rest)) return 'open';
-  return /^--[ \t]*(?:\r\n)?$/.test(rest) ? 'close' : 'none';
+/** What the line that begins there is. No view, string or search for a line: many lines are shorter than what one of those costs. */
+function delimiterKind(body: Uint8Array, lineAt: number, delimiter: Uint8Array): 'none' | 'open' | 'close' {
+  for (let at = 0; at < delimiter.length; at++) if (body[lineAt + at] !== delimiter[at]) return 'none';
+  const restAt = lineAt + delimiter.length;
+  const closes = body[restAt] === HYPHEN && body[restAt + 1] === HYPHEN;
+  const end = behindBlanks(body, closes ? restAt + 2 : restAt);
+  const ended = body[end] === CR && body[end + 1] === LF;
+  if (closes) return ended || end === body.length ? 'close' : 'none';
+  return ended ? 'open' : 'none';
+}
+
+function behindBlanks(body: Uint8Array, start: number): number {
+  let at = start;
+  while (body[at] === SPACE || body[at] === TAB) at++;
+  return at;
+}
+
+function behindLine(body: Uint8Array, start: number): number {
+  let at = start;
+  while (at < body.length && body[at] !== LF) at++;
+  return Math.min(at + 1, body.length);
 }
 
 /** RFC 2046 section 5.1.1. */
 const boundaryText = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
+const TAB = 9;
 const LF = 10;
+const CR = 13;
+const SPACE = 32;
 const HYPHEN = 45;

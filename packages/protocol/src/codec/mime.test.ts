@@ -38,6 +38,14 @@ describe('lines', () => {
       ),
     );
   });
+
+  test('M1 more lines take no more calls of the engine', () => {
+    const few = new Watched(octets('\r\n'.repeat(10)));
+    const many = new Watched(octets('\r\n'.repeat(10_000)));
+    toCrlf(few);
+    toCrlf(many);
+    expect(many.calls).toBe(few.calls);
+  });
 });
 
 describe('header', () => {
@@ -193,7 +201,63 @@ describe('parts', () => {
     expect(split(`--${boundary}\r\n\r\n--${boundary}\r\n\r\n--${boundary}--`, boundary)).toBeUndefined();
   });
 
+  test('a delimiter may have blanks behind it, as many as there are, and nothing else', () => {
+    const blanks = ' \t'.repeat(100);
+    expect(split(`--b${blanks}\r\none\r\n--b\r\ntwo\r\n--b--${blanks}\r\n`)).toEqual(['one', 'two']);
+    expect(split(`--b\r\none\r\n--b${blanks}x\r\n--b\r\ntwo\r\n--b--${blanks}`)).toEqual([
+      `one\r\n--b${blanks}x`,
+      'two',
+    ]);
+    expect(split(`--b\r\none\r\n--b\r\ntwo\r\n--b--${blanks}x`)).toBeUndefined();
+  });
+
+  test('are those that a search line by line finds', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom('--b', '--b--', '--bc', '-', '--', '', 'x', ' --b', '--b \t'), {
+          maxLength: 12,
+        }),
+        fc.constantFrom('', '\r\n'),
+        (lines, end) => {
+          expect(split(lines.join('\r\n') + end)).toEqual(lineByLine(lines));
+        },
+      ),
+    );
+  });
+
+  test('M1 more lines take no more calls of the engine', () => {
+    const few = new Watched(octets('\r\n--bc\r\n'.repeat(10)));
+    const many = new Watched(octets('\r\n--bc\r\n'.repeat(10_000)));
+    splitParts(few, 'b', 2);
+    splitParts(many, 'b', 2);
+    expect(many.calls).toBe(few.calls);
+  });
+
   test('M1 100,000 parts are refused', () => {
     expect(split('--b\r\nx\r\n'.repeat(100_000))).toBeUndefined();
   });
 });
+
+/** Two parts, by the lines of a body. */
+function lineByLine(lines: readonly string[]): string[] | undefined {
+  const marks = lines.flatMap((line, at) => (/^--b(--)?[ \t]*$/.test(line) ? [at] : []));
+  const [first = 0, second = 0, third = 0] = marks;
+  const closes = marks.map((at) => lines[at]?.startsWith('--b--'));
+  if (JSON.stringify(closes) !== '[false,false,true]') return undefined;
+  return [lines.slice(first + 1, second), lines.slice(second + 1, third)].map((part) => part.join('\r\n'));
+}
+
+/** Bytes that count what is asked of the engine about them. */
+class Watched extends Uint8Array {
+  calls = 0;
+
+  override indexOf(...given: Parameters<Uint8Array['indexOf']>): number {
+    this.calls++;
+    return super.indexOf(...given);
+  }
+
+  override subarray(...given: Parameters<Uint8Array['subarray']>): Uint8Array<ArrayBuffer> {
+    this.calls++;
+    return new Uint8Array(this).subarray(...given);
+  }
+}

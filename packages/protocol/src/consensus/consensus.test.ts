@@ -5,16 +5,6 @@ import { formatNote, type NoteSigner, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { defaultGeometry } from '../packet/index.ts';
 import { ed25519 } from '../primitives/index.ts';
-import { formatAuthorityKey, parseAuthorityKey } from './authorities.ts';
-import {
-  addSignature,
-  type ConsensusReader,
-  consensusDigest,
-  encodeConsensus,
-  signConsensus,
-  verifyConsensus,
-} from './consensus.ts';
-import { type Consensus, maxConsensusLength } from './documents.ts';
 import {
   agenda,
   authority1,
@@ -25,7 +15,17 @@ import {
   gateway,
   mix,
   now,
-} from './sample.ts';
+} from '../testing/network.ts';
+import { formatAuthorityKey, parseAuthorityKey } from './authorities.ts';
+import {
+  addSignature,
+  type ConsensusReader,
+  consensusDigest,
+  encodeConsensus,
+  signConsensus,
+  verifyConsensus,
+} from './consensus.ts';
+import { type Consensus, maxConsensusLength } from './documents.ts';
 import { tabulate } from './tabulate.ts';
 
 const previous = 'a'.repeat(64);

@@ -6,9 +6,9 @@ import { encodeJson } from '../codec/json.ts';
 import { formatNote, parseNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { ed25519, sha256 } from '../primitives/index.ts';
+import { epoch, gateway, mix, seedOf } from '../testing/network.ts';
 import { signDescriptor, verifyDescriptor } from './descriptor.ts';
 import { type Descriptor, maxDescriptorLength } from './documents.ts';
-import { epoch, gateway, mix, seedOf } from './sample.ts';
 
 const seed = seedOf('mix1.test');
 const descriptor = mix('mix1.test');

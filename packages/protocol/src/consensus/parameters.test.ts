@@ -3,11 +3,11 @@ import { encodeJson } from '../codec/json.ts';
 import { formatNote, signText } from '../codec/note.ts';
 import { defaultGeometry } from '../packet/index.ts';
 import { ed25519 } from '../primitives/index.ts';
+import { authority1, authority2 } from '../testing/network.ts';
 import { formatAuthorityKey, parseAuthorityKey, type Trust } from './authorities.ts';
 import { maxParametersLength } from './documents.ts';
 import { writeGeometry } from './geometry.ts';
 import { signParameters, verifyParameters } from './parameters.ts';
-import { authority1, authority2 } from './sample.ts';
 
 const parameters = {
   version: 1,

@@ -5,7 +5,7 @@ import { concat } from '../codec/bytes.ts';
 import { framePackets, packetTypes, writePacket } from '../codec/openpgp.ts';
 import { defaultGeometry } from '../packet/index.ts';
 import { decryptMessage } from '../sealed/decrypt.ts';
-import { encryptContent, keysMade, now, person, times } from '../sealed/sample.ts';
+import { encryptContent, keysMade, now, person, times } from '../testing/people.ts';
 import { type EnvelopeCertificate, loadCertificate } from './certificate.ts';
 import { type DomainKey, generateDomainKey } from './domainkey.ts';
 import { encodeFragment, type Fragment } from './fragment.ts';

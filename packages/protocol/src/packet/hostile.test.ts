@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import { below, systemRandom } from '../primitives/index.ts';
+import { at, flipBit, testPath, walk } from '../testing/path.ts';
+import { seeded } from '../testing/seeded.ts';
 import { buildPacket } from './build.ts';
-import { at, flipBit, seeded, testPath, walk } from './fixture.ts';
 import { defaultGeometry, geometry, prefixBytes } from './geometry.ts';
 import { peel } from './peel.ts';
 import { createSurb, openReply, useSurb } from './surb.ts';

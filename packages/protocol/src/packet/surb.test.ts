@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { systemRandom } from '../primitives/index.ts';
+import { at, testPath, walk } from '../testing/path.ts';
 import { buildPacket } from './build.ts';
-import { at, testPath, walk } from './fixture.ts';
 import { geometry } from './geometry.ts';
 import { createSurb, openReply, surbBytes, useSurb } from './surb.ts';
 import { decodeUnit } from './unit.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
+import { at, testPath, walk } from '../testing/path.ts';
+import { seeded } from '../testing/seeded.ts';
 import { buildPacket } from './build.ts';
-import { at, seeded, testPath, walk } from './fixture.ts';
 import { defaultGeometry as g } from './geometry.ts';
 import { createSurb, useSurb } from './surb.ts';
 

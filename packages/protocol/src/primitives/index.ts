@@ -12,7 +12,7 @@ export {
 } from './hpke.ts';
 export { decryptLioness, encryptLioness, type LionessBlock, lionessKeyBytes } from './lioness.ts';
 export type { Aead, Encapsulated, StreamCipher } from './provider.ts';
-export { below, exponential, type Random, systemRandom, uniform } from './random.ts';
+export { below, exponential, type Random, shuffled, systemRandom, uniform } from './random.ts';
 export {
   encapsulateXWing,
   loadXWing,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { below, exponential, type Random, systemRandom, uniform } from './random.ts';
+import { below, exponential, type Random, shuffled, systemRandom, uniform } from './random.ts';
 
 const only = (value: number): Random => ({ bytes: (length) => new Uint8Array(length).fill(value) });
 
@@ -46,6 +46,20 @@ describe('below', () => {
 
   test.each([0, -1, 1.5, Number.NaN, 2 ** 53 + 2])('refuses a bound of %d', (bound) => {
     expect(() => below(systemRandom, bound)).toThrow(RangeError);
+  });
+});
+
+describe('shuffled', () => {
+  test('reaches every order about as often, and leaves what it was given', () => {
+    const given = ['a', 'b', 'c'];
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 12_000; i++) {
+      const order = shuffled(given, systemRandom).join('');
+      counts.set(order, (counts.get(order) ?? 0) + 1);
+    }
+    expect([...counts.keys()].sort()).toEqual(['abc', 'acb', 'bac', 'bca', 'cab', 'cba']);
+    for (const count of counts.values()) expect(Math.abs(count - 2000)).toBeLessThan(7 * 41);
+    expect(given).toEqual(['a', 'b', 'c']);
   });
 });
 

@@ -27,6 +27,16 @@ export function below(random: Random, bound: number): number {
   }
 }
 
+/** The items in an order of which each is as likely (Fisher–Yates). */
+export function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const result = [...items];
+  for (let last = result.length - 1; last > 0; last--) {
+    const other = below(random, last + 1);
+    [result[last], result[other]] = [result[other] as T, result[last] as T];
+  }
+  return result;
+}
+
 /** Exponentially distributed, in the unit of `mean`. */
 export function exponential(random: Random, mean: number): number {
   return -mean * Math.log1p(-uniform(random));

@@ -11,7 +11,7 @@ export interface Constraints {
 }
 
 /** Why a mix of a layer cannot be its hop. */
-export type Exclusion = 'revoked' | 'excluded' | 'not-included' | 'not-pinned' | 'family';
+export type Exclusion = 'excluded' | 'not-included' | 'not-pinned' | 'family';
 
 export type RefusalReason =
   | 'too-many-pins'
@@ -42,7 +42,7 @@ export function layersOf(consensus: Consensus, constraints: Constraints): Layer[
   return Array.from({ length: consensus.geometry.hops }, (_, index) => {
     const judged = mixes
       .filter((node) => node.layer === index + 1)
-      .map((node) => ({ node, why: exclusion(node, constraints, index, consensus.revoked) }));
+      .map((node) => ({ node, why: exclusion(node, constraints, index) }));
     return {
       layer: index + 1,
       eligible: judged.flatMap(({ node, why }) => (why === undefined ? [node] : [])),
@@ -81,10 +81,8 @@ function exclusion(
   node: NodeEntry,
   { include = [], exclude = [], pinned = [] }: Constraints,
   index: number,
-  revoked: readonly string[],
 ): Exclusion | undefined {
   const pin = pinned[index];
-  if (revoked.includes(node.id)) return 'revoked';
   if (exclude.some((name) => names(name, node))) return 'excluded';
   if (include.length > 0 && !include.some((name) => names(name, node))) return 'not-included';
   if (pin !== undefined && !names(pin, node)) return 'not-pinned';

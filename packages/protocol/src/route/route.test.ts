@@ -19,7 +19,7 @@ function seeded(seed: string): Random {
 }
 
 /** Layers as lists of families; the mix at layer 2, place 0 is called m2-0.test. */
-function consensusOf(layers: readonly (readonly string[])[], revoked: readonly string[] = []): Consensus {
+function consensusOf(layers: readonly (readonly string[])[]): Consensus {
   const nodes = layers.flatMap((families, layer) =>
     families.map(
       (family, place): NodeEntry => ({
@@ -53,7 +53,7 @@ function consensusOf(layers: readonly (readonly string[])[], revoked: readonly s
     geometry: { suite: 1, hops: layers.length, routingBytes: 64, packetBytes: 32_768, digest: '' },
     meanDelayMs: 200,
     nodes: [...nodes, gateway as NodeEntry].sort((a, b) => (a.id < b.id ? -1 : 1)),
-    revoked: [...revoked],
+    revoked: [],
     shared: '',
     previous: '',
   };
@@ -217,22 +217,6 @@ describe('constraints', () => {
       exclude: ['m8.test'],
     });
     expect(unmatched).toEqual(['m9.test', 'm8.test']);
-  });
-
-  test('a revoked mix is no hop', () => {
-    const revoked = [idOf(consensus, 'm1-1.test')];
-    const without = consensusOf(
-      [
-        ['f', '', ''],
-        ['f', 'g', ''],
-        ['g', 'h', ''],
-      ],
-      revoked,
-    );
-    expect(explainRoute(without, {}).layers[0]?.excluded).toMatchObject([
-      { name: 'm1-1.test', why: 'revoked' },
-    ]);
-    expect(refusedBy({ pinned: ['m1-1.test'] }, without)).toEqual(['pin-not-allowed', 1]);
   });
 
   test('what leaves nothing is refused with reason and layer', () => {

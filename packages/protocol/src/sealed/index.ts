@@ -14,5 +14,5 @@ export { isMailbox } from './mailbox.ts';
 export { type Opened, type OpenOptions, type OpenRefusedReason, open } from './open.ts';
 export type { OuterRefusedReason } from './outer.ts';
 export { type Recipients, type RecipientsRefusedReason, readAuthors, readRecipients } from './recipients.ts';
-export { type SealOptions, seal } from './seal.ts';
+export { requireSealable, type SealOptions, seal } from './seal.ts';
 export type { BadSignature, Verdict } from './verdict.ts';

@@ -3,9 +3,6 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { concat } from '../codec/bytes.ts';
 import { characters, octets } from '../codec/mime-header.ts';
 import { framePackets, packetTypes, writePacket } from '../codec/openpgp.ts';
-import { maxSealedBytes } from './limits.ts';
-import { type Opened, open } from './open.ts';
-import { parseOuter } from './outer.ts';
 import {
   encryptContent,
   literalPacket,
@@ -15,7 +12,10 @@ import {
   person,
   sealOptions,
   times,
-} from './sample.ts';
+} from '../testing/people.ts';
+import { maxSealedBytes } from './limits.ts';
+import { type Opened, open } from './open.ts';
+import { parseOuter } from './outer.ts';
 import { seal } from './seal.ts';
 
 let alice: Person;

@@ -4,10 +4,10 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { characters, octets } from '../codec/mime-header.ts';
 import { framePackets } from '../codec/openpgp.ts';
 import { ProtocolError } from '../errors.ts';
+import { keysMade, now, type Person, person, sealOptions } from '../testing/people.ts';
 import { decryptMessage } from './decrypt.ts';
 import { open } from './open.ts';
 import { parseOuter } from './outer.ts';
-import { keysMade, now, type Person, person, sealOptions } from './sample.ts';
 import { seal } from './seal.ts';
 
 let alice: Person;

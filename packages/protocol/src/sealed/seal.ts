@@ -45,6 +45,16 @@ export async function seal(message: Uint8Array, options: SealOptions): Promise<U
   return formatOuter(outer, await signAndEncrypt(payload, { signingKey, certificate, now }));
 }
 
+/**
+ * Makes the checks of `seal` that need no key, for each outside that the message would get. Throws what `seal` would: `too-large`, `wrong-message`,
+ * `wrong-mailbox`.
+ */
+export function requireSealable(message: Uint8Array, outers: readonly SealOptions['outer'][]): void {
+  const prepared = prepare(message);
+  const header = prepared.message.subarray(0, headerOf(prepared.message).bodyAt);
+  for (const outer of outers) headerOf(protect(header, prepared.fields, outerFields(outer)));
+}
+
 // spec sealed 5.1
 async function signAndEncrypt(
   payload: Uint8Array,

@@ -13,8 +13,8 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { concat } from '../codec/bytes.ts';
 import { octets } from '../codec/mime-header.ts';
 import { framePackets, packetHeaderBytes, writePacket } from '../codec/openpgp.ts';
+import { encryptContent, keysMade, mimeAround, now, type Person, person } from '../testing/people.ts';
 import { open } from './open.ts';
-import { encryptContent, keysMade, mimeAround, now, type Person, person } from './sample.ts';
 import type { Verdict } from './verdict.ts';
 
 let alice: Person;

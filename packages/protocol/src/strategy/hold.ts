@@ -1,4 +1,4 @@
-import { below, type Random } from '../primitives/index.ts';
+import { type Random, shuffled } from '../primitives/index.ts';
 import { add, type Heap, rest } from './heap.ts';
 
 /** What happens to a mix. `packet` is whatever the caller knows a packet by. */
@@ -44,14 +44,4 @@ export function holdUntilDue<Packet>(): MixStrategy<Held<Packet>, Packet> {
       return { state: left, release: shuffled(release, random), wakeAt: left?.key };
     },
   };
-}
-
-/** Fisher–Yates. */
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const result = [...items];
-  for (let last = result.length - 1; last > 0; last--) {
-    const other = below(random, last + 1);
-    [result[last], result[other]] = [result[other] as T, result[last] as T];
-  }
-  return result;
 }

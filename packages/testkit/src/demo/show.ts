@@ -1,5 +1,5 @@
 import type { FactKind } from '../adversary/facts.ts';
-import { seconds } from '../format.ts';
+import { domainOf, seconds } from '../format.ts';
 import type { Cell, Knowledge } from '../knowledge/judge.ts';
 import { kinds } from '../knowledge/table.ts';
 import type { Event, Outcome } from './run.ts';
@@ -47,7 +47,7 @@ export function report(outcome: Outcome, paint: Paint): string {
     paint.bold('The way'),
     ...outcome.ways.map(({ path, heldMs }, at) => {
       const hops = path.hops.map((name, hop) => `${name} (${seconds(heldMs[hop] ?? 0)})`);
-      return `  packet ${at + 1}: ${['a.test', ...hops, outcome.gateway].join(' → ')}`;
+      return `  packet ${at + 1}: ${[domainOf(outcome.author), ...hops, outcome.gateway].join(' → ')}`;
     }),
     `  sizes on all wires: ${sizes(outcome)}`,
     '',

@@ -1,6 +1,6 @@
 import type { FactKind } from '../adversary/facts.ts';
 import type { Outcome } from '../demo/run.ts';
-import { seconds } from '../format.ts';
+import { domainOf, seconds } from '../format.ts';
 import type { Party } from '../knowledge/table.ts';
 import { element, escapeXml, text } from './svg.ts';
 
@@ -168,10 +168,6 @@ function caption(y: number, label: string, value: string): string {
 function describe({ author, recipient, ways, gateway }: Outcome): string {
   const paths = ways.map(({ path }) => [author, ...path.hops, gateway, recipient].join(' to '));
   return `The packets went: ${paths.join('; ')}.`;
-}
-
-function domainOf(mailbox: string): string {
-  return mailbox.slice(mailbox.indexOf('@') + 1);
 }
 
 const light = {

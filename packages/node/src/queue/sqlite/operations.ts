@@ -22,7 +22,7 @@ const sweepLimit = 200;
 /** What the thread can be asked. `writes` names those that run inside a transaction. */
 export interface Operations {
   accept(id: SpoolId, unit: Unit): void;
-  settle(input: SpoolId, verdict: Verdict, relayId: SpoolId): Settled;
+  settle(input: SpoolId, verdict: Verdict, newId: SpoolId): Settled;
   finishRelay(id: SpoolId): void;
   retryRelay(id: SpoolId, dueMs: number): void;
   postponeRelay(id: SpoolId, dueMs: number): void;
@@ -58,10 +58,20 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
   'expireSets',
 ]);
 
-export function operations(store: Store, slots: SlotTable, cutJournal: () => void): Operations {
+export interface OperationsOptions {
+  /** What sets that lack fragments may take together. */
+  readonly unfinishedBytes: number;
+  readonly cutJournal: () => void;
+}
+
+export function operations(
+  store: Store,
+  slots: SlotTable,
+  { unfinishedBytes, cutJournal }: OperationsOptions,
+): Operations {
   const inputs = inputTable(store, slots);
   const relays = relayTable(store, slots);
-  const sets = setTable(store);
+  const sets = setTable(store, unfinishedBytes);
   const { db, claims } = store;
   const insertTag = db.prepare('INSERT INTO tags (epoch, tag) VALUES (?, ?) ON CONFLICT DO NOTHING');
   const oldTags = db.prepare(
@@ -71,16 +81,16 @@ export function operations(store: Store, slots: SlotTable, cutJournal: () => voi
   return {
     accept: (id, { kind, bytes }) => inputs.insert(id, kind, bytes),
 
-    settle(input, verdict, relayId) {
+    settle(input, verdict, newId) {
       if (!inputs.remove(input)) return { kind: 'gone' };
       switch (verdict.kind) {
         case 'refused':
           return { kind: 'refused' };
         case 'fragment':
-          return sets.add(verdict.fragment);
+          return sets.add(verdict.fragment, newId);
         case 'relay': {
           if (insertTag.run(verdict.epoch, verdict.replayTag).changes === 0) return { kind: 'replayed' };
-          return { kind: 'waiting', waiting: relays.insert(relayId, verdict.relay) };
+          return { kind: 'waiting', waiting: relays.insert(newId, verdict.relay) };
         }
       }
     },

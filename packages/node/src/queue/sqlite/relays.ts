@@ -1,10 +1,10 @@
 import type { StatementSync } from 'node:sqlite';
 import {
   dueGridMs,
-  expiresGridMs,
   type Next,
   onGrid,
   type Relay,
+  relayExpiresGridMs,
   type SpoolId,
   type Waiting,
 } from '../../spool.ts';
@@ -57,7 +57,7 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
 
   return {
     insert(id, { next, dueMs, expiresMs, bytes }) {
-      const coarse = onGrid(expiresMs, expiresGridMs);
+      const coarse = onGrid(expiresMs, relayExpiresGridMs);
       insert.run(toBlob(id), formatNext(next), onGrid(dueMs, dueGridMs), coarse, slots.put(id, bytes));
       store.afterCommit(() => claims.take(id, store.now, dueMs));
       return { id, next, dueMs, expiresMs: coarse, attempts: 0 };

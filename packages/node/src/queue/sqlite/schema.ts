@@ -14,7 +14,7 @@ const wholeCheckBytes = 256 * 1024 * 1024;
 
 /**
  * Every key is random or a hash and no table has a hidden rowid, so no order of insertion shows; a slot's number is its place, drawn
- * at random. A relay's `due` lies on a grid of seconds, its `expires` on a grid of hours; an input has no time at all.
+ * at random. A relay's `due` lies on a grid of seconds, its `expires` on a grid of days; an input has no time at all.
  * `sets.state`: 0 open, 1 complete, 2 delivered. `spool` has one row, the spool's own id.
  */
 const schema = `

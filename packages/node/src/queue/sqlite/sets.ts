@@ -1,6 +1,7 @@
 import type { Fragment } from '@postern/protocol/envelope';
-import { type Complete, dueGridMs, expiresGridMs, onGrid, type SpoolId } from '../../spool.ts';
+import { type Complete, dueGridMs, onGrid, type SpoolId, setExpiresGridMs } from '../../spool.ts';
 import { type Store, toBlob, toId } from './store.ts';
+import { unfinishedSets } from './unfinished.ts';
 
 const state = { open: 0, complete: 1, delivered: 2 } as const;
 
@@ -10,8 +11,8 @@ export type Added =
   | { readonly kind: 'duplicate' };
 
 export interface SetTable {
-  /** Stores a fragment of a set, and claims the set once that is durable and has made it complete. */
-  readonly add: (fragment: Fragment) => Added;
+  /** Stores a fragment of a set, and claims the set once that is durable and has made it complete. `lot` is random. */
+  readonly add: (fragment: Fragment, lot: SpoolId) => Added;
   readonly claim: (limit: number) => Complete[];
   readonly read: (id: SpoolId) => Fragment[] | undefined;
   /** Removes the fragments; the id stays until the set expires. */
@@ -23,7 +24,7 @@ export interface SetTable {
   readonly count: () => { fragments: number; deliveries: number };
 }
 
-export function setTable(store: Store): SetTable {
+export function setTable(store: Store, unfinishedBytes: number): SetTable {
   const { db, claims } = store;
   const find = db.prepare('SELECT state, needs, has, expires FROM sets WHERE id = ?');
   const open = db.prepare(
@@ -47,10 +48,12 @@ export function setTable(store: Store): SetTable {
   const countFragments = db.prepare('SELECT count(*) AS n FROM fragments');
   const countComplete = db.prepare('SELECT count(*) AS n FROM sets WHERE state = 1');
 
+  const unfinished = unfinishedSets(store, unfinishedBytes);
+
   return {
-    add(fragment) {
+    add(fragment, lot) {
       const id = toId(fragment.setId);
-      const expires = onGrid(fragment.expires * 1_000, expiresGridMs);
+      const expires = onGrid(fragment.expires * 1_000, setExpiresGridMs);
       open.run(fragment.setId, fragment.k, expires);
       const set = find.get(fragment.setId);
       if (set === undefined || set.state === state.delivered) return { kind: 'duplicate' };
@@ -58,6 +61,7 @@ export function setTable(store: Store): SetTable {
       const has = Number(set.has) + 1;
       const completed = set.state === state.open && has >= Number(set.needs);
       grow.run(has, completed ? state.complete : Number(set.state), fragment.setId);
+      if (set.state === state.open) unfinished.grown(fragment, completed, lot);
       if (!completed) return { kind: 'stored' };
       store.afterCommit(() => claims.take(id, store.now));
       return { kind: 'complete', complete: { id, dueMs: 0, expiresMs: Number(set.expires), attempts: 0 } };
@@ -106,7 +110,8 @@ export function setTable(store: Store): SetTable {
         const id = toId(row.id);
         if (!claims.held(id, store.now)) gone.push({ id, state: Number(row.state) });
       }
-      for (const { id } of gone) {
+      for (const { id, state: was } of gone) {
+        if (was === state.open) unfinished.dropped(id);
         clear.run(toBlob(id));
         remove.run(toBlob(id));
       }

@@ -13,6 +13,8 @@ export interface SlotTable {
   readonly clear: (slot: number) => void;
   /** Bytes of the slots that are free. */
   readonly freeBytes: () => number;
+  /** Bytes that putting so many units in would add to the database. */
+  readonly growthBytes: (units: number) => number;
 }
 
 /** Slots made at one time: as many as there are, within these bounds. */
@@ -36,8 +38,9 @@ export function slotTable(store: Store, unitBytes: number): SlotTable {
     const taken = new Set(used.all().map(({ slot }) => Number(slot)));
     free = Array.from({ length: total }, (_, slot) => slot).filter((slot) => !taken.has(slot));
   };
+  const step = (): number => Math.min(growth.most, Math.max(growth.least, total));
   const grow = (): void => {
-    const more = Math.min(growth.most, Math.max(growth.least, total));
+    const more = step();
     for (let made = 0; made < more; made++) {
       make.run(total, unitBytes);
       free.push(total++);
@@ -63,5 +66,6 @@ export function slotTable(store: Store, unitBytes: number): SlotTable {
       store.afterCommit(() => free.push(slot));
     },
     freeBytes: () => free.length * unitBytes,
+    growthBytes: (units) => (free.length - units < leastFree ? step() * unitBytes : 0),
   };
 }

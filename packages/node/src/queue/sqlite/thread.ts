@@ -10,25 +10,22 @@ import {
 import type { SpoolId } from '../../spool.ts';
 import { createClaims } from './claims.ts';
 import { createCommitter, type Reply, type Request } from './commit.ts';
-import { asNodeError, spoolFault } from './faults.ts';
+import { asNodeError } from './faults.ts';
 import { cutJournal, journalBytes } from './journal.ts';
 import { operations } from './operations.ts';
+import { assertRoom, type Room, type RoomLimits } from './room.ts';
 import { openDatabase, pragma, spoolId } from './schema.ts';
 import { slotTable } from './slots.ts';
 import type { Store } from './store.ts';
 
 /** What the spool's thread is started with. */
-export interface ThreadOptions {
+export interface ThreadOptions extends RoomLimits {
   readonly path: string;
   /** The id of the database, should it have to be made. */
   readonly newId: SpoolId;
   readonly leaseMs: number;
   /** Length of a unit. */
   readonly unitBytes: number;
-  /** Bytes of stored rows beyond which nothing more is accepted. */
-  readonly maxBytes: number;
-  /** Bytes of the disk that accepting leaves free, so that what has been accepted can still be worked off. */
-  readonly reserveBytes: number;
 }
 
 export type Greeting =
@@ -37,6 +34,8 @@ export type Greeting =
 
 const groupLimit = 64;
 const journalLimit = 32 * 1024 * 1024;
+/** What sets that lack fragments may take of all that the spool may hold: anybody can begin one and never end it. */
+const unfinishedShare = 0.25;
 /** Nothing to do for so long, and the journal is cut. */
 const idleMs = 1_000;
 
@@ -76,7 +75,8 @@ interface Work {
   close(): void;
 }
 
-function start({ path, newId, leaseMs, unitBytes, maxBytes, reserveBytes }: ThreadOptions): Work {
+function start(options: ThreadOptions): Work {
+  const { path, newId, leaseMs, unitBytes, maxBytes } = options;
   const db = openDatabase(path, newId);
   const effects: (() => void)[] = [];
   const undoings: (() => void)[] = [];
@@ -89,18 +89,25 @@ function start({ path, newId, leaseMs, unitBytes, maxBytes, reserveBytes }: Thre
   };
   const slots = slotTable(store, unitBytes);
   const pageBytes = pragma(db, 'page_size');
-  const assertRoom = (): void => {
-    const pages = pragma(db, 'page_count') - pragma(db, 'freelist_count');
-    if (pages * pageBytes - slots.freeBytes() > maxBytes)
-      throw spoolFault('spool-full', 'it holds as much as it may');
+  const room = (): Room => {
     const disk = statfsSync(dirname(path));
-    if (disk.bavail * disk.bsize < reserveBytes) throw spoolFault('spool-full', 'the disk has no room left');
+    const free = pragma(db, 'freelist_count') * pageBytes;
+    return {
+      stored: pragma(db, 'page_count') * pageBytes - free - slots.freeBytes(),
+      growth: slots.growthBytes(groupLimit),
+      free,
+      journal: journalBytes(path),
+      disk: disk.bavail * disk.bsize,
+    };
   };
   const committer = createCommitter(
     db,
     store,
-    operations(store, slots, () => cutJournal(db, path)),
-    { assertRoom, effects, undoings },
+    operations(store, slots, {
+      unfinishedBytes: maxBytes * unfinishedShare,
+      cutJournal: () => cutJournal(db, path),
+    }),
+    { assertRoom: () => assertRoom(room(), options), effects, undoings },
   );
   const tidy = (): void => {
     try {

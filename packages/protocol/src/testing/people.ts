@@ -1,4 +1,4 @@
-/* What the tests of this folder and of `envelope` have in common. */
+/* What the tests of `sealed` and of `envelope` have in common. */
 import {
   type AnyPacket,
   encrypt,
@@ -10,9 +10,9 @@ import {
 } from 'openpgp';
 import { octets } from '../codec/mime-header.ts';
 import { packetTypes, writePacket } from '../codec/openpgp.ts';
-import { formatOuter } from './outer.ts';
-import { sessionKey } from './policy.ts';
-import type { SealOptions } from './seal.ts';
+import { formatOuter } from '../sealed/outer.ts';
+import { sessionKey } from '../sealed/policy.ts';
+import type { SealOptions } from '../sealed/seal.ts';
 
 export interface Person {
   readonly mailbox: string;

@@ -1,10 +1,9 @@
-import { type Random, sha256 } from '../primitives/index.ts';
-import type { Geometry } from './geometry.ts';
-import type { Hop } from './header.ts';
-import { generateMixKey, loadMixKey, type MixKey } from './mixkey.ts';
-import { type Peeled, peel } from './peel.ts';
+import type { Geometry } from '../packet/geometry.ts';
+import type { Hop } from '../packet/header.ts';
+import { generateMixKey, loadMixKey, type MixKey } from '../packet/mixkey.ts';
+import { type Peeled, peel } from '../packet/peel.ts';
 
-/** A path of fresh mixes with all their keys, for tests. */
+/** A path of fresh mixes with all their keys. */
 export interface TestPath {
   readonly epoch: number;
   readonly hops: readonly Hop[];
@@ -39,19 +38,6 @@ export function flipBit(bytes: Uint8Array, bit: number): Uint8Array {
   const flipped = bytes.slice();
   flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
   return flipped;
-}
-
-/** The same bytes at every run: SHA-256 of the seed and a counter. */
-export function seeded(seed: string): Random {
-  let counter = 0;
-  return {
-    bytes(length) {
-      const blocks = Array.from({ length: Math.ceil(length / 32) }, () =>
-        sha256(new TextEncoder().encode(`${seed} ${counter++}`)),
-      );
-      return Uint8Array.from(blocks.flatMap((block) => [...block])).subarray(0, length);
-    },
-  };
 }
 
 export function at<T>(values: readonly T[], index: number): T {

@@ -1,31 +1,17 @@
 import { encodeBase64 } from '../codec/base64.ts';
+import type { Descriptor } from '../consensus/documents.ts';
+import { keyEpochsPublished } from '../consensus/schedule.ts';
+import type { Agenda } from '../consensus/tabulate.ts';
 import { defaultGeometry, generateMixKey } from '../packet/index.ts';
-import { ed25519, type Random, sha256 } from '../primitives/index.ts';
-import type { Descriptor } from './documents.ts';
-import { keyEpochsPublished } from './schedule.ts';
-import type { Agenda } from './tabulate.ts';
+import { ed25519 } from '../primitives/index.ts';
+import { seeded } from './seeded.ts';
 
-// What the tests of this folder are about: a small network at epoch 1000 of one hour each.
+// What the tests of `consensus` are about: a small network at epoch 1000 of one hour each.
 
 export const epoch = 1_000;
 export const epochSeconds = 3_600;
 /** Unix seconds: a minute into the epoch. */
 export const now: number = epoch * epochSeconds + 60;
-
-/** The same bytes in every run. */
-export function seeded(seed: string): Random {
-  let count = 0;
-  return {
-    bytes(length) {
-      const bytes = new Uint8Array(length);
-      for (let at = 0; at < length; at += 32) {
-        const block = sha256(new TextEncoder().encode(`${seed} ${count++}`));
-        bytes.set(block.subarray(0, length - at), at);
-      }
-      return bytes;
-    },
-  };
-}
 
 export const authority1: { name: string; seed: Uint8Array } = {
   name: 'authority1.test',

@@ -1,0 +1,113 @@
+import type { Issued } from './store.ts';
+
+/** Why the consensus of an epoch is not issued though its time has come. */
+export type Holdup =
+  | { readonly kind: 'clock-behind'; readonly epoch: number; readonly latest: number }
+  | { readonly kind: 'epoch-jump'; readonly epoch: number; readonly latest: number }
+  | { readonly kind: 'no-descriptor' }
+  | { readonly kind: 'few-nodes'; readonly standing: number; readonly wanted: number }
+  | { readonly kind: 'empty-layer'; readonly layer: number };
+
+/** What decides whether a consensus is issued. */
+export interface Due {
+  /** By the clock. */
+  readonly epoch: number;
+  readonly epochSeconds: number;
+  readonly latest: Issued | undefined;
+  /** An epoch that the operator has found to be right, however far it lies past the last consensus. */
+  readonly confirmedEpoch: number | undefined;
+  /** Nodes whose descriptors stand. */
+  readonly standing: number;
+  readonly bootstrapNodes: number;
+  /** Milliseconds since the issue became due. */
+  readonly waitedMs: number;
+}
+
+/** The share of the last consensus's nodes that the next one waits for. */
+const share = 0.75;
+
+/**
+ * How long most nodes are waited for: nodes that a pause of the authority has put off come back within seconds, and
+ * those that are gone for good must not keep the others waiting.
+ */
+export function patienceMs(epochSeconds: number): number {
+  return Math.min(300_000, epochSeconds * 100);
+}
+
+/** What keeps a consensus from being issued (spec consensus 9.3), the clock first. */
+export function holdupOf(due: Due): Holdup | undefined {
+  return clockHoldup(due) ?? quorumHoldup(due);
+}
+
+/** The longest pause after which an authority goes on by itself, in epochs: a week, and as long as descriptors stand at least. */
+function longestPause(epochSeconds: number): number {
+  return Math.max(3, Math.ceil(604_800 / epochSeconds));
+}
+
+/**
+ * An epoch takes no second document: one that is signed by a clock that is far ahead silences the authority until then. So
+ * a long leap is believed only when the operator says that the clock is right.
+ */
+function clockHoldup({ epoch, epochSeconds, latest, confirmedEpoch }: Due): Holdup | undefined {
+  if (latest === undefined) return undefined;
+  if (latest.epoch > epoch) return { kind: 'clock-behind', epoch, latest: latest.epoch };
+  const most = longestPause(epochSeconds);
+  const follows = (from: number): boolean => from <= epoch && epoch - from <= most;
+  if (follows(latest.epoch) || (confirmedEpoch !== undefined && follows(confirmedEpoch))) return undefined;
+  return { kind: 'epoch-jump', epoch, latest: latest.epoch };
+}
+
+/**
+ * The first to come after a pause are not the network: issued at once, a consensus would leave all others out for an epoch,
+ * and whoever hurries would have the paths to themselves.
+ */
+function quorumHoldup(due: Due): Holdup | undefined {
+  const { standing, latest } = due;
+  const wanted = wantedOf(due);
+  if (standing === 0 && latest !== undefined) return { kind: 'no-descriptor' };
+  return standing < wanted ? { kind: 'few-nodes', standing, wanted } : undefined;
+}
+
+function wantedOf({ bootstrapNodes, latest, waitedMs, epochSeconds }: Due): number {
+  if (latest === undefined) return bootstrapNodes;
+  const most = Math.ceil(nodesOf(latest) * share);
+  return waitedMs < patienceMs(epochSeconds) ? most : Math.min(most, bootstrapNodes);
+}
+
+const counted = new WeakMap<Issued, number>();
+
+/** How many nodes a consensus of ours lists. Counted once: a document is long, and it is asked for with every descriptor. */
+function nodesOf(issued: Issued): number {
+  const known = counted.get(issued);
+  if (known !== undefined) return known;
+  const [, json = ''] = issued.signed.split('\n', 2);
+  const { nodes } = JSON.parse(json) as { readonly nodes: readonly unknown[] };
+  counted.set(issued, nodes.length);
+  return nodes.length;
+}
+
+/** Whether it is the clock that stands in the way, and not nodes. */
+export function isOfClock({ kind }: Holdup): boolean {
+  return kind === 'clock-behind' || kind === 'epoch-jump';
+}
+
+/** Whether an operator has to look: waiting may not mend it. */
+export function isAlarming(holdup: Holdup): boolean {
+  return isOfClock(holdup) || holdup.kind === 'no-descriptor';
+}
+
+/** A hold-up as an operator reads it. */
+export function explain(holdup: Holdup): string {
+  switch (holdup.kind) {
+    case 'clock-behind':
+      return `the last consensus is of epoch ${holdup.latest}, and by the clock here it is epoch ${holdup.epoch}; set the clock`;
+    case 'epoch-jump':
+      return `epoch ${holdup.epoch} lies ${holdup.epoch - holdup.latest} epochs past the last consensus; if the clock here is right, start with: postern-directory run --confirm-epoch ${holdup.epoch}`;
+    case 'no-descriptor':
+      return 'no node has a descriptor that stands; if nodes run, compare the clock here with theirs';
+    case 'few-nodes':
+      return `waits for ${holdup.wanted} nodes, ${holdup.standing} have registered`;
+    case 'empty-layer':
+      return `layer ${holdup.layer} has no mix`;
+  }
+}

@@ -1,0 +1,49 @@
+import { mkdtemp, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
+import { unit } from './spool-contract.ts';
+import { fakeClock, seeded } from './support.ts';
+
+/** In memory, where nobody else's files come and go by megabytes. */
+const memory = '/dev/shm';
+
+test.each([30, 60, 90])(
+  'Q3 a disk with %i MB for the spool fills up, is worked off, and takes as much again',
+  async (megabytes) => {
+    const folder = await mkdtemp(join(memory, 'postern-disk-'));
+    try {
+      const { bavail, bsize } = await statfs(folder);
+      const spool = await openSqliteSpool({
+        path: join(folder, 'spool.sqlite'),
+        clock: fakeClock(Date.UTC(2030, 0, 1)),
+        random: seeded('small disk'),
+        unitBytes: 32_768,
+        reserveBytes: bavail * bsize - megabytes * 1_000_000,
+      });
+      const fill = async (): Promise<number> => {
+        for (let taken = 0; ; taken += 16) {
+          const results = await Promise.allSettled(Array.from({ length: 16 }, () => spool.accept(unit())));
+          const refused = results.find((result) => result.status === 'rejected');
+          if (refused === undefined) continue;
+          expect(refused.reason).toMatchObject({ code: 'spool-full' });
+          return taken;
+        }
+      };
+      const first = await fill();
+      expect(first).toBeGreaterThan(100);
+      for (let round = 0; round < 2; round++) {
+        for (;;) {
+          const inputs = await spool.claimInputs('packet', 100);
+          if (inputs.length === 0) break;
+          await Promise.all(inputs.map(({ id }) => spool.settle(id, { kind: 'refused' })));
+        }
+        await spool.sweep();
+        expect(await fill()).toBeGreaterThan(first / 2);
+      }
+      await spool.close();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
