@@ -215,9 +215,9 @@ describe.skipIf(!haveKnot || !haveUnbound)('DNSSEC of Debian’s Knot', () => {
       };
       believed.push(await createValidatingResolver(options).resolve(name, 'TXT'));
     }
-    for (const answer of believed)
-      if (answer.kind !== 'failed') expect(comparable(answer)).toEqual(comparable(truth));
-    expect(believed.some(({ kind }) => kind === 'failed')).toBe(true);
+    const taken = believed.filter(({ kind }) => kind !== 'failed');
+    for (const answer of taken) expect(comparable(answer)).toEqual(comparable(truth));
+    expect(taken.length).toBeLessThan(believed.length);
   });
 
   test('D1 an answer without its proof, or without its signatures, is not believed', async () => {

@@ -4,8 +4,8 @@ import type { Endpoint } from '@postern/runtime';
 /** Somebody on the way to a DNS server, who may change every datagram that comes back. */
 export interface Meddler extends AsyncDisposable {
   readonly address: Endpoint;
-  /** How many answers have come so far since `change` was set. */
-  readonly seen: number;
+  /** How many answers have come. */
+  seen: number;
   change(answer: Buffer, at: number): Buffer;
 }
 

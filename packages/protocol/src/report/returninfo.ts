@@ -36,7 +36,7 @@ export function encodeReturnInfo(g: Geometry, info: ReturnInfo): Uint8Array {
 export function decodeReturnInfo(g: Geometry, bytes: Uint8Array): DecodedReturnInfo {
   if (bytes.length === 0) return { kind: 'none' };
   const rest = bytes.subarray(1);
-  switch (bytes[0]) {
+  switch (bytes[0] ?? 0) {
     case kinds.surb:
       return rest.length === surbBytes(g) ? { kind: 'surb', surb: rest.slice() } : malformed;
     case kinds.domain: {
