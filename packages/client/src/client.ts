@@ -6,12 +6,22 @@ import {
 } from '@postern/directory/client';
 import { createSmtpSender, type SmtpSender } from '@postern/mail';
 import type { Consensus } from '@postern/protocol/consensus';
+import { isDomain } from '@postern/protocol/packet';
 // Drawn by the provider itself, so that it encapsulates natively.
 import { systemRandom } from '@postern/protocol/primitives';
 import type { Constraints, Explanation } from '@postern/protocol/route';
 import { type Clock, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
+import type { Resolver } from '@postern/runtime/dns';
+import { domainOf } from './compose/gateway.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
-import { type Domains, openDomains } from './domains/index.ts';
+import {
+  type DomainCheck,
+  type Domains,
+  openDomains,
+  openResolver,
+  type Prefetched,
+  prefetch,
+} from './domains/index.ts';
 import { inTheOutbox, unsealable } from './faults.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
 import type { Problem } from './message.ts';
@@ -39,6 +49,8 @@ export interface ClientOptions {
   /** Borrowed: whoever gives one closes it. */
   readonly sender?: SmtpSender;
   readonly directory?: DirectoryClient;
+  /** Who is asked for domains, instead of whom the configuration names. */
+  readonly resolver?: Resolver;
 }
 
 /** What happens while a message is built and handed over: packets, and the bytes of those done. */
@@ -58,6 +70,13 @@ export interface SubmitRequest {
   /** Ends it early; what is in the outbox stays there. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface PrefetchRequest {
+  /** Over how long the questions are spread, milliseconds. */
+  readonly withinMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onChecked?: (check: DomainCheck) => void;
 }
 
 export interface SendRequest extends PrepareOptions, SubmitRequest {}
@@ -92,6 +111,8 @@ export interface Client extends AsyncDisposable {
   send(message: Uint8Array, request?: SendRequest): Promise<SendOutcome>;
   /** Hands over what waits in the outbox. */
   flush(request?: SubmitRequest): Promise<Submission>;
+  /** Asks DNS ahead of time for every domain that is known, and those of everybody whose certificate is here. */
+  prefetch(request: PrefetchRequest): Promise<Prefetched>;
   /** A sealed message as it was delivered. */
   open(sealed: Uint8Array): Promise<Opened>;
 }
@@ -104,7 +125,6 @@ export function createClient(options: ClientOptions): Client {
     clock,
     ...(passphrase === undefined ? {} : { passphrase }),
   });
-  const domains = openDomains({ directory: paths.domains, clock });
   const outbox = openOutbox(paths, random);
 
   const closing = new AbortController();
@@ -123,6 +143,16 @@ export function createClient(options: ClientOptions): Client {
       log,
       signal: closing.signal,
     });
+  });
+  const domains = openDomains({
+    directory: paths.domains,
+    cacheDirectory: paths.domainCache,
+    clock,
+    dns: once(async () => {
+      const { dns } = await config();
+      const resolver = options.resolver ?? (await openResolver(dns, clock));
+      return resolver && { resolver, unsigned: dns.unsigned };
+    }),
   });
   const ownSender = once(async () => {
     const { ehlo, send } = await config();
@@ -199,6 +229,14 @@ export function createClient(options: ClientOptions): Client {
     async flush(request = {}) {
       await recovered();
       return handOver(undefined, request);
+    },
+    async prefetch(request) {
+      const known = await domains.list();
+      const contacts = (await keys.list())
+        .filter(({ kind }) => kind === 'pinned')
+        .map(({ mailbox }) => domainOf(mailbox));
+      const names = new Set([...known, ...contacts].map((name) => name.toLowerCase()).filter(isDomain));
+      return prefetch([...names], domains, { ...request, clock, random });
     },
     open: (sealed) => open(sealed, { keys, now: new Date(clock.now()) }),
     async [Symbol.asyncDispose]() {

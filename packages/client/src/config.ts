@@ -5,6 +5,7 @@ import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { longestMeanMs } from '@postern/protocol/strategy';
 import { domainName, duration, parseConfig, readToml } from '@postern/runtime';
 import { z } from 'zod';
+import { type DnsConfig, dnsConfig, formatDnsConfig } from './dns-config.ts';
 import { ClientError } from './errors.ts';
 
 export interface ClientConfig {
@@ -19,6 +20,7 @@ export interface ClientConfig {
     /** How many of them must have signed: a majority at least. */
     readonly threshold: number;
   };
+  readonly dns: DnsConfig;
   readonly route: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly send: {
     /** How long `send` and `flush` try, milliseconds. */
@@ -82,6 +84,7 @@ const schema = z
     mailbox: ownMailbox,
     ehlo: domainName.optional(),
     directory,
+    dns: dnsConfig.prefault({}),
     route: z
       .strictObject({
         include: z.array(z.string()).default([]),
@@ -99,10 +102,11 @@ const schema = z
       .prefault({}),
   })
   .transform(
-    ({ mailbox, ehlo, directory, route, send }): ClientConfig => ({
+    ({ mailbox, ehlo, directory, dns, route, send }): ClientConfig => ({
       mailbox,
       ehlo: ehlo ?? mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory,
+      dns,
       route,
       send: {
         timeoutMs: send.timeout,
@@ -138,6 +142,8 @@ export function formatClientConfig(config: {
   urls: readonly string[];
   authorities: readonly string[];
   threshold: number;
+  /** `system` unless given. */
+  resolver?: string;
 }): string {
   const list = (items: readonly string[]): string =>
     `[\n${items.map((item) => `  ${JSON.stringify(item)},\n`).join('')}]`;
@@ -157,6 +163,7 @@ urls = ${list(config.urls)}
 authorities = ${list(config.authorities)}
 threshold = ${config.threshold}
 
+${formatDnsConfig(config.resolver)}
 [route]
 # Mixes by name or id. Whoever sets these chooses paths unlike everyone else's; leave them empty without a reason.
 # include = []

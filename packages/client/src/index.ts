@@ -3,13 +3,15 @@ export {
   type ClientOptions,
   createClient,
   type Opened,
+  type PrefetchRequest,
   type Progress,
   type SendOutcome,
   type SendRequest,
   type SubmitRequest,
 } from './client.ts';
 export { type ClientConfig, formatClientConfig, parseClientConfig, readClientConfig } from './config.ts';
-export type { DomainLookup, Domains } from './domains/index.ts';
+export type { DnsConfig } from './dns-config.ts';
+export type { DomainCheck, DomainLookup, Domains, Held, Prefetched } from './domains/index.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type {
   ImportOptions,

@@ -17,6 +17,7 @@ export interface PrepareOptions extends PathOptions {
   /** The mailbox to send from; the configured one when absent. */
   readonly as?: string | undefined;
   readonly sentCopy?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface PrepareDeps {
@@ -46,8 +47,8 @@ export async function prepare(
   const network = consensus.kind === 'consensus' ? consensus.verified.consensus : undefined;
   const found =
     composed.draft === undefined
-      ? { addressees: [], problems: [] }
-      : await audience(composed.draft, { keys, domains, consensus: network, now });
+      ? { addressees: [], problems: [], warnings: [] }
+      : await audience(composed.draft, { keys, domains, consensus: network, now, signal: options.signal });
   const path = consensus.kind === 'consensus' ? pathOf(consensus.verified, options, config, now) : consensus;
 
   const { draft } = composed;
@@ -59,7 +60,7 @@ export async function prepare(
     return { kind: 'refused', problems };
   return {
     kind: 'work',
-    warnings: path.warnings,
+    warnings: [...found.warnings, ...path.warnings],
     work: {
       draft,
       addressees: found.addressees,

@@ -12,11 +12,14 @@ export interface AudienceDeps {
   /** Absent when there is none: then nothing can be said of gateways. */
   readonly consensus: Consensus | undefined;
   readonly now: Date;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Audience {
   readonly addressees: readonly Addressee[];
   readonly problems: readonly Problem[];
+  /** In sentences. */
+  readonly warnings: readonly string[];
 }
 
 /** Which of a draft's recipients can be written to, and everything that keeps the others from it. */
@@ -26,6 +29,7 @@ export async function audience(draft: Draft, deps: AudienceDeps): Promise<Audien
     await Promise.all(names.map(async (name) => [name, await gatewayOf(name, draft, deps)] as const)),
   );
   const problems = [...gateways.values()].flatMap((gateway) => gateway.problems);
+  const warnings = [...gateways.values()].flatMap((gateway) => gateway.warnings);
   const addressees: Addressee[] = [];
   for (const mailbox of draft.recipients) {
     const reader = await readerOf(mailbox, deps);
@@ -35,7 +39,7 @@ export async function audience(draft: Draft, deps: AudienceDeps): Promise<Audien
     else if (gateway !== undefined)
       addressees.push({ mailbox, domain, certificate: reader.certificate, gateway });
   }
-  return { addressees, problems };
+  return { addressees, problems, warnings };
 }
 
 type FoundReader =

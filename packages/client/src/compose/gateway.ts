@@ -2,6 +2,7 @@ import { type Consensus, ProtocolError } from '@postern/protocol/consensus';
 import type { DomainRecord } from '@postern/protocol/dns';
 import { type EnvelopeCertificate, loadCertificate } from '@postern/protocol/envelope';
 import { ExitCode } from '@postern/runtime';
+import { type DomainLookup, explain } from '../domains/index.ts';
 import type { Draft, Problem, ProblemCode } from '../message.ts';
 import type { AudienceDeps } from './audience.ts';
 
@@ -9,6 +10,8 @@ export interface Gateway {
   /** Absent when there are problems. */
   readonly certificate?: EnvelopeCertificate;
   readonly problems: readonly Problem[];
+  /** In sentences. */
+  readonly warnings: readonly string[];
 }
 
 /** Whether a domain takes this draft through mixes, and the certificate that its envelopes go to. */
@@ -23,28 +26,19 @@ export async function gatewayOf(domain: string, draft: Draft, deps: AudienceDeps
           'Try again later; if it stays so, tell the domain’s operator.',
         ),
       ];
-  const found = await deps.domains.lookup(domain);
-  switch (found.kind) {
-    case 'absent': {
-      const hint = 'Get its record from the domain’s operator, and: postern domain pin FILE';
-      return {
-        problems: [
-          ...unserved,
-          problem('domain-not-pinned', `nothing is known of the domain ${domain}`, hint),
-        ],
-      };
-    }
-    case 'refused': {
-      const hint = 'Get a newer one from the domain’s operator, and: postern domain pin FILE';
-      const message = `the record of ${domain} does not hold: ${found.reason}`;
-      return { problems: [...unserved, problem('unusable-record', message, hint)] };
-    }
-    case 'record': {
-      const loaded = await load(found.record, deps.now);
-      const problems = [...unserved, ...limitsOf(found.record, draft), ...loaded.problems];
-      return problems.length > 0 ? { problems } : loaded;
-    }
-  }
+  const found = await deps.domains.lookup(domain, deps.signal);
+  if (found.kind !== 'record') return { problems: [...unserved, explain(domain, found)], warnings: [] };
+  const warnings = warningsOf(domain, found);
+  const loaded = await load(found.record, deps.now);
+  const problems = [...unserved, ...limitsOf(found.record, draft), ...loaded.problems];
+  return problems.length > 0 ? { problems, warnings } : { ...loaded, warnings };
+}
+
+/** What an author should know although the message goes. */
+function warningsOf(domain: string, found: Extract<DomainLookup, { kind: 'record' }>): string[] {
+  const asked = `DNS was asked for ${domain} just now, which shows that you write there now; postern domain prefetch asks ahead of time`;
+  const unsigned = `nothing vouches for the key of ${domain} but that it was seen first: ${found.record.fingerprint}`;
+  return [...(found.from === 'dns' ? [asked] : []), ...(found.vouchedBy === 'first-use' ? [unsigned] : [])];
 }
 
 export function domainOf(mailbox: string): string {
@@ -68,7 +62,7 @@ function limitsOf({ domain, mix, maxBytes }: DomainRecord, { message }: Draft): 
   return problems;
 }
 
-async function load({ domain, certificate }: DomainRecord, now: Date): Promise<Gateway> {
+async function load({ domain, certificate }: DomainRecord, now: Date): Promise<Omit<Gateway, 'warnings'>> {
   try {
     return { certificate: await loadCertificate(certificate, now), problems: [] };
   } catch (error) {

@@ -17,6 +17,9 @@ export type AskFailure = 'bogus' | 'servfail' | 'timeout' | 'unreachable' | 'mal
 /** What a record rests on: a chain of signatures, that it was the first one seen, or a person who took it from a file. */
 export type Voucher = 'dnssec' | 'first-use' | 'pinned';
 
+/** A record in DNS rests on nobody's word. */
+type DnsVoucher = Exclude<Voucher, 'pinned'>;
+
 /** A record that was good when it was seen. */
 export interface KnownRecord {
   readonly record: DomainRecord;
@@ -43,7 +46,7 @@ export type Finding =
   | {
       readonly kind: 'record';
       readonly record: DomainRecord;
-      readonly vouchedBy: Voucher;
+      readonly vouchedBy: DnsVoucher;
       readonly ttlSeconds: number;
     }
   /** A good one that takes nobody's place unasked. */
@@ -51,7 +54,7 @@ export type Finding =
       readonly kind: 'changed';
       readonly change: Change;
       readonly record: DomainRecord;
-      readonly vouchedBy: Voucher;
+      readonly vouchedBy: DnsVoucher;
       readonly known: KnownRecord;
       readonly ttlSeconds: number;
     }
