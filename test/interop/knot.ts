@@ -70,7 +70,7 @@ export async function startKnot({ zones }: { readonly zones: readonly KnotZone[]
       () => true,
       () => false,
     );
-  await until(() => control('zone-status', zones.at(-1)?.name ?? '.', '+serial'));
+  await until(() => isServing(conf, zones));
   const { stdout: anchors } = await run('/usr/sbin/keymgr', ['-c', conf, '.', 'ds']);
   return {
     address,
@@ -91,6 +91,14 @@ export async function startKnot({ zones }: { readonly zones: readonly KnotZone[]
 }
 
 const run = promisify(execFile);
+
+/** Whether every zone has been loaded, and signed where it is to be. */
+async function isServing(conf: string, zones: readonly KnotZone[]): Promise<boolean> {
+  const shown = await run('/usr/sbin/knotc', ['-c', conf, 'zone-status', '+serial']).catch(() => ({
+    stdout: '',
+  }));
+  return (shown.stdout.match(/serial: \d+/g) ?? []).length === zones.length;
+}
 
 /** Signs a zone once, with the server's key, and puts the outcome in the place of what the server would sign. */
 async function freeze({ frozen, ...zone }: KnotZone, address: Endpoint, folder: string): Promise<void> {

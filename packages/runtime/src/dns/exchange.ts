@@ -65,23 +65,26 @@ function overUdp(query: Buffer, options: ExchangeOptions, stop: AbortSignal): Pr
   const { host, port } = options.server;
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    let open = true;
     const end = (result: Exchanged): void => {
       stop.removeEventListener('abort', abort);
-      socket.removeAllListeners('message');
-      socket.close();
+      if (open) socket.close();
+      open = false;
       resolve(result);
     };
     const abort = (): void => end('timeout');
     stop.addEventListener('abort', abort, { once: true });
+    const send = (): void => {
+      if (open) socket.send(query);
+    };
     socket.on('message', (bytes) => {
       if (!hasIdOf(bytes, query)) return;
       const message = decodeMessage(bytes);
       if (message === undefined) end('malformed');
       else if (answers(message, query)) end(message);
     });
-    socket.once('error', () => end('unreachable'));
-    socket.on('error', () => undefined);
-    socket.connect(port, host, () => void sendUntil(stop, options, () => socket.send(query)));
+    socket.on('error', () => end('unreachable'));
+    socket.connect(port, host, () => void sendUntil(stop, options, send));
   });
 }
 

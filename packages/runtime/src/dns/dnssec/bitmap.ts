@@ -14,6 +14,12 @@ export type Denial =
   | { readonly kind: 'nodata'; readonly present: ReadonlySet<number> }
   | { readonly kind: 'absent' | 'opt-out' | 'unprovable' | 'unproven' };
 
+/**
+ * What lies between a name and the wildcard that answered for it: `nothing`, or with `opt-out` perhaps an unsigned delegation, so that the
+ * answer is not secure (RFC 5155 section 9.2).
+ */
+export type Nearer = 'nothing' | 'opt-out' | 'unproven';
+
 /** A name without records of a type, in a zone. */
 export interface Denied {
   readonly name: Name;

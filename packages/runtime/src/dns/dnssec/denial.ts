@@ -1,9 +1,9 @@
 import type { ResourceRecord } from '../message.ts';
 import type { Name } from '../name.ts';
 import { types } from '../types.ts';
-import type { Denial, Denied } from './bitmap.ts';
-import { deniesNearerByName, denyByName, readSpan, type Span } from './nsec.ts';
-import { deniesNearerByHash, denyByHash, type HashedSpan, readHashedSpan } from './nsec3.ts';
+import type { Denial, Denied, Nearer } from './bitmap.ts';
+import { denyByName, nearerByName, readSpan, type Span } from './nsec.ts';
+import { denyByHash, type HashedSpan, nearerByHash, readHashedSpan } from './nsec3.ts';
 
 /** `proofs`: NSEC and NSEC3 records of the zone whose signatures hold. */
 export function deny(denied: Denied, proofs: readonly ResourceRecord[]): Denial {
@@ -11,16 +11,14 @@ export function deny(denied: Denied, proofs: readonly ResourceRecord[]): Denial 
   return spans.length > 0 ? denyByName(denied, spans) : denyByHash(denied, hashed);
 }
 
-/** Whether nothing lies nearer to a name than `encloser`, from whose wildcard its records are made (RFC 4035 section 5.3.4). */
-export function deniesNearer(
+/** `encloser`: what the wildcard lies below. */
+export function nearer(
   { name, zone }: Pick<Denied, 'name' | 'zone'>,
   encloser: Name,
   proofs: readonly ResourceRecord[],
-): boolean {
+): Nearer {
   const { spans, hashed } = read(proofs, zone);
-  return spans.length > 0
-    ? deniesNearerByName(name, encloser, spans)
-    : deniesNearerByHash(name, encloser, hashed);
+  return spans.length > 0 ? nearerByName(name, encloser, spans) : nearerByHash(name, encloser, hashed);
 }
 
 function read(proofs: readonly ResourceRecord[], zone: Name): { spans: Span[]; hashed: HashedSpan[] } {

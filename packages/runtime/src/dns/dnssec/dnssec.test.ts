@@ -3,7 +3,7 @@ import type { ResourceRecord } from '../message.ts';
 import { nameToWire } from '../name.ts';
 import { types } from '../types.ts';
 import { ianaAnchors, parseAnchors } from './anchors.ts';
-import { deniesNearer, deny } from './denial.ts';
+import { deny, nearer } from './denial.ts';
 import { isDelegatedTo, readDelegation, readZoneKey } from './keys.ts';
 import { judge } from './signature.ts';
 
@@ -223,10 +223,10 @@ describe('denial by name', () => {
 
   test('a nearer wildcard, or name, is ruled out for what a wildcard answered', () => {
     const zone = 'b.test.';
-    const rules = (name: string, at: string, ...proofs: ResourceRecord[]): boolean =>
-      deniesNearer({ name, zone }, at, proofs);
-    expect(rules('x.c.b.test.', zone, top)).toBe(true);
-    expect(rules('x.c.b.test.', zone, nsec('c.b.test.', 'd.b.test.', types.A))).toBe(false);
-    expect(rules('x.c.b.test.', zone)).toBe(false);
+    const rules = (name: string, at: string, ...proofs: ResourceRecord[]): string =>
+      nearer({ name, zone }, at, proofs);
+    expect(rules('x.c.b.test.', zone, top)).toBe('nothing');
+    expect(rules('x.c.b.test.', zone, nsec('c.b.test.', 'd.b.test.', types.A))).toBe('unproven');
+    expect(rules('x.c.b.test.', zone)).toBe('unproven');
   });
 });

@@ -1,7 +1,7 @@
 import type { ResourceRecord } from '../message.ts';
 import { compareNames, isAtOrBelow, labelsOf, type Name, readName, suffix } from '../name.ts';
 import { types } from '../types.ts';
-import { type Denial, type Denied, isCut, isDenied, readBitmap } from './bitmap.ts';
+import { type Denial, type Denied, isCut, isDenied, type Nearer, readBitmap } from './bitmap.ts';
 
 /** RFC 4034 section 4. */
 export interface Span {
@@ -35,12 +35,12 @@ export function denyByName(denied: Denied, spans: readonly Span[]): Denial {
   return covering(wildcard, spans) === undefined ? unproven : { kind: 'absent' };
 }
 
-/** Whether nothing lies nearer to a name than `encloser`, whose wildcard answered for it. */
-export function deniesNearerByName(name: Name, encloser: Name, spans: readonly Span[]): boolean {
+/** As `Nearer` says (RFC 4035 section 5.3.4). */
+export function nearerByName(name: Name, encloser: Name, spans: readonly Span[]): Nearer {
   const around = covering(name, spans);
-  return (
-    around !== undefined && !isAtOrBelow(around.next, name) && closestEncloser(name, around) === encloser
-  );
+  return around !== undefined && !isAtOrBelow(around.next, name) && closestEncloser(name, around) === encloser
+    ? 'nothing'
+    : 'unproven';
 }
 
 /** The span that a name falls into. A parent's span at a delegation says nothing of what lies below (RFC 6840 section 4.1). */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { type ResourceRecord, viewOf } from '../message.ts';
 import { labelsOf, type Name, nameToWire, suffix } from '../name.ts';
 import { types } from '../types.ts';
-import { type Denial, type Denied, isCut, isDenied, readBitmap } from './bitmap.ts';
+import { type Denial, type Denied, isCut, isDenied, type Nearer, readBitmap } from './bitmap.ts';
 
 /** RFC 5155 section 3: a span between two hashes, in base32hex, whose order is that of the octets. */
 export interface HashedSpan {
@@ -54,10 +54,12 @@ export function denyByHash(denied: Denied, given: readonly HashedSpan[]): Denial
   return covering(wildcard, spans) === undefined ? unproven : { kind: 'absent' };
 }
 
-/** Whether nothing lies nearer to a name than `encloser`, whose wildcard answered for it (RFC 5155 section 8.8). */
-export function deniesNearerByHash(name: Name, encloser: Name, given: readonly HashedSpan[]): boolean {
+/** As `Nearer` says (RFC 5155 section 8.8). */
+export function nearerByHash(name: Name, encloser: Name, given: readonly HashedSpan[]): Nearer {
   const spans = usable(given);
-  return spans !== 'unprovable' && covering(suffix(name, labelsOf(encloser).length + 1), spans) !== undefined;
+  if (spans === 'unprovable') return 'unproven';
+  const around = covering(suffix(name, labelsOf(encloser).length + 1), spans);
+  return around === undefined ? 'unproven' : around.optOut ? 'opt-out' : 'nothing';
 }
 
 /** RFC 9276 section 3.2: what hashes more often than this is not followed. */

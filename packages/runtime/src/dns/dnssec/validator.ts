@@ -6,7 +6,7 @@ import { isAnswer, longestChain, negativeTtl, readAll, readAnswer, recordsAt } f
 import { completed, type StubOptions } from '../stub.ts';
 import { types } from '../types.ts';
 import { ianaAnchors, parseAnchors } from './anchors.ts';
-import { deniesNearer, deny } from './denial.ts';
+import { deny, nearer } from './denial.ts';
 import type { Zone } from './signature.ts';
 import { check, createZones, type Inquiry, provenBy } from './zones.ts';
 
@@ -46,7 +46,11 @@ export function createValidatingResolver({ anchors = ianaAnchors, ...options }: 
     const rest = await answer(step.target, type, inquiry, links + 1);
     return rest.kind === 'failed'
       ? rest
-      : { ...rest, ttlSeconds: Math.min(rest.ttlSeconds, step.ttlSeconds) };
+      : {
+          ...rest,
+          secure: rest.secure && step.secure,
+          ttlSeconds: Math.min(rest.ttlSeconds, step.ttlSeconds),
+        };
   };
 
   return {
@@ -67,7 +71,12 @@ const mostVerifications = 200;
 
 type Step<T extends RecordType> =
   | Answer<T>
-  | { readonly kind: 'alias'; readonly target: Name; readonly ttlSeconds: number };
+  | {
+      readonly kind: 'alias';
+      readonly target: Name;
+      readonly secure: boolean;
+      readonly ttlSeconds: number;
+    };
 
 /** What a signed zone says of one name: records, a CNAME, or proof that there is neither. */
 function readSigned<T extends RecordType>(
@@ -83,21 +92,24 @@ function readSigned<T extends RecordType>(
   const judged = check(records, message.answer, zone, means);
   if (judged.kind !== 'valid') return failed(judged.kind);
   const { ttlSeconds, wildcardAt } = judged;
+  let secure = true;
   if (wildcardAt !== undefined) {
     const { proofs } = provenBy(message.authority, zone, means);
-    if (!deniesNearer({ name, zone: zone.name }, wildcardAt, proofs)) return failed('bogus');
+    const between = nearer({ name, zone: zone.name }, wildcardAt, proofs);
+    if (between === 'unproven') return failed('bogus');
+    secure = between === 'nothing';
   }
   if (direct.length > 0) {
     const values = readAll(type, records);
     return values === undefined
       ? failed('malformed')
-      : { kind: 'found', secure: true, records: values, ttlSeconds };
+      : { kind: 'found', secure, records: values, ttlSeconds };
   }
   const [alias] = records;
   const target = alias && readName(alias.data, 0);
   return target === undefined || records.length > 1
     ? failed('malformed')
-    : { kind: 'alias', target: target.name, ttlSeconds };
+    : { kind: 'alias', target: target.name, secure, ttlSeconds };
 }
 
 function readDenied<T extends RecordType>(
