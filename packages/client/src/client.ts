@@ -5,15 +5,24 @@ import {
 } from '@postern/directory/client';
 import { createSmtpSender, readReport, type SmtpSender } from '@postern/mail';
 import type { Consensus } from '@postern/protocol/consensus';
+import { isDomain } from '@postern/protocol/packet';
 // Drawn by the provider itself, so that it encapsulates natively.
 import { systemRandom } from '@postern/protocol/primitives';
 import type { Constraints, Explanation } from '@postern/protocol/route';
 import { type Clock, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
+import type { Resolver } from '@postern/runtime/dns';
 import { type Account, openAccount } from './account/account.ts';
 import { noPassword, type PasswordSource } from './account/password.ts';
 import { domainOf } from './compose/gateway.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
-import { type Domains, openDomains } from './domains/index.ts';
+import {
+  type DomainCheck,
+  type Domains,
+  openDomains,
+  openResolver,
+  type Prefetched,
+  prefetch,
+} from './domains/index.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
@@ -49,6 +58,8 @@ export interface ClientOptions {
   /** Borrowed: whoever gives one closes it. */
   readonly sender?: SmtpSender;
   readonly directory?: DirectoryClient;
+  /** Who is asked for domains, instead of whom the configuration names. */
+  readonly resolver?: Resolver;
 }
 
 /** What happens while a message is built and handed over: packets, and the bytes of those done. */
@@ -68,6 +79,13 @@ export interface SubmitRequest {
   /** Ends it early; what is in the outbox stays there. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface PrefetchRequest {
+  /** Over how long the questions are spread, milliseconds. */
+  readonly withinMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onChecked?: (check: DomainCheck) => void;
 }
 
 export interface SendRequest extends PrepareOptions, SubmitRequest {}
@@ -121,6 +139,8 @@ export interface Client extends AsyncDisposable {
   wrap(message: Uint8Array, request: WrapRequest): Promise<WrapOutcome>;
   /** Hands over what waits in the outbox. */
   flush(request?: SubmitRequest): Promise<Submission>;
+  /** Asks DNS ahead of time for every domain that is known, and those of everybody whose certificate is here. */
+  prefetch(request: PrefetchRequest): Promise<Prefetched>;
   /** A sealed message as it was delivered, or a report of one's own gateway. */
   open(mail: Uint8Array): Promise<Opened>;
   /** Removes what opens the reports of a token, once the last of them has been shown: a `failed` one. */
@@ -136,7 +156,6 @@ export function createClient(options: ClientOptions): Client {
     clock,
     ...(passphrase === undefined ? {} : { passphrase }),
   });
-  const domains = openDomains({ directory: paths.domains, clock });
   const outbox = openOutbox(paths, random);
   const returns = openReturns({ directory: paths.returns, clock });
 
@@ -156,6 +175,16 @@ export function createClient(options: ClientOptions): Client {
       log,
       signal: closing.signal,
     });
+  });
+  const domains = openDomains({
+    directory: paths.domains,
+    cacheDirectory: paths.domainCache,
+    clock,
+    dns: once(async () => {
+      const { dns } = await config();
+      const resolver = options.resolver ?? (await openResolver(dns, clock));
+      return resolver && { resolver, unsigned: dns.unsigned };
+    }),
   });
   const ownSender = once(async () => {
     const { ehlo, send } = await config();
@@ -288,6 +317,14 @@ export function createClient(options: ClientOptions): Client {
         : { ...opened, ...(await describeCopy(opened.set, { sent: paths.sent, keys, now })) };
     },
     forgetReturn: (token) => returns.forget(token),
+    async prefetch(request) {
+      const known = await domains.list();
+      const contacts = (await keys.list())
+        .filter(({ kind }) => kind === 'pinned')
+        .map(({ mailbox }) => domainOf(mailbox));
+      const names = new Set([...known, ...contacts].map((name) => name.toLowerCase()).filter(isDomain));
+      return prefetch([...names], domains, { ...request, clock, random });
+    },
     async [Symbol.asyncDispose]() {
       closing.abort();
       if (ownSender.started()) await (await ownSender()).close();

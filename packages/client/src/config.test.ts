@@ -28,6 +28,7 @@ describe('configuration', () => {
       ...least,
       mailbox: 'alice@a.test',
       ehlo: 'a.test',
+      dns: { resolver: 'system', validate: 'resolver', trustAnchors: 'iana', unsigned: 'refuse' },
       route: { include: [], exclude: [] },
       send: {
         timeoutMs: 300_000,
@@ -165,6 +166,32 @@ describe('configuration', () => {
     ]);
   });
 
+  test('a resolver whose word is taken is on loopback; any other will do for who validates', () => {
+    const dns = (section: object): unknown => ({ ...least, dns: section });
+    expect(parseClientConfig(dns({ resolver: '[::1]:5353', unsigned: 'trust-on-first-use' })).dns).toEqual({
+      resolver: { host: '::1', port: 5353 },
+      validate: 'resolver',
+      trustAnchors: 'iana',
+      unsigned: 'trust-on-first-use',
+    });
+    expect(mistakes(dns({ resolver: '192.0.2.53:53' }))).toEqual([
+      expect.stringMatching(/^dns\.resolver is not on loopback.*add validate = "in-process"$/),
+    ]);
+    const own = { resolver: '192.0.2.53:53', validate: 'in-process', trust_anchors: '/etc/root.key' };
+    expect(parseClientConfig(dns(own)).dns).toMatchObject({
+      resolver: { host: '192.0.2.53' },
+      trustAnchors: { file: '/etc/root.key' },
+    });
+    expect(
+      mistakes(dns({ resolver: 'my resolver', validate: 'no', trust_anchors: 'x', unsigned: 'yes' })),
+    ).toEqual([
+      expect.stringMatching(/^dns\.resolver is no resolver; write "system"/),
+      expect.stringMatching(/^dns\.validate is "resolver" or/),
+      expect.stringMatching(/^dns\.trust_anchors is no absolute path/),
+      expect.stringMatching(/^dns\.unsigned is "refuse" or/),
+    ]);
+  });
+
   test('what init writes can be read, its comments taken out too', async ({ onTestFinished }) => {
     const { mkdtemp, rm } = await import('node:fs/promises');
     const home = await mkdtemp('/tmp/postern-config-');
@@ -190,6 +217,7 @@ describe('paths', () => {
       configFile: '/c/postern/config.toml',
       keys: '/home/alice/.local/share/postern/keys',
       domains: '/home/alice/.local/share/postern/domains',
+      domainCache: '/home/alice/.local/state/postern/domains',
       consensus: '/home/alice/.local/state/postern/consensus',
       outbox: '/home/alice/.local/state/postern/outbox',
       sent: '/home/alice/.local/state/postern/sent',

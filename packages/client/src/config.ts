@@ -6,6 +6,7 @@ import { longestMeanMs } from '@postern/protocol/strategy';
 import { domainName, duration, parseConfig, readToml } from '@postern/runtime';
 import { z } from 'zod';
 import { type SubmissionConfig, submission, submissionComment } from './account/settings.ts';
+import { type DnsConfig, dnsConfig, formatDnsConfig } from './dns-config.ts';
 import { ClientError } from './errors.ts';
 import { type SendMode, sendModes, type TlsWish, tlsWishes } from './message.ts';
 
@@ -21,6 +22,7 @@ export interface ClientConfig {
     /** How many of them must have signed: a majority at least. */
     readonly threshold: number;
   };
+  readonly dns: DnsConfig;
   readonly route: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly send: {
     /** How long `send` and `flush` try, milliseconds. */
@@ -88,6 +90,7 @@ const schema = z
     mailbox: ownMailbox,
     ehlo: domainName.optional(),
     directory,
+    dns: dnsConfig.prefault({}),
     route: z
       .strictObject({
         include: z.array(z.string()).default([]),
@@ -108,10 +111,11 @@ const schema = z
     submission: submission.optional(),
   })
   .transform(
-    ({ mailbox, ehlo, directory, route, send, submission }): ClientConfig => ({
+    ({ mailbox, ehlo, directory, dns, route, send, submission }): ClientConfig => ({
       mailbox,
       ehlo: ehlo ?? mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory,
+      dns,
       route,
       send: {
         timeoutMs: send.timeout,
@@ -150,6 +154,8 @@ export function formatClientConfig(config: {
   urls: readonly string[];
   authorities: readonly string[];
   threshold: number;
+  /** `system` unless given. */
+  resolver?: string;
 }): string {
   const list = (items: readonly string[]): string =>
     `[\n${items.map((item) => `  ${JSON.stringify(item)},\n`).join('')}]`;
@@ -169,6 +175,7 @@ urls = ${list(config.urls)}
 authorities = ${list(config.authorities)}
 threshold = ${config.threshold}
 
+${formatDnsConfig(config.resolver)}
 [route]
 # Mixes by name or id. Whoever sets these chooses paths unlike everyone else's; leave them empty without a reason.
 # include = []

@@ -5,6 +5,7 @@ export {
   type ClientOptions,
   createClient,
   type Opened,
+  type PrefetchRequest,
   type Progress,
   type Report,
   type SendOutcome,
@@ -14,7 +15,8 @@ export {
   type WrapRequest,
 } from './client.ts';
 export { type ClientConfig, formatClientConfig, parseClientConfig, readClientConfig } from './config.ts';
-export type { DomainLookup, Domains } from './domains/index.ts';
+export type { DnsConfig } from './dns-config.ts';
+export type { DomainCheck, DomainLookup, Domains, Held, Prefetched } from './domains/index.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type {
   ImportOptions,

@@ -8,6 +8,8 @@ export interface ClientPaths {
   readonly keys: string;
   /** Pinned records of domains. */
   readonly domains: string;
+  /** Records found in DNS, the last good one of each domain. */
+  readonly domainCache: string;
   /** The last verified consensus. */
   readonly consensus: string;
   /** What waits to be handed over, a directory for each message. */
@@ -46,6 +48,7 @@ function pathsIn({ config, data, state }: { config: string; data: string; state:
     configFile: join(config, 'config.toml'),
     keys: join(data, 'keys'),
     domains: join(data, 'domains'),
+    domainCache: join(state, 'domains'),
     consensus: join(state, 'consensus'),
     outbox: join(state, 'outbox'),
     sent: join(state, 'sent'),

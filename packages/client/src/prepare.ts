@@ -24,6 +24,7 @@ export interface PrepareOptions extends PathOptions {
   /** As configured when absent. */
   readonly mode?: SendMode | undefined;
   readonly tls?: TlsWish | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface PrepareDeps {
@@ -54,7 +55,16 @@ export async function prepare(
   const current = await currentConsensus(directory);
   const verified = current.kind === 'consensus' ? current.verified : undefined;
   const { mode = config.send.mode, tls = config.send.tls } = options;
-  const deps = { keys, domains, now, mode, tls, gateway, consensus: verified?.consensus };
+  const deps = {
+    keys,
+    domains,
+    now,
+    mode,
+    tls,
+    gateway,
+    consensus: verified?.consensus,
+    signal: options.signal,
+  };
   const found = composed.draft === undefined ? nobody : await audience(composed.draft, deps);
   // Whoever sends direct needs no consensus, whoever may send through mixes a valid one.
   const mixed = mode === 'mix' || found.mixed;
@@ -74,7 +84,7 @@ export async function prepare(
   const way = wayOf(path);
   return {
     kind: 'work',
-    warnings: way?.warnings ?? [],
+    warnings: [...found.warnings, ...(way?.warnings ?? [])],
     work: {
       draft,
       addressees: found.addressees,
@@ -88,7 +98,7 @@ export async function prepare(
   };
 }
 
-const nobody: Audience = { addressees: [], mixed: false, problems: [] };
+const nobody: Audience = { addressees: [], mixed: false, problems: [], warnings: [] };
 
 function wayOf(path: Path | CurrentConsensus | undefined): Extract<Path, { kind: 'path' }> | undefined {
   return path?.kind === 'path' ? path : undefined;

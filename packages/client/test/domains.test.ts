@@ -30,7 +30,12 @@ async function made(): Promise<{
     expires,
   };
   return {
-    domains: openDomains({ directory: await folder(), clock: steppedClock(now) }),
+    domains: openDomains({
+      directory: await folder(),
+      cacheDirectory: await folder(),
+      clock: steppedClock(now),
+      dns: async () => undefined,
+    }),
     zone: (change = {}) => formatZone(makeRecord({ ...record, ...change })),
     renewed: new PublicKey(privateKey.toPublic().toPacketList()).write(),
   };

@@ -142,6 +142,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       mailbox,
       ehlo: mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory: { urls: [url], authorities: [vkey], threshold: 1 },
+      dns: { resolver: 'none', validate: 'resolver', trustAnchors: 'iana', unsigned: 'refuse' },
       route: { include: [], exclude: [] },
       send: {
         timeoutMs: 300_000,

@@ -1,7 +1,10 @@
-import type { DomainRecord } from '@postern/protocol/dns';
 import type { Command } from 'commander';
 import { collectOne } from '../collect/collect.ts';
+import type { Held } from '../domains/index.ts';
+import { day, inWords } from '../domains/words.ts';
 import { type CommonOptions, type Context, openClient, print } from './context.ts';
+import { addDomainDns } from './domain-dns.ts';
+import { shown } from './domain-record.ts';
 import { table } from './table.ts';
 
 /** Far more than the two records of a domain take. */
@@ -24,11 +27,11 @@ export function addDomain(program: Command, context: Context): void {
     );
   domain
     .command('list')
-    .description('show the domains that are pinned')
+    .description('show the domains that are pinned, and those found in DNS')
     .action(async (_options, command: Command) => list(command.optsWithGlobals(), context));
   domain
     .command('show <domain>')
-    .description('print a domain’s record as it was pinned')
+    .description('print a domain’s record as it was pinned, or found in DNS')
     .action(async (name: string, _options, command: Command) =>
       show(name, command.optsWithGlobals(), context),
     );
@@ -38,6 +41,7 @@ export function addDomain(program: Command, context: Context): void {
     .action(async (name: string, _options, command: Command) =>
       remove(name, command.optsWithGlobals(), context),
     );
+  addDomainDns(domain, context);
 }
 
 async function pin(file: string, options: PinOptions, context: Context): Promise<void> {
@@ -52,49 +56,48 @@ async function pin(file: string, options: PinOptions, context: Context): Promise
 async function list(options: CommonOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
   const rows = await Promise.all(
-    (await client.domains.list()).map(async (domain) => ({
+    (await client.domains.list()).map(async (domain) => listed(domain, await client.domains.held(domain))),
+  );
+  const text = table(rows.map(({ cells }) => cells));
+  await print(
+    context,
+    options,
+    rows.map(({ value }) => value),
+    rows.length === 0 ? 'No domain is known.' : text,
+  );
+}
+
+/** A line for a domain: what would be used of it without asking anybody. */
+function listed(domain: string, { pinned, remembered }: Held): { value: object; cells: string[] } {
+  if (pinned?.parsed.kind === 'refused') {
+    const flaw = inWords(pinned.parsed.reason);
+    return { value: { domain, vouchedBy: 'pinned', flaw }, cells: [domain, flaw, '', 'pinned'] };
+  }
+  const known = pinned === undefined ? remembered?.known : { ...pinned.parsed, vouchedBy: 'pinned' };
+  if (known === undefined) return { value: { domain, flaw: 'gone' }, cells: [domain, 'gone', '', ''] };
+  const { record, vouchedBy } = known;
+  const offered = pinned === undefined ? remembered?.offered?.record.fingerprint : undefined;
+  return {
+    value: { ...shown(record), vouchedBy, ...(offered === undefined ? {} : { offered }) },
+    cells: [
       domain,
-      found: await client.domains.lookup(domain),
-    })),
-  );
-  const value = rows.map(({ domain, found }) =>
-    found.kind === 'record'
-      ? shown(found.record)
-      : { domain, flaw: found.kind === 'refused' ? found.reason : 'gone' },
-  );
-  const text = table(
-    rows.map(({ domain, found }) => [
-      domain,
-      found.kind === 'record' ? found.record.fingerprint : found.kind === 'refused' ? found.reason : 'gone',
-      found.kind === 'record' ? `until ${dateOf(found.record.expires)}` : '',
-    ]),
-  );
-  await print(context, options, value, rows.length === 0 ? 'No domain is pinned.' : text);
+      record.fingerprint,
+      `until ${day(record.expires)}`,
+      offered === undefined ? vouchedBy : `${vouchedBy}; DNS brings ${offered}`,
+    ],
+  };
 }
 
 async function show(domain: string, options: CommonOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
   const zone = await client.domains.show(domain);
-  const found = await client.domains.lookup(domain);
-  await print(
-    context,
-    options,
-    { zone, ...(found.kind === 'record' ? shown(found.record) : { domain }) },
-    zone,
-  );
+  const { pinned, remembered } = await client.domains.held(domain);
+  const record = pinned?.parsed.kind === 'record' ? pinned.parsed.record : remembered?.known.record;
+  await print(context, options, { zone, ...(record === undefined ? { domain } : shown(record)) }, zone);
 }
 
 async function remove(domain: string, options: CommonOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
   await client.domains.remove(domain);
   await print(context, options, { domain }, `Removed ${domain}.`);
-}
-
-function shown(record: DomainRecord): object {
-  const { certificate: _certificate, expires, ...rest } = record;
-  return { ...rest, expires: new Date(expires * 1000).toISOString() };
-}
-
-function dateOf(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().slice(0, 10);
 }

@@ -10,6 +10,7 @@ export interface AudienceDeps extends ModeDeps {
   readonly keys: Keys;
   readonly domains: Domains;
   readonly now: Date;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Audience {
@@ -17,6 +18,8 @@ export interface Audience {
   /** Whether anything goes through mixes, as far as that is known. */
   readonly mixed: boolean;
   readonly problems: readonly Problem[];
+  /** In sentences. */
+  readonly warnings: readonly string[];
 }
 
 /** Which of a draft's recipients can be written to, and everything that keeps the others from it. */
@@ -26,6 +29,7 @@ export async function audience(draft: Draft, deps: AudienceDeps): Promise<Audien
     await Promise.all(names.map(async (name) => [name, await gatewayOf(name, draft, deps)] as const)),
   );
   const problems = [...gateways.values()].flatMap((gateway) => gateway.problems);
+  const warnings = [...gateways.values()].flatMap((gateway) => gateway.warnings);
   const addressees: Addressee[] = [];
   for (const mailbox of draft.recipients) {
     const reader = await readerOf(mailbox, deps);
@@ -36,7 +40,7 @@ export async function audience(draft: Draft, deps: AudienceDeps): Promise<Audien
       addressees.push({ mailbox, domain, certificate: reader.certificate, gateway, travel });
   }
   const mixed = [...gateways.values()].some(({ travel }) => travel?.mode === 'mix');
-  return { addressees, mixed, problems };
+  return { addressees, mixed, problems, warnings };
 }
 
 type FoundReader =

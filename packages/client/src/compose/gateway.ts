@@ -1,6 +1,7 @@
 import type { DomainRecord } from '@postern/protocol/dns';
 import { type EnvelopeCertificate, loadCertificate, ProtocolError } from '@postern/protocol/envelope';
 import { ExitCode } from '@postern/runtime';
+import { type DomainLookup, explain } from '../domains/index.ts';
 import type { Draft, Problem, ProblemCode, Travel } from '../message.ts';
 import type { AudienceDeps } from './audience.ts';
 import { travelTo, unserved } from './mode.ts';
@@ -11,37 +12,33 @@ export interface Gateway {
   /** How a message goes there; known even where something else is wrong. */
   readonly travel?: Travel;
   readonly problems: readonly Problem[];
+  /** In sentences. */
+  readonly warnings: readonly string[];
 }
 
 /** Whether a domain takes this draft, on which way, and the certificate that its envelopes go to. */
 export async function gatewayOf(domain: string, draft: Draft, deps: AudienceDeps): Promise<Gateway> {
   const nobody = unserved(domain, deps);
-  const found = await deps.domains.lookup(domain);
-  switch (found.kind) {
-    case 'absent': {
-      const hint = 'Get its record from the domain’s operator, and: postern domain pin FILE';
-      return {
-        problems: [...nobody, problem('domain-not-pinned', `nothing is known of the domain ${domain}`, hint)],
-      };
-    }
-    case 'refused': {
-      const hint = 'Get a newer one from the domain’s operator, and: postern domain pin FILE';
-      const message = `the record of ${domain} does not hold: ${found.reason}`;
-      return { problems: [...nobody, problem('unusable-record', message, hint)] };
-    }
-    case 'record': {
-      const way = travelTo(found.record, deps);
-      const loaded = await load(found.record, deps.now);
-      const problems = [
-        ...nobody,
-        ...(way.kind === 'problem' ? [way.problem] : []),
-        ...limitsOf(found.record, draft),
-        ...loaded.problems,
-      ];
-      const travel = way.kind === 'travel' ? { travel: way.travel } : {};
-      return problems.length > 0 ? { ...travel, problems } : { ...travel, ...loaded };
-    }
-  }
+  const found = await deps.domains.lookup(domain, deps.signal);
+  if (found.kind !== 'record') return { problems: [...nobody, explain(domain, found)], warnings: [] };
+  const warnings = warningsOf(domain, found);
+  const way = travelTo(found.record, deps);
+  const loaded = await load(found.record, deps.now);
+  const problems = [
+    ...nobody,
+    ...(way.kind === 'problem' ? [way.problem] : []),
+    ...limitsOf(found.record, draft),
+    ...loaded.problems,
+  ];
+  const travel = way.kind === 'travel' ? { travel: way.travel } : {};
+  return problems.length > 0 ? { ...travel, problems, warnings } : { ...travel, ...loaded, warnings };
+}
+
+/** What an author should know although the message goes. */
+function warningsOf(domain: string, found: Extract<DomainLookup, { kind: 'record' }>): string[] {
+  const asked = `DNS was asked for ${domain} just now, which shows that you write there now; postern domain prefetch asks ahead of time`;
+  const unsigned = `nothing vouches for the key of ${domain} but that it was seen first: ${found.record.fingerprint}`;
+  return [...(found.from === 'dns' ? [asked] : []), ...(found.vouchedBy === 'first-use' ? [unsigned] : [])];
 }
 
 export function domainOf(mailbox: string): string {
@@ -54,7 +51,7 @@ function limitsOf({ domain, maxBytes }: DomainRecord, { message }: Draft): Probl
   return [problem('too-large', what, 'Send less at once.')];
 }
 
-async function load({ domain, certificate }: DomainRecord, now: Date): Promise<Gateway> {
+async function load({ domain, certificate }: DomainRecord, now: Date): Promise<Omit<Gateway, 'warnings'>> {
   try {
     return { certificate: await loadCertificate(certificate, now), problems: [] };
   } catch (error) {

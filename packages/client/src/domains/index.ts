@@ -1,1 +1,4 @@
-export { type DomainLookup, type Domains, openDomains } from './store.ts';
+export { type DomainCheck, type DomainLookup, type Domains, type Held, openDomains } from './domains.ts';
+export { type Explained, explain } from './explain.ts';
+export { type Prefetched, prefetch } from './prefetch.ts';
+export { openResolver } from './resolver.ts';

@@ -88,11 +88,15 @@ function quotedStrings(data: string): string[] | undefined {
   return [...data.matchAll(/"([^"]*)"/g)].map(([, string = '']) => string);
 }
 
-function textOwner(domain: string): string {
+// spec dns 1
+/** Where the text lies, as a full name. */
+export function textOwner(domain: string): string {
   return `_securemail.${domain}.`;
 }
 
-function certificateOwner(domain: string): string {
+// spec dns 1
+/** Where the certificate lies, as a full name. */
+export function certificateOwner(domain: string): string {
   return `${openpgpkeyLabel('secure')}._openpgpkey.${domain}.`;
 }
 

@@ -84,7 +84,7 @@ export function clientOf(person: Person, options: Omit<ClientOptions, 'paths' | 
 export async function settle(person: Person, client: Client, directory: DirectoryTrust): Promise<void> {
   const { home, paths, mailbox, password, passphraseFile } = person;
   await makePrivateDirectory(dirname(paths.configFile));
-  await writeFileDurable(paths.configFile, formatClientConfig({ mailbox, ...directory }));
+  await writeFileDurable(paths.configFile, formatClientConfig({ mailbox, ...directory, resolver: 'none' }));
   await writeFileDurable(passphraseFile, `${password}\n`);
   await linkFolders(home, paths);
   await mkdirs(person.maildir);

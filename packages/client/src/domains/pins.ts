@@ -1,48 +1,32 @@
-import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DomainRecord, parseZone } from '@postern/protocol/dns';
-import { type Clock, makePrivateDirectory, syncDirectory, writeFileDurable } from '@postern/runtime';
-import { absent, createFileCache } from '../cache.ts';
+import { type DomainRecord, type ParsedZone, parseZone } from '@postern/protocol/dns';
+import { type Clock, makePrivateDirectory, writeFileDurable } from '@postern/runtime';
+import { createFileCache } from '../cache.ts';
 import { ClientError } from '../errors.ts';
+import { listNames, removeFile } from './files.ts';
+import { inWords } from './words.ts';
 
-/** What is known of a domain: `absent`: nothing is pinned. */
-export type DomainLookup =
-  | { readonly kind: 'record'; readonly record: DomainRecord }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'refused'; readonly reason: string };
-
-/** The records of the domains that a person writes to: what DNS says of them, pinned from a file. */
-export interface Domains {
-  /** Takes a zone file's lines. Throws `bad-file`; `domain-conflict` for another key or certificate than the one pinned, or an older record, unless `replace`. */
+/** Records that a person took from a file. They count before whatever DNS says. */
+export interface Pins {
   pin(zone: string, options?: { replace?: boolean }): Promise<DomainRecord>;
-  lookup(domain: string): Promise<DomainLookup>;
-  /** Names of all that are pinned, sorted. */
+  /** `undefined` when there is none. */
+  read(domain: string): Promise<Pinned | undefined>;
   list(): Promise<string[]>;
-  /** The lines as they were pinned. Throws `wrong-use` when there are none. */
-  show(domain: string): Promise<string>;
-  /** Throws `wrong-use` when it is not pinned. */
-  remove(domain: string): Promise<void>;
+  /** Whether there was one. */
+  remove(domain: string): Promise<boolean>;
 }
 
-export function openDomains({ directory, clock }: { directory: string; clock: Clock }): Domains {
-  const file = (domain: string): string =>
-    join(directory, `${encodeURIComponent(domain.toLowerCase())}.zone`);
+export interface Pinned {
+  /** The lines as they were pinned. */
+  readonly zone: string;
+  readonly parsed: ParsedZone;
+}
+
+export function openPins({ directory, clock }: { directory: string; clock: Clock }): Pins {
+  const file = (domain: string): string => join(directory, `${encodeURIComponent(domain)}.zone`);
   const cache = createFileCache(async (content) => content.toString('utf8'));
   const now = (): number => Math.floor(clock.now() / 1000);
 
-  const lookup = async (domain: string): Promise<DomainLookup> => {
-    const zone = await cache.read(file(domain));
-    if (zone === undefined) return { kind: 'absent' };
-    const parsed = parseZone(zone, now());
-    return parsed.kind === 'record' ? parsed : { kind: 'refused', reason: inWords(parsed.reason) };
-  };
-  const show = async (domain: string): Promise<string> => {
-    const zone = await cache.read(file(domain));
-    if (zone !== undefined) return zone;
-    throw new ClientError('wrong-use', `${domain} is not pinned`, {
-      hint: 'postern domain list shows those that are.',
-    });
-  };
   return {
     async pin(zone, { replace = false } = {}) {
       const result = parseZone(zone, now());
@@ -64,20 +48,12 @@ export function openDomains({ directory, clock }: { directory: string; clock: Cl
       await writeFileDurable(file(record.domain), zone);
       return record;
     },
-    lookup,
-    async list() {
-      const files = (await readdir(directory).catch(absent)) ?? [];
-      return files
-        .filter((name) => /^[^.].*\.zone$/.test(name))
-        .map((name) => decodeURIComponent(name.slice(0, -'.zone'.length)))
-        .sort();
+    async read(domain) {
+      const zone = await cache.read(file(domain));
+      return zone === undefined ? undefined : { zone, parsed: parseZone(zone, now()) };
     },
-    show,
-    async remove(domain) {
-      await show(domain);
-      await unlink(file(domain));
-      await syncDirectory(directory);
-    },
+    list: () => listNames(directory, '.zone'),
+    remove: (domain) => removeFile(directory, file(domain)),
   };
 }
 
@@ -112,9 +88,4 @@ function refuseConflict(pinned: DomainRecord, brought: DomainRecord): void {
 
 function day({ expires }: DomainRecord): string {
   return new Date(expires * 1000).toISOString().slice(0, 10);
-}
-
-/** `wrong-text-owner` → `wrong text owner`. */
-function inWords(reason: string): string {
-  return reason.replaceAll('-', ' ');
 }

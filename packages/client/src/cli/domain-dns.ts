@@ -1,0 +1,174 @@
+import { type Asked, certificateOwner, type Finding, textOwner } from '@postern/protocol/dns';
+import { ExitCode } from '@postern/runtime';
+import type { Command } from 'commander';
+import { type DomainCheck, type Explained, explain } from '../domains/index.ts';
+import { day, inWords } from '../domains/words.ts';
+import { milliseconds } from './constraints.ts';
+import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
+import { shown } from './domain-record.ts';
+import { count, table } from './table.ts';
+import { write } from './terminal.ts';
+import { visible } from './visible.ts';
+
+interface PrefetchOptions extends CommonOptions {
+  readonly within?: number;
+}
+
+/** The commands that ask DNS, and what comes of them. */
+export function addDomainDns(domain: Command, context: Context): void {
+  domain
+    .command('check <domain>')
+    .description('ask DNS for a domain’s record, as sending would, and explain what comes of it')
+    .action(async (name: string, _options, command: Command) =>
+      check(name, command.optsWithGlobals(), context),
+    );
+  domain
+    .command('accept <domain> [fingerprint]')
+    .description('take the changed record that DNS brings, once its operator has told you that it is theirs')
+    .action(async (name: string, fingerprint: string | undefined, _options, command: Command) =>
+      accept(name, fingerprint, command.optsWithGlobals(), context),
+    );
+  domain
+    .command('prefetch')
+    .description(
+      'ask DNS ahead of time for all domains of those you write to, in random order at random times',
+    )
+    .option('--within <duration>', 'over how long to spread the questions (default: 1h)', milliseconds)
+    .action(async (_options, command: Command) => prefetch(command.optsWithGlobals(), context));
+}
+
+async function check(name: string, options: CommonOptions, context: Context): Promise<void> {
+  await using client = openClient(context, options);
+  const checked = await client.domains.check(name, context.stop);
+  const { domain, held, asked } = checked;
+  const why = refusalOf(checked);
+  const record = asked?.finding.kind === 'record' ? asked.finding.record : undefined;
+  const value = {
+    domain,
+    finding: asked?.finding.kind ?? 'unknown',
+    ...detailsOf(asked?.finding),
+    ...(why === undefined ? {} : { code: why.code, message: why.message, hint: why.hint }),
+    ...(record === undefined ? {} : { record: shown(record) }),
+    pinned: held.pinned !== undefined,
+    ...(asked === undefined
+      ? {}
+      : { answers: { text: plain(asked.answers.text), certificate: plain(asked.answers.certificate) } }),
+  };
+  await print(context, options, value, textOf(checked));
+  if (why !== undefined) {
+    await warn(context, why.message);
+    await write(context.terminal.stderr, `  ${visible(why.hint)}\n`);
+    context.exitCode = why.exitCode;
+  }
+}
+
+async function accept(
+  name: string,
+  fingerprint: string | undefined,
+  options: CommonOptions,
+  context: Context,
+): Promise<void> {
+  await using client = openClient(context, options);
+  const record = await client.domains.accept(name, fingerprint?.toLowerCase());
+  await print(context, options, shown(record), `${record.domain}  ${record.fingerprint}`);
+}
+
+async function prefetch(options: PrefetchOptions, context: Context): Promise<void> {
+  await using client = openClient(context, options);
+  const { checks, left } = await client.prefetch({
+    withinMs: options.within ?? 3_600_000,
+    signal: context.stop,
+  });
+  const sorted = [...checks].sort((one, other) => (one.domain < other.domain ? -1 : 1));
+  const value = {
+    domains: sorted.map(({ domain, asked }) => ({
+      domain,
+      finding: asked?.finding.kind ?? 'unknown',
+      ...detailsOf(asked?.finding),
+    })),
+    left,
+  };
+  const rows = sorted.map(({ domain, asked }) => [domain, inWords(asked?.finding.kind ?? 'unknown')]);
+  await print(context, options, value, rows.length === 0 ? 'No domain is known.' : table(rows));
+  for (const why of sorted.map(refusalOf)) {
+    if (why === undefined || why.code === 'domain-takes-no-part') continue;
+    await warn(context, why.message);
+    await write(context.terminal.stderr, `  ${visible(why.hint)}\n`);
+    if (why.exitCode === ExitCode.tempFail) context.exitCode = ExitCode.tempFail;
+  }
+  if (left.length === 0) return;
+  await warn(context, `interrupted: ${count(left.length, 'domain')} not asked for`);
+  context.exitCode = ExitCode.tempFail;
+}
+
+function refusalOf({ domain, asked }: DomainCheck): Explained | undefined {
+  if (asked === undefined) return explain(domain, { kind: 'unknown' });
+  const { finding } = asked;
+  return finding.kind === 'record' ? undefined : explain(domain, finding);
+}
+
+function detailsOf(finding: Finding | undefined): object {
+  switch (finding?.kind) {
+    case 'record':
+      return { vouchedBy: finding.vouchedBy, ttlSeconds: finding.ttlSeconds };
+    case 'changed':
+      return {
+        change: finding.change,
+        vouchedBy: finding.vouchedBy,
+        known: shown(finding.known.record),
+        offered: shown(finding.record),
+      };
+    case 'does-not-take-part':
+      return { secure: finding.secure };
+    case 'temporary':
+      return {
+        reason: finding.reason,
+        ...(finding.lastGood === undefined ? {} : { lastGood: shown(finding.lastGood.record) }),
+      };
+    case 'invalid':
+      return { reason: finding.reason };
+    case 'unsigned':
+    case undefined:
+      return {};
+  }
+}
+
+/** An answer without its records. */
+function plain(answer: Asked<unknown>): object {
+  if (answer.kind === 'failed') return answer;
+  const { kind, secure, ttlSeconds } = answer;
+  return { kind, secure, ttlSeconds, ...(answer.kind === 'found' ? { records: answer.records.length } : {}) };
+}
+
+function textOf({ domain, held, asked }: DomainCheck): string {
+  if (asked === undefined)
+    return `${domain}: nobody is asked, since the configuration says resolver = "none"`;
+  const { answers, finding } = asked;
+  const rows = [
+    [`${textOwner(domain)} TXT`, inBrief(answers.text)],
+    [`${certificateOwner(domain)} OPENPGPKEY`, inBrief(answers.certificate)],
+    ...(held.pinned === undefined ? [] : [['a record pinned from a file', 'it counts before DNS']]),
+  ];
+  const takes = finding.kind === 'record' ? [recordText(finding)] : [];
+  return [table(rows), ...takes].join('\n');
+}
+
+function inBrief(answer: Asked<unknown>): string {
+  if (answer.kind === 'failed') return `failed: ${answer.reason}`;
+  const proven = answer.secure ? 'proven by DNSSEC' : 'not proven';
+  return answer.kind === 'none'
+    ? `none, ${proven}`
+    : `${count(answer.records.length, 'record')}, ${proven}, to be kept for ${answer.ttlSeconds} s`;
+}
+
+function recordText({ record, vouchedBy }: Extract<Finding, { kind: 'record' }>): string {
+  const by =
+    vouchedBy === 'dnssec'
+      ? 'vouched for by DNSSEC'
+      : 'trusted because it was seen first; nothing vouches for it';
+  return [
+    `${record.domain} takes part: ${by}`,
+    `key ${record.fingerprint}, until ${day(record.expires)}`,
+    `takes ${record.mix ? 'mail' : 'no mail'} through mixes, ${record.maxBytes} bytes at most, TLS ${record.tls === 'require' ? 'required' : 'preferred'}`,
+  ].join('\n');
+}

@@ -1,0 +1,5 @@
+export type { Answer, FailureReason, RecordType, RecordTypes, Resolver } from './answer.ts';
+export { parseAnchors } from './dnssec/anchors.ts';
+export { createValidatingResolver, type ValidatorOptions } from './dnssec/validator.ts';
+export { DnsError, type DnsErrorCode } from './errors.ts';
+export { createStubResolver, isLoopback, type StubOptions } from './stub.ts';

@@ -1,0 +1,76 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Endpoint } from '@postern/runtime';
+import { freePort, haveAsRoot, openFolder, until } from './debian.ts';
+
+export interface UnboundOptions {
+  /** Trust anchors of the root, as lines of a zone file. */
+  readonly root: string;
+  /** Where each zone is asked for, the root among them. */
+  readonly stubs: readonly { readonly zone: string; readonly address: Endpoint }[];
+}
+
+/** Debian's unbound, validating, on loopback. */
+export interface Unbound extends AsyncDisposable {
+  readonly address: Endpoint;
+  /** Forgets what it has cached. */
+  flush(): Promise<void>;
+}
+
+export const haveUnbound: boolean = await haveAsRoot('/usr/sbin/unbound', '/usr/sbin/unbound-control');
+
+export async function startUnbound({ root, stubs }: UnboundOptions): Promise<Unbound> {
+  const folder = await openFolder('unbound');
+  const host = '127.0.0.1';
+  const port = await freePort(host);
+  const conf = join(folder, 'unbound.conf');
+  await mkdir(join(folder, 'run'));
+  await writeFile(join(folder, 'anchors'), `${root}\n`);
+  await writeFile(conf, await unboundConf(folder, { host, port }, stubs));
+  const daemon: ChildProcess = spawn('/usr/sbin/unbound', ['-d', '-c', conf], { stdio: 'ignore' });
+  const exited = once(daemon, 'exit');
+  const control = (...args: string[]): Promise<boolean> =>
+    run('/usr/sbin/unbound-control', ['-c', conf, ...args]).then(
+      () => true,
+      () => false,
+    );
+  await until(() => control('status'));
+  return {
+    address: { host, port },
+    flush: async () => {
+      if (!(await control('flush_zone', '.'))) throw new Error('unbound did not flush its cache');
+    },
+    [Symbol.asyncDispose]: async () => {
+      daemon.kill('SIGTERM');
+      await exited;
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+const run = promisify(execFile);
+
+async function unboundConf(folder: string, at: Endpoint, stubs: UnboundOptions['stubs']): Promise<string> {
+  const template = await readFile(new URL('../../infra/dns/unbound.conf', import.meta.url), 'utf8');
+  const filled = template
+    .replaceAll('@ADDRESS@', at.host)
+    .replaceAll('@PORT@', String(at.port))
+    .replaceAll('@ANCHORS@', join(folder, 'anchors'))
+    .replaceAll('@RUN@', join(folder, 'run'));
+  // Only in a test do the zones' servers live on loopback; names below `test` are otherwise answered by unbound itself (RFC 6761).
+  const own = [
+    'server:',
+    '    do-not-query-localhost: no',
+    '    local-zone: "test." nodefault',
+    '    local-zone: "invalid." nodefault',
+  ];
+  const entries = stubs.flatMap(({ zone, address }) => [
+    'stub-zone:',
+    `    name: "${zone}"`,
+    `    stub-addr: ${address.host}@${address.port}`,
+  ]);
+  return `${filled}\n${[...own, ...entries].join('\n')}\n`;
+}
