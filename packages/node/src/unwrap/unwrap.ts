@@ -1,7 +1,8 @@
 import type { Fragment } from '@postern/protocol/envelope';
 import { maxSealedBytes } from '@postern/protocol/sealed';
-import type { Clock } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { Counters, Outcome } from '../counters.ts';
+import type { Lifetime } from '../lifetime.ts';
 import { createPool } from '../pool.ts';
 import type { Complete, Input, Settled, Spool } from '../spool.ts';
 import type { Link } from '../stage.ts';
@@ -9,8 +10,11 @@ import type { Unwrapped, UnwrapSetup, UnwrapTask } from './worker.ts';
 
 export interface UnwrapContext {
   readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
   readonly spool: Spool;
   readonly counters: Counters;
+  readonly lifetime: Lifetime;
   readonly unwrapWorkers: number;
   readonly setup: UnwrapSetup;
   /** The local part of a mailbox that this gateway delivers to. */
@@ -27,12 +31,16 @@ const longestLifeMs = 32 * 86_400_000;
  * transaction. `take` resolves once all of them are settled; rejects when some are not, which can then be taken again.
  */
 export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly Complete[]> {
-  const { spool, counters, setup, unwrapWorkers } = context;
+  const { clock, random, log, spool, counters, lifetime, setup, unwrapWorkers } = context;
   return (next) => {
     const pool = createPool<UnwrapSetup, UnwrapTask, Unwrapped[]>({
       module: new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
       size: unwrapWorkers,
       setup,
+      clock,
+      random,
+      log,
+      onBroken: lifetime.breakDown,
     });
 
     const settle = async (input: Input, unwrapped: Unwrapped | undefined): Promise<Complete[]> => {
