@@ -22,7 +22,11 @@ export const table: Readonly<Record<string, Rule>> = {
     stages: [],
   },
   mail: { ours: [], theirs: ['mailauth', 'nodemailer', 'smtp-server'], stages: [] },
-  runtime: { ours: [], theirs: ['fastify', 'pino', 'prom-client', 'smol-toml', 'zod'], stages: [] },
+  runtime: {
+    ours: [],
+    theirs: ['commander', 'fastify', 'pino', 'prom-client', 'smol-toml', 'zod'],
+    stages: [],
+  },
   directory: {
     ours: ['@postern/protocol', '@postern/runtime'],
     theirs: ['@fastify/swagger', 'commander', 'fastify', 'zod'],

@@ -1,11 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { below } from '@postern/protocol/primitives';
-import type { NetworkFile, SeededRandom } from '@postern/testkit';
+import type { NetworkFile, ProcessRole, SeededRandom } from '@postern/testkit';
+
+/** The roles that are killed: a mix, the gateway of a domain. */
+export type Victim = Exclude<ProcessRole, 'authority'>;
 
 /** Kills processes on a schedule of its own, until disposed. */
 export interface Killer extends AsyncDisposable {
-  /** Processes killed so far. */
-  readonly kills: number;
+  /** Processes killed so far, by their role. */
+  readonly kills: Readonly<Record<Victim, number>>;
   stop(): Promise<void>;
 }
 
@@ -16,19 +19,23 @@ export interface KillerOptions {
   readonly everyMs: number;
 }
 
-/** Sends SIGKILL to a random running mix at every tick; at the next tick to another, or the same again. */
-export function killMixes({ read, random, everyMs }: KillerOptions): Killer {
+/** Whose turn it is to be killed, tick by tick and again from the front: a network has more mixes than gateways. */
+const turns: readonly Victim[] = ['delivery', 'mix', 'mix'];
+
+/** Sends SIGKILL to a random running process of the role whose turn it is, at every tick; later to another, or the same again. */
+export function killNodes({ read, random, everyMs }: KillerOptions): Killer {
   const over = new AbortController();
-  let kills = 0;
+  const kills = { mix: 0, delivery: 0 };
   const run = async (): Promise<void> => {
-    for (;;) {
+    for (let tick = 0; ; tick++) {
       await pause(everyMs, undefined, { signal: over.signal });
-      const mixes = (await read()).processes.filter(({ role }) => role === 'mix').map(({ pid }) => pid);
+      const victim = turns[tick % turns.length] as Victim;
+      const pids = (await read()).processes.filter(({ role }) => role === victim).map(({ pid }) => pid);
       // One that is down already is passed over: every tick kills one.
-      while (mixes.length > 0) {
-        const [pid = 0] = mixes.splice(below(random, mixes.length), 1);
+      while (pids.length > 0) {
+        const [pid = 0] = pids.splice(below(random, pids.length), 1);
         if (!kill(pid)) continue;
-        kills += 1;
+        kills[victim] += 1;
         break;
       }
     }
@@ -42,9 +49,7 @@ export function killMixes({ read, random, everyMs }: KillerOptions): Killer {
     return ended;
   };
   return {
-    get kills() {
-      return kills;
-    },
+    kills,
     stop,
     [Symbol.asyncDispose]: stop,
   };

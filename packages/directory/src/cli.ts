@@ -2,16 +2,18 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import {
   aborted,
+  commandLine,
   createLog,
   ExitCode,
   readControl,
   readToml,
+  runCommandLine,
   serveControl,
   systemClock,
   systemRandom,
   UserError,
 } from '@postern/runtime';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { type AuthorityStatus, startAuthority } from './authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from './config.ts';
 import { initAuthority } from './init.ts';
@@ -19,21 +21,14 @@ import { keyPath } from './key.ts';
 
 /** The command line of `postern-directory`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
-  const program = new Command('postern-directory')
-    .description('A Postern directory authority: registers nodes, issues a signed consensus every epoch.')
-    .exitOverride()
-    .configureHelp({ showGlobalOptions: true });
+  const program = commandLine(
+    'postern-directory',
+    'A Postern directory authority: registers nodes, issues a signed consensus every epoch.',
+  ).configureHelp({ showGlobalOptions: true });
   addInit(program);
   addRun(program, stop);
   addStatus(program);
-  try {
-    await program.parseAsync(args, { from: 'user' });
-    return ExitCode.ok;
-  } catch (error) {
-    // commander has written the help or the mistake already
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    throw error;
-  }
+  return runCommandLine(program, args);
 }
 
 const configOption = ['--config <file>', 'configuration file', 'directory.toml'] as const;

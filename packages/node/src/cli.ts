@@ -1,14 +1,15 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import {
   aborted,
+  commandLine,
   createLog,
-  ExitCode,
   readControl,
   readToml,
+  runCommandLine,
   systemClock,
   systemRandom,
 } from '@postern/runtime';
-import { Command, CommanderError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type NodeConfig, type NodeRole, parseNodeConfig } from './config.ts';
 import type { NewNode } from './config-file.ts';
 import { initNode } from './init.ts';
@@ -17,20 +18,14 @@ import { formatStatus, type NodeStatus } from './status.ts';
 
 /** The command line of `postern-node`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
-  const program = new Command('postern-node')
-    .description('One hop of a Postern network: a mix, or the gateway of a domain.')
-    .exitOverride();
+  const program = commandLine(
+    'postern-node',
+    'One hop of a Postern network: a mix, or the gateway of a domain.',
+  );
   addInit(program);
   addRun(program, stop);
   addStatus(program);
-  try {
-    await program.parseAsync(args, { from: 'user' });
-    return ExitCode.ok;
-  } catch (error) {
-    // commander has written the help or the mistake already
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    throw error;
-  }
+  return runCommandLine(program, args);
 }
 
 const configOption = ['--config <file>', 'configuration file', 'node.toml'] as const;

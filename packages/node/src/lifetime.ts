@@ -1,4 +1,5 @@
 import type { Clock } from '@postern/runtime';
+import type { NodeError } from './errors.ts';
 
 /** How a node ends: first nothing new is begun, then what is still under way is cut. */
 export interface Lifetime {
@@ -10,12 +11,17 @@ export interface Lifetime {
   stop(): void;
   /** Everything has ended in time. */
   ended(): void;
+  /** Says that the node cannot go on. */
+  breakDown(error: NodeError): void;
+  /** Resolves to why the node cannot go on; stays open otherwise. */
+  readonly broken: Promise<NodeError>;
 }
 
 export function createLifetime(clock: Clock, drainMs: number): Lifetime {
   const stopping = new AbortController();
   const cut = new AbortController();
   const over = new AbortController();
+  const broken = Promise.withResolvers<NodeError>();
   return {
     stopping: stopping.signal,
     cut: cut.signal,
@@ -28,5 +34,7 @@ export function createLifetime(clock: Clock, drainMs: number): Lifetime {
       );
     },
     ended: () => over.abort(),
+    breakDown: broken.resolve,
+    broken: broken.promise,
   };
 }

@@ -1,5 +1,5 @@
-import type { Clock, Log } from '@postern/runtime';
-import { backoff } from './backoff.ts';
+import type { Clock, Log, Random } from '@postern/runtime';
+import { backoff, jitteredBackoff } from './backoff.ts';
 
 export interface Loop {
   /** Aborts the turn at hand's waiting, lets it end, and resolves. */
@@ -11,6 +11,8 @@ export interface LoopOptions {
   readonly log: Log;
   /** What is logged when a turn throws: a constant. */
   readonly trouble: string;
+  /** Draws the pauses, where several may fail together. */
+  readonly random?: Random;
 }
 
 /** Failures in a row of work that is tried again and again: each is logged, and makes the next pause longer. */
@@ -25,7 +27,7 @@ export interface Setback {
   pause(stop: AbortSignal): Promise<void>;
 }
 
-export function createSetback({ clock, log, trouble }: LoopOptions): Setback {
+export function createSetback({ clock, log, trouble, random }: LoopOptions): Setback {
   let failures = 0;
   let error: unknown;
   return {
@@ -39,7 +41,10 @@ export function createSetback({ clock, log, trouble }: LoopOptions): Setback {
       if (error === undefined) return;
       log.error(trouble, { code: codeOf(error) });
       error = undefined;
-      await clock.wait(clock.now() + backoff(failures++, loopPause), stop);
+      const pauseMs =
+        random === undefined ? backoff(failures, loopPause) : jitteredBackoff(failures, loopPause, random);
+      failures += 1;
+      await clock.wait(clock.now() + pauseMs, stop);
     },
   };
 }

@@ -69,15 +69,15 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const metrics = createMetrics();
   const made = { ...deps, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
-  const { topology, counters, spool, epochs, tls, network } = parts;
+  const { topology, counters, spool, epochs, tls, network, lifetime } = parts;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
   const pipeline = await startPipeline(contextOf(parts));
   opened.defer(async () => {
-    parts.lifetime.stop();
+    lifetime.stop();
     await pipeline.close();
-    parts.lifetime.ended();
+    lifetime.ended();
   });
   const { address } = pipeline.server;
   const advertised = config.smtp.advertise;
@@ -124,7 +124,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     id: identity.id,
     smtp: address,
     ready: ready.promise,
-    broken: spool.broken,
+    broken: Promise.race([spool.broken, lifetime.broken]),
     status,
     close,
     [Symbol.asyncDispose]: close,

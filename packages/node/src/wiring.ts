@@ -104,8 +104,8 @@ export function reporterOf({ clock, random, network, config, names }: Parts): Re
 }
 
 function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
-  const { clock, log, spool, counters, config, epochs } = parts;
-  return { clock, log, spool, counters, ...config.mix, keys: epochs };
+  const { clock, random, log, spool, counters, lifetime, config, epochs } = parts;
+  return { clock, random, log, spool, counters, lifetime, ...config.mix, keys: epochs };
 }
 
 function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<PipelineContext['delivery']> {

@@ -144,7 +144,7 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
     .trimEnd()
     .split('\n')
     .map((line) => (JSON.parse(line) as { event: string }).event);
-  // the directory may be asked, and have nothing yet, before the control socket is there
+  // The network's first node may find before it has started that there is no consensus yet.
   expect(events).toContain('started');
   expect(events.at(-1)).toBe('stopped');
   expect(await readFile(join(folder, 'node.toml'), 'utf8')).not.toContain('undefined');

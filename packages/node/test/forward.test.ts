@@ -9,7 +9,7 @@ import { forward } from '../src/forward/forward.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import { mix } from '../src/mix/mix.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
-import type { Relay, Spool } from '../src/spool.ts';
+import { type Relay, relayExpiresGridMs, type Spool } from '../src/spool.ts';
 import { chain, type Stage } from '../src/stage.ts';
 import { createTopology, type Topology } from '../src/topology.ts';
 import { createWays } from '../src/ways.ts';
@@ -169,7 +169,7 @@ test('a permanent refusal is tried again, and what has expired is dropped and co
   await store({ expiresMs: clock.now() + 1 });
   await happened('refused');
   expect(await spool.counts()).toMatchObject({ relays: 1 });
-  await clock.advance(3_600_000);
+  await clock.advance(relayExpiresGridMs);
   await timeUntil(async () => (await spool.counts()).relays === 0);
   expect(await outcomes()).toMatchObject({ expired: 1 });
 });

@@ -1,4 +1,5 @@
 export { type Clock, systemClock } from './clock.ts';
+export { commandLine, runCommandLine } from './command-line.ts';
 export {
   domainName,
   duration,

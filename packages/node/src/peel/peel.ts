@@ -1,5 +1,6 @@
-import type { Clock } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { Counters } from '../counters.ts';
+import type { Lifetime } from '../lifetime.ts';
 import { createPool } from '../pool.ts';
 import type { Input, Settled, Spool, Verdict, Waiting } from '../spool.ts';
 import type { Link } from '../stage.ts';
@@ -7,8 +8,11 @@ import type { PeelSetup, PeelTask, Unlayered } from './worker.ts';
 
 export interface PeelContext {
   readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
   readonly spool: Spool;
   readonly counters: Counters;
+  readonly lifetime: Lifetime;
   readonly peelWorkers: number;
   /** How long a relay is kept that cannot be handed over. */
   readonly expiryMs: number;
@@ -21,12 +25,16 @@ export interface PeelContext {
  * transaction. `take` resolves once all of them are settled; rejects when some are not, which can then be taken again.
  */
 export function peel(context: PeelContext): Link<readonly Input[], readonly Waiting[]> {
-  const { spool, counters, keys, peelWorkers } = context;
+  const { clock, random, log, spool, counters, lifetime, keys, peelWorkers } = context;
   return (next) => {
     const pool = createPool<PeelSetup, PeelTask, Unlayered[]>({
       module: new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
       size: peelWorkers,
       setup: keys.current(),
+      clock,
+      random,
+      log,
+      onBroken: lifetime.breakDown,
     });
     keys.onChange((setup) => pool.setUp(setup));
 

@@ -1,7 +1,8 @@
 import type { Fragment } from '@postern/protocol/envelope';
 import { maxSealedBytes } from '@postern/protocol/sealed';
-import type { Clock } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { Counters, Outcome } from '../counters.ts';
+import type { Lifetime } from '../lifetime.ts';
 import { createPool } from '../pool.ts';
 import type { ComposeLetter } from '../report/letter.ts';
 import type { Complete, Input, Settled, Spool, Token, Verdict } from '../spool.ts';
@@ -10,10 +11,13 @@ import type { Unwrapped, UnwrapSetup, UnwrapTask } from './worker.ts';
 
 export interface UnwrapContext {
   readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
   readonly spool: Spool;
   readonly counters: Counters;
   /** The domain whose gateway this is. */
   readonly domain: string;
+  readonly lifetime: Lifetime;
   readonly unwrapWorkers: number;
   readonly setup: UnwrapSetup;
   /** The local part of a mailbox that this gateway delivers to. */
@@ -32,12 +36,16 @@ const longestLifeMs = 32 * 86_400_000;
  * then be taken again.
  */
 export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly Complete[]> {
-  const { spool, counters, setup, unwrapWorkers } = context;
+  const { clock, random, log, spool, counters, lifetime, setup, unwrapWorkers } = context;
   return (next) => {
     const pool = createPool<UnwrapSetup, UnwrapTask, Unwrapped[]>({
       module: new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
       size: unwrapWorkers,
       setup,
+      clock,
+      random,
+      log,
+      onBroken: lifetime.breakDown,
     });
 
     const settle = async (input: Input, unwrapped: Unwrapped | undefined): Promise<Complete[]> => {

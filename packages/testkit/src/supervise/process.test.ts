@@ -17,7 +17,7 @@ afterEach(() => rm(folder, { recursive: true }));
 describe('a supervised process', () => {
   const startAuthority = async (
     restart: boolean,
-    pids: number[] = [],
+    onStart: (pid: number) => void = () => undefined,
   ): Promise<{ process: Supervised; port: number }> => {
     const [port = 0] = await freePorts(1);
     const config = join(folder, 'directory.toml');
@@ -36,7 +36,7 @@ describe('a supervised process', () => {
       ...options,
       name: 'authority.test',
       log,
-      onStart: (pid) => pids.push(pid),
+      onStart,
     });
     await answers(port);
     return { process, port };
@@ -58,13 +58,21 @@ describe('a supervised process', () => {
 
   test('is started again on its port after it was killed, and ends when told to', async () => {
     const pids: number[] = [];
-    const { process: supervised, port } = await startAuthority(true, pids);
+    const known: (number | undefined)[] = [];
+    let told: Supervised | undefined;
+    const { process: supervised, port } = await startAuthority(true, (pid) => {
+      pids.push(pid);
+      known.push(told?.pid);
+    });
+    told = supervised;
     const first = supervised.pid;
     expect(supervised.kill()).toBe(true);
     await until(() => supervised.starts === 2, { what: 'it is started again' });
     await answers(port);
     expect(supervised.pid).not.toBe(first);
     expect(pids).toEqual([first, supervised.pid]);
+    // Whoever is told of a start and asks for the process finds the new one.
+    expect(known).toEqual([undefined, supervised.pid]);
     expect(await supervised.stop()).toBe('exit 0');
     expect(supervised.kill()).toBe(false);
     expect(() => process.kill(supervised.pid, 0)).toThrow('ESRCH');

@@ -12,7 +12,7 @@ export interface ProcessOptions {
   readonly log: string;
   /** Whether it is started again when it ends by itself or is killed. */
   readonly restart: boolean;
-  /** Called with every start. */
+  /** Called with every start, once `pid` says so. */
   readonly onStart?: (pid: number) => void;
 }
 
@@ -41,6 +41,10 @@ export async function startProcess(options: ProcessOptions): Promise<Supervised>
   const stopping = new AbortController();
   let child = await launch(options);
   let starts = 1;
+  const started = (): void => {
+    if (child.pid !== undefined) options.onStart?.(child.pid);
+  };
+  started();
 
   const supervise = async (): Promise<string> => {
     for (let failures = 0; ; ) {
@@ -53,6 +57,7 @@ export async function startProcess(options: ProcessOptions): Promise<Supervised>
       if (stopping.signal.aborted) return end;
       child = await launch(options);
       starts += 1;
+      started();
       // The order to stop may have come while it was being started.
       if (stopping.signal.aborted) child.kill('SIGTERM');
     }
@@ -87,16 +92,14 @@ export async function startProcess(options: ProcessOptions): Promise<Supervised>
   };
 }
 
-async function launch({ program, args, log, onStart }: ProcessOptions): Promise<ChildProcess> {
+async function launch({ program, args, log }: ProcessOptions): Promise<ChildProcess> {
   const file = await open(log, 'a', 0o600);
   try {
     const child = spawn(process.execPath, [...nodeArguments(program), ...args], {
       stdio: ['ignore', file.fd, file.fd],
       env: environment(),
     });
-    if (child.pid === undefined)
-      await once(child, 'spawn'); // throws why it could not start
-    else onStart?.(child.pid);
+    if (child.pid === undefined) await once(child, 'spawn'); // throws why it could not start
     return child;
   } finally {
     await file.close();

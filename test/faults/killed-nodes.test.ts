@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import { SeededRandom, until } from '@postern/testkit';
 import { expect, onTestFailed, test } from 'vitest';
 import { countFiles, inSpools, tally } from './arrivals.ts';
-import { killMixes } from './killer.ts';
+import { watchEvidence } from './evidence.ts';
+import { killNodes } from './killer.ts';
 import { machine } from './machine.ts';
 import { spawnTestnet } from './network.ts';
 import { sendAll } from './send.ts';
@@ -13,9 +14,11 @@ const messages = Number(process.env.POSTERN_FAULT_MESSAGES ?? 60);
 const killEveryMs = 2_000;
 /** What has not moved for so long does not come. */
 const stallMs = 300_000;
+/** What a gateway delivers at one time, and may deliver again after it was killed. */
+const inHand = 2;
 
-test(`${messages} messages arrive once each, byte for byte, while mixes are killed`, async () => {
-  const random = new SeededRandom('killed mixes');
+test(`${messages} messages arrive once each, byte for byte, while mixes and gateways are killed`, async () => {
+  const random = new SeededRandom('killed nodes');
   await using testnet = await spawnTestnet();
   onTestFailed(() => void process.stdout.write(`what was there lies in ${testnet.dir}\n`));
 
@@ -23,7 +26,8 @@ test(`${messages} messages arrive once each, byte for byte, while mixes are kill
   const began = performance.now();
   using watch = watchForStall(() => countFiles(testnet.people), stallMs);
   const { signal } = watch;
-  await using killer = killMixes({ read: testnet.read, random: random.fork('kills'), everyMs: killEveryMs });
+  await using killer = killNodes({ read: testnet.read, random: random.fork('kills'), everyMs: killEveryMs });
+  await using watchful = watchEvidence(testnet.read);
   const { packets, remarks } = await sendAll(traffic, random, signal);
   const all = async (): Promise<boolean> => (await countFiles(testnet.people)) >= messages;
   const waiting = { what: 'every message has arrived', signal, deadlineMs: Number.POSITIVE_INFINITY };
@@ -34,24 +38,36 @@ test(`${messages} messages arrive once each, byte for byte, while mixes are kill
   // Late copies are still somewhere, if there are any.
   const empty = async (): Promise<boolean> => (await inSpools(await testnet.read()).catch(() => 1)) === 0;
   const left = await until(empty, { what: 'every spool is empty', deadlineMs: stallMs }).catch(String);
+  const { firsts, deliveries, copies, givenUp } = await watchful.stop();
   const { delivered, duplicates, lost, wrong } = await tally(traffic, testnet.people, random);
   const ended = await testnet.stop();
 
   const figure = `sent ${messages}, delivered ${delivered}, duplicates ${duplicates}, lost ${lost}`;
-  const how = `${packets} packets, ${killer.kills} times a mix killed, ${seconds.toFixed(0)} s; ${machine()}`;
+  const { mix, delivery } = killer.kills;
+  const killed = `${mix} times a mix and ${delivery} times a gateway killed`;
+  const removed = `at least ${copies.replayed} copies removed by mixes and ${copies.duplicate} by gateways`;
+  const how = `${packets} packets, ${killed}, ${removed}, ${seconds.toFixed(0)} s; ${machine()}`;
   process.stdout.write(`${figure} (${how})\n`);
-  expect({ delivered, duplicates, lost, wrong, complete, left, ended, remarks }).toEqual({
+  expect({ delivered, duplicates, lost, wrong, givenUp, complete, left, ended, remarks }).toEqual({
     delivered: messages,
     duplicates: 0,
     lost: 0,
     wrong: [],
+    givenUp: {},
     complete: true,
     left: true,
     ended: 'exit 0',
     // For whoever looks into a failure.
     remarks: expect.any(Array),
   });
-  // The fault was there all the time.
-  expect((killer.kills * killEveryMs) / 1_000).toBeGreaterThan(seconds / 4);
+  // A Maildir shows no copy, since its gateway removes them: the nodes tell whether one passed for new.
+  expect(firsts.exits).toBeLessThanOrEqual(packets);
+  expect(firsts.fragments).toBeLessThanOrEqual(packets);
+  expect(firsts.messages).toBeLessThanOrEqual(messages);
+  expect(deliveries).toBeLessThanOrEqual(messages + delivery * inHand);
+  // The fault was there all the time, for both roles.
+  expect(((mix + delivery) * killEveryMs) / 1_000).toBeGreaterThan(seconds / 4);
+  expect(mix).toBeGreaterThan(0);
+  expect(delivery).toBeGreaterThan(0);
   await rm(testnet.dir, { recursive: true });
 });
