@@ -40,6 +40,8 @@ export {
   type LmtpSenderOptions,
 } from './sender/lmtp.ts';
 export type { LmtpTarget } from './sender/open.ts';
+export { checkLogin, type LoginCheck, type LoginCheckOptions } from './sender/check.ts';
+export { openTls, type OpenedTls, type TlsPeer } from './sender/tls.ts';
 export { spkiPin } from './sender/pin.ts';
 export type { SmtpPeer, Tlsa, TlsPolicy } from './sender/policy.ts';
 export type { Deferred, DeferredReason, Refused, SendResult, Sent } from './sender/result.ts';
