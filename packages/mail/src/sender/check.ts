@@ -1,8 +1,8 @@
-import { checkName } from './sender.ts';
 import { quit } from './connection.ts';
 import { logIn } from './login.ts';
 import { openSmtp } from './open.ts';
 import { checkPeer, type SmtpPeer } from './policy.ts';
+import { checkName } from './sender.ts';
 
 /**
  * - `right`: the server took the login

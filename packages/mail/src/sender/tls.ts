@@ -17,7 +17,11 @@ export type OpenedTls =
   | { readonly kind: 'unreachable' };
 
 /** Opens a connection to a peer that its policy trusts. Throws `bad-options`. */
-export function openTls({ host, port, tls }: TlsPeer, timeoutMs: number): Promise<OpenedTls> {
+export function openTls(
+  { host, port, tls }: TlsPeer,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<OpenedTls> {
   checkPeer({ host, port, tls });
   const { promise, resolve } = Promise.withResolvers<OpenedTls>();
   const servername = tls.kind === 'web' ? tls.names[0] : isIP(host) === 0 ? host : undefined;
@@ -32,6 +36,8 @@ export function openTls({ host, port, tls }: TlsPeer, timeoutMs: number): Promis
     resolve({ kind: 'unreachable' });
   };
   const timer = setTimeout(fail, timeoutMs);
+  if (signal?.aborted) fail();
+  signal?.addEventListener('abort', fail, { once: true });
   socket.once('error', fail);
   socket.once('close', fail);
   socket.once('secureConnect', () => {
@@ -42,5 +48,8 @@ export function openTls({ host, port, tls }: TlsPeer, timeoutMs: number): Promis
     socket.destroy();
     resolve({ kind: 'untrusted' });
   });
-  return promise.finally(() => clearTimeout(timer));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', fail);
+  });
 }
