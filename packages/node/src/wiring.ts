@@ -11,6 +11,8 @@ import { mailboxFinder } from './mailboxes.ts';
 import type { Network } from './network.ts';
 import type { PipelineContext } from './pipeline.ts';
 import type { Spool } from './spool.ts';
+import type { SubmissionParts } from './submission.ts';
+import type { SubmissionConfig } from './submission-config.ts';
 import type { Topology } from './topology.ts';
 
 /** What a node is made of, before its stages. */
@@ -29,18 +31,21 @@ export interface Parts {
   readonly epochs: Epochs;
   /** OpenPGP secret keys of the domain that the node is the gateway of; none when it is none. */
   readonly domainKeys: readonly Uint8Array[];
+  /** None without the role. */
+  readonly submission: SubmissionParts | undefined;
 }
 
 export const connectionsPerPeer = 4;
 
 /** Hands each stage what it needs, for the roles that the node has. */
 export function contextOf(parts: Parts): PipelineContext {
-  const { config } = parts;
+  const { config, submission } = parts;
   return {
     receive: receiveContext(parts),
     out: outContext(parts),
     ...(config.roles.includes('mix') ? { mix: mixContext(parts) } : {}),
     ...(config.delivery === undefined ? {} : { delivery: deliveryContext(parts, config.delivery) }),
+    ...(submission === undefined ? {} : { submit: submitContext(parts, submission) }),
   };
 }
 
@@ -83,5 +88,33 @@ function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<Pi
     setup: { geometry: network.geometry, secretKeys: domainKeys },
     findMailbox: mailboxFinder(delivery),
     mailSystem: to.kind === 'maildir' ? maildirs(to) : lmtp({ to, ehlo: config.smtp.ehlo, domain, lifetime }),
+  };
+}
+
+function submitContext(
+  parts: Parts,
+  { authors, tls }: SubmissionParts,
+): NonNullable<PipelineContext['submit']> {
+  const { clock, log, spool, counters, topology, network, config } = parts;
+  const { listen, listenTls, expiryMs, tokenLifeMs, limits } = config.submission as SubmissionConfig;
+  const { suite, packetBytes } = network.geometry;
+  return {
+    clock,
+    log,
+    spool,
+    counters,
+    topology,
+    authors,
+    tls,
+    listen,
+    listenTls,
+    expiryMs,
+    tokenLifeMs,
+    limits,
+    suite,
+    packetBytes,
+    epochSeconds: network.epochSeconds,
+    domain: (config.delivery as DeliveryConfig).domain,
+    ehlo: config.smtp.ehlo,
   };
 }
