@@ -26,7 +26,7 @@ export class Program implements Disposable {
     for (const line of script.split('\n').map((text) => text.trim())) {
       const text = line.slice(3);
       if (line.startsWith('C: ')) this.#socket.write(`${text}\r\n`);
-      else if (line.startsWith('S: ')) expect((await this.reply()).slice(0, text.length)).toBe(text);
+      else if (line.startsWith('S: ')) expectReply(await this.reply(), text);
       else if (line === 'TLS') await this.#startTls();
       else if (line !== '') throw new SyntaxError(`not a line of a conversation: ${line}`);
     }
@@ -74,6 +74,10 @@ export class Program implements Disposable {
     });
     for (const event of ['end', 'close', 'error']) this.#socket.on(event, wake);
   }
+}
+
+function expectReply(reply: string, start: string): void {
+  expect(reply.slice(0, start.length)).toBe(start);
 }
 
 /** From the greeting of implicit TLS up to the answer to EHLO. */
