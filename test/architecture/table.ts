@@ -34,8 +34,8 @@ export const table: Readonly<Record<string, Rule>> = {
   },
   node: {
     ours: ['@postern/protocol', '@postern/mail', '@postern/runtime', '@postern/directory/client'],
-    theirs: ['@peculiar/x509', 'commander', 'zod'],
-    stages: ['receive', 'queue', 'peel', 'mix', 'forward', 'unwrap', 'deliver'],
+    theirs: ['@peculiar/x509', 'commander', 'imapflow', 'zod'],
+    stages: ['receive', 'submit', 'queue', 'peel', 'mix', 'forward', 'unwrap', 'deliver'],
   },
   client: {
     ours: ['@postern/protocol', '@postern/mail', '@postern/runtime', '@postern/directory/client'],

@@ -33,6 +33,7 @@ export { type Exchange, type ExchangeDeps, type Exchanges, findExchanges } from 
 export type { PolicyDeps, PolicyEntry, PolicyFetch, PolicyStore } from './exchange/policy.ts';
 export type { StsPolicy } from './exchange/policytext.ts';
 export type { ExchangeResolver, Mx, Resolution } from './exchange/resolver.ts';
+export { checkLogin, type LoginCheck, type LoginCheckOptions } from './sender/check.ts';
 export {
   createLmtpSender,
   type DeliveryResult,
@@ -51,6 +52,7 @@ export {
   type SmtpSender,
   type SmtpSenderOptions,
 } from './sender/sender.ts';
+export { type OpenedTls, openTls, type TlsPeer } from './sender/tls.ts';
 export {
   type AuthClock,
   type AuthDecision,

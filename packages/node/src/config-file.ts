@@ -1,5 +1,6 @@
 import { majority } from '@postern/directory/client';
 import type { NodeRole } from './config.ts';
+import { formatSubmission, type NewSubmission, submissionFields } from './submission-file.ts';
 
 /** What a new node's configuration says; everything as it stands in the file. */
 export interface NewNode {
@@ -22,11 +23,12 @@ export interface NewNode {
     readonly mailboxes?: readonly string[];
     readonly lmtp?: string;
   };
+  readonly submission?: NewSubmission;
 }
 
 /** A commented `node.toml`, and the same as the data that reading it gives. */
 export function formatConfig(node: NewNode): { readonly toml: string; readonly fields: object } {
-  const { name, roles, dataDir, family = '', listen, advertise, delivery } = node;
+  const { name, roles, dataDir, family = '', listen, advertise, delivery, submission } = node;
   const directory = {
     urls: node.directoryUrls,
     authorities: node.authorities,
@@ -42,13 +44,14 @@ export function formatConfig(node: NewNode): { readonly toml: string; readonly f
     mix,
     smtp: { listen, advertise },
     ...(delivery === undefined ? {} : { delivery }),
+    ...(submission === undefined ? {} : { submission: submissionFields(submission) }),
   };
   const toml = `# A Postern node. Run it with: postern-node run --config FILE
 
 # Mail domain of the node: it takes packets at secure@${name}.
 name = ${value(name)}
 
-# "mix", "delivery", or both.
+# Of "mix", "delivery" and "submission" those that it does; "submission" goes with "delivery".
 roles = ${value(roles)}
 
 # Keys and spool. Relative to this file.
@@ -80,7 +83,7 @@ peel_workers = ${mix.peel_workers}
 # Nothing more is accepted beyond this, or with less than the reserve left on the disk.
 # max_size = "20GB"
 # reserve = "64MB"
-${delivery === undefined ? '' : deliverySection(delivery)}`;
+${delivery === undefined ? '' : deliverySection(delivery)}${submission === undefined ? '' : formatSubmission(submission)}`;
   return { toml, fields };
 }
 

@@ -24,6 +24,8 @@ function mistakesIn(input: unknown): Record<string, string> {
   }
   return {};
 }
+const submission = { listen: '127.0.0.1:587', authors: '/etc/postern/authors' };
+const msa = { ...gateway, roles: ['delivery', 'submission'], submission };
 
 describe('parseNodeConfig', () => {
   test('gives typed values, with what is not said', () => {
@@ -40,6 +42,7 @@ describe('parseNodeConfig', () => {
       directory: { ...mix.directory, threshold: 1 },
       mix: { peelWorkers: 1, expiryMs: 432_000_000 },
       delivery: undefined,
+      submission: undefined,
       spool: { maxBytes: 20_000_000_000, reserveBytes: 64_000_000 },
     });
   });
@@ -142,5 +145,93 @@ describe('parseNodeConfig', () => {
     ],
   ])('says what is wrong with %j', (change, path, message) => {
     expect(mistakesIn({ ...gateway, ...change })[path]).toContain(message);
+  });
+});
+
+describe('the section submission', () => {
+  test('gives typed values, with what is not said', () => {
+    expect(parseNodeConfig(msa).submission).toEqual({
+      listen: { host: '127.0.0.1', port: 587 },
+      authors: { kind: 'file', path: '/etc/postern/authors' },
+      expiryMs: 432_000_000,
+      warnAfterMs: 14_400_000,
+      tokenLifeMs: 1_209_600_000,
+      limits: { carriagesPerHour: 5_000, bytesPerHour: 250_000_000 },
+    });
+  });
+
+  test('a server proves who it is by a certificate for its name, for another name, or by a key', () => {
+    const spki = 'ab'.repeat(32);
+    const { listen } = submission;
+    for (const [section, expected] of [
+      [
+        { imap: 'mail.b.test:993' },
+        {
+          kind: 'imap',
+          login: 'mailbox',
+          server: { port: 993, tls: { kind: 'web', names: ['mail.b.test'] } },
+        },
+      ],
+      [
+        { smtp: '127.0.0.1:587', smtp_name: 'mail.b.test', login: 'local' },
+        { kind: 'smtp', login: 'local', server: { port: 587, tls: { kind: 'web', names: ['mail.b.test'] } } },
+      ],
+      [
+        { smtp: '127.0.0.1:465', smtp_pin: spki.toUpperCase() },
+        { kind: 'smtp', login: 'mailbox', server: { port: 465, tls: { kind: 'pin', spki } } },
+      ],
+    ])
+      expect(
+        parseNodeConfig({ ...msa, submission: { listen, ...section } }).submission?.authors,
+      ).toMatchObject(expected as object);
+    const relayed = { ...submission, relay: 'mail.b.test:25', relay_pin: spki };
+    expect(parseNodeConfig({ ...msa, submission: relayed }).submission?.relay).toEqual({
+      host: 'mail.b.test',
+      port: 25,
+      tls: { kind: 'pin', spki },
+    });
+  });
+
+  test('reports every mistake at once, each with its path', () => {
+    const mistakes = mistakesIn({
+      ...msa,
+      submission: {
+        tls_key: 'key.pem',
+        imap: '127.0.0.1:993',
+        smtp: 'mail.b.test:587',
+        smtp_pin: 'ab'.repeat(32),
+        smtp_name: 'mail.b.test',
+        relay_pin: 'ab'.repeat(32),
+        expiry: '1d',
+        warn_after: '1d',
+        token_life: '1h',
+        bytes_per_hour: '1kB',
+      },
+    });
+    expect(Object.keys(mistakes).sort()).toEqual([
+      'submission.bytes_per_hour',
+      'submission.imap_pin',
+      'submission.listen',
+      'submission.relay_pin',
+      'submission.smtp',
+      'submission.smtp_name',
+      'submission.tls_cert',
+      'submission.token_life',
+      'submission.warn_after',
+    ]);
+  });
+
+  test.each([
+    [{ roles: ['delivery'] }, 'submission', 'without the role'],
+    [{ submission: undefined }, 'submission', 'is missing'],
+    [{ roles: ['submission'], delivery: undefined }, 'roles', '"submission" without "delivery"'],
+    [{ submission: { listen: 'x', authors: 'a' } }, 'submission.listen', 'is no endpoint'],
+    [{ submission: { ...submission, login: 'local' } }, 'submission.login', 'imap or smtp only'],
+    [{ submission: { listen: '127.0.0.1:587' } }, 'submission.authors', 'is missing'],
+    [{ submission: { ...submission, relay: '[::1]:25' } }, 'submission.relay_pin', 'is missing'],
+    [{ submission: { ...submission, relay: 'm.test:25', relay_pin: 'x' } }, 'submission.relay_pin', '64 hex'],
+    [{ submission: { ...submission, password: 'x' } }, 'submission.password', 'no known key'],
+  ])('says what is wrong with %j', (change, path, message) => {
+    expect(mistakesIn({ ...msa, ...change })[path]).toContain(message);
   });
 });

@@ -2,8 +2,10 @@ import { isAbsolute } from 'node:path';
 import { majority, thresholdMistake } from '@postern/directory/client';
 import { domainName, duration, type Endpoint, endpoint, parseConfig, size } from '@postern/runtime';
 import { z } from 'zod';
+import { type SubmissionConfig, submissionSection } from './submission-config.ts';
 
-export type NodeRole = 'mix' | 'delivery';
+export const nodeRoles = ['mix', 'delivery', 'submission'] as const;
+export type NodeRole = (typeof nodeRoles)[number];
 
 /** A node's configuration: every duration in milliseconds, every size in bytes. */
 export interface NodeConfig {
@@ -31,6 +33,8 @@ export interface NodeConfig {
     readonly expiryMs: number;
   };
   readonly delivery: DeliveryConfig | undefined;
+  /** For authors of the domain that is delivered to. */
+  readonly submission: SubmissionConfig | undefined;
   readonly spool: {
     readonly maxBytes: number;
     readonly reserveBytes: number;
@@ -64,6 +68,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     smtp,
     mix,
     delivery,
+    submission,
     spool,
     ...rest
   } = parseConfig(schema, input, source);
@@ -74,6 +79,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     smtp: { listen: smtp.listen, advertise: smtp.advertise, ehlo: smtp.ehlo ?? rest.name },
     mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry },
     delivery: delivery === undefined ? undefined : { domain: delivery.domain, to: target(delivery) },
+    submission,
     spool: { maxBytes: spool.max_size, reserveBytes: spool.reserve },
   };
 }
@@ -146,7 +152,7 @@ function target({ maildir, mailboxes = [], lmtp }: Delivery): MaildirConfig | Lm
 const schema = z
   .strictObject({
     name: domainName,
-    roles: z.array(z.enum(['mix', 'delivery'])).min(1),
+    roles: z.array(z.enum(nodeRoles)).min(1),
     data_dir: z.string().min(1),
     family: familyName.default(''),
     smtp: z.strictObject({ listen: endpoint, advertise: reachable, ehlo: domainName.optional() }),
@@ -162,18 +168,24 @@ const schema = z
       })
       .prefault({}),
     delivery: deliverySchema.optional(),
+    submission: submissionSection.optional(),
     spool: z
       .strictObject({ max_size: size.default(20_000_000_000), reserve: size.default(64_000_000) })
       .prefault({}),
   })
-  .superRefine(({ roles, delivery, directory }, context) => {
+  .superRefine(({ roles, delivery, submission, directory }, context) => {
     const say = (path: string[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
     if (new Set(roles).size !== roles.length) say(['roles'], 'names a role twice');
-    if (roles.includes('delivery') && delivery === undefined)
-      say(['delivery'], 'is missing; the role "delivery" needs it');
-    if (!roles.includes('delivery') && delivery !== undefined)
-      say(['delivery'], 'stands there without the role "delivery"; add the role or remove the section');
+    for (const [role, section] of Object.entries({ delivery, submission })) {
+      const has = roles.includes(role as NodeRole);
+      if (has && section === undefined) say([role], `is missing; the role "${role}" needs it`);
+      if (!has && section !== undefined)
+        say([role], `stands there without the role "${role}"; add the role or remove the section`);
+    }
+    // Reports of what authors send come to the domain's gateway, and reach them through its mail system.
+    if (roles.includes('submission') && !roles.includes('delivery'))
+      say(['roles'], 'has "submission" without "delivery", by which reports reach authors; add it');
     const { authorities, threshold = majority(authorities) } = directory;
     const mistake = thresholdMistake({ authorities, threshold });
     if (mistake !== undefined) say(['directory', 'threshold'], mistake);

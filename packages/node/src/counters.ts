@@ -43,6 +43,18 @@ const outcomes = {
     'unknown-token',
     'fault',
   ],
+  submitted: [
+    'accepted',
+    'malformed',
+    'wrong-kind',
+    'no-mix',
+    'no-consensus',
+    'expired',
+    'foreign-token',
+    'limited',
+    'deferred',
+  ],
+  logins: ['author', 'refused', 'unavailable', 'slowed-down'],
   returned: ['told', 'unknown-token', 'no-failure', 'malformed'],
   delivered: [
     'delivered',
@@ -71,6 +83,8 @@ const help: Record<CounterStage, string> = {
   peeled: 'Packets by what their layer held or why they were refused.',
   forwarded: 'Attempts to hand a packet over, by outcome; expired and no-mix ones are dropped.',
   unwrapped: 'Envelopes by what they held or why they were refused.',
+  submitted: 'Carriages of authors by what SMTP answered.',
+  logins: 'Logins of authors by what SMTP answered.',
   returned: 'Reports of other mail servers, by what became of them.',
   delivered: 'Deliveries by outcome; incomplete and undelivered ones expired.',
 };

@@ -11,3 +11,6 @@ export { NodeError, type NodeErrorCode } from './errors.ts';
 export { initNode, type NodeFiles } from './init.ts';
 export { type NodeDeps, type RunningNode, startNode } from './node.ts';
 export type { NodeStatus } from './status.ts';
+export type { AuthorsConfig, ServerConfig, SubmissionConfig } from './submission-config.ts';
+export type { Authors } from './submit/authors/authors.ts';
+export { type AuthorsOptions, openAuthors } from './submit/authors/open.ts';

@@ -5,8 +5,10 @@ import { type NodeConfig, parseNodeConfig } from './config.ts';
 import { formatConfig, type NewNode } from './config-file.ts';
 import { NodeError } from './errors.ts';
 import { createCertificate } from './keys/certificate.ts';
+import { createDkimKeys } from './keys/dkim-keys.ts';
 import { createDomainKey } from './keys/domain-key.ts';
 import { createIdentity } from './keys/identity.ts';
+import type { SubmissionConfig } from './submission-config.ts';
 
 /** What `initNode` has written. */
 export interface NodeFiles {
@@ -18,8 +20,8 @@ export interface NodeFiles {
 }
 
 /**
- * Makes a data directory with keys (mode 0600), certificate and, for a gateway, the domain's key and records; writes a commented
- * configuration. Replaces nothing: throws `NodeError` `already-there`, or `ConfigError` when what is asked for does not hold.
+ * Makes a data directory with keys (mode 0600), certificate and, for a gateway, the domain's key and records, with DKIM keys and a
+ * file of authors when they submit there; writes a commented configuration. Replaces nothing: throws `NodeError` `already-there`, or `ConfigError` when what is asked for does not hold.
  */
 export async function initNode(node: NewNode, deps: { clock: Clock; random: Random }): Promise<NodeFiles> {
   const configPath = resolve(node.configPath);
@@ -37,15 +39,30 @@ export async function initNode(node: NewNode, deps: { clock: Clock; random: Rand
   await makePrivateDirectory(dataDir);
   const { id } = await createIdentity(dataDir, deps.random);
   await createCertificate(dataDir, config.name, deps.random);
-  const { delivery } = config;
+  const { delivery, submission } = config;
   const now = Math.floor(deps.clock.now() / 1_000);
   const zonePath = delivery && (await createDomainKey(dataDir, delivery.domain, now));
+  if (delivery !== undefined && submission !== undefined) {
+    await createDkimKeys(dataDir, delivery.domain, deps.random);
+    await createAuthors(submission, dirname(configPath), delivery.domain);
+  }
   await writeFileDurable(configPath, text.toml, { mode: 0o644 });
   return { configPath, id, zonePath };
 }
 
-function filesOf({ delivery }: NodeConfig, dataDir: string, configPath: string): string[] {
+/** A file without authors; one that is there stays as it is. */
+async function createAuthors({ authors }: SubmissionConfig, base: string, domain: string): Promise<void> {
+  if (authors.kind !== 'file') return;
+  const path = resolve(base, authors.path);
+  if (existsSync(path)) return;
+  await makePrivateDirectory(dirname(path));
+  const text = `# Authors of ${domain}, one mailbox:hash a line. postern-node author set MAILBOX adds one.\n`;
+  await writeFileDurable(path, text);
+}
+
+function filesOf({ delivery, submission }: NodeConfig, dataDir: string, configPath: string): string[] {
   const names = ['identity.key', 'tls.key', 'tls.crt', 'mix-keys', 'spool.sqlite'];
   if (delivery !== undefined) names.push('domain.key', `${delivery.domain}.zone`);
+  if (submission !== undefined) names.push('dkim.json', `${delivery?.domain}.dkim.zone`);
   return [configPath, ...names.map((name) => join(dataDir, name))];
 }

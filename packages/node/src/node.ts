@@ -23,6 +23,8 @@ import { openSqliteSpool } from './queue/sqlite/spool.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import type { NodeStatus } from './status.ts';
+import { openSubmission } from './submission.ts';
+import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
 import { createTopology } from './topology.ts';
 import { connectionsPerPeer, contextOf, type Parts, reporterOf } from './wiring.ts';
@@ -42,6 +44,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly id: string;
   /** Where it takes SMTP. */
   readonly smtp: Endpoint;
+  /** Where it takes what the domain's authors submit. */
+  readonly submissions: readonly SubmissionAddress[];
   /** Resolves once the node is in a consensus; rejects when it is closed before. */
   readonly ready: Promise<void>;
   /** Resolves when the node cannot go on, with what its process had better end with. */
@@ -80,6 +84,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     lifetime.ended();
   });
   const { address } = pipeline.server;
+  const submissions = pipeline.submissions?.addresses ?? [];
   const advertised = config.smtp.advertise;
   const smtp = { host: advertised.host, port: advertised.port === 0 ? address.port : advertised.port };
   const registration = register({ clock, log, config, identity, directory, smtp, tlsPin: tls.pin });
@@ -101,6 +106,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     id: identity.id,
     roles: config.roles,
     smtp: address,
+    submissions,
     epoch: epochs.epoch,
     consensus: consensusStatus(parts, listed()),
     counts: await spool.counts(),
@@ -123,6 +129,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   return {
     id: identity.id,
     smtp: address,
+    submissions,
     ready: ready.promise,
     broken: Promise.race([spool.broken, lifetime.broken]),
     status,
@@ -144,6 +151,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const { dataDir, roles } = config;
   const tls = await loadCertificate(dataDir);
   const domainKeys = config.delivery === undefined ? [] : [await loadDomainKey(dataDir)];
+  const submission = await openSubmission(config, { tls, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const spoolPath = join(dataDir, 'spool.sqlite');
   const spool = opened.use(
@@ -179,8 +187,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     epochs,
     domainKeys,
     names: undefined,
-    smarthost: undefined,
-    signer: undefined,
+    submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),
     lifetime: createLifetime(clock, drainMs),

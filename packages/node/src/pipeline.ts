@@ -6,6 +6,7 @@ import { type PeelContext, peel } from './peel/peel.ts';
 import { type QueueContext, queue } from './queue/queue.ts';
 import { type ReceiveContext, receive } from './receive/receive.ts';
 import { chain, shared } from './stage.ts';
+import { type Submissions, type SubmitContext, submit } from './submit/submit.ts';
 import { type UnwrapContext, unwrap } from './unwrap/unwrap.ts';
 
 /** What the stages need, for the roles that the node has. */
@@ -14,10 +15,12 @@ export interface PipelineContext {
   readonly out: MixContext & ForwardContext;
   readonly mix?: QueueContext & PeelContext;
   readonly delivery?: QueueContext & UnwrapContext & DeliverContext;
+  readonly submit?: SubmitContext;
 }
 
 export interface Pipeline {
   readonly server: SmtpServer;
+  readonly submissions: Submissions | undefined;
   /** Stops taking, then closes each stage in the order in which things go through them. */
   close(): Promise<void>;
 }
@@ -32,6 +35,7 @@ export async function startPipeline({
   out: o,
   mix: m,
   delivery: d,
+  submit: s,
 }: PipelineContext): Promise<Pipeline> {
   const out = chain(mix(o), forward(o));
   const packets = m && chain(queue(m, packetQueue(m)), peel(m), shared(out));
@@ -41,17 +45,19 @@ export async function startPipeline({
     await Promise.all(Object.values(lines).map((line) => line.close()));
     await out.close();
   };
+  const servers: { close(): Promise<void> }[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => server.close()));
+    await closeLines();
+  };
   try {
     const server = await receive(front, lines);
-    return {
-      server,
-      async close() {
-        await server.close();
-        await closeLines();
-      },
-    };
+    servers.push(server);
+    const submissions = s && (await submit(s));
+    if (submissions !== undefined) servers.push(submissions);
+    return { server, submissions, close };
   } catch (error) {
-    await closeLines();
+    await close();
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
 import type { Counts } from './spool.ts';
+import type { SubmissionAddress } from './submit/submit.ts';
 
 /** What an operator may see of a running node. Nothing in it names a peer, a person or a message. */
 export interface NodeStatus {
@@ -8,6 +9,8 @@ export interface NodeStatus {
   readonly id: string;
   readonly roles: readonly NodeRole[];
   readonly smtp: { readonly host: string; readonly port: number };
+  /** Where authors submit; none without the role. */
+  readonly submissions: readonly SubmissionAddress[];
   /** The epoch of the node's clock. */
   readonly epoch: number;
   /** The consensus in use; none while there is none that holds: then nothing is sent. */
@@ -24,7 +27,7 @@ export interface NodeStatus {
 
 /** For people: what is there, and every outcome that has occurred. */
 export function formatStatus(status: NodeStatus): string {
-  const { name, id, roles, smtp, epoch, consensus, counts, counters } = status;
+  const { name, id, roles, smtp, submissions, epoch, consensus, counts, counters } = status;
   const network =
     consensus === null
       ? 'no consensus that holds: nothing is sent'
@@ -34,10 +37,14 @@ export function formatStatus(status: NodeStatus): string {
     const shown = seen.map(([outcome, count]) => `${outcome} ${count}`).join(', ');
     return `${stage.padEnd(11)} ${shown === '' ? 'nothing' : shown}\n`;
   });
+  const listeners = submissions.map(({ host, port, tls }) => `${host}:${port} (${ways[tls]})`);
+  const submission = listeners.length === 0 ? '' : `submission  ${listeners.join(', ')}\n`;
   return `${name} (${roles.join(', ')}) at ${smtp.host}:${smtp.port}
-id          ${id}
+${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
 spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
 }
+
+const ways: Readonly<Record<SubmissionAddress['tls'], string>> = { starttls: 'STARTTLS', implicit: 'TLS' };

@@ -1,4 +1,4 @@
-import type { DkimSigner, SmtpPeer, SmtpSender } from '@postern/mail';
+import type { SmtpSender } from '@postern/mail';
 import type { Clock, Log, Random } from '@postern/runtime';
 import type { DeliveryConfig, NodeConfig } from './config.ts';
 import type { Counters } from './counters.ts';
@@ -15,6 +15,8 @@ import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
 import { createReporter, type Reporter } from './report/report.ts';
 import type { Spool } from './spool.ts';
+import type { SubmissionParts } from './submission.ts';
+import type { SubmissionConfig } from './submission-config.ts';
 import type { Topology } from './topology.ts';
 import { createWays } from './ways.ts';
 
@@ -36,21 +38,21 @@ export interface Parts {
   readonly domainKeys: readonly Uint8Array[];
   /** None for a node that asks no DNS. */
   readonly names: Names | undefined;
-  /** The domain's own mail server and its signature, for what its gateway sends to other domains. */
-  readonly smarthost: SmtpPeer | undefined;
-  readonly signer: DkimSigner | undefined;
+  /** None without the role. */
+  readonly submission: SubmissionParts | undefined;
 }
 
 export const connectionsPerPeer = 4;
 
 /** Hands each stage what it needs, for the roles that the node has. */
 export function contextOf(parts: Parts): PipelineContext {
-  const { config } = parts;
+  const { config, submission } = parts;
   return {
     receive: receiveContext(parts),
     out: outContext(parts),
     ...(config.roles.includes('mix') ? { mix: mixContext(parts) } : {}),
     ...(config.delivery === undefined ? {} : { delivery: deliveryContext(parts, config.delivery) }),
+    ...(submission === undefined ? {} : { submit: submitContext(parts, submission) }),
   };
 }
 
@@ -75,7 +77,8 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
 
 function outContext(parts: Parts): PipelineContext['out'] {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
-  const { names, smarthost, signer } = parts;
+  const { names, submission } = parts;
+  const smarthost = config.submission?.relay;
   const ways = createWays({
     clock,
     topology,
@@ -83,9 +86,12 @@ function outContext(parts: Parts): PipelineContext['out'] {
     ...(names === undefined ? {} : { exchanges: names.exchanges }),
   });
   const { name, delivery } = config;
-  const own = delivery && { domain: delivery.domain, ...(signer === undefined ? {} : { signer }) };
   const common = { clock, random, log, spool, counters, lifetime, sender, ways, connectionsPerPeer, name };
-  return { ...common, ...(own === undefined ? {} : { own }) };
+  if (delivery === undefined) return common;
+  const own = { domain: delivery.domain, ...(submission && { signer: submission.signer }) };
+  const { expiryMs, warnAfterMs } = config.submission ?? { expiryMs: 0, warnAfterMs: 0 };
+  const authors = { composeLetter: lettersOf(parts, delivery), lateMs: expiryMs - warnAfterMs };
+  return { ...common, own, authors };
 }
 
 function lettersOf({ clock, random }: Parts, { domain }: DeliveryConfig): ComposeLetter {
@@ -125,5 +131,33 @@ function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<Pi
     composeLetter: lettersOf(parts, delivery),
     report: reporterOf(parts),
     mailSystem: to.kind === 'maildir' ? maildirs(to) : lmtp({ to, ehlo: config.smtp.ehlo, domain, lifetime }),
+  };
+}
+
+function submitContext(
+  parts: Parts,
+  { authors, tls }: SubmissionParts,
+): NonNullable<PipelineContext['submit']> {
+  const { clock, log, spool, counters, topology, network, config } = parts;
+  const { listen, listenTls, expiryMs, tokenLifeMs, limits } = config.submission as SubmissionConfig;
+  const { suite, packetBytes } = network.geometry;
+  return {
+    clock,
+    log,
+    spool,
+    counters,
+    topology,
+    authors,
+    tls,
+    listen,
+    listenTls,
+    expiryMs,
+    tokenLifeMs,
+    limits,
+    suite,
+    packetBytes,
+    epochSeconds: network.epochSeconds,
+    domain: (config.delivery as DeliveryConfig).domain,
+    ehlo: config.smtp.ehlo,
   };
 }

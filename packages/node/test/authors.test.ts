@@ -1,200 +1,148 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import {
-  createDkimSigner,
-  createSmtpSender,
-  type Exchanges,
-  generateDkimKeys,
-  readReport,
-} from '@postern/mail';
-import { createMetrics, silentLog } from '@postern/runtime';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Counters, createCounters } from '../src/counters.ts';
-import { forward } from '../src/forward/forward.ts';
-import { createLifetime } from '../src/lifetime.ts';
-import { mix } from '../src/mix/mix.ts';
-import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
-import { createLetters } from '../src/report/letter.ts';
-import type { NextDomain, Spool } from '../src/spool.ts';
-import { chain, type Stage } from '../src/stage.ts';
-import { createTopology } from '../src/topology.ts';
-import { createWays } from '../src/ways.ts';
-import { type Peer, startPeer } from './peers.ts';
-import { relayVerdict, unit } from './spool-contract.ts';
-import { type FakeClock, fakeClock, seeded, until } from './support.ts';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:tls';
+import { type Authenticator, type Login, startSmtpServer } from '@postern/mail';
+import { silentLog, systemRandom } from '@postern/runtime';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { AuthorsConfig } from '../src/submission-config.ts';
+import type { Authors } from '../src/submit/authors/authors.ts';
+import { openAuthors } from '../src/submit/authors/open.ts';
+import { makeCertificate } from './peers.ts';
 
-/** What a gateway sends for its own authors, and what it tells them. */
-const start = Date.UTC(2033, 0, 2, 0, 0, 0);
-const hourMs = 3_600_000;
-const token = 'ab'.repeat(16);
-const b: NextDomain = { kind: 'domain', domain: 'b.test', own: true };
+const tls = await makeCertificate('mail.a.test');
+const other = await makeCertificate('mail.a.test');
 
 let stack: AsyncDisposableStack;
-let clock: FakeClock;
-let spool: Spool;
-let counters: Counters;
-let peer: Peer;
-let exchanges: (tls: 'require' | 'prefer') => Exchanges;
-let stage: Stage<readonly never[]>;
-const random = seeded('authors');
-
-beforeEach(async () => {
+beforeEach(() => {
   stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-authors-'));
-  stack.defer(() => rm(folder, { recursive: true }));
-  clock = fakeClock(start);
-  const path = join(folder, 'spool.sqlite');
-  spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));
-  counters = createCounters(createMetrics());
-  peer = stack.use(await startPeer('cd'.repeat(32), 'mx.b.test'));
-  const { entry } = peer;
-  exchanges = () => ({
-    kind: 'found',
-    exchanges: [{ ...entry.smtp, tls: { kind: 'pin', spki: entry.tlsPin } }],
-  });
-  const lifetime = createLifetime(clock, 10_000);
-  const sender = stack.use(createSmtpSender({ ehloName: 'gate.a.test' }));
-  const ways = createWays({
-    clock,
-    topology: { ...createTopology(clock), find: () => ({ kind: 'no-route' }) },
-    exchanges: async (_domain, tls) => exchanges(tls),
-  });
-  const common = { clock, random, log: silentLog, spool, counters };
-  const signer = createDkimSigner({
-    domain: 'a.test',
-    keys: await generateDkimKeys((n) => random.bytes(n)),
-  });
-  stage = chain(
-    mix(common),
-    forward({
-      ...common,
-      name: 'gate.a.test',
-      own: { domain: 'a.test', signer },
-      sender,
-      lifetime,
-      ways,
-      connectionsPerPeer: 2,
-      authors: {
-        composeLetter: createLetters({ clock, random, domain: 'a.test' }),
-        lateMs: 5 * 24 * hourMs - 4 * hourMs,
-      },
-    }),
-  );
-  stack.defer(() => {
-    lifetime.stop();
-    lifetime.ended();
-    return stage.close();
-  });
 });
 afterEach(() => stack.disposeAsync());
 
-async function submit(next = b, expiresMs = start + 5 * 24 * hourMs): Promise<Uint8Array> {
-  const { relay } = relayVerdict({ next, dueMs: clock.now(), expiresMs });
-  const author = 'alice@a.test';
-  await spool.submit({ relay, token, author, tokenExpiresMs: start + 14 * 24 * hourMs });
-  return relay.bytes;
+async function open(
+  kind: 'imap' | 'smtp',
+  port: number,
+  { login = 'mailbox', spki = tls.pin }: { login?: 'mailbox' | 'local'; spki?: string } = {},
+): Promise<Authors> {
+  const server = { host: '127.0.0.1', port, tls: { kind: 'pin' as const, spki } };
+  const config: AuthorsConfig = { kind, server, login };
+  const options = { domain: 'a.test', ehloName: 'gate.a.test', log: silentLog, random: systemRandom };
+  const authors = await openAuthors(config, options);
+  stack.defer(() => authors.close());
+  return authors;
 }
 
-/** The letters that wait for delivery, as an author's program reads them. */
-async function letters() {
-  const sets = await spool.sets.claim(10);
-  await spool.sets.release(sets.map(({ id }) => id));
-  const fragments = await Promise.all(sets.map(({ id }) => spool.sets.read(id)));
-  return fragments.flatMap((found = []) =>
-    found.map(({ recipient, data }) => ({ recipient, report: readReport(data) })),
-  );
-}
-const told = (count: number): Promise<void> => until(async () => (await letters()).length === count);
-const timeUntil = (condition: () => Promise<boolean>): Promise<void> =>
-  until(async () => {
-    await clock.advance(900_000);
-    return condition();
-  });
-
-test('goes from the domain’s mailbox, signed, with an id by which other servers can report', async () => {
-  const bytes = await submit();
-  await until(async () => (await spool.counts()).relays === 0);
-  expect(peer.taken).toEqual([Buffer.from(bytes)]);
-  const text = Buffer.from(peer.messages[0] ?? []).toString('latin1');
-  expect(text.match(/^DKIM-Signature:/gm)).toHaveLength(2);
-  expect(text).toContain('From: <secure@a.test>\r\nTo: <secure@b.test>\r\n');
-  expect(text).not.toMatch(/alice|TLS-Required/);
-  const [, carriage = ''] = /^Message-ID: <([0-9a-f]{32})@a\.test>/m.exec(text) ?? [];
-  expect(carriage).not.toBe(token);
-  expect(await spool.returns.find({ carriage })).toMatchObject({ token, author: 'alice@a.test' });
-});
-
-test('may go without verified TLS only when the author said so, and says so itself', async () => {
-  const asked: string[] = [];
-  const found = exchanges;
-  exchanges = (tls) => {
-    asked.push(tls);
-    return found(tls);
+/** The domain's submission server, where alice’s password is `wonder land`. */
+async function smtpServer(): Promise<{ port: number; logins: Login[] }> {
+  const logins: Login[] = [];
+  const auth: Authenticator = {
+    async authenticate(login) {
+      logins.push(login);
+      if (login.password === 'later') return { kind: 'unavailable' };
+      if (login.password !== 'wonder land') return { kind: 'refused' };
+      return { kind: 'author', mailbox: 'alice@a.test' };
+    },
   };
-  await submit({ ...b, tlsOptional: true });
-  await until(async () => (await spool.counts()).relays === 0);
-  expect(asked).toEqual(['prefer']);
-  expect(Buffer.from(peer.messages[0] ?? []).toString('latin1')).toMatch(/^TLS-Required: No\r$/m);
-});
-
-test('B1 what is no author’s is sent from the node, or from nobody, unsigned for it', async () => {
-  await spool.accept(unit());
-  const [input] = await spool.claimInputs('packet', 1);
-  const verdict = relayVerdict({
-    next: { kind: 'domain', domain: 'b.test' },
-    dueMs: clock.now(),
-    expiresMs: start + 24 * hourMs,
+  const server = await startSmtpServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    hostname: 'mail.a.test',
+    tls,
+    auth,
+    maxBytes: 1_000,
+    accepts: () => false,
+    onMessage: () => Promise.reject(new Error('no message is sent')),
   });
-  const settled = await spool.settle(input?.id ?? '', verdict);
-  await spool.relays.release(settled.kind === 'waiting' ? [settled.waiting.id] : []);
-  await until(async () => (await spool.counts()).relays === 0);
-  const text = Buffer.from(peer.messages[0] ?? []).toString('latin1');
-  expect(text).toMatch(/^From: <secure@gate\.a\.test>/);
+  stack.use(server);
+  return { port: server.address.port, logins };
+}
+
+test('authors are who may log in to the domain’s submission server', async () => {
+  const { port, logins } = await smtpServer();
+  const authors = await open('smtp', port);
+  const author = { kind: 'author', mailbox: 'alice@a.test' };
+  expect(await authors.judge({ user: 'Alice', password: 'wonder land' })).toEqual(author);
+  expect(await authors.judge({ user: 'alice@A.test', password: 'wonder land' })).toEqual(author);
+  expect(await authors.judge({ user: 'alice', password: 'x' })).toEqual({ kind: 'refused' });
+  expect(await authors.judge({ user: 'alice', password: 'later' })).toEqual({ kind: 'unavailable' });
+  expect(logins.map(({ user }) => user)).toEqual(Array<string>(4).fill('alice@a.test'));
+  const byLocal = await open('smtp', port, { login: 'local' });
+  expect(await byLocal.judge({ user: 'Alice@a.test', password: 'wonder land' })).toEqual(author);
+  expect(logins.at(-1)?.user).toBe('alice');
 });
 
-describe('its author is told', () => {
-  test('what the next server refused for good, once', async () => {
-    peer.decide({ kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'not from you' });
-    await submit();
-    await told(1);
-    const [letter] = await letters();
-    expect(letter).toMatchObject({
-      recipient: 'alice@a.test',
-      report: { kind: 'report', token, action: 'failed', status: '5.7.1', finalRecipient: 'secure@b.test' },
+test('what can be nobody’s login goes nowhere, and nothing goes to who is not the server', async () => {
+  const { port, logins } = await smtpServer();
+  const authors = await open('smtp', port);
+  for (const user of ['alice@b.test', 'alice*root', 'secure', 'a/b', 'alice@a.test@a.test'])
+    expect(await authors.judge({ user, password: 'wonder land' })).toEqual({ kind: 'refused' });
+  const strange = await open('smtp', port, { spki: other.pin });
+  expect(await strange.judge({ user: 'alice', password: 'wonder land' })).toEqual({ kind: 'unavailable' });
+  expect(logins).toEqual([]);
+});
+
+/** An IMAP server that says what its script has for each line it hears, and nothing for other lines. */
+async function imapServer(greeting: string, answers: readonly [RegExp, string][]): Promise<ImapServer> {
+  const heard: string[] = [];
+  const server: Server = createServer(tls, (socket) => {
+    socket.on('error', () => undefined);
+    socket.write(`${greeting}\r\n`);
+    let rest = '';
+    socket.on('data', (chunk: Buffer) => {
+      const lines = `${rest}${chunk.toString('latin1')}`.split('\r\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        heard.push(line);
+        const answer = answers.find(([expected]) => expected.test(line))?.[1];
+        if (answer !== undefined) socket.write(`${answer.replaceAll('TAG', line.split(' ')[0] ?? '')}\r\n`);
+      }
     });
-    expect(await spool.counts()).toMatchObject({ relays: 0 });
-    expect(await spool.returns.find({ token })).toBeUndefined();
-    await submit();
-    await told(2);
   });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  stack.defer(() => void server.close());
+  return { port: (server.address() as AddressInfo).port, heard };
+}
 
-  test('Q6 a delay, once, and in the end that it expired', async () => {
-    exchanges = () => ({ kind: 'unverifiable' });
-    await submit();
-    await timeUntil(async () => (await letters()).length === 1);
-    expect(clock.now() - start).toBeGreaterThanOrEqual(4 * hourMs);
-    expect(await letters()).toMatchObject([{ report: { action: 'delayed', status: '4.7.5' } }]);
-    await clock.advance(4 * 24 * hourMs);
-    await timeUntil(async () => (await letters()).length === 2);
-    const actions = (await letters()).map(({ report }) => report.kind === 'report' && report.action);
-    expect(actions.sort()).toEqual(['delayed', 'failed']);
-    expect(await spool.counts()).toMatchObject({ relays: 0 });
-    expect(peer.messages).toEqual([]);
-  });
+interface ImapServer {
+  readonly port: number;
+  readonly heard: string[];
+}
 
-  test('that the domain takes no mail', async () => {
-    exchanges = () => ({ kind: 'refused', code: 556, enhanced: '5.1.10' });
-    await submit();
-    await told(1);
-    expect(await letters()).toMatchObject([{ report: { action: 'failed', status: '5.1.10' } }]);
-  });
+const capability: [RegExp, string] = [
+  / CAPABILITY$/,
+  '* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\nTAG OK done',
+];
+const logout: [RegExp, string] = [/ LOGOUT$/, '* BYE\r\nTAG OK done'];
 
-  test('nothing, while it may still arrive', async () => {
-    exchanges = () => ({ kind: 'failed' });
-    await submit();
-    await until(async () => ((await counters.values()).forwarded['no-route'] ?? 0) > 0);
-    expect(await letters()).toEqual([]);
-    expect(await spool.counts()).toMatchObject({ relays: 1 });
-  });
+test.each([
+  ['takes the login', '* OK hello', 'TAG OK yes', 'author'],
+  ['refuses it', '* OK hello', 'TAG NO [AUTHENTICATIONFAILED] no', 'refused'],
+  ['cannot say now', '* OK hello', 'TAG NO [UNAVAILABLE] later', 'unavailable'],
+  ['does not understand it', '* OK hello', 'TAG BAD what', 'unavailable'],
+  ['goes', '* OK hello', '* BYE gone', 'unavailable'],
+  ['takes everybody for logged in', '* PREAUTH hello', 'TAG OK yes', 'unavailable'],
+  ['is none', '220 mail.a.test ESMTP', 'TAG OK yes', 'unavailable'],
+])('an IMAP server that %s', async (_, greeting, answer, kind) => {
+  const { port } = await imapServer(greeting, [
+    capability,
+    [/ AUTHENTICATE PLAIN/, answer],
+    logout,
+    [/./, 'TAG OK'],
+  ]);
+  const authors = await open('imap', port);
+  expect((await authors.judge({ user: 'alice', password: 'wonder land' })).kind).toBe(kind);
+});
+
+test('an IMAP server with another key hears nothing', async () => {
+  const { port, heard } = await imapServer('* OK hello', [capability]);
+  const authors = await open('imap', port, { spki: other.pin });
+  expect(await authors.judge({ user: 'alice', password: 'wonder land' })).toEqual({ kind: 'unavailable' });
+  expect(heard).toEqual([]);
+});
+
+test('a login under way ends with the authors', async () => {
+  const { port } = await imapServer('* OK hello', []);
+  const authors = await open('imap', port);
+  const judged = authors.judge({ user: 'alice', password: 'wonder land' });
+  await authors.close();
+  expect(await judged).toEqual({ kind: 'unavailable' });
 });

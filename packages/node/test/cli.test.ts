@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Ended, type Started, startCommand } from './command.ts';
 import { until } from './support.ts';
 
 let folder = '';
@@ -17,25 +18,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
-  const program = new URL('../src/main.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, ['--conditions=@postern/source', program, ...args], { cwd: folder });
-  children.push(child);
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (part) => {
-    out += part;
-  });
-  child.stderr.on('data', (part) => {
-    err += part;
-  });
-  const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, out, err })));
-  return { child, ended, err: () => err };
+function start(...args: string[]): Started {
+  const started = startCommand(folder, args);
+  children.push(started.child);
+  return started;
 }
 
 const run = (...args: string[]): Promise<Ended> => start(...args).ended;

@@ -1,54 +1,13 @@
-import { on } from 'node:events';
-import { openSync, writeSync } from 'node:fs';
-import { ReadStream } from 'node:tty';
+import { askSecretly as ask, UserError } from '@postern/runtime';
 import { ClientError } from '../errors.ts';
 import { visible } from './visible.ts';
 
-/**
- * Asks at the terminal of this session, whatever standard input and output are, without echo. Nothing when there is no
- * terminal. Throws the reason of `stop` when that aborts; the terminal is left as it was, whatever ends the question.
- */
+/** Asks for a passphrase at the terminal of this session, without echo. Nothing when there is no terminal. */
 export async function askSecretly(question: string, stop: AbortSignal): Promise<string | undefined> {
-  stop.throwIfAborted();
-  const fd = openTerminal();
-  if (fd === undefined) return undefined;
-  const terminal = new ReadStream(fd);
   try {
-    terminal.setRawMode(true);
-    writeSync(fd, visible(question));
-    return await readLine(terminal, stop);
+    return await ask(visible(question), stop);
   } catch (error) {
-    stop.throwIfAborted();
-    throw error;
-  } finally {
-    // Before the stream goes: without it there is no way left to the terminal's mode.
-    terminal.setRawMode(false);
-    writeSync(fd, '\n');
-    terminal.destroy();
+    if (!(error instanceof UserError)) throw error;
+    throw new ClientError('wrong-passphrase', 'no passphrase was given', { cause: error });
   }
-}
-
-function openTerminal(): number | undefined {
-  try {
-    return openSync('/dev/tty', 'r+');
-  } catch {
-    return undefined;
-  }
-}
-
-/** Keys until Return. In raw mode the terminal itself acts on none of them, so Backspace, ^U, ^C and ^D are ours to do. */
-async function readLine(terminal: ReadStream, stop: AbortSignal): Promise<string> {
-  terminal.setEncoding('utf8');
-  let line = '';
-  for await (const [keys] of on(terminal, 'data', { signal: stop, close: ['end', 'close'] })) {
-    for (const key of keys as string) {
-      if (key === '\r' || key === '\n') return line;
-      if (key === '\u0003' || key === '\u0004')
-        throw new ClientError('wrong-passphrase', 'no passphrase was given');
-      if (key === '\u007f' || key === '\b') line = Array.from(line).slice(0, -1).join('');
-      else if (key === '\u0015') line = '';
-      else line += key;
-    }
-  }
-  throw new ClientError('wrong-passphrase', 'the terminal closed before a passphrase was given');
 }

@@ -17,7 +17,13 @@ export type Decision = { readonly kind: 'accepted' } | Refusal;
 export type Refusal =
   /** `code` is 5yz, `enhanced` its RFC 3463 code (`5.6.0`), `text` one line for the far side: nothing that it must not know. */
   | { readonly kind: 'rejected'; readonly code: number; readonly enhanced: string; readonly text: string }
-  | { readonly kind: 'deferred'; readonly text: string };
+  /** 4yz: 451 4.3.0 unless it says another. */
+  | {
+      readonly kind: 'deferred';
+      readonly text: string;
+      readonly code?: 450 | 451 | 452;
+      readonly enhanced?: string;
+    };
 
 /** Who takes what the server receives. */
 export interface Receiver {

@@ -24,7 +24,7 @@ export function decisionReply(decision: Decision): Reply {
     case 'rejected':
       return [decision.code, decision.enhanced, decision.text];
     case 'deferred':
-      return [451, '4.3.0', decision.text];
+      return [decision.code ?? 451, decision.enhanced ?? '4.3.0', decision.text];
   }
 }
 

@@ -20,7 +20,8 @@ export function describe({ config, identity, tlsPin, smtp, mixKeys, now }: Descr
   const descriptor: Descriptor = {
     version: 1,
     name: config.name,
-    roles: [...config.roles].sort(),
+    // That it takes mail from its own authors is nobody else's business.
+    roles: config.roles.filter((role) => role !== 'submission').sort(),
     identityKey: encodeBase64(identity.publicKey),
     smtp,
     tlsPin,

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import { text as readAll } from 'node:stream/consumers';
+import { askSecretly, ExitCode, systemRandom, UserError, writeFileDurable } from '@postern/runtime';
+import type { Command } from 'commander';
+import { hashPassword } from '../submit/authors/hash.ts';
+import { changeAuthors, parseAuthors } from '../submit/authors/list.ts';
+import { localPart } from '../submit/authors/name.ts';
+import { configOption, readConfig } from './context.ts';
+
+interface AuthorOptions {
+  readonly config: string;
+}
+
+export function addAuthor(program: Command, stop: AbortSignal): void {
+  const author = program.command('author').description('Who may submit, where that is a file.');
+  author
+    .command('set')
+    .description('Add an author, or change their password: asked for, or the first line of standard input.')
+    .argument('<mailbox>', 'mailbox or local part')
+    .option(...configOption)
+    .action(async (mailbox: string, options: AuthorOptions) => {
+      const file = await openFile(options);
+      const local = localOf(mailbox, file.domain);
+      const hash = await hashPassword(await newPassword(stop), systemRandom);
+      await file.write(changeAuthors(file.text, file.domain, local, hash));
+      process.stderr.write(`${local}@${file.domain} may submit.\n`);
+    });
+  author
+    .command('remove')
+    .description('Take an author out; what they have submitted still leaves.')
+    .argument('<mailbox>', 'mailbox or local part')
+    .option(...configOption)
+    .action(async (mailbox: string, options: AuthorOptions) => {
+      const file = await openFile(options);
+      const local = localOf(mailbox, file.domain);
+      if (!file.authors.has(local))
+        throw new UserError(`${local}@${file.domain} is no author`, {
+          exitCode: ExitCode.dataError,
+          hint: 'See who is: postern-node author list',
+        });
+      await file.write(changeAuthors(file.text, file.domain, local));
+    });
+  author
+    .command('list')
+    .description('Print the authors, one mailbox a line.')
+    .option(...configOption)
+    .action(async (options: AuthorOptions) => {
+      const { authors, domain } = await openFile(options);
+      for (const local of [...authors.keys()].sort()) process.stdout.write(`${local}@${domain}\n`);
+    });
+}
+
+interface AuthorFile {
+  readonly domain: string;
+  readonly text: string;
+  readonly authors: ReadonlyMap<string, unknown>;
+  /** A node that runs reads it anew at the next login. */
+  write(text: string): Promise<void>;
+}
+
+async function openFile({ config: path }: AuthorOptions): Promise<AuthorFile> {
+  const { submission, delivery } = await readConfig(path);
+  if (submission?.authors.kind !== 'file' || delivery === undefined)
+    throw new UserError(`${path} names no file of authors`, {
+      exitCode: ExitCode.config,
+      hint: 'Set authors in its section [submission]; with imap or smtp that server says who they are.',
+    });
+  const { path: file } = submission.authors;
+  const { domain } = delivery;
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  const authors = parseAuthors(text, domain, file);
+  return { domain, text, authors, write: (changed) => writeFileDurable(file, changed) };
+}
+
+function localOf(mailbox: string, domain: string): string {
+  const local = localPart(mailbox, domain);
+  if (local !== undefined) return local;
+  throw new UserError(`there can be no such author of ${domain}`, {
+    exitCode: ExitCode.usage,
+    hint: `Write a mailbox of ${domain}, or its local part, of letters, digits and ._+-`,
+  });
+}
+
+/** Never an argument: other users of the machine see those. */
+async function newPassword(stop: AbortSignal): Promise<string> {
+  const password = process.stdin.isTTY ? await askTwice(stop) : firstLine(await readAll(process.stdin));
+  // As a login takes it (RFC 4954): anything else could never be given again.
+  if (password !== '' && !/[\p{Cc}\u2028\u2029]/u.test(password) && Buffer.byteLength(password) <= maxOctets)
+    return password;
+  throw new UserError('that is no password', {
+    exitCode: ExitCode.usage,
+    hint: `Give 1 to ${maxOctets} octets, without control characters.`,
+  });
+}
+
+async function askTwice(stop: AbortSignal): Promise<string> {
+  const password = await askSecretly('New password: ', stop);
+  if (password === (await askSecretly('Once more: ', stop)) && password !== undefined) return password;
+  throw new UserError('the two are not the same', { exitCode: ExitCode.usage });
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0]?.replace(/\r$/, '') ?? '';
+}
+
+const maxOctets = 1_000;

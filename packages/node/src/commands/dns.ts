@@ -1,0 +1,54 @@
+import { X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
+import { domainName, ExitCode, UserError } from '@postern/runtime';
+import { type Command, InvalidArgumentError } from 'commander';
+import { loadCertificate } from '../keys/certificate.ts';
+import { dkimLine, loadDkimKeys } from '../keys/dkim-keys.ts';
+import { readKeyFile } from '../keys/files.ts';
+import { domainZone, formatDomainZone } from '../zone.ts';
+import { configOption, readConfig } from './context.ts';
+
+interface ZoneOptions {
+  readonly config: string;
+  readonly mx?: string;
+  readonly json?: boolean;
+}
+
+export function addDns(program: Command): void {
+  const dns = program.command('dns').description('What DNS has to say of the domain.');
+  dns
+    .command('zone')
+    .description('Print all records of the domain, ready for its zone file.')
+    .option(...configOption)
+    .option('--mx <name>', 'name under which it takes mail (default: that of smtp.advertise)', parseName)
+    .option('--json', 'print one JSON object')
+    .action(async (options: ZoneOptions) => {
+      const { dataDir, delivery, submission, smtp } = await readConfig(options.config);
+      if (delivery === undefined)
+        throw new UserError('a node without a domain has no records', {
+          exitCode: ExitCode.usage,
+          hint: 'Only a gateway has: one with the role "delivery".',
+        });
+      const { domain } = delivery;
+      const { cert, pin } = await loadCertificate(dataDir);
+      const certificate = new X509Certificate(cert);
+      const keys = submission === undefined ? [] : await loadDkimKeys(dataDir, domain);
+      const advertised = domainName.safeParse(smtp.advertise.host).data;
+      const zone = domainZone({
+        domain,
+        own: Buffer.from(await readKeyFile(join(dataDir, `${domain}.zone`))).toString('utf8'),
+        dkim: keys.map((key) => dkimLine(domain, key)),
+        mx: options.mx ?? advertised ?? smtp.ehlo,
+        certificate: { pin, selfSigned: certificate.checkIssued(certificate) },
+      });
+      process.stdout.write(
+        options.json === true ? `${JSON.stringify(zone, null, 2)}\n` : formatDomainZone(zone),
+      );
+    });
+}
+
+function parseName(text: string): string {
+  const parsed = domainName.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError('It is no domain name.');
+}

@@ -1,0 +1,122 @@
+import { resolve } from 'node:path';
+import { systemClock, systemRandom } from '@postern/runtime';
+import { type Command, Option } from 'commander';
+import { type NodeRole, nodeRoles } from '../config.ts';
+import type { NewNode } from '../config-file.ts';
+import { initNode } from '../init.ts';
+import type { NewServer, NewSubmission } from '../submission-file.ts';
+import { configOption } from './context.ts';
+
+interface InitOptions {
+  readonly config: string;
+  readonly dir: string;
+  readonly name: string;
+  readonly role: NodeRole[];
+  readonly family?: string;
+  readonly listen: string;
+  readonly advertise?: string;
+  readonly directoryUrl: string[];
+  readonly authority: string[];
+  readonly threshold?: number;
+  readonly domain?: string;
+  readonly maildir?: string;
+  readonly mailbox?: string[];
+  readonly lmtp?: string;
+  readonly submission?: string;
+  readonly submissionTls?: string;
+  readonly imap?: string;
+  readonly imapPin?: string;
+  readonly smtp?: string;
+  readonly smtpPin?: string;
+  readonly relay?: string;
+  readonly relayPin?: string;
+}
+
+export function addInit(program: Command): void {
+  program
+    .command('init')
+    .description('Make keys and certificate, and write a commented configuration. Replaces nothing.')
+    .requiredOption('--name <domain>', 'mail domain of the node, for example mix1.example')
+    .addOption(new Option('--role <role...>', 'what it does').choices(nodeRoles).default(['mix']))
+    .requiredOption('--directory-url <url...>', 'where the directory is served')
+    .requiredOption('--authority <key...>', 'keys of the authorities, as they print them')
+    .option('--threshold <n>', 'how many authorities must have signed (default: more than half)', Number)
+    .option(...configOption)
+    .option('--dir <folder>', 'keys and spool, relative to the configuration file', 'node-data')
+    .option('--family <name>', 'operator that runs several nodes')
+    .option('--listen <host:port>', 'where SMTP is taken', '127.0.0.1:2525')
+    .option('--advertise <host:port>', 'where others reach it (default: as --listen)')
+    .option('--domain <domain>', 'the domain that it is the gateway of')
+    .option('--maildir <path>', 'where messages go; {local} stands for the mailbox')
+    .option('--mailbox <local...>', 'mailboxes that exist, with --maildir')
+    .option('--lmtp <address>', 'deliver by LMTP instead: host:port or unix:/path')
+    .option('--submission <host:port>', 'where authors submit, with STARTTLS (default: 127.0.0.1:2587)')
+    .option('--submission-tls <host:port>', 'the same over TLS from the first octet')
+    .option('--imap <host:port>', 'authors are who may log in to this IMAP server, not those of a file')
+    .option('--imap-pin <hash>', 'SHA-256 of its public key, in place of a certificate for its name')
+    .option('--smtp <host:port>', 'authors are who may log in to this submission server')
+    .option('--smtp-pin <hash>', 'as --imap-pin')
+    .option('--relay <host:port>', 'mail server that takes what goes to other domains')
+    .option('--relay-pin <hash>', 'as --imap-pin')
+    .action(async (options: InitOptions) => {
+      const deps = { clock: systemClock, random: systemRandom };
+      const { id, configPath, zonePath } = await initNode(newNode(options), deps);
+      process.stderr.write(`Wrote ${configPath}. The node's id:\n`);
+      process.stdout.write(`${id}\n`);
+      if (zonePath !== undefined)
+        process.stderr.write(
+          `Records for the domain's zone: ${zonePath}; all of them: postern-node dns zone\n`,
+        );
+    });
+}
+
+function newNode(options: InitOptions): NewNode {
+  const { config, dir, name, role, family, listen, advertise, directoryUrl, authority } = options;
+  const { threshold, domain, maildir, mailbox, lmtp } = options;
+  const asked = [domain, maildir, mailbox, lmtp].some((option) => option !== undefined);
+  const submission = newSubmission(options);
+  return {
+    configPath: config,
+    dataDir: dir,
+    name,
+    roles: role,
+    ...(family === undefined ? {} : { family }),
+    listen,
+    advertise: advertise ?? listen,
+    directoryUrls: directoryUrl,
+    authorities: authority,
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(asked
+      ? {
+          delivery: {
+            domain: domain ?? name,
+            ...(maildir === undefined ? {} : { maildir: resolve(maildir) }),
+            ...(mailbox === undefined ? {} : { mailboxes: mailbox }),
+            ...(lmtp === undefined ? {} : { lmtp }),
+          },
+        }
+      : {}),
+    ...(submission === undefined ? {} : { submission }),
+  };
+}
+
+/** What is asked for of submission; with the role alone, as little as goes. */
+function newSubmission(options: InitOptions): NewSubmission | undefined {
+  const { role, dir, submission, submissionTls, imap, imapPin, smtp, smtpPin, relay, relayPin } = options;
+  const asked = [submission, submissionTls, imap, smtp, relay].some((option) => option !== undefined);
+  if (!asked && !role.includes('submission')) return undefined;
+  const listen = submission ?? (submissionTls === undefined ? '127.0.0.1:2587' : undefined);
+  return {
+    ...(listen === undefined ? {} : { listen }),
+    ...(submissionTls === undefined ? {} : { listenTls: submissionTls }),
+    ...(imap === undefined && smtp === undefined ? { authors: `${dir}/authors` } : {}),
+    ...server('imap', imap, imapPin),
+    ...server('smtp', smtp, smtpPin),
+    ...server('relay', relay, relayPin),
+  };
+}
+
+function server(key: 'imap' | 'smtp' | 'relay', at?: string, pin?: string): Record<string, NewServer> {
+  if (at === undefined) return {};
+  return { [key]: { at, ...(pin === undefined ? {} : { pin }) } };
+}

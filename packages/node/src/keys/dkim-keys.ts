@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { createDkimSigner, type DkimKey, dkimOwner, dkimRecord, generateDkimKeys } from '@postern/mail';
+import { type Random, writeFileDurable } from '@postern/runtime';
+import { z } from 'zod';
+import { readKeyFile, wrongKeyFile } from './files.ts';
+
+/** Makes `dkim.json`, a key of each algorithm, and `<domain>.dkim.zone` with the records that recipients' gateways look up. */
+export async function createDkimKeys(dataDir: string, domain: string, random: Random): Promise<void> {
+  const keys = await generateDkimKeys((length) => random.bytes(length));
+  await writeFileDurable(join(dataDir, 'dkim.json'), `${JSON.stringify(keys, null, 2)}\n`);
+  const lines = keys.map((key) => {
+    const { owner, data } = dkimLine(domain, key);
+    return `${owner} IN TXT ${data}\n`;
+  });
+  await writeFileDurable(join(dataDir, `${domain}.dkim.zone`), lines.join(''), { mode: 0o644 });
+}
+
+/** The keys that sign what goes to other domains. Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
+export async function loadDkimKeys(dataDir: string, domain: string): Promise<readonly DkimKey[]> {
+  const path = join(dataDir, 'dkim.json');
+  const text = Buffer.from(await readKeyFile(path)).toString('utf8');
+  try {
+    const keys = schema.parse(JSON.parse(text));
+    createDkimSigner({ domain, keys }); // finds out whether each is one of its algorithm
+    return keys;
+  } catch {
+    // The cause may show what stands in the file.
+    throw wrongKeyFile(path, 'DKIM keys');
+  }
+}
+
+/** Where a key's record stands in the zone, and its data: strings of up to 255 octets (RFC 6376 section 3.6.2.2). */
+export function dkimLine(domain: string, key: DkimKey): { readonly owner: string; readonly data: string } {
+  return { owner: `${dkimOwner(domain, key)}.`, data: textData(dkimRecord(key)) };
+}
+
+/** A TXT record's data in a zone file, for text that needs no escapes. */
+export function textData(text: string): string {
+  return (text.match(/.{1,255}/g) ?? []).map((string) => `"${string}"`).join(' ');
+}
+
+const schema = z
+  .array(
+    z.strictObject({
+      selector: z.string(),
+      algorithm: z.enum(['rsa-sha256', 'ed25519-sha256']),
+      privateKey: z.string(),
+    }),
+  )
+  .min(1);

@@ -1,0 +1,153 @@
+import { domainName, duration, type Endpoint, endpoint, size } from '@postern/runtime';
+import { z } from 'zod';
+
+/** How the authors of a gateway's domain hand over what they have made. */
+export interface SubmissionConfig {
+  /** TLS by STARTTLS. */
+  readonly listen: Endpoint | undefined;
+  /** TLS from the first octet. */
+  readonly listenTls: Endpoint | undefined;
+  /** PEM files; the node's own certificate when there are none. */
+  readonly tls: { readonly key: string; readonly cert: string } | undefined;
+  readonly authors: AuthorsConfig;
+  /** Who takes what goes to other domains; the domains' own mail servers when there is none. */
+  readonly relay: ServerConfig | undefined;
+  /** How long a unit is kept that cannot be handed over. */
+  readonly expiryMs: number;
+  /** When an author is told that one has not left yet. */
+  readonly warnAfterMs: number;
+  /** How long reports for a message are taken. */
+  readonly tokenLifeMs: number;
+  /** For each author. */
+  readonly limits: { readonly carriagesPerHour: number; readonly bytesPerHour: number };
+}
+
+/** Who the authors are: a file of their own, or whoever may log in to the domain's mail system. */
+export type AuthorsConfig =
+  | { readonly kind: 'file'; readonly path: string }
+  | {
+      readonly kind: 'imap' | 'smtp';
+      readonly server: ServerConfig;
+      /** How the server calls its users. */
+      readonly login: 'mailbox' | 'local';
+    };
+
+/** A server of the mail system, and how it proves that it is the one. */
+export interface ServerConfig extends Endpoint {
+  readonly tls:
+    | { readonly kind: 'pin'; readonly spki: string }
+    | { readonly kind: 'web'; readonly names: readonly string[] };
+}
+
+/** The same with absolute paths: in the file they are relative to it. */
+export function resolvePaths(
+  submission: SubmissionConfig,
+  absolute: (path: string) => string,
+): SubmissionConfig {
+  const { tls, authors } = submission;
+  return {
+    ...submission,
+    tls: tls && { key: absolute(tls.key), cert: absolute(tls.cert) },
+    authors: authors.kind === 'file' ? { ...authors, path: absolute(authors.path) } : authors,
+  };
+}
+
+const pin = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/i, 'is no SHA-256 of a public key; write 64 hexadecimal digits')
+  .toLowerCase();
+const path = z.string().min(1);
+const perHour = z.int().min(1);
+const dayMs = 86_400_000;
+
+const schema = z
+  .strictObject({
+    listen: endpoint.optional(),
+    listen_tls: endpoint.optional(),
+    tls_key: path.optional(),
+    tls_cert: path.optional(),
+    authors: path.optional(),
+    imap: endpoint.optional(),
+    imap_pin: pin.optional(),
+    imap_name: domainName.optional(),
+    smtp: endpoint.optional(),
+    smtp_pin: pin.optional(),
+    smtp_name: domainName.optional(),
+    login: z.enum(['mailbox', 'local']).optional(),
+    relay: endpoint.optional(),
+    relay_pin: pin.optional(),
+    relay_name: domainName.optional(),
+    expiry: duration.default(5 * dayMs),
+    warn_after: duration.default(4 * 3_600_000),
+    token_life: duration.default(14 * dayMs),
+    carriages_per_hour: perHour.default(5_000),
+    bytes_per_hour: size.default(250_000_000),
+  })
+  .superRefine((section, context) => {
+    const say = (key: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if (section.listen === undefined && section.listen_tls === undefined)
+      say('listen', 'is missing; give listen, listen_tls or both');
+    if (section.tls_cert === undefined && section.tls_key !== undefined)
+      say('tls_cert', 'is missing; tls_key needs it');
+    if (section.tls_key === undefined && section.tls_cert !== undefined)
+      say('tls_key', 'is missing; tls_cert needs it');
+    const [first, second] = (['authors', 'imap', 'smtp'] as const).filter(
+      (key) => section[key] !== undefined,
+    );
+    if (first === undefined) say('authors', 'is missing; give authors, imap or smtp');
+    if (second !== undefined) say(second, `stands beside ${first}; give one of them`);
+    if (section.login !== undefined && section.imap === undefined && section.smtp === undefined)
+      say('login', 'goes with imap or smtp only');
+    for (const key of ['imap', 'smtp', 'relay'] as const) proofMistakes(section, key, say);
+    if (section.warn_after >= section.expiry) say('warn_after', 'must be shorter than expiry');
+    if (section.token_life < section.expiry)
+      say('token_life', 'must not be shorter than expiry, or failures would reach nobody');
+    if (section.bytes_per_hour < 1_000_000)
+      say('bytes_per_hour', 'is too little for a message; give 1MB or more');
+  });
+
+/** The section `submission` of a node's configuration. */
+export const submissionSection: z.ZodType<SubmissionConfig> = schema.transform((section) => build(section));
+
+type Section = z.infer<typeof schema>;
+type ServerKey = 'imap' | 'smtp' | 'relay';
+
+/** A server proves who it is by its key, or by a certificate for a name: its own unless another is given. */
+function proofMistakes(section: Section, key: ServerKey, say: (key: string, message: string) => void): void {
+  const [at, spki, name] = [section[key], section[`${key}_pin`], section[`${key}_name`]];
+  if (at === undefined) {
+    for (const proof of [`${key}_pin`, `${key}_name`] as const)
+      if (section[proof] !== undefined) say(proof, `goes with ${key} only`);
+  } else if (spki !== undefined && name !== undefined) {
+    say(`${key}_name`, `stands beside ${key}_pin; give one of them`);
+  } else if (spki === undefined && name === undefined && !domainName.safeParse(at.host).success) {
+    say(`${key}_pin`, `is missing; ${key} has no name that a certificate could be for`);
+  }
+}
+
+function build(section: Section): SubmissionConfig {
+  const { tls_key: key, tls_cert: cert, authors: file, imap, smtp, login = 'mailbox' } = section;
+  const server = (of: ServerKey, at: Endpoint): ServerConfig => {
+    const spki = section[`${of}_pin`];
+    const name = section[`${of}_name`] ?? at.host;
+    return { ...at, tls: spki === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', spki } };
+  };
+  const authors: AuthorsConfig =
+    imap !== undefined
+      ? { kind: 'imap', server: server('imap', imap), login }
+      : smtp !== undefined
+        ? { kind: 'smtp', server: server('smtp', smtp), login }
+        : { kind: 'file', path: file ?? '' };
+  return {
+    listen: section.listen,
+    listenTls: section.listen_tls,
+    tls: key === undefined || cert === undefined ? undefined : { key, cert },
+    authors,
+    relay: section.relay && server('relay', section.relay),
+    expiryMs: section.expiry,
+    warnAfterMs: section.warn_after,
+    tokenLifeMs: section.token_life,
+    limits: { carriagesPerHour: section.carriages_per_hour, bytesPerHour: section.bytes_per_hour },
+  };
+}

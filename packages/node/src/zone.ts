@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { textData } from './keys/dkim-keys.ts';
+
+export interface ZoneRecord {
+  /** With the dot at its end. */
+  readonly owner: string;
+  readonly type: string;
+  /** As in a zone file. */
+  readonly data: string;
+}
+
+export interface ZoneParts {
+  readonly domain: string;
+  /** The records of the domain's key (spec dns 2), as in a zone file. */
+  readonly own: string;
+  /** Those of its DKIM keys. */
+  readonly dkim: readonly { readonly owner: string; readonly data: string }[];
+  /** Name under which the node takes mail for the domain. */
+  readonly mx: string;
+  readonly certificate: {
+    /** Hex SHA-256 of the SubjectPublicKeyInfo. */
+    readonly pin: string;
+    readonly selfSigned: boolean;
+  };
+}
+
+/** All that DNS says of a domain whose gateway this is. */
+export interface DomainZone {
+  readonly domain: string;
+  readonly records: readonly ZoneRecord[];
+  /** What its owner had better decide, each with the reason. */
+  readonly suggestions: readonly (ZoneRecord & { readonly why: string })[];
+  /** What MTA-STS (RFC 8461) asks to be served over HTTPS. */
+  readonly policy: { readonly url: string; readonly text: string };
+}
+
+export function domainZone({ domain, own, dkim, mx, certificate }: ZoneParts): DomainZone {
+  const policy = `version: STSv1\r\nmode: enforce\r\nmx: ${mx}\r\nmax_age: 604800\r\n`;
+  const sts: ZoneRecord = {
+    owner: `_mta-sts.${domain}.`,
+    type: 'TXT',
+    // A name of the policy itself, so that it changes when that does.
+    data: textData(`v=STSv1; id=${createHash('sha256').update(policy).digest('hex').slice(0, 32)}`),
+  };
+  const text = (owner: string, data: string): ZoneRecord => ({ owner, type: 'TXT', data: textData(data) });
+  return {
+    domain,
+    records: [
+      ...readLines(own),
+      { owner: `${domain}.`, type: 'MX', data: `10 ${mx}.` },
+      { owner: `_25._tcp.${mx}.`, type: 'TLSA', data: `3 1 1 ${certificate.pin}` },
+      // Senders that go by MTA-STS take no certificate that nobody has signed for.
+      ...(certificate.selfSigned ? [] : [sts]),
+      ...dkim.map(({ owner, data }) => ({ owner, type: 'TXT', data })),
+    ],
+    suggestions: [
+      ...(certificate.selfSigned
+        ? [{ ...sts, why: 'only with a certificate in tls.crt from an authority that everybody trusts' }]
+        : []),
+      { ...text(`${domain}.`, 'v=spf1 mx -all'), why: 'once nothing else sends mail for the domain' },
+      {
+        ...text(`_dmarc.${domain}.`, 'v=DMARC1; p=reject; adkim=s; aspf=s'),
+        why: 'once all mail of the domain is signed',
+      },
+    ],
+    policy: { url: `https://mta-sts.${domain}/.well-known/mta-sts.txt`, text: policy },
+  };
+}
+
+/** Lines for a zone file, ready but for what its owner has to decide, which stands there as comments. */
+export function formatDomainZone({ domain, records, suggestions, policy }: DomainZone): string {
+  const line = ({ owner, type, data }: ZoneRecord): string => `${owner} IN ${type} ${data}\n`;
+  const policyLines = policy.text.trimEnd().split('\r\n');
+  return [
+    `; Records of ${domain}. MX and TLSA are for a domain whose mail comes straight to this node; where another mail\n`,
+    '; server takes it and hands on what is for the secure mailbox, its own stay as they are. TLSA needs DNSSEC.\n',
+    ...records.map(line),
+    ...suggestions.map(({ why, ...record }) => `; ${why}:\n;   ${line(record)}`),
+    `; MTA-STS: the policy at ${policy.url}\n`,
+    ...policyLines.map((text) => `;   ${text}\n`),
+  ].join('');
+}
+
+function readLines(zone: string): ZoneRecord[] {
+  return [...zone.matchAll(/^(\S+) IN (\S+) (.+)$/gm)].map(([, owner = '', type = '', data = '']) => ({
+    owner,
+    type,
+    data,
+  }));
+}

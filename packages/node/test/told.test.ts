@@ -1,0 +1,200 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  createDkimSigner,
+  createSmtpSender,
+  type Exchanges,
+  generateDkimKeys,
+  readReport,
+} from '@postern/mail';
+import { createMetrics, silentLog } from '@postern/runtime';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Counters, createCounters } from '../src/counters.ts';
+import { forward } from '../src/forward/forward.ts';
+import { createLifetime } from '../src/lifetime.ts';
+import { mix } from '../src/mix/mix.ts';
+import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
+import { createLetters } from '../src/report/letter.ts';
+import type { NextDomain, Spool } from '../src/spool.ts';
+import { chain, type Stage } from '../src/stage.ts';
+import { createTopology } from '../src/topology.ts';
+import { createWays } from '../src/ways.ts';
+import { type Peer, startPeer } from './peers.ts';
+import { relayVerdict, unit } from './spool-contract.ts';
+import { type FakeClock, fakeClock, seeded, until } from './support.ts';
+
+/** What a gateway sends for its own authors, and what it tells them. */
+const start = Date.UTC(2033, 0, 2, 0, 0, 0);
+const hourMs = 3_600_000;
+const token = 'ab'.repeat(16);
+const b: NextDomain = { kind: 'domain', domain: 'b.test', own: true };
+
+let stack: AsyncDisposableStack;
+let clock: FakeClock;
+let spool: Spool;
+let counters: Counters;
+let peer: Peer;
+let exchanges: (tls: 'require' | 'prefer') => Exchanges;
+let stage: Stage<readonly never[]>;
+const random = seeded('authors');
+
+beforeEach(async () => {
+  stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'postern-authors-'));
+  stack.defer(() => rm(folder, { recursive: true }));
+  clock = fakeClock(start);
+  const path = join(folder, 'spool.sqlite');
+  spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));
+  counters = createCounters(createMetrics());
+  peer = stack.use(await startPeer('cd'.repeat(32), 'mx.b.test'));
+  const { entry } = peer;
+  exchanges = () => ({
+    kind: 'found',
+    exchanges: [{ ...entry.smtp, tls: { kind: 'pin', spki: entry.tlsPin } }],
+  });
+  const lifetime = createLifetime(clock, 10_000);
+  const sender = stack.use(createSmtpSender({ ehloName: 'gate.a.test' }));
+  const ways = createWays({
+    clock,
+    topology: { ...createTopology(clock), find: () => ({ kind: 'no-route' }) },
+    exchanges: async (_domain, tls) => exchanges(tls),
+  });
+  const common = { clock, random, log: silentLog, spool, counters };
+  const signer = createDkimSigner({
+    domain: 'a.test',
+    keys: await generateDkimKeys((n) => random.bytes(n)),
+  });
+  stage = chain(
+    mix(common),
+    forward({
+      ...common,
+      name: 'gate.a.test',
+      own: { domain: 'a.test', signer },
+      sender,
+      lifetime,
+      ways,
+      connectionsPerPeer: 2,
+      authors: {
+        composeLetter: createLetters({ clock, random, domain: 'a.test' }),
+        lateMs: 5 * 24 * hourMs - 4 * hourMs,
+      },
+    }),
+  );
+  stack.defer(() => {
+    lifetime.stop();
+    lifetime.ended();
+    return stage.close();
+  });
+});
+afterEach(() => stack.disposeAsync());
+
+async function submit(next = b, expiresMs = start + 5 * 24 * hourMs): Promise<Uint8Array> {
+  const { relay } = relayVerdict({ next, dueMs: clock.now(), expiresMs });
+  const author = 'alice@a.test';
+  await spool.submit({ relay, token, author, tokenExpiresMs: start + 14 * 24 * hourMs });
+  return relay.bytes;
+}
+
+/** The letters that wait for delivery, as an author's program reads them. */
+async function letters() {
+  const sets = await spool.sets.claim(10);
+  await spool.sets.release(sets.map(({ id }) => id));
+  const fragments = await Promise.all(sets.map(({ id }) => spool.sets.read(id)));
+  return fragments.flatMap((found = []) =>
+    found.map(({ recipient, data }) => ({ recipient, report: readReport(data) })),
+  );
+}
+const told = (count: number): Promise<void> => until(async () => (await letters()).length === count);
+const timeUntil = (condition: () => Promise<boolean>): Promise<void> =>
+  until(async () => {
+    await clock.advance(900_000);
+    return condition();
+  });
+
+test('goes from the domain’s mailbox, signed, with an id by which other servers can report', async () => {
+  const bytes = await submit();
+  await until(async () => (await spool.counts()).relays === 0);
+  expect(peer.taken).toEqual([Buffer.from(bytes)]);
+  const text = Buffer.from(peer.messages[0] ?? []).toString('latin1');
+  expect(text.match(/^DKIM-Signature:/gm)).toHaveLength(2);
+  expect(text).toContain('From: <secure@a.test>\r\nTo: <secure@b.test>\r\n');
+  expect(text).not.toMatch(/alice|TLS-Required/);
+  const [, carriage = ''] = /^Message-ID: <([0-9a-f]{32})@a\.test>/m.exec(text) ?? [];
+  expect(carriage).not.toBe(token);
+  expect(await spool.returns.find({ carriage })).toMatchObject({ token, author: 'alice@a.test' });
+});
+
+test('may go without verified TLS only when the author said so, and says so itself', async () => {
+  const asked: string[] = [];
+  const found = exchanges;
+  exchanges = (tls) => {
+    asked.push(tls);
+    return found(tls);
+  };
+  await submit({ ...b, tlsOptional: true });
+  await until(async () => (await spool.counts()).relays === 0);
+  expect(asked).toEqual(['prefer']);
+  expect(Buffer.from(peer.messages[0] ?? []).toString('latin1')).toMatch(/^TLS-Required: No\r$/m);
+});
+
+test('B1 what is no author’s is sent from the node, or from nobody, unsigned for it', async () => {
+  await spool.accept(unit());
+  const [input] = await spool.claimInputs('packet', 1);
+  const verdict = relayVerdict({
+    next: { kind: 'domain', domain: 'b.test' },
+    dueMs: clock.now(),
+    expiresMs: start + 24 * hourMs,
+  });
+  const settled = await spool.settle(input?.id ?? '', verdict);
+  await spool.relays.release(settled.kind === 'waiting' ? [settled.waiting.id] : []);
+  await until(async () => (await spool.counts()).relays === 0);
+  const text = Buffer.from(peer.messages[0] ?? []).toString('latin1');
+  expect(text).toMatch(/^From: <secure@gate\.a\.test>/);
+});
+
+describe('its author is told', () => {
+  test('what the next server refused for good, once', async () => {
+    peer.decide({ kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'not from you' });
+    await submit();
+    await told(1);
+    const [letter] = await letters();
+    expect(letter).toMatchObject({
+      recipient: 'alice@a.test',
+      report: { kind: 'report', token, action: 'failed', status: '5.7.1', finalRecipient: 'secure@b.test' },
+    });
+    expect(await spool.counts()).toMatchObject({ relays: 0 });
+    expect(await spool.returns.find({ token })).toBeUndefined();
+    await submit();
+    await told(2);
+  });
+
+  test('Q6 a delay, once, and in the end that it expired', async () => {
+    exchanges = () => ({ kind: 'unverifiable' });
+    await submit();
+    await timeUntil(async () => (await letters()).length === 1);
+    expect(clock.now() - start).toBeGreaterThanOrEqual(4 * hourMs);
+    expect(await letters()).toMatchObject([{ report: { action: 'delayed', status: '4.7.5' } }]);
+    await clock.advance(4 * 24 * hourMs);
+    await timeUntil(async () => (await letters()).length === 2);
+    const actions = (await letters()).map(({ report }) => report.kind === 'report' && report.action);
+    expect(actions.sort()).toEqual(['delayed', 'failed']);
+    expect(await spool.counts()).toMatchObject({ relays: 0 });
+    expect(peer.messages).toEqual([]);
+  });
+
+  test('that the domain takes no mail', async () => {
+    exchanges = () => ({ kind: 'refused', code: 556, enhanced: '5.1.10' });
+    await submit();
+    await told(1);
+    expect(await letters()).toMatchObject([{ report: { action: 'failed', status: '5.1.10' } }]);
+  });
+
+  test('nothing, while it may still arrive', async () => {
+    exchanges = () => ({ kind: 'failed' });
+    await submit();
+    await until(async () => ((await counters.values()).forwarded['no-route'] ?? 0) > 0);
+    expect(await letters()).toEqual([]);
+    expect(await spool.counts()).toMatchObject({ relays: 1 });
+  });
+});
