@@ -78,6 +78,32 @@ test('init refuses what the configuration would, before it writes anything', asy
   expect(await readdir(folder)).toEqual([]);
 });
 
+test.each([
+  ['name', ['--name', 'mix.1']],
+  [
+    'delivery.domain',
+    ['--name', 'mix.test', '--role', 'mix', 'delivery', '--domain', 'b.1', '--lmtp', 'unix:/x'],
+  ],
+])('init takes no address for a domain, in %s, and leaves nothing behind', async (path, options) => {
+  const refused = await run('init', ...options, ...directory);
+  expect(refused.code).toBe(78);
+  expect(refused.err).toMatch(new RegExp(`^ +${path}: is no domain name`, 'm'));
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('init takes the longest names, and refuses what no file can be called', async () => {
+  const longest = `${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}`;
+  const gateway = (domain: string) => {
+    const delivery = ['--role', 'mix', 'delivery', '--domain', domain, '--lmtp', 'unix:/x'];
+    return run('init', '--name', longest, ...delivery, ...directory);
+  };
+  const refused = await gateway(longest.slice(-237));
+  expect(refused.code).toBe(78);
+  expect(refused.err).toContain('delivery.domain: is too long');
+  expect(await readdir(folder)).toEqual([]);
+  expect(await gateway(longest.slice(-236))).toMatchObject({ code: 0 });
+});
+
 test('init asks for a majority of the authorities unless told otherwise', async () => {
   const three = ['a', 'b', 'c'].flatMap((name) => ['--authority', `${name}.test+00000000+AA==`]);
   const common = ['init', '--name', 'mix1.test', '--directory-url', 'http://127.0.0.1:1', ...three];
