@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
@@ -102,6 +102,20 @@ test('init takes the longest names, and refuses what no file can be called', asy
   expect(refused.err).toContain('delivery.domain: is too long');
   expect(await readdir(folder)).toEqual([]);
   expect(await gateway(longest.slice(-236))).toMatchObject({ code: 0 });
+});
+
+test('init puts keys where nobody else may look, and the configuration anywhere', async () => {
+  await chmod(folder, 0o755);
+  await mkdir(join(folder, 'node-data'));
+  await chmod(join(folder, 'node-data'), 0o755);
+  const args = ['init', '--name', 'mix1.test', ...directory];
+  const refused = await run(...args);
+  expect(refused.code).toBe(77);
+  expect(refused.err).toContain('chmod 700');
+  expect(await readdir(join(folder, 'node-data'))).toEqual([]);
+  expect(await readdir(folder)).toEqual(['node-data']);
+  await chmod(join(folder, 'node-data'), 0o700);
+  expect((await run(...args)).code).toBe(0);
 });
 
 test('init asks for a majority of the authorities unless told otherwise', async () => {
