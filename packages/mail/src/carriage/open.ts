@@ -1,4 +1,5 @@
 import { isDomain } from '../address.ts';
+import { maxLineOctets } from '../server/data.ts';
 import { type HeaderValues, view, writeBody, writeHeader } from './shape.ts';
 
 /**
@@ -24,7 +25,7 @@ export const maxTraceOctets = 16_384;
 export function openCarriage(message: Uint8Array, expectBytes: number): OpenedCarriage {
   const octets = view(message);
   const start = skipTrace(octets);
-  if (start === undefined) return refused('trace');
+  if (start === undefined || !isPlain(octets.subarray(0, start))) return refused('trace');
   const bodyStart = readHeader(octets, start);
   if (bodyStart === undefined) return refused('header');
   const bytes = readBody(octets.subarray(bodyStart), expectBytes);
@@ -53,6 +54,18 @@ function fieldEnd(octets: Buffer, start: number): number | undefined {
     end = line + 2;
   } while (octets[end] === space || octets[end] === tab);
   return end;
+}
+
+/** Whether a trace keeps to spec carriage 1.3. It begins with a field's name; what follows it is compared whole. */
+function isPlain(trace: Buffer): boolean {
+  let line = 0;
+  for (const [at, octet] of trace.entries()) {
+    if (octet === 0 || octet > 0x7f) return false;
+    if ((octet === cr) !== (trace[at + 1] === lf)) return false;
+    if (octet === lf) line = at + 1;
+    else if (octet !== cr && at - line >= maxLineOctets) return false;
+  }
+  return true;
 }
 
 /** Where the body begins (spec carriage 2). */
@@ -92,5 +105,7 @@ const headerValues =
 /** From, To, Date and the Message-ID's left side, with both domains at their longest. */
 const maxValuesOctets = 700;
 
+const cr = 0x0d;
+const lf = 0x0a;
 const space = 0x20;
 const tab = 0x09;

@@ -1,6 +1,8 @@
 import {
+  carriageLength,
   type Decision,
   defaultSmtpLimits,
+  maxTraceOctets,
   openCarriage,
   type SmtpServer,
   startSmtpServer,
@@ -24,10 +26,6 @@ export interface ReceiveContext {
 
 /** Where units of each kind go; none for a kind that the node's roles do not take. */
 export type Lines = Readonly<Partial<Record<UnitKind, Stage<Unit>>>>;
-
-/** Room for a carriage's base64 and header, and for the trace of mail servers between. */
-const carriageFactor = 1.5;
-const traceBytes = 65_536;
 
 /**
  * Takes carriages over SMTP. The answer says only whether the carriage is well formed and its unit durable, never whether a
@@ -72,13 +70,18 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     listen: context.listen,
     hostname: context.ehlo,
     tls: context.tls,
-    maxBytes: Math.ceil(packetBytes * carriageFactor) + traceBytes,
+    maxBytes: mostOctets(packetBytes),
     maxRecipients: 1,
     limits: defaultSmtpLimits,
     accepts: (mailbox) => mailboxes.has(mailbox),
     onMessage: ({ bytes }) => decide(bytes),
     onFault: (fault) => log.error('a carriage met a fault', { code: codeOf(fault) }),
   });
+}
+
+/** Octets of the longest message that is taken, and announced as SIZE (spec carriage 4.3). */
+function mostOctets(packetBytes: number): number {
+  return carriageLength(packetBytes) + maxTraceOctets;
 }
 
 /** Exit units start with a byte that is no packet's suite (spec packet 10). */
