@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
-import { ExitCode, makePrivateDirectory, type Random, UserError, writeFileDurable } from '@postern/runtime';
+import { ExitCode, makeDirectory, type Random, UserError, writeFileDurable } from '@postern/runtime';
 import { parseAuthorityConfig } from './config.ts';
 import { createKey } from './key.ts';
 
@@ -28,7 +28,7 @@ export async function initAuthority(authority: NewAuthority, random: Random): Pr
       hint: 'Choose another file with --config, or edit this one.',
     });
   const config = parseAuthorityConfig(fieldsOf(authority), 'the new configuration');
-  await makePrivateDirectory(folder);
+  await makeDirectory(folder);
   const { publicKey } = await createKey(resolve(folder, config.dataDir), random);
   await writeFileDurable(configPath, text, { mode: 0o644 });
   return { vkey: formatAuthorityKey(config.name, publicKey) };

@@ -12,10 +12,10 @@ export interface Mailbox {
 export function parseMailbox(text: string): Mailbox | undefined {
   const at = text.lastIndexOf('@');
   const local = text.slice(0, Math.max(at, 0));
-  const domain = text.slice(at + 1);
+  const domain = lowerCase(text.slice(at + 1));
   if (at < 1 || local.length > maxLocalOctets || !dotString.test(local) || !isDomain(domain))
     return undefined;
-  return { local, domain: domain.toLowerCase() };
+  return { local, domain };
 }
 
 /** Writes a mailbox as it stands in an SMTP command, without angle brackets. */
@@ -23,9 +23,18 @@ export function formatMailbox(mailbox: Mailbox): string {
   return `${mailbox.local}@${mailbox.domain}`;
 }
 
-/** Whether `text` is a domain name: labels of ASCII letters, digits and inner hyphens, at most 253 octets, no dot at the end. */
+// spec packet 5.2
+/**
+ * Whether `text` is a domain name in its one spelling: labels of lower-case ASCII letters, digits and inner hyphens, the
+ * last not all digits, at most 253 octets, no dot at the end.
+ */
 export function isDomain(text: string): boolean {
   return text.length <= maxDomainOctets && domainName.test(text);
+}
+
+/** ASCII letters alone: `toLowerCase` makes a `k` of the sign for kelvin. */
+export function lowerCase(domain: string): string {
+  return domain.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 /** Longest local part (RFC 5321 section 4.5.3.1.1). */
@@ -36,4 +45,4 @@ export const maxDomainOctets = 253;
 
 const dotString = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
 const domainName =
-  /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+  /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -167,20 +167,46 @@ describe.concurrent('R12 slow clients', () => {
     await converse(one, 'C: NOOP\n S: 250');
   });
 
-  test('R12 a message under way is not cut off for a newcomer, who is told 421', async () => {
+  test('R12 messages without end from a few networks keep nobody out, and cut nobody else’s off', async () => {
+    await using inbox = await openInbox({
+      limits: { ...patient, maxConnections: 4, maxConnectionsPerRemote: 2 },
+    });
+    using flood = new DisposableStack();
+    const sending = async (from: string): Promise<Wire> => {
+      const wire = flood.use(await Wire.connect(inbox.port, { from }));
+      await converse(wire, `${upToData}\n C! x\\r\\n`);
+      return wire;
+    };
+    const oldest = await sending('127.0.0.2');
+    for (const from of ['127.0.0.2', '127.0.0.3', '127.0.0.3']) await sending(from);
+    using honest = await Wire.connect(inbox.port, { from: '127.0.0.9' });
+    await converse(honest, `${upToData}\n C! honest\\r\\n`);
+    await converse(oldest, 'S: 421 4.3.2\n S: closed');
+    for (const from of ['127.0.0.2', '127.0.0.3', '127.0.0.2', '127.0.0.3']) await sending(from);
+    await converse(honest, 'C! .\\r\\n\n S: 250 2.6.0');
+    expect(inbox.messages.map(text)).toEqual(['honest\r\n']);
+  });
+
+  test('R12 a message in the receiver’s hands is never cut off: where there is nothing else the newcomer is told 421', async () => {
     const taken = Promise.withResolvers<{ kind: 'accepted' }>();
+    const both = Promise.withResolvers<void>();
+    let arrived = 0;
     await using inbox = await openInbox({
       limits: { ...patient, maxConnections: 2 },
-      onMessage: () => taken.promise,
+      onMessage: () => {
+        arrived += 1;
+        if (arrived === 2) both.resolve();
+        return taken.promise;
+      },
     });
-    using sending = await Wire.connect(inbox.port, { from: '127.0.0.2' });
-    await converse(sending, `${upToData}\n C! x\\r\\n`);
-    using sent = await Wire.connect(inbox.port, { from: '127.0.0.3' });
-    await converse(sent, `${upToData}\n C! x\\r\\n.\\r\\n`);
+    using one = await Wire.connect(inbox.port, { from: '127.0.0.2' });
+    await converse(one, `${upToData}\n C! x\\r\\n.\\r\\n`);
+    using two = await Wire.connect(inbox.port, { from: '127.0.0.3' });
+    await converse(two, `${upToData}\n C! x\\r\\n.\\r\\n`);
+    await both.promise;
     await conversation(inbox.port, 'S: 421 4.3.2\n S: closed');
     taken.resolve({ kind: 'accepted' });
-    await converse(sent, 'S: 250 2.6.0');
-    await converse(sending, 'C! .\\r\\n\n S: 250 2.6.0');
+    for (const wire of [one, two]) await converse(wire, 'S: 250 2.6.0');
   });
 
   test('R12 a flood of idle TLS sessions from one remote leaves the others’ alone', async () => {

@@ -121,9 +121,17 @@ const lmtpAddress = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** Longest that leaves a file system's 255 octets for `.<domain>.zone.<hex>`, under which the records are written. */
+const maxGatewayOctets = 236;
+
+const gatewayDomain = domainName.refine(
+  (name) => name.length <= maxGatewayOctets,
+  `is too long for a gateway's; it has at most ${maxGatewayOctets} characters`,
+);
+
 const deliverySchema = z
   .strictObject({
-    domain: domainName,
+    domain: gatewayDomain,
     maildir: maildirPath.optional(),
     mailboxes: z.array(mailboxName).min(1).optional(),
     lmtp: lmtpAddress.optional(),

@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { type Clock, ExitCode, makePrivateDirectory, type Random, writeFileDurable } from '@postern/runtime';
+import {
+  type Clock,
+  ExitCode,
+  makeDirectory,
+  makePrivateDirectory,
+  type Random,
+  writeFileDurable,
+} from '@postern/runtime';
 import { type NodeConfig, parseNodeConfig } from './config.ts';
 import { formatConfig, type NewNode } from './config-file.ts';
 import { NodeError } from './errors.ts';
@@ -35,7 +42,7 @@ export async function initNode(node: NewNode, deps: { clock: Clock; random: Rand
         hint: 'Choose another --config or --dir. What is there is left as it is.',
       });
   }
-  await makePrivateDirectory(dirname(configPath));
+  await makeDirectory(dirname(configPath));
   await makePrivateDirectory(dataDir);
   const { id } = await createIdentity(dataDir, deps.random);
   await createCertificate(dataDir, config.name, deps.random);

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
@@ -62,6 +62,46 @@ test('init refuses what the configuration would, before it writes anything', asy
   for (const path of ['name', 'smtp.listen', 'delivery.maildir'])
     expect(refused.err).toMatch(new RegExp(`^ +${path}: `, 'm'));
   expect(await readdir(folder)).toEqual([]);
+});
+
+test.each([
+  ['name', ['--name', 'mix.1']],
+  [
+    'delivery.domain',
+    ['--name', 'mix.test', '--role', 'mix', 'delivery', '--domain', 'b.1', '--lmtp', 'unix:/x'],
+  ],
+])('init takes no address for a domain, in %s, and leaves nothing behind', async (path, options) => {
+  const refused = await run('init', ...options, ...directory);
+  expect(refused.code).toBe(78);
+  expect(refused.err).toMatch(new RegExp(`^ +${path}: is no domain name`, 'm'));
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('init takes the longest names, and refuses what no file can be called', async () => {
+  const longest = `${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}`;
+  const gateway = (domain: string) => {
+    const delivery = ['--role', 'mix', 'delivery', '--domain', domain, '--lmtp', 'unix:/x'];
+    return run('init', '--name', longest, ...delivery, ...directory);
+  };
+  const refused = await gateway(longest.slice(-237));
+  expect(refused.code).toBe(78);
+  expect(refused.err).toContain('delivery.domain: is too long');
+  expect(await readdir(folder)).toEqual([]);
+  expect(await gateway(longest.slice(-236))).toMatchObject({ code: 0 });
+});
+
+test('init puts keys where nobody else may look, and the configuration anywhere', async () => {
+  await chmod(folder, 0o755);
+  await mkdir(join(folder, 'node-data'));
+  await chmod(join(folder, 'node-data'), 0o755);
+  const args = ['init', '--name', 'mix1.test', ...directory];
+  const refused = await run(...args);
+  expect(refused.code).toBe(77);
+  expect(refused.err).toContain('chmod 700');
+  expect(await readdir(join(folder, 'node-data'))).toEqual([]);
+  expect(await readdir(folder)).toEqual(['node-data']);
+  await chmod(join(folder, 'node-data'), 0o700);
+  expect((await run(...args)).code).toBe(0);
 });
 
 test('init asks for a majority of the authorities unless told otherwise', async () => {

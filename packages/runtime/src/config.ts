@@ -105,13 +105,14 @@ export const size: z.ZodType<number, string> = z.string().transform((text, conte
   return Number(digits) * scale;
 });
 
-/** A domain name as Postern writes them: lower-case LDH labels (RFC 1034, section 3.5), 253 octets at most. */
+// spec packet 5.2
+/** A domain name in its one spelling: lower-case LDH labels, the last not all digits, 253 octets at most. */
 export const domainName: z.ZodType<string, string> = z
   .string()
   .max(253)
   .regex(
-    /^(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/,
-    'is no domain name; write it in lower case, without a final dot, for example "mix1.example"',
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+    'is no domain name; write it in lower case, without a final dot or a number at the end, for example "mix1.example"',
   );
 
 function errorCode(error: unknown): string {

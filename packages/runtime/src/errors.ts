@@ -16,11 +16,17 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 /** Something that only the person at the keyboard can mend: the message says what is wrong, the hint what to do. */
 export class UserError extends Error {
   override readonly name = 'UserError';
+  /** `exposed`: others may get at what is for its owner alone. */
+  readonly code: 'exposed' | undefined;
   readonly exitCode: number;
   readonly hint: string | undefined;
 
-  constructor(message: string, options: { exitCode?: number; hint?: string; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { code?: 'exposed'; exitCode?: number; hint?: string; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = options.code;
     this.exitCode = options.exitCode ?? ExitCode.failure;
     this.hint = options.hint;
   }

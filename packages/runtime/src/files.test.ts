@@ -1,8 +1,26 @@
-import { chmod, link, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lchown,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { overwriteAndRemove, replaceSecret, writeFileDurable } from './files.ts';
+import {
+  makeDirectory,
+  makePrivateDirectory,
+  overwriteAndRemove,
+  replaceSecret,
+  writeFileDurable,
+} from './files.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -56,5 +74,64 @@ describe('replaceSecret', () => {
     await expect(replaceSecret(path, nothing)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
     expect(await readFile(path, 'utf8')).toBe('old secret');
     expect(await readdir(folder)).toEqual(['key']);
+  });
+});
+
+describe('makePrivateDirectory', () => {
+  const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
+
+  test('makes it and what is above it for its owner alone, and takes it again', async () => {
+    const path = join(folder, 'above', 'keys');
+    await makePrivateDirectory(path);
+    await makePrivateDirectory(path);
+    expect(await modeOf(path)).toBe(0o700);
+    expect(await modeOf(join(folder, 'above'))).toBe(0o700);
+  });
+
+  test.each([0o755, 0o750, 0o710, 0o701, 0o777, 0o702])(
+    'refuses one that others may get at, %o',
+    async (mode) => {
+      const path = join(folder, 'keys');
+      await mkdir(path);
+      await chmod(path, mode);
+      await expect(makePrivateDirectory(path)).rejects.toMatchObject({
+        name: 'UserError',
+        code: 'exposed',
+        exitCode: 77,
+        hint: `Close it with: chmod 700 ${path}`,
+      });
+      expect(await modeOf(path)).toBe(mode);
+      await chmod(path, 0o700);
+      await makePrivateDirectory(path);
+    },
+  );
+
+  test('goes by where a link of one’s own leads', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    await mkdir(elsewhere, { mode: 0o700 });
+    await symlink(elsewhere, join(folder, 'keys'));
+    await makePrivateDirectory(join(folder, 'keys'));
+    await chmod(elsewhere, 0o755);
+    await expect(makePrivateDirectory(join(folder, 'keys'))).rejects.toMatchObject({ code: 'exposed' });
+  });
+
+  test.skipIf(process.geteuid?.() !== 0)('refuses another user’s, and another’s link', async () => {
+    const [theirs, ours, link] = [join(folder, 'theirs'), join(folder, 'ours'), join(folder, 'link')];
+    await makePrivateDirectory(theirs);
+    await chown(theirs, 12_345, 12_345);
+    await makePrivateDirectory(ours);
+    await symlink(ours, link);
+    await lchown(link, 12_345, 12_345);
+    for (const path of [theirs, link])
+      await expect(makePrivateDirectory(path)).rejects.toMatchObject({ code: 'exposed', exitCode: 77 });
+  });
+
+  test('makeDirectory leaves one as it is', async () => {
+    const path = join(folder, 'etc');
+    await makeDirectory(path);
+    expect(await modeOf(path)).toBe(0o700);
+    await chmod(path, 0o755);
+    await makeDirectory(path);
+    expect(await modeOf(path)).toBe(0o755);
   });
 });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { ExitCode, UserError } from './errors.ts';
 
 /**
  * Replaces a file so that a crash leaves the old or the new content, never a mixture: written aside, synced, renamed,
@@ -80,7 +81,37 @@ function ifThere(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
-/** A directory that only its owner may enter. */
+/**
+ * A directory that only this process's user may enter, for keys and what waits to be sent. Throws `UserError` where there is one
+ * already that others own, may read or may write to.
+ */
 export async function makePrivateDirectory(path: string): Promise<void> {
+  await makeDirectory(path);
+  const found = await lstat(path);
+  // Who owns a link says where it leads, wherever that is.
+  const led = found.isSymbolicLink() ? await stat(path) : found;
+  if (!isOurs(found.uid) || !isOurs(led.uid))
+    throw new UserError(`${path} belongs to another user`, {
+      code: 'exposed',
+      exitCode: ExitCode.noPermission,
+      hint: 'Run this as the user whose it is, or choose another folder.',
+    });
+  if (hasModes && (led.mode & 0o077) !== 0)
+    throw new UserError(`${path} is open to other users`, {
+      code: 'exposed',
+      exitCode: ExitCode.noPermission,
+      hint: `Close it with: chmod 700 ${path}`,
+    });
+}
+
+/** A directory that may hold what others see, such as a configuration: for its owner alone when it is made, else left as it is. */
+export async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
 }
+
+function isOurs(uid: number): boolean {
+  return !hasModes || uid === process.geteuid?.();
+}
+
+/** Windows has neither numbered users nor modes. */
+const hasModes = process.geteuid !== undefined;

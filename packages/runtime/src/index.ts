@@ -14,6 +14,7 @@ export {
 export { type ControlOptions, readControl, serveControl } from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
 export {
+  makeDirectory,
   makePrivateDirectory,
   overwriteAndRemove,
   replaceSecret,

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { majority } from '@postern/directory/client';
-import { makePrivateDirectory } from '@postern/runtime';
+import { makeDirectory } from '@postern/runtime';
 import type { Command } from 'commander';
 import { formatClientConfig, parseClientConfig } from '../config.ts';
 import { ClientError } from '../errors.ts';
@@ -30,7 +30,7 @@ async function init(options: InitOptions, context: Context): Promise<void> {
   const threshold = options.threshold ?? majority(authorities);
   parseClientConfig({ mailbox, directory: { urls, authorities, threshold } }, 'the command line');
   const { configFile } = pathsOf(context, options);
-  await makePrivateDirectory(dirname(configFile));
+  await makeDirectory(dirname(configFile));
   await writeNew(configFile, formatClientConfig({ mailbox, urls, authorities, threshold }));
   await print(context, options, { config: configFile }, `Wrote ${configFile}.`);
 }

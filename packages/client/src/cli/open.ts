@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { maxSealedBytes, type Verdict } from '@postern/protocol/sealed';
-import { ExitCode, makePrivateDirectory } from '@postern/runtime';
+import { ExitCode, makeDirectory } from '@postern/runtime';
 import type { Command } from 'commander';
 import type { Client, Opened } from '../client.ts';
 import { collectMaildir, collectOne, type Found } from '../collect/collect.ts';
@@ -39,7 +39,7 @@ async function openAll(file: string | undefined, options: OpenOptions, context: 
   if (options.maildir === undefined && options.all === true)
     throw new ClientError('wrong-use', '--all goes with --maildir');
   await using client = openClient(context, options, passphraseSource(options, context.stop));
-  if (options.output !== undefined) await makePrivateDirectory(options.output);
+  if (options.output !== undefined) await makeDirectory(options.output);
   if (options.maildir === undefined) {
     const found = await collectOne(file ?? '-', context.terminal.stdin, maxSealedBytes);
     const shown = await openOne(client, found, options, context);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { makePrivateDirectory } from '@postern/runtime';
+import { makePrivateDirectory, UserError } from '@postern/runtime';
 import { DirectoryError } from './errors.ts';
 
 /** The newest consensus accepted: what rollback and fork are measured against. */
@@ -57,7 +57,8 @@ export function openCache(folder: string): ConsensusCache {
         return undefined;
       } catch (cause) {
         if (cause instanceof DirectoryError) throw cause;
-        throw new DirectoryError('wrong-cache', `the consensus cannot be kept in ${folder}`, { cause });
+        const why = cause instanceof UserError ? `: ${cause.message}` : '';
+        throw new DirectoryError('wrong-cache', `the consensus cannot be kept in ${folder}${why}`, { cause });
       }
     },
   };

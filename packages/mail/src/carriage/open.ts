@@ -1,4 +1,5 @@
 import { isDomain } from '../address.ts';
+import { maxLineOctets } from '../server/data.ts';
 import { type HeaderValues, view, writeBody, writeHeader } from './shape.ts';
 
 /**
@@ -38,7 +39,7 @@ export const maxReceivedFields = 50;
 export function openCarriage(message: Uint8Array, expectBytes: number): OpenedCarriage {
   const octets = view(message);
   const trace = readTrace(octets);
-  if (trace === undefined) return refused('trace');
+  if (trace === undefined || !isPlain(octets.subarray(0, trace.end))) return refused('trace');
   if (trace.received > maxReceivedFields) return refused('loop');
   const header = readHeader(octets, trace.end);
   if (header === undefined) return refused('header');
@@ -90,6 +91,18 @@ function fieldEnd(octets: Buffer, start: number): number | undefined {
   return end;
 }
 
+/** Whether a trace keeps to spec carriage 1.3. It begins with a field's name; what follows it is compared whole. */
+function isPlain(trace: Buffer): boolean {
+  let line = 0;
+  for (const [at, octet] of trace.entries()) {
+    if (octet === 0 || octet > 0x7f) return false;
+    if ((octet === cr) !== (trace[at + 1] === lf)) return false;
+    if (octet === lf) line = at + 1;
+    else if (octet !== cr && at - line >= maxLineOctets) return false;
+  }
+  return true;
+}
+
 /** The values of the header and where the body begins (spec carriage 2). */
 function readHeader(octets: Buffer, start: number): { values: HeaderValues; end: number } | undefined {
   const values = readValues(octets.toString('latin1', start, start + maxValuesOctets));
@@ -127,5 +140,7 @@ const headerValues =
 /** From, To, Date and the Message-ID's left side, with both domains at their longest. */
 const maxValuesOctets = 700;
 
+const cr = 0x0d;
+const lf = 0x0a;
 const space = 0x20;
 const tab = 0x09;

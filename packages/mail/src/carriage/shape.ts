@@ -1,4 +1,4 @@
-import { isDomain, maxDomainOctets } from '../address.ts';
+import { isDomain, lowerCase, maxDomainOctets } from '../address.ts';
 import { MailError } from '../errors.ts';
 
 /** Local part of every carriage's sender and recipient (spec carriage 2.1). */
@@ -59,7 +59,8 @@ export function carriageLength(byteLength: number): number {
 
 /** Lower case, or throws `bad-domain`. */
 export function carriageDomain(domain: string): string {
-  if (isDomain(domain)) return domain.toLowerCase();
+  const lower = lowerCase(domain);
+  if (isDomain(lower)) return lower;
   throw new MailError('bad-domain', 'not a domain name', {
     hint: 'Use ASCII letters, digits and hyphens, at most 253 octets; write an internationalised name as its A-labels (xn--…).',
   });

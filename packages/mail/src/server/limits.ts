@@ -15,10 +15,11 @@ export interface SmtpLimits {
   readonly rateWindowMs: number;
   /**
    * Sessions at one time. Who comes on top takes the place of the session longest without a message, which is told
-   * 421; if there is a message under way in each, the newcomer is.
+   * 421, or of one with a message under way if there is none without (`Admission`); the newcomer is told so only if
+   * every message is with the receiver.
    */
   readonly maxConnections: number;
-  /** The same for the sessions of one remote: an IPv4 address, or the /64 of an IPv6 address. */
+  /** The same for the sessions of one remote: an IPv4 address, or the /48 of an IPv6 address. */
   readonly maxConnectionsPerRemote: number;
   /** How long `close` lets messages in hand come to their end, and (at most 5 s) a client hang up after the server, in ms. */
   readonly drainMs: number;
@@ -28,8 +29,9 @@ export interface SmtpLimits {
  * Mix nodes speak in carriages of some 45 KB over connections that stay open, so a session may last an hour but each
  * step of it is short.
  *
- * One remote may have a quarter of all sessions: too few to shut others out alone, and enough for many nodes and
- * clients behind one address (a NAT, or a whole network on one machine), each with a handful of connections.
+ * One remote may have a quarter of all sessions: enough for many nodes and clients behind one address (a NAT, or a whole
+ * network on one machine), each with a handful of connections. Some remotes together can have all of them, and hold each
+ * for an hour at the least rate of data; they make place for who comes from a network that has fewer.
  */
 export const defaultSmtpLimits: SmtpLimits = {
   greetingMs: 50,

@@ -73,12 +73,13 @@ export class Session extends SMTPConnection implements Guest {
 
   /** Ends the session: at once, or with the answer to the message in hand. */
   retire(): void {
-    if (this.busy) this.#retired = true;
+    if (this.phase !== 'idle') this.#retired = true;
     else this.#leave('4.3.2 going down');
   }
 
-  get busy(): boolean {
-    return this.#deciding || (this._parser instanceof Framing && this._parser._dataMode);
+  get phase(): Guest['phase'] {
+    if (this.#deciding) return 'deciding';
+    return this._parser instanceof Framing && this._parser._dataMode ? 'receiving' : 'idle';
   }
 
   /** Makes place for another: a client that does not take the reply, or does not hang up, is not waited for. */

@@ -1,7 +1,9 @@
 import {
+  carriageLength,
   type Decision,
   defaultSmtpLimits,
   type Message,
+  maxTraceOctets,
   openCarriage,
   type SmtpServer,
   startSmtpServer,
@@ -37,10 +39,6 @@ export type Attestation =
 
 /** Where units of each kind go; none for a kind that the node's roles do not take. */
 export type Lines = Readonly<Partial<Record<UnitKind, Stage<Unit>>>>;
-
-/** Room for a carriage's base64 and header, and for the trace of mail servers between. */
-const carriageFactor = 1.5;
-const traceBytes = 65_536;
 
 /**
  * Takes carriages over SMTP. The answer says only whether the carriage is well formed and its unit durable, never whether a
@@ -116,7 +114,7 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     listen: context.listen,
     hostname: context.ehlo,
     tls: context.tls,
-    maxBytes: Math.ceil(packetBytes * carriageFactor) + traceBytes,
+    maxBytes: mostOctets(packetBytes, gateway !== undefined),
     maxRecipients: 1,
     limits: defaultSmtpLimits,
     accepts: (mailbox) => mailboxes.has(mailbox),
@@ -127,6 +125,14 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
 
 const unattested = { kind: 'unattested' } as const;
 const notNow = 'cannot store it now, try again later';
+
+/** What other mail servers put around a carriage that they return whole. */
+const reportOctets = 65_536;
+
+/** Octets of the longest message that is taken, and announced as SIZE (spec carriage 4.3, report 5). */
+function mostOctets(packetBytes: number, takesReports: boolean): number {
+  return carriageLength(packetBytes) + maxTraceOctets + (takesReports ? reportOctets : 0);
+}
 
 /** Exit units start with a byte that is no packet's suite (spec packet 10). */
 function kindOf(unit: Uint8Array): UnitKind {

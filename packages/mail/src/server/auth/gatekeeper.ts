@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { remoteNetwork } from '../admission.ts';
+import { remoteNetworks } from '../admission.ts';
 import {
   type AuthClock,
   type AuthDecision,
@@ -43,7 +43,7 @@ export class Gatekeeper {
   /** The answer to a login, as late as it has to be. Turned away unseen is `unavailable`, like any other 4yz. */
   async ask(login: Login): Promise<AuthDecision> {
     const name = loginKey(login.user);
-    const remote = remoteNetwork(login.remote);
+    const remote = remoteNetworks(login.remote).wide;
     const pair = `${name} ${remote}`;
     const known = this.#known.has(pair);
     if (this.#byRemote.full(remote) || (!known && this.#byLogin.full(name))) {
