@@ -10,19 +10,12 @@ import { isDomain } from '@postern/protocol/packet';
 import { systemRandom } from '@postern/protocol/primitives';
 import type { Constraints, Explanation } from '@postern/protocol/route';
 import { type Clock, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
-import type { Resolver } from '@postern/runtime/dns';
+import { openResolver, type Resolver } from '@postern/runtime/dns';
 import { type Account, openAccount } from './account/account.ts';
 import { noPassword, type PasswordSource } from './account/password.ts';
 import { domainOf } from './compose/gateway.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
-import {
-  type DomainCheck,
-  type Domains,
-  openDomains,
-  openResolver,
-  type Prefetched,
-  prefetch,
-} from './domains/index.ts';
+import { type DomainCheck, type Domains, openDomains, type Prefetched, prefetch } from './domains/index.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';

@@ -1,54 +1,21 @@
-import { isAbsolute } from 'node:path';
 import type { UnsignedPolicy } from '@postern/protocol/dns';
-import { type Endpoint, endpoint } from '@postern/runtime';
-import { isLoopback } from '@postern/runtime/dns';
+import { dnsFields, type DnsConfig as ResolverConfig, refuseUnbelieved } from '@postern/runtime/dns';
 import { z } from 'zod';
 
 /** How domains are looked up. */
-export interface DnsConfig {
-  /** `system`: what `/etc/resolv.conf` says. `none`: only what is pinned counts. */
-  readonly resolver: Endpoint | 'system' | 'none';
-  /** Who validates DNSSEC: the resolver, if it is on loopback, or this program. */
-  readonly validate: 'resolver' | 'in-process';
-  /** The root's keys: IANA's, or a file of them. */
-  readonly trustAnchors: 'iana' | { readonly file: string };
+export interface DnsConfig extends ResolverConfig {
   readonly unsigned: UnsignedPolicy;
 }
 
-const resolver = z.union([z.enum(['system', 'none']), endpoint], {
-  error: 'is no resolver; write "system", "none", or for example "127.0.0.1:53"',
-});
-
-const trustAnchors = z
-  .string()
-  .refine(
-    (text) => text === 'iana' || isAbsolute(text),
-    'is no absolute path, nor "iana"; write for example "/usr/share/dns/root.key"',
-  )
-  .transform((text) => (text === 'iana' ? text : { file: text }));
-
 const section = z
   .strictObject({
-    resolver: resolver.default('system'),
-    validate: z
-      .enum(['resolver', 'in-process'], { error: 'is "resolver" or "in-process"' })
-      .default('resolver'),
-    trust_anchors: trustAnchors.prefault('iana'),
+    ...dnsFields('system'),
     unsigned: z
       .enum(['refuse', 'trust-on-first-use'], { error: 'is "refuse" or "trust-on-first-use"' })
       .default('refuse'),
   })
-  .superRefine(({ resolver: asked, validate }, context) => {
-    if (typeof asked === 'string' || validate === 'in-process' || isLoopback(asked.host)) return;
-    const message = `is not on loopback, so its word that an answer is proven is not taken; add validate = "in-process"`;
-    context.addIssue({ code: 'custom', path: ['resolver'], message });
-  })
-  .transform(
-    ({ trust_anchors, ...rest }): DnsConfig => ({
-      ...rest,
-      trustAnchors: trust_anchors === 'iana' ? 'iana' : trust_anchors,
-    }),
-  );
+  .superRefine(refuseUnbelieved)
+  .transform(({ trust_anchors: trustAnchors, ...rest }): DnsConfig => ({ ...rest, trustAnchors }));
 
 /** Data into the section, strictly. */
 export const dnsConfig: z.ZodType<DnsConfig, Record<string, unknown>> = section as never;

@@ -79,6 +79,14 @@ peel_workers = ${mix.peel_workers}
 # How long a packet is kept that cannot be handed over.
 # expiry = "5d"
 
+[dns]
+# Who is asked about other domains: "system" for what /etc/resolv.conf says, "none" for nobody, or for example "127.0.0.1:53".
+# resolver = "system"
+# Who validates DNSSEC: "resolver", whose word is taken only from loopback, or "in-process", the node itself.
+# validate = "resolver"
+# The root's keys for in-process validation: "iana", or a file such as /usr/share/dns/root.key.
+# trust_anchors = "iana"
+
 [spool]
 # Nothing more is accepted beyond this, or with less than the reserve left on the disk.
 # max_size = "20GB"

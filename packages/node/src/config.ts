@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { majority, thresholdMistake } from '@postern/directory/client';
 import { domainName, duration, type Endpoint, endpoint, parseConfig, size } from '@postern/runtime';
+import { type DnsConfig, dnsFields, refuseUnbelieved } from '@postern/runtime/dns';
 import { z } from 'zod';
 import { type SubmissionConfig, submissionSection } from './submission-config.ts';
 
@@ -35,6 +36,8 @@ export interface NodeConfig {
   readonly delivery: DeliveryConfig | undefined;
   /** For authors of the domain that is delivered to. */
   readonly submission: SubmissionConfig | undefined;
+  /** How other domains are looked up. */
+  readonly dns: DnsConfig;
   readonly spool: {
     readonly maxBytes: number;
     readonly reserveBytes: number;
@@ -69,6 +72,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     mix,
     delivery,
     submission,
+    dns: { trust_anchors: trustAnchors, ...dns },
     spool,
     ...rest
   } = parseConfig(schema, input, source);
@@ -80,6 +84,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry },
     delivery: delivery === undefined ? undefined : { domain: delivery.domain, to: target(delivery) },
     submission,
+    dns: { ...dns, trustAnchors },
     spool: { maxBytes: spool.max_size, reserveBytes: spool.reserve },
   };
 }
@@ -177,6 +182,7 @@ const schema = z
       .prefault({}),
     delivery: deliverySchema.optional(),
     submission: submissionSection.optional(),
+    dns: z.strictObject(dnsFields('system')).superRefine(refuseUnbelieved).prefault({}),
     spool: z
       .strictObject({ max_size: size.default(20_000_000_000), reserve: size.default(64_000_000) })
       .prefault({}),

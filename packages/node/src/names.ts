@@ -1,13 +1,72 @@
-import { type Exchanges, type LookupTxt, verifyDkim } from '@postern/mail';
-import type { Clock } from '@postern/runtime';
+import {
+  type Exchange,
+  type ExchangeResolver,
+  type Exchanges,
+  findExchanges,
+  type LookupTxt,
+  type PolicyEntry,
+  type PolicyStore,
+  type SmtpPeer,
+  verifyDkim,
+} from '@postern/mail';
+import { certificateOwner, findingOf, textOwner } from '@postern/protocol/dns';
+import { uniform } from '@postern/protocol/primitives';
+import type { Clock, Random } from '@postern/runtime';
+import type { Resolver } from '@postern/runtime/dns';
 import type { Attestation } from './receive/receive.ts';
 import type { FoundDomain } from './report/report.ts';
 
 /** What a node asks DNS about domains that are not its own. */
 export interface Names {
+  /** Texts of a name, each joined; rejects when that cannot be found out now. */
   readonly lookupTxt: LookupTxt;
+  /** What an author's domain publishes of itself: only what is proven. */
   readonly findDomain: (domain: string) => Promise<FoundDomain>;
-  readonly exchanges: (domain: string, tls: 'require' | 'prefer') => Promise<Exchanges>;
+  /** Who takes a domain's mail, by address. */
+  readonly findPeers: (domain: string, tls: 'require' | 'prefer') => Promise<FoundPeers>;
+}
+
+export type FoundPeers =
+  | { readonly kind: 'found'; readonly peers: readonly SmtpPeer[] }
+  | Exclude<Exchanges, { kind: 'found' }>;
+
+export interface NamesContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly resolver: Resolver;
+  /** The node's own: mail is never handed to itself. */
+  readonly ownNames: readonly string[];
+}
+
+export function createNames({ clock, random, resolver, ownNames }: NamesContext): Names {
+  const deps = {
+    resolver: exchangeResolver(resolver),
+    fetch,
+    store: createPolicyStore(),
+    now: () => clock.now(),
+    chance: () => uniform(random),
+    ownNames,
+  };
+  return {
+    lookupTxt: (name) => lookupTxt(resolver, name),
+    async findDomain(domain) {
+      const [text, certificate] = await Promise.all([
+        resolver.resolve(textOwner(domain), 'TXT'),
+        resolver.resolve(certificateOwner(domain), 'OPENPGPKEY'),
+      ]);
+      const now = Math.floor(clock.now() / 1_000);
+      const finding = findingOf({ domain, text, certificate, unsigned: 'refuse', now });
+      if (finding.kind === 'record') return finding;
+      return { kind: finding.kind === 'temporary' ? 'temporary' : 'none' };
+    },
+    async findPeers(domain, tls) {
+      const found = await findExchanges(domain, tls, deps);
+      if (found.kind !== 'found') return found;
+      const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, resolver)));
+      const all = peers.flat();
+      return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
+    },
+  };
 }
 
 /** Which domain signed a carriage (spec submission 5). Nobody has, for a node that asks no DNS. */
@@ -17,10 +76,45 @@ export function createAttest(
 ): (message: Uint8Array) => Promise<Attestation> {
   return async (message) => {
     if (names === undefined) return { kind: 'unattested' };
-    const verified = await verifyDkim(message, {
-      lookupTxt: names.lookupTxt,
-      now: new Date(clock.now()),
-    });
+    const now = new Date(clock.now());
+    const verified = await verifyDkim(message, { lookupTxt: names.lookupTxt, now });
     return verified.kind === 'unattested' ? { kind: 'unattested' } : verified;
   };
 }
+
+/** A mail server at each of its addresses. The same resolver is asked as for its name, which the system's need not be. */
+async function peersOf({ host, port, tls }: Exchange, resolver: Resolver): Promise<SmtpPeer[]> {
+  const answers = await Promise.all([resolver.resolve(host, 'A'), resolver.resolve(host, 'AAAA')]);
+  const addresses = answers.flatMap((answer) => (answer.kind === 'found' ? answer.records : []));
+  return addresses.map(({ address }) => ({ host: address, port, tls, serverName: host }));
+}
+
+async function lookupTxt(resolver: Resolver, name: string): Promise<string[]> {
+  const answer = await resolver.resolve(name, 'TXT');
+  if (answer.kind === 'failed') throw new Error(`no answer: ${answer.reason}`);
+  return answer.kind === 'found' ? answer.records.map(({ strings }) => strings.join('')) : [];
+}
+
+function exchangeResolver(resolver: Resolver): ExchangeResolver {
+  const resolve = async (name: string, type: 'MX' | 'TLSA' | 'TXT' | 'A'): Promise<unknown> => {
+    if (type !== 'TXT') return resolver.resolve(name, type);
+    const answer = await resolver.resolve(name, 'TXT');
+    if (answer.kind !== 'found') return answer;
+    return { ...answer, records: answer.records.map(({ strings }) => strings.join('')) };
+  };
+  return { resolve: resolve as ExchangeResolver['resolve'] };
+}
+
+/** MTA-STS policies of domains (RFC 8461 section 3.3), in memory: after a restart they are fetched anew. */
+function createPolicyStore(): PolicyStore {
+  const policies = new Map<string, PolicyEntry>();
+  return {
+    get: async (domain) => policies.get(domain),
+    async set(domain, entry) {
+      if (policies.size >= mostPolicies) policies.delete(policies.keys().next().value ?? '');
+      policies.set(domain, entry);
+    },
+  };
+}
+
+const mostPolicies = 10_000;

@@ -10,6 +10,7 @@ import {
   type Random,
   serveControl,
 } from '@postern/runtime';
+import { openResolver, type Resolver } from '@postern/runtime/dns';
 import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
 import { openEpochs } from './epochs.ts';
@@ -17,6 +18,7 @@ import { loadCertificate } from './keys/certificate.ts';
 import { loadDomainKey } from './keys/domain-key.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
+import { createNames } from './names.ts';
 import { learnNetwork } from './network.ts';
 import { startPipeline } from './pipeline.ts';
 import { openSqliteSpool } from './queue/sqlite/spool.ts';
@@ -35,6 +37,8 @@ export interface NodeDeps {
   readonly log: Log;
   /** Hands carriages over; a pooled SMTP sender when not given. Closed with the node. */
   readonly sender?: SmtpSender;
+  /** Asked about other domains; as configured when not given. */
+  readonly resolver?: Resolver;
   /** Closes the node when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -163,6 +167,9 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
       ...config.spool,
     }),
   );
+  const resolver = made.resolver ?? (await openResolver(config.dns, clock));
+  const ownNames = [config.name, config.smtp.ehlo];
+  const names = resolver && createNames({ clock, random, resolver, ownNames });
   const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
   const sender = opened.use(made.sender ?? createSmtpSender(own));
   const epochs = await openEpochs({
@@ -186,7 +193,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     sender,
     epochs,
     domainKeys,
-    names: undefined,
+    names,
     submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),

@@ -1,5 +1,6 @@
-import type { Exchange, Exchanges, SmtpPeer } from '@postern/mail';
+import type { SmtpPeer } from '@postern/mail';
 import type { Clock } from '@postern/runtime';
+import type { FoundPeers, Names } from './names.ts';
 import type { Next, NextDomain } from './spool.ts';
 import type { Topology } from './topology.ts';
 
@@ -35,7 +36,7 @@ export interface WaysContext {
   /** The domain's own mail server, which takes what the gateway sends to other domains. */
   readonly smarthost?: SmtpPeer;
   /** Looks up who takes a domain's mail; a node without it reaches none that the consensus does not name. */
-  readonly exchanges?: (domain: string, tls: 'require' | 'prefer') => Promise<Exchanges>;
+  readonly findPeers?: Names['findPeers'];
 }
 
 /** How long an answer about a domain's exchangers is used again: many relays go to one domain at a time. */
@@ -46,16 +47,16 @@ const mostRemembered = 1_000;
  * The way to each next hop: a node by the consensus; a domain by its own smarthost if the domain answers for the relay, else by the
  * consensus if that names its gateway, else by its mail exchangers.
  */
-export function createWays({ clock, topology, smarthost, exchanges }: WaysContext): Ways {
+export function createWays({ clock, topology, smarthost, findPeers }: WaysContext): Ways {
   const remembered = new Map<string, { readonly way: Way; readonly untilMs: number }>();
 
   const byExchange = async (next: NextDomain): Promise<Way> => {
-    if (exchanges === undefined) return { kind: 'no-route' };
+    if (findPeers === undefined) return { kind: 'no-route' };
     const { domain, tlsOptional = false } = next;
     const key = `${tlsOptional} ${domain}`;
     const known = remembered.get(key);
     if (known !== undefined && known.untilMs > clock.now()) return known.way;
-    const way = wayFrom(await exchanges(domain, tlsOptional ? 'prefer' : 'require'), next);
+    const way = wayFrom(await findPeers(domain, tlsOptional ? 'prefer' : 'require'), next);
     if (remembered.size >= mostRemembered) remembered.clear();
     remembered.set(key, { way, untilMs: clock.now() + rememberedMs });
     return way;
@@ -76,10 +77,10 @@ export function createWays({ clock, topology, smarthost, exchanges }: WaysContex
   };
 }
 
-function wayFrom(found: Exchanges, next: NextDomain): Way {
+function wayFrom(found: FoundPeers, next: NextDomain): Way {
   switch (found.kind) {
     case 'found':
-      return toDomain(`mail ${next.domain}`, found.exchanges satisfies readonly Exchange[], next);
+      return toDomain(`mail ${next.domain}`, found.peers, next);
     case 'refused':
       return { kind: 'no-exchange' };
     case 'unverifiable':

@@ -1,19 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  createDkimSigner,
-  createSmtpSender,
-  type Exchanges,
-  generateDkimKeys,
-  readReport,
-} from '@postern/mail';
+import { createDkimSigner, createSmtpSender, generateDkimKeys, readReport } from '@postern/mail';
 import { createMetrics, silentLog } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import { forward } from '../src/forward/forward.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import { mix } from '../src/mix/mix.ts';
+import type { FoundPeers } from '../src/names.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { createLetters } from '../src/report/letter.ts';
 import type { NextDomain, Spool } from '../src/spool.ts';
@@ -35,7 +30,7 @@ let clock: FakeClock;
 let spool: Spool;
 let counters: Counters;
 let peer: Peer;
-let exchanges: (tls: 'require' | 'prefer') => Exchanges;
+let exchanges: (tls: 'require' | 'prefer') => FoundPeers;
 let stage: Stage<readonly never[]>;
 const random = seeded('authors');
 
@@ -51,14 +46,14 @@ beforeEach(async () => {
   const { entry } = peer;
   exchanges = () => ({
     kind: 'found',
-    exchanges: [{ ...entry.smtp, tls: { kind: 'pin', spki: entry.tlsPin } }],
+    peers: [{ ...entry.smtp, tlsPin: entry.tlsPin }],
   });
   const lifetime = createLifetime(clock, 10_000);
   const sender = stack.use(createSmtpSender({ ehloName: 'gate.a.test' }));
   const ways = createWays({
     clock,
     topology: { ...createTopology(clock), find: () => ({ kind: 'no-route' }) },
-    exchanges: async (_domain, tls) => exchanges(tls),
+    findPeers: async (_domain, tls) => exchanges(tls),
   });
   const common = { clock, random, log: silentLog, spool, counters };
   const signer = createDkimSigner({

@@ -1,4 +1,3 @@
 export { type DomainCheck, type DomainLookup, type Domains, type Held, openDomains } from './domains.ts';
 export { type Explained, explain } from './explain.ts';
 export { type Prefetched, prefetch } from './prefetch.ts';
-export { openResolver } from './resolver.ts';

@@ -1,14 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { type Clock, ConfigError, type Endpoint } from '@postern/runtime';
-import {
-  createStubResolver,
-  createValidatingResolver,
-  DnsError,
-  isLoopback,
-  type Resolver,
-} from '@postern/runtime/dns';
-import { absent } from '../cache.ts';
-import type { DnsConfig } from '../dns-config.ts';
+import type { Clock } from '../clock.ts';
+import type { Endpoint } from '../config.ts';
+import { ConfigError } from '../errors.ts';
+import type { Resolver } from './answer.ts';
+import type { DnsConfig } from './config.ts';
+import { createValidatingResolver } from './dnssec/validator.ts';
+import { DnsError } from './errors.ts';
+import { createStubResolver, isLoopback } from './stub.ts';
 
 /** Whom to ask; `undefined` for nobody. Throws `ConfigError` for trust anchors that do not hold. */
 export async function openResolver(config: DnsConfig, clock: Clock): Promise<Resolver | undefined> {
@@ -40,5 +38,10 @@ export function systemServer(resolvConf: string, validate: DnsConfig['validate']
 }
 
 async function readResolvConf(): Promise<string> {
-  return (await readFile('/etc/resolv.conf', 'utf8').catch(absent)) ?? '';
+  try {
+    return await readFile('/etc/resolv.conf', 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }

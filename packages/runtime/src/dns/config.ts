@@ -1,0 +1,54 @@
+import { isAbsolute } from 'node:path';
+import { z } from 'zod';
+import { type Endpoint, endpoint } from '../config.ts';
+import { isLoopback } from './stub.ts';
+
+/** How names are looked up. */
+export interface DnsConfig {
+  /** `system`: what `/etc/resolv.conf` says. `none`: nobody is asked. */
+  readonly resolver: Endpoint | 'system' | 'none';
+  /** Who validates DNSSEC: the resolver, if it is on loopback, or this program. */
+  readonly validate: 'resolver' | 'in-process';
+  /** The root's keys: IANA's, or a file of them. */
+  readonly trustAnchors: 'iana' | { readonly file: string };
+}
+
+const resolver = z.union([z.enum(['system', 'none']), endpoint], {
+  error: 'is no resolver; write "system", "none", or for example "127.0.0.1:53"',
+});
+
+const trustAnchors = z
+  .string()
+  .refine(
+    (text) => text === 'iana' || isAbsolute(text),
+    'is no absolute path, nor "iana"; write for example "/usr/share/dns/root.key"',
+  )
+  .transform((text): DnsConfig['trustAnchors'] => (text === 'iana' ? text : { file: text }));
+
+/** Schemas of the keys of a section `[dns]` that every program has. */
+export interface DnsFields {
+  readonly resolver: z.ZodType<DnsConfig['resolver'], unknown>;
+  readonly validate: z.ZodType<DnsConfig['validate'], unknown>;
+  readonly trust_anchors: z.ZodType<DnsConfig['trustAnchors'], unknown>;
+}
+
+/** `byDefault`: who is asked when the section does not say. */
+export function dnsFields(byDefault: 'system' | 'none'): DnsFields {
+  return {
+    resolver: resolver.default(byDefault),
+    validate: z
+      .enum(['resolver', 'in-process'], { error: 'is "resolver" or "in-process"' })
+      .default('resolver'),
+    trust_anchors: trustAnchors.prefault('iana'),
+  };
+}
+
+/** Refuses a resolver whose word would not be taken: that of one beyond loopback. For `superRefine`. */
+export function refuseUnbelieved(
+  { resolver: asked, validate }: Pick<DnsConfig, 'resolver' | 'validate'>,
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  if (typeof asked === 'string' || validate === 'in-process' || isLoopback(asked.host)) return;
+  const message = `is not on loopback, so its word that an answer is proven is not taken; add validate = "in-process"`;
+  context.addIssue({ code: 'custom', path: ['resolver'], message });
+}
