@@ -27,9 +27,9 @@ const trustAnchors = z
 
 /** Schemas of the keys of a section `[dns]` that every program has. */
 export interface DnsFields {
-  readonly resolver: z.ZodType<DnsConfig['resolver'], unknown>;
-  readonly validate: z.ZodType<DnsConfig['validate'], unknown>;
-  readonly trust_anchors: z.ZodType<DnsConfig['trustAnchors'], unknown>;
+  readonly resolver: z.ZodDefault<z.ZodType<DnsConfig['resolver']>>;
+  readonly validate: z.ZodDefault<z.ZodType<DnsConfig['validate']>>;
+  readonly trust_anchors: z.ZodPrefault<z.ZodType<DnsConfig['trustAnchors'], string>>;
 }
 
 /** `byDefault`: who is asked when the section does not say. */
