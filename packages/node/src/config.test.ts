@@ -43,6 +43,7 @@ describe('parseNodeConfig', () => {
       mix: { peelWorkers: 1, expiryMs: 432_000_000 },
       delivery: undefined,
       submission: undefined,
+      dns: { resolver: 'system', validate: 'resolver', trustAnchors: 'iana' },
       spool: { maxBytes: 20_000_000_000, reserveBytes: 64_000_000 },
     });
   });
