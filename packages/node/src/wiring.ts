@@ -4,6 +4,7 @@ import type { DeliveryConfig, NodeConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { lmtp } from './deliver/lmtp.ts';
 import { maildirs } from './deliver/maildir.ts';
+import type { DomainKeys } from './domain.ts';
 import type { Epochs } from './epochs.ts';
 import type { TlsCertificate } from './keys/certificate.ts';
 import type { Lifetime } from './lifetime.ts';
@@ -34,8 +35,8 @@ export interface Parts {
   readonly topology: Topology;
   readonly lifetime: Lifetime;
   readonly epochs: Epochs;
-  /** OpenPGP secret keys of the domain that the node is the gateway of; none when it is none. */
-  readonly domainKeys: readonly Uint8Array[];
+  /** None for a node that is no domain's gateway. */
+  readonly domainKeys: DomainKeys | undefined;
   /** None for a node that asks no DNS. */
   readonly names: Names | undefined;
   /** None without the role. */
@@ -51,7 +52,9 @@ export function contextOf(parts: Parts): PipelineContext {
     receive: receiveContext(parts),
     out: outContext(parts),
     ...(config.roles.includes('mix') ? { mix: mixContext(parts) } : {}),
-    ...(config.delivery === undefined ? {} : { delivery: deliveryContext(parts, config.delivery) }),
+    ...(config.delivery && parts.domainKeys
+      ? { delivery: deliveryContext(parts, config.delivery, parts.domainKeys) }
+      : {}),
     ...(submission === undefined ? {} : { submit: submitContext(parts, submission) }),
   };
 }
@@ -114,8 +117,12 @@ function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
   return { clock, random, log, spool, counters, lifetime, ...config.mix, keys: epochs };
 }
 
-function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<PipelineContext['delivery']> {
-  const { clock, random, log, spool, counters, lifetime, config, network, domainKeys } = parts;
+function deliveryContext(
+  parts: Parts,
+  delivery: DeliveryConfig,
+  domainKeys: DomainKeys,
+): NonNullable<PipelineContext['delivery']> {
+  const { clock, random, log, spool, counters, lifetime, config, network } = parts;
   const { domain, to } = delivery;
   return {
     clock,
@@ -126,7 +133,8 @@ function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<Pi
     lifetime,
     domain,
     unwrapWorkers: config.mix.peelWorkers,
-    setup: { geometry: network.geometry, secretKeys: domainKeys },
+    geometry: network.geometry,
+    keys: domainKeys,
     findMailbox: mailboxFinder(delivery),
     composeLetter: lettersOf(parts, delivery),
     report: reporterOf(parts),
