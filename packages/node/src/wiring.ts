@@ -15,6 +15,7 @@ import type { PipelineContext } from './pipeline.ts';
 import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
 import { createReporter, type Reporter } from './report/report.ts';
+import { createAdmit } from './senders.ts';
 import type { Spool } from './spool.ts';
 import type { SubmissionParts } from './submission.ts';
 import type { SubmissionConfig } from './submission-config.ts';
@@ -64,6 +65,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
   const { name, smtp, delivery } = config;
   const gateway = delivery && {
     attest: createAttest(names, clock),
+    admit: createAdmit(delivery.senders, clock),
     takeForeign: createTakeForeign({ spool, counters, composeLetter: lettersOf(parts, delivery) }),
   };
   return {
