@@ -88,12 +88,16 @@ function outContext(parts: Parts): PipelineContext['out'] {
     clock,
     topology,
     ...(smarthost === undefined ? {} : { smarthost }),
-    ...(names === undefined ? {} : { findPeers: names.findPeers }),
+    ...(names === undefined ? {} : { names }),
   });
   const { name, delivery } = config;
   const common = { clock, random, log, spool, counters, lifetime, sender, ways, connectionsPerPeer, name };
   if (delivery === undefined) return common;
-  const own = { domain: delivery.domain, ...(submission && { signer: submission.signer }) };
+  const own = {
+    domain: delivery.domain,
+    mixes: config.roles.includes('mix'),
+    ...(submission && { signer: submission.signer }),
+  };
   const { expiryMs, warnAfterMs } = config.submission ?? { expiryMs: 0, warnAfterMs: 0 };
   const authors = { composeLetter: lettersOf(parts, delivery), lateMs: expiryMs - warnAfterMs };
   return { ...common, own, authors };
