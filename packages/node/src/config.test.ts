@@ -165,7 +165,7 @@ describe('the section submission', () => {
       authors: { kind: 'file', path: '/etc/postern/authors' },
       expiryMs: 432_000_000,
       warnAfterMs: 14_400_000,
-      tokenLifeMs: 1_209_600_000,
+      tokenLifeMs: 3_196_800_000,
       limits: { carriagesPerHour: 5_000, bytesPerHour: 250_000_000 },
     });
   });
