@@ -260,6 +260,33 @@ describe('keys and domains', () => {
     await succeed(alice(['keys', 'import', '--replace'], theirs));
   });
 
+  test('a domain that is pinned is known, though nobody may be asked', async () => {
+    const checked = await succeed(alice(['domain', 'check', 'b.test']));
+    expect(checked.stdout).toMatch(
+      /^b\.test: pinned until \d{4}-\d\d-\d\d; sending uses that and asks nobody\n$/,
+    );
+    expect(checked.stderr).toBe('');
+    expect(json(await succeed(alice(['domain', 'check', 'b.test', '--json'])))).toMatchObject({
+      finding: 'record',
+      vouchedBy: 'pinned',
+      pinned: true,
+      record: { domain: 'b.test' },
+    });
+    const unknown = await alice(['domain', 'check', 'nobody.test']);
+    expect(unknown.code).toBe(65);
+    expect(unknown.stderr).toMatch(/nothing is known of the domain nobody\.test\n {2}Is the name right\?/);
+  });
+
+  test('what is no message is refused in words, and by its code with --json', async () => {
+    const shown = await bob(['open', '-'], 'posthost\n');
+    expect(shown.code).toBe(65);
+    expect(shown.stderr).toContain('it is no e-mail message');
+    expect(json(await bob(['open', '--json', '-'], 'posthost\n'))).toMatchObject({
+      kind: 'refused',
+      reason: 'malformed-header',
+    });
+  });
+
   test('another record for a domain pinned is refused loudly', async () => {
     const other = await startNetwork({ now, mixesPerLayer: 1 });
     const zone = other.zones.get('b.test') ?? '';
@@ -321,6 +348,12 @@ describe('route', () => {
       expectedLatencyMs: 600,
       layers: [{}, {}, {}],
     });
+  });
+
+  test('with nothing left out --explain says so', async () => {
+    const shown = await succeed(alice(['route', '--explain']));
+    expect(shown.stdout).toContain('Left out: none of 6 mixes');
+    expect((await succeed(alice(['route']))).stdout).not.toContain('Left out');
   });
 
   test('no path: 65 and why', async () => {

@@ -134,6 +134,9 @@ test('a domain without gateway', async () => {
     nodes: network.consensus.nodes.filter((node) => node.layer > 0),
   };
   expect((await refusal(toBob)).codes).toEqual(['domain-not-served']);
+  expect(await alice.client.send(toBob)).toMatchObject({
+    problems: [{ hint: expect.stringMatching(/^Is the name right\?(?!.*--mode direct)/) }],
+  });
 });
 
 test('more than 25 MB', async () => {

@@ -1,7 +1,7 @@
 import { type Asked, certificateOwner, type Finding, textOwner } from '@postern/protocol/dns';
 import { ExitCode } from '@postern/runtime';
 import type { Command } from 'commander';
-import { type DomainCheck, type Explained, explain } from '../domains/index.ts';
+import { type DomainCheck, type DomainLookup, type Explained, explain } from '../domains/index.ts';
 import { day, inWords } from '../domains/words.ts';
 import { milliseconds } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
@@ -42,11 +42,12 @@ async function check(name: string, options: CommonOptions, context: Context): Pr
   const checked = await client.domains.check(name, context.stop);
   const { domain, held, asked } = checked;
   const why = refusalOf(checked);
-  const record = asked?.finding.kind === 'record' ? asked.finding.record : undefined;
+  const found = foundBy(checked);
+  const record = found.kind === 'record' ? found.record : undefined;
   const value = {
     domain,
-    finding: asked?.finding.kind ?? 'unknown',
-    ...detailsOf(asked?.finding),
+    finding: found.kind,
+    ...detailsOf(found),
     ...(why === undefined ? {} : { code: why.code, message: why.message, hint: why.hint }),
     ...(record === undefined ? {} : { record: shown(record) }),
     pinned: held.pinned !== undefined,
@@ -81,14 +82,13 @@ async function prefetch(options: PrefetchOptions, context: Context): Promise<voi
   });
   const sorted = [...checks].sort((one, other) => (one.domain < other.domain ? -1 : 1));
   const value = {
-    domains: sorted.map(({ domain, asked }) => ({
-      domain,
-      finding: asked?.finding.kind ?? 'unknown',
-      ...detailsOf(asked?.finding),
-    })),
+    domains: sorted.map((checked) => {
+      const found = foundBy(checked);
+      return { domain: checked.domain, finding: found.kind, ...detailsOf(found) };
+    }),
     left,
   };
-  const rows = sorted.map(({ domain, asked }) => [domain, inWords(asked?.finding.kind ?? 'unknown')]);
+  const rows = sorted.map((checked) => [checked.domain, inWords(foundBy(checked).kind)]);
   await print(context, options, value, rows.length === 0 ? 'No domain is known.' : table(rows));
   for (const why of sorted.map(refusalOf)) {
     if (why === undefined || why.code === 'domain-takes-no-part') continue;
@@ -101,16 +101,23 @@ async function prefetch(options: PrefetchOptions, context: Context): Promise<voi
   context.exitCode = ExitCode.tempFail;
 }
 
-function refusalOf({ domain, asked }: DomainCheck): Explained | undefined {
-  if (asked === undefined) return explain(domain, { kind: 'unknown' });
-  const { finding } = asked;
-  return finding.kind === 'record' ? undefined : explain(domain, finding);
+/** What DNS says; what sending rests on when nobody may be asked. */
+function foundBy({ asked, unasked }: DomainCheck): Finding | DomainLookup {
+  return asked?.finding ?? unasked;
 }
 
-function detailsOf(finding: Finding | undefined): object {
-  switch (finding?.kind) {
+function refusalOf(checked: DomainCheck): Explained | undefined {
+  const found = foundBy(checked);
+  return found.kind === 'record' ? undefined : explain(checked.domain, found);
+}
+
+function detailsOf(finding: Finding | DomainLookup): object {
+  switch (finding.kind) {
     case 'record':
-      return { vouchedBy: finding.vouchedBy, ttlSeconds: finding.ttlSeconds };
+      return {
+        vouchedBy: finding.vouchedBy,
+        ...('ttlSeconds' in finding ? { ttlSeconds: finding.ttlSeconds } : {}),
+      };
     case 'changed':
       return {
         change: finding.change,
@@ -126,9 +133,10 @@ function detailsOf(finding: Finding | undefined): object {
         ...(finding.lastGood === undefined ? {} : { lastGood: shown(finding.lastGood.record) }),
       };
     case 'invalid':
+    case 'bad-pin':
       return { reason: finding.reason };
     case 'unsigned':
-    case undefined:
+    case 'unknown':
       return {};
   }
 }
@@ -140,7 +148,11 @@ function plain(answer: Asked<unknown>): object {
   return { kind, secure, ttlSeconds, ...(answer.kind === 'found' ? { records: answer.records.length } : {}) };
 }
 
-function textOf({ domain, held, asked }: DomainCheck): string {
+function textOf({ domain, held, unasked, asked }: DomainCheck): string {
+  if (asked === undefined && unasked.kind === 'record') {
+    const whence = unasked.from === 'file' ? 'pinned' : 'known from DNS';
+    return `${domain}: ${whence} until ${day(unasked.record.expires)}; sending uses that and asks nobody`;
+  }
   if (asked === undefined)
     return `${domain}: nobody is asked, since the configuration says resolver = "none"`;
   const { answers, finding } = asked;

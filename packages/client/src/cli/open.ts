@@ -78,7 +78,7 @@ async function openOne(
 ): Promise<Shown> {
   const opened = await client.open(bytes);
   if (opened.kind === 'refused') {
-    await warn(context, `${name} cannot be opened: ${refusals[opened.reason] ?? opened.reason}`);
+    await warn(context, `${name} cannot be opened: ${refusals[opened.reason]}`);
     context.exitCode = ExitCode.dataError;
     return { name, ...opened };
   }
@@ -105,7 +105,25 @@ async function openOne(
   return shown;
 }
 
-const refusals: Readonly<Record<string, string>> = {
+type Refusal = Extract<Opened, { kind: 'refused' }>['reason'];
+
+const refusals: Readonly<Record<Refusal, string>> = {
+  nul: 'it is no e-mail message: there are zero bytes in it',
+  'malformed-header': 'it is no e-mail message, or its header is damaged',
+  'header-too-large': 'its header is longer than that of any e-mail message',
+  'too-large': 'it is larger than any sealed message',
+  'repeated-field': 'a header field is there twice that decides how it is read',
+  'not-encrypted': 'it is not sealed: it is no PGP/MIME message',
+  'malformed-parts': 'it says it is sealed, but its parts are not those of a PGP/MIME message',
+  'malformed-armor': 'what is sealed in it is damaged on the way: it is no OpenPGP armor',
+  'malformed-openpgp': 'what is sealed in it is damaged: it is no OpenPGP message',
+  'too-many-keys': 'it is sealed to more keys than anybody uses',
+  'no-integrity': 'it is encrypted without protection against changes',
+  'unknown-encryption': 'it is encrypted in a way that is not read here',
+  'no-key': 'it is sealed to keys that are not here',
+  damaged: 'it was changed on the way: its integrity check fails',
+  'malformed-content': 'what was sealed in it is put together in a way that is not read here',
+  'malformed-compression': 'what was sealed in it is compressed in a way that is not read here, or damaged',
   'unknown-report':
     'it is a report about a message that was not sent from here, one that was told and forgotten, or a forged one',
   'damaged-report': 'it is a report about a message of yours, but what is sealed in it is damaged or forged',

@@ -46,7 +46,10 @@ function textOf(consensus: Consensus, explanation: Explanation, explain: boolean
     const left = explain ? excluded.map(({ name, why }) => [`  ${name}`, '0 %', reasons[why]]) : [];
     return `Layer ${layer}\n${table([...rows, ...left])}`;
   });
+  const all = explanation.layers.reduce((sum, { eligible }) => sum + eligible.length, 0);
+  const complete = explanation.layers.every(({ excluded }) => excluded.length === 0);
   const summary = [
+    ...(explain && complete ? [`Left out: none of ${all} mixes`] : []),
     `Epoch ${consensus.epoch}, valid until ${new Date(consensus.validUntil * 1000).toISOString()}`,
     `${explanation.paths} possible paths, each as likely`,
     `${explanation.expectedLatencyMs} ms of delay in the mixes on average; the transport between them comes on top`,

@@ -29,7 +29,9 @@ export function travelTo(record: DomainRecord, deps: ModeDeps): ChosenTravel {
   if (mode === 'auto' && !mix) return direct(record, `${domain} takes no mail through mixes`, deps);
   if (mode === 'auto' && !served) return direct(record, `no gateway of the consensus serves ${domain}`, deps);
   if (!mix) {
-    const hint = 'Send with --mode direct, which shows your domain and theirs to the mail servers between.';
+    const hint = deps.gateway
+      ? `Send ${directly}`
+      : 'It can be written to through a gateway of your own domain alone, and none is configured: see [submission].';
     const message = `${domain} takes no mail through mixes`;
     return { kind: 'problem', problem: problem('domain-takes-no-mix', message, hint) };
   }
@@ -38,17 +40,19 @@ export function travelTo(record: DomainRecord, deps: ModeDeps): ChosenTravel {
 }
 
 /** What is said of a domain that nobody serves, whatever is known of it. */
-export function unserved(domain: string, { mode, consensus }: ModeDeps): Problem[] {
+export function unserved(domain: string, { mode, consensus, gateway }: ModeDeps): Problem[] {
   if (mode !== 'mix' || consensus === undefined || isServed(domain, consensus)) return [];
   const message = `no gateway of the consensus serves ${domain}`;
-  const hint =
-    'Try again later, or send with --mode direct, which shows your domain and theirs to the mail servers between.';
+  const instead = gateway ? `Try again later, or send ${directly}` : 'Try again later.';
+  const hint = `Is the name right? If it is, nobody there takes mail through mixes now. ${instead}`;
   return [problem('domain-not-served', message, hint)];
 }
 
 export function isServed(domain: string, { nodes }: Consensus): boolean {
   return nodes.some(({ roles, domains }) => roles.includes('delivery') && domains.includes(domain));
 }
+
+const directly = 'with --mode direct, which shows your domain and theirs to the mail servers between.';
 
 function direct({ domain, tls }: DomainRecord, why: string, deps: ModeDeps): ChosenTravel {
   if (deps.gateway) {

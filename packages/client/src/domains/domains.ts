@@ -41,6 +41,8 @@ export interface Held {
 export interface DomainCheck {
   readonly domain: string;
   readonly held: Held;
+  /** What sending would rest on without asking anybody; `unknown` when it would have to ask. */
+  readonly unasked: DomainLookup;
   /** Absent when nobody may be asked. */
   readonly asked?: { readonly answers: Pick<Evidence, 'text' | 'certificate'>; readonly finding: Finding };
 }
@@ -84,17 +86,27 @@ export function openDomains({ directory, cacheDirectory, clock, dns }: DomainsOp
     remembered: await memory.recall(name.toLowerCase()),
   });
 
+  const lookHere = ({ pinned, remembered }: Held, unsigned: UnsignedPolicy): DomainLookup => {
+    if (pinned?.parsed.kind === 'refused') return { kind: 'bad-pin', reason: pinned.parsed.reason };
+    if (pinned !== undefined)
+      return { kind: 'record', record: pinned.parsed.record, vouchedBy: 'pinned', from: 'file' };
+    if (remembered === undefined || !isFresh(remembered, unsigned, now())) return { kind: 'unknown' };
+    const { record, vouchedBy } = remembered.known;
+    return { kind: 'record', record, vouchedBy, from: 'cache' };
+  };
+
   const check = async (name: string, signal?: AbortSignal): Promise<DomainCheck> => {
     const domain = name.toLowerCase();
     if (!isDomain(domain)) throw new ClientError('wrong-use', `${name} is no domain`);
     const here = await held(domain);
     const server = await dns();
-    if (server === undefined) return { domain, held: here };
+    const unasked = lookHere(here, server?.unsigned ?? 'refuse');
+    if (server === undefined) return { domain, held: here, unasked };
     const known = knownOf(here);
     const asked = await ask(domain, { ...server, known, now, signal });
     // What is pinned counts, so that nothing else needs to be remembered beside it.
     if (here.pinned === undefined) await remember(domain, asked.finding, here.remembered);
-    return { domain, held: here, asked };
+    return { domain, held: here, unasked, asked };
   };
 
   const remember = async (
@@ -121,15 +133,11 @@ export function openDomains({ directory, cacheDirectory, clock, dns }: DomainsOp
     check,
     async lookup(name, signal) {
       if (!isDomain(name.toLowerCase())) return { kind: 'unknown' };
-      const { pinned, remembered } = await held(name);
-      if (pinned?.parsed.kind === 'refused') return { kind: 'bad-pin', reason: pinned.parsed.reason };
-      if (pinned !== undefined)
-        return { kind: 'record', record: pinned.parsed.record, vouchedBy: 'pinned', from: 'file' };
-      const { unsigned } = (await dns()) ?? { unsigned: 'refuse' };
-      if (remembered !== undefined && isFresh(remembered, unsigned, now())) {
-        const { record, vouchedBy } = remembered.known;
-        return { kind: 'record', record, vouchedBy, from: 'cache' };
-      }
+      const here = await held(name);
+      // What is pinned counts, whatever the configuration says of DNS.
+      const unsigned = here.pinned === undefined ? (await dns())?.unsigned : undefined;
+      const unasked = lookHere(here, unsigned ?? 'refuse');
+      if (unasked.kind !== 'unknown') return unasked;
       const { asked } = await check(name, signal);
       if (asked === undefined) return { kind: 'unknown' };
       const { finding } = asked;

@@ -23,7 +23,7 @@ export function explain(domain: string, refusal: Refusal): Explained {
   });
   switch (refusal.kind) {
     case 'unknown':
-      return problem('domain-not-pinned', `nothing is known of the domain ${domain}`, pinIt);
+      return problem('domain-not-pinned', `nothing is known of the domain ${domain}`, `Is the name right? ${pinIt}`);
     case 'bad-pin': {
       const message = `the record of ${domain} does not hold: ${inWords(refusal.reason)}`;
       return problem(
@@ -46,7 +46,7 @@ export function explain(domain: string, refusal: Refusal): Explained {
       return problem(
         'domain-takes-no-part',
         message,
-        'Write to them by another way, and mind that it shows who writes to whom.',
+        'Is the name right? If it is, write to them by another way, and mind that it shows who writes to whom.',
       );
     }
     case 'unsigned': {

@@ -1,4 +1,4 @@
-import { open as openSealed, readAuthors, type Verdict } from '@postern/protocol/sealed';
+import { type OpenRefusedReason, open as openSealed, readAuthors, type Verdict } from '@postern/protocol/sealed';
 import { ClientError } from '../errors.ts';
 import { fingerprintOf, type Keys, storedMailbox } from '../keys/index.ts';
 
@@ -17,7 +17,7 @@ export type Opened =
     }
   | {
       readonly kind: 'refused';
-      readonly reason: string;
+      readonly reason: OpenRefusedReason | 'unknown-report' | 'damaged-report';
       /** Of a report that does not open: the message that it is about. */
       readonly set?: string;
       readonly messageId?: string;

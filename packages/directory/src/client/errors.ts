@@ -33,7 +33,7 @@ const hints: Readonly<Record<DirectoryErrorCode, string>> = {
   fork: `The authorities have signed two documents for one epoch, or a second history: someone may be shown a network of their own. ${askForHelp}`,
   rollback: `Older documents than one seen before are being served. ${askForHelp}`,
   'bad-signature':
-    'What is served was altered, or is another network’s. Check the URLs and the authorities’ keys.',
+    'What is served was altered, or is another network’s. Check directory.urls and directory.authorities in the configuration file.',
   'too-few-signatures':
     'Check the authorities’ keys and the threshold in the configuration against what the network publishes.',
   'wrong-geometry': 'The network has changed its packets. Update this program.',
@@ -41,10 +41,10 @@ const hints: Readonly<Record<DirectoryErrorCode, string>> = {
   stale:
     'The authorities have published nothing for a while, or this machine’s clock is wrong. Check the clock, then try again later.',
   'not-yet-valid': 'Check this machine’s clock: it seems to be behind.',
-  malformed: 'What is served is no consensus. Check the URLs.',
-  oversized: 'What is served is no consensus. Check the URLs.',
+  malformed: 'What is served is no consensus. Check directory.urls in the configuration file.',
+  oversized: 'What is served is no consensus. Check directory.urls in the configuration file.',
   'no-consensus': 'The authorities are still waiting for nodes to register. Try again in a while.',
-  unreachable: 'Check the network connection and the URLs.',
+  unreachable: 'Check the network connection, and directory.urls in the configuration file.',
   'not-published': 'Check what each URL said. Until one accepts it, the network does not know of this node.',
   'wrong-configuration': 'Correct [directory] in the configuration.',
   'wrong-cache':

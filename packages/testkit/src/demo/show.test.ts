@@ -36,6 +36,12 @@ test.each<How>(['at rest', 'log', 'metrics', 'wire'])(
   },
 );
 
+test('the legend says what a mix’s name means, and who names all', () => {
+  const text = report(outcomeOf(leastPieces()), paint);
+  expect(text).toContain('whether that mix’s name was found there');
+  expect(text).toContain('says nothing of the path');
+});
+
 test('the way of a packet begins at the author’s own domain', () => {
   const shown = report({ ...outcomeOf(leastPieces()), author: 'carol@c.test' }, paint);
   expect(shown).toContain(
