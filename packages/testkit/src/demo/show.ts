@@ -118,7 +118,7 @@ function legend({ searched }: Knowledge, paint: Paint): string {
   return paint.dim(
     `  yes: found, and it may know.  no: found nowhere.  no (may): it may know, and nothing of it was found.  YES (!): found, and it must not know.
   1st, 2nd, 3rd mix: whether that mix’s name was found there. The authority and the directory name all mixes to everyone, which says nothing of the path.
-  The author’s gateway knows the author because it serves her mailbox; the message does not pass it.
+  The author’s gateway knows the author because it serves her mail domain; the message does not pass it.
   Searched: ${facts} facts in ${pieces} pieces, ${size(bytes)}: ${amounts.join(', ')};
   ${spools};
   as it is, in base64, hex, quoted-printable, percent, UTF-16, and inside compressed data.`,
