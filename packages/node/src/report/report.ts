@@ -132,6 +132,7 @@ async function byDomain(
   const next: Next = {
     kind: 'domain',
     domain,
+    own: true,
     ...(found.record.tls === 'prefer' ? { tlsOptional: true } : {}),
   };
   return {

@@ -38,7 +38,7 @@ export function read(message: Pick<Message, 'bytes' | 'recipient'>, context: Rea
   const now = context.clock.now();
   const relay = { bytes, dueMs: now, expiresMs: now + context.expiryMs };
   if (bytes[0] === envelopeUnit) {
-    const next: Next = { kind: 'domain', domain: toDomain, ...(tlsOptional && { tlsOptional }) };
+    const next: Next = { kind: 'domain', domain: toDomain, own: true, ...(tlsOptional && { tlsOptional }) };
     return { kind: 'submission', token, relay: { ...relay, next } };
   }
   if (bytes[0] !== context.suite) return { kind: 'wrong-kind' };
