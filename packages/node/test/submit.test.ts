@@ -237,7 +237,12 @@ describe('an envelope', () => {
     const message = carriage({ bytes, toDomain: domain, tlsOptional, id: token });
     expect(await send(await connect(), message, { to: `secure@${domain}` })).toMatch(/^250/);
     const [relay] = await claimed();
-    expect(relay?.next).toEqual({ kind: 'domain', domain, own: true, ...(tlsOptional ? { tlsOptional } : {}) });
+    expect(relay?.next).toEqual({
+      kind: 'domain',
+      domain,
+      own: true,
+      ...(tlsOptional ? { tlsOptional } : {}),
+    });
     expect(relay?.token).toBe(token);
     expect(await spool.returns.find({ carriage: relay?.id ?? '' })).toMatchObject({ author: 'alice@a.test' });
   });
