@@ -12,6 +12,7 @@ import type { Command } from 'commander';
 import { addAuthor } from './commands/author.ts';
 import { configOption, readConfig } from './commands/context.ts';
 import { addDns } from './commands/dns.ts';
+import { addDomain } from './commands/domain.ts';
 import { addInit } from './commands/init.ts';
 import { startNode } from './node.ts';
 import { formatStatus, type NodeStatus } from './status.ts';
@@ -27,6 +28,7 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
   addStatus(program);
   addAuthor(program, stop);
   addDns(program);
+  addDomain(program);
   return runCommandLine(program, args);
 }
 

@@ -109,6 +109,12 @@ lmtp = ${value(lmtp)}`;
 # The domain whose gateway this is: it takes envelopes at secure@${domain}.
 domain = ${value(domain)}
 ${target}
+# Domains that direct mail is taken from, and not; each stands for all below it. What comes through mixes has no domain.
+# accept = ["a.example"]
+# deny = ["b.example"]
+# What each of them may send in an hour.
+# carriages_per_hour = 100000
+# bytes_per_hour = "5GB"
 `;
 }
 

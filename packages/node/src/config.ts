@@ -3,6 +3,7 @@ import { majority, thresholdMistake } from '@postern/directory/client';
 import { domainName, duration, type Endpoint, endpoint, parseConfig, size } from '@postern/runtime';
 import { type DnsConfig, dnsFields, refuseUnbelieved } from '@postern/runtime/dns';
 import { z } from 'zod';
+import type { SenderPolicy } from './senders.ts';
 import { type SubmissionConfig, submissionSection } from './submission-config.ts';
 
 export const nodeRoles = ['mix', 'delivery', 'submission'] as const;
@@ -48,6 +49,7 @@ export interface DeliveryConfig {
   /** The domain whose gateway this is: it takes envelopes at `secure@domain`. */
   readonly domain: string;
   readonly to: MaildirConfig | LmtpConfig;
+  readonly senders: SenderPolicy;
 }
 
 export interface MaildirConfig {
@@ -82,7 +84,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     directory: { ...directory, threshold: directory.threshold ?? majority(directory.authorities) },
     smtp: { listen: smtp.listen, advertise: smtp.advertise, ehlo: smtp.ehlo ?? rest.name },
     mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry },
-    delivery: delivery === undefined ? undefined : { domain: delivery.domain, to: target(delivery) },
+    delivery: delivery === undefined ? undefined : deliveryFrom(delivery),
     submission,
     dns: { ...dns, trustAnchors },
     spool: { maxBytes: spool.max_size, reserveBytes: spool.reserve },
@@ -140,6 +142,10 @@ const deliverySchema = z
     maildir: maildirPath.optional(),
     mailboxes: z.array(mailboxName).min(1).optional(),
     lmtp: lmtpAddress.optional(),
+    accept: z.array(domainName).min(1).optional(),
+    deny: z.array(domainName).default([]),
+    carriages_per_hour: z.int().min(1).default(100_000),
+    bytes_per_hour: size.default(5_000_000_000),
   })
   .superRefine(({ maildir, mailboxes, lmtp }, context) => {
     const say = (path: string, message: string): void =>
@@ -156,6 +162,21 @@ const deliverySchema = z
   });
 
 type Delivery = z.infer<typeof deliverySchema>;
+
+function deliveryFrom(delivery: Delivery): DeliveryConfig {
+  const {
+    domain,
+    accept,
+    deny,
+    carriages_per_hour: carriagesPerHour,
+    bytes_per_hour: bytesPerHour,
+  } = delivery;
+  return {
+    domain,
+    to: target(delivery),
+    senders: { accept, deny, limits: { carriagesPerHour, bytesPerHour } },
+  };
+}
 
 function target({ maildir, mailboxes = [], lmtp }: Delivery): MaildirConfig | LmtpConfig {
   if (lmtp !== undefined) return { kind: 'lmtp', address: lmtp };

@@ -2,7 +2,7 @@ import type { Metrics, OutcomeCounter } from '@postern/runtime';
 
 /** Every outcome that is counted, stage by stage. No other label exists: nothing tells peers, people or messages apart. */
 const outcomes = {
-  received: ['accepted', 'reported', 'malformed', 'loop', 'wrong-kind', 'deferred'],
+  received: ['accepted', 'reported', 'malformed', 'loop', 'wrong-kind', 'denied', 'limited', 'deferred'],
   peeled: [
     'relay',
     'exit',

@@ -13,7 +13,7 @@ import { formatConfig, type NewNode } from './config-file.ts';
 import { NodeError } from './errors.ts';
 import { createCertificate } from './keys/certificate.ts';
 import { createDkimKeys } from './keys/dkim-keys.ts';
-import { createDomainKey } from './keys/domain-key.ts';
+import { createDomainKey } from './keys/domain-keys.ts';
 import { createIdentity } from './keys/identity.ts';
 import type { SubmissionConfig } from './submission-config.ts';
 

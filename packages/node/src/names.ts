@@ -12,7 +12,7 @@ import {
 import { certificateOwner, findingOf, textOwner } from '@postern/protocol/dns';
 import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
-import type { Resolver } from '@postern/runtime/dns';
+import { DnsError, type Resolver } from '@postern/runtime/dns';
 import type { Attestation } from './receive/receive.ts';
 import type { FoundDomain } from './report/report.ts';
 
@@ -38,7 +38,8 @@ export interface NamesContext {
   readonly ownNames: readonly string[];
 }
 
-export function createNames({ clock, random, resolver, ownNames }: NamesContext): Names {
+export function createNames({ clock, random, resolver: asked, ownNames }: NamesContext): Names {
+  const resolver = lenient(asked);
   const deps = {
     resolver: exchangeResolver(resolver),
     fetch,
@@ -66,6 +67,18 @@ export function createNames({ clock, random, resolver, ownNames }: NamesContext)
       const all = peers.flat();
       return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
     },
+  };
+}
+
+/** A name that is too long to be one, as those made from a long domain's may be, is a name that nobody has. */
+function lenient({ resolve }: Resolver): Resolver {
+  return {
+    resolve: (name, type, signal) =>
+      resolve(name, type, signal).catch((error: unknown) => {
+        if (error instanceof DnsError && error.code === 'wrong-name')
+          return { kind: 'none', secure: true, ttlSeconds: 3_600 };
+        throw error;
+      }),
   };
 }
 

@@ -13,9 +13,9 @@ import {
 import { openResolver, type Resolver } from '@postern/runtime/dns';
 import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
+import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
 import { loadCertificate } from './keys/certificate.ts';
-import { loadDomainKey } from './keys/domain-key.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createNames } from './names.ts';
@@ -101,6 +101,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const loops = [
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
+    ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start()]),
     sweep({ clock, log, spool, counters, report: reporterOf(parts) }),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
@@ -113,6 +114,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     submissions,
     epoch: epochs.epoch,
     consensus: consensusStatus(parts, listed()),
+    domainKeys: parts.domainKeys?.fingerprints() ?? [],
     counts: await spool.counts(),
     counters: await counters.values(),
   });
@@ -154,7 +156,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const { clock, random, log, identity, directory, metrics, signal } = made;
   const { dataDir, roles } = config;
   const tls = await loadCertificate(dataDir);
-  const domainKeys = config.delivery === undefined ? [] : [await loadDomainKey(dataDir)];
+  const domainKeys = config.delivery && (await openDomainKeys({ clock, log, dataDir }));
   const submission = await openSubmission(config, { tls, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const spoolPath = join(dataDir, 'spool.sqlite');

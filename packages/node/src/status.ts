@@ -19,6 +19,8 @@ export interface NodeStatus {
     readonly validUntil: string;
     readonly listed: boolean;
   } | null;
+  /** Fingerprints of the domain's keys, the one that its zone has to name first; none for a node that is no gateway. */
+  readonly domainKeys: readonly string[];
   /** What lies in the spool. */
   readonly counts: Counts;
   /** Outcomes since the start, by stage. */
@@ -43,7 +45,7 @@ export function formatStatus(status: NodeStatus): string {
 ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
-spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
+${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
 }
 

@@ -79,7 +79,7 @@ const schema = z
     relay_name: domainName.optional(),
     expiry: duration.default(5 * dayMs),
     warn_after: duration.default(4 * 3_600_000),
-    token_life: duration.default(14 * dayMs),
+    token_life: duration.default(37 * dayMs),
     carriages_per_hour: perHour.default(5_000),
     bytes_per_hour: size.default(250_000_000),
   })

@@ -61,7 +61,7 @@ ${lines(server('relay'), [`relay = "relay.example:25"`])}
 # How long it is tried to hand something over, when its author is told of a delay, and how long reports are taken.
 # expiry = "5d"
 # warn_after = "4h"
-# token_life = "14d"
+# token_life = "37d"
 # For each author.
 # carriages_per_hour = 5000
 # bytes_per_hour = "250MB"

@@ -14,12 +14,12 @@ export type Way =
       readonly peers: readonly SmtpPeer[];
       /** The mail domain whose `secure` mailbox takes it. */
       readonly domain: string;
-      /** Whether TLS is to be asked for on the rest of the way (RFC 8689). */
-      readonly requireTls: boolean;
+      /** Whether ordinary mail servers take it, whose refusal is for good. */
+      readonly mail: boolean;
     }
   /** The consensus of this epoch lists the node, and not as a mix: it takes no packets. */
   | { readonly kind: 'no-mix' }
-  /** The domain takes no mail (RFC 7505). */
+  /** The domain takes no mail (RFC 7505), or no part. */
   | { readonly kind: 'no-exchange' }
   /** Nothing proves who takes the domain's mail, and it may not go without. */
   | { readonly kind: 'unverifiable' }
@@ -36,7 +36,7 @@ export interface WaysContext {
   /** The domain's own mail server, which takes what the gateway sends to other domains. */
   readonly smarthost?: SmtpPeer;
   /** Looks up who takes a domain's mail; a node without it reaches none that the consensus does not name. */
-  readonly findPeers?: Names['findPeers'];
+  readonly names?: Pick<Names, 'findPeers' | 'findDomain'>;
 }
 
 /** How long an answer about a domain's exchangers is used again: many relays go to one domain at a time. */
@@ -44,19 +44,20 @@ const rememberedMs = 60_000;
 const mostRemembered = 1_000;
 
 /**
- * The way to each next hop: a node by the consensus; a domain by its own smarthost if the domain answers for the relay, else by the
- * consensus if that names its gateway, else by its mail exchangers.
+ * The way to each next hop. A node: by the consensus. What the gateway's own domain answers for: by its smarthost, or by the mail exchangers
+ * of the domain that it is for. What a mix passes on: by the consensus if that names the domain's gateway, else by the
+ * exchangers, if the domain takes part.
  */
-export function createWays({ clock, topology, smarthost, findPeers }: WaysContext): Ways {
+export function createWays({ clock, topology, smarthost, names }: WaysContext): Ways {
   const remembered = new Map<string, { readonly way: Way; readonly untilMs: number }>();
 
   const byExchange = async (next: NextDomain): Promise<Way> => {
-    if (findPeers === undefined) return { kind: 'no-route' };
-    const { domain, tlsOptional = false } = next;
-    const key = `${tlsOptional} ${domain}`;
+    if (names === undefined) return { kind: 'no-route' };
+    const { domain, tlsOptional = false, own = false } = next;
+    const key = `${tlsOptional} ${own} ${domain}`;
     const known = remembered.get(key);
     if (known !== undefined && known.untilMs > clock.now()) return known.way;
-    const way = wayFrom(await findPeers(domain, tlsOptional ? 'prefer' : 'require'), next);
+    const way = await ask(next, names);
     if (remembered.size >= mostRemembered) remembered.clear();
     remembered.set(key, { way, untilMs: clock.now() + rememberedMs });
     return way;
@@ -64,17 +65,30 @@ export function createWays({ clock, topology, smarthost, findPeers }: WaysContex
 
   return {
     async find(next) {
-      if (next.kind === 'domain' && next.own === true && smarthost !== undefined)
+      const own = next.kind === 'domain' && next.own === true;
+      if (own && smarthost !== undefined)
         return toDomain(`smarthost ${smarthost.host} ${smarthost.port}`, [smarthost], next);
+      // Anybody may have told the directory that they serve a domain; DNS is the domain's own word.
+      if (own && names !== undefined) return byExchange(next);
       const found = topology.find(next);
       if (found.kind === 'found') {
         const { smtp, tlsPin } = found.entry;
         const key = `${smtp.host} ${smtp.port} ${tlsPin}`;
-        return { kind: 'way', key, peers: [{ ...smtp, tlsPin }], domain: found.domain, requireTls: false };
+        return { kind: 'way', key, peers: [{ ...smtp, tlsPin }], domain: found.domain, mail: false };
       }
       return next.kind === 'domain' && found.kind === 'no-route' ? byExchange(next) : found;
     },
   };
+}
+
+async function ask(next: NextDomain, names: Pick<Names, 'findPeers' | 'findDomain'>): Promise<Way> {
+  const { domain, tlsOptional = false, own = false } = next;
+  if (!own) {
+    // Whoever builds a packet chooses its domain: nobody who takes no part is to get mail by that.
+    const { kind } = await names.findDomain(domain);
+    if (kind !== 'record') return { kind: kind === 'none' ? 'no-exchange' : 'no-route' };
+  }
+  return wayFrom(await names.findPeers(domain, tlsOptional ? 'prefer' : 'require'), next);
 }
 
 function wayFrom(found: FoundPeers, next: NextDomain): Way {
@@ -90,6 +104,6 @@ function wayFrom(found: FoundPeers, next: NextDomain): Way {
   }
 }
 
-function toDomain(key: string, peers: readonly SmtpPeer[], { domain, tlsOptional = false }: NextDomain): Way {
-  return { kind: 'way', key, peers, domain, requireTls: !tlsOptional };
+function toDomain(key: string, peers: readonly SmtpPeer[], { domain }: NextDomain): Way {
+  return { kind: 'way', key, peers, domain, mail: true };
 }

@@ -4,6 +4,7 @@ import type { DeliveryConfig, NodeConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { lmtp } from './deliver/lmtp.ts';
 import { maildirs } from './deliver/maildir.ts';
+import type { DomainKeys } from './domain.ts';
 import type { Epochs } from './epochs.ts';
 import type { TlsCertificate } from './keys/certificate.ts';
 import type { Lifetime } from './lifetime.ts';
@@ -14,6 +15,7 @@ import type { PipelineContext } from './pipeline.ts';
 import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
 import { createReporter, type Reporter } from './report/report.ts';
+import { createAdmit } from './senders.ts';
 import type { Spool } from './spool.ts';
 import type { SubmissionParts } from './submission.ts';
 import type { SubmissionConfig } from './submission-config.ts';
@@ -34,8 +36,8 @@ export interface Parts {
   readonly topology: Topology;
   readonly lifetime: Lifetime;
   readonly epochs: Epochs;
-  /** OpenPGP secret keys of the domain that the node is the gateway of; none when it is none. */
-  readonly domainKeys: readonly Uint8Array[];
+  /** None for a node that is no domain's gateway. */
+  readonly domainKeys: DomainKeys | undefined;
   /** None for a node that asks no DNS. */
   readonly names: Names | undefined;
   /** None without the role. */
@@ -51,7 +53,9 @@ export function contextOf(parts: Parts): PipelineContext {
     receive: receiveContext(parts),
     out: outContext(parts),
     ...(config.roles.includes('mix') ? { mix: mixContext(parts) } : {}),
-    ...(config.delivery === undefined ? {} : { delivery: deliveryContext(parts, config.delivery) }),
+    ...(config.delivery && parts.domainKeys
+      ? { delivery: deliveryContext(parts, config.delivery, parts.domainKeys) }
+      : {}),
     ...(submission === undefined ? {} : { submit: submitContext(parts, submission) }),
   };
 }
@@ -61,6 +65,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
   const { name, smtp, delivery } = config;
   const gateway = delivery && {
     attest: createAttest(names, clock),
+    admit: createAdmit(delivery.senders, clock),
     takeForeign: createTakeForeign({ spool, counters, composeLetter: lettersOf(parts, delivery) }),
   };
   return {
@@ -83,12 +88,16 @@ function outContext(parts: Parts): PipelineContext['out'] {
     clock,
     topology,
     ...(smarthost === undefined ? {} : { smarthost }),
-    ...(names === undefined ? {} : { findPeers: names.findPeers }),
+    ...(names === undefined ? {} : { names }),
   });
   const { name, delivery } = config;
   const common = { clock, random, log, spool, counters, lifetime, sender, ways, connectionsPerPeer, name };
   if (delivery === undefined) return common;
-  const own = { domain: delivery.domain, ...(submission && { signer: submission.signer }) };
+  const own = {
+    domain: delivery.domain,
+    mixes: config.roles.includes('mix'),
+    ...(submission && { signer: submission.signer }),
+  };
   const { expiryMs, warnAfterMs } = config.submission ?? { expiryMs: 0, warnAfterMs: 0 };
   const authors = { composeLetter: lettersOf(parts, delivery), lateMs: expiryMs - warnAfterMs };
   return { ...common, own, authors };
@@ -114,8 +123,12 @@ function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
   return { clock, random, log, spool, counters, lifetime, ...config.mix, keys: epochs };
 }
 
-function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<PipelineContext['delivery']> {
-  const { clock, random, log, spool, counters, lifetime, config, network, domainKeys } = parts;
+function deliveryContext(
+  parts: Parts,
+  delivery: DeliveryConfig,
+  domainKeys: DomainKeys,
+): NonNullable<PipelineContext['delivery']> {
+  const { clock, random, log, spool, counters, lifetime, config, network } = parts;
   const { domain, to } = delivery;
   return {
     clock,
@@ -126,7 +139,8 @@ function deliveryContext(parts: Parts, delivery: DeliveryConfig): NonNullable<Pi
     lifetime,
     domain,
     unwrapWorkers: config.mix.peelWorkers,
-    setup: { geometry: network.geometry, secretKeys: domainKeys },
+    geometry: network.geometry,
+    keys: domainKeys,
     findMailbox: mailboxFinder(delivery),
     composeLetter: lettersOf(parts, delivery),
     report: reporterOf(parts),

@@ -47,6 +47,8 @@ export interface PacketOptions {
   readonly delayMs?: number;
   readonly expires?: number;
   readonly exit?: string;
+  /** The domain's certificate; the one that it had at first when not given. */
+  readonly certificate?: Uint8Array;
 }
 
 export async function startNetwork(options: NetworkOptions = {}): Promise<TestNetwork> {
@@ -128,15 +130,10 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
     clock,
   });
   const sender: SmtpSender = opened.use(createSmtpSender({ ehloName: 'a.test' }));
-  const zone = parseZone(
-    await readFile(join(folder, 'gate.b.test', 'b.test.zone'), 'utf8'),
-    clock.now() / 1_000,
-  );
-  if (zone.kind !== 'record') throw new Error(zone.reason);
-  const { certificate } = zone.record;
+  const firstCertificate = await publishedCertificate(folder, clock);
 
   const packets: TestNetwork['packets'] = async (sealed, p = {}) => {
-    const { mailbox = 'bob@b.test', delayMs = 0, exit = 'b.test' } = p;
+    const { mailbox = 'bob@b.test', delayMs = 0, exit = 'b.test', certificate = firstCertificate } = p;
     const { consensus, geometry } = await directory.current();
     const capacity = await fragmentCapacity(certificate, mailbox, geometry.payloadBytes);
     const expires = p.expires ?? (Math.floor(clock.now() / 3_600_000) + 48) * 3_600;
@@ -197,4 +194,12 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** The certificate of b.test as its gateway wrote it for the zone. */
+export async function publishedCertificate(folder: string, clock: Clock): Promise<Uint8Array> {
+  const text = await readFile(join(folder, 'gate.b.test', 'b.test.zone'), 'utf8');
+  const zone = parseZone(text, clock.now() / 1_000);
+  if (zone.kind !== 'record') throw new Error(zone.reason);
+  return zone.record.certificate;
 }

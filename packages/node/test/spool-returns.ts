@@ -94,6 +94,19 @@ export function returnsContract(name: string, createSite: () => Promise<Site>): 
       expect(await spool.returns.find({ token: given.token })).toBeUndefined();
       expect(await spool.returns.find({ carriage: relay?.id ?? '' })).toBeUndefined();
       expect(await spool.counts()).toMatchObject({ deliveries: 1 });
+      // More of the message may come, and tells nothing more; nor is the token anybody else's.
+      expect(await spool.submit(submission({ token: given.token }))).toBe('submitted');
+      expect(await spool.returns.tell(letter(given.token))).toBe('unknown-token');
+      expect(await spool.submit(submission({ token: given.token, author: 'eve@a.test' }))).toBe(
+        'foreign-token',
+      );
+    });
+
+    test('when an author handed over is not known to the second', async () => {
+      await clock.advance(754_321);
+      const given = submission();
+      await spool.submit({ ...given, relay: { ...given.relay, dueMs: clock.now() } });
+      expect(await spool.relays.nextDue()).toBe(0);
     });
 
     test('a delay is told once, and a final letter still after it', async () => {

@@ -11,6 +11,7 @@ import { mix } from '../src/mix/mix.ts';
 import type { FoundPeers } from '../src/names.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { createLetters } from '../src/report/letter.ts';
+import type { FoundDomain } from '../src/report/report.ts';
 import type { NextDomain, Spool } from '../src/spool.ts';
 import { chain, type Stage } from '../src/stage.ts';
 import { createTopology } from '../src/topology.ts';
@@ -30,6 +31,7 @@ let clock: FakeClock;
 let spool: Spool;
 let counters: Counters;
 let peer: Peer;
+let domain: FoundDomain;
 let exchanges: (tls: 'require' | 'prefer') => FoundPeers;
 let stage: Stage<readonly never[]>;
 const random = seeded('authors');
@@ -43,6 +45,7 @@ beforeEach(async () => {
   spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));
   counters = createCounters(createMetrics());
   peer = stack.use(await startPeer('cd'.repeat(32), 'mx.b.test'));
+  domain = { kind: 'record', record: { certificate: new Uint8Array(), tls: 'require' } };
   const { entry } = peer;
   exchanges = () => ({
     kind: 'found',
@@ -53,7 +56,10 @@ beforeEach(async () => {
   const ways = createWays({
     clock,
     topology: { ...createTopology(clock), find: () => ({ kind: 'no-route' }) },
-    findPeers: async (_domain, tls) => exchanges(tls),
+    names: {
+      findPeers: async (_domain, tls) => exchanges(tls),
+      findDomain: async () => domain,
+    },
   });
   const common = { clock, random, log: silentLog, spool, counters };
   const signer = createDkimSigner({
@@ -65,7 +71,7 @@ beforeEach(async () => {
     forward({
       ...common,
       name: 'gate.a.test',
-      own: { domain: 'a.test', signer },
+      own: { domain: 'a.test', signer, mixes: false },
       sender,
       lifetime,
       ways,
@@ -148,6 +154,26 @@ test('B1 what is no author’s is sent from the node, or from nobody, unsigned f
   expect(text).toMatch(/^From: <secure@gate\.a\.test>/);
 });
 
+test('what a mix passes on goes to no domain that takes no part, and is given up when it is refused', async () => {
+  const passOn = async (): Promise<void> => {
+    await spool.accept(unit());
+    const [input] = await spool.claimInputs('packet', 1);
+    const times = { dueMs: clock.now(), expiresMs: start + 24 * hourMs };
+    const verdict = relayVerdict({ next: { kind: 'domain', domain: 'b.test' }, ...times });
+    const settled = await spool.settle(input?.id ?? '', verdict);
+    await spool.relays.release(settled.kind === 'waiting' ? [settled.waiting.id] : []);
+    await until(async () => (await spool.counts()).relays === 0);
+  };
+  peer.decide({ kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'not from you' });
+  await passOn();
+  expect((await counters.values()).forwarded.refused).toBe(1);
+  domain = { kind: 'none' };
+  await clock.advance(120_000);
+  await passOn();
+  expect((await counters.values()).forwarded['no-exchange']).toBe(1);
+  expect(peer.messages).toHaveLength(1);
+});
+
 describe('its author is told', () => {
   test('what the next server refused for good, once', async () => {
     peer.decide({ kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'not from you' });
@@ -160,8 +186,10 @@ describe('its author is told', () => {
     });
     expect(await spool.counts()).toMatchObject({ relays: 0 });
     expect(await spool.returns.find({ token })).toBeUndefined();
+    // The rest of the message may come after its first part has failed.
     await submit();
-    await told(2);
+    await until(async () => (await spool.counts()).relays === 0);
+    await told(1);
   });
 
   test('Q6 a delay, once, and in the end that it expired', async () => {

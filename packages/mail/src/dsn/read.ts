@@ -51,7 +51,11 @@ function worstOf(
   const action = actions.find((worst) => known.some((each) => each.action === worst));
   const fields = known.find((each) => each.action === action)?.fields;
   if (action === undefined || fields === undefined) return undefined;
-  return { action, status: statusOf(fields) ?? undefinedStatus[action], diagnostic: diagnosticOf(fields) };
+  const unspecified = undefinedStatus[action];
+  const status = statusOf(fields) ?? unspecified;
+  // A success is no failure's status, whoever writes it.
+  const fits = status.startsWith('2') === unspecified.startsWith('2');
+  return { action, status: fits ? status : unspecified, diagnostic: diagnosticOf(fields) };
 }
 
 /** Left side of the Message-ID in the header that came back; empty when there is none. */

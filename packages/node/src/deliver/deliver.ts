@@ -125,6 +125,15 @@ function messageFrom(fragments: readonly Fragment[], { domain, findMailbox }: De
   if (local === undefined) return { kind: 'unknown-mailbox' };
   const joined = join(fragments);
   if (joined.kind !== 'joined') return { kind: 'unjoinable' };
-  const trace = `Return-Path: <>\r\nDelivered-To: ${local}@${domain}\r\n`;
-  return { kind: 'message', local, bytes: Buffer.concat([Buffer.from(trace, 'ascii'), joined.sealed]) };
+  const trace = `Return-Path: <>\r\nDelivered-To: ${local}@${domain}\r\n${attestation(fragments, domain)}`;
+  return { kind: 'message', local, bytes: Buffer.concat([Buffer.from(trace, 'latin1'), joined.sealed]) };
+}
+
+/** Which domain answers for the message (RFC 8601), if one signed every carriage that brought a part of it. */
+function attestation(fragments: readonly Fragment[], domain: string): string {
+  const [attested = '', ...others] = new Set(
+    fragments.map((fragment) => Buffer.from(fragment.attestation).toString('latin1')),
+  );
+  if (attested === '' || others.length > 0) return '';
+  return `Authentication-Results: ${domain}; dkim=pass header.d=${attested}\r\n`;
 }

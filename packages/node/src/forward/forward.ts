@@ -39,8 +39,8 @@ const routePause = { firstMs: 1_000, mostMs: 60_000 };
  *
  * A lost answer makes a second copy, of the same bytes, which the next hop's replay tag removes. A mix's permanent refusal is tried again
  * like any failure until the relay expires: packets are alike, so a peer that refuses one is set up wrongly, and its
- * operator may mend that while nothing is lost. What a mail server refuses for good of the gateway's own has failed, and its
- * author is told. What an author addressed to a node that is no mix is dropped at once.
+ * operator may mend that while nothing is lost. What a mail server refuses for good has failed, and its author, if it has one here, is
+ * told. What an author addressed to a node that is no mix is dropped at once.
  */
 export function forward(context: ForwardContext): Stage<Due> {
   const { clock, random, spool, counters, ways, lifetime, authors } = context;
@@ -49,9 +49,9 @@ export function forward(context: ForwardContext): Stage<Due> {
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
     if (clock.now() >= relay.expiresMs) return end(relay, 'expired', { status: '4.4.7' });
-    const way = await ways.find(relay.next);
+    const way = await ways.find(relay.next).catch((): Way => ({ kind: 'no-route' }));
     if (way.kind === 'no-mix') return end(relay, 'no-mix', { status: '5.4.4' });
-    if (way.kind === 'no-exchange' && isOwn(relay)) return end(relay, 'no-exchange', { status: '5.1.10' });
+    if (way.kind === 'no-exchange') return end(relay, 'no-exchange', { status: '5.1.10' });
     if (way.kind !== 'way') {
       counters.count('forwarded', way.kind);
       await warnOfDelay(relay, way.kind === 'unverifiable' ? { status: '4.7.5' } : { status: '4.4.4' });
@@ -72,7 +72,8 @@ export function forward(context: ForwardContext): Stage<Due> {
       return spool.relays.release([relay.id]);
     if (reached(result)) lane.works();
     else lane.fails();
-    if (result.kind === 'refused' && isOwn(relay)) return end(relay, 'refused', failureOf(result));
+    if (result.kind === 'refused' && (way.mail || isOwn(relay)))
+      return end(relay, 'refused', failureOf(result));
     counters.count('forwarded', result.kind);
     if (result.kind === 'sent') return spool.relays.finish(relay.id);
     await warnOfDelay(relay, failureOf(result));
@@ -92,7 +93,9 @@ export function forward(context: ForwardContext): Stage<Due> {
   };
 
   const warnOfDelay = async (relay: Waiting, failure: Failure): Promise<void> => {
-    if (authors === undefined || relay.expiresMs - clock.now() > authors.lateMs) return;
+    // A packet has only as long as its keys: it is handed over in time, or has failed.
+    if (relay.next.kind === 'node' || authors === undefined) return;
+    if (relay.expiresMs - clock.now() > authors.lateMs) return;
     await tell(relay, 'delayed', failure);
   };
 

@@ -8,7 +8,12 @@ export interface HandOverContext {
   /** The node's own mail domain. */
   readonly name: string;
   /** The domain whose gateway the node is, and what signs for it. */
-  readonly own?: { readonly domain: string; readonly signer?: DkimSigner };
+  readonly own?: {
+    readonly domain: string;
+    readonly signer?: DkimSigner;
+    /** It is a mix as well: packets of its own then leave like those that it passes on. */
+    readonly mixes: boolean;
+  };
   readonly clock: Clock;
   readonly random: Random;
   readonly sender: SmtpSender;
@@ -29,7 +34,7 @@ export async function handOver(
     to: `secure@${way.domain}`,
     message,
     signal: lifetime.cut,
-    ...(way.requireTls ? { requireTls: 'if-offered' as const } : {}),
+    ...(isOwn(relay) && !tlsOptional(relay) ? { requireTls: 'if-offered' as const } : {}),
     ...(isToDomain(relay) && relay.token !== undefined ? { envid: relay.id } : {}),
   };
   let result: SendResult = { kind: 'deferred', reason: 'unreachable', maybeDelivered: false };
@@ -45,7 +50,7 @@ export async function handOver(
 function carriageOf(
   context: HandOverContext,
   relay: Waiting,
-  { domain, requireTls }: Extract<Way, { kind: 'way' }>,
+  { domain }: Extract<Way, { kind: 'way' }>,
   bytes: Uint8Array,
 ): Uint8Array {
   const { clock, random, own } = context;
@@ -57,20 +62,26 @@ function carriageOf(
     random: (length) => random.bytes(length),
     // Other mail servers report by it; a relay keeps it, whoever asks twice for it.
     ...(relay.token !== undefined && isToDomain(relay) ? { id: relay.id } : {}),
-    ...(isOwn(relay) && !requireTls ? { tlsOptional: true } : {}),
+    ...(isOwn(relay) && tlsOptional(relay) ? { tlsOptional: true } : {}),
   });
   if (!isOwn(relay) || own?.signer === undefined) return carriage;
   return Buffer.concat([own.signer.sign(carriage), carriage]);
 }
 
-/** An author's relay comes back to the domain's mailbox when it fails; what is nobody's, and a report, does not. */
+/** What goes to a domain comes back to the domain's mailbox when it fails; a report does not. */
 function returnPath(context: HandOverContext, relay: Waiting): string {
   const nobody = isOwn(relay) && relay.token === undefined;
   return nobody ? '' : `secure@${fromDomain(context, relay)}`;
 }
 
+/** Packets of a gateway's all leave alike, authors' and reports: from its domain, or from its name if it is a mix too. */
 function fromDomain({ name, own }: HandOverContext, relay: Waiting): string {
-  return own !== undefined && (isOwn(relay) || relay.token !== undefined) ? own.domain : name;
+  if (own === undefined) return name;
+  return isOwn(relay) || (relay.next.kind === 'node' && !own.mixes) ? own.domain : name;
+}
+
+function tlsOptional({ next }: Waiting): boolean {
+  return next.kind === 'domain' && next.tlsOptional === true;
 }
 
 function isToDomain({ next }: Waiting): boolean {

@@ -12,6 +12,7 @@ import type { Log, LogFields } from '@postern/runtime';
 import type { Counters } from '../counters.ts';
 import { codeOf } from '../loop.ts';
 import type { TakeForeign } from '../report/foreign.ts';
+import type { Admit } from '../senders.ts';
 import type { Unit, UnitKind } from '../spool.ts';
 import type { Stage } from '../stage.ts';
 
@@ -28,6 +29,7 @@ export interface ReceiveContext {
   readonly gateway?: {
     /** The domain that signed a carriage, if one did; `temporary` when that cannot be found out now. */
     readonly attest: (message: Uint8Array) => Promise<Attestation>;
+    readonly admit: Admit;
     readonly takeForeign: TakeForeign;
   };
 }
@@ -66,6 +68,10 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     }
     const attested = kind === 'exit' ? await attest(bytes) : unattested;
     if (attested.kind === 'temporary') return deferred('cannot look up who signed it, try again later');
+    if (attested.kind === 'attested' && gateway !== undefined) {
+      const admission = gateway.admit(attested.domain, bytes.length);
+      if (admission !== 'admitted') return turnedAway(admission);
+    }
     const signer = attested.kind === 'attested' ? { attested: attested.domain } : {};
     const stored = await durably(() => line.take({ kind, bytes: carriage.bytes, ...signer }));
     return stored === 'failed' ? deferred(notNow) : accepted('accepted');
@@ -104,6 +110,17 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
   const malformed = (): Decision => {
     counters.count('received', 'malformed');
     return { kind: 'rejected', code: 554, enhanced: '5.6.0', text: 'this is no carriage' };
+  };
+  const turnedAway = (why: 'denied' | 'limited'): Decision => {
+    counters.count('received', why);
+    return why === 'denied'
+      ? { kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'nothing is taken from that domain' }
+      : {
+          kind: 'deferred',
+          code: 452,
+          enhanced: '4.7.1',
+          text: 'too much from that domain, try again later',
+        };
   };
   const looped = (): Decision => {
     counters.count('received', 'loop');

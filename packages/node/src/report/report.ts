@@ -50,6 +50,12 @@ export type Reported =
 export type Reporter = (fragment: Fragment, failure: Failure) => Promise<Reported>;
 
 export function createReporter(context: ReportContext): Reporter {
+  const make = reporterFor(context);
+  // What an author wrote must not stop the stage that works on it: a report that cannot be made is tried again like others.
+  return (fragment, failure) => make(fragment, failure).catch(() => ({ kind: 'later' }));
+}
+
+function reporterFor(context: ReportContext): Reporter {
   return async (fragment, failure) => {
     const info = decodeReturnInfo(context.geometry, fragment.returnInfo);
     const report = reportOf(fragment, failure, context.clock);

@@ -2,9 +2,9 @@ import type { Decision, Message } from '@postern/mail';
 import type { Clock, Log, LogFields } from '@postern/runtime';
 import type { Counters, Outcome } from '../counters.ts';
 import { codeOf } from '../loop.ts';
+import { createRate, type RateLimits } from '../rate.ts';
 import type { Spool } from '../spool.ts';
 import { answer, spoolFull } from './answer.ts';
-import { createRate, type RateLimits } from './rate.ts';
 import { type ReadContext, read } from './read.ts';
 
 export interface TakeContext extends ReadContext {

@@ -1,4 +1,5 @@
 import type { Fragment } from '@postern/protocol/envelope';
+import type { Geometry } from '@postern/protocol/packet';
 import { maxSealedBytes } from '@postern/protocol/sealed';
 import type { Clock, Log, Random } from '@postern/runtime';
 import type { Counters, Outcome } from '../counters.ts';
@@ -19,7 +20,12 @@ export interface UnwrapContext {
   readonly domain: string;
   readonly lifetime: Lifetime;
   readonly unwrapWorkers: number;
-  readonly setup: UnwrapSetup;
+  readonly geometry: Geometry;
+  /** The domain's keys of now, and whoever wants to hear of other ones. */
+  readonly keys: {
+    current(): readonly Uint8Array[];
+    onChange(listener: (keys: readonly Uint8Array[]) => void): void;
+  };
   /** The local part of a mailbox that this gateway delivers to. */
   readonly findMailbox: (recipient: string) => string | undefined;
   readonly composeLetter: ComposeLetter;
@@ -36,17 +42,18 @@ const longestLifeMs = 32 * 86_400_000;
  * then be taken again.
  */
 export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly Complete[]> {
-  const { clock, random, log, spool, counters, lifetime, setup, unwrapWorkers } = context;
+  const { clock, random, log, spool, counters, lifetime, geometry, keys, unwrapWorkers } = context;
   return (next) => {
     const pool = createPool<UnwrapSetup, UnwrapTask, Unwrapped[]>({
       module: new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
       size: unwrapWorkers,
-      setup,
+      setup: { geometry, secretKeys: keys.current() },
       clock,
       random,
       log,
       onBroken: lifetime.breakDown,
     });
+    keys.onChange((secretKeys) => pool.setUp({ geometry, secretKeys }));
 
     const settle = async (input: Input, unwrapped: Unwrapped | undefined): Promise<Complete[]> => {
       if (unwrapped === undefined) return [];
@@ -93,8 +100,8 @@ async function judge(unwrapped: Unwrapped, input: Input, context: UnwrapContext)
 }
 
 async function judgeFragment(fragment: Fragment, context: UnwrapContext): Promise<Judged> {
-  const { clock, domain, findMailbox, setup } = context;
-  if (fragment.totalBytes > maxSealedBytes || fragment.n * setup.geometry.payloadBytes > longestSet)
+  const { clock, domain, findMailbox, geometry } = context;
+  if (fragment.totalBytes > maxSealedBytes || fragment.n * geometry.payloadBytes > longestSet)
     return refused('refused');
   const left = fragment.expires * 1_000 - clock.now();
   if (left <= 0) return refused('expired');

@@ -109,7 +109,11 @@ class Tally {
   }
 }
 
-/** A login may be thousands of octets long; mail systems tell no case apart in it. */
+/**
+ * A login may be thousands of octets long. Mail systems tell no case apart in it, and take a mailbox or its local part for one
+ * author: whoever guesses has the tries of one.
+ */
 function loginKey(user: string): string {
-  return createHash('sha256').update(user.toLowerCase()).digest('base64url');
+  const [local = ''] = user.toLowerCase().split('@', 1);
+  return createHash('sha256').update(local).digest('base64url');
 }

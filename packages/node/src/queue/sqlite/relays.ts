@@ -60,9 +60,9 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
   };
 
   const put = (id: SpoolId, { next, dueMs, expiresMs, bytes }: Relay, token?: Token): void => {
-    // An author's own gateway knows when they sent it; whoever hears of a delay wants to hear of it in time.
+    // An author's own gateway may know the hour in which they sent it, and whoever hears of a delay wants to hear of it in time.
     const grid = token === undefined ? relayExpiresGridMs : setExpiresGridMs;
-    const [due, expires] = [onGrid(dueMs, dueGridMs), onGrid(expiresMs, grid)];
+    const [due, expires] = [token === undefined ? onGrid(dueMs, dueGridMs) : 0, onGrid(expiresMs, grid)];
     const owner = token === undefined ? null : toBlob(token);
     insert.run(toBlob(id), formatNext(next), due, expires, slots.put(id, bytes), owner);
   };

@@ -1,6 +1,9 @@
 import { onGrid, type Return, type SpoolId, setExpiresGridMs, type Token } from '../../spool.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
+/** What the author has been told. Even after a failure the token stays until it expires: more of the message may come yet. */
+const told = { nothing: 0, delay: 1, failure: 2 } as const;
+
 export interface ReturnTable {
   /** False when another author has the token. */
   readonly insert: (token: Token, author: string, expiresMs: number) => boolean;
@@ -16,12 +19,12 @@ export interface ReturnTable {
 export function returnTable(store: Store): ReturnTable {
   const { db } = store;
   const insert = db.prepare(
-    'INSERT INTO returns (token, author, expires, delayed) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING',
+    'INSERT INTO returns (token, author, expires, told) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING',
   );
   const insertCarriage = db.prepare('INSERT INTO carriages (id, token) VALUES (?, ?)');
-  const find = db.prepare('SELECT token, author, delayed FROM returns WHERE token = ?');
+  const find = db.prepare('SELECT token, author, told FROM returns WHERE token = ?');
   const carriage = db.prepare('SELECT token FROM carriages WHERE id = ?');
-  const delay = db.prepare('UPDATE returns SET delayed = 1 WHERE token = ?');
+  const tell = db.prepare('UPDATE returns SET told = ? WHERE token = ?');
   const remove = db.prepare('DELETE FROM returns WHERE token = ?');
   const removeCarriages = db.prepare('DELETE FROM carriages WHERE token = ?');
   const expired = db.prepare('SELECT token FROM returns WHERE expires <= ? LIMIT ?');
@@ -32,14 +35,14 @@ export function returnTable(store: Store): ReturnTable {
   };
   const findBy = (token: Uint8Array): Return | undefined => {
     const row = find.get(token);
-    if (row === undefined) return undefined;
-    return { token: toId(row.token), author: String(row.author), delayed: row.delayed === 1 };
+    if (row === undefined || row.told === told.failure) return undefined;
+    return { token: toId(row.token), author: String(row.author), delayed: row.told === told.delay };
   };
 
   return {
     insert(token, author, expiresMs) {
       insert.run(toBlob(token), author, onGrid(expiresMs, setExpiresGridMs));
-      return findBy(toBlob(token))?.author === author;
+      return find.get(toBlob(token))?.author === author;
     },
     insertCarriage: (relay, token) => void insertCarriage.run(toBlob(relay), toBlob(token)),
     find(by) {
@@ -50,8 +53,8 @@ export function returnTable(store: Store): ReturnTable {
     note(token, final) {
       const found = findBy(toBlob(token));
       if (found === undefined || (!final && found.delayed)) return false;
-      if (final) drop(toBlob(token));
-      else delay.run(toBlob(token));
+      tell.run(final ? told.failure : told.delay, toBlob(token));
+      if (final) removeCarriages.run(toBlob(token));
       return true;
     },
     forget(limit) {

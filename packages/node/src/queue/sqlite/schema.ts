@@ -15,7 +15,7 @@ const wholeCheckBytes = 256 * 1024 * 1024;
 /**
  * Every key is random or a hash and no table has a hidden rowid, so no order of insertion shows; a slot's number is its place, drawn
  * at random. A relay's `due` lies on a grid of seconds, its `expires` on a grid of days; an input has no time at all.
- * `sets.state`: 0 open, 1 complete, 2 over. `returns` says whom a token stands for, `carriages` which relays to domains are theirs.
+ * `sets.state`: 0 open, 1 complete, 2 over. `returns` says whom a token stands for and what they were told (1 of a delay, 2 of a failure), `carriages` which relays to domains are theirs.
  * `spool` has one row, the spool's own id.
  */
 const schema = `
@@ -48,7 +48,7 @@ const schema = `
     PRIMARY KEY (set_id, position)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE returns (
-    token BLOB NOT NULL PRIMARY KEY, author TEXT NOT NULL, expires INTEGER NOT NULL, delayed INTEGER NOT NULL
+    token BLOB NOT NULL PRIMARY KEY, author TEXT NOT NULL, expires INTEGER NOT NULL, told INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX returns_by_expires ON returns (expires);
   CREATE TABLE carriages (id BLOB NOT NULL PRIMARY KEY, token BLOB NOT NULL) STRICT, WITHOUT ROWID;

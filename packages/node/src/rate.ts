@@ -5,10 +5,10 @@ export interface RateLimits {
   readonly bytesPerHour: number;
 }
 
-/** How much each author has sent of late: in memory alone, and nothing of when or to whom. */
+/** How much each author or domain has sent of late: in memory alone, and nothing of when or to whom. */
 export interface Rate {
   /** Counts one message, unless it is too much: then nothing is counted. */
-  take(author: string, bytes: number): boolean;
+  take(who: string, bytes: number): boolean;
 }
 
 interface Spent {
@@ -19,14 +19,14 @@ interface Spent {
 
 /**
  * Buckets that leak: an hour's amount may come at once, and what was sent is forgotten evenly over the next hour, so that no
- * moment exists at which everybody starts anew. At most `maxAuthors` are remembered, those longest unseen go first.
+ * moment exists at which everybody starts anew. At most `most` are remembered, those longest unseen go first.
  */
-export function createRate(limits: RateLimits, clock: Pick<Clock, 'now'>, maxAuthors = 10_000): Rate {
+export function createRate(limits: RateLimits, clock: Pick<Clock, 'now'>, most = 10_000): Rate {
   const spent = new Map<string, Spent>();
   return {
-    take(author, bytes) {
+    take(who, bytes) {
       const now = clock.now();
-      const before = spent.get(author);
+      const before = spent.get(who);
       const hours = before === undefined ? 0 : Math.max(0, now - before.atMs) / hourMs;
       const faded = (of: keyof RateLimits, amount = 0): number => Math.max(0, amount - limits[of] * hours);
       const next = {
@@ -35,9 +35,9 @@ export function createRate(limits: RateLimits, clock: Pick<Clock, 'now'>, maxAut
         atMs: now,
       };
       if (next.carriages > limits.carriagesPerHour || next.bytes > limits.bytesPerHour) return false;
-      spent.delete(author);
-      spent.set(author, next);
-      if (spent.size > maxAuthors) spent.delete(spent.keys().next().value ?? author);
+      spent.delete(who);
+      spent.set(who, next);
+      if (spent.size > most) spent.delete(spent.keys().next().value ?? who);
       return true;
     },
   };
