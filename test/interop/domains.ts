@@ -74,8 +74,8 @@ export async function startDomains(): Promise<Domains> {
   });
 
   const resolver = await startDns(stack, [
-    { ...hostA.smtp, domain: 'a.test', records: await gateA.records('a.test.zone', 'a.test.dkim.zone') },
-    { ...hostB.smtp, domain: 'b.test', records: await gateB.records('b.test.zone') },
+    { host: hostA, records: await gateA.records('a.test.zone', 'a.test.dkim.zone') },
+    { host: hostB, records: await gateB.records('b.test.zone') },
   ]);
   const start = async (made: MadeNode): Promise<RunningNode> => stack.use(await made.start(resolver));
   const nodes = await Promise.all([gateA, gateB, ...mixes].map(start));
@@ -134,13 +134,15 @@ async function startHosts(stack: AsyncDisposableStack): Promise<[MailHost, MailH
     { name: 'bob', password: 'of bob' },
     { name: 'full', password: 'of full', quota: '1B' },
   ];
+  const ports = { smtp: 25 }; // DNS names no other
   const a = await startMailHost({
     domain: 'a.test',
     address: '127.0.0.11',
+    ports,
     mailboxes: [{ name: 'alice', password }],
   });
   stack.use(a);
-  const b = await startMailHost({ domain: 'b.test', address: '127.0.0.12', mailboxes: mailboxesB });
+  const b = await startMailHost({ domain: 'b.test', address: '127.0.0.12', ports, mailboxes: mailboxesB });
   stack.use(b);
   return [a, b];
 }
@@ -185,17 +187,16 @@ async function gatewayOf(node: RunningNode, { certificate }: MadeNode): Promise<
 }
 
 interface ZoneOf {
-  readonly domain: string;
-  /** Of its mail server. */
-  readonly host: string;
+  readonly host: MailHost;
+  /** What its gateway says of it. */
   readonly records: readonly string[];
 }
 
 /** A signed tree with the domains' records; where it is asked. */
 async function startDns(stack: AsyncDisposableStack, domains: readonly ZoneOf[]): Promise<Endpoint> {
-  const zones = domains.map(({ domain, host, records }) => ({
+  const zones = domains.map(({ host: { domain, smtp, pin }, records }) => ({
     name: domain,
-    records: [...records, '@ MX 10 mx', `mx A ${host}`],
+    records: [...records, '@ MX 10 mx', `mx A ${smtp.host}`, `_25._tcp.mx TLSA 3 1 1 ${pin}`],
   }));
   const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test' }, ...zones] }));
   const stubs = knot.zones.map((zone) => ({ zone, address: knot.address }));
