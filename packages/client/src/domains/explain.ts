@@ -23,7 +23,11 @@ export function explain(domain: string, refusal: Refusal): Explained {
   });
   switch (refusal.kind) {
     case 'unknown':
-      return problem('domain-not-pinned', `nothing is known of the domain ${domain}`, `Is the name right? ${pinIt}`);
+      return problem(
+        'domain-not-pinned',
+        `nothing is known of the domain ${domain}`,
+        `Is the name right? ${pinIt}`,
+      );
     case 'bad-pin': {
       const message = `the record of ${domain} does not hold: ${inWords(refusal.reason)}`;
       return problem(

@@ -1,4 +1,9 @@
-import { type OpenRefusedReason, open as openSealed, readAuthors, type Verdict } from '@postern/protocol/sealed';
+import {
+  type OpenRefusedReason,
+  open as openSealed,
+  readAuthors,
+  type Verdict,
+} from '@postern/protocol/sealed';
 import { ClientError } from '../errors.ts';
 import { fingerprintOf, type Keys, storedMailbox } from '../keys/index.ts';
 
