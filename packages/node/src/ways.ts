@@ -19,7 +19,7 @@ export type Way =
     }
   /** The consensus of this epoch lists the node, and not as a mix: it takes no packets. */
   | { readonly kind: 'no-mix' }
-  /** The domain takes no mail (RFC 7505), or no part. */
+  /** The domain takes no mail (RFC 7505). */
   | { readonly kind: 'no-exchange' }
   /** Nothing proves who takes the domain's mail, and it may not go without. */
   | { readonly kind: 'unverifiable' }
@@ -36,7 +36,7 @@ export interface WaysContext {
   /** The domain's own mail server, which takes what the gateway sends to other domains. */
   readonly smarthost?: SmtpPeer;
   /** Looks up who takes a domain's mail; a node without it reaches none that the consensus does not name. */
-  readonly names?: Pick<Names, 'findPeers' | 'findDomain'>;
+  readonly findPeers?: Names['findPeers'];
 }
 
 /** How long an answer about a domain's exchangers is used again: many relays go to one domain at a time. */
@@ -45,19 +45,19 @@ const mostRemembered = 1_000;
 
 /**
  * The way to each next hop. A node: by the consensus. What the gateway's own domain answers for: by its smarthost, or by the mail exchangers
- * of the domain that it is for. What a mix passes on: by the consensus if that names the domain's gateway, else by the
- * exchangers, if the domain takes part.
+ * of the domain that it is for. What a mix passes on: by the consensus alone. Whoever builds a packet chooses its domain, and must not
+ * make a mix ask DNS, or write to anybody who takes no part.
  */
-export function createWays({ clock, topology, smarthost, names }: WaysContext): Ways {
+export function createWays({ clock, topology, smarthost, findPeers }: WaysContext): Ways {
   const remembered = new Map<string, { readonly way: Way; readonly untilMs: number }>();
 
   const byExchange = async (next: NextDomain): Promise<Way> => {
-    if (names === undefined) return { kind: 'no-route' };
-    const { domain, tlsOptional = false, own = false } = next;
-    const key = `${tlsOptional} ${own} ${domain}`;
+    if (findPeers === undefined) return { kind: 'no-route' };
+    const { domain, tlsOptional = false } = next;
+    const key = `${tlsOptional} ${domain}`;
     const known = remembered.get(key);
     if (known !== undefined && known.untilMs > clock.now()) return known.way;
-    const way = await ask(next, names);
+    const way = wayFrom(await findPeers(domain, tlsOptional ? 'prefer' : 'require'), next);
     if (remembered.size >= mostRemembered) remembered.clear();
     remembered.set(key, { way, untilMs: clock.now() + rememberedMs });
     return way;
@@ -69,26 +69,16 @@ export function createWays({ clock, topology, smarthost, names }: WaysContext): 
       if (own && smarthost !== undefined)
         return toDomain(`smarthost ${smarthost.host} ${smarthost.port}`, [smarthost], next);
       // Anybody may have told the directory that they serve a domain; DNS is the domain's own word.
-      if (own && names !== undefined) return byExchange(next);
+      if (own && findPeers !== undefined) return byExchange(next);
       const found = topology.find(next);
       if (found.kind === 'found') {
         const { smtp, tlsPin } = found.entry;
         const key = `${smtp.host} ${smtp.port} ${tlsPin}`;
         return { kind: 'way', key, peers: [{ ...smtp, tlsPin }], domain: found.domain, mail: false };
       }
-      return next.kind === 'domain' && found.kind === 'no-route' ? byExchange(next) : found;
+      return found;
     },
   };
-}
-
-async function ask(next: NextDomain, names: Pick<Names, 'findPeers' | 'findDomain'>): Promise<Way> {
-  const { domain, tlsOptional = false, own = false } = next;
-  if (!own) {
-    // Whoever builds a packet chooses its domain: nobody who takes no part is to get mail by that.
-    const { kind } = await names.findDomain(domain);
-    if (kind !== 'record') return { kind: kind === 'none' ? 'no-exchange' : 'no-route' };
-  }
-  return wayFrom(await names.findPeers(domain, tlsOptional ? 'prefer' : 'require'), next);
 }
 
 function wayFrom(found: FoundPeers, next: NextDomain): Way {

@@ -88,7 +88,7 @@ function outContext(parts: Parts): PipelineContext['out'] {
     clock,
     topology,
     ...(smarthost === undefined ? {} : { smarthost }),
-    ...(names === undefined ? {} : { names }),
+    ...(names === undefined ? {} : { findPeers: names.findPeers }),
   });
   const { name, delivery } = config;
   const common = { clock, random, log, spool, counters, lifetime, sender, ways, connectionsPerPeer, name };

@@ -84,6 +84,17 @@ describe('three mixes and a gateway', () => {
     expect(await network.handOver(one.first, exit)).toMatchObject({ kind: 'refused', enhanced: '5.7.1' });
   });
 
+  test('nobody writes into a message who answers for it but the gateway', async () => {
+    const before = (await network.mailbox('bea')).length;
+    const forged = 'authentication-results: b.test;\r\n\tdkim=pass header.d=bank.test\r\n';
+    const rest = 'Subject: x\r\n\r\nAuthentication-Results: stays in a body\r\n';
+    const message = Buffer.from(`From: <bank@bank.test>\r\n${forged}${rest}`);
+    await send(await network.packets(message, { mailbox: 'bea@b.test' }));
+    await until(async () => (await network.mailbox('bea')).length === before + 1);
+    const texts = (await network.mailbox('bea')).map((bytes) => Buffer.from(bytes).toString('latin1'));
+    expect(texts).toContain(`From: <bank@bank.test>\r\n${rest}`);
+  });
+
   test('a mailbox that the gateway does not have is dropped and counted', async () => {
     await send(await network.packets(random.bytes(500), { mailbox: 'eve@b.test' }));
     await until(async () => (await total('unwrapped', 'unknown-mailbox')) === 1);

@@ -126,7 +126,11 @@ function messageFrom(fragments: readonly Fragment[], { domain, findMailbox }: De
   const joined = join(fragments);
   if (joined.kind !== 'joined') return { kind: 'unjoinable' };
   const trace = `Return-Path: <>\r\nDelivered-To: ${local}@${domain}\r\n${attestation(fragments, domain)}`;
-  return { kind: 'message', local, bytes: Buffer.concat([Buffer.from(trace, 'latin1'), joined.sealed]) };
+  return {
+    kind: 'message',
+    local,
+    bytes: Buffer.concat([Buffer.from(trace, 'latin1'), unclaimed(joined.sealed)]),
+  };
 }
 
 /** Which domain answers for the message (RFC 8601), if one signed every carriage that brought a part of it. */
@@ -136,4 +140,15 @@ function attestation(fragments: readonly Fragment[], domain: string): string {
   );
   if (attested === '' || others.length > 0) return '';
   return `Authentication-Results: ${domain}; dkim=pass header.d=${attested}\r\n`;
+}
+
+/** Without what its author wrote in the name of those who judge mail (RFC 8601 section 5): only the gateway says who answers for it. */
+function unclaimed(sealed: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length);
+  const end = bytes.indexOf('\r\n\r\n');
+  const header = bytes.toString('latin1', 0, end < 0 ? 0 : end + 2);
+  const cleaned = header.replace(/^Authentication-Results[ \t]*:.*\r\n(?:[ \t].*\r\n)*/gim, '');
+  return cleaned.length === header.length
+    ? bytes
+    : Buffer.concat([Buffer.from(cleaned, 'latin1'), bytes.subarray(header.length)]);
 }

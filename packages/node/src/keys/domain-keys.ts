@@ -27,7 +27,7 @@ export async function createDomainKey(dataDir: string, domain: string, nowSecond
 
 /**
  * Makes a new key the domain's and keeps the one before for what is on its way. Gives the path of the zone file, which is to be published
- * once the node has the new key. A crash leaves the old one in place.
+ * once the node has the new key. After a crash the zone file may be the old one, which still opens: rotate again.
  */
 export async function rotateDomainKey(dataDir: string, domain: string, nowSeconds: number): Promise<string> {
   const old = await loadDomainKey(dataDir, 'domain.key');
@@ -38,7 +38,7 @@ export async function rotateDomainKey(dataDir: string, domain: string, nowSecond
 }
 
 /**
- * The domain's OpenPGP secret keys, binary, the present one first, and every one before it that may still be written to. Throws
+ * The domain's OpenPGP secret keys, binary, the present one first, and those before it for as long as they are kept. Throws
  * `NodeError` `missing-key-file`, `wrong-key-file`.
  */
 export async function loadDomainKeys(dataDir: string): Promise<Uint8Array[]> {
