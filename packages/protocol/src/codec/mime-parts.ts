@@ -31,9 +31,10 @@ function delimiterKind(body: Uint8Array, lineAt: number, delimiter: Uint8Array):
   const restAt = lineAt + delimiter.length;
   const closes = body[restAt] === HYPHEN && body[restAt + 1] === HYPHEN;
   const end = behindBlanks(body, closes ? restAt + 2 : restAt);
-  const ended = body[end] === CR && body[end + 1] === LF;
-  if (closes) return ended || end === body.length ? 'close' : 'none';
-  return ended ? 'open' : 'none';
+  // One that the body's end cuts off counts as well: another program may take it for one.
+  const ended = end === body.length || (body[end] === CR && body[end + 1] === LF);
+  if (!ended) return 'none';
+  return closes ? 'close' : 'open';
 }
 
 function behindBlanks(body: Uint8Array, start: number): number {
