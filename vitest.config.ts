@@ -6,7 +6,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@postern/source', 'node'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', 'test/faults/**'],
+    exclude: ['**/node_modules/**', '**/dist/**', 'test/faults/**', 'test/interop/domains/**'],
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import type { Opened, SendMode } from '@postern/client';
 import { writeLetter } from '@postern/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { until } from './debian.ts';
+import { until } from '../debian.ts';
+import { type GnuPg, haveGnuPg, startGnuPg } from '../gnupg.ts';
+import { fetchInbox } from '../imap.ts';
+import { haveSwaks, swaks } from '../swaks.ts';
 import { type Domains, haveDomains, startDomains } from './domains.ts';
-import { type GnuPg, haveGnuPg, startGnuPg } from './gnupg.ts';
-import { fetchInbox } from './imap.ts';
-import { haveSwaks, swaks } from './swaks.ts';
 
 type Letter = ReturnType<typeof writeLetter>;
 type Hand = 'postern' | 'swaks';

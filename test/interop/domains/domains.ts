@@ -6,10 +6,10 @@ import { parseAuthorityConfig, type RunningAuthority, startAuthority } from '@po
 import { spkiPin } from '@postern/mail';
 import { initNode, parseNodeConfig, type RunningNode, startNode } from '@postern/node';
 import { type Endpoint, readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
-import { haveKnot, startKnot } from './knot.ts';
-import { haveMailHost, type MailHost, startMailHost } from './mailhost.ts';
-import type { Gateway } from './postfix.ts';
-import { haveUnbound, startUnbound } from './unbound.ts';
+import { haveKnot, startKnot } from '../knot.ts';
+import { haveMailHost, type MailHost, startMailHost } from '../mailhost.ts';
+import type { Gateway } from '../postfix.ts';
+import { haveUnbound, startUnbound } from '../unbound.ts';
 
 /** Postern's gateway beside a domain's mail server. */
 export interface DomainGateway {
