@@ -28,7 +28,7 @@ export interface Rotation<T> {
 }
 
 /** How soon another key is taken up. */
-const everyMs = 10_000;
+const everyMs = 2_000;
 
 /** Throws what `load` throws. */
 export async function openRotation<T>(context: RotationContext<T>): Promise<Rotation<T>> {
