@@ -1,20 +1,8 @@
-import { connect } from 'node:tls';
 import { createSmtpSender, spkiPin, startSmtpServer } from '@postern/mail';
 import { expect, test } from 'vitest';
 import { createIdentity } from './certificate.ts';
 
 const [first, second] = [await createIdentity('mx.test'), await createIdentity('mx.test')];
-
-/** Hex pin of what a server with TLS from the first octet shows. */
-function shownBy({ host, port }: { host: string; port: number }): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, rejectUnauthorized: false }, () => {
-      resolve(spkiPin(String(socket.getPeerX509Certificate())));
-      socket.destroy();
-    });
-    socket.once('error', reject);
-  });
-}
 
 test.each([false, true])(
   'shows another certificate from the next handshake on (implicit TLS: %s)',
@@ -54,6 +42,5 @@ test.each([false, true])(
     expect(await send([next])).toBe('sent');
     expect(await send([old, next])).toBe('sent');
     expect(taken).toBe(5);
-    if (implicitTls) expect(await shownBy(server.address)).toBe(next);
   },
 );

@@ -26,7 +26,7 @@ test('tls rotate makes a certificate to follow, which the zone names beside the 
   expect(made.code).toBe(0);
   const pins = [await pinOf(data('tls.crt')), await pinOf(made.out.trim())];
   expect(pins[0]).not.toBe(pins[1]);
-  const tlsa = (await zone()).filter((line) => line.includes(' TLSA '));
+  const tlsa = (await zone()).filter((line) => line.includes(' IN TLSA '));
   expect(tlsa).toEqual(pins.map((pin) => `_25._tcp.mx.a.test. IN TLSA 3 1 1 ${pin}`));
   const [, at = ''] = /next-(\d+)/.exec(made.out) ?? [];
   const days = (Number(at) - Date.now() / 1_000) / 86_400;
@@ -34,7 +34,7 @@ test('tls rotate makes a certificate to follow, which the zone names beside the 
   expect(await run('tls rotate')).toMatchObject({ code: 64, out: '', err: expect.stringContaining('next-') });
 
   await promote(data(), tlsRing, Math.floor(Date.now() / 1_000));
-  expect((await zone()).filter((line) => line.includes(' TLSA '))).toEqual(tlsa.toReversed());
+  expect((await zone()).filter((line) => line.includes(' IN TLSA '))).toEqual(tlsa.toReversed());
   expect(await run('tls rotate')).toMatchObject({
     code: 64,
     out: '',

@@ -203,7 +203,11 @@ async function selectors(domain: Domain): Promise<string[]> {
 /** Hex SHA-256 of the key that a server shows now. */
 async function shownBy({ host, port }: Endpoint): Promise<string> {
   const asked = promisify(execFile)('/usr/bin/openssl', [
-    ...['s_client', '-starttls', 'smtp', '-connect', `${host}:${port}`],
+    's_client',
+    '-starttls',
+    'smtp',
+    '-connect',
+    `${host}:${port}`,
   ]);
   asked.child.stdin?.end();
   return spkiPin((await asked).stdout);

@@ -24,7 +24,7 @@ describe('what follows a key', () => {
   const contents = async (): Promise<(string | undefined)[]> => {
     const { next, current, previous } = await readRing(folder, tlsRing);
     return Promise.all(
-      [next, current, ...previous].map((one) => one && readFile(join(one.dir, 'tls.key'), 'utf8')),
+      [next, current, ...previous].map(async (one) => one && readFile(join(one.dir, 'tls.key'), 'utf8')),
     );
   };
   beforeEach(() => make('first')(folder));

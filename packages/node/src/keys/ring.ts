@@ -57,7 +57,7 @@ export const domainRing: RingKind = {
   folder: 'domain-keys',
   secret: 'domain.key',
   open: [],
-  // Thirty days that a message may be on its way, seven that an author may remember the record, and the rest for the new one to be published.
+  // Thirty days that a message may be on its way, seven that the records may be remembered, and the rest for the new one to be published.
   overlap: 60 * day,
 };
 
