@@ -6,9 +6,10 @@ import { haveAsRoot, openFolder } from './debian.ts';
 import { here, type Place } from './place.ts';
 import { fillIn } from './templates.ts';
 
-/** The gateway beside a Postfix, and hex SHA-256 of its certificate's public key. */
+/** The gateway beside a Postfix, and hex SHA-256 of its certificate's public key; of two while it changes. */
 export interface Gateway extends Endpoint {
   readonly pin: string;
+  readonly otherPin?: string;
 }
 
 /** Where Postfix hands things on to, as far as no DNS says so. */
@@ -160,7 +161,7 @@ async function writeRouting(
   const values = gateway && {
     DOMAIN: domain,
     GATEWAY: `[${gateway.host}]:${gateway.port}`,
-    FINGERPRINT: fingerprint(gateway.pin),
+    FINGERPRINT: [gateway.pin, gateway.otherPin ?? gateway.pin].map(fingerprint).join('|'),
   };
   const ours = (name: string): Promise<string> | string => (values ? fillIn(`postfix/${name}`, values) : '');
   const lines = Object.entries(routes).map(([to, { host, port }]) => `${to} smtp:[${host}]:${port}\n`);

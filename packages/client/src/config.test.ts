@@ -113,7 +113,7 @@ describe('configuration', () => {
       port: 465,
       implicitTls: true,
       user: 'al',
-      tls: { kind: 'pin', spki: 'ab'.repeat(32) },
+      tls: { kind: 'pin', pins: ['ab'.repeat(32)] },
       password: { kind: 'file', path: '/run/secret' },
     });
     const command = ['pass', 'show', 'mail'];

@@ -26,9 +26,9 @@ export async function hopTo(next: Next, { account, mailbox, current }: HopDeps):
   if (verified === undefined) return { kind: 'no-consensus' };
   const node = verified.consensus.nodes.find((each) => each.id === next.id);
   if (node === undefined) return { kind: 'unknown' };
-  const { name, smtp, tlsPin } = node;
+  const { name, smtp, tlsPins } = node;
   if (account !== undefined) return byGateway(name);
-  return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tlsPin } };
+  return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tls: { kind: 'pin', pins: tlsPins } } };
 }
 
 /** A carriage for whoever hands it over to the author's own gateway by another program. */

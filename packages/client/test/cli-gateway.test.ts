@@ -47,7 +47,7 @@ beforeEach(async () => {
   const { host, port, tls } = msa.submission;
   const password = join(home, 'password');
   await writeFile(password, await givePassword(), { mode: 0o600 });
-  const pin = tls.kind === 'pin' ? tls.spki : '';
+  const pin = tls.kind === 'pin' ? tls.pins[0] : '';
   await appendFile(
     join(home, 'config', 'config.toml'),
     `[submission]\nserver = "${host}:${port}"\nuser = "alice"\npin = "${pin}"\npassword_file = "${password}"\n`,

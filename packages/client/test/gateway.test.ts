@@ -208,7 +208,7 @@ test('a gateway that is not the one of the configuration gets no password', asyn
   const { network, msa } = await scene();
   const config = msa.into(network.config('carol@a.test'));
   const carol = await person(network, 'carol@a.test', now, {
-    config: { ...config, submission: { ...msa.submission, tls: { kind: 'pin', spki: 'ab'.repeat(32) } } },
+    config: { ...config, submission: { ...msa.submission, tls: { kind: 'pin', pins: ['ab'.repeat(32)] } } },
     password: givePassword,
   });
   await introduce(network, carol, await person(network, 'bob@b.test', now));

@@ -66,7 +66,7 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
       name,
       roles: ['mix'] as const,
       smtp: server.address,
-      tlsPin: tlsPin ?? spkiPin(tls.cert),
+      tlsPins: [tlsPin ?? spkiPin(tls.cert)],
       family,
       domains: [],
       layer,

@@ -65,7 +65,7 @@ export async function startMsa({
   const submission: SubmissionConfig = {
     ...server.address,
     implicitTls,
-    tls: { kind: 'pin', spki: spkiPin(tls.cert) },
+    tls: { kind: 'pin', pins: [spkiPin(tls.cert)] },
     user: 'alice',
     password: { kind: 'ask' },
   };

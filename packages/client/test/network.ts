@@ -181,7 +181,7 @@ function gatewayOf(domains: readonly string[]): NodeEntry {
     name: 'gateway.test',
     roles: ['delivery'],
     smtp: { host: '127.0.0.1', port: 9 },
-    tlsPin: '00'.repeat(32),
+    tlsPins: ['00'.repeat(32)],
     family: '',
     domains: [...domains].sort(),
     layer: 0,

@@ -188,7 +188,7 @@ describe('the section submission', () => {
       ],
       [
         { smtp: '127.0.0.1:465', smtp_pin: spki.toUpperCase() },
-        { kind: 'smtp', login: 'mailbox', server: { port: 465, tls: { kind: 'pin', spki } } },
+        { kind: 'smtp', login: 'mailbox', server: { port: 465, tls: { kind: 'pin', pins: [spki] } } },
       ],
     ])
       expect(
@@ -198,7 +198,7 @@ describe('the section submission', () => {
     expect(parseNodeConfig({ ...msa, submission: relayed }).submission?.relay).toEqual({
       host: 'mail.b.test',
       port: 25,
-      tls: { kind: 'pin', spki },
+      tls: { kind: 'pin', pins: [spki] },
     });
   });
 

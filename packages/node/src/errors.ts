@@ -11,6 +11,7 @@ export type NodeErrorCode =
   | 'missing-key-file'
   | 'key-file-io'
   | 'already-there'
+  | 'rotation-under-way'
   | 'wrong-network'
   | 'mailbox-unsafe';
 

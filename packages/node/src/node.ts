@@ -1,5 +1,9 @@
 import { join } from 'node:path';
-import { createDirectoryClient, type DirectoryClient } from '@postern/directory/client';
+import {
+  createDirectoryClient,
+  type DirectoryClient,
+  type VerifiedConsensus,
+} from '@postern/directory/client';
 import { createSmtpSender, type SmtpSender } from '@postern/mail';
 import {
   type Clock,
@@ -15,7 +19,6 @@ import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
-import { loadCertificate } from './keys/certificate.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createNames } from './names.ts';
@@ -28,6 +31,7 @@ import type { NodeStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
+import { openTlsKeys } from './tls.ts';
 import { createTopology } from './topology.ts';
 import { connectionsPerPeer, contextOf, type Parts, reporterOf } from './wiring.ts';
 
@@ -77,7 +81,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const metrics = createMetrics();
   const made = { ...deps, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
-  const { topology, counters, spool, epochs, tls, network, lifetime } = parts;
+  const { topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
@@ -91,17 +95,29 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const submissions = pipeline.submissions?.addresses ?? [];
   const advertised = config.smtp.advertise;
   const smtp = { host: advertised.host, port: advertised.port === 0 ? address.port : advertised.port };
-  const registration = register({ clock, log, config, identity, directory, smtp, tlsPin: tls.pin });
+  const registration = register({ clock, log, config, identity, directory, smtp, tlsPins: tls.pins });
   opened.defer(() => registration.close());
   const listed = (): boolean =>
     topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
-  const onConsensus = (): void => {
+  const onConsensus = (consensus: VerifiedConsensus): void => {
+    tls.note(consensus);
     if (listed()) ready.resolve();
   };
   const loops = [
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
+    tls.start({
+      show: (certificate) => {
+        pipeline.server.updateTls(certificate);
+        if (submission?.files === undefined) pipeline.submissions?.updateTls(certificate);
+      },
+      announce: () => registration.renew(),
+    }),
     ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start()]),
+    ...(submission === undefined ? [] : [submission.dkim.start()]),
+    ...(submission?.files === undefined
+      ? []
+      : [submission.files.start((pair) => pipeline.submissions?.updateTls(pair))]),
     sweep({ clock, log, spool, counters, report: reporterOf(parts) }),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
@@ -114,6 +130,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     submissions,
     epoch: epochs.epoch,
     consensus: consensusStatus(parts, listed()),
+    tlsKeys: tls.status(),
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
     counts: await spool.counts(),
     counters: await counters.values(),
@@ -155,9 +172,9 @@ interface Made extends NodeDeps {
 async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposableStack): Promise<Parts> {
   const { clock, random, log, identity, directory, metrics, signal } = made;
   const { dataDir, roles } = config;
-  const tls = await loadCertificate(dataDir);
+  const tls = await openTlsKeys({ clock, log, dataDir, id: identity.id });
   const domainKeys = config.delivery && (await openDomainKeys({ clock, log, dataDir }));
-  const submission = await openSubmission(config, { tls, log, random });
+  const submission = await openSubmission(config, { tls: tls.current(), clock, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const spoolPath = join(dataDir, 'spool.sqlite');
   const spool = opened.use(

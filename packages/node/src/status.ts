@@ -2,6 +2,7 @@ import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
 import type { Counts } from './spool.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
+import type { TlsKeyStatus } from './tls.ts';
 
 /** What an operator may see of a running node. Nothing in it names a peer, a person or a message. */
 export interface NodeStatus {
@@ -19,6 +20,8 @@ export interface NodeStatus {
     readonly validUntil: string;
     readonly listed: boolean;
   } | null;
+  /** Of the node's own certificate: the next one if there is one, the one that is shown, those before. */
+  readonly tlsKeys: readonly TlsKeyStatus[];
   /** Fingerprints of the domain's keys, the one that its zone has to name first; none for a node that is no gateway. */
   readonly domainKeys: readonly string[];
   /** What lies in the spool. */
@@ -45,8 +48,13 @@ export function formatStatus(status: NodeStatus): string {
 ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
-${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
+${status.tlsKeys.map(tlsLine).join('')}${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
+}
+
+function tlsLine({ phase, pin, until = '' }: TlsKeyStatus): string {
+  const when = { next: `, shown from ${until} on at the earliest`, shown: '', before: `, until ${until}` };
+  return `${`tls ${phase}`.padEnd(10)}  ${pin}${when[phase]}\n`;
 }
 
 const ways: Readonly<Record<SubmissionAddress['tls'], string>> = { starttls: 'STARTTLS', implicit: 'TLS' };

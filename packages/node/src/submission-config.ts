@@ -35,7 +35,7 @@ export type AuthorsConfig =
 /** A server of the mail system, and how it proves that it is the one. */
 export interface ServerConfig extends Endpoint {
   readonly tls:
-    | { readonly kind: 'pin'; readonly spki: string }
+    | { readonly kind: 'pin'; readonly pins: readonly string[] }
     | { readonly kind: 'web'; readonly names: readonly string[] };
 }
 
@@ -54,8 +54,12 @@ export function resolvePaths(
 
 const pin = z
   .string()
-  .regex(/^[0-9a-f]{64}$/i, 'is no SHA-256 of a public key; write 64 hexadecimal digits')
+  .regex(/^[0-9a-f]{64}$/i)
   .toLowerCase();
+/** Several while the server changes from one key to another. */
+const pins = z.union([pin.transform((one) => [one]), z.array(pin).min(1)], {
+  error: 'is no SHA-256 of a public key; write 64 hexadecimal digits, or several such in a list',
+});
 const path = z.string().min(1);
 const perHour = z.int().min(1);
 const dayMs = 86_400_000;
@@ -68,14 +72,14 @@ const schema = z
     tls_cert: path.optional(),
     authors: path.optional(),
     imap: endpoint.optional(),
-    imap_pin: pin.optional(),
+    imap_pin: pins.optional(),
     imap_name: domainName.optional(),
     smtp: endpoint.optional(),
-    smtp_pin: pin.optional(),
+    smtp_pin: pins.optional(),
     smtp_name: domainName.optional(),
     login: z.enum(['mailbox', 'local']).optional(),
     relay: endpoint.optional(),
-    relay_pin: pin.optional(),
+    relay_pin: pins.optional(),
     relay_name: domainName.optional(),
     expiry: duration.default(5 * dayMs),
     warn_after: duration.default(4 * 3_600_000),
@@ -115,13 +119,13 @@ type ServerKey = 'imap' | 'smtp' | 'relay';
 
 /** A server proves who it is by its key, or by a certificate for a name: its own unless another is given. */
 function proofMistakes(section: Section, key: ServerKey, say: (key: string, message: string) => void): void {
-  const [at, spki, name] = [section[key], section[`${key}_pin`], section[`${key}_name`]];
+  const [at, known, name] = [section[key], section[`${key}_pin`], section[`${key}_name`]];
   if (at === undefined) {
     for (const proof of [`${key}_pin`, `${key}_name`] as const)
       if (section[proof] !== undefined) say(proof, `goes with ${key} only`);
-  } else if (spki !== undefined && name !== undefined) {
+  } else if (known !== undefined && name !== undefined) {
     say(`${key}_name`, `stands beside ${key}_pin; give one of them`);
-  } else if (spki === undefined && name === undefined && !domainName.safeParse(at.host).success) {
+  } else if (known === undefined && name === undefined && !domainName.safeParse(at.host).success) {
     say(`${key}_pin`, `is missing; ${key} has no name that a certificate could be for`);
   }
 }
@@ -129,9 +133,12 @@ function proofMistakes(section: Section, key: ServerKey, say: (key: string, mess
 function build(section: Section): SubmissionConfig {
   const { tls_key: key, tls_cert: cert, authors: file, imap, smtp, login = 'mailbox' } = section;
   const server = (of: ServerKey, at: Endpoint): ServerConfig => {
-    const spki = section[`${of}_pin`];
+    const known = section[`${of}_pin`];
     const name = section[`${of}_name`] ?? at.host;
-    return { ...at, tls: spki === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', spki } };
+    return {
+      ...at,
+      tls: known === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', pins: known },
+    };
   };
   const authors: AuthorsConfig =
     imap !== undefined

@@ -48,7 +48,7 @@ ${lines(['listen_tls'], ['listen_tls = "0.0.0.0:465"'])}
 
 # Who the authors are, one of three: a file that "postern-node author" writes, or whoever may log in to the domain's IMAP
 # server (TLS from the first octet) or submission server (STARTTLS, or port 465). Such a server is known by a certificate for
-# its name, for imap_name or smtp_name, or by its key: imap_pin or smtp_pin, the SHA-256 of it in hex, over TLS 1.3.
+# its name, for imap_name or smtp_name, or by its key: imap_pin or smtp_pin, the SHA-256 of it in hex, over TLS 1.3; a list of two while it changes.
 ${lines(['authors'], ['authors = "authors"'])}
 ${lines(server('imap'), [`imap = "imap.example:993"`])}
 ${lines(server('smtp'), [`smtp = "mail.example:465"`])}

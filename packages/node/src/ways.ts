@@ -72,9 +72,10 @@ export function createWays({ clock, topology, smarthost, findPeers }: WaysContex
       if (own && findPeers !== undefined) return byExchange(next);
       const found = topology.find(next);
       if (found.kind === 'found') {
-        const { smtp, tlsPin } = found.entry;
-        const key = `${smtp.host} ${smtp.port} ${tlsPin}`;
-        return { kind: 'way', key, peers: [{ ...smtp, tlsPin }], domain: found.domain, mail: false };
+        const { smtp, tlsPins } = found.entry;
+        const key = `${smtp.host} ${smtp.port} ${tlsPins.join(' ')}`;
+        const peer: SmtpPeer = { ...smtp, tls: { kind: 'pin', pins: tlsPins } };
+        return { kind: 'way', key, peers: [peer], domain: found.domain, mail: false };
       }
       return found;
     },

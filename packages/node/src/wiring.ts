@@ -6,7 +6,6 @@ import { lmtp } from './deliver/lmtp.ts';
 import { maildirs } from './deliver/maildir.ts';
 import type { DomainKeys } from './domain.ts';
 import type { Epochs } from './epochs.ts';
-import type { TlsCertificate } from './keys/certificate.ts';
 import type { Lifetime } from './lifetime.ts';
 import { mailboxFinder } from './mailboxes.ts';
 import { createAttest, type Names } from './names.ts';
@@ -19,6 +18,7 @@ import { createAdmit } from './senders.ts';
 import type { Spool } from './spool.ts';
 import type { SubmissionParts } from './submission.ts';
 import type { SubmissionConfig } from './submission-config.ts';
+import type { TlsKeys } from './tls.ts';
 import type { Topology } from './topology.ts';
 import { createWays } from './ways.ts';
 
@@ -28,7 +28,7 @@ export interface Parts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly tls: TlsCertificate;
+  readonly tls: TlsKeys;
   readonly network: Network;
   readonly spool: Spool;
   readonly sender: SmtpSender;
@@ -72,7 +72,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
     ...(gateway === undefined ? {} : { gateway }),
     log,
     counters,
-    tls,
+    tls: tls.current(),
     packetBytes: network.geometry.packetBytes,
     listen: smtp.listen,
     ehlo: smtp.ehlo,
@@ -96,7 +96,7 @@ function outContext(parts: Parts): PipelineContext['out'] {
   const own = {
     domain: delivery.domain,
     mixes: config.roles.includes('mix'),
-    ...(submission && { signer: submission.signer }),
+    ...(submission && { signer: submission.dkim.signer }),
   };
   const { expiryMs, warnAfterMs } = config.submission ?? { expiryMs: 0, warnAfterMs: 0 };
   const authors = { composeLetter: lettersOf(parts, delivery), lateMs: expiryMs - warnAfterMs };

@@ -18,8 +18,8 @@ export interface ZoneParts {
   /** Name under which the node takes mail for the domain. */
   readonly mx: string;
   readonly certificate: {
-    /** Hex SHA-256 of the SubjectPublicKeyInfo. */
-    readonly pin: string;
+    /** Hex SHA-256 of the SubjectPublicKeyInfo: of the one that is shown, and of those beside it while it changes. */
+    readonly pins: readonly string[];
     readonly selfSigned: boolean;
   };
 }
@@ -48,7 +48,11 @@ export function domainZone({ domain, own, dkim, mx, certificate }: ZoneParts): D
     records: [
       ...readLines(own),
       { owner: `${domain}.`, type: 'MX', data: `10 ${mx}.` },
-      { owner: `_25._tcp.${mx}.`, type: 'TLSA', data: `3 1 1 ${certificate.pin}` },
+      ...certificate.pins.map((pin) => ({
+        owner: `_25._tcp.${mx}.`,
+        type: 'TLSA',
+        data: `3 1 1 ${pin}`,
+      })),
       // Senders that go by MTA-STS take no certificate that nobody has signed for.
       ...(certificate.selfSigned ? [] : [sts]),
       ...dkim.map(({ owner, data }) => ({ owner, type: 'TXT', data })),

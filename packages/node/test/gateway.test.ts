@@ -62,7 +62,7 @@ test('init takes servers and pins, and refuses what the configuration would', as
   });
   expect(parseNodeConfig(await readToml(join(folder, 'node.toml'))).submission).toMatchObject({
     listenTls: { port: 465 },
-    authors: { kind: 'imap', server: { tls: { kind: 'pin', spki: pin } } },
+    authors: { kind: 'imap', server: { tls: { kind: 'pin', pins: [pin] } } },
     relay: { tls: { kind: 'web', names: ['relay.test'] } },
   });
   const wrong = await run([

@@ -18,6 +18,14 @@ export interface DomainGateway {
   readonly at: Gateway;
   /** Path of its certificate. */
   readonly certificate: string;
+  readonly configPath: string;
+}
+
+export interface DomainsOptions {
+  /** Length of the directory's epochs. */
+  readonly epoch?: string;
+  /** How long what the domains publish is remembered, in seconds. */
+  readonly ttl?: number;
 }
 
 /** A domain as its operator runs it: Postfix, Dovecot, and the gateway beside them. */
@@ -38,6 +46,11 @@ export interface Domains extends AsyncDisposable {
   readonly alice: Client;
   /** What she logs in by at her gateway. */
   readonly login: { readonly user: string; readonly password: string };
+  readonly authority: RunningAuthority;
+  /** Another program of hers, with the same files, that knows her gateway by these keys. The one before must be done. */
+  alicePinning(pins: readonly string[]): Client;
+  /** What DNS says of a domain's gateway from now on. */
+  publish(host: MailHost, records: readonly string[]): Promise<void>;
   /** Postfix of a.test has the route to that of b.test, and back. */
   routeAsUsual(): Promise<void>;
   /** Whether nothing is under way anywhere. */
@@ -48,11 +61,11 @@ export const haveDomains: boolean = haveMailHost && haveKnot && haveUnbound;
 
 const mixNames = ['mix1.test', 'mix2.test', 'mix3.test'];
 
-export async function startDomains(): Promise<Domains> {
+export async function startDomains({ epoch = '1h', ttl = 3_600 }: DomainsOptions = {}): Promise<Domains> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-domains-'));
   stack.defer(() => rm(folder, { recursive: true }));
-  const authority = stack.use(await startTheAuthority(folder));
+  const authority = stack.use(await startTheAuthority(folder, epoch));
   const [hostA, hostB] = await startHosts(stack);
 
   const makeNode = nodesIn(folder, authority);
@@ -73,7 +86,7 @@ export async function startDomains(): Promise<Domains> {
     delivery: { domain: 'b.test', lmtp: text(hostB.lmtp) },
   });
 
-  const resolver = await startDns(stack, [
+  const { resolver, publish } = await startDns(stack, ttl, [
     { host: hostA, records: await gateA.records('a.test.zone', 'a.test.dkim.zone') },
     { host: hostB, records: await gateB.records('b.test.zone') },
   ]);
@@ -84,7 +97,10 @@ export async function startDomains(): Promise<Domains> {
   const a = { host: hostA, gateway: await gatewayOf(nodeA, gateA) };
   const b = { host: hostB, gateway: await gatewayOf(nodeB, gateB) };
 
-  const alice = stack.use(clientOf(folder, { authority, resolver, gateway: a.gateway }));
+  const programs = stack.use(new AsyncDisposableStack());
+  const aliceOf = (pins: readonly string[]): Client =>
+    programs.use(clientOf(folder, { authority, resolver, gateway: a.gateway, pins }));
+  const alice = aliceOf([a.gateway.at.pin]);
   await alice.keys.generate('alice@a.test', { noPassphrase: true });
 
   const routeAsUsual = async (): Promise<void> => {
@@ -96,8 +112,11 @@ export async function startDomains(): Promise<Domains> {
   return {
     a,
     b,
+    authority,
     mixes: mixNodes,
     alice,
+    alicePinning: aliceOf,
+    publish,
     login: { user: 'alice@a.test', password },
     routeAsUsual,
     settled: async () => {
@@ -118,12 +137,12 @@ async function areIdle(nodes: readonly RunningNode[]): Promise<boolean> {
   return statuses.every(({ counts }) => Object.values(counts).every((count) => count === 0));
 }
 
-function startTheAuthority(folder: string): Promise<RunningAuthority> {
+function startTheAuthority(folder: string, epoch: string): Promise<RunningAuthority> {
   const config = parseAuthorityConfig({
     name: 'authority.test',
     data_dir: join(folder, 'authority'),
     listen: '127.0.0.1:0',
-    epoch: '1h',
+    epoch,
     bootstrap: { nodes: mixNames.length + 2 },
   });
   return startAuthority(config, deps);
@@ -152,6 +171,7 @@ type NewNode = Parameters<typeof initNode>[0];
 /** A node whose keys and records are there before it runs. */
 interface MadeNode {
   readonly certificate: string;
+  readonly configPath: string;
   /** The lines of files that stand in its data directory. */
   records(...files: string[]): Promise<string[]>;
   start(resolver: Endpoint): Promise<RunningNode>;
@@ -167,6 +187,7 @@ function nodesIn(folder: string, { url, vkey }: RunningAuthority) {
       deps,
     );
     return {
+      configPath,
       certificate: join(dataDir, 'tls.crt'),
       records: async (...files) => {
         const zones = await Promise.all(files.map((file) => readFile(join(dataDir, file), 'utf8')));
@@ -181,9 +202,9 @@ function nodesIn(folder: string, { url, vkey }: RunningAuthority) {
   };
 }
 
-async function gatewayOf(node: RunningNode, { certificate }: MadeNode): Promise<DomainGateway> {
+async function gatewayOf(node: RunningNode, { certificate, configPath }: MadeNode): Promise<DomainGateway> {
   const pin = spkiPin(await readFile(certificate, 'utf8'));
-  return { node, certificate, at: { ...node.smtp, pin } };
+  return { node, certificate, configPath, at: { ...node.smtp, pin } };
 }
 
 interface ZoneOf {
@@ -192,15 +213,27 @@ interface ZoneOf {
   readonly records: readonly string[];
 }
 
-/** A signed tree with the domains' records; where it is asked. */
-async function startDns(stack: AsyncDisposableStack, domains: readonly ZoneOf[]): Promise<Endpoint> {
-  const zones = domains.map(({ host: { domain, smtp, pin }, records }) => ({
-    name: domain,
-    records: [...records, '@ MX 10 mx', `mx A ${smtp.host}`, `_25._tcp.mx TLSA 3 1 1 ${pin}`],
-  }));
+/** A signed tree with the domains' records, where it is asked, and how they are changed. */
+async function startDns(
+  stack: AsyncDisposableStack,
+  ttl: number,
+  domains: readonly ZoneOf[],
+): Promise<{ resolver: Endpoint } & Pick<Domains, 'publish'>> {
+  const recordsOf = ({ host: { smtp, pin }, records }: ZoneOf): string[] => [
+    `$TTL ${ttl}`,
+    ...records,
+    '@ MX 10 mx',
+    `mx A ${smtp.host}`,
+    `_25._tcp.mx TLSA 3 1 1 ${pin}`,
+  ];
+  const zones = domains.map((zone) => ({ name: zone.host.domain, records: recordsOf(zone) }));
   const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test' }, ...zones] }));
   const stubs = knot.zones.map((zone) => ({ zone, address: knot.address }));
-  return stack.use(await startUnbound({ root: knot.anchors, stubs })).address;
+  const { address } = stack.use(await startUnbound({ root: knot.anchors, stubs }));
+  return {
+    resolver: address,
+    publish: (host, records) => knot.change(host.domain, recordsOf({ host, records })),
+  };
 }
 
 function clientOf(
@@ -209,7 +242,13 @@ function clientOf(
     authority,
     resolver,
     gateway,
-  }: { authority: RunningAuthority; resolver: Endpoint; gateway: DomainGateway },
+    pins,
+  }: {
+    authority: RunningAuthority;
+    resolver: Endpoint;
+    gateway: DomainGateway;
+    pins: readonly string[];
+  },
 ): Client {
   const [submission] = gateway.node.submissions;
   if (submission === undefined) throw new Error('the gateway takes no submissions');
@@ -218,7 +257,7 @@ function clientOf(
     directory: { urls: [authority.url], authorities: [authority.vkey] },
     dns: { resolver: text(resolver) },
     send: { mean_delay: '20ms' },
-    submission: { server: text(submission), tls: 'starttls', pin: gateway.at.pin },
+    submission: { server: text(submission), tls: 'starttls', pin: pins },
   });
   return createClient({ paths: pathsUnder(join(folder, 'alice')), config, password: async () => password });
 }

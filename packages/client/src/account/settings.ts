@@ -28,6 +28,15 @@ const place = z
   .string()
   .refine((path) => isAbsolute(path) || path.startsWith('~/'), 'is no path from the root or from ~/');
 
+const pin = z
+  .string()
+  .regex(/^[0-9a-fA-F]{64}$/)
+  .toLowerCase();
+/** Several while the server changes from one key to another. */
+const pins = z.union([pin.transform((one) => [one]), z.array(pin).min(1)], {
+  error: 'is no SHA-256 of a public key: 64 hexadecimal digits, or several such in a list',
+});
+
 type GivenSubmission = Omit<SubmissionConfig, 'user'> & { readonly user: string | undefined };
 
 /** `[submission]`, its user still open. */
@@ -40,10 +49,7 @@ export const submission: z.ZodType<GivenSubmission> = z
       .regex(/^\P{Cc}+$/u, 'is empty or has control characters')
       .optional(),
     name: domainName.optional(),
-    pin: z
-      .string()
-      .regex(/^[0-9a-fA-F]{64}$/, 'is no SHA-256 of a public key: 64 hexadecimal digits')
-      .optional(),
+    pin: pins.optional(),
     password_file: place.optional(),
     password_command: z.tuple([z.string().min(1)], z.string()).optional(),
   })
@@ -62,14 +68,14 @@ export const submission: z.ZodType<GivenSubmission> = z
       host,
       port,
       implicitTls: given.tls === undefined ? port === implicitTlsPort : given.tls === 'implicit',
-      tls: policy(given.name ?? host.toLowerCase(), given.pin?.toLowerCase()),
+      tls: policy(given.name ?? host.toLowerCase(), given.pin),
       user,
       password: passwordPlace(path, command),
     };
   });
 
-function policy(name: string, pin: string | undefined): SubmissionConfig['tls'] {
-  return pin === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', spki: pin };
+function policy(name: string, pins: readonly string[] | undefined): SubmissionConfig['tls'] {
+  return pins === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', pins };
 }
 
 function passwordPlace(path: string | undefined, command: [string, ...string[]] | undefined): PasswordPlace {
@@ -89,7 +95,7 @@ export const submissionComment = `# Your own domain's gateway, if it has one: al
 #   user = "alice"                # default: the mailbox
 # The server is known by a certificate for its name (default: that of server), or by the SHA-256 of its public key.
 #   name = "mail.a.example"
-#   pin = "64 hexadecimal digits"
+#   pin = "64 hexadecimal digits" # or several, ["…", "…"], while its key changes
 # The password: a file's first line, or that of what a command prints. Without either it is asked for.
 #   password_file = "~/.config/postern/password"
 #   password_command = ["pass", "show", "mail/a.example"]

@@ -1,10 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import type { DkimKey } from '@postern/mail';
 import { domainName, ExitCode, UserError } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadCertificate } from '../keys/certificate.ts';
 import { dkimLine, loadDkimKeys } from '../keys/dkim-keys.ts';
 import { readKeyFile } from '../keys/files.ts';
+import { dkimRing, readRing, tlsRing } from '../keys/ring.ts';
 import { domainZone, formatDomainZone } from '../zone.ts';
 import { configOption, readConfig } from './context.ts';
 
@@ -30,21 +32,35 @@ export function addDns(program: Command): void {
           hint: 'Only a gateway has: one with the role "delivery".',
         });
       const { domain } = delivery;
-      const { cert, pin } = await loadCertificate(dataDir);
+      const { next, current, previous } = await readRing(dataDir, tlsRing);
+      const { cert, pin } = await loadCertificate(current.dir);
+      const others = await Promise.all(
+        [...(next === undefined ? [] : [next]), ...previous].map(({ dir }) => loadCertificate(dir)),
+      );
       const certificate = new X509Certificate(cert);
-      const keys = submission === undefined ? [] : await loadDkimKeys(dataDir, domain);
+      const keys = submission === undefined ? [] : await allDkimKeys(dataDir, domain);
       const advertised = domainName.safeParse(smtp.advertise.host).data;
       const zone = domainZone({
         domain,
         own: Buffer.from(await readKeyFile(join(dataDir, `${domain}.zone`))).toString('utf8'),
         dkim: keys.map((key) => dkimLine(domain, key)),
         mx: options.mx ?? advertised ?? smtp.ehlo,
-        certificate: { pin, selfSigned: certificate.checkIssued(certificate) },
+        certificate: {
+          pins: [pin, ...others.map((other) => other.pin)],
+          selfSigned: certificate.checkIssued(certificate),
+        },
       });
       process.stdout.write(
         options.json === true ? `${JSON.stringify(zone, null, 2)}\n` : formatDomainZone(zone),
       );
     });
+}
+
+/** Of those that sign, will sign, or signed what may still be on its way. */
+async function allDkimKeys(dataDir: string, domain: string): Promise<DkimKey[]> {
+  const { next, current, previous } = await readRing(dataDir, dkimRing);
+  const all = [current, ...(next === undefined ? [] : [next]), ...previous];
+  return (await Promise.all(all.map(({ dir }) => loadDkimKeys(dir, domain)))).flat();
 }
 
 function parseName(text: string): string {
