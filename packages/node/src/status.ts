@@ -1,5 +1,6 @@
 import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
+import type { Proof } from './proof.ts';
 import type { Counts } from './spool.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 
@@ -19,6 +20,10 @@ export interface NodeStatus {
     readonly validUntil: string;
     readonly listed: boolean;
   } | null;
+  /** What its resolver is worth: only what is `proven` counts. */
+  readonly dns: Proof | 'unasked';
+  /** Whether it hands exits to domains that DNS alone names. */
+  readonly exitByDns: boolean;
   /** Fingerprints of the domain's keys, the one that its zone has to name first; none for a node that is no gateway. */
   readonly domainKeys: readonly string[];
   /** What lies in the spool. */
@@ -45,8 +50,17 @@ export function formatStatus(status: NodeStatus): string {
 ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
+dns         ${resolvers[status.dns]}${status.exitByDns ? '; exits go by it' : ''}
 ${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
 }
+
+const resolvers: Readonly<Record<NodeStatus['dns'], string>> = {
+  proven: 'answers are proven',
+  unproven: 'the resolver does not validate DNSSEC: domains that DNS alone names get nothing',
+  unanswered: 'the resolver gives no answer',
+  unknown: 'not asked yet',
+  unasked: 'nobody is asked',
+};
 
 const ways: Readonly<Record<SubmissionAddress['tls'], string>> = { starttls: 'STARTTLS', implicit: 'TLS' };
