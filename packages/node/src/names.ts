@@ -88,6 +88,7 @@ export function createNames({ clock, random, resolver: asked, ownNames }: NamesC
       return { kind: finding.kind === 'temporary' ? 'temporary' : 'none' };
     },
     findPeers: (domain, tls) => findPeers(domain, tls, resolver, fetch),
+    // spec dns 6.3
     async findExit(domain, signal) {
       const by = bounded(resolver, signal);
       const finding = await findRecord(domain, by);

@@ -154,13 +154,15 @@ test('packets for domains whose name servers never answer, more than may be unde
   await store(to('b.test'));
   await timeUntil(gone);
   const silent = 1_100;
-  for (let at = 0; at < silent; at++) await store(to(`d${at}.evil.test`));
+  await Promise.all(Array.from({ length: silent }, (_, at) => store(to(`d${at}.evil.test`))));
   const packets = await Promise.all(
     Array.from({ length: 20 }, () => store({ kind: 'node', id: next.entry.id })),
   );
-  // No time passes: what goes does not wait for any look-up to end.
+  // All are due at the next full second; a look-up takes twenty, and no more time passes than this.
+  await clock.advance(1_000);
   await until(() => next.taken.length === packets.length);
   await store(to('b.test'));
+  await clock.advance(1_000);
   await until(() => exchanger.taken.length === 2);
   expect(asked.length).toBe(1 + 12);
   await until(async () => (await counted('asking')) >= silent);
