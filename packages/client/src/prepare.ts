@@ -93,7 +93,9 @@ export async function prepare(
       expiryMs: config.send.expiryMs,
       geometry: verified?.geometry ?? defaultGeometry,
       mixing: way?.mixing,
-      returning: gateway ? returningTo(domainOf(config.mailbox), verified?.consensus) : undefined,
+      returning: gateway
+        ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
+        : undefined,
     },
   };
 }
@@ -105,8 +107,20 @@ function wayOf(path: Path | CurrentConsensus | undefined): Extract<Path, { kind:
 }
 
 /** Reports come to the domain of the configured mailbox, whichever another it is sent from: that is who logs in. */
-function returningTo(domain: string, consensus: Consensus | undefined): Returning {
-  return { domain, served: consensus !== undefined && isServed(domain, consensus) };
+async function returningTo(
+  domain: string,
+  consensus: Consensus | undefined,
+  domains: Domains,
+): Promise<Returning> {
+  return { domain, served: consensus !== undefined && (await isFound(domain, consensus, domains)) };
+}
+
+/** By a last mix. Nobody is asked about the author's own domain just for this: what is known of it has to do. */
+async function isFound(domain: string, consensus: Consensus, domains: Domains): Promise<boolean> {
+  if (isServed(domain, consensus)) return true;
+  const { remembered } = await domains.held(domain);
+  const known = remembered?.known;
+  return known?.vouchedBy === 'dnssec' && known.record.mix;
 }
 
 /** Said before any passphrase is asked for: sealing would find the same, and would need the key first. */

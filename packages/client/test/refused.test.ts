@@ -71,7 +71,6 @@ test('everything that is wrong is told at once', async () => {
   );
   expect(codes).toEqual([
     'domain-not-pinned',
-    'domain-not-served',
     'no-recipient-key',
     'no-recipient-key',
     'no-route',

@@ -40,7 +40,7 @@ describe('parseNodeConfig', () => {
         ehlo: 'mix1.test',
       },
       directory: { ...mix.directory, threshold: 1 },
-      mix: { peelWorkers: 1, expiryMs: 432_000_000 },
+      mix: { peelWorkers: 1, expiryMs: 432_000_000, exitByDns: true },
       delivery: undefined,
       submission: undefined,
       dns: { resolver: 'system', validate: 'resolver', trustAnchors: 'iana' },

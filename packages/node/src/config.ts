@@ -33,6 +33,8 @@ export interface NodeConfig {
     readonly peelWorkers: number;
     /** How long a packet that cannot be handed over is kept. */
     readonly expiryMs: number;
+    /** Whether exits for domains that the consensus does not name go by what the domains say in DNS. */
+    readonly exitByDns: boolean;
   };
   readonly delivery: DeliveryConfig | undefined;
   /** For authors of the domain that is delivered to. */
@@ -83,7 +85,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     dataDir,
     directory: { ...directory, threshold: directory.threshold ?? majority(directory.authorities) },
     smtp: { listen: smtp.listen, advertise: smtp.advertise, ehlo: smtp.ehlo ?? rest.name },
-    mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry },
+    mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry, exitByDns: mix.exit_by_dns },
     delivery: delivery === undefined ? undefined : deliveryFrom(delivery),
     submission,
     dns: { ...dns, trustAnchors },
@@ -199,6 +201,7 @@ const schema = z
       .strictObject({
         peel_workers: z.int().min(1).max(64).default(1),
         expiry: duration.default(5 * 86_400_000),
+        exit_by_dns: z.boolean().default(true),
       })
       .prefault({}),
     delivery: deliverySchema.optional(),

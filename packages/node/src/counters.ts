@@ -31,6 +31,8 @@ const outcomes = {
     'expired',
     'unverifiable',
     'no-exchange',
+    'no-part',
+    'asking',
   ],
   unwrapped: [
     'stored',
@@ -81,7 +83,7 @@ export interface Counters {
 const help: Record<CounterStage, string> = {
   received: 'Carriages by what SMTP answered.',
   peeled: 'Packets by what their layer held or why they were refused.',
-  forwarded: 'Attempts to hand a packet over, by outcome; expired and no-mix ones are dropped.',
+  forwarded: 'Attempts to hand a packet over, by outcome; expired, no-mix and no-part ones are dropped.',
   unwrapped: 'Envelopes by what they held or why they were refused.',
   submitted: 'Carriages of authors by what SMTP answered.',
   logins: 'Logins of authors by what SMTP answered.',

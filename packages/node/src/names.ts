@@ -5,11 +5,12 @@ import {
   findExchanges,
   type LookupTxt,
   type PolicyEntry,
+  type PolicyFetch,
   type PolicyStore,
   type SmtpPeer,
   verifyDkim,
 } from '@postern/mail';
-import { certificateOwner, findingOf, textOwner } from '@postern/protocol/dns';
+import { certificateOwner, type Finding, findingOf, textOwner } from '@postern/protocol/dns';
 import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { DnsError, type Resolver } from '@postern/runtime/dns';
@@ -24,11 +25,24 @@ export interface Names {
   readonly findDomain: (domain: string) => Promise<FoundDomain>;
   /** Who takes a domain's mail, by address. */
   readonly findPeers: (domain: string, tls: 'require' | 'prefer') => Promise<FoundPeers>;
+  /** Who takes what a mix has for a domain: only what the domain itself says, and DNSSEC proves. Throws the signal's reason. */
+  readonly findExit: (domain: string, signal: AbortSignal) => Promise<FoundExit>;
 }
 
 export type FoundPeers =
   | { readonly kind: 'found'; readonly peers: readonly SmtpPeer[] }
   | Exclude<Exchanges, { kind: 'found' }>;
+
+export type FoundExit =
+  | {
+      readonly kind: 'found';
+      readonly peers: readonly SmtpPeer[];
+      readonly tls: 'require' | 'prefer';
+      readonly ttlSeconds: number;
+    }
+  /** It is proven that the domain takes no part, or nothing from mixes. */
+  | { readonly kind: 'no-part'; readonly ttlSeconds: number }
+  | Exclude<FoundPeers, { kind: 'found' }>;
 
 export interface NamesContext {
   readonly clock: Clock;
@@ -41,33 +55,60 @@ export interface NamesContext {
 export function createNames({ clock, random, resolver: asked, ownNames }: NamesContext): Names {
   const resolver = lenient(asked);
   const deps = {
-    resolver: exchangeResolver(resolver),
-    fetch,
     store: createPolicyStore(),
     now: () => clock.now(),
     chance: () => uniform(random),
     ownNames,
   };
+  const findRecord = async (domain: string, by: Resolver): Promise<Finding> => {
+    const [text, certificate] = await Promise.all([
+      by.resolve(textOwner(domain), 'TXT'),
+      by.resolve(certificateOwner(domain), 'OPENPGPKEY'),
+    ]);
+    const now = Math.floor(clock.now() / 1_000);
+    return findingOf({ domain, text, certificate, unsigned: 'refuse', now });
+  };
+  const findPeers = async (
+    domain: string,
+    tls: 'require' | 'prefer',
+    by: Resolver,
+    get: PolicyFetch,
+  ): Promise<FoundPeers> => {
+    const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(by), fetch: get });
+    if (found.kind !== 'found') return found;
+    const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, by)));
+    const all = peers.flat();
+    return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
+  };
   return {
     lookupTxt: (name) => lookupTxt(resolver, name),
     async findDomain(domain) {
-      const [text, certificate] = await Promise.all([
-        resolver.resolve(textOwner(domain), 'TXT'),
-        resolver.resolve(certificateOwner(domain), 'OPENPGPKEY'),
-      ]);
-      const now = Math.floor(clock.now() / 1_000);
-      const finding = findingOf({ domain, text, certificate, unsigned: 'refuse', now });
+      const finding = await findRecord(domain, resolver);
       if (finding.kind === 'record') return finding;
       return { kind: finding.kind === 'temporary' ? 'temporary' : 'none' };
     },
-    async findPeers(domain, tls) {
-      const found = await findExchanges(domain, tls, deps);
-      if (found.kind !== 'found') return found;
-      const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, resolver)));
-      const all = peers.flat();
-      return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
+    findPeers: (domain, tls) => findPeers(domain, tls, resolver, fetch),
+    // spec dns 6.3
+    async findExit(domain, signal) {
+      const by = bounded(resolver, signal);
+      const finding = await findRecord(domain, by);
+      if (finding.kind === 'does-not-take-part' && finding.secure)
+        return { kind: 'no-part', ttlSeconds: finding.ttlSeconds };
+      if (finding.kind !== 'record') return { kind: 'failed' };
+      const { record, ttlSeconds } = finding;
+      if (!record.mix) return { kind: 'no-part', ttlSeconds };
+      const { tls } = record;
+      const found = await findPeers(domain, tls, by, (url, init) =>
+        fetch(url, { ...init, signal: AbortSignal.any([signal, init.signal]) }),
+      );
+      return found.kind === 'found' ? { ...found, tls, ttlSeconds } : found;
     },
   };
+}
+
+/** Every question ends with the signal. */
+function bounded({ resolve }: Resolver, signal: AbortSignal): Resolver {
+  return { resolve: (name, type) => resolve(name, type, signal) };
 }
 
 /** A name that is too long to be one, as those made from a long domain's may be, is a name that nobody has. */

@@ -19,11 +19,13 @@ import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
+import { createExits, type Exits } from './exits.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
-import { createNames } from './names.ts';
+import { createNames, type Names } from './names.ts';
 import { learnNetwork } from './network.ts';
 import { startPipeline } from './pipeline.ts';
+import { watchProof } from './proof.ts';
 import { openSqliteSpool } from './queue/sqlite/spool.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
@@ -103,6 +105,8 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     tls.note(consensus);
     if (listed()) ready.resolve();
   };
+  const { resolver } = parts;
+  const proof = resolver && watchProof({ clock, log, resolver });
   const loops = [
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
@@ -119,6 +123,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
       ? []
       : [submission.files.start((pair) => pipeline.submissions?.updateTls(pair))]),
     sweep({ clock, log, spool, counters, report: reporterOf(parts) }),
+    ...(proof === undefined ? [] : [proof]),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
 
@@ -131,6 +136,8 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     epoch: epochs.epoch,
     consensus: consensusStatus(parts, listed()),
     tlsKeys: tls.status(),
+    dns: proof?.current() ?? 'unasked',
+    exitByDns: parts.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
     counts: await spool.counts(),
     counters: await counters.values(),
@@ -189,6 +196,8 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const ownNames = [config.name, config.smtp.ehlo];
   const names = resolver && createNames({ clock, random, resolver, ownNames });
+  const exits = names && exitsOf(config, names, { clock, random });
+  if (exits !== undefined) opened.defer(() => exits.close());
   const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
   const sender = opened.use(made.sender ?? createSmtpSender(own));
   const epochs = await openEpochs({
@@ -212,12 +221,22 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     sender,
     epochs,
     domainKeys,
+    resolver,
     names,
+    exits,
     submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),
     lifetime: createLifetime(clock, drainMs),
   };
+}
+
+function exitsOf(
+  { roles, mix }: NodeConfig,
+  { findExit }: Names,
+  deps: Pick<NodeDeps, 'clock' | 'random'>,
+): Exits | undefined {
+  return roles.includes('mix') && mix.exitByDns ? createExits({ ...deps, findExit }) : undefined;
 }
 
 function directoryClient(

@@ -1,5 +1,6 @@
 import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
+import type { Proof } from './proof.ts';
 import type { Counts } from './spool.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import type { TlsKeyStatus } from './tls.ts';
@@ -22,6 +23,10 @@ export interface NodeStatus {
   } | null;
   /** Of the node's own certificate: the next one if there is one, the one that is shown, those before. */
   readonly tlsKeys: readonly TlsKeyStatus[];
+  /** What its resolver is worth: only what is `proven` counts. */
+  readonly dns: Proof | 'unasked';
+  /** Whether it hands exits to domains that DNS alone names. */
+  readonly exitByDns: boolean;
   /** Fingerprints of the domain's keys, the one that its zone has to name first; none for a node that is no gateway. */
   readonly domainKeys: readonly string[];
   /** What lies in the spool. */
@@ -48,6 +53,7 @@ export function formatStatus(status: NodeStatus): string {
 ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
+dns         ${resolvers[status.dns]}${status.exitByDns ? '; exits go by it' : ''}
 ${status.tlsKeys.map(tlsLine).join('')}${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
 }
@@ -56,5 +62,12 @@ function tlsLine({ phase, pin, until = '' }: TlsKeyStatus): string {
   const when = { next: `, shown from ${until} on at the earliest`, shown: '', before: `, until ${until}` };
   return `${`tls ${phase}`.padEnd(10)}  ${pin}${when[phase]}\n`;
 }
+const resolvers: Readonly<Record<NodeStatus['dns'], string>> = {
+  proven: 'answers are proven',
+  unproven: 'the resolver does not validate DNSSEC: domains that DNS alone names get nothing',
+  unanswered: 'the resolver gives no answer',
+  unknown: 'not asked yet',
+  unasked: 'nobody is asked',
+};
 
 const ways: Readonly<Record<SubmissionAddress['tls'], string>> = { starttls: 'STARTTLS', implicit: 'TLS' };

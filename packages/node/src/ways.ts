@@ -1,5 +1,6 @@
 import type { SmtpPeer } from '@postern/mail';
 import type { Clock } from '@postern/runtime';
+import type { Exits } from './exits.ts';
 import type { FoundPeers, Names } from './names.ts';
 import type { Next, NextDomain } from './spool.ts';
 import type { Topology } from './topology.ts';
@@ -16,6 +17,8 @@ export type Way =
       readonly domain: string;
       /** Whether ordinary mail servers take it, whose refusal is for good. */
       readonly mail: boolean;
+      /** How TLS is to be, by the domain's own record, when a mix found that; the domain does not know the mix. */
+      readonly exit?: { readonly tls: 'require' | 'prefer' };
     }
   /** The consensus of this epoch lists the node, and not as a mix: it takes no packets. */
   | { readonly kind: 'no-mix' }
@@ -23,6 +26,10 @@ export type Way =
   | { readonly kind: 'no-exchange' }
   /** Nothing proves who takes the domain's mail, and it may not go without. */
   | { readonly kind: 'unverifiable' }
+  /** It is proven that the domain takes no part, or nothing from mixes. */
+  | { readonly kind: 'no-part' }
+  /** What the domain says is being looked up. */
+  | { readonly kind: 'asking' }
   | { readonly kind: 'no-route' }
   | { readonly kind: 'no-consensus' };
 
@@ -37,6 +44,8 @@ export interface WaysContext {
   readonly smarthost?: SmtpPeer;
   /** Looks up who takes a domain's mail; a node without it reaches none that the consensus does not name. */
   readonly findPeers?: Names['findPeers'];
+  /** What a mix looks up for exits; a mix without it knows no domain that the consensus does not name. */
+  readonly exits?: Exits;
 }
 
 /** How long an answer about a domain's exchangers is used again: many relays go to one domain at a time. */
@@ -45,10 +54,11 @@ const mostRemembered = 1_000;
 
 /**
  * The way to each next hop. A node: by the consensus. What the gateway's own domain answers for: by its smarthost, or by the mail exchangers
- * of the domain that it is for. What a mix passes on: by the consensus alone. Whoever builds a packet chooses its domain, and must not
- * make a mix ask DNS, or write to anybody who takes no part.
+ * of the domain that it is for. What a mix passes on: by the consensus if that names the domain's gateway, else by what the domain
+ * itself says in DNS. Whoever builds a packet chooses its domain, so that nothing waits for such a look-up, and nobody who takes no
+ * part is written to.
  */
-export function createWays({ clock, topology, smarthost, findPeers }: WaysContext): Ways {
+export function createWays({ clock, topology, smarthost, findPeers, exits }: WaysContext): Ways {
   const remembered = new Map<string, { readonly way: Way; readonly untilMs: number }>();
 
   const byExchange = async (next: NextDomain): Promise<Way> => {
@@ -77,15 +87,35 @@ export function createWays({ clock, topology, smarthost, findPeers }: WaysContex
         const peer: SmtpPeer = { ...smtp, tls: { kind: 'pin', pins: tlsPins } };
         return { kind: 'way', key, peers: [peer], domain: found.domain, mail: false };
       }
+      if (next.kind === 'domain' && found.kind === 'no-route' && exits !== undefined)
+        return byRecord(next, exits);
       return found;
     },
   };
 }
 
-function wayFrom(found: FoundPeers, next: NextDomain): Way {
-  switch (found.kind) {
+function byRecord(next: NextDomain, exits: Exits): Way {
+  const exit = exits.find(next.domain);
+  switch (exit.kind) {
     case 'found':
-      return toDomain(`mail ${next.domain}`, found.peers, next);
+      return { ...toDomain(`exit ${next.domain}`, exit.peers, next), exit: { tls: exit.tls } };
+    case 'no-part':
+    case 'asking':
+      return exit;
+    case 'refused':
+    case 'unverifiable':
+    case 'failed':
+      return withoutPeers(exit.kind);
+  }
+}
+
+function wayFrom(found: FoundPeers, next: NextDomain): Way {
+  if (found.kind === 'found') return toDomain(`mail ${next.domain}`, found.peers, next);
+  return withoutPeers(found.kind);
+}
+
+function withoutPeers(kind: Exclude<FoundPeers['kind'], 'found'>): Way {
+  switch (kind) {
     case 'refused':
       return { kind: 'no-exchange' };
     case 'unverifiable':
@@ -95,6 +125,10 @@ function wayFrom(found: FoundPeers, next: NextDomain): Way {
   }
 }
 
-function toDomain(key: string, peers: readonly SmtpPeer[], { domain }: NextDomain): Way {
+function toDomain(
+  key: string,
+  peers: readonly SmtpPeer[],
+  { domain }: NextDomain,
+): Extract<Way, { kind: 'way' }> {
   return { kind: 'way', key, peers, domain, mail: true };
 }

@@ -1,11 +1,13 @@
 import type { SmtpSender } from '@postern/mail';
 import type { Clock, Log, Random } from '@postern/runtime';
+import type { Resolver } from '@postern/runtime/dns';
 import type { DeliveryConfig, NodeConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { lmtp } from './deliver/lmtp.ts';
 import { maildirs } from './deliver/maildir.ts';
 import type { DomainKeys } from './domain.ts';
 import type { Epochs } from './epochs.ts';
+import type { Exits } from './exits.ts';
 import type { Lifetime } from './lifetime.ts';
 import { mailboxFinder } from './mailboxes.ts';
 import { createAttest, type Names } from './names.ts';
@@ -39,7 +41,11 @@ export interface Parts {
   /** None for a node that is no domain's gateway. */
   readonly domainKeys: DomainKeys | undefined;
   /** None for a node that asks no DNS. */
+  readonly resolver: Resolver | undefined;
+  /** None for a node that asks no DNS. */
   readonly names: Names | undefined;
+  /** None for a node that is no mix, or that looks up nothing for exits. */
+  readonly exits: Exits | undefined;
   /** None without the role. */
   readonly submission: SubmissionParts | undefined;
 }
@@ -82,13 +88,14 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
 
 function outContext(parts: Parts): PipelineContext['out'] {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
-  const { names, submission } = parts;
+  const { names, exits, submission } = parts;
   const smarthost = config.submission?.relay;
   const ways = createWays({
     clock,
     topology,
     ...(smarthost === undefined ? {} : { smarthost }),
     ...(names === undefined ? {} : { findPeers: names.findPeers }),
+    ...(exits === undefined ? {} : { exits }),
   });
   const { name, delivery } = config;
   const common = { clock, random, log, spool, counters, lifetime, sender, ways, connectionsPerPeer, name };

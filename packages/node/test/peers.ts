@@ -15,6 +15,8 @@ export interface Peer extends AsyncDisposable {
   readonly taken: Uint8Array[];
   /** Whole messages, as they came. */
   readonly messages: Uint8Array[];
+  /** The return path of each. */
+  readonly returnPaths: string[];
   readonly tls: TlsCertificate;
   /** What it answers from now on. */
   decide(decision: Decision): void;
@@ -38,6 +40,7 @@ export async function startPeer(
   const tls = options.tls ?? (await makeCertificate(name));
   const taken: Uint8Array[] = [];
   const messages: Uint8Array[] = [];
+  const returnPaths: string[] = [];
   let answer: Decision = { kind: 'accepted' };
   const server = await startSmtpServer({
     listen: { host: '127.0.0.1', port: options.port ?? 0 },
@@ -45,10 +48,11 @@ export async function startPeer(
     tls,
     maxBytes: 100_000,
     accepts: () => true,
-    async onMessage({ bytes }) {
+    async onMessage({ bytes, from }) {
       const carriage = openCarriage(bytes, defaultGeometry.packetBytes);
       if (carriage.kind === 'carriage' && answer.kind === 'accepted') taken.push(carriage.bytes);
       messages.push(bytes);
+      returnPaths.push(from);
       return answer;
     },
   });
@@ -66,6 +70,7 @@ export async function startPeer(
     },
     taken,
     messages,
+    returnPaths,
     tls,
     decide(decision) {
       answer = decision;

@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,13 +21,6 @@ export interface DomainGateway {
   /** Path of its certificate. */
   readonly certificate: string;
   readonly configPath: string;
-}
-
-export interface DomainsOptions {
-  /** Length of the directory's epochs. */
-  readonly epoch?: string;
-  /** How long what the domains publish is remembered, in seconds. */
-  readonly ttl?: number;
 }
 
 /** A domain as its operator runs it: Postfix, Dovecot, and the gateway beside them. */
@@ -55,17 +50,41 @@ export interface Domains extends AsyncDisposable {
   routeAsUsual(): Promise<void>;
   /** Whether nothing is under way anywhere. */
   settled(): Promise<boolean>;
+  /** Takes back that one of the others takes part; its mail exchanger stays. */
+  withdraw(domain: string): Promise<void>;
+}
+
+export interface DomainsOptions {
+  /** Length of the directory's epochs. */
+  readonly epoch?: string;
+  /** How long what the domains publish is remembered, in seconds. */
+  readonly ttl?: number;
+  /** The gateway of b.test is in no consensus of the mixes: it keeps to a directory of its own. */
+  readonly unlisted?: boolean;
+  /** Domains of which there are records and nothing more. */
+  readonly others?: readonly {
+    readonly domain: string;
+    /** Where its mail exchanger would be. */
+    readonly exchanger: string;
+    /** Its name servers answer the author, and never a node. */
+    readonly silent?: boolean;
+  }[];
 }
 
 export const haveDomains: boolean = haveMailHost && haveKnot && haveUnbound;
 
 const mixNames = ['mix1.test', 'mix2.test', 'mix3.test'];
 
-export async function startDomains({ epoch = '1h', ttl = 3_600 }: DomainsOptions = {}): Promise<Domains> {
+export async function startDomains({
+  epoch = '1h',
+  ttl = 3_600,
+  unlisted = false,
+  others = [],
+}: DomainsOptions = {}): Promise<Domains> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-domains-'));
   stack.defer(() => rm(folder, { recursive: true }));
-  const authority = stack.use(await startTheAuthority(folder, epoch));
+  const authority = stack.use(await startTheAuthority(folder, epoch, mixNames.length + (unlisted ? 1 : 2)));
   const [hostA, hostB] = await startHosts(stack);
 
   const makeNode = nodesIn(folder, authority);
@@ -80,26 +99,44 @@ export async function startDomains({ epoch = '1h', ttl = 3_600 }: DomainsOptions
       relay: { at: text(hostA.relay.prefer), pin: hostA.pin },
     },
   });
-  const gateB = await makeNode({
+  const makeNodeB = unlisted ? nodesIn(folder, await anotherAuthority(stack, folder)) : makeNode;
+  const gateB = await makeNodeB({
     name: 'gate.b.test',
     roles: ['delivery'],
     delivery: { domain: 'b.test', lmtp: text(hostB.lmtp) },
   });
 
-  const { resolver, publish } = await startDns(stack, ttl, [
-    { host: hostA, records: await gateA.records('a.test.zone', 'a.test.dkim.zone') },
-    { host: hostB, records: await gateB.records('b.test.zone') },
+  const recordsOf = async (domain: string): Promise<string[]> => {
+    const maildir = join(folder, domain, '{local}');
+    const node = { name: `gate.${domain}`, roles: ['delivery' as const] };
+    const made = await makeNode({ ...node, delivery: { domain, maildir, mailboxes: ['carol'] } });
+    return made.records(`${domain}.zone`);
+  };
+  const exchangersOf = ({ smtp, pin }: MailHost): Exchanger => ({ address: smtp.host, pin });
+  const dns = await startDns(stack, ttl, [
+    {
+      domain: 'a.test',
+      ...exchangersOf(hostA),
+      records: await gateA.records('a.test.zone', 'a.test.dkim.zone'),
+    },
+    { domain: 'b.test', ...exchangersOf(hostB), records: await gateB.records('b.test.zone') },
+    ...(await Promise.all(
+      others.map(async ({ domain, exchanger, silent }) => {
+        const records = await recordsOf(domain);
+        return { domain, address: exchanger, pin: hostA.pin, silent, records };
+      }),
+    )),
   ]);
-  const start = async (made: MadeNode): Promise<RunningNode> => stack.use(await made.start(resolver));
+  const start = async (made: MadeNode): Promise<RunningNode> => stack.use(await made.start(dns.nodes));
   const nodes = await Promise.all([gateA, gateB, ...mixes].map(start));
   const [nodeA, nodeB, ...mixNodes] = nodes as [RunningNode, RunningNode, ...RunningNode[]];
-  await Promise.all(nodes.map(({ ready }) => ready));
+  await Promise.all(nodes.filter((node) => !unlisted || node !== nodeB).map(({ ready }) => ready));
   const a = { host: hostA, gateway: await gatewayOf(nodeA, gateA) };
   const b = { host: hostB, gateway: await gatewayOf(nodeB, gateB) };
 
   const programs = stack.use(new AsyncDisposableStack());
   const aliceOf = (pins: readonly string[]): Client =>
-    programs.use(clientOf(folder, { authority, resolver, gateway: a.gateway, pins }));
+    programs.use(clientOf(folder, { authority, resolver: dns.author, gateway: a.gateway, pins }));
   const alice = aliceOf([a.gateway.at.pin]);
   await alice.keys.generate('alice@a.test', { noPassphrase: true });
 
@@ -116,9 +153,10 @@ export async function startDomains({ epoch = '1h', ttl = 3_600 }: DomainsOptions
     mixes: mixNodes,
     alice,
     alicePinning: aliceOf,
-    publish,
+    publish: dns.publish,
     login: { user: 'alice@a.test', password },
     routeAsUsual,
+    withdraw: dns.withdraw,
     settled: async () => {
       if (!(await areIdle(nodes))) return false;
       const queues = await Promise.all([hostA, hostB].map(({ postfix }) => postfix.queue()));
@@ -137,15 +175,22 @@ async function areIdle(nodes: readonly RunningNode[]): Promise<boolean> {
   return statuses.every(({ counts }) => Object.values(counts).every((count) => count === 0));
 }
 
-function startTheAuthority(folder: string, epoch: string): Promise<RunningAuthority> {
+function startTheAuthority(folder: string, epoch: string, nodes: number): Promise<RunningAuthority> {
   const config = parseAuthorityConfig({
     name: 'authority.test',
     data_dir: join(folder, 'authority'),
     listen: '127.0.0.1:0',
     epoch,
-    bootstrap: { nodes: mixNames.length + 2 },
+    bootstrap: { nodes },
   });
   return startAuthority(config, deps);
+}
+
+/** One that knows nobody of the mixes, and never has nodes enough for a consensus. */
+async function anotherAuthority(stack: AsyncDisposableStack, folder: string): Promise<RunningAuthority> {
+  const data_dir = join(folder, 'another-authority');
+  const config = parseAuthorityConfig({ name: 'another.test', data_dir, listen: '127.0.0.1:0', epoch: '1h' });
+  return stack.use(await startAuthority(config, deps));
 }
 
 async function startHosts(stack: AsyncDisposableStack): Promise<[MailHost, MailHost]> {
@@ -207,33 +252,68 @@ async function gatewayOf(node: RunningNode, { certificate, configPath }: MadeNod
   return { node, certificate, configPath, at: { ...node.smtp, pin } };
 }
 
-interface ZoneOf {
-  readonly host: MailHost;
+interface Exchanger {
+  readonly address: string;
+  /** Of its key, hex. */
+  readonly pin: string;
+}
+
+interface ZoneOf extends Exchanger {
+  readonly domain: string;
   /** What its gateway says of it. */
   readonly records: readonly string[];
+  readonly silent?: boolean | undefined;
+}
+
+interface Dns {
+  /** Where the author's program asks. */
+  readonly author: Endpoint;
+  readonly nodes: Endpoint;
+  withdraw(domain: string): Promise<void>;
+  publish(host: MailHost, records: readonly string[]): Promise<void>;
 }
 
 /** A signed tree with the domains' records, where it is asked, and how they are changed. */
-async function startDns(
-  stack: AsyncDisposableStack,
-  ttl: number,
-  domains: readonly ZoneOf[],
-): Promise<{ resolver: Endpoint } & Pick<Domains, 'publish'>> {
-  const recordsOf = ({ host: { smtp, pin }, records }: ZoneOf): string[] => [
-    `$TTL ${ttl}`,
-    ...records,
+async function startDns(stack: AsyncDisposableStack, ttl: number, domains: readonly ZoneOf[]): Promise<Dns> {
+  const exchange = ({ address, pin }: Exchanger): string[] => [
     '@ MX 10 mx',
-    `mx A ${smtp.host}`,
+    `mx A ${address}`,
     `_25._tcp.mx TLSA 3 1 1 ${pin}`,
   ];
-  const zones = domains.map((zone) => ({ name: zone.host.domain, records: recordsOf(zone) }));
+  const recordsOf = (one: Exchanger, records: readonly string[]): string[] => [
+    `$TTL ${ttl}`,
+    ...records,
+    ...exchange(one),
+  ];
+  const zones = domains.map((one) => ({ name: one.domain, records: recordsOf(one, one.records) }));
   const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test' }, ...zones] }));
   const stubs = knot.zones.map((zone) => ({ zone, address: knot.address }));
-  const { address } = stack.use(await startUnbound({ root: knot.anchors, stubs }));
+  const author = stack.use(await startUnbound({ root: knot.anchors, stubs }));
+  const silent = domains.filter((one) => one.silent).map(({ domain }) => domain);
+  const nobody = silent.length === 0 ? knot.address : await startSilence(stack);
+  const forNodes = stubs.map((stub) => (silent.includes(stub.zone) ? { ...stub, address: nobody } : stub));
+  const nodes = stack.use(await startUnbound({ root: knot.anchors, stubs: forNodes }));
   return {
-    resolver: address,
-    publish: (host, records) => knot.change(host.domain, recordsOf({ host, records })),
+    author: author.address,
+    nodes: nodes.address,
+    publish: ({ domain, smtp, pin }, records) =>
+      knot.change(domain, recordsOf({ address: smtp.host, pin }, records)),
+    async withdraw(domain) {
+      const one = domains.find((each) => each.domain === domain);
+      if (one === undefined) throw new Error(`${domain} is no domain here`);
+      await knot.change(domain, recordsOf(one, []));
+      await nodes.flush();
+    },
   };
+}
+
+/** A name server that takes questions and never answers. */
+async function startSilence(stack: AsyncDisposableStack): Promise<Endpoint> {
+  const socket = createSocket('udp4');
+  stack.defer(() => socket[Symbol.asyncDispose]());
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return { host: '127.0.0.1', port: socket.address().port };
 }
 
 function clientOf(

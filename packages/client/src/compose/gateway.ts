@@ -1,10 +1,10 @@
 import type { DomainRecord } from '@postern/protocol/dns';
 import { type EnvelopeCertificate, loadCertificate, ProtocolError } from '@postern/protocol/envelope';
 import { ExitCode } from '@postern/runtime';
-import { type DomainLookup, explain } from '../domains/index.ts';
+import { explain, type FoundRecord } from '../domains/index.ts';
 import type { Draft, Problem, ProblemCode, Travel } from '../message.ts';
 import type { AudienceDeps } from './audience.ts';
-import { travelTo, unserved } from './mode.ts';
+import { travelTo, unreached } from './mode.ts';
 
 export interface Gateway {
   /** Absent when there are problems. */
@@ -18,14 +18,13 @@ export interface Gateway {
 
 /** Whether a domain takes this draft, on which way, and the certificate that its envelopes go to. */
 export async function gatewayOf(domain: string, draft: Draft, deps: AudienceDeps): Promise<Gateway> {
-  const nobody = unserved(domain, deps);
   const found = await deps.domains.lookup(domain, deps.signal);
-  if (found.kind !== 'record') return { problems: [...nobody, explain(domain, found)], warnings: [] };
+  if (found.kind !== 'record') return { problems: [explain(domain, found)], warnings: [] };
   const warnings = warningsOf(domain, found);
-  const way = travelTo(found.record, deps);
+  const way = travelTo(found, deps);
   const loaded = await load(found.record, deps.now);
   const problems = [
-    ...nobody,
+    ...unreached(found, deps),
     ...(way.kind === 'problem' ? [way.problem] : []),
     ...limitsOf(found.record, draft),
     ...loaded.problems,
@@ -35,7 +34,7 @@ export async function gatewayOf(domain: string, draft: Draft, deps: AudienceDeps
 }
 
 /** What an author should know although the message goes. */
-function warningsOf(domain: string, found: Extract<DomainLookup, { kind: 'record' }>): string[] {
+function warningsOf(domain: string, found: FoundRecord): string[] {
   const asked = `DNS was asked for ${domain} just now, which shows that you write there now; postern domain prefetch asks ahead of time`;
   const unsigned = `nothing vouches for the key of ${domain} but that it was seen first: ${found.record.fingerprint}`;
   return [...(found.from === 'dns' ? [asked] : []), ...(found.vouchedBy === 'first-use' ? [unsigned] : [])];

@@ -1,6 +1,7 @@
 import type { Consensus } from '@postern/protocol/consensus';
 import type { DomainRecord } from '@postern/protocol/dns';
 import { ExitCode } from '@postern/runtime';
+import type { FoundRecord } from '../domains/index.ts';
 import type { Problem, SendMode, TlsWish, Travel } from '../message.ts';
 
 /** What counts for the way to a domain. */
@@ -21,11 +22,12 @@ export type ChosenTravel =
  * How a message goes to a domain. `auto` chooses by what the domain says of itself and by a valid consensus alone: without one it does not
  * go direct, since whoever cuts a client off from the directory could have it so.
  */
-export function travelTo(record: DomainRecord, deps: ModeDeps): ChosenTravel {
+export function travelTo(found: FoundRecord, deps: ModeDeps): ChosenTravel {
+  const { record } = found;
   const { domain, mix } = record;
   const { mode, consensus } = deps;
   if (mode === 'direct') return direct(record, 'the mode asked for', deps);
-  const served = consensus === undefined || isServed(domain, consensus);
+  const served = consensus === undefined || isReached(found, consensus);
   if (mode === 'auto' && !mix) return direct(record, `${domain} takes no mail through mixes`, deps);
   if (mode === 'auto' && !served) return direct(record, `no gateway of the consensus serves ${domain}`, deps);
   if (!mix) {
@@ -39,13 +41,18 @@ export function travelTo(record: DomainRecord, deps: ModeDeps): ChosenTravel {
   return { kind: 'travel', travel: { mode: 'mix', why, tlsOptional: false } };
 }
 
-/** What is said of a domain that nobody serves, whatever is known of it. */
-export function unserved(domain: string, { mode, consensus, gateway }: ModeDeps): Problem[] {
-  if (mode !== 'mix' || consensus === undefined || isServed(domain, consensus)) return [];
-  const message = `no gateway of the consensus serves ${domain}`;
+/** What is said of a domain that a last mix would not find. */
+export function unreached(found: FoundRecord, { mode, consensus, gateway }: ModeDeps): Problem[] {
+  if (mode !== 'mix' || consensus === undefined || isReached(found, consensus)) return [];
+  const message = `no gateway of the consensus serves ${found.record.domain}, and DNSSEC proves no record of it that mixes could find it by`;
   const instead = gateway ? `Try again later, or send ${directly}` : 'Try again later.';
   const hint = `Is the name right? If it is, nobody there takes mail through mixes now. ${instead}`;
   return [problem('domain-not-served', message, hint)];
+}
+
+/** Whether the last mix of a path finds the domain: by the consensus, or by what the domain itself says and DNSSEC proves. */
+function isReached({ record, vouchedBy }: FoundRecord, consensus: Consensus): boolean {
+  return isServed(record.domain, consensus) || (record.mix && vouchedBy === 'dnssec');
 }
 
 export function isServed(domain: string, { nodes }: Consensus): boolean {

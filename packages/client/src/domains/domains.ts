@@ -31,6 +31,8 @@ export type DomainLookup =
   | { readonly kind: 'bad-pin'; readonly reason: string }
   | Exclude<Finding, { kind: 'record' }>;
 
+export type FoundRecord = Extract<DomainLookup, { kind: 'record' }>;
+
 /** What is here of a domain, without asking anybody. */
 export interface Held {
   readonly pinned: Pinned | undefined;

@@ -1,3 +1,10 @@
-export { type DomainCheck, type DomainLookup, type Domains, type Held, openDomains } from './domains.ts';
+export {
+  type DomainCheck,
+  type DomainLookup,
+  type Domains,
+  type FoundRecord,
+  type Held,
+  openDomains,
+} from './domains.ts';
 export { type Explained, explain } from './explain.ts';
 export { type Prefetched, prefetch } from './prefetch.ts';

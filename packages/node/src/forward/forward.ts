@@ -9,6 +9,7 @@ import type { Stage } from '../stage.ts';
 import type { Way, Ways } from '../ways.ts';
 import { type HandOverContext, handOver } from './handover.ts';
 import { createLanes, type Lane } from './lanes.ts';
+import { createPlaces } from './places.ts';
 
 export interface ForwardContext extends HandOverContext {
   readonly spool: Spool;
@@ -30,6 +31,14 @@ const refusedPause = { firstMs: 1_000, mostMs: 900_000 };
 const unreachedPause = { firstMs: 1_000, mostMs: 60_000 };
 /** For those behind it, beyond the time that the way to the peer rests. */
 const standBackMs = 1_000;
+/** Hand-overs by what domains say in DNS, at one time: a part of what may be under way, however long their servers take. */
+const exitsAtOnce = 256;
+/** Of them, to one domain. */
+const exitsPerDomain = 32;
+/** For those beyond that. */
+const exitStandBackMs = 15_000;
+/** While a domain is looked up, or nothing is found. */
+const lookUpPause = { firstMs: 1_000, mostMs: 900_000 };
 /** Without a consensus or a route the trouble is not the peer's, and may be over any moment. */
 const routePause = { firstMs: 1_000, mostMs: 60_000 };
 
@@ -40,11 +49,12 @@ const routePause = { firstMs: 1_000, mostMs: 60_000 };
  * A lost answer makes a second copy, of the same bytes, which the next hop's replay tag removes. A mix's permanent refusal is tried again
  * like any failure until the relay expires: packets are alike, so a peer that refuses one is set up wrongly, and its
  * operator may mend that while nothing is lost. What a mail server refuses for good has failed, and its author, if it has one here, is
- * told. What an author addressed to a node that is no mix is dropped at once.
+ * told. What an author addressed to a node that is no mix, or to a domain that takes no part, is dropped at once.
  */
 export function forward(context: ForwardContext): Stage<Due> {
   const { clock, random, spool, counters, ways, lifetime, authors } = context;
   const laneTo = createLanes({ clock, random, width: context.connectionsPerPeer });
+  const exits = createPlaces({ all: exitsAtOnce, each: exitsPerDomain });
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
@@ -52,14 +62,22 @@ export function forward(context: ForwardContext): Stage<Due> {
     const way = await ways.find(relay.next).catch((): Way => ({ kind: 'no-route' }));
     if (way.kind === 'no-mix') return end(relay, 'no-mix', { status: '5.4.4' });
     if (way.kind === 'no-exchange') return end(relay, 'no-exchange', { status: '5.1.10' });
+    if (way.kind === 'no-part') return end(relay, 'no-part', { status: '5.1.10' });
     if (way.kind !== 'way') {
       counters.count('forwarded', way.kind);
       await warnOfDelay(relay, way.kind === 'unverifiable' ? { status: '4.7.5' } : { status: '4.4.4' });
-      return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, routePause, random));
+      const pause = relay.next.kind === 'node' || isOwn(relay) ? routePause : lookUpPause;
+      return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, pause, random));
     }
     const lane = laneTo(way.key);
     if (lane.crowded || lane.restUntil > clock.now()) return standBack(relay, lane);
-    await lane.run(() => attempt(relay, way, lane));
+    if (way.exit === undefined) return lane.run(() => attempt(relay, way, lane));
+    if (!exits.enter(way.key)) return standBack(relay, lane, exitStandBackMs);
+    try {
+      await lane.run(() => attempt(relay, way, lane));
+    } finally {
+      exits.leave(way.key);
+    }
   };
 
   const attempt = async (relay: Waiting, way: Extract<Way, { kind: 'way' }>, lane: Lane): Promise<void> => {
@@ -85,7 +103,7 @@ export function forward(context: ForwardContext): Stage<Due> {
   /** The relay goes; whose it is, is told. */
   const end = async (
     relay: Waiting,
-    outcome: 'expired' | 'refused' | 'no-mix' | 'no-exchange',
+    outcome: 'expired' | 'refused' | 'no-mix' | 'no-exchange' | 'no-part',
     failure: Failure,
   ): Promise<void> => {
     counters.count('forwarded', outcome);
@@ -111,9 +129,9 @@ export function forward(context: ForwardContext): Stage<Due> {
   };
 
   /** Untried: the way to the peer rests or has enough in line. */
-  const standBack = (relay: Waiting, lane: Lane): Promise<void> => {
+  const standBack = (relay: Waiting, lane: Lane, withinMs = standBackMs): Promise<void> => {
     const from = Math.max(clock.now(), lane.restUntil);
-    return spool.relays.postpone(relay.id, from + standBackMs * uniform(random));
+    return spool.relays.postpone(relay.id, from + withinMs * uniform(random));
   };
 
   return { take, close: async () => undefined };

@@ -4,6 +4,8 @@ import type { Lifetime } from '../lifetime.ts';
 import type { Waiting } from '../spool.ts';
 import type { Way } from '../ways.ts';
 
+type To = Extract<Way, { kind: 'way' }>;
+
 export interface HandOverContext {
   /** The node's own mail domain. */
   readonly name: string;
@@ -24,17 +26,17 @@ export interface HandOverContext {
 export async function handOver(
   context: HandOverContext,
   relay: Waiting,
-  way: Extract<Way, { kind: 'way' }>,
+  way: To,
   bytes: Uint8Array,
 ): Promise<SendResult> {
   const { sender, lifetime } = context;
   const message = carriageOf(context, relay, way, bytes);
   const mail = {
-    from: returnPath(context, relay),
+    from: returnPath(context, relay, way),
     to: `secure@${way.domain}`,
     message,
     signal: lifetime.cut,
-    ...(isOwn(relay) && !tlsOptional(relay) ? { requireTls: 'if-offered' as const } : {}),
+    ...(needsTls(relay, way) ? { requireTls: 'if-offered' as const } : {}),
     ...(isToDomain(relay) && relay.token !== undefined ? { envid: relay.id } : {}),
   };
   let result: SendResult = { kind: 'deferred', reason: 'unreachable', maybeDelivered: false };
@@ -47,12 +49,7 @@ export async function handOver(
   return result;
 }
 
-function carriageOf(
-  context: HandOverContext,
-  relay: Waiting,
-  { domain }: Extract<Way, { kind: 'way' }>,
-  bytes: Uint8Array,
-): Uint8Array {
+function carriageOf(context: HandOverContext, relay: Waiting, { domain }: To, bytes: Uint8Array): Uint8Array {
   const { clock, random, own } = context;
   const carriage = makeCarriage({
     fromDomain: fromDomain(context, relay),
@@ -68,9 +65,12 @@ function carriageOf(
   return Buffer.concat([own.signer.sign(carriage), carriage]);
 }
 
-/** What goes to a domain comes back to the domain's mailbox when it fails; a report does not. */
-function returnPath(context: HandOverContext, relay: Waiting): string {
-  const nobody = isOwn(relay) && relay.token === undefined;
+/**
+ * What goes to a domain comes back to the domain's mailbox when it fails; a report does not, nor what a mix found the way of by DNS: there
+ * is nobody it could tell, and its own name need not be known to strangers' mail servers.
+ */
+function returnPath(context: HandOverContext, relay: Waiting, { exit }: To): string {
+  const nobody = exit !== undefined || (isOwn(relay) && relay.token === undefined);
   return nobody ? '' : `secure@${fromDomain(context, relay)}`;
 }
 
@@ -78,6 +78,10 @@ function returnPath(context: HandOverContext, relay: Waiting): string {
 function fromDomain({ name, own }: HandOverContext, relay: Waiting): string {
   if (own === undefined) return name;
   return isOwn(relay) || (relay.next.kind === 'node' && !own.mixes) ? own.domain : name;
+}
+
+function needsTls(relay: Waiting, { exit }: To): boolean {
+  return exit === undefined ? isOwn(relay) && !tlsOptional(relay) : exit.tls === 'require';
 }
 
 function tlsOptional({ next }: Waiting): boolean {

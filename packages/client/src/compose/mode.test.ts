@@ -1,0 +1,43 @@
+import type { Consensus } from '@postern/protocol/consensus';
+import type { DomainRecord } from '@postern/protocol/dns';
+import { describe, expect, test } from 'vitest';
+import type { FoundRecord } from '../domains/index.ts';
+import { type ModeDeps, travelTo, unreached } from './mode.ts';
+
+const nobody = { nodes: [] as Consensus['nodes'] } as Consensus;
+
+function found(vouchedBy: FoundRecord['vouchedBy'], mix = true): FoundRecord {
+  return {
+    kind: 'record',
+    record: { domain: 'b.test', mix, tls: 'require' } as DomainRecord,
+    vouchedBy,
+    from: 'dns',
+  };
+}
+
+function deps(mode: ModeDeps['mode']): ModeDeps {
+  return { mode, tls: 'require', gateway: true, consensus: nobody };
+}
+
+describe('a domain that no gateway of the consensus serves', () => {
+  test('is reached through mixes when DNSSEC proves its record', () => {
+    expect(unreached(found('dnssec'), deps('mix'))).toEqual([]);
+    for (const mode of ['mix', 'auto'] as const)
+      expect(travelTo(found('dnssec'), deps(mode))).toMatchObject({ travel: { mode: 'mix' } });
+  });
+
+  test.each(['pinned', 'first-use'] as const)(
+    'is not when its record is %s: a mix would not find it',
+    (by) => {
+      expect(unreached(found(by), deps('mix'))).toMatchObject([{ code: 'domain-not-served' }]);
+      expect(travelTo(found(by), deps('auto'))).toMatchObject({ travel: { mode: 'direct' } });
+    },
+  );
+
+  test('is not when it takes nothing through mixes', () => {
+    expect(travelTo(found('dnssec', false), deps('mix'))).toMatchObject({
+      problem: { code: 'domain-takes-no-mix' },
+    });
+    expect(travelTo(found('dnssec', false), deps('auto'))).toMatchObject({ travel: { mode: 'direct' } });
+  });
+});

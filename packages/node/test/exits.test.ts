@@ -1,0 +1,145 @@
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createExits, type Exits } from '../src/exits.ts';
+import type { FoundExit } from '../src/names.ts';
+import { type FakeClock, fakeClock, seeded } from './support.ts';
+
+const start = Date.UTC(2033, 0, 2);
+const found: FoundExit = {
+  kind: 'found',
+  peers: [{ host: '192.0.2.1', port: 25, tls: { kind: 'opportunistic' } }],
+  tls: 'require',
+  ttlSeconds: 600,
+};
+
+let clock: FakeClock;
+let exits: Exits;
+/** Every look-up that has begun. */
+let asked: string[];
+/** Those that have not ended. */
+let open: Map<string, PromiseWithResolvers<FoundExit>>;
+
+beforeEach(() => {
+  clock = fakeClock(start);
+  asked = [];
+  open = new Map();
+  exits = createExits({
+    clock,
+    random: seeded('exits'),
+    findExit(domain, signal) {
+      const answer = Promise.withResolvers<FoundExit>();
+      asked.push(domain);
+      open.set(domain, answer);
+      signal.addEventListener('abort', () => answer.reject(signal.reason as Error), { once: true });
+      return answer.promise.finally(() => open.delete(domain));
+    },
+  });
+});
+afterEach(() => exits.close());
+
+async function answer(domain: string, exit: FoundExit): Promise<void> {
+  open.get(domain)?.resolve(exit);
+  await setImmediate();
+}
+
+/** Domains whose name servers never answer. */
+const silent = (count: number): string[] => Array.from({ length: count }, (_, at) => `d${at}.evil.test`);
+
+test('a domain is asked for once, whatever number of relays wants it, and its answer holds as long as its records', async () => {
+  for (let at = 0; at < 5; at++) expect(exits.find('b.test')).toEqual({ kind: 'asking' });
+  expect(asked).toEqual(['b.test']);
+  await answer('b.test', found);
+  expect(exits.find('b.test')).toEqual({ kind: 'found', peers: found.peers, tls: 'require' });
+  await clock.advance(599_000);
+  expect(exits.find('b.test').kind).toBe('found');
+  expect(asked).toHaveLength(1);
+  await clock.advance(2_000);
+  expect(exits.find('b.test')).toEqual({ kind: 'asking' });
+  expect(asked).toHaveLength(2);
+});
+
+test.each([
+  [0, 59_000, 2_000],
+  [1_000_000, 3_599_000, 2_000],
+])('an answer of %d seconds is taken for no shorter and no longer', async (ttlSeconds, holds, more) => {
+  exits.find('b.test');
+  await answer('b.test', { ...found, ttlSeconds });
+  await clock.advance(holds);
+  expect(exits.find('b.test').kind).toBe('found');
+  await clock.advance(more);
+  expect(exits.find('b.test').kind).toBe('asking');
+});
+
+test('that a domain takes no part is remembered as well', async () => {
+  exits.find('c.test');
+  await answer('c.test', { kind: 'no-part', ttlSeconds: 300 });
+  await clock.advance(299_000);
+  expect(exits.find('c.test')).toEqual({ kind: 'no-part' });
+  expect(asked).toHaveLength(1);
+});
+
+test('a look-up ends at its deadline, and the domain is asked for again at growing intervals', async () => {
+  const times: number[] = [];
+  for (let at = 0; at < 10_000 && times.length < 4; at++) {
+    exits.find('evil.test');
+    if (asked.length > times.length) times.push(clock.now());
+    await clock.advance(5_000);
+  }
+  const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
+  expect(gaps).toHaveLength(3);
+  expect(gaps[0]).toBeGreaterThan(20_000);
+  expect(gaps[2]).toBeGreaterThan(gaps[0] ?? 0);
+});
+
+describe('while ten thousand domains never answer', () => {
+  beforeEach(() => {
+    for (const domain of silent(10_000)) exits.find(domain);
+  });
+
+  test('few are asked for at one time', async () => {
+    expect(open.size).toBe(12);
+    for (let at = 0; at < 20; at++) {
+      await clock.advance(21_000);
+      await setImmediate();
+      expect(open.size).toBe(12);
+    }
+    expect(new Set(asked).size).toBe(asked.length);
+  });
+
+  test('those that wait are asked for in random order', async () => {
+    await clock.advance(210_000);
+    const order = asked.slice(12).map((domain) => Number(/\d+/.exec(domain)?.[0]));
+    expect(order.length).toBeGreaterThan(12);
+    expect(order).not.toEqual([...order].sort((a, b) => a - b));
+    expect(order).not.toEqual([...order].sort((a, b) => b - a));
+  });
+
+  test('an unknown one takes its turn all the same', async () => {
+    let turns = 0;
+    for (; !asked.includes('b.test') && turns < 10_000; turns++) {
+      exits.find('b.test');
+      await clock.advance(20_000);
+    }
+    await answer('b.test', found);
+    expect(exits.find('b.test').kind).toBe('found');
+  });
+});
+
+test('a domain that led on before is not behind those that never answer', async () => {
+  exits.find('b.test');
+  await answer('b.test', found);
+  for (const domain of silent(10_000)) exits.find(domain);
+  expect(open.size).toBe(12);
+  await clock.advance(3_600_000);
+  exits.find('b.test');
+  expect(asked.at(-1)).toBe('b.test');
+  await answer('b.test', found);
+  expect(exits.find('b.test').kind).toBe('found');
+});
+
+test('closing ends what is asked', async () => {
+  for (const domain of silent(100)) exits.find(domain);
+  await exits.close();
+  expect(open.size).toBe(0);
+  expect(asked).toHaveLength(12);
+});
