@@ -29,7 +29,7 @@ import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
 import { createTopology } from './topology.ts';
-import { connectionsPerPeer, contextOf, type Parts, reporterOf } from './wiring.ts';
+import { connectionsPerPeer, contextOf, type Parts, reportsOf } from './wiring.ts';
 
 export interface NodeDeps {
   readonly clock: Clock;
@@ -81,7 +81,9 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
-  const pipeline = await startPipeline(contextOf(parts));
+  const reports = reportsOf(parts);
+  opened.defer(() => reports.close());
+  const pipeline = await startPipeline(contextOf(parts, reports));
   opened.defer(async () => {
     lifetime.stop();
     await pipeline.close();
@@ -102,7 +104,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
     ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start()]),
-    sweep({ clock, log, spool, counters, report: reporterOf(parts) }),
+    sweep({ clock, log, spool, counters, reports }),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
 
