@@ -40,6 +40,8 @@ export interface Domains extends AsyncDisposable {
   readonly login: { readonly user: string; readonly password: string };
   /** Postfix of a.test has the route to that of b.test, and back. */
   routeAsUsual(): Promise<void>;
+  /** Puts the key that the gateway of b.test has now into DNS. */
+  publish(): Promise<void>;
   /** Whether nothing is under way anywhere. */
   settled(): Promise<boolean>;
 }
@@ -73,7 +75,7 @@ export async function startDomains(): Promise<Domains> {
     delivery: { domain: 'b.test', lmtp: text(hostB.lmtp) },
   });
 
-  const resolver = await startDns(stack, [
+  const { resolver, put } = await startDns(stack, [
     { host: hostA, records: await gateA.records('a.test.zone', 'a.test.dkim.zone') },
     { host: hostB, records: await gateB.records('b.test.zone') },
   ]);
@@ -100,6 +102,7 @@ export async function startDomains(): Promise<Domains> {
     alice,
     login: { user: 'alice@a.test', password },
     routeAsUsual,
+    publish: async () => put({ host: hostB, records: await gateB.records('b.test.zone') }),
     settled: async () => {
       if (!(await areIdle(nodes))) return false;
       const queues = await Promise.all([hostA, hostB].map(({ postfix }) => postfix.queue()));
@@ -192,15 +195,32 @@ interface ZoneOf {
   readonly records: readonly string[];
 }
 
-/** A signed tree with the domains' records; where it is asked. */
-async function startDns(stack: AsyncDisposableStack, domains: readonly ZoneOf[]): Promise<Endpoint> {
-  const zones = domains.map(({ host: { domain, smtp, pin }, records }) => ({
-    name: domain,
-    records: [...records, '@ MX 10 mx', `mx A ${smtp.host}`, `_25._tcp.mx TLSA 3 1 1 ${pin}`],
-  }));
+/** What is asked about domains. */
+interface Dns {
+  readonly resolver: Endpoint;
+  /** Puts a zone in the place of what there was. */
+  put(zone: ZoneOf): Promise<void>;
+}
+
+/** A signed tree with the domains' records. */
+async function startDns(stack: AsyncDisposableStack, domains: readonly ZoneOf[]): Promise<Dns> {
+  const recordsOf = ({ host: { smtp, pin }, records }: ZoneOf): string[] => [
+    ...records,
+    '@ MX 10 mx',
+    `mx A ${smtp.host}`,
+    `_25._tcp.mx TLSA 3 1 1 ${pin}`,
+  ];
+  const zones = domains.map((zone) => ({ name: zone.host.domain, records: recordsOf(zone) }));
   const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test' }, ...zones] }));
   const stubs = knot.zones.map((zone) => ({ zone, address: knot.address }));
-  return stack.use(await startUnbound({ root: knot.anchors, stubs })).address;
+  const unbound = stack.use(await startUnbound({ root: knot.anchors, stubs }));
+  return {
+    resolver: unbound.address,
+    put: async (zone) => {
+      await knot.change(zone.host.domain, recordsOf(zone));
+      await unbound.flush();
+    },
+  };
 }
 
 function clientOf(
