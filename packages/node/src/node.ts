@@ -35,7 +35,7 @@ import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
 import { openTlsKeys } from './tls.ts';
 import { createTopology } from './topology.ts';
-import { connectionsPerPeer, contextOf, type Parts, reporterOf } from './wiring.ts';
+import { connectionsPerPeer, contextOf, type Parts, reportsOf } from './wiring.ts';
 
 export interface NodeDeps {
   readonly clock: Clock;
@@ -87,7 +87,9 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
-  const pipeline = await startPipeline(contextOf(parts));
+  const reports = reportsOf(parts);
+  opened.defer(() => reports.close());
+  const pipeline = await startPipeline(contextOf(parts, reports));
   opened.defer(async () => {
     lifetime.stop();
     await pipeline.close();
@@ -122,7 +124,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     ...(submission?.files === undefined
       ? []
       : [submission.files.start((pair) => pipeline.submissions?.updateTls(pair))]),
-    sweep({ clock, log, spool, counters, report: reporterOf(parts) }),
+    sweep({ clock, log, spool, counters, reports }),
     ...(proof === undefined ? [] : [proof]),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());

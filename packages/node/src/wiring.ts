@@ -15,7 +15,8 @@ import type { Network } from './network.ts';
 import type { PipelineContext } from './pipeline.ts';
 import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
-import { createReporter, type Reporter } from './report/report.ts';
+import { createReportQueue, type ReportQueue } from './report/queue.ts';
+import { createReporter } from './report/report.ts';
 import { createAdmit } from './senders.ts';
 import type { Spool } from './spool.ts';
 import type { SubmissionParts } from './submission.ts';
@@ -53,14 +54,14 @@ export interface Parts {
 export const connectionsPerPeer = 4;
 
 /** Hands each stage what it needs, for the roles that the node has. */
-export function contextOf(parts: Parts): PipelineContext {
+export function contextOf(parts: Parts, reports: ReportQueue): PipelineContext {
   const { config, submission } = parts;
   return {
     receive: receiveContext(parts),
     out: outContext(parts),
     ...(config.roles.includes('mix') ? { mix: mixContext(parts) } : {}),
     ...(config.delivery && parts.domainKeys
-      ? { delivery: deliveryContext(parts, config.delivery, parts.domainKeys) }
+      ? { delivery: deliveryContext(parts, reports, config.delivery, parts.domainKeys) }
       : {}),
     ...(submission === undefined ? {} : { submit: submitContext(parts, submission) }),
   };
@@ -115,14 +116,15 @@ function lettersOf({ clock, random }: Parts, { domain }: DeliveryConfig): Compos
 }
 
 /** Tells authors whom the gateway does not know. */
-export function reporterOf({ clock, random, network, config, names }: Parts): Reporter {
-  return createReporter({
+export function reportsOf({ clock, random, log, network, config, names }: Parts): ReportQueue {
+  const report = createReporter({
     clock,
     random,
     ...network,
     expiryMs: config.mix.expiryMs,
     findDomain: names?.findDomain ?? (async () => ({ kind: 'none' })),
   });
+  return createReportQueue({ clock, random, log, report });
 }
 
 function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
@@ -132,6 +134,7 @@ function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
 
 function deliveryContext(
   parts: Parts,
+  reports: ReportQueue,
   delivery: DeliveryConfig,
   domainKeys: DomainKeys,
 ): NonNullable<PipelineContext['delivery']> {
@@ -150,7 +153,7 @@ function deliveryContext(
     keys: domainKeys,
     findMailbox: mailboxFinder(delivery),
     composeLetter: lettersOf(parts, delivery),
-    report: reporterOf(parts),
+    reports,
     mailSystem: to.kind === 'maildir' ? maildirs(to) : lmtp({ to, ehlo: config.smtp.ehlo, domain, lifetime }),
   };
 }

@@ -48,6 +48,8 @@ export interface Domains extends AsyncDisposable {
   publish(host: MailHost, records: readonly string[]): Promise<void>;
   /** Postfix of a.test has the route to that of b.test, and back. */
   routeAsUsual(): Promise<void>;
+  /** Puts the key that the gateway of b.test has now into DNS, and makes every resolver forget the one before. */
+  republish(): Promise<void>;
   /** Whether nothing is under way anywhere. */
   settled(): Promise<boolean>;
   /** Takes back that one of the others takes part; its mail exchanger stays. */
@@ -157,6 +159,10 @@ export async function startDomains({
     login: { user: 'alice@a.test', password },
     routeAsUsual,
     withdraw: dns.withdraw,
+    republish: async () => {
+      await dns.publish(hostB, await gateB.records('b.test.zone'));
+      await dns.forget();
+    },
     settled: async () => {
       if (!(await areIdle(nodes))) return false;
       const queues = await Promise.all([hostA, hostB].map(({ postfix }) => postfix.queue()));
@@ -271,6 +277,8 @@ interface Dns {
   readonly nodes: Endpoint;
   withdraw(domain: string): Promise<void>;
   publish(host: MailHost, records: readonly string[]): Promise<void>;
+  /** Nobody remembers what DNS said before. */
+  forget(): Promise<void>;
 }
 
 /** A signed tree with the domains' records, where it is asked, and how they are changed. */
@@ -298,6 +306,9 @@ async function startDns(stack: AsyncDisposableStack, ttl: number, domains: reado
     nodes: nodes.address,
     publish: ({ domain, smtp, pin }, records) =>
       knot.change(domain, recordsOf({ address: smtp.host, pin }, records)),
+    forget: async () => {
+      await Promise.all([author.flush(), nodes.flush()]);
+    },
     async withdraw(domain) {
       const one = domains.find((each) => each.domain === domain);
       if (one === undefined) throw new Error(`${domain} is no domain here`);
