@@ -15,12 +15,19 @@ export interface HopDeps {
   current(): Promise<VerifiedConsensus>;
 }
 
-/** Where something is handed over now: to the author's own gateway, or without one a packet to its first mix. */
+/** Where something is handed over now: to the server of `[submission]`, or without one a packet to its first mix. */
 export async function hopTo(next: Next, { account, mailbox, current }: HopDeps): Promise<Hop | NoHop> {
   const byGateway = async (domain: string): Promise<Hop | NoHop> =>
     account === undefined
       ? { kind: 'no-gateway' }
-      : { kind: 'hop', domain, server: account.server, peer: await account.peer(), author: mailbox };
+      : {
+          kind: 'hop',
+          domain,
+          server: account.server,
+          peer: await account.peer(),
+          author: mailbox,
+          ...(account.kind === 'account' ? { account: true } : {}),
+        };
   if (next.kind === 'domain') return byGateway(next.domain);
   const verified = await current().catch(noConsensus);
   if (verified === undefined) return { kind: 'no-consensus' };

@@ -10,6 +10,8 @@ export interface Hop {
   readonly peer: SmtpPeer;
   /** At the author's own gateway: the mailbox that is logged in, which is the return path there. */
   readonly author?: string;
+  /** The server knows nothing of Postern: carriages are from the author's mailbox. */
+  readonly account?: true;
 }
 
 /**
