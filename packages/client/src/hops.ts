@@ -4,6 +4,7 @@ import type { Account } from './account/account.ts';
 import { domainOf } from './compose/gateway.ts';
 import { ClientError } from './errors.ts';
 import type { Next, OutboxPacket, ReadyCarriage } from './outbox/index.ts';
+import { isOpenToOrdinaryMail } from './path.ts';
 import { carriageOf } from './submit/carriage.ts';
 import type { Hop, NoHop } from './submit/hop.ts';
 
@@ -34,6 +35,8 @@ export async function hopTo(next: Next, { account, mailbox, current }: HopDeps):
   const node = verified.consensus.nodes.find((each) => each.id === next.id);
   if (node === undefined) return { kind: 'unknown' };
   const { name, smtp, tlsPin } = node;
+  if (account?.kind === 'account' && !isOpenToOrdinaryMail(node))
+    return { kind: 'not-by-account', server: name };
   if (account !== undefined) return byGateway(name);
   return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tlsPin } };
 }

@@ -1,5 +1,5 @@
 import type { VerifiedConsensus } from '@postern/directory/client';
-import { type Consensus, keyEpochsHeld } from '@postern/protocol/consensus';
+import { type Consensus, keyEpochsHeld, type NodeEntry } from '@postern/protocol/consensus';
 import { type Constraints, unmatchedNames } from '@postern/protocol/route';
 import { ExitCode } from '@postern/runtime';
 import type { ClientConfig } from './config.ts';
@@ -75,12 +75,15 @@ const noFirstMix: Problem = {
   exitCode: ExitCode.dataError,
 };
 
-// spec route 2.4
-/** The mixes of the first layer that a provider cannot find: it knows a domain's name alone, and asks port 25 there. By id. */
+/** The mixes of the first layer that a provider cannot find. By id. */
 export function closedToOrdinaryMail({ nodes }: Consensus): string[] {
-  return nodes
-    .filter(({ layer, name, smtp }) => layer === 1 && !(smtp.port === 25 && smtp.host.toLowerCase() === name))
-    .map(({ id }) => id);
+  return nodes.filter((node) => node.layer === 1 && !isOpenToOrdinaryMail(node)).map(({ id }) => id);
+}
+
+// spec route 2.4
+/** Whether a mail server that knows the node's name alone finds it: on port 25 there, as of any domain without MX. */
+export function isOpenToOrdinaryMail({ name, smtp }: Pick<NodeEntry, 'name' | 'smtp'>): boolean {
+  return smtp.port === 25 && smtp.host.toLowerCase() === name;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { openCarriage, spkiPin, startSmtpServer } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ClientConfig, SubmissionConfig } from '../src/index.ts';
+import { type ClientConfig, createClient, type SubmissionConfig } from '../src/index.ts';
 import { selfSigned } from './certificate.ts';
 import { type Network, type NetworkOptions, startNetwork } from './network.ts';
 import { introduce, message, type Person, person } from './people.ts';
@@ -177,6 +177,21 @@ test('prefer, direct: where author and domain both allow it', async () => {
   expect(provider.taken).toMatchObject([{ requireTls: false }]);
   const strict = await scene({ mode: 'direct', tls: 'prefer' }, { tls: 'require' });
   expect(await strict.alice.client.send(toBob)).toMatchObject({ held: [{ reason: 'no-requiretls' }] });
+});
+
+test('packets that wait for a first mix that ordinary mail does not find are not given to the provider', async () => {
+  const { network, provider, alice } = await scene({});
+  const { paths } = alice.client;
+  const config = network.config('alice@p.test');
+  await using without = createClient({ paths, config, clock: alice.clock });
+  const pinned = ['m1-0.test', undefined, undefined];
+  expect(await without.send(toBob, { constraints: { pinned }, timeoutMs: 0 })).toMatchObject({ pending: 1 });
+  expect(await alice.client.flush()).toMatchObject({
+    pending: 1,
+    held: [{ reason: 'not-by-account', node: 'm1-0.test' }],
+  });
+  expect(provider.taken).toEqual([]);
+  expect(await without.flush()).toMatchObject({ submitted: 1, pending: 0 });
 });
 
 test('files are for a gateway, not for an account', async () => {

@@ -33,6 +33,8 @@ export async function handOver(
       return { kind: 'wait', reason: 'not-tried', node: '' };
     case 'unknown':
       return { kind: 'hold', reason: 'no-such-node', node: next.kind === 'node' ? next.id : '' };
+    case 'not-by-account':
+      return { kind: 'hold', reason: 'not-by-account', node: hop.server };
     case 'no-gateway':
       return { kind: 'hold', reason: 'no-gateway', node: '' };
     case 'hop':

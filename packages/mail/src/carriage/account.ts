@@ -3,7 +3,7 @@ import { type Field, readHeader } from '../header.ts';
 import { isWellFormed } from '../sender/wellformed.ts';
 
 /** Longest header of a carriage from an account, and of what providers add to it (spec carriage 6.4). */
-export const maxAccountHeaderOctets = 17_371;
+const maxAccountHeaderOctets = 17_371;
 
 /** What stands in a header of this form, as far as it counts. */
 export interface AccountHeader {
