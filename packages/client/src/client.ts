@@ -16,6 +16,7 @@ import { noPassword, type PasswordSource } from './account/password.ts';
 import { domainOf } from './compose/gateway.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
 import { type DomainCheck, type Domains, openDomains, type Prefetched, prefetch } from './domains/index.ts';
+import { ClientError } from './errors.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
 import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
@@ -25,6 +26,7 @@ import { type Described, describeCopy } from './open/copy.ts';
 import { type Opened as OpenedMessage, open } from './open/open.ts';
 import { type Report as BareReport, openReport } from './open/report.ts';
 import { type CarriageFile, type Outbox, openOutbox, type Staged, stageFiles } from './outbox/index.ts';
+import { closedToOrdinaryMail } from './path.ts';
 import type { ClientPaths } from './paths.ts';
 import { type Queued, queue, type RecipientResult, type Work } from './pipeline.ts';
 import { type Prepared, type PrepareOptions, prepare } from './prepare.ts';
@@ -91,6 +93,8 @@ export type SendOutcome =
       /** Names the message in the outbox, and the author's copy. */
       readonly id: string;
       readonly recipients: readonly RecipientResult[];
+      /** The author's mailbox, when all of it is carried by an account at a provider that knows nothing of Postern. */
+      readonly account?: string;
       /** What went wrong although the message is on its way, in sentences. */
       readonly warnings: readonly string[];
     } & Submission)
@@ -196,10 +200,10 @@ export function createClient(options: ClientOptions): Client {
   const prepareFor = async (
     message: Uint8Array,
     request: PrepareOptions,
-    gateway: boolean,
+    way: { gateway: boolean; account: boolean },
   ): Promise<Prepared> => {
     const deps = { config: await config(), keys, domains, directory: await directory(), clock, random };
-    return prepare(message, request, { ...deps, gateway });
+    return prepare(message, request, { ...deps, ...way });
   };
 
   const build = (
@@ -257,18 +261,23 @@ export function createClient(options: ClientOptions): Client {
     outbox,
     config,
     async route(constraints, meanDelayMs) {
-      const { route, send } = await config();
+      const { route, send, submission } = await config();
       const { consensus } = await current();
+      const closed = submission?.kind === 'account' ? closedToOrdinaryMail(consensus) : [];
+      const asked = mergeConstraints({ ...route, exclude: [...route.exclude, ...closed] }, constraints);
       const mean = meanDelayMs ?? send.meanDelayMs ?? consensus.meanDelayMs;
       return {
         consensus,
-        explanation: plan(consensus, mergeConstraints(route, constraints), mean).explanation,
+        explanation: plan(consensus, asked, mean).explanation,
       };
     },
     async send(message, request = {}) {
       await recovered();
       const gateway = await account();
-      const prepared = await prepareFor(message, request, gateway !== undefined);
+      const prepared = await prepareFor(message, request, {
+        gateway: gateway !== undefined,
+        account: gateway?.kind === 'account',
+      });
       if (prepared.kind === 'refused') return prepared;
       // As any other check, before something is stored.
       if (request.timeoutMs !== 0) await gateway?.peer();
@@ -278,13 +287,23 @@ export function createClient(options: ClientOptions): Client {
       const { messageId } = prepared.work.draft;
       const warnings = [...prepared.warnings, ...queued.warnings];
       const submission = await handOver(id, request).catch((cause) => inTheOutbox(id, cause));
-      return { kind: 'sent', messageId, id, recipients, warnings, ...submission };
+      const by = gateway?.kind === 'account' ? { account: (await config()).mailbox } : {};
+      return { kind: 'sent', messageId, id, recipients, ...by, warnings, ...submission };
     },
     async wrap(message, request) {
       await recovered();
-      const prepared = await prepareFor(message, request, true);
+      const prepared = await prepareFor(message, request, { gateway: true, account: false });
       if (prepared.kind === 'refused') return prepared;
       const { mailbox } = await config();
+      if ((await account())?.kind === 'account') {
+        throw new ClientError(
+          'wrong-use',
+          'files are for the gateway of your own domain, and [submission] names an account',
+          {
+            hint: 'Hand over with postern send.',
+          },
+        );
+      }
       const staged = await stageFiles(request.directory, paths, random, (packet) =>
         readyCarriage(packet, { mailbox, clock, random, current }),
       );

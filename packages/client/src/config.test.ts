@@ -101,7 +101,7 @@ describe('configuration', () => {
 
   test('the gateway of the own domain: by name or by pin, its password from one place', () => {
     const of = (submission: object): unknown => parseClientConfig({ ...least, submission }).submission;
-    const by = { host: 'Mail.a.test', port: 587, implicitTls: false, user: 'alice@a.test' };
+    const by = { kind: 'gateway', host: 'Mail.a.test', port: 587, implicitTls: false, user: 'alice@a.test' };
     expect(of({ server: 'Mail.a.test:587' })).toEqual({
       ...by,
       tls: { kind: 'web', names: ['mail.a.test'] },
@@ -109,6 +109,7 @@ describe('configuration', () => {
     });
     const pin = 'AB'.repeat(32);
     expect(of({ server: '[::1]:465', pin, user: 'al', password_file: '/run/secret' })).toEqual({
+      kind: 'gateway',
       host: '::1',
       port: 465,
       implicitTls: true,

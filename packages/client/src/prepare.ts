@@ -36,6 +36,8 @@ export interface PrepareDeps {
   readonly random: { bytes(length: number): Uint8Array };
   /** Whether a gateway of the author's own gets what is made. */
   readonly gateway: boolean;
+  /** It is an account at a provider that knows nothing of Postern: nobody takes reports there. */
+  readonly account: boolean;
 }
 
 export type Prepared =
@@ -46,7 +48,7 @@ export type Prepared =
 export async function prepare(
   message: Uint8Array,
   options: PrepareOptions,
-  { config, keys, domains, directory, clock, random, gateway }: PrepareDeps,
+  { config, keys, domains, directory, clock, random, gateway, account }: PrepareDeps,
 ): Promise<Prepared> {
   const now = new Date(clock.now());
   const sender = options.as ?? config.mailbox;
@@ -71,7 +73,7 @@ export async function prepare(
   const path = mixed
     ? verified === undefined
       ? current
-      : pathOf(verified, options, config, now)
+      : pathOf(verified, options, config, { now, account })
     : undefined;
 
   const { draft } = composed;
@@ -93,9 +95,10 @@ export async function prepare(
       expiryMs: config.send.expiryMs,
       geometry: verified?.geometry ?? defaultGeometry,
       mixing: way?.mixing,
-      returning: gateway
-        ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
-        : undefined,
+      returning:
+        gateway && !account
+          ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
+          : undefined,
     },
   };
 }

@@ -90,6 +90,19 @@ test('send says which mode each recipient has, why, and that it may travel unenc
   expect(wrong.stderr).toContain('mix, direct, auto');
 });
 
+test('by an account, send says what that gives away, and what its provider cannot promise', async () => {
+  const path = join(home, 'config', 'config.toml');
+  const config = await readFile(path, 'utf8');
+  await writeFile(path, config.replace('\n[submission]\n', '\n[submission]\nkind = "account"\n'));
+  const sent = await alice(['send', '--mode', 'direct'], toBob);
+  expect(sent.code).toBe(69);
+  expect(sent.stdout).toContain(
+    'by the account alice@a.test, whose provider knows nothing of Postern: it learns that you send, when and how much, and the recipient’s domain, whose gateway sees your mailbox\n',
+  );
+  expect(sent.stderr).toContain('it offers no REQUIRETLS');
+  expect((await alice(['wrap', '--output', home], toBob)).code).toBe(64);
+});
+
 test('a report is told in words: which message, to whom, why, what to do; and then it is forgotten', async () => {
   await succeed(alice(['send', '--mode', 'direct'], toBob));
   const report = await letter();

@@ -4,8 +4,15 @@ import type { TlsPolicy } from '@postern/mail';
 import { domainName, endpoint } from '@postern/runtime';
 import { z } from 'zod';
 
-/** How the author's own gateway is reached, and how it knows the author. */
+/**
+ * - `gateway`: the gateway of the author's own domain
+ * - `account`: a provider that knows nothing of Postern and carries ordinary mail from the author's mailbox
+ */
+export type SubmissionKind = 'gateway' | 'account';
+
+/** How the server that everything is handed over to is reached, and how it knows the author. */
 export interface SubmissionConfig {
+  readonly kind: SubmissionKind;
   readonly host: string;
   readonly port: number;
   /** TLS from the first octet in place of STARTTLS. */
@@ -42,6 +49,7 @@ type GivenSubmission = Omit<SubmissionConfig, 'user'> & { readonly user: string 
 /** `[submission]`, its user still open. */
 export const submission: z.ZodType<GivenSubmission> = z
   .strictObject({
+    kind: z.enum(['gateway', 'account'], 'is "gateway" or "account"').default('gateway'),
     server: endpoint.refine(({ port }) => port > 0, 'needs a port, mostly 587 or 465'),
     tls: z.enum(['starttls', 'implicit'], 'is "starttls" or "implicit"').optional(),
     user: z
@@ -65,6 +73,7 @@ export const submission: z.ZodType<GivenSubmission> = z
     if (given.pin === undefined && given.name === undefined && isIP(host) > 0)
       mistake('server', 'is an address: add the name that its certificate is for, or the pin of its key');
     return {
+      kind: given.kind,
       host,
       port,
       implicitTls: given.tls === undefined ? port === implicitTlsPort : given.tls === 'implicit',
@@ -90,6 +99,7 @@ const implicitTlsPort = 465;
 export const submissionComment = `# Your own domain's gateway, if it has one: all that you send is then handed to it, over TLS, and you are told what could
 # not be delivered. Without it packets go straight to their first mix.
 # [submission]
+#   kind = "gateway"              # or "account": a provider that knows nothing of Postern, and learns more
 #   server = "mail.a.example:587"
 #   tls = "starttls"              # or "implicit", as on port 465
 #   user = "alice"                # default: the mailbox

@@ -122,7 +122,18 @@ export async function refuse(
 
 function textOf(outcome: Extract<SendOutcome, { kind: 'sent' }>): string {
   const handed = `${outcome.submitted} of ${count(outcome.submitted + outcome.pending, 'packet')} handed over`;
-  return [outcome.messageId, ...outcome.recipients.map(lineOf), handed].join('\n');
+  const by = outcome.account === undefined ? [] : [byAccount(outcome.account, outcome.recipients)];
+  return [outcome.messageId, ...outcome.recipients.map(lineOf), ...by, handed].join('\n');
+}
+
+/** What this fallback gives away, in words. */
+function byAccount(account: string, recipients: readonly RecipientResult[]): string {
+  const uses = (mode: RecipientResult['mode']): boolean => recipients.some((each) => each.mode === mode);
+  const learned = [
+    ...(uses('mix') ? ['the first mix of each packet, which sees your mailbox'] : []),
+    ...(uses('direct') ? ['the recipient’s domain, whose gateway sees your mailbox'] : []),
+  ];
+  return `by the account ${account}, whose provider knows nothing of Postern: it learns that you send, when and how much, and ${learned.join(', and ')}`;
 }
 
 /** What goes to one recipient, and how. */
