@@ -95,8 +95,9 @@ describe.skipIf(!haveDomains || !haveGnuPg).each(ways)('$mode, $end', (way) => {
       await mkdir(join(folder, 'reader'));
       await writeFile(join(folder, 'reader', 'opened.eml'), gpg.run(['--decrypt'], mail).stdout);
     } else {
-      const { messageId } = letter.telltales;
-      expect(await alice.open(mail)).toMatchObject({ kind: 'report', messageId, sealed: true });
+      const opened = await alice.open(mail);
+      if (opened.kind !== 'report' || opened.messageId !== letter.telltales.messageId || !opened.sealed)
+        throw new Error('no report of the letter came back');
     }
     await journalsCut(folder);
 
