@@ -16,6 +16,10 @@ export interface UnboundOptions {
 /** Debian's unbound, validating, on loopback. */
 export interface Unbound extends AsyncDisposable {
   readonly address: Endpoint;
+  /** Every question that it was asked or asked itself, with the answers in outline. */
+  log(): Promise<string>;
+  /** What it has cached, as text. */
+  cached(): Promise<string>;
   /** Forgets what it has cached. */
   flush(): Promise<void>;
 }
@@ -40,6 +44,8 @@ export async function startUnbound({ root, stubs }: UnboundOptions): Promise<Unb
   await until(() => control('status'));
   return {
     address: { host, port },
+    log: () => readFile(join(folder, 'log'), 'utf8'),
+    cached: async () => (await run('/usr/sbin/unbound-control', ['-c', conf, 'dump_cache'])).stdout,
     flush: async () => {
       if (!(await control('flush_zone', '.'))) throw new Error('unbound did not flush its cache');
     },
@@ -63,6 +69,10 @@ async function unboundConf(folder: string, at: Endpoint, stubs: UnboundOptions['
   // Only in a test do the zones' servers live on loopback; names below `test` are otherwise answered by unbound itself (RFC 6761).
   const own = [
     'server:',
+    `    logfile: "${join(folder, 'log')}"`,
+    '    log-queries: yes',
+    '    log-replies: yes',
+    '    verbosity: 3', // also what it asks others
     '    do-not-query-localhost: no',
     '    local-zone: "test." nodefault',
     '    local-zone: "invalid." nodefault',
