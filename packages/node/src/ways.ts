@@ -14,13 +14,11 @@ export type Way =
       readonly peers: readonly SmtpPeer[];
       /** The mail domain whose `secure` mailbox takes it. */
       readonly domain: string;
-      /** Whether ordinary mail servers take it, whose refusal is for good. */
-      readonly mail: boolean;
     }
   /** The consensus of this epoch lists the node, and not as a mix: it takes no packets. */
   | { readonly kind: 'no-mix' }
-  /** The domain takes no mail (RFC 7505). */
-  | { readonly kind: 'no-exchange' }
+  /** The domain takes no mail (RFC 7505), or no way leads to who takes it: RFC 3463. */
+  | { readonly kind: 'no-exchange'; readonly status: string }
   /** Nothing proves who takes the domain's mail, and it may not go without. */
   | { readonly kind: 'unverifiable' }
   | { readonly kind: 'no-route' }
@@ -33,8 +31,8 @@ export interface Ways {
 export interface WaysContext {
   readonly clock: Clock;
   readonly topology: Topology;
-  /** The domain's own mail server, which takes what the gateway sends to other domains. */
-  readonly smarthost?: SmtpPeer;
+  /** The domain's own mail server, which takes what the gateway sends to other domains, by the mode of TLS. */
+  readonly smarthost?: { readonly require: SmtpPeer; readonly prefer: SmtpPeer };
   /** Looks up who takes a domain's mail; a node without it reaches none that the consensus does not name. */
   readonly findPeers?: Names['findPeers'];
 }
@@ -53,11 +51,12 @@ export function createWays({ clock, topology, smarthost, findPeers }: WaysContex
 
   const byExchange = async (next: NextDomain): Promise<Way> => {
     if (findPeers === undefined) return { kind: 'no-route' };
-    const { domain, tlsOptional = false } = next;
-    const key = `${tlsOptional} ${domain}`;
+    const { domain } = next;
+    const tls = modeOf(next);
+    const key = `${tls} ${domain}`;
     const known = remembered.get(key);
     if (known !== undefined && known.untilMs > clock.now()) return known.way;
-    const way = wayFrom(await findPeers(domain, tlsOptional ? 'prefer' : 'require'), next);
+    const way = wayFrom(await findPeers(domain, tls), next);
     if (remembered.size >= mostRemembered) remembered.clear();
     remembered.set(key, { way, untilMs: clock.now() + rememberedMs });
     return way;
@@ -66,27 +65,33 @@ export function createWays({ clock, topology, smarthost, findPeers }: WaysContex
   return {
     async find(next) {
       const own = next.kind === 'domain' && next.own === true;
-      if (own && smarthost !== undefined)
-        return toDomain(`smarthost ${smarthost.host} ${smarthost.port}`, [smarthost], next);
+      if (own && smarthost !== undefined) {
+        const server = smarthost[modeOf(next)];
+        return toDomain(`smarthost ${server.host} ${server.port}`, [server], next);
+      }
       // Anybody may have told the directory that they serve a domain; DNS is the domain's own word.
       if (own && findPeers !== undefined) return byExchange(next);
       const found = topology.find(next);
       if (found.kind === 'found') {
         const { smtp, tlsPin } = found.entry;
         const key = `${smtp.host} ${smtp.port} ${tlsPin}`;
-        return { kind: 'way', key, peers: [{ ...smtp, tlsPin }], domain: found.domain, mail: false };
+        return { kind: 'way', key, peers: [{ ...smtp, tlsPin }], domain: found.domain };
       }
       return found;
     },
   };
 }
 
+function modeOf({ tlsOptional = false }: NextDomain): 'require' | 'prefer' {
+  return tlsOptional ? 'prefer' : 'require';
+}
+
 function wayFrom(found: FoundPeers, next: NextDomain): Way {
   switch (found.kind) {
     case 'found':
-      return toDomain(`mail ${next.domain}`, found.peers, next);
+      return toDomain(`mail ${modeOf(next)} ${next.domain}`, found.peers, next);
     case 'refused':
-      return { kind: 'no-exchange' };
+      return { kind: 'no-exchange', status: found.enhanced };
     case 'unverifiable':
       return { kind: 'unverifiable' };
     case 'failed':
@@ -95,5 +100,5 @@ function wayFrom(found: FoundPeers, next: NextDomain): Way {
 }
 
 function toDomain(key: string, peers: readonly SmtpPeer[], { domain }: NextDomain): Way {
-  return { kind: 'way', key, peers, domain, mail: true };
+  return { kind: 'way', key, peers, domain };
 }

@@ -83,7 +83,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
 function outContext(parts: Parts): PipelineContext['out'] {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
   const { names, submission } = parts;
-  const smarthost = config.submission?.relay;
+  const smarthost = config.submission?.smarthost;
   const ways = createWays({
     clock,
     topology,

@@ -64,7 +64,7 @@ export async function startDomains(): Promise<Domains> {
     submission: {
       listen: '127.0.0.1:0',
       imap: { at: text(hostA.account('alice').server), pin: hostA.pin },
-      relay: { at: text(hostA.relay.prefer), pin: hostA.pin },
+      smarthost: { require: text(hostA.relay.prefer), pin: hostA.pin },
     },
   });
   const gateB = await makeNode({
