@@ -39,6 +39,7 @@ describe('parseNodeConfig', () => {
         listen: { host: '0.0.0.0', port: 25 },
         advertise: { host: 'mix1.test', port: 25 },
         ehlo: 'mix1.test',
+        allowPrivate: false,
       },
       directory: { ...mix.directory, threshold: 1 },
       mix: { peelWorkers: 1, expiryMs: 432_000_000 },

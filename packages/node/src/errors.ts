@@ -12,6 +12,7 @@ export type NodeErrorCode =
   | 'key-file-io'
   | 'already-there'
   | 'wrong-network'
+  | 'policies-damaged'
   | 'mailbox-unsafe';
 
 /** A fault of a node. What a peer or an author may cause is a value with a `kind`, never this. */

@@ -4,7 +4,6 @@ import {
   type Exchanges,
   findExchanges,
   type LookupTxt,
-  type PolicyEntry,
   type PolicyStore,
   type SmtpPeer,
   verifyDkim,
@@ -13,6 +12,8 @@ import { certificateOwner, findingOf, textOwner } from '@postern/protocol/dns';
 import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { DnsError, type Resolver } from '@postern/runtime/dns';
+import { createPolicyFetch } from './policy-fetch.ts';
+import { isPublicAddress } from './public-address.ts';
 import type { Attestation } from './receive/receive.ts';
 import type { FoundDomain } from './report/report.ts';
 
@@ -36,14 +37,23 @@ export interface NamesContext {
   readonly resolver: Resolver;
   /** The node's own: mail is never handed to itself. */
   readonly ownNames: readonly string[];
+  /** MTA-STS policies. */
+  readonly policies: PolicyStore;
+  /** Whether servers of other domains may be at private and loopback addresses. */
+  readonly allowPrivate: boolean;
 }
 
-export function createNames({ clock, random, resolver: asked, ownNames }: NamesContext): Names {
-  const resolver = lenient(asked);
+export function createNames(context: NamesContext): Names {
+  const { clock, random, ownNames, policies, allowPrivate } = context;
+  const resolver = lenient(context.resolver);
+  const addressesOf = async (host: string): Promise<string[]> => {
+    const found = await lookupAddresses(resolver, host);
+    return allowPrivate ? found : found.filter(isPublicAddress);
+  };
   const deps = {
     resolver: exchangeResolver(resolver),
-    fetch,
-    store: createPolicyStore(),
+    fetch: createPolicyFetch(addressesOf),
+    store: policies,
     now: () => clock.now(),
     chance: () => uniform(random),
     ownNames,
@@ -63,7 +73,7 @@ export function createNames({ clock, random, resolver: asked, ownNames }: NamesC
     async findPeers(domain, tls) {
       const found = await findExchanges(domain, tls, deps);
       if (found.kind !== 'found') return found;
-      const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, resolver)));
+      const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, addressesOf)));
       const all = peers.flat();
       return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
     },
@@ -96,10 +106,18 @@ export function createAttest(
 }
 
 /** A mail server at each of its addresses. The same resolver is asked as for its name, which the system's need not be. */
-async function peersOf({ host, port, tls }: Exchange, resolver: Resolver): Promise<SmtpPeer[]> {
+async function peersOf(
+  { host, port, tls }: Exchange,
+  addressesOf: (host: string) => Promise<string[]>,
+): Promise<SmtpPeer[]> {
+  const addresses = await addressesOf(host);
+  return addresses.map((address) => ({ host: address, port, tls, serverName: host }));
+}
+
+async function lookupAddresses(resolver: Resolver, host: string): Promise<string[]> {
   const answers = await Promise.all([resolver.resolve(host, 'A'), resolver.resolve(host, 'AAAA')]);
-  const addresses = answers.flatMap((answer) => (answer.kind === 'found' ? answer.records : []));
-  return addresses.map(({ address }) => ({ host: address, port, tls, serverName: host }));
+  const records = answers.flatMap((answer) => (answer.kind === 'found' ? answer.records : []));
+  return records.map(({ address }) => address);
 }
 
 async function lookupTxt(resolver: Resolver, name: string): Promise<string[]> {
@@ -117,17 +135,3 @@ function exchangeResolver(resolver: Resolver): ExchangeResolver {
   };
   return { resolve: resolve as ExchangeResolver['resolve'] };
 }
-
-/** MTA-STS policies of domains (RFC 8461 section 3.3), in memory: after a restart they are fetched anew. */
-function createPolicyStore(): PolicyStore {
-  const policies = new Map<string, PolicyEntry>();
-  return {
-    get: async (domain) => policies.get(domain),
-    async set(domain, entry) {
-      if (policies.size >= mostPolicies) policies.delete(policies.keys().next().value ?? '');
-      policies.set(domain, entry);
-    },
-  };
-}
-
-const mostPolicies = 10_000;

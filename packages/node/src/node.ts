@@ -21,6 +21,7 @@ import { createLifetime } from './lifetime.ts';
 import { createNames } from './names.ts';
 import { learnNetwork } from './network.ts';
 import { startPipeline } from './pipeline.ts';
+import { openPolicies } from './policy-store.ts';
 import { openSqliteSpool } from './queue/sqlite/spool.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
@@ -102,6 +103,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
     ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start()]),
+    ...(parts.policies === undefined ? [] : [parts.policies.start()]),
     sweep({ clock, log, spool, counters, report: reporterOf(parts) }),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
@@ -171,7 +173,11 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   );
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const ownNames = [config.name, config.smtp.ehlo];
-  const names = resolver && createNames({ clock, random, resolver, ownNames });
+  // Only a gateway asks, and only it keeps what it was told.
+  const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
+  const { allowPrivate } = config.smtp;
+  const names =
+    policies && resolver && createNames({ clock, random, resolver, ownNames, policies, allowPrivate });
   const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
   const sender = opened.use(made.sender ?? createSmtpSender(own));
   const epochs = await openEpochs({
@@ -196,6 +202,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     epochs,
     domainKeys,
     names,
+    policies,
     submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),

@@ -12,6 +12,7 @@ import { mailboxFinder } from './mailboxes.ts';
 import { createAttest, type Names } from './names.ts';
 import type { Network } from './network.ts';
 import type { PipelineContext } from './pipeline.ts';
+import type { KeptPolicies } from './policy-store.ts';
 import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
 import { createReporter, type Reporter } from './report/report.ts';
@@ -38,8 +39,10 @@ export interface Parts {
   readonly epochs: Epochs;
   /** None for a node that is no domain's gateway. */
   readonly domainKeys: DomainKeys | undefined;
-  /** None for a node that asks no DNS. */
+  /** None for a node that asks no DNS: a mix, or one without a resolver. */
   readonly names: Names | undefined;
+  /** What `names` keeps. */
+  readonly policies: KeptPolicies | undefined;
   /** None without the role. */
   readonly submission: SubmissionParts | undefined;
 }
