@@ -38,17 +38,29 @@ export interface Domains extends AsyncDisposable {
   readonly alice: Client;
   /** What she logs in by at her gateway. */
   readonly login: { readonly user: string; readonly password: string };
-  /** Postfix of a.test has the route to that of b.test, and back. */
+  /** Each domain's Postfix hands what is for `secure` to the gateway. */
   routeAsUsual(): Promise<void>;
   /** Whether nothing is under way anywhere. */
   settled(): Promise<boolean>;
+}
+
+export interface DomainsOptions {
+  /** Whether the gateway of a.test hands over to Postfix, or connects to other domains' exchangers itself. */
+  readonly smarthost?: boolean;
+  /** Where DNS says that the mail server of b.test is, on port 25, in place of its own address. */
+  readonly exchanger?: string;
+  /** What the record of b.test asks for. */
+  readonly tls?: 'require' | 'prefer';
+  /** For the gateway of a.test, as its file would have it. */
+  readonly submission?: Readonly<Record<string, string>>;
 }
 
 export const haveDomains: boolean = haveMailHost && haveKnot && haveUnbound;
 
 const mixNames = ['mix1.test', 'mix2.test', 'mix3.test'];
 
-export async function startDomains(): Promise<Domains> {
+export async function startDomains(options: DomainsOptions = {}): Promise<Domains> {
+  const { smarthost = true, exchanger, tls = 'require', submission = {} } = options;
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-domains-'));
   stack.defer(() => rm(folder, { recursive: true }));
@@ -64,7 +76,9 @@ export async function startDomains(): Promise<Domains> {
     submission: {
       listen: '127.0.0.1:0',
       imap: { at: text(hostA.account('alice').server), pin: hostA.pin },
-      smarthost: { require: text(hostA.relay.prefer), pin: hostA.pin },
+      ...(smarthost && {
+        smarthost: { require: text(hostA.relay.require), prefer: text(hostA.relay.prefer), pin: hostA.pin },
+      }),
     },
   });
   const gateB = await makeNode({
@@ -75,9 +89,10 @@ export async function startDomains(): Promise<Domains> {
 
   const resolver = await startDns(stack, [
     { host: hostA, records: await gateA.records('a.test.zone', 'a.test.dkim.zone') },
-    { host: hostB, records: await gateB.records('b.test.zone') },
+    { host: hostB, records: allow(tls, await gateB.records('b.test.zone')), exchanger },
   ]);
-  const start = async (made: MadeNode): Promise<RunningNode> => stack.use(await made.start(resolver));
+  const start = async (made: MadeNode): Promise<RunningNode> =>
+    stack.use(await made.start(resolver, made === gateA ? submission : {}));
   const nodes = await Promise.all([gateA, gateB, ...mixes].map(start));
   const [nodeA, nodeB, ...mixNodes] = nodes as [RunningNode, RunningNode, ...RunningNode[]];
   await Promise.all(nodes.map(({ ready }) => ready));
@@ -88,8 +103,8 @@ export async function startDomains(): Promise<Domains> {
   await alice.keys.generate('alice@a.test', { noPassphrase: true });
 
   const routeAsUsual = async (): Promise<void> => {
-    await hostA.postfix.route({ gateway: a.gateway.at, routes: { 'b.test': hostB.smtp } });
-    await hostB.postfix.route({ gateway: b.gateway.at, routes: { 'a.test': hostA.smtp } });
+    await hostA.postfix.route({ gateway: a.gateway.at });
+    await hostB.postfix.route({ gateway: b.gateway.at });
   };
   await routeAsUsual();
   const started = stack.move();
@@ -111,6 +126,8 @@ export async function startDomains(): Promise<Domains> {
 }
 
 const password = 'of alice';
+/** Postfix asks on port 53 alone. */
+const dns = { host: '127.0.0.53', port: 53 };
 const deps = { clock: systemClock, random: systemRandom, log: silentLog };
 
 async function areIdle(nodes: readonly RunningNode[]): Promise<boolean> {
@@ -134,15 +151,20 @@ async function startHosts(stack: AsyncDisposableStack): Promise<[MailHost, MailH
     { name: 'bob', password: 'of bob' },
     { name: 'full', password: 'of full', quota: '1B' },
   ];
-  const ports = { smtp: 25 }; // DNS names no other
+  const common = { ports: { smtp: 25 }, resolver: dns.host }; // DNS names no other
   const a = await startMailHost({
+    ...common,
     domain: 'a.test',
     address: '127.0.0.11',
-    ports,
     mailboxes: [{ name: 'alice', password }],
   });
   stack.use(a);
-  const b = await startMailHost({ domain: 'b.test', address: '127.0.0.12', ports, mailboxes: mailboxesB });
+  const b = await startMailHost({
+    ...common,
+    domain: 'b.test',
+    address: '127.0.0.12',
+    mailboxes: mailboxesB,
+  });
   stack.use(b);
   return [a, b];
 }
@@ -154,7 +176,7 @@ interface MadeNode {
   readonly certificate: string;
   /** The lines of files that stand in its data directory. */
   records(...files: string[]): Promise<string[]>;
-  start(resolver: Endpoint): Promise<RunningNode>;
+  start(resolver: Endpoint, submission: object): Promise<RunningNode>;
 }
 
 function nodesIn(folder: string, { url, vkey }: RunningAuthority) {
@@ -172,12 +194,13 @@ function nodesIn(folder: string, { url, vkey }: RunningAuthority) {
         const zones = await Promise.all(files.map((file) => readFile(join(dataDir, file), 'utf8')));
         return zones.flatMap((zone) => zone.trim().split('\n'));
       },
-      start: async (resolver) => {
-        const fields = (await readToml(configPath)) as { smtp: object };
+      start: async (resolver, submission) => {
+        const fields = (await readToml(configPath)) as { smtp: object; submission?: object };
         const config = parseNodeConfig({
           ...fields,
           data_dir: dataDir,
           smtp: { ...fields.smtp, allow_private: true },
+          submission: fields.submission && { ...fields.submission, ...submission },
           dns: { resolver: text(resolver) },
         });
         return startNode(config, deps);
@@ -195,17 +218,23 @@ interface ZoneOf {
   readonly host: MailHost;
   /** What its gateway says of it. */
   readonly records: readonly string[];
+  readonly exchanger?: string | undefined;
+}
+
+/** The records of a domain that asks for as much. */
+function allow(tls: 'require' | 'prefer', records: readonly string[]): string[] {
+  return records.map((line) => line.replace('tls=require', `tls=${tls}`));
 }
 
 /** A signed tree with the domains' records; where it is asked. */
 async function startDns(stack: AsyncDisposableStack, domains: readonly ZoneOf[]): Promise<Endpoint> {
-  const zones = domains.map(({ host: { domain, smtp, pin }, records }) => ({
+  const zones = domains.map(({ host: { domain, smtp, pin }, records, exchanger = smtp.host }) => ({
     name: domain,
-    records: [...records, '@ MX 10 mx', `mx A ${smtp.host}`, `_25._tcp.mx TLSA 3 1 1 ${pin}`],
+    records: [...records, '@ MX 10 mx', `mx A ${exchanger}`, `_25._tcp.mx TLSA 3 1 1 ${pin}`],
   }));
   const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test' }, ...zones] }));
   const stubs = knot.zones.map((zone) => ({ zone, address: knot.address }));
-  return stack.use(await startUnbound({ root: knot.anchors, stubs })).address;
+  return stack.use(await startUnbound({ root: knot.anchors, stubs, listen: dns })).address;
 }
 
 function clientOf(
