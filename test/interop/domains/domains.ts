@@ -5,7 +5,7 @@ import { type Client, createClient, parseClientConfig, pathsUnder } from '@poste
 import { parseAuthorityConfig, type RunningAuthority, startAuthority } from '@postern/directory';
 import { spkiPin } from '@postern/mail';
 import { initNode, parseNodeConfig, type RunningNode, startNode } from '@postern/node';
-import { type Endpoint, readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import { type Clock, type Endpoint, readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { haveKnot, startKnot } from '../knot.ts';
 import { haveMailHost, type MailHost, startMailHost } from '../mailhost.ts';
 import type { Gateway } from '../postfix.ts';
@@ -51,8 +51,8 @@ export interface DomainsOptions {
   readonly exchanger?: string;
   /** What the record of b.test asks for. */
   readonly tls?: 'require' | 'prefer';
-  /** For the gateway of a.test, as its file would have it. */
-  readonly submission?: Readonly<Record<string, string>>;
+  /** Of the gateway of a.test. */
+  readonly clock?: Clock;
 }
 
 export const haveDomains: boolean = haveMailHost && haveKnot && haveUnbound;
@@ -60,7 +60,7 @@ export const haveDomains: boolean = haveMailHost && haveKnot && haveUnbound;
 const mixNames = ['mix1.test', 'mix2.test', 'mix3.test'];
 
 export async function startDomains(options: DomainsOptions = {}): Promise<Domains> {
-  const { smarthost = true, exchanger, tls = 'require', submission = {} } = options;
+  const { smarthost = true, exchanger, tls = 'require', clock = systemClock } = options;
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-domains-'));
   stack.defer(() => rm(folder, { recursive: true }));
@@ -92,7 +92,7 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
     { host: hostB, records: allow(tls, await gateB.records('b.test.zone')), exchanger },
   ]);
   const start = async (made: MadeNode): Promise<RunningNode> =>
-    stack.use(await made.start(resolver, made === gateA ? submission : {}));
+    stack.use(await made.start(resolver, made === gateA ? clock : systemClock));
   const nodes = await Promise.all([gateA, gateB, ...mixes].map(start));
   const [nodeA, nodeB, ...mixNodes] = nodes as [RunningNode, RunningNode, ...RunningNode[]];
   await Promise.all(nodes.map(({ ready }) => ready));
@@ -176,7 +176,7 @@ interface MadeNode {
   readonly certificate: string;
   /** The lines of files that stand in its data directory. */
   records(...files: string[]): Promise<string[]>;
-  start(resolver: Endpoint, submission: object): Promise<RunningNode>;
+  start(resolver: Endpoint, clock: Clock): Promise<RunningNode>;
 }
 
 function nodesIn(folder: string, { url, vkey }: RunningAuthority) {
@@ -194,16 +194,15 @@ function nodesIn(folder: string, { url, vkey }: RunningAuthority) {
         const zones = await Promise.all(files.map((file) => readFile(join(dataDir, file), 'utf8')));
         return zones.flatMap((zone) => zone.trim().split('\n'));
       },
-      start: async (resolver, submission) => {
-        const fields = (await readToml(configPath)) as { smtp: object; submission?: object };
+      start: async (resolver, clock) => {
+        const fields = (await readToml(configPath)) as { smtp: object };
         const config = parseNodeConfig({
           ...fields,
           data_dir: dataDir,
           smtp: { ...fields.smtp, allow_private: true },
-          submission: fields.submission && { ...fields.submission, ...submission },
           dns: { resolver: text(resolver) },
         });
-        return startNode(config, deps);
+        return startNode(config, { ...deps, clock });
       },
     };
   };
