@@ -1,7 +1,9 @@
+import type { LookupAddress } from 'node:dns';
 import { request } from 'node:https';
-import type { LookupFunction } from 'node:net';
+import { isIPv6, type LookupFunction } from 'node:net';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { callbackify } from 'node:util';
 import type { PolicyFetch } from '@postern/mail';
 
 /**
@@ -12,7 +14,7 @@ export function createPolicyFetch(lookup: (host: string) => Promise<readonly str
   const find = lookupFunction(lookup);
   return (url, { signal }) =>
     new Promise((resolve, reject) => {
-      const asked = request(url, { agent: false, lookup: find, signal, headers: { connection: 'close' } });
+      const asked = request(url, { agent: false, lookup: find, signal });
       asked.once('error', reject);
       asked.once('response', (answer) => {
         addAbortSignal(signal, answer);
@@ -28,18 +30,17 @@ export function createPolicyFetch(lookup: (host: string) => Promise<readonly str
     });
 }
 
-/** What Node calls to resolve a name, with all addresses or with the first. */
+/** What Node calls to resolve a name: it asks for all addresses, or for one. */
 function lookupFunction(lookup: (host: string) => Promise<readonly string[]>): LookupFunction {
-  return (host, { all }, callback) => {
-    lookup(host).then(
-      (addresses) => {
-        const found = addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
-        const [first] = found;
-        if (first === undefined) callback(new Error(`no address to be used for ${host}`), '');
-        else if (all === true) callback(null, found);
-        else callback(null, first.address, first.family);
-      },
-      (error: Error) => callback(error, ''),
-    );
-  };
+  const find = callbackify(async (host: string): Promise<LookupAddress[]> => {
+    const addresses = await lookup(host);
+    if (addresses.length === 0) throw new Error('no address that may be connected to');
+    return addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
+  });
+  return (host, { all }, callback) =>
+    find(host, (error, found) => {
+      const [first] = found ?? [];
+      if (all === true || first === undefined) callback(error, found);
+      else callback(null, first.address, first.family);
+    });
 }

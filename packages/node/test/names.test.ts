@@ -1,4 +1,3 @@
-import type { PolicyEntry } from '@postern/mail';
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { expect, test } from 'vitest';
 import { createNames, type FoundPeers } from '../src/names.ts';
@@ -21,7 +20,7 @@ function find(
       return { kind: 'none', secure: true, ttlSeconds: 60 } satisfies Answer;
     },
   } as unknown as Resolver;
-  const policies = { get: async () => undefined, set: async (_: string, __: PolicyEntry) => undefined };
+  const policies = { get: async () => undefined, set: async () => undefined };
   const clock = fakeClock(Date.UTC(2033, 0, 1));
   const common = { clock, random: seeded('names'), ownNames: ['gate.a.test'] };
   return createNames({ ...common, resolver, policies, allowPrivate }).findPeers('b.test', 'require');

@@ -149,6 +149,7 @@ function startTheAuthority(folder: string): Promise<RunningAuthority> {
 async function startHosts(stack: AsyncDisposableStack): Promise<[MailHost, MailHost]> {
   const mailboxesB = [
     { name: 'bob', password: 'of bob' },
+    { name: 'bartholomew', password: 'of bartholomew' }, // for searches: chance spells three letters now and then
     { name: 'full', password: 'of full', quota: '1B' },
   ];
   const common = { ports: { smtp: 25 }, resolver: dns.host }; // DNS names no other
