@@ -11,6 +11,8 @@ export interface UnboundOptions {
   readonly root: string;
   /** Where each zone is asked for, the root among them. */
   readonly stubs: readonly { readonly zone: string; readonly address: Endpoint }[];
+  /** A free port of 127.0.0.1 unless given. */
+  readonly listen?: Endpoint;
 }
 
 /** Debian's unbound, validating, on loopback. */
@@ -26,10 +28,9 @@ export interface Unbound extends AsyncDisposable {
 
 export const haveUnbound: boolean = await haveAsRoot('/usr/sbin/unbound', '/usr/sbin/unbound-control');
 
-export async function startUnbound({ root, stubs }: UnboundOptions): Promise<Unbound> {
+export async function startUnbound({ root, stubs, listen }: UnboundOptions): Promise<Unbound> {
   const folder = await openFolder('unbound');
-  const host = '127.0.0.1';
-  const port = await freePort(host);
+  const { host, port } = listen ?? { host: '127.0.0.1', port: await freePort('127.0.0.1') };
   const conf = join(folder, 'unbound.conf');
   await mkdir(join(folder, 'run'));
   await writeFile(join(folder, 'anchors'), `${root}\n`);

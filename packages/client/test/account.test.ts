@@ -51,7 +51,7 @@ async function startProvider(requireTls: boolean): Promise<Provider> {
     kind: 'account',
     ...server.address,
     implicitTls: false,
-    tls: { kind: 'pin', spki: spkiPin(tls.cert) },
+    tls: { kind: 'pin', pins: [spkiPin(tls.cert)] },
     user: 'alice',
     password: { kind: 'ask' },
   };

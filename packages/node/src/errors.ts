@@ -13,6 +13,7 @@ export type NodeErrorCode =
   | 'already-there'
   | 'rotation-under-way'
   | 'wrong-network'
+  | 'policies-damaged'
   | 'mailbox-unsafe';
 
 /** A fault of a node. What a peer or an author may cause is a value with a `kind`, never this. */

@@ -25,6 +25,7 @@ import { createLifetime } from './lifetime.ts';
 import { createNames, type Names } from './names.ts';
 import { learnNetwork } from './network.ts';
 import { startPipeline } from './pipeline.ts';
+import { openPolicies, policiesInMemory } from './policy-store.ts';
 import { watchProof } from './proof.ts';
 import { openSqliteSpool } from './queue/sqlite/spool.ts';
 import { follow } from './register/follow.ts';
@@ -124,6 +125,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     ...(submission?.files === undefined
       ? []
       : [submission.files.start((pair) => pipeline.submissions?.updateTls(pair))]),
+    ...(parts.policies === undefined ? [] : [parts.policies.start()]),
     sweep({ clock, log, spool, counters, reports }),
     ...(proof === undefined ? [] : [proof]),
   ];
@@ -197,7 +199,11 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   );
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const ownNames = [config.name, config.smtp.ehlo];
-  const names = resolver && createNames({ clock, random, resolver, ownNames });
+  // A gateway keeps what it was told; a mix, which knows the domain of packets alone, keeps nothing of it.
+  const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
+  const { allowPrivate } = config.smtp;
+  const asked = { clock, random, ownNames, policies: policies ?? policiesInMemory(), allowPrivate };
+  const names = resolver && createNames({ ...asked, resolver });
   const exits = names && exitsOf(config, names, { clock, random });
   if (exits !== undefined) opened.defer(() => exits.close());
   const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
@@ -226,6 +232,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     resolver,
     names,
     exits,
+    policies,
     submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),

@@ -11,7 +11,7 @@ export interface SubmissionConfig {
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
   readonly authors: AuthorsConfig;
   /** Who takes what goes to other domains; the domains' own mail servers when there is none. */
-  readonly relay: ServerConfig | undefined;
+  readonly smarthost: SmarthostConfig | undefined;
   /** How long a unit is kept that cannot be handed over. */
   readonly expiryMs: number;
   /** When an author is told that one has not left yet. */
@@ -39,6 +39,14 @@ export interface ServerConfig extends Endpoint {
     | { readonly kind: 'web'; readonly names: readonly string[] };
 }
 
+/** A mail server that takes what goes to other domains, by how that may go on. */
+export interface SmarthostConfig {
+  /** Over verified TLS or not at all. */
+  readonly require: ServerConfig;
+  /** Over whatever TLS can be had; the other one when there is none of its own. */
+  readonly prefer: ServerConfig;
+}
+
 /** The same with absolute paths: in the file they are relative to it. */
 export function resolvePaths(
   submission: SubmissionConfig,
@@ -64,6 +72,27 @@ const path = z.string().min(1);
 const perHour = z.int().min(1);
 const dayMs = 86_400_000;
 
+const smarthostSchema = z
+  .strictObject({
+    require: endpoint,
+    prefer: endpoint.optional(),
+    pin: pins.optional(),
+    name: domainName.optional(),
+  })
+  .superRefine(({ require, prefer, pin: spki, name }, context) => {
+    const say = (key: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if (spki !== undefined && name !== undefined) return say('name', 'stands beside pin; give one of them');
+    if (spki !== undefined || name !== undefined) return;
+    const [nameless] = Object.entries({ require, prefer }).filter(([, at]) => at && !isName(at.host));
+    if (nameless !== undefined)
+      say('pin', `is missing; ${nameless[0]} has no name that a certificate could be for`);
+  })
+  .transform(({ require, prefer = require, pin: spki, name }): SmarthostConfig => {
+    const server = (at: Endpoint): ServerConfig => serverAt(at, spki, name);
+    return { require: server(require), prefer: server(prefer) };
+  });
+
 const schema = z
   .strictObject({
     listen: endpoint.optional(),
@@ -78,9 +107,7 @@ const schema = z
     smtp_pin: pins.optional(),
     smtp_name: domainName.optional(),
     login: z.enum(['mailbox', 'local']).optional(),
-    relay: endpoint.optional(),
-    relay_pin: pins.optional(),
-    relay_name: domainName.optional(),
+    smarthost: smarthostSchema.optional(),
     expiry: duration.default(5 * dayMs),
     warn_after: duration.default(4 * 3_600_000),
     token_life: duration.default(37 * dayMs),
@@ -103,7 +130,7 @@ const schema = z
     if (second !== undefined) say(second, `stands beside ${first}; give one of them`);
     if (section.login !== undefined && section.imap === undefined && section.smtp === undefined)
       say('login', 'goes with imap or smtp only');
-    for (const key of ['imap', 'smtp', 'relay'] as const) proofMistakes(section, key, say);
+    for (const key of ['imap', 'smtp'] as const) proofMistakes(section, key, say);
     if (section.warn_after >= section.expiry) say('warn_after', 'must be shorter than expiry');
     if (section.token_life < section.expiry)
       say('token_life', 'must not be shorter than expiry, or failures would reach nobody');
@@ -115,7 +142,7 @@ const schema = z
 export const submissionSection: z.ZodType<SubmissionConfig> = schema.transform((section) => build(section));
 
 type Section = z.infer<typeof schema>;
-type ServerKey = 'imap' | 'smtp' | 'relay';
+type ServerKey = 'imap' | 'smtp';
 
 /** A server proves who it is by its key, or by a certificate for a name: its own unless another is given. */
 function proofMistakes(section: Section, key: ServerKey, say: (key: string, message: string) => void): void {
@@ -125,21 +152,23 @@ function proofMistakes(section: Section, key: ServerKey, say: (key: string, mess
       if (section[proof] !== undefined) say(proof, `goes with ${key} only`);
   } else if (known !== undefined && name !== undefined) {
     say(`${key}_name`, `stands beside ${key}_pin; give one of them`);
-  } else if (known === undefined && name === undefined && !domainName.safeParse(at.host).success) {
+  } else if (known === undefined && name === undefined && !isName(at.host)) {
     say(`${key}_pin`, `is missing; ${key} has no name that a certificate could be for`);
   }
 }
 
+function serverAt(at: Endpoint, pins: readonly string[] | undefined, name = at.host): ServerConfig {
+  return { ...at, tls: pins === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', pins } };
+}
+
+function isName(host: string): boolean {
+  return domainName.safeParse(host).success;
+}
+
 function build(section: Section): SubmissionConfig {
   const { tls_key: key, tls_cert: cert, authors: file, imap, smtp, login = 'mailbox' } = section;
-  const server = (of: ServerKey, at: Endpoint): ServerConfig => {
-    const known = section[`${of}_pin`];
-    const name = section[`${of}_name`] ?? at.host;
-    return {
-      ...at,
-      tls: known === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', pins: known },
-    };
-  };
+  const server = (of: ServerKey, at: Endpoint): ServerConfig =>
+    serverAt(at, section[`${of}_pin`], section[`${of}_name`]);
   const authors: AuthorsConfig =
     imap !== undefined
       ? { kind: 'imap', server: server('imap', imap), login }
@@ -151,7 +180,7 @@ function build(section: Section): SubmissionConfig {
     listenTls: section.listen_tls,
     tls: key === undefined || cert === undefined ? undefined : { key, cert },
     authors,
-    relay: section.relay && server('relay', section.relay),
+    smarthost: section.smarthost,
     expiryMs: section.expiry,
     warnAfterMs: section.warn_after,
     tokenLifeMs: section.token_life,

@@ -13,6 +13,7 @@ import { mailboxFinder } from './mailboxes.ts';
 import { createAttest, type Names } from './names.ts';
 import type { Network } from './network.ts';
 import type { PipelineContext } from './pipeline.ts';
+import type { KeptPolicies } from './policy-store.ts';
 import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
 import { createReportQueue, type ReportQueue } from './report/queue.ts';
@@ -41,10 +42,12 @@ export interface Parts {
   readonly epochs: Epochs;
   /** None for a node that is no domain's gateway. */
   readonly domainKeys: DomainKeys | undefined;
-  /** None for a node that asks no DNS. */
+  /** None for a node without a resolver. */
   readonly resolver: Resolver | undefined;
-  /** None for a node that asks no DNS. */
+  /** None for a node without a resolver. */
   readonly names: Names | undefined;
+  /** What `names` keeps on disk; none for a node that is no gateway. */
+  readonly policies: KeptPolicies | undefined;
   /** None for a node that is no mix, or that looks up nothing for exits. */
   readonly exits: Exits | undefined;
   /** None without the role. */
@@ -90,7 +93,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
 function outContext(parts: Parts): PipelineContext['out'] {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
   const { names, exits, submission } = parts;
-  const smarthost = config.submission?.relay;
+  const smarthost = config.submission?.smarthost;
   const ways = createWays({
     clock,
     topology,

@@ -47,14 +47,25 @@ test('init makes what submission needs, and a configuration that holds', async (
   });
   // What it shows as a comment is right as well.
   const text = await readFile(path, 'utf8');
-  const shown = text.replaceAll(/^# (?=[a-z_]+ = )/gm, '').replaceAll(/^(imap|smtp) = .*$/gm, '');
+  const shown = text.replaceAll(/^# (?=[a-z_]+ = |\[)/gm, '').replaceAll(/^(imap|smtp) = .*$/gm, '');
   await writeFile(path, shown.replace(/^login = .*$/m, '').replace(/^authors = "authors"$/m, ''));
-  expect(parseNodeConfig(await readToml(path)).submission?.relay).toMatchObject({ port: 25 });
+  expect(parseNodeConfig(await readToml(path)).submission?.smarthost).toMatchObject({
+    require: { port: 25 },
+    prefer: { port: 26 },
+  });
 });
 
 test('init takes servers and pins, and refuses what the configuration would', async () => {
   const pin = 'ab'.repeat(32);
-  const servers = ['--imap', '127.0.0.1:993', '--imap-pin', pin, '--relay', 'relay.test:25'];
+  const smarthost = [
+    '--smarthost',
+    '127.0.0.1:26',
+    '--smarthost-prefer',
+    '127.0.0.1:25',
+    '--smarthost-pin',
+    pin,
+  ];
+  const servers = ['--imap', '127.0.0.1:993', '--imap-pin', pin, ...smarthost];
   expect(
     await run([...gateway, ...directory, '--submission-tls', '127.0.0.1:465', ...servers]),
   ).toMatchObject({
@@ -63,7 +74,10 @@ test('init takes servers and pins, and refuses what the configuration would', as
   expect(parseNodeConfig(await readToml(join(folder, 'node.toml'))).submission).toMatchObject({
     listenTls: { port: 465 },
     authors: { kind: 'imap', server: { tls: { kind: 'pin', pins: [pin] } } },
-    relay: { tls: { kind: 'web', names: ['relay.test'] } },
+    smarthost: {
+      require: { port: 26, tls: { kind: 'pin', pins: [pin] } },
+      prefer: { port: 25, tls: { kind: 'pin', pins: [pin] } },
+    },
   });
   const wrong = await run([
     ...gateway,

@@ -14,6 +14,7 @@ import { maildirs } from '../src/deliver/maildir.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import { mailboxFinder } from '../src/mailboxes.ts';
 import { createNames } from '../src/names.ts';
+import { policiesInMemory } from '../src/policy-store.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { type Asked, createReportQueue, type ReportQueue } from '../src/report/queue.ts';
 import { createReporter, type Reported, type Reporter } from '../src/report/report.ts';
@@ -77,7 +78,14 @@ describe('a name server that never answers', () => {
       geometry: defaultGeometry,
       epochSeconds: 3_600,
       expiryMs: 24 * hourMs,
-      findDomain: createNames({ clock, random, resolver, ownNames: [] }).findDomain,
+      findDomain: createNames({
+        clock,
+        random,
+        resolver,
+        ownNames: [],
+        policies: policiesInMemory(),
+        allowPrivate: false,
+      }).findDomain,
     });
     reports = createReportQueue({ clock, random, log: silentLog, report });
   });

@@ -9,6 +9,7 @@ export { FakeClock, type FakeClockOptions } from './clock/fake-clock.ts';
 export { type DemoOptions, type Event, type Outcome, runDemo } from './demo/run.ts';
 export { TestkitError, type TestkitErrorCode } from './errors.ts';
 export { type Cast, type Correspondent, castOf, type Source } from './knowledge/cast.ts';
+export { keyIdsIn } from './knowledge/certificates.ts';
 export { type ChainPlay, chainCast, type ServerNames } from './knowledge/chain-cast.ts';
 export { chainTable, type Way } from './knowledge/chain-table.ts';
 export {

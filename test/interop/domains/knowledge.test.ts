@@ -139,7 +139,7 @@ describe.skipIf(!haveDomains || !haveGnuPg).each(ways)('$mode, $end', (way) => {
   });
 
   test('mixes ask no DNS', async () => {
-    const log = async (asker: string): Promise<string> =>
+    const log = async (asker: 'alice' | 'mixes'): Promise<string> =>
       (await watched.domains.resolvers.get(asker)?.log()) ?? '';
     const asked = / info: 127\.0\.0\.1 \S+ \S+ IN$/m;
     expect(await log('alice')).toMatch(asked);

@@ -45,7 +45,7 @@ export async function startProvider({ domain, address, customer }: ProviderOptio
       host: address,
       port,
       implicitTls: false,
-      tls: { kind: 'pin', spki: host.pin },
+      tls: { kind: 'pin', pins: [host.pin] },
       user: mailbox,
       password: { kind: 'ask' },
     },

@@ -91,7 +91,7 @@ describe.skipIf(!haveDomains || !haveGnuPg)('keys are changed while messages are
     const records = (await zoneOf(a)).filter(
       (line) => !selectorsBefore.some((selector) => line.startsWith(selector)),
     );
-    await domains.publish(a.host, records);
+    await domains.publish(a.host.domain, records);
     await everybodyKnows(domains, next);
     await author.write(letters - author.written(), domains.alicePinning([next[0] ?? '']));
     await until(() => arrived(b, letters));
@@ -191,7 +191,7 @@ async function zoneOf(domain: Domain): Promise<string[]> {
 }
 
 async function publish(domains: Domains, domain: Domain): Promise<void> {
-  await domains.publish(domain.host, await zoneOf(domain));
+  await domains.publish(domain.host.domain, await zoneOf(domain));
 }
 
 /** Where the keys that sign lie in the zone, those in force first. */

@@ -71,7 +71,7 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
     },
     record: (name, sender) => recorder.record(name, sender),
   };
-  const domains = await startDomains(watch);
+  const domains = await startDomains({ watch });
   ({ folder } = domains);
   const hosts = [domains.a, domains.b].map(({ host }) => ({ host, names: serversOf(host.domain) }));
   const nodes = [domains.a.gateway.node, domains.b.gateway.node, ...domains.mixes];
