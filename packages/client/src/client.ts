@@ -14,11 +14,12 @@ import { openResolver, type Resolver } from '@postern/runtime/dns';
 import { type Account, openAccount } from './account/account.ts';
 import { noPassword, type PasswordSource } from './account/password.ts';
 import { domainOf } from './compose/gateway.ts';
+import type { Consent } from './compose/reader.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
 import { type DomainCheck, type Domains, openDomains, type Prefetched, prefetch } from './domains/index.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
-import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
+import { type Keys, openKeys, type PassphraseSource, type WkdOptions } from './keys/index.ts';
 import type { Problem } from './message.ts';
 import { once } from './once.ts';
 import { type Described, describeCopy } from './open/copy.ts';
@@ -30,6 +31,7 @@ import { type Queued, queue, type RecipientResult, type Work } from './pipeline.
 import { type Prepared, type PrepareOptions, prepare } from './prepare.ts';
 import { openReturns } from './returns/index.ts';
 import { mergeConstraints, plan } from './route/route.ts';
+import { sourcesOf } from './sources.ts';
 import { type Submission, submit } from './submit/submit.ts';
 import { within } from './submit/within.ts';
 
@@ -48,6 +50,10 @@ export interface ClientOptions {
   readonly passphrase?: PassphraseSource;
   /** Asked once for the password at the author's own gateway, if no other place of it is configured. */
   readonly password?: PasswordSource;
+  /** Asked before `send` looks a recipient's key up, where the configuration says `ask`; refused unless given. */
+  readonly consent?: Consent;
+  /** For a network of one's own: where Web Key Directories are. */
+  readonly wkd?: WkdOptions['own'];
   /** Borrowed: whoever gives one closes it. */
   readonly sender?: SmtpSender;
   readonly directory?: DirectoryClient;
@@ -147,6 +153,7 @@ export function createClient(options: ClientOptions): Client {
   const keys = openKeys({
     directory: paths.keys,
     clock,
+    sources: async () => sourcesOf((await config()).keys, await resolver(), options.wkd),
     ...(passphrase === undefined ? {} : { passphrase }),
   });
   const outbox = openOutbox(paths, random);
@@ -169,14 +176,15 @@ export function createClient(options: ClientOptions): Client {
       signal: closing.signal,
     });
   });
+  const resolver = once(async () => options.resolver ?? openResolver((await config()).dns, clock));
   const domains = openDomains({
     directory: paths.domains,
     cacheDirectory: paths.domainCache,
     clock,
     dns: once(async () => {
       const { dns } = await config();
-      const resolver = options.resolver ?? (await openResolver(dns, clock));
-      return resolver && { resolver, unsigned: dns.unsigned };
+      const asked = await resolver();
+      return asked && { resolver: asked, unsigned: dns.unsigned };
     }),
   });
   const ownSender = once(async () => {
@@ -199,7 +207,7 @@ export function createClient(options: ClientOptions): Client {
     gateway: boolean,
   ): Promise<Prepared> => {
     const deps = { config: await config(), keys, domains, directory: await directory(), clock, random };
-    return prepare(message, request, { ...deps, gateway });
+    return prepare(message, request, { ...deps, gateway, consent: options.consent });
   };
 
   const build = (

@@ -8,10 +8,11 @@ import { type Audience, audience } from './compose/audience.ts';
 import { type Composed, compose } from './compose/compose.ts';
 import { domainOf } from './compose/gateway.ts';
 import { isServed } from './compose/mode.ts';
+import type { Consent } from './compose/reader.ts';
 import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
 import { problemOf } from './faults.ts';
-import { flawOf, type Keys } from './keys/index.ts';
+import { flawOf, type Keys, type LookupPolicy } from './keys/index.ts';
 import type { Draft, Problem, Reader, Returning, SendMode, TlsWish } from './message.ts';
 import { type Path, type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
@@ -24,6 +25,7 @@ export interface PrepareOptions extends PathOptions {
   /** As configured when absent. */
   readonly mode?: SendMode | undefined;
   readonly tls?: TlsWish | undefined;
+  readonly lookup?: LookupPolicy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,6 +38,7 @@ export interface PrepareDeps {
   readonly random: { bytes(length: number): Uint8Array };
   /** Whether a gateway of the author's own gets what is made. */
   readonly gateway: boolean;
+  readonly consent?: Consent | undefined;
 }
 
 export type Prepared =
@@ -46,7 +49,7 @@ export type Prepared =
 export async function prepare(
   message: Uint8Array,
   options: PrepareOptions,
-  { config, keys, domains, directory, clock, random, gateway }: PrepareDeps,
+  { config, keys, domains, directory, clock, random, gateway, consent }: PrepareDeps,
 ): Promise<Prepared> {
   const now = new Date(clock.now());
   const sender = options.as ?? config.mailbox;
@@ -64,6 +67,10 @@ export async function prepare(
     gateway,
     consensus: verified?.consensus,
     signal: options.signal,
+    lookup: options.lookup ?? config.keys.lookup,
+    consent,
+    refused:
+      composed.problems.length + own.problems.length + (mode === 'mix' ? current.problems.length : 0) > 0,
   };
   const found = composed.draft === undefined ? nobody : await audience(composed.draft, deps);
   // Whoever sends direct needs no consensus, whoever may send through mixes a valid one.

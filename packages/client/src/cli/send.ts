@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import type { SendOutcome } from '../client.ts';
 import { collectOne } from '../collect/collect.ts';
 import { ClientError } from '../errors.ts';
+import { type LookupPolicy, lookupPolicies } from '../keys/index.ts';
 import { type Problem, type SendMode, sendModes, type TlsWish, tlsWishes } from '../message.ts';
 import type { RecipientResult } from '../pipeline.ts';
 import type { PrepareOptions } from '../prepare.ts';
@@ -25,6 +26,7 @@ export interface MessageOptions extends CommonOptions, ConstraintOptions, Passph
   readonly as?: string;
   readonly mode?: SendMode;
   readonly tls?: TlsWish;
+  readonly lookup?: LookupPolicy;
   readonly sentCopy?: boolean;
 }
 
@@ -32,12 +34,14 @@ export function withMessageOptions(command: Command): Command {
   const mode = 'through mixes, by mail servers alone, or whichever a domain takes (default: as configured)';
   const tls =
     'direct: whether mail servers may do without TLS where the domain allows it (default: as configured)';
+  const lookup = 'whether to look for the key of a recipient who has none here (default: as configured)';
   return withPassphrase(
     withConstraints(
       command
         .option('--as <mailbox>', 'send from another mailbox of yours')
         .addOption(new Option('--mode <mode>', mode).choices(sendModes))
         .addOption(new Option('--tls <wish>', tls).choices(tlsWishes))
+        .addOption(new Option('--lookup <policy>', lookup).choices(lookupPolicies))
         .option('--no-sent-copy', 'keep no copy'),
     ),
   );
@@ -48,6 +52,7 @@ export function prepareOptions(options: MessageOptions): PrepareOptions {
     as: options.as,
     mode: options.mode,
     tls: options.tls,
+    lookup: options.lookup,
     constraints: constraintsOf(options),
     meanDelayMs: options.meanDelay,
     // Only the option's negation says anything; otherwise the configuration counts.
@@ -125,16 +130,41 @@ function textOf(outcome: Extract<SendOutcome, { kind: 'sent' }>): string {
   return [outcome.messageId, ...outcome.recipients.map(lineOf), handed].join('\n');
 }
 
-/** What goes to one recipient, and how. */
-export function lineOf({ mailbox, packets, mode, why, tlsOptional, paths }: RecipientResult): string {
-  const [first] = paths;
-  if (mode === 'direct') {
-    const clear = tlsOptional ? '; it may travel unencrypted between mail servers' : '';
-    return `${mailbox}: ${count(packets, 'envelope')}, direct (${why})${clear}`;
-  }
-  const route =
-    first === undefined ? '' : first.hops.map((hop, at) => `${hop} (${first.delaysMs[at]} ms)`).join(' → ');
-  return packets === 1
-    ? `${mailbox}: 1 packet, by ${route}`
-    : `${mailbox}: ${packets} packets, each on a path of its own`;
+/** What goes to one recipient, how and why, and what that rests on. */
+export function lineOf(result: RecipientResult): string {
+  const { mailbox, mode, why, tlsOptional, key, record } = result;
+  const since = key.since === undefined ? '' : `, pinned since ${key.since}`;
+  const news = key.news === undefined ? '' : `, ${newsText[key.news]}`;
+  const tls = tlsOptional ? 'it may travel unencrypted between mail servers' : 'TLS required on the way';
+  return [
+    `${mailbox}: ${wayOf(result)}`,
+    `  key: ${key.fingerprint}, ${sourceText[key.source]}${since}${news}`,
+    `  domain: ${record.fingerprint}, ${voucherText[record.vouchedBy]}${fromText[record.from]}`,
+    `  mode: ${mode}, ${why}; ${tls}`,
+  ].join('\n');
 }
+
+function wayOf({ packets, mode, paths: [first] }: RecipientResult): string {
+  if (mode === 'direct') return `${count(packets, 'envelope')}, direct`;
+  if (packets > 1 || first === undefined) return `${count(packets, 'packet')}, each on a path of its own`;
+  return `1 packet, by ${first.hops.map((hop, at) => `${hop} (${first.delaysMs[at]} ms)`).join(' → ')}`;
+}
+
+export const sourceText: Readonly<Record<RecipientResult['key']['source'], string>> = {
+  file: 'imported',
+  dns: 'from DNS, proven by DNSSEC',
+  wkd: 'from the domain’s Web Key Directory',
+  keyring: 'from your GnuPG keyring',
+  own: 'your own',
+  unknown: 'pinned',
+};
+
+const newsText = { 'pinned-now': 'found just now', 'refreshed-now': 'refreshed just now' } as const;
+
+const voucherText = {
+  pinned: 'pinned',
+  dnssec: 'proven by DNSSEC',
+  'first-use': 'trusted because it was seen first',
+} as const;
+
+const fromText = { file: '', cache: ', remembered', dns: ', asked for just now' } as const;
