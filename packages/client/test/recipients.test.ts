@@ -245,11 +245,10 @@ async function directory(
   const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];
   execFileSync(
     'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-      ...['-subj', '/CN=wkd', '-addext', 'subjectAltName=DNS:openpgpkey.b.test,DNS:b.test'],
-      ...['-keyout', key, '-out', cert],
-    ],
+    (
+      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=wkd ' +
+      `-addext subjectAltName=DNS:openpgpkey.b.test,DNS:b.test -keyout ${key} -out ${cert}`
+    ).split(' '),
     { stdio: 'ignore' },
   );
   const ca = readFileSync(cert, 'utf8');

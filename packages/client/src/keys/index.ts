@@ -3,9 +3,9 @@ export { type KeysConfig, keysComment, keysConfig, type LookupPolicy, lookupPoli
 export type { Candidate } from './find/candidate.ts';
 export { dnsSource } from './find/dns.ts';
 export { keyringSource } from './find/keyring.ts';
-export type { Finding, FindOptions, Recipients, Sources } from './find/recipients.ts';
+export type { Finding, FindOptions, Sources } from './find/recipients.ts';
 export { type WkdOptions, wkdSource } from './find/wkd.ts';
 export type { KeyInfo, KeyKind } from './info.ts';
-export { dayOf, type KeySource, type LookupSource, lookupSources, type Pin } from './pins.ts';
+export { dayOf, type KeySource, type LookupSource, lookupSources } from './pins.ts';
 export { type ImportOptions, type Keys, openKeys, type Protection } from './store.ts';
 export type { PassphraseRequest, PassphraseSource } from './unlock.ts';

@@ -23,8 +23,8 @@ export function keyringSource(home: string): Source {
     } catch (error) {
       signal?.throwIfAborted();
       // What gpg says may name keys.
-      const { code } = error as { code?: unknown };
-      return failed(`gpg cannot read the keyring in ${home} (${String(code ?? 'no answer')})`);
+      const { code = 'no answer' } = error as { code?: string | number };
+      return failed(`gpg cannot read the keyring in ${home} (${code})`);
     }
   };
 }
