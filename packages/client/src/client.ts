@@ -28,7 +28,7 @@ import { type Report as BareReport, openReport } from './open/report.ts';
 import { type CarriageFile, type Outbox, openOutbox, type Staged, stageFiles } from './outbox/index.ts';
 import type { ClientPaths } from './paths.ts';
 import { type Queued, queue, type RecipientResult, type Work } from './pipeline.ts';
-import { type Prepared, type PrepareOptions, prepare } from './prepare.ts';
+import { type Plan, type Prepared, type PrepareOptions, prepare } from './prepare.ts';
 import { openReturns } from './returns/index.ts';
 import { mergeConstraints, plan } from './route/route.ts';
 import { sourcesOf } from './sources.ts';
@@ -103,6 +103,9 @@ export type SendOutcome =
   /** Nothing was stored and nothing was sent. */
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
 
+/** `planned`: a message that could go, and that nothing was made of. */
+export type PreviewOutcome = Plan | Extract<Prepared, { kind: 'refused' }>;
+
 export interface WrapRequest extends PrepareOptions, Pick<SubmitRequest, 'signal' | 'onProgress'> {
   /** Below it the message gets a directory of its own. */
   readonly directory: string;
@@ -134,6 +137,8 @@ export interface Client extends AsyncDisposable {
   ): Promise<{ consensus: Consensus; explanation: Explanation }>;
   /** RFC 5322 in. Every check is made before anything is stored. */
   send(message: Uint8Array, request?: SendRequest): Promise<SendOutcome>;
+  /** Makes every check that `send` makes, and nothing of the message. */
+  preview(message: Uint8Array, request?: PrepareOptions): Promise<PreviewOutcome>;
   /** As `send`, but into files, for another program to hand over to the gateway of the author's own domain. */
   wrap(message: Uint8Array, request: WrapRequest): Promise<WrapOutcome>;
   /** Hands over what waits in the outbox. */
@@ -278,28 +283,42 @@ export function createClient(options: ClientOptions): Client {
       const gateway = await account();
       const prepared = await prepareFor(message, request, gateway !== undefined);
       if (prepared.kind === 'refused') return prepared;
+      const work = await prepared.work();
       // As any other check, before something is stored.
       if (request.timeoutMs !== 0) await gateway?.peer();
-      const queued = await build(prepared.work, () => outbox.stage(), request);
+      const queued = await build(work, () => outbox.stage(), request);
       if (queued.kind === 'refused') return queued;
       const { set: id, recipients } = queued;
-      const { messageId } = prepared.work.draft;
+      const { messageId } = prepared.draft;
       const warnings = [...prepared.warnings, ...queued.warnings];
       const submission = await handOver(id, request).catch((cause) => inTheOutbox(id, cause));
       return { kind: 'sent', messageId, id, recipients, warnings, ...submission };
+    },
+    async preview(message, request = {}) {
+      const prepared = await prepareFor(message, request, (await config()).submission !== undefined);
+      if (prepared.kind === 'refused') return prepared;
+      const { addressees, warnings } = prepared;
+      const recipients = addressees.map(({ mailbox, key, record, travel }) => ({
+        mailbox,
+        key,
+        record,
+        ...travel,
+      }));
+      return { kind: 'planned', recipients, warnings };
     },
     async wrap(message, request) {
       await recovered();
       const prepared = await prepareFor(message, request, true);
       if (prepared.kind === 'refused') return prepared;
+      const work = await prepared.work();
       const { mailbox } = await config();
       const staged = await stageFiles(request.directory, paths, random, (packet) =>
         readyCarriage(packet, { mailbox, clock, random, current }),
       );
-      const queued = await build(prepared.work, async () => staged, request);
+      const queued = await build(work, async () => staged, request);
       if (queued.kind === 'refused') return queued;
       const { set: id, recipients } = queued;
-      const { messageId } = prepared.work.draft;
+      const { messageId } = prepared.draft;
       const warnings = [...prepared.warnings, ...queued.warnings];
       return { kind: 'wrapped', messageId, id, recipients, warnings, files: staged.files };
     },

@@ -6,6 +6,7 @@ export {
   createClient,
   type Opened,
   type PrefetchRequest,
+  type PreviewOutcome,
   type Progress,
   type Report,
   type SendOutcome,

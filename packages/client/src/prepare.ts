@@ -13,7 +13,7 @@ import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
 import { problemOf } from './faults.ts';
 import { flawOf, type Keys, type LookupPolicy } from './keys/index.ts';
-import type { Draft, Problem, Reader, Returning, SendMode, TlsWish } from './message.ts';
+import type { Addressee, Draft, Problem, Reader, Returning, SendMode, TlsWish } from './message.ts';
 import { type Path, type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
 import { requireSealableFor } from './seal/seal.ts';
@@ -41,8 +41,25 @@ export interface PrepareDeps {
   readonly consent?: Consent | undefined;
 }
 
+/** What would go to one recipient. */
+export type Planned = Pick<Addressee, 'mailbox' | 'key' | 'record'> & Addressee['travel'];
+
+/** A message that could go, and that nothing was made of. */
+export interface Plan {
+  readonly kind: 'planned';
+  readonly recipients: readonly Planned[];
+  readonly warnings: readonly string[];
+}
+
 export type Prepared =
-  | { readonly kind: 'work'; readonly work: Work; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'work';
+      /** Asks for the passphrase of the author's key. */
+      readonly work: () => Promise<Work>;
+      readonly draft: Draft;
+      readonly addressees: readonly Addressee[];
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
 
 /** Makes every check that there is before anything is stored or sent, and tells every problem at once. */
@@ -89,10 +106,13 @@ export async function prepare(
   const problems = [...composed.problems, ...sealing, ...own.problems, ...found.problems, ...ways];
   if (problems.length > 0 || draft === undefined) return { kind: 'refused', problems };
   const way = wayOf(path);
+  const warnings = [...found.warnings, ...(way?.warnings ?? [])];
   return {
     kind: 'work',
-    warnings: [...found.warnings, ...(way?.warnings ?? [])],
-    work: {
+    warnings,
+    draft,
+    addressees: found.addressees,
+    work: async () => ({
       draft,
       addressees: found.addressees,
       signingKey: await keys.signingKey(sender),
@@ -101,7 +121,7 @@ export async function prepare(
       geometry: verified?.geometry ?? defaultGeometry,
       mixing: way?.mixing,
       returning: gateway ? returningTo(domainOf(config.mailbox), verified?.consensus) : undefined,
-    },
+    }),
   };
 }
 

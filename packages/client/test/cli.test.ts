@@ -111,6 +111,21 @@ describe('from one to the other', () => {
     expect(sent.stderr).toBe('');
   });
 
+  test('--dry-run says the same of each recipient, and makes and sends nothing', async () => {
+    const planned = await succeed(alice(['send', '--dry-run'], toBob));
+    expect(planned.stdout).toMatch(
+      /^bob@b\.test\n {2}key: .*\n {2}domain: .*\n {2}mode: mix, .*\nNothing was sent\.\n$/,
+    );
+    expect(json(await succeed(alice(['send', '--dry-run', '--json'], toBob)))).toMatchObject({
+      recipients: [
+        { mailbox: 'bob@b.test', key: { source: 'file' }, record: { vouchedBy: 'pinned' }, mode: 'mix' },
+      ],
+    });
+    expect(network.packets()).toEqual([]);
+    expect(JSON.parse((await succeed(alice(['outbox', '--json']))).stdout)).toEqual([]);
+    await expect(readdir(join(home, 'state', 'sent'))).rejects.toThrow('ENOENT');
+  });
+
   test('a Maildir: what is new or everything, into files; nothing in it changes', async () => {
     await succeed(alice(['send'], toBob));
     await succeed(alice(['send'], message({ From: 'alice@a.test', To: 'bob@b.test' }, 'second\r\n')));

@@ -1,13 +1,13 @@
 import { maxMessageBytes } from '@postern/protocol/sealed';
 import { ExitCode } from '@postern/runtime';
 import { type Command, Option } from 'commander';
-import type { SendOutcome } from '../client.ts';
+import type { PreviewOutcome, SendOutcome } from '../client.ts';
 import { collectOne } from '../collect/collect.ts';
 import { ClientError } from '../errors.ts';
 import { type LookupPolicy, lookupPolicies } from '../keys/index.ts';
 import { type Problem, type SendMode, sendModes, type TlsWish, tlsWishes } from '../message.ts';
 import type { RecipientResult } from '../pipeline.ts';
-import type { PrepareOptions } from '../prepare.ts';
+import type { Planned, PrepareOptions } from '../prepare.ts';
 import { type ConstraintOptions, constraintsOf, milliseconds, withConstraints } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { type PassphraseOptions, passphraseSource, withPassphrase } from './passphrase.ts';
@@ -19,6 +19,7 @@ import { visible } from './visible.ts';
 
 interface SendOptions extends MessageOptions {
   readonly timeout?: number;
+  readonly dryRun?: boolean;
 }
 
 /** Options for what becomes of a message, wherever it goes. */
@@ -71,7 +72,8 @@ export function addSend(program: Command, context: Context): void {
         '--timeout <duration>',
         'how long to try to hand packets over (default: as configured, 5m)',
         milliseconds,
-      ),
+      )
+      .option('--dry-run', 'show what would go to whom, how and why; make and send nothing'),
   ).action(async (file: string | undefined, _options, command: Command) =>
     send(file ?? '-', command.optsWithGlobals(), context),
   );
@@ -80,6 +82,12 @@ export function addSend(program: Command, context: Context): void {
 async function send(file: string, options: SendOptions, context: Context): Promise<void> {
   await using client = openClient(context, options, passphraseSource(options, context.stop));
   const { bytes } = await collectOne(file, context.terminal.stdin, maxMessageBytes);
+  if (options.dryRun === true)
+    return preview(
+      await client.preview(bytes, { ...prepareOptions(options), signal: context.stop }),
+      options,
+      context,
+    );
   const line = progressLine(context.terminal);
   const outcome = await client
     .send(bytes, {
@@ -99,6 +107,14 @@ async function send(file: string, options: SendOptions, context: Context): Promi
   await print(context, options, value, textOf(outcome));
   for (const warning of outcome.warnings) await warn(context, warning);
   context.exitCode = await explainPending(context, outcome);
+}
+
+async function preview(outcome: PreviewOutcome, options: SendOptions, context: Context): Promise<void> {
+  if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);
+  const { kind: _kind, ...value } = outcome;
+  const lines = outcome.recipients.map((each) => basisOf(each.mailbox, each));
+  await print(context, options, value, [...lines, 'Nothing was sent.'].join('\n'));
+  for (const warning of outcome.warnings) await warn(context, warning);
 }
 
 export async function refuse(
@@ -132,12 +148,15 @@ function textOf(outcome: Extract<SendOutcome, { kind: 'sent' }>): string {
 
 /** What goes to one recipient, how and why, and what that rests on. */
 export function lineOf(result: RecipientResult): string {
-  const { mailbox, mode, why, tlsOptional, key, record } = result;
+  return basisOf(`${result.mailbox}: ${wayOf(result)}`, result);
+}
+
+function basisOf(first: string, { mode, why, tlsOptional, key, record }: Planned): string {
   const since = key.since === undefined ? '' : `, pinned since ${key.since}`;
   const news = key.news === undefined ? '' : `, ${newsText[key.news]}`;
   const tls = tlsOptional ? 'it may travel unencrypted between mail servers' : 'TLS required on the way';
   return [
-    `${mailbox}: ${wayOf(result)}`,
+    first,
     `  key: ${key.fingerprint}, ${sourceText[key.source]}${since}${news}`,
     `  domain: ${record.fingerprint}, ${voucherText[record.vouchedBy]}${fromText[record.from]}`,
     `  mode: ${mode}, ${why}; ${tls}`,
