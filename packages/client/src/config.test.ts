@@ -28,6 +28,7 @@ describe('configuration', () => {
       ...least,
       mailbox: 'alice@a.test',
       ehlo: 'a.test',
+      keys: { lookup: 'ask', order: ['dns', 'wkd', 'keyring'] },
       dns: { resolver: 'system', validate: 'resolver', trustAnchors: 'iana', unsigned: 'refuse' },
       route: { include: [], exclude: [] },
       send: {

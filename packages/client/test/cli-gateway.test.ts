@@ -82,9 +82,15 @@ async function letter(): Promise<Buffer> {
 
 test('send says which mode each recipient has, why, and that it may travel unencrypted', async () => {
   const sent = await succeed(alice(['send', '--mode', 'direct', '--tls', 'prefer'], toBob));
-  expect(sent.stdout).toBe(
-    '<lunch@a.test>\nbob@b.test: 1 envelope, direct (the mode asked for); it may travel unencrypted between mail servers\n1 of 1 packet handed over\n',
-  );
+  expect(sent.stdout.split('\n')).toEqual([
+    '<lunch@a.test>',
+    'bob@b.test: 1 envelope, direct',
+    expect.stringMatching(/^ {2}key: [0-9A-F]{40}, imported, pinned since /),
+    expect.stringMatching(/^ {2}domain: [0-9a-f]{40}, pinned$/),
+    '  mode: direct, the mode asked for; it may travel unencrypted between mail servers',
+    '1 of 1 packet handed over',
+    '',
+  ]);
   const wrong = await alice(['send', '--mode', 'pigeon'], toBob);
   expect(wrong.code).toBe(64);
   expect(wrong.stderr).toContain('mix, direct, auto');

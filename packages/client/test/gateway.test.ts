@@ -99,6 +99,8 @@ test('direct: envelopes for the domain, known by the token, and no consensus is 
   expect(outcome.recipients).toEqual([
     {
       mailbox: 'bob@b.test',
+      key: { fingerprint: expect.any(String), source: 'file', since: '2026-01-01' },
+      record: { fingerprint: expect.any(String), vouchedBy: 'pinned', from: 'file' },
       packets: 1,
       mode: 'direct',
       why: 'the mode asked for',

@@ -143,6 +143,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       ehlo: mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory: { urls: [url], authorities: [vkey], threshold: 1 },
       dns: { resolver: 'none', validate: 'resolver', trustAnchors: 'iana', unsigned: 'refuse' },
+      keys: { lookup: 'ask', order: ['dns', 'wkd', 'keyring'] },
       route: { include: [], exclude: [] },
       send: {
         timeoutMs: 300_000,
