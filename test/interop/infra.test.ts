@@ -9,7 +9,7 @@ import { havePostfix } from './postfix.ts';
 const infra = (path: string): Promise<string> =>
   readFile(new URL(`../../infra/${path}`, import.meta.url), 'utf8');
 const files = [
-  ...['main.cf', 'master.cf', 'transport', 'tls_policy', 'relay_senders', 'mailboxes'].map(
+  ...['main.cf', 'master.cf', 'transport', 'tls_policy', 'relay_senders', 'relay_own', 'mailboxes'].map(
     (name) => `postfix/${name}`,
   ),
   'dovecot/dovecot.conf',

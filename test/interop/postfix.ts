@@ -74,7 +74,8 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   await writeFile(join(folder, 'spool/etc/resolv.conf'), resolvConf(options.resolver));
   await writeFile(join(etc, 'main.cf'), await mainCf(folder, options));
   await writeFile(join(etc, 'master.cf'), await masterCf(options));
-  await writeFile(join(etc, 'relay_senders'), await fillIn('postfix/relay_senders', names(options)));
+  for (const name of ['relay_senders', 'relay_own'])
+    await writeFile(join(etc, name), await fillIn(`postfix/${name}`, names(options)));
   await writeFile(join(etc, 'mailboxes'), await mailboxes(options));
   await writeRouting(etc, options);
   await place.run('/usr/sbin/postfix', ['-c', etc, 'start']);
