@@ -5,7 +5,7 @@ import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { longestMeanMs } from '@postern/protocol/strategy';
 import { domainName, duration, parseConfig, readToml } from '@postern/runtime';
 import { z } from 'zod';
-import { type SubmissionConfig, submission, submissionComment } from './account/settings.ts';
+import { formatSubmission, type SubmissionConfig, submission } from './account/settings.ts';
 import { type DnsConfig, dnsConfig, formatDnsConfig } from './dns-config.ts';
 import { ClientError } from './errors.ts';
 import { type KeysConfig, keysComment, keysConfig } from './keys/index.ts';
@@ -160,6 +160,8 @@ export function formatClientConfig(config: {
   threshold: number;
   /** `system` unless given. */
   resolver?: string;
+  /** `[submission]` as it stands in the file. */
+  submission?: Readonly<Record<string, string>> | undefined;
 }): string {
   const list = (items: readonly string[]): string =>
     `[\n${items.map((item) => `  ${JSON.stringify(item)},\n`).join('')}]`;
@@ -202,5 +204,5 @@ ${keysComment}[route]
 # In direct mode: "prefer" lets a message travel between mail servers without TLS where the recipient's domain allows it too.
 # tls = "require"
 
-${submissionComment}`;
+${formatSubmission(config.submission)}`;
 }

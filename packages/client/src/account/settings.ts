@@ -95,18 +95,25 @@ function passwordPlace(path: string | undefined, command: [string, ...string[]] 
 /** RFC 8314 section 7.3. */
 const implicitTlsPort = 465;
 
-/** What `postern init` says of it. */
-export const submissionComment = `# Your own domain's gateway, if it has one: all that you send is then handed to it, over TLS, and you are told what could
+/** The section as `postern init` writes it: what is given, and the rest as comments. */
+export function formatSubmission(given: Readonly<Record<string, string>> = {}): string {
+  const none = Object.keys(given).length === 0;
+  const line = (key: string, example: string, comment = ''): string =>
+    given[key] === undefined
+      ? `#   ${key} = ${example}${comment === '' ? '' : `  # ${comment}`}`
+      : `${key} = ${JSON.stringify(given[key])}`;
+  return `# Your own domain's gateway, if it has one: all that you send is then handed to it, over TLS, and you are told what could
 # not be delivered. Without it packets go straight to their first mix.
-# [submission]
-#   kind = "gateway"              # or "account": a provider that knows nothing of Postern, and learns more
-#   server = "mail.a.example:587"
-#   tls = "starttls"              # or "implicit", as on port 465
-#   user = "alice"                # default: the mailbox
+${none ? '# ' : ''}[submission]
+${line('kind', '"gateway"', 'or "account": a provider that knows nothing of Postern, and learns more')}
+${line('server', '"mail.a.example:587"')}
+${line('tls', '"starttls"', 'or "implicit", as on port 465')}
+${line('user', '"alice"', 'default: the mailbox')}
 # The server is known by a certificate for its name (default: that of server), or by the SHA-256 of its public key.
-#   name = "mail.a.example"
-#   pin = "64 hexadecimal digits" # or several, ["…", "…"], while its key changes
+${line('name', '"mail.a.example"')}
+${line('pin', '"64 hexadecimal digits"', 'or several, ["…", "…"], while its key changes')}
 # The password: a file's first line, or that of what a command prints. Without either it is asked for.
-#   password_file = "~/.config/postern/password"
+${line('password_file', '"~/.config/postern/password"')}
 #   password_command = ["pass", "show", "mail/a.example"]
 `;
+}
