@@ -131,7 +131,8 @@ class Listener extends Library {
   override onMailFrom(sender: SMTPServerAddress, session: SMTPServerSession, done: Done): void {
     const requireTls = this.#options.requireTls === true;
     const author = typeof session.user === 'string' ? session.user : undefined;
-    const reply = senderRefusal(sender, { requireTls, author });
+    const handedOn = this.#options.handsOn?.(session.remoteAddress) ?? false;
+    const reply = senderRefusal(sender, { requireTls, author, handedOn });
     writePlainly(sender);
     done(refusal(reply));
   }
