@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeCarriage, type SmtpServer, startSmtpServer } from '@postern/mail';
+import { createGatekeeper, makeCarriage, type SmtpServer, startSmtpServer } from '@postern/mail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createIdentity, openFolder } from './debian.ts';
 import { haveSwaks, type SwaksOptions, swaks } from './swaks.ts';
@@ -30,12 +30,12 @@ describe.skipIf(!haveSwaks)('swaks, as an author’s program', () => {
           implicitTls: how === 'implicit',
           minTls: 'TLSv1.2',
           maxBytes: 100_000,
-          auth: {
+          auth: createGatekeeper({
             authenticate: async (login) =>
               login.user === 'alice@a.test' && login.password === password
                 ? { kind: 'author', mailbox: 'alice@a.test' }
                 : { kind: 'refused' },
-          },
+          }),
           accepts: (mailbox) => mailbox === 'secure@b.test',
           onMessage: async ({ bytes }) => {
             taken.push(Buffer.from(bytes));

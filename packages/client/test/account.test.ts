@@ -1,4 +1,4 @@
-import { openCarriage, spkiPin, startSmtpServer } from '@postern/mail';
+import { createGatekeeper, openCarriage, spkiPin, startSmtpServer } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { expect, onTestFinished, test } from 'vitest';
 import { type ClientConfig, createClient, type SubmissionConfig } from '../src/index.ts';
@@ -33,7 +33,10 @@ async function startProvider(requireTls: boolean): Promise<Provider> {
     maxRecipients: 1,
     requireTls,
     accepts: () => true,
-    auth: { authenticate: async () => ({ kind: 'author', mailbox: 'alice@p.test' }), limits: { delayMs: 0 } },
+    auth: createGatekeeper({
+      authenticate: async () => ({ kind: 'author', mailbox: 'alice@p.test' }),
+      limits: { delayMs: 0 },
+    }),
     async onMessage({ bytes, from, recipient, requireTls }) {
       if (state.busy > 0) {
         state.busy -= 1;

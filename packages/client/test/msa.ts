@@ -1,4 +1,4 @@
-import { type OpenedCarriage, openCarriage, spkiPin, startSmtpServer } from '@postern/mail';
+import { createGatekeeper, type OpenedCarriage, openCarriage, spkiPin, startSmtpServer } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { onTestFinished } from 'vitest';
 import type { ClientConfig, SubmissionConfig } from '../src/index.ts';
@@ -44,13 +44,13 @@ export async function startMsa({
     maxBytes: 100_000,
     maxRecipients: 1,
     accepts: (recipient) => recipient.startsWith('secure@'),
-    auth: {
+    auth: createGatekeeper({
       async authenticate(login) {
         logins.push(login.user);
         return login.password === password ? { kind: 'author', mailbox } : { kind: 'refused' };
       },
       limits: { delayMs: 0 },
-    },
+    }),
     async onMessage({ bytes, from, recipient }) {
       if (state.answer === 'refuse')
         return { kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'not for you' };

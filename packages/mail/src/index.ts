@@ -62,6 +62,7 @@ export {
   defaultAuthLimits,
   type Login,
 } from './server/auth/authenticator.ts';
+export { createGatekeeper, type Gatekeeper } from './server/auth/gatekeeper.ts';
 export { defaultSmtpLimits, type SmtpLimits } from './server/limits.ts';
 export type { Decision, Message, Receiver, Refusal } from './server/receive.ts';
 export { type SmtpServer, type SmtpServerOptions, startSmtpServer } from './server/server.ts';

@@ -1,8 +1,16 @@
-import type { Authenticator, AuthOutcome, Login, SmtpServerOptions } from '@postern/mail';
+import {
+  type Authenticator,
+  type AuthOutcome,
+  createGatekeeper,
+  type Gatekeeper,
+  type Login,
+  type SmtpServerOptions,
+} from '@postern/mail';
 import { type Inbox, openInbox } from './inbox.ts';
 
 /** A server for authors: alice@a.test logs in as `alice` with `wonder land`, and may write to secure@ anywhere. */
 export interface Desk extends Inbox {
+  readonly gatekeeper: Gatekeeper;
   readonly logins: Login[];
   readonly outcomes: AuthOutcome[];
   /** How long answers to logins waited, in ms of a clock that a test moves. */
@@ -35,17 +43,18 @@ export async function openDesk(
     },
     ...auth,
   };
+  const gatekeeper = createGatekeeper(authenticator, options.onFault);
   const inbox = await openInbox({
     minTls: 'TLSv1.2',
     maxRecipients: 1,
     accepts: (mailbox) => mailbox.startsWith('secure@'),
-    auth: authenticator,
+    auth: gatekeeper,
     ...options,
   });
   const pass = (ms: number): void => {
     now += ms;
   };
-  return { ...inbox, logins, outcomes, waits, pass };
+  return { ...inbox, gatekeeper, logins, outcomes, waits, pass };
 }
 
 export function base64(text: string): string {

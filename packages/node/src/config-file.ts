@@ -12,6 +12,7 @@ export interface NewNode {
   readonly family?: string;
   readonly listen: string;
   readonly advertise: string;
+  readonly behind?: readonly string[];
   readonly directoryUrls: readonly string[];
   readonly authorities: readonly string[];
   /** A majority of the authorities when not given. */
@@ -28,7 +29,7 @@ export interface NewNode {
 
 /** A commented `node.toml`, and the same as the data that reading it gives. */
 export function formatConfig(node: NewNode): { readonly toml: string; readonly fields: object } {
-  const { name, roles, dataDir, family = '', listen, advertise, delivery, submission } = node;
+  const { name, roles, dataDir, family = '', listen, advertise, behind = [], delivery, submission } = node;
   const directory = {
     urls: node.directoryUrls,
     authorities: node.authorities,
@@ -42,7 +43,7 @@ export function formatConfig(node: NewNode): { readonly toml: string; readonly f
     family,
     directory,
     mix,
-    smtp: { listen, advertise },
+    smtp: { listen, advertise, behind },
     ...(delivery === undefined ? {} : { delivery }),
     ...(submission === undefined ? {} : { submission: submissionFields(submission) }),
   };
@@ -68,6 +69,9 @@ advertise = ${value(advertise)}
 # ehlo = ${value(name)}
 # Other domains' mail servers are written to at public addresses alone, unless this is a network of its own.
 # allow_private = false
+# Addresses or networks of mail servers of one's own that hand on what they have accepted. What of that can never be taken is dropped:
+# they would write to the sender, whom anybody may have forged.
+behind = ${value(behind)}
 
 [directory]
 urls = ${value(directory.urls)}

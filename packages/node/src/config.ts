@@ -3,6 +3,7 @@ import { majority, thresholdMistake } from '@postern/directory/client';
 import { domainName, duration, type Endpoint, endpoint, parseConfig, size } from '@postern/runtime';
 import { type DnsConfig, dnsFields, refuseUnbelieved } from '@postern/runtime/dns';
 import { z } from 'zod';
+import { networkText } from './networks.ts';
 import type { SenderPolicy } from './senders.ts';
 import { type SubmissionConfig, submissionSection } from './submission-config.ts';
 
@@ -24,6 +25,8 @@ export interface NodeConfig {
     readonly ehlo: string;
     /** Other domains' servers may be at private and loopback addresses: for networks of one's own. */
     readonly allowPrivate: boolean;
+    /** Addresses and networks of mail servers of one's own that stand in front: they have accepted already what they hand on. */
+    readonly behind: readonly string[];
   };
   readonly directory: {
     readonly urls: readonly string[];
@@ -91,6 +94,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
       advertise: smtp.advertise,
       ehlo: smtp.ehlo ?? rest.name,
       allowPrivate: smtp.allow_private,
+      behind: smtp.behind,
     },
     mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry, exitByDns: mix.exit_by_dns },
     delivery: delivery === undefined ? undefined : deliveryFrom(delivery),
@@ -203,6 +207,7 @@ const schema = z
       advertise: reachable,
       ehlo: domainName.optional(),
       allow_private: z.boolean().default(false),
+      behind: z.array(networkText).default([]),
     }),
     directory: z.strictObject({
       urls: z.array(z.url({ protocol: /^https?$/ })).min(1),

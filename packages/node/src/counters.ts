@@ -2,7 +2,17 @@ import type { Metrics, OutcomeCounter } from '@postern/runtime';
 
 /** Every outcome that is counted, stage by stage. No other label exists: nothing tells peers, people or messages apart. */
 const outcomes = {
-  received: ['accepted', 'reported', 'malformed', 'loop', 'wrong-kind', 'denied', 'limited', 'deferred'],
+  received: [
+    'accepted',
+    'reported',
+    'discarded',
+    'malformed',
+    'loop',
+    'wrong-kind',
+    'denied',
+    'limited',
+    'deferred',
+  ],
   peeled: [
     'relay',
     'exit',
@@ -81,7 +91,7 @@ export interface Counters {
 }
 
 const help: Record<CounterStage, string> = {
-  received: 'Carriages by what SMTP answered.',
+  received: 'Carriages by what SMTP answered; discarded: what was accepted and dropped.',
   peeled: 'Packets by what their layer held or why they were refused.',
   forwarded: 'Attempts to hand a packet over, by outcome; expired, no-mix and no-part ones are dropped.',
   unwrapped: 'Envelopes by what they held or why they were refused.',

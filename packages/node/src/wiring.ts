@@ -12,6 +12,7 @@ import type { Lifetime } from './lifetime.ts';
 import { mailboxFinder } from './mailboxes.ts';
 import { createAttest, type Names } from './names.ts';
 import type { Network } from './network.ts';
+import { isIn } from './networks.ts';
 import type { PipelineContext } from './pipeline.ts';
 import type { KeptPolicies } from './policy-store.ts';
 import { createTakeForeign } from './report/foreign.ts';
@@ -87,6 +88,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
     listen: smtp.listen,
     ehlo: smtp.ehlo,
     domains: delivery === undefined ? [name] : [name, delivery.domain],
+    isBehind: isIn(smtp.behind),
   };
 }
 

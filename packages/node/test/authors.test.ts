@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
-import { type Authenticator, type Login, startSmtpServer } from '@postern/mail';
+import { createGatekeeper, type Login, startSmtpServer } from '@postern/mail';
 import { silentLog, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AuthorsConfig } from '../src/submission-config.ts';
@@ -34,14 +34,14 @@ async function open(
 /** The domain's submission server, where alice’s password is `wonder land`. */
 async function smtpServer(): Promise<{ port: number; logins: Login[] }> {
   const logins: Login[] = [];
-  const auth: Authenticator = {
+  const auth = createGatekeeper({
     async authenticate(login) {
       logins.push(login);
       if (login.password === 'later') return { kind: 'unavailable' };
       if (login.password !== 'wonder land') return { kind: 'refused' };
       return { kind: 'author', mailbox: 'alice@a.test' };
     },
-  };
+  });
   const server = await startSmtpServer({
     listen: { host: '127.0.0.1', port: 0 },
     hostname: 'mail.a.test',

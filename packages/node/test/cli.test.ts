@@ -3,8 +3,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
-import { silentLog, systemClock, systemRandom } from '@postern/runtime';
+import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseNodeConfig } from '../src/config.ts';
 import { type Ended, type Started, startCommand } from './command.ts';
 import { until } from './support.ts';
 
@@ -75,6 +76,16 @@ test.each([
   expect(refused.code).toBe(78);
   expect(refused.err).toMatch(new RegExp(`^ +${path}: is no domain name`, 'm'));
   expect(await readdir(folder)).toEqual([]);
+});
+
+test('init writes down which mail servers stand in front, and takes nothing but addresses', async () => {
+  const args = ['init', '--name', 'mix1.test', ...directory];
+  const refused = await run(...args, '--behind', '127.0.0.1', 'mail.b.test');
+  expect(refused.code).toBe(78);
+  expect(refused.err).toMatch(/^ +smtp\.behind\.1: is no address/m);
+  expect(await run(...args, '--behind', '127.0.0.1', 'fd00::/8')).toMatchObject({ code: 0 });
+  const { smtp } = parseNodeConfig(await readToml(join(folder, 'node.toml')));
+  expect(smtp.behind).toEqual(['127.0.0.1', 'fd00::/8']);
 });
 
 test('init takes the longest names, and refuses what no file can be called', async () => {

@@ -23,6 +23,7 @@ const server = await receive(
     ehlo: 'mix1.test',
     tls,
     domains: ['mix1.test'],
+    isBehind: () => false,
   },
   { packet: { take: (unit) => spool.accept(unit), close: async () => undefined } },
 );

@@ -1,7 +1,7 @@
 import { createSmtpSender, makeCarriage, type SendResult, type SmtpServer } from '@postern/mail';
 import { createMetrics, silentLog, systemRandom } from '@postern/runtime';
-import { expect, test } from 'vitest';
-import { createCounters } from '../src/counters.ts';
+import { describe, expect, test } from 'vitest';
+import { type Counters, createCounters } from '../src/counters.ts';
 import type { TlsCertificate } from '../src/keys/certificate.ts';
 import { receive } from '../src/receive/receive.ts';
 import type { Unit } from '../src/spool.ts';
@@ -20,6 +20,7 @@ function startReceiver(tls: TlsCertificate, taken: Unit[]): Promise<SmtpServer> 
       ehlo: 'mix1.test',
       tls,
       domains: ['mix1.test'],
+      isBehind: () => false,
     },
     { packet: { take: async (one) => void taken.push(one), close: async () => undefined } },
   );
@@ -67,6 +68,7 @@ test('spec carriage 6.6: what an account hands over is taken as bytes alone, and
       ehlo: 'mix1.test',
       tls,
       domains: ['mix1.test'],
+      isBehind: () => false,
       gateway: {
         attest: async () => ({ kind: 'attested', domain: 'p.test' }),
         admit: (domain) => (judged.push(domain) > 2 ? 'denied' : 'admitted'),
@@ -99,4 +101,135 @@ test('spec carriage 6.6: what an account hands over is taken as bytes alone, and
     ['exit', undefined],
     ['exit', 'p.test'],
   ]);
+});
+
+describe('behind a mail server of one’s own, which reports what is refused to whom the return path names', () => {
+  interface Behind extends AsyncDisposable {
+    readonly taken: Unit[];
+    readonly counters: Counters;
+    /** Gives the answer: its code, 250 for what is sent. */
+    send(message: Uint8Array, from: string): Promise<number | string>;
+  }
+
+  /** A gateway, and a mail server in front of it or elsewhere. */
+  async function openBehind({ isBehind = true, spoolWorks = true } = {}): Promise<Behind> {
+    await using stack = new AsyncDisposableStack();
+    const tls = await makeCertificate('mix1.test');
+    const taken: Unit[] = [];
+    const counters = createCounters(createMetrics());
+    const take = async (one: Unit): Promise<void> => {
+      if (!spoolWorks) throw new Error('no space left');
+      taken.push(one);
+    };
+    const server = stack.use(
+      await receive(
+        {
+          log: silentLog,
+          counters,
+          packetBytes,
+          listen: { host: '127.0.0.1', port: 0 },
+          ehlo: 'mix1.test',
+          tls,
+          domains: ['mix1.test'],
+          isBehind: (address) => isBehind && address === '127.0.0.1',
+          gateway: {
+            attest: async (message) => {
+              const [, domain] = /^From: <[^@]*@(.*)>/m.exec(Buffer.from(message).toString('latin1')) ?? [];
+              if (domain === 'unknown.test') return { kind: 'temporary' };
+              return domain === undefined ? { kind: 'unattested' } : { kind: 'attested', domain };
+            },
+            admit: (domain) =>
+              domain === 'denied.test' ? 'denied' : domain === 'busy.test' ? 'limited' : 'admitted',
+            takeForeign: async (message) => Buffer.from(message).includes('of ours'),
+          },
+        },
+        { exit: { take, close: async () => undefined } },
+      ),
+    );
+    const sender = stack.use(createSmtpSender({ ehloName: 'mx.mix1.test' }));
+    const peer = { host: '127.0.0.1', port: server.address.port, tlsPin: tls.pin };
+    const opened = stack.move();
+    return {
+      taken,
+      counters,
+      async send(message, from) {
+        const result = await sender.send(peer, { from, to: 'secure@mix1.test', message });
+        if (result.kind === 'sent') return 250;
+        return result.kind === 'refused' ? result.code : result.kind;
+      },
+      [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    };
+  }
+
+  function carriage(
+    fromDomain = 'a.test',
+    kind: 'packet' | 'exit' = 'exit',
+    bytes = packetBytes,
+  ): Uint8Array {
+    const first = kind === 'exit' ? 0x81 : 1;
+    return makeCarriage({
+      fromDomain,
+      toDomain: 'mix1.test',
+      bytes: Uint8Array.of(first, ...systemRandom.bytes(bytes - 1)),
+      now: new Date(0),
+      random: (length) => systemRandom.bytes(length),
+    });
+  }
+
+  function firstLines(message: Uint8Array): Uint8Array {
+    return message.subarray(0, Buffer.from(message).lastIndexOf('\r\n', -2_000) + 2);
+  }
+
+  const garbage = Buffer.from('From: <v@c.test>\r\n\r\nbuy this\r\n');
+  const received = 'Received: by x\r\n';
+  const never: [why: string, message: Uint8Array, code: number, outcome: string | undefined][] = [
+    ['no carriage', garbage, 554, 'malformed'],
+    ['one of another size', carriage('a.test', 'exit', packetBytes - 1), 554, 'malformed'],
+    ['a truncated one', firstLines(carriage()), 554, 'malformed'],
+    ['one with too long a trace', carriageUnder(100_000), 552, undefined],
+    [
+      'what goes round in circles',
+      Buffer.concat([Buffer.from(received.repeat(51)), carriage()]),
+      554,
+      'loop',
+    ],
+    ['a packet at a gateway that is no mix', carriage('a.test', 'packet'), 554, 'wrong-kind'],
+    ['one of a domain that is denied', carriage('denied.test'), 550, 'denied'],
+  ];
+  const counted = async (counters: Counters): Promise<Record<string, number>> =>
+    Object.fromEntries(Object.entries((await counters.values()).received).filter(([, count]) => count > 0));
+
+  test.each(never)('%s is dropped if a stranger would be told', async (_, message, code, outcome) => {
+    await using behind = await openBehind();
+    for (const from of ['v@c.test', 'alice@mix1.test', 'secure-@c.test'])
+      expect(await behind.send(message, from)).toBe(250);
+    expect(await counted(behind.counters)).toEqual({ discarded: 3 });
+    for (const from of ['secure@a.test', '']) expect(await behind.send(message, from)).toBe(code);
+    expect(await counted(behind.counters)).toEqual({ discarded: 3, ...(outcome && { [outcome]: 2 }) });
+    expect(behind.taken).toEqual([]);
+  });
+
+  test.each(never)('%s of anybody else is refused', async (_, message, code, outcome) => {
+    await using elsewhere = await openBehind({ isBehind: false });
+    expect(await elsewhere.send(message, 'v@c.test')).toBe(code);
+    expect(await counted(elsewhere.counters)).toEqual(outcome === undefined ? {} : { [outcome]: 1 });
+  });
+
+  test('what cannot be taken now is asked for again, whoever sent it', async () => {
+    await using full = await openBehind({ spoolWorks: false });
+    expect(await full.send(carriage(), 'v@c.test')).toBe('deferred');
+    await using behind = await openBehind();
+    for (const domain of ['busy.test', 'unknown.test'])
+      expect(await behind.send(carriage(domain), 'v@c.test')).toBe('deferred');
+    expect(await counted(behind.counters)).toEqual({ limited: 1, deferred: 1 });
+  });
+
+  test('carriages and reports are taken', async () => {
+    await using behind = await openBehind();
+    for (const from of ['v@c.test', 'secure@a.test', ''])
+      expect(await behind.send(carriage(), from)).toBe(250);
+    expect(await behind.send(Buffer.from('Subject: of ours\r\n\r\nx\r\n'), '')).toBe(250);
+    expect(behind.taken).toHaveLength(3);
+    expect(await counted(behind.counters)).toEqual({ accepted: 3, reported: 1 });
+  });
 });

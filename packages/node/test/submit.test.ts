@@ -13,7 +13,7 @@ import { type Submissions, type SubmitContext, submit } from '../src/submit/subm
 import { createTopology, type Topology } from '../src/topology.ts';
 import { hello, login, overTls, Program } from './conversation.ts';
 import { consensusOf, makeCertificate } from './peers.ts';
-import { type FakeClock, fakeClock, seeded } from './support.ts';
+import { type FakeClock, fakeClock, seeded, until } from './support.ts';
 
 const start = Date.UTC(2033, 1, 2, 3, 4, 5);
 const hourMs = 3_600_000;
@@ -137,6 +137,32 @@ const outcomes = async (stage: 'submitted' | 'logins'): Promise<Record<string, n
   Object.fromEntries(Object.entries((await counters.values())[stage]).filter(([, count]) => count > 0));
 
 describe('who may submit', () => {
+  test('tries on one port count on the other: ten are ten, wherever', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    let tried = 0;
+    const judge = async (): Promise<{ kind: 'refused' }> => {
+      tried += 1;
+      await released;
+      return { kind: 'refused' };
+    };
+    const { addresses } = await open({ authors: { judge, close: async () => undefined } });
+    const [starttls = { port: 0, tls: 'starttls' }, implicit = { port: 0, tls: 'implicit' }] = addresses;
+    const guesses = Array.from({ length: 10 }, async () => {
+      using program = await Program.connect(starttls);
+      await program.converse(`${overTls}\n C: ${login('alice', 'rabbit hole')}\n S: 535 5.7.8`);
+    });
+    await until(() => tried === guesses.length);
+    const another = async (): Promise<void> => {
+      using program = await Program.connect(implicit);
+      await program.converse(`${hello}\n C: ${login('alice', 'wonder land')}\n S: 454 4.7.0`);
+    };
+    await another();
+    release();
+    await Promise.all(guesses);
+    await another();
+    expect(await outcomes('logins')).toEqual({ refused: 10, 'slowed-down': 2 });
+  });
+
   test('an author who has logged in over TLS, on either port', async () => {
     const { addresses } = await open();
     expect(addresses.map((address) => address.tls)).toEqual(['starttls', 'implicit']);

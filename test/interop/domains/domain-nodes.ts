@@ -31,7 +31,9 @@ const deps = { clock: systemClock, random: systemRandom, log: silentLog };
 
 /** Makes nodes with a folder each. */
 export function nodesIn(folder: string, { url, vkey, watch, stack }: Surroundings) {
-  return async (node: Pick<NewNode, 'name' | 'roles' | 'delivery' | 'submission'>): Promise<MadeNode> => {
+  return async (
+    node: Pick<NewNode, 'name' | 'roles' | 'behind' | 'delivery' | 'submission'>,
+  ): Promise<MadeNode> => {
     const { name } = node;
     const dataDir = join(folder, name, 'data');
     const configPath = join(folder, name, 'node.toml');

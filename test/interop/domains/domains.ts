@@ -134,6 +134,7 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
   const gateA = await makeNode({
     name: 'gate.a.test',
     roles: ['delivery', 'submission'],
+    behind: [hostA.smtp.host],
     delivery: { domain: 'a.test', lmtp: text(await wireTo({ name: 'dovecot.a.test' }, hostA.lmtp)) },
     submission: {
       listen: '127.0.0.1:0',
@@ -156,6 +157,7 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
   const gateB = await makeNodeB({
     name: 'gate.b.test',
     roles: ['delivery'],
+    behind: [hostB.smtp.host],
     delivery: { domain: 'b.test', lmtp: text(await wireTo({ name: 'dovecot.b.test' }, hostB.lmtp)) },
   });
 

@@ -28,6 +28,17 @@ export function readAddressCommand(name: string, line: string): AddressCommand |
   return { address, args, ...(duplicate === undefined ? {} : { duplicate }) };
 }
 
+/**
+ * The same of MAIL from a client that hands on what others sent: whatever stands where the return path is, is one. It does
+ * not matter what size was announced, nor whether anything in it is UTF-8.
+ */
+export function readHandedOn(name: string, line: string): AddressCommand {
+  const read = readAddressCommand(name, line);
+  if (read === false) return { address: line.slice(name.length + 1), args: {} };
+  const { SIZE: _size, SMTPUTF8: _utf8, ...args } = read.args === false ? {} : read.args;
+  return { ...read, args };
+}
+
 /** What a line holds that no command may: octets outside printable ASCII. */
 export type LineFault = 'control' | 'eight-bit';
 

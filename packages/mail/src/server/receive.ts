@@ -2,8 +2,13 @@
 export interface Message {
   /** As sent, dots taken off: every line ends in CRLF, has at most 998 octets and no NUL. */
   readonly bytes: Uint8Array;
-  /** The return path (RFC 5321 section 4.1.1.2), its domain in lower case; empty for the null sender. */
+  /**
+   * The return path (RFC 5321 section 4.1.1.2), its domain in lower case; empty for the null sender. Handed on, it may be
+   * no mailbox that `parseMailbox` takes.
+   */
   readonly from: string;
+  /** The client is one of those that `handsOn` names. */
+  readonly handedOn: boolean;
   /** The mailbox that logged in, where clients have to: `from` is the same, perhaps in another case. */
   readonly author?: string;
   /** The mailbox it was sent to: one that `accepts` said yes to, domain in lower case. */
@@ -40,6 +45,14 @@ export interface Receiver {
    * that one's decision is the answer, since SMTP has one answer for all.
    */
   onMessage(message: Message): Promise<Decision>;
+  /**
+   * Whether the client at this address is a mail server that has accepted already what it hands on. If that is refused for
+   * good, the server writes to a return path that anybody may have forged (RFC 5321 section 7.8). So nothing of it is refused
+   * before its data has ended: not for its size, nor for how its return path is written.
+   */
+  handsOn?(remote: string): boolean;
+  /** Judges data handed on that is too big or malformed, and is not kept; `undefined` refuses it as from others. */
+  onUnreadable?(envelope: Pick<Message, 'from' | 'handedOn'>): Decision | undefined;
   /** Told what `onMessage` threw; the client is told 451 and nothing about it. */
   onFault?(fault: unknown): void;
 }

@@ -28,14 +28,14 @@ export function decisionReply(decision: Decision): Reply {
   }
 }
 
-/** The answer to a command line that never reaches smtp-server. */
-export function lineRefusal(line: Buffer, secure: boolean): Reply | undefined {
+/** The answer to a command line that never reaches smtp-server. `handedOn`: a return path need not be ASCII. */
+export function lineRefusal(line: Buffer, secure: boolean, handedOn: boolean): Reply | undefined {
   const word = verb(line);
   if (proxyWords.has(word)) return [550, '5.7.0', 'not from you'];
   const fault = lineFault(line);
   if (fault === 'control') return [501, '5.5.2', 'control character'];
   if (!secure && !clearWords.has(word)) return [530, '5.7.0', 'STARTTLS first'];
-  if (fault === undefined) return undefined;
+  if (fault === undefined || (handedOn && word === 'MAIL')) return undefined;
   return word === 'MAIL' || word === 'RCPT'
     ? [553, '5.6.7', 'address is not ASCII']
     : [501, '5.5.2', 'not ASCII'];
@@ -51,19 +51,22 @@ export interface MailOffer {
   readonly requireTls: boolean;
   /** The mailbox that has logged in, where clients have to. */
   readonly author: string | undefined;
+  /** The client is a mail server that hands on whatever return path it was told. */
+  readonly handedOn: boolean;
 }
 
 /** The answer to MAIL, if it is a refusal. Nobody is turned away for who they say they are, but for saying it of another. */
 export function senderRefusal(
   { address, args }: SentAddress,
-  { requireTls, author }: MailOffer,
+  { requireTls, author, handedOn }: MailOffer,
 ): Reply | undefined {
   const known = (key: string): boolean =>
     mailParameters.has(key) ||
     (key === 'REQUIRETLS' && requireTls) ||
     (key === 'AUTH' && author !== undefined); // RFC 4954 section 5; nobody is trusted to say who else logged in
   if (!Object.keys(args).every(known)) return unknownParameter;
-  if (address !== '' && parseMailbox(address) === undefined) return [553, '5.1.7', 'not a plain mailbox'];
+  if (address !== '' && !handedOn && parseMailbox(address) === undefined)
+    return [553, '5.1.7', 'not a plain mailbox'];
   if (author !== undefined && address.toLowerCase() !== author.toLowerCase())
     return [550, '5.7.1', 'not your mailbox'];
   return undefined;

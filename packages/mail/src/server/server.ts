@@ -6,8 +6,7 @@ import { formatMailbox, isDomain, parseMailbox } from '../address.ts';
 import { MailError } from '../errors.ts';
 import { type TlsVersion, tlsOptions } from '../tls.ts';
 import { Admission } from './admission.ts';
-import type { Authenticator } from './auth/authenticator.ts';
-import { Gatekeeper } from './auth/gatekeeper.ts';
+import type { Gatekeeper } from './auth/gatekeeper.ts';
 import { mechanisms } from './auth/sasl.ts';
 import { defaultSmtpLimits, type SmtpLimits } from './limits.ts';
 import type { Receiver } from './receive.ts';
@@ -34,8 +33,11 @@ export interface SmtpServerOptions extends Receiver {
    * Without it MAIL with REQUIRETLS is refused. Default false.
    */
   readonly requireTls?: boolean;
-  /** Makes it a server for submission: who sends must log in, and sends from their own mailbox. */
-  readonly auth?: Authenticator;
+  /**
+   * Makes it a server for submission: who sends must log in, and sends from their own mailbox. Servers that share one count
+   * failed logins together.
+   */
+  readonly auth?: Gatekeeper;
   readonly limits?: Partial<SmtpLimits>;
 }
 
@@ -76,7 +78,6 @@ export async function startSmtpServer(options: SmtpServerOptions): Promise<SmtpS
 class Listener extends Library {
   readonly #options: SmtpServerOptions;
   readonly #limits: SmtpLimits;
-  readonly #gatekeeper: Gatekeeper | undefined;
   readonly admission: Admission<Session>;
   closing = false;
 
@@ -104,10 +105,6 @@ class Listener extends Library {
     });
     this.#options = options;
     this.#limits = limits;
-    this.#gatekeeper =
-      options.auth === undefined
-        ? undefined
-        : new Gatekeeper(options.auth, (fault) => options.onFault?.(fault));
     this.admission = new Admission(limits);
     // Above maxConnections somebody is told 421; above this not even that.
     this.server.maxConnections = 2 * limits.maxConnections;
@@ -124,7 +121,7 @@ class Listener extends Library {
       maxBytes: this.#options.maxBytes,
       limits: this.#limits,
       admission: this.admission,
-      gatekeeper: this.#gatekeeper,
+      gatekeeper: this.#options.auth,
     });
     this.connections.add(session);
     session.on('error', () => {});
@@ -134,7 +131,8 @@ class Listener extends Library {
   override onMailFrom(sender: SMTPServerAddress, session: SMTPServerSession, done: Done): void {
     const requireTls = this.#options.requireTls === true;
     const author = typeof session.user === 'string' ? session.user : undefined;
-    const reply = senderRefusal(sender, { requireTls, author });
+    const handedOn = this.#options.handsOn?.(session.remoteAddress) ?? false;
+    const reply = senderRefusal(sender, { requireTls, author, handedOn });
     writePlainly(sender);
     done(refusal(reply));
   }

@@ -5,7 +5,7 @@ import type { Admission, Guest } from './admission.ts';
 import { type Answer, AuthDialog } from './auth/dialog.ts';
 import type { Gatekeeper } from './auth/gatekeeper.ts';
 import { maxExchangeOctets } from './auth/sasl.ts';
-import { type AddressCommand, readAddressCommand, verb } from './command.ts';
+import { type AddressCommand, readAddressCommand, readHandedOn, verb } from './command.ts';
 import type { Received } from './data.ts';
 import { Deadline } from './deadline.ts';
 import { Framing, maxCommandOctets } from './framing.ts';
@@ -33,6 +33,8 @@ export class Session extends SMTPConnection implements Guest {
   readonly #maxBytes: number;
   readonly #limits: SmtpLimits;
   readonly #admission: Admission<Session>;
+  /** The client hands on what it has accepted already. */
+  readonly #handsOn: boolean;
   /** Where clients have to log in before they send. */
   readonly #auth: AuthDialog | undefined;
   readonly #tls: Deadline = new Deadline(() => this.#expire());
@@ -52,6 +54,7 @@ export class Session extends SMTPConnection implements Guest {
     this.#maxBytes = options.maxBytes;
     this.#limits = options.limits;
     this.#admission = options.admission;
+    this.#handsOn = options.receiver.handsOn?.(this.remoteAddress) ?? false;
     this.#auth = options.gatekeeper && new AuthDialog(options.gatekeeper, this.remoteAddress);
     this.#session.set(this.#limits.sessionMs);
     this.#tls.set(this.#limits.tlsMs);
@@ -113,7 +116,7 @@ export class Session extends SMTPConnection implements Guest {
       void this.#answerAuth(this.#auth.take(line.toString('latin1')), callback);
       return;
     }
-    const refusal = lineRefusal(line, this.secure);
+    const refusal = lineRefusal(line, this.secure, this.#handsOn);
     if (refusal === undefined) super._onCommand(line, callback);
     else this.#refuse(refusal, callback);
   }
@@ -170,7 +173,8 @@ export class Session extends SMTPConnection implements Guest {
   }
 
   override _parseAddressCommand(name: string, command: Buffer | string): AddressCommand | false {
-    return readAddressCommand(name, command.toString('latin1'));
+    const line = command.toString('latin1');
+    return this.#handsOn && name === 'mail from' ? readHandedOn(name, line) : readAddressCommand(name, line);
   }
 
   override handler_DATA(_command: Buffer, callback: () => void): void {
@@ -187,7 +191,7 @@ export class Session extends SMTPConnection implements Guest {
       callback();
       return;
     }
-    framing.startData(this.#maxBytes, this.#maxBytes + cutMargin);
+    framing.startData(this.#maxBytes, this.#handsOn ? Infinity : this.#maxBytes + cutMargin);
     this.#command.clear();
     this.#data.set(this.#limits.dataMs);
     this.#octetsAtLastCheck = 0;
@@ -214,9 +218,13 @@ export class Session extends SMTPConnection implements Guest {
   }
 
   async #decide(received: Received): Promise<Reply> {
-    if (received.kind === 'cut') return faultReply['too-big'];
-    if (received.kind === 'refused') return faultReply[received.fault];
     const { mailFrom, rcptTo } = this.session.envelope;
+    const envelope = { from: mailFrom === false ? '' : mailFrom.address, handedOn: this.#handsOn };
+    if (received.kind !== 'message') {
+      const decision = this.#handsOn ? this.#receiver.onUnreadable?.(envelope) : undefined;
+      if (decision !== undefined) return decisionReply(decision);
+      return faultReply[received.kind === 'cut' ? 'too-big' : received.fault];
+    }
     const author = this.#auth?.author;
     // Not `requireTLS` of the envelope, which stays from a MAIL that was refused.
     const requireTls = mailFrom !== false && Object.keys(mailFrom.args).includes('REQUIRETLS');
@@ -224,7 +232,7 @@ export class Session extends SMTPConnection implements Guest {
       for (const { address } of rcptTo) {
         const message = {
           bytes: received.bytes,
-          from: mailFrom === false ? '' : mailFrom.address,
+          ...envelope,
           recipient: address,
           requireTls,
           ...(author === undefined ? {} : { author }),
@@ -250,7 +258,8 @@ export class Session extends SMTPConnection implements Guest {
 
   /** A text that begins with an RFC 3463 code keeps it; smtp-server knows only one for each reply code. */
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    super.send(code, data, typeof data === 'string' && enhancedCode.test(data) ? false : context);
+    const said = this.#handsOn && Array.isArray(data) ? offeredToHandOn(data) : data;
+    super.send(code, said, typeof data === 'string' && enhancedCode.test(data) ? false : context);
   }
 
   override _onClose(): void {
@@ -291,6 +300,11 @@ export class Session extends SMTPConnection implements Guest {
   #reply([code, enhanced, text]: Reply): void {
     this.send(code, `${enhanced} ${text}`);
   }
+}
+
+/** The answer to EHLO: no size is too much (RFC 1870 section 4), and a return path may be UTF-8 (RFC 6531). */
+function offeredToHandOn(lines: readonly string[]): string[] {
+  return [...lines.map((line) => line.replace(/^SIZE \d+$/, 'SIZE')), 'SMTPUTF8'];
 }
 
 /** Refusals in a row before the session ends, as in smtp-server for commands that it does not know. */

@@ -15,6 +15,7 @@ interface InitOptions {
   readonly family?: string;
   readonly listen: string;
   readonly advertise?: string;
+  readonly behind?: string[];
   readonly directoryUrl: string[];
   readonly authority: string[];
   readonly threshold?: number;
@@ -47,6 +48,7 @@ export function addInit(program: Command): void {
     .option('--family <name>', 'operator that runs several nodes')
     .option('--listen <host:port>', 'where SMTP is taken', '127.0.0.1:2525')
     .option('--advertise <host:port>', 'where others reach it (default: as --listen)')
+    .option('--behind <address...>', 'addresses or networks of one’s own mail servers that hand on to it')
     .option('--domain <domain>', 'the domain that it is the gateway of')
     .option('--maildir <path>', 'where messages go; {local} stands for the mailbox')
     .option('--mailbox <local...>', 'mailboxes that exist, with --maildir')
@@ -74,7 +76,7 @@ export function addInit(program: Command): void {
 
 function newNode(options: InitOptions): NewNode {
   const { config, dir, name, role, family, listen, advertise, directoryUrl, authority } = options;
-  const { threshold, domain, maildir, mailbox, lmtp } = options;
+  const { threshold, behind, domain, maildir, mailbox, lmtp } = options;
   const asked = [domain, maildir, mailbox, lmtp].some((option) => option !== undefined);
   const submission = newSubmission(options);
   return {
@@ -85,6 +87,7 @@ function newNode(options: InitOptions): NewNode {
     ...(family === undefined ? {} : { family }),
     listen,
     advertise: advertise ?? listen,
+    ...(behind === undefined ? {} : { behind }),
     directoryUrls: directoryUrl,
     authorities: authority,
     ...(threshold === undefined ? {} : { threshold }),

@@ -90,7 +90,8 @@ export function forward(context: ForwardContext): Stage<Due> {
       return spool.relays.release([relay.id]);
     if (reached(result)) lane.works();
     else lane.fails();
-    if (result.kind === 'refused' && isOwn(relay)) return end(relay, 'refused', failureOf(result));
+    if (result.kind === 'refused' && (isOwn(relay) || way.exit !== undefined))
+      return end(relay, 'refused', failureOf(result));
     counters.count('forwarded', result.kind);
     if (result.kind === 'sent') return spool.relays.finish(relay.id);
     await warnOfDelay(relay, failureOf(result));

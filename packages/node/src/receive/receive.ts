@@ -5,6 +5,7 @@ import {
   type Message,
   maxTraceOctets,
   openCarriage,
+  parseMailbox,
   type SmtpServer,
   startSmtpServer,
 } from '@postern/mail';
@@ -25,6 +26,8 @@ export interface ReceiveContext {
   readonly tls: { readonly key: string; readonly cert: string };
   /** Domains whose `secure` mailbox takes carriages. */
   readonly domains: readonly string[];
+  /** Whether a mail server of one's own is at this address, which has accepted already what it hands on. */
+  readonly isBehind: (address: string) => boolean;
   /** What a domain's gateway does besides. */
   readonly gateway?: {
     /** The domain that signed a carriage, if one did; `temporary` when that cannot be found out now. */
@@ -44,7 +47,10 @@ export type Lines = Readonly<Partial<Record<UnitKind, Stage<Unit>>>>;
 
 /**
  * Takes carriages over SMTP. The answer says only whether the carriage is well formed and its unit durable, never whether a
- * layer opens: 250 comes once the next stage has resolved.
+ * layer opens: 250 comes once the next stage has resolved, or for what is dropped.
+ *
+ * A mail server in front writes to the return path of what is refused for good. A stranger's is as good as anybody's, so that is
+ * dropped instead. A `secure` mailbox is told: who forges one reaches a gateway, which drops reports that name nothing of its own.
  */
 export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServer> {
   const { log, counters, packetBytes, domains, gateway } = context;
@@ -57,20 +63,20 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     else log.error('units cannot be stored', fields);
   };
 
-  const decide = async ({ bytes, from }: Message): Promise<Decision> => {
+  const decide = async (message: Message): Promise<Decision> => {
+    const { bytes } = message;
     const carriage = openCarriage(bytes, packetBytes);
-    if (carriage.kind === 'refused') return carriage.reason === 'loop' ? looped() : takeReport(bytes, from);
+    if (carriage.kind === 'refused')
+      return carriage.reason === 'loop' ? refused(message, 'loop') : takeReport(message);
     const kind = kindOf(carriage.bytes);
     const line = lines[kind];
-    if (line === undefined) {
-      counters.count('received', 'wrong-kind');
-      return { kind: 'rejected', code: 554, enhanced: '5.7.1', text: 'this node does not take that' };
-    }
+    if (line === undefined) return refused(message, 'wrong-kind');
     const attested = kind === 'exit' ? await attest(bytes) : unattested;
     if (attested.kind === 'temporary') return deferred('cannot look up who signed it, try again later');
     if (attested.kind === 'attested' && gateway !== undefined) {
       const admission = gateway.admit(attested.domain, bytes.length);
-      if (admission !== 'admitted') return turnedAway(admission);
+      if (admission === 'denied') return refused(message, 'denied');
+      if (admission === 'limited') return limited();
     }
     // spec carriage 6.6
     const signed = attested.kind === 'attested' && carriage.kind === 'carriage';
@@ -83,11 +89,11 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     gateway === undefined ? Promise.resolve(unattested) : gateway.attest(message);
 
   /** No carriage: perhaps what another mail server says of one that went out. */
-  const takeReport = async (message: Uint8Array, from: string): Promise<Decision> => {
-    if (from !== '' || gateway === undefined) return malformed();
-    const taken = await durably(() => gateway.takeForeign(message));
+  const takeReport = async (message: Message): Promise<Decision> => {
+    if (message.from !== '' || gateway === undefined) return refused(message, 'malformed');
+    const taken = await durably(() => gateway.takeForeign(message.bytes));
     if (taken === 'failed') return deferred(notNow);
-    return taken ? accepted('reported') : malformed();
+    return taken ? accepted('reported') : refused(message, 'malformed');
   };
 
   const durably = async <T>(store: () => Promise<T>): Promise<T | 'failed'> => {
@@ -101,7 +107,7 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     }
   };
 
-  const accepted = (outcome: 'accepted' | 'reported'): Decision => {
+  const accepted = (outcome: 'accepted' | 'reported' | 'discarded'): Decision => {
     counters.count('received', outcome);
     return { kind: 'accepted' };
   };
@@ -109,24 +115,15 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     counters.count('received', 'deferred');
     return { kind: 'deferred', text };
   };
-  const malformed = (): Decision => {
-    counters.count('received', 'malformed');
-    return { kind: 'rejected', code: 554, enhanced: '5.6.0', text: 'this is no carriage' };
+  const limited = (): Decision => {
+    counters.count('received', 'limited');
+    const text = 'too much from that domain, try again later';
+    return { kind: 'deferred', code: 452, enhanced: '4.7.1', text };
   };
-  const turnedAway = (why: 'denied' | 'limited'): Decision => {
+  const refused = (envelope: Envelope, why: keyof typeof refusals): Decision => {
+    if (comesBackToStranger(envelope)) return accepted('discarded');
     counters.count('received', why);
-    return why === 'denied'
-      ? { kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'nothing is taken from that domain' }
-      : {
-          kind: 'deferred',
-          code: 452,
-          enhanced: '4.7.1',
-          text: 'too much from that domain, try again later',
-        };
-  };
-  const looped = (): Decision => {
-    counters.count('received', 'loop');
-    return { kind: 'rejected', code: 554, enhanced: '5.4.6', text: 'too many servers have passed it on' };
+    return { kind: 'rejected', ...refusals[why] };
   };
 
   return startSmtpServer({
@@ -137,10 +134,26 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     maxRecipients: 1,
     limits: defaultSmtpLimits,
     accepts: (mailbox) => mailboxes.has(mailbox),
+    handsOn: context.isBehind,
+    onUnreadable: (envelope) => (comesBackToStranger(envelope) ? accepted('discarded') : undefined),
     onMessage: decide,
     onFault: (fault) => log.error('a carriage met a fault', { code: codeOf(fault) }),
   });
 }
+
+type Envelope = Pick<Message, 'from' | 'handedOn'>;
+
+/** Whether a refusal would be reported to somebody who need not have sent anything. */
+function comesBackToStranger({ from, handedOn }: Envelope): boolean {
+  return handedOn && from !== '' && parseMailbox(from)?.local !== 'secure';
+}
+
+const refusals = {
+  malformed: { code: 554, enhanced: '5.6.0', text: 'this is no carriage' },
+  loop: { code: 554, enhanced: '5.4.6', text: 'too many servers have passed it on' },
+  'wrong-kind': { code: 554, enhanced: '5.7.1', text: 'this node does not take that' },
+  denied: { code: 550, enhanced: '5.7.1', text: 'nothing is taken from that domain' },
+} as const;
 
 const unattested = { kind: 'unattested' } as const;
 const notNow = 'cannot store it now, try again later';

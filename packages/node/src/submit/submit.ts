@@ -1,5 +1,5 @@
 import {
-  type Authenticator,
+  createGatekeeper,
   defaultSmtpLimits,
   parseMailbox,
   type SmtpServer,
@@ -77,10 +77,14 @@ function listenersOf(
 ): (listen: Endpoint, implicitTls: boolean) => Promise<SmtpServer> {
   const { log, counters, packetBytes, authors, ehlo, tls } = context;
   const take = taker(context);
-  const auth: Authenticator = {
-    authenticate: (login) => authors.judge(login),
-    onAuth: (outcome) => counters.count('logins', outcome),
-  };
+  const onFault = (fault: unknown): void => log.error('a submission met a fault', { code: codeOf(fault) });
+  const auth = createGatekeeper(
+    {
+      authenticate: (login) => authors.judge(login),
+      onAuth: (outcome) => counters.count('logins', outcome),
+    },
+    onFault,
+  );
   return (listen, implicitTls) =>
     startSmtpServer({
       listen,
@@ -94,6 +98,6 @@ function listenersOf(
       auth,
       accepts: (mailbox) => parseMailbox(mailbox)?.local === 'secure',
       onMessage: take,
-      onFault: (fault) => log.error('a submission met a fault', { code: codeOf(fault) }),
+      onFault,
     });
 }

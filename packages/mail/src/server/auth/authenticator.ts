@@ -16,11 +16,11 @@ export type AuthDecision =
 /** What became of a login; `slowed-down`: it was not looked at, since too many failed before it. */
 export type AuthOutcome = AuthDecision['kind'] | 'slowed-down';
 
-/** Who may log in. With it the server is one for submission (RFC 6409): nobody else sends anything. */
+/** Who may log in, to servers for submission (RFC 6409): nobody else sends anything there. */
 export interface Authenticator {
   /**
    * Judges a login. The client is told nothing of the reason, and should not find it in the time either: a user that
-   * does not exist costs as much as a wrong password. What it throws counts as `unavailable` and goes to `onFault`.
+   * does not exist costs as much as a wrong password. What it throws counts as `unavailable`.
    */
   authenticate(login: Login): Promise<AuthDecision>;
   /** Told of every login, for counting. */

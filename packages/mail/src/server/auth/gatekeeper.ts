@@ -12,9 +12,10 @@ import {
 import { Failures, Pending, Recent } from './failures.ts';
 
 /**
- * Stands between the sessions of one server and its authenticator, against who tries out passwords: after some
- * failures of a login, or from a remote, answers come later, and after some more the login is not looked at. Those
- * under way count as well, or a hundred sessions would have a hundred tries at once.
+ * Stands between sessions and the authenticator, against who tries out passwords: after some failures of a login, or from
+ * a remote, answers come later, and after some more the login is not looked at. Those under way count as well, or a hundred
+ * sessions would have a hundred tries at once. Servers that ask the same authenticator share one, or each of them would
+ * give as many tries again.
  *
  * Who has logged in from a remote before is spared there what others did to their login: or anybody could lock
  * anybody out.
@@ -78,6 +79,14 @@ export class Gatekeeper {
     if (failures === 0) return 0;
     return Math.min(this.#limits.delayMs * 2 ** (failures - 1), this.#limits.maxDelayMs);
   }
+}
+
+/** `onFault` is told what `authenticate` throws. */
+export function createGatekeeper(
+  authenticator: Authenticator,
+  onFault?: (fault: unknown) => void,
+): Gatekeeper {
+  return new Gatekeeper(authenticator, onFault);
 }
 
 /** Failures and tries under way of some kind of key. */
