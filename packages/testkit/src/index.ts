@@ -10,7 +10,7 @@ export { type DemoOptions, type Event, type Outcome, runDemo } from './demo/run.
 export { TestkitError, type TestkitErrorCode } from './errors.ts';
 export { type Cast, type Correspondent, castOf, type Source } from './knowledge/cast.ts';
 export { keyIdsIn } from './knowledge/certificates.ts';
-export { type ChainPlay, chainCast, type ServerNames } from './knowledge/chain-cast.ts';
+export { type ChainPlay, chainCast, type ResolverNames, type ServerNames } from './knowledge/chain-cast.ts';
 export { chainTable, type Way } from './knowledge/chain-table.ts';
 export {
   createEvidence,

@@ -10,6 +10,7 @@ import {
   createRecorder,
   createSnapshots,
   type Evidence,
+  type ResolverNames,
   readAtRest,
   type ServerNames,
   type Snapshots,
@@ -19,6 +20,7 @@ import {
 } from '@postern/testkit';
 import { until } from '../debian.ts';
 import type { Postfix } from '../postfix.ts';
+import type { Asker } from './domain-dns.ts';
 import { type Domain, type Domains, startDomains, type Watch } from './domains.ts';
 
 /** Two domains with an adversary on every wire, beside every process, and at every disk again and again. */
@@ -28,11 +30,16 @@ export interface WatchedDomains extends AsyncDisposable {
   readonly directory: Tap;
   /** Looks at every disk; what lay there as it does now before the message is nothing that the message left. */
   look(): Promise<void>;
-  /** Has a Postfix keep what it would hand on, and looks at its queue, deferred and on hold, once as much waits as `count`. */
-  holdBack(domain: Domain, count: number): Promise<void>;
+  /** Has a Postfix keep what it would hand on by these of its transports, and by no others, from now on. */
+  holdBack(domain: Domain, transports: readonly Transport[]): Promise<void>;
+  /** Looks at a Postfix's queue, deferred and on hold, once as much waits as `count`; then what waited goes on, but by these. */
+  lookAtQueue(domain: Domain, count: number, stillBack?: readonly Transport[]): Promise<void>;
   /** Everything that anybody has or had since the start. */
   gather(cast: Cast): Promise<Evidence>;
 }
+
+/** By which Postfix hands on: `smtp` to the domain's gateway, the others to other domains. */
+export type Transport = 'smtp' | 'optional' | 'verified';
 
 export const mixNames: readonly string[] = ['mix1.test', 'mix2.test', 'mix3.test'];
 export const authorityName = 'authority.test';
@@ -43,12 +50,14 @@ export const serversOf = (domain: string): ServerNames => ({
   mailboxes: `dovecot.${domain}`,
 });
 /** By who asks it. */
-const resolverOf = (asker: string): string => `resolver of ${asker}`;
-export const resolverNames: readonly [string, string, string] = [
-  resolverOf('alice'),
-  resolverOf('gate.a.test'),
-  resolverOf('gate.b.test'),
-];
+const resolverOf = (asker: Asker): string => `resolver of ${asker}`;
+export const resolverNames: ResolverNames = {
+  author: resolverOf('alice'),
+  authorsGateway: resolverOf('gate.a.test'),
+  recipientsGateway: resolverOf('gate.b.test'),
+  mailServers: resolverOf('mail servers'),
+  mixes: resolverOf('mixes'),
+};
 
 export async function startWatchedDomains(): Promise<WatchedDomains> {
   const taps: Tap[] = [];
@@ -98,7 +107,8 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
     domains,
     directory: named(taps, authorityName),
     look,
-    async holdBack({ host: { domain, postfix } }, count) {
+    holdBack: ({ host }, transports) => defer(host.postfix, transports),
+    async lookAtQueue({ host: { domain, postfix } }, count, stillBack = []) {
       const { mail } = serversOf(domain);
       await until(async () => {
         const queue = await postfix.queue();
@@ -108,7 +118,9 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
       await postsuper(postfix, '-h');
       await snapshots.take(mail, postfix.folder);
       queued.set(mail, [...(queued.get(mail) ?? []), ...(await messagesIn(postfix))]);
+      await defer(postfix, stillBack);
       await postsuper(postfix, '-H');
+      await postfix.flush();
     },
     async gather(cast) {
       await look();
@@ -167,7 +179,6 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
             });
         }
       for (const [asker, resolver] of domains.resolvers) {
-        if (asker === 'mixes') continue;
         const log = (await resolver.log()).slice(startedWith.get(asker));
         const of = whose(cast, resolverOf(asker));
         evidence.add({ ...of, how: 'log', where: 'query log', bytes: Buffer.from(log) });
@@ -242,6 +253,11 @@ function named(taps: readonly Tap[], name: string): Tap {
 }
 
 const run = promisify(execFile);
+
+/** What is for these transports waits, for no attempt is made. */
+function defer(postfix: Postfix, transports: readonly Transport[]): Promise<void> {
+  return postfix.set({ defer_transports: transports.join(', ') });
+}
 
 async function postsuper({ folder }: Postfix, what: '-h' | '-H'): Promise<void> {
   await run('/usr/sbin/postsuper', ['-c', join(folder, 'etc'), what, 'ALL']);

@@ -12,13 +12,23 @@ export interface ServerNames {
   readonly mailboxes: string;
 }
 
+/** What the resolvers are called, by who asks them. */
+export interface ResolverNames {
+  readonly author: string;
+  readonly authorsGateway: string;
+  readonly recipientsGateway: string;
+  /** That of both domains. */
+  readonly mailServers: string;
+  /** That of all mixes. */
+  readonly mixes: string;
+}
+
 export interface ChainPlay {
   readonly way: Way;
   readonly author: Correspondent;
   readonly recipient: Correspondent;
   readonly serversOf: (domain: string) => ServerNames;
-  /** Names of the resolvers of the author, of the author's gateway, and of the recipient's. */
-  readonly resolvers: readonly [author: string, authorsGateway: string, recipientsGateway: string];
+  readonly resolvers: ResolverNames;
   readonly nameServer: string;
   readonly authority: string;
   /** Names of all mixes. */
@@ -29,7 +39,7 @@ export interface ChainPlay {
 
 /** Which party everybody is between two domains that write to each other by way of their servers. */
 export function chainCast(play: ChainPlay): Cast {
-  const { way, author, recipient, serversOf, nameServer, authority, mixes } = play;
+  const { way, author, recipient, serversOf, resolvers, nameServer, authority, mixes } = play;
   const [authors, recipients] = [serversOf(author.domain), serversOf(recipient.domain)];
   const hops: Cast['hops'] = way.mode === 'mix' ? hopsOf(play.paths) : [[], [], []];
   const [first, middle, last] = hops;
@@ -42,9 +52,11 @@ export function chainCast(play: ChainPlay): Cast {
     [recipients.gateway, "recipient's gateway"],
     [recipients.mail, "recipient's mail server"],
     [recipients.mailboxes, "recipient's mailbox host"],
-    [play.resolvers[0], "author's resolver"],
-    [play.resolvers[1], "author's gateway's resolver"],
-    [play.resolvers[2], "recipient's gateway's resolver"],
+    [resolvers.author, "author's resolver"],
+    [resolvers.authorsGateway, "author's gateway's resolver"],
+    [resolvers.recipientsGateway, "recipient's gateway's resolver"],
+    [resolvers.mailServers, "mail servers' resolver"],
+    [resolvers.mixes, "mixes' resolver"],
     [nameServer, 'name server'],
     [authority, 'authority'],
     ...first.map((name) => [name, 'first mix'] as const),
@@ -55,7 +67,10 @@ export function chainCast(play: ChainPlay): Cast {
   const nodes = [...mixes, authors.gateway, recipients.gateway];
   const processes = [authority, ...nodes];
   const servers = [authors.mail, recipients.mail, authors.mailboxes, recipients.mailboxes];
-  const [, , recipientsResolver] = play.resolvers;
+  const asked = [
+    resolvers.author,
+    ...(way.mode === 'direct' ? [resolvers.recipientsGateway, resolvers.mailServers] : []),
+  ];
   const of = (owners: readonly string[], source: Omit<Source, 'owner'>): Source[] =>
     owners.map((owner) => ({ owner, ...source }));
   return {
@@ -69,9 +84,9 @@ export function chainCast(play: ChainPlay): Cast {
       ...sourcesOf(processes),
       ...of(servers, { how: 'at rest' }),
       ...of(servers, { how: 'log' }),
-      ...of(play.resolvers, { how: 'at rest' }),
+      ...of(Object.values(resolvers), { how: 'at rest' }),
       // Where nothing is asked, nothing is logged.
-      ...of([play.resolvers[0], ...(way.mode === 'direct' ? [recipientsResolver] : [])], { how: 'log' }),
+      ...of(asked, { how: 'log' }),
       ...of([nameServer], { how: 'received' }),
       ...of([recipients.mailboxes, authors.gateway, recipients.gateway], { how: 'received' }),
       ...waitingAt([authors.gateway, ...hops.flat()], 'relays'),

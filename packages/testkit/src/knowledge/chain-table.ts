@@ -34,6 +34,8 @@ const always: Rows = {
   "author's mailbox host": ['yes', 'yes', 'no', 'no', 'no'],
   "recipient's mailbox host": ['no', 'no', 'yes', 'yes', 'no'],
   "author's resolver": ['no', 'no', 'no', 'yes', 'no'],
+  // Mixes ask about the root alone: the consensus names the gateways of both.
+  "mixes' resolver": ['no', 'no', 'no', 'no', 'no'],
   // It serves the zones of both.
   'name server': ['no', 'yes', 'no', 'yes', 'no'],
   "wire: author to author's gateway": ['no', 'yes', 'no', 'no', 'no'],
@@ -51,6 +53,8 @@ const direct: Rows = {
   // The smarthost finds the way to the other domain; a gateway that only receives signs no report, so nobody looks its key up.
   "author's gateway's resolver": ['no', 'yes', 'no', 'no', 'no'],
   "recipient's gateway's resolver": ['no', 'yes', 'no', 'yes', 'no'],
+  // Both domains' servers ask it, and only the author's asks anything: where the other domain takes mail.
+  "mail servers' resolver": ['no', 'no', 'no', 'yes', 'no'],
   'other mixes': ['no', 'no', 'no', 'no', 'no'],
   authority: ['no', 'no', 'no', 'no', 'no'],
   "wire: author's gateway to mail server": ['no', 'yes', 'no', 'no', 'no'],
@@ -72,6 +76,7 @@ const mix: Rows = {
   "recipient's mail server": ['no', 'no', 'no', 'yes', 'no'],
   "author's gateway's resolver": ['no', 'yes', 'no', 'no', 'no'],
   "recipient's gateway's resolver": ['no', 'no', 'no', 'yes', 'no'],
+  "mail servers' resolver": ['no', 'no', 'no', 'no', 'no'],
   authority: ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
   "wire: author's gateway to first mix": ['no', 'yes', 'no', 'no', 'no', 'yes', 'no', 'no'],
   'wire: first to middle mix': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'no'],
@@ -130,6 +135,7 @@ const foundDirect: readonly Sure[] = [
   ...inSpool("recipient's gateway", 'fragments', 'author domain'),
   ...all("recipient's gateway", 'received', 'author domain', 'recipient domain'),
   { party: "recipient's gateway's resolver", kind: 'author domain', how: 'log' },
+  { party: "mail servers' resolver", kind: 'recipient domain', how: 'log' },
   { party: 'name server', kind: 'author domain', how: 'received' },
   ...onWire("wire: author's gateway to mail server", 'author domain'),
   ...onWire('wire: mail server to mail server', 'author domain', 'recipient domain'),

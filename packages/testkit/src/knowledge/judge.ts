@@ -49,6 +49,12 @@ export function createJudge({ cast, facts, published }: Case): (pieces: readonly
   const { table } = cast;
   const { search } = createSearcher(facts, { published });
   const known = new Map<string, Hit[]>();
+  const found = new WeakMap<Piece, Hit[]>();
+  const hitsIn = (piece: Piece): Hit[] => {
+    const hits = found.get(piece) ?? searchOnce(piece.bytes);
+    found.set(piece, hits);
+    return hits;
+  };
   const searchOnce = (bytes: Uint8Array): Hit[] => {
     const digest = hash('sha256', bytes, 'base64');
     const hits = known.get(digest) ?? search(bytes);
@@ -57,7 +63,7 @@ export function createJudge({ cast, facts, published }: Case): (pieces: readonly
   };
 
   return (pieces) => {
-    const findings = pieces.flatMap((piece) => searchOnce(piece.bytes).map((hit) => ({ piece, hit })));
+    const findings = pieces.flatMap((piece) => hitsIn(piece).map((hit) => ({ piece, hit })));
     const rows = table.parties.map((party) => rowOf(table, party, pieces, findings));
     const violations = rows.flatMap(({ party, cells }) =>
       kinds

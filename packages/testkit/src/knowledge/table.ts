@@ -28,6 +28,8 @@ export type ChainParty =
   | "author's resolver"
   | "author's gateway's resolver"
   | "recipient's gateway's resolver"
+  | "mail servers' resolver"
+  | "mixes' resolver"
   | 'name server'
   | "wire: author to author's gateway"
   | "wire: author's gateway to mailbox host"
