@@ -21,7 +21,7 @@ import {
 import { until } from '../debian.ts';
 import type { Postfix } from '../postfix.ts';
 import type { Asker } from './domain-dns.ts';
-import { type Domain, type Domains, startDomains, type Watch } from './domains.ts';
+import { type Domain, type Domains, type DomainsOptions, startDomains, type Watch } from './domains.ts';
 
 /** Two domains with an adversary on every wire, beside every process, and at every disk again and again. */
 export interface WatchedDomains extends AsyncDisposable {
@@ -59,7 +59,10 @@ export const resolverNames: ResolverNames = {
   mixes: resolverOf('mixes'),
 };
 
-export async function startWatchedDomains(): Promise<WatchedDomains> {
+/** @param options `smarthost`: of the gateway of a.test */
+export async function startWatchedDomains(
+  options: Pick<DomainsOptions, 'smarthost'>,
+): Promise<WatchedDomains> {
   const taps: Tap[] = [];
   const logs = new Map<string, string[]>();
   const recorder = createRecorder();
@@ -80,7 +83,7 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
     },
     record: (name, sender) => recorder.record(name, sender),
   };
-  const domains = await startDomains({ watch });
+  const domains = await startDomains({ ...options, watch });
   ({ folder } = domains);
   const hosts = [domains.a, domains.b].map(({ host }) => ({ host, names: serversOf(host.domain) }));
   const nodes = [domains.a.gateway.node, domains.b.gateway.node, ...domains.mixes];

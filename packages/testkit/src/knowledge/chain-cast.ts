@@ -67,10 +67,9 @@ export function chainCast(play: ChainPlay): Cast {
   const nodes = [...mixes, authors.gateway, recipients.gateway];
   const processes = [authority, ...nodes];
   const servers = [authors.mail, recipients.mail, authors.mailboxes, recipients.mailboxes];
-  const asked = [
-    resolvers.author,
-    ...(way.mode === 'direct' ? [resolvers.recipientsGateway, resolvers.mailServers] : []),
-  ];
+  const finder = way.smarthost ? resolvers.mailServers : resolvers.authorsGateway;
+  const asked = [resolvers.author, ...(way.mode === 'direct' ? [resolvers.recipientsGateway, finder] : [])];
+  const queues = [...(way.smarthost || way.end === 'reported' ? [authors.mail] : []), recipients.mail];
   const of = (owners: readonly string[], source: Omit<Source, 'owner'>): Source[] =>
     owners.map((owner) => ({ owner, ...source }));
   return {
@@ -92,7 +91,7 @@ export function chainCast(play: ChainPlay): Cast {
       ...waitingAt([authors.gateway, ...hops.flat()], 'relays'),
       ...waitingAt([recipients.gateway], 'fragments'),
       ...of(nodes, { how: 'at rest', part: 'left' }),
-      ...of(way.mode === 'direct' ? [authors.mail, recipients.mail] : [], { how: 'at rest', part: 'queue' }),
+      ...of(way.mode === 'direct' ? queues : [], { how: 'at rest', part: 'queue' }),
       ...of([author.mailbox], { how: 'sent', part: 'message' }),
     ],
     nodeParty,
@@ -103,6 +102,7 @@ export function chainCast(play: ChainPlay): Cast {
 const wires: Readonly<Record<string, Party>> = {
   "author to author's gateway": "wire: author to author's gateway",
   "author's gateway to author's mail server": "wire: author's gateway to mail server",
+  "author's gateway to recipient's mail server": "wire: author's gateway to recipient's mail server",
   "author's mail server to recipient's mail server": 'wire: mail server to mail server',
   "recipient's mail server to recipient's gateway": "wire: mail server to recipient's gateway",
   "recipient's gateway to author's mail server": "wire: recipient's gateway to mail server",

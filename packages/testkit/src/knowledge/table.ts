@@ -34,6 +34,7 @@ export type ChainParty =
   | "wire: author to author's gateway"
   | "wire: author's gateway to mailbox host"
   | "wire: author's gateway to mail server"
+  | "wire: author's gateway to recipient's mail server"
   | 'wire: mail server to mail server'
   | "wire: mail server to recipient's gateway"
   | "wire: recipient's gateway to mail server"
