@@ -319,7 +319,8 @@ async function startHosts(stack: AsyncDisposableStack): Promise<[MailHost, MailH
   // They stop, as they start, at the same time: Postfix takes seconds over either.
   stack.defer(async () => {
     const hosts = await Promise.allSettled(both);
-    await Promise.all(hosts.map((host) => host.status === 'fulfilled' && host.value[Symbol.asyncDispose]()));
+    const running = hosts.filter((host) => host.status === 'fulfilled');
+    await Promise.all(running.map(({ value }) => value[Symbol.asyncDispose]()));
   });
   return Promise.all(both);
 }
