@@ -10,8 +10,8 @@ export { type DemoOptions, type Event, type Outcome, runDemo } from './demo/run.
 export { TestkitError, type TestkitErrorCode } from './errors.ts';
 export { type Cast, type Correspondent, castOf, type Source } from './knowledge/cast.ts';
 export { keyIdsIn } from './knowledge/certificates.ts';
-export { type ChainPlay, chainCast, type ServerNames } from './knowledge/chain-cast.ts';
-export { chainTable, type Way } from './knowledge/chain-table.ts';
+export { type ChainPlay, chainCast, type ResolverNames, type ServerNames } from './knowledge/chain-cast.ts';
+export { chainTable, chainWays, type Way } from './knowledge/chain-table.ts';
 export {
   createEvidence,
   type Evidence,
@@ -27,7 +27,14 @@ export {
   networkFolders,
   takeAll,
 } from './knowledge/gather.ts';
-export { type Case, type Cell, createJudge, type Knowledge, type Row } from './knowledge/judge.ts';
+export {
+  type Case,
+  type Cell,
+  createJudge,
+  type Judgement,
+  type Knowledge,
+  type Row,
+} from './knowledge/judge.ts';
 export { createLookout, type Watched } from './knowledge/lookout.ts';
 export { publishedBy } from './knowledge/published.ts';
 export { secretsOf, type Telltales } from './knowledge/secrets.ts';

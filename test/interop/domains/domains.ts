@@ -309,21 +309,22 @@ async function startHosts(stack: AsyncDisposableStack): Promise<[MailHost, MailH
     { name: 'full', password: 'of full', quota: '1B' },
   ];
   const common = { ports: { smtp: 25 }, resolver: mailServersResolver }; // DNS names no other
-  const a = await startMailHost({
-    ...common,
-    domain: 'a.test',
-    address: '127.0.0.11',
-    mailboxes: [{ name: 'alice', password }],
+  const both = [
+    startMailHost({
+      ...common,
+      domain: 'a.test',
+      address: '127.0.0.11',
+      mailboxes: [{ name: 'alice', password }],
+    }),
+    startMailHost({ ...common, domain: 'b.test', address: '127.0.0.12', mailboxes: mailboxesB }),
+  ] as const;
+  // They stop, as they start, at the same time: Postfix takes seconds over either.
+  stack.defer(async () => {
+    const hosts = await Promise.allSettled(both);
+    const running = hosts.filter((host) => host.status === 'fulfilled');
+    await Promise.all(running.map(({ value }) => value[Symbol.asyncDispose]()));
   });
-  stack.use(a);
-  const b = await startMailHost({
-    ...common,
-    domain: 'b.test',
-    address: '127.0.0.12',
-    mailboxes: mailboxesB,
-  });
-  stack.use(b);
-  return [a, b];
+  return Promise.all(both);
 }
 
 function addressOf(resolvers: Domains['resolvers'], asker: Asker): Endpoint {

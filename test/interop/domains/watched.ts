@@ -10,6 +10,7 @@ import {
   createRecorder,
   createSnapshots,
   type Evidence,
+  type ResolverNames,
   readAtRest,
   type ServerNames,
   type Snapshots,
@@ -19,7 +20,8 @@ import {
 } from '@postern/testkit';
 import { until } from '../debian.ts';
 import type { Postfix } from '../postfix.ts';
-import { type Domain, type Domains, startDomains, type Watch } from './domains.ts';
+import type { Asker } from './domain-dns.ts';
+import { type Domain, type Domains, type DomainsOptions, startDomains, type Watch } from './domains.ts';
 
 /** Two domains with an adversary on every wire, beside every process, and at every disk again and again. */
 export interface WatchedDomains extends AsyncDisposable {
@@ -28,11 +30,16 @@ export interface WatchedDomains extends AsyncDisposable {
   readonly directory: Tap;
   /** Looks at every disk; what lay there as it does now before the message is nothing that the message left. */
   look(): Promise<void>;
-  /** Has a Postfix keep what it would hand on, and looks at its queue, deferred and on hold, once as much waits as `count`. */
-  holdBack(domain: Domain, count: number): Promise<void>;
+  /** Has a Postfix keep what it would hand on by these of its transports, and by no others, from now on. */
+  holdBack(domain: Domain, transports: readonly Transport[]): Promise<void>;
+  /** Looks at a Postfix's queue, deferred and on hold, once as much waits as `count`; then what waited goes on, but by these. */
+  lookAtQueue(domain: Domain, count: number, stillBack?: readonly Transport[]): Promise<void>;
   /** Everything that anybody has or had since the start. */
   gather(cast: Cast): Promise<Evidence>;
 }
+
+/** By which Postfix hands on: `smtp` to the domain's gateway, the others to other domains. */
+export type Transport = 'smtp' | 'optional' | 'verified';
 
 export const mixNames: readonly string[] = ['mix1.test', 'mix2.test', 'mix3.test'];
 export const authorityName = 'authority.test';
@@ -43,14 +50,19 @@ export const serversOf = (domain: string): ServerNames => ({
   mailboxes: `dovecot.${domain}`,
 });
 /** By who asks it. */
-const resolverOf = (asker: string): string => `resolver of ${asker}`;
-export const resolverNames: readonly [string, string, string] = [
-  resolverOf('alice'),
-  resolverOf('gate.a.test'),
-  resolverOf('gate.b.test'),
-];
+const resolverOf = (asker: Asker): string => `resolver of ${asker}`;
+export const resolverNames: ResolverNames = {
+  author: resolverOf('alice'),
+  authorsGateway: resolverOf('gate.a.test'),
+  recipientsGateway: resolverOf('gate.b.test'),
+  mailServers: resolverOf('mail servers'),
+  mixes: resolverOf('mixes'),
+};
 
-export async function startWatchedDomains(): Promise<WatchedDomains> {
+/** @param options `smarthost`: of the gateway of a.test */
+export async function startWatchedDomains(
+  options: Pick<DomainsOptions, 'smarthost'>,
+): Promise<WatchedDomains> {
   const taps: Tap[] = [];
   const logs = new Map<string, string[]>();
   const recorder = createRecorder();
@@ -71,7 +83,7 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
     },
     record: (name, sender) => recorder.record(name, sender),
   };
-  const domains = await startDomains({ watch });
+  const domains = await startDomains({ ...options, watch });
   ({ folder } = domains);
   const hosts = [domains.a, domains.b].map(({ host }) => ({ host, names: serversOf(host.domain) }));
   const nodes = [domains.a.gateway.node, domains.b.gateway.node, ...domains.mixes];
@@ -98,7 +110,8 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
     domains,
     directory: named(taps, authorityName),
     look,
-    async holdBack({ host: { domain, postfix } }, count) {
+    holdBack: ({ host }, transports) => defer(host.postfix, transports),
+    async lookAtQueue({ host: { domain, postfix } }, count, stillBack = []) {
       const { mail } = serversOf(domain);
       await until(async () => {
         const queue = await postfix.queue();
@@ -108,7 +121,9 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
       await postsuper(postfix, '-h');
       await snapshots.take(mail, postfix.folder);
       queued.set(mail, [...(queued.get(mail) ?? []), ...(await messagesIn(postfix))]);
+      await defer(postfix, stillBack);
       await postsuper(postfix, '-H');
+      await postfix.flush();
     },
     async gather(cast) {
       await look();
@@ -167,7 +182,6 @@ export async function startWatchedDomains(): Promise<WatchedDomains> {
             });
         }
       for (const [asker, resolver] of domains.resolvers) {
-        if (asker === 'mixes') continue;
         const log = (await resolver.log()).slice(startedWith.get(asker));
         const of = whose(cast, resolverOf(asker));
         evidence.add({ ...of, how: 'log', where: 'query log', bytes: Buffer.from(log) });
@@ -242,6 +256,11 @@ function named(taps: readonly Tap[], name: string): Tap {
 }
 
 const run = promisify(execFile);
+
+/** What is for these transports waits, for no attempt is made. */
+function defer(postfix: Postfix, transports: readonly Transport[]): Promise<void> {
+  return postfix.set({ defer_transports: transports.join(', ') });
+}
 
 async function postsuper({ folder }: Postfix, what: '-h' | '-H'): Promise<void> {
   await run('/usr/sbin/postsuper', ['-c', join(folder, 'etc'), what, 'ALL']);

@@ -12,13 +12,23 @@ export interface ServerNames {
   readonly mailboxes: string;
 }
 
+/** What the resolvers are called, by who asks them. */
+export interface ResolverNames {
+  readonly author: string;
+  readonly authorsGateway: string;
+  readonly recipientsGateway: string;
+  /** That of both domains. */
+  readonly mailServers: string;
+  /** That of all mixes. */
+  readonly mixes: string;
+}
+
 export interface ChainPlay {
   readonly way: Way;
   readonly author: Correspondent;
   readonly recipient: Correspondent;
   readonly serversOf: (domain: string) => ServerNames;
-  /** Names of the resolvers of the author, of the author's gateway, and of the recipient's. */
-  readonly resolvers: readonly [author: string, authorsGateway: string, recipientsGateway: string];
+  readonly resolvers: ResolverNames;
   readonly nameServer: string;
   readonly authority: string;
   /** Names of all mixes. */
@@ -29,7 +39,7 @@ export interface ChainPlay {
 
 /** Which party everybody is between two domains that write to each other by way of their servers. */
 export function chainCast(play: ChainPlay): Cast {
-  const { way, author, recipient, serversOf, nameServer, authority, mixes } = play;
+  const { way, author, recipient, serversOf, resolvers, nameServer, authority, mixes } = play;
   const [authors, recipients] = [serversOf(author.domain), serversOf(recipient.domain)];
   const hops: Cast['hops'] = way.mode === 'mix' ? hopsOf(play.paths) : [[], [], []];
   const [first, middle, last] = hops;
@@ -42,9 +52,11 @@ export function chainCast(play: ChainPlay): Cast {
     [recipients.gateway, "recipient's gateway"],
     [recipients.mail, "recipient's mail server"],
     [recipients.mailboxes, "recipient's mailbox host"],
-    [play.resolvers[0], "author's resolver"],
-    [play.resolvers[1], "author's gateway's resolver"],
-    [play.resolvers[2], "recipient's gateway's resolver"],
+    [resolvers.author, "author's resolver"],
+    [resolvers.authorsGateway, "author's gateway's resolver"],
+    [resolvers.recipientsGateway, "recipient's gateway's resolver"],
+    [resolvers.mailServers, "mail servers' resolver"],
+    [resolvers.mixes, "mixes' resolver"],
     [nameServer, 'name server'],
     [authority, 'authority'],
     ...first.map((name) => [name, 'first mix'] as const),
@@ -55,7 +67,9 @@ export function chainCast(play: ChainPlay): Cast {
   const nodes = [...mixes, authors.gateway, recipients.gateway];
   const processes = [authority, ...nodes];
   const servers = [authors.mail, recipients.mail, authors.mailboxes, recipients.mailboxes];
-  const [, , recipientsResolver] = play.resolvers;
+  const finder = way.smarthost ? resolvers.mailServers : resolvers.authorsGateway;
+  const asked = [resolvers.author, ...(way.mode === 'direct' ? [resolvers.recipientsGateway, finder] : [])];
+  const queues = [...(way.smarthost || way.end === 'reported' ? [authors.mail] : []), recipients.mail];
   const of = (owners: readonly string[], source: Omit<Source, 'owner'>): Source[] =>
     owners.map((owner) => ({ owner, ...source }));
   return {
@@ -69,15 +83,15 @@ export function chainCast(play: ChainPlay): Cast {
       ...sourcesOf(processes),
       ...of(servers, { how: 'at rest' }),
       ...of(servers, { how: 'log' }),
-      ...of(play.resolvers, { how: 'at rest' }),
+      ...of(Object.values(resolvers), { how: 'at rest' }),
       // Where nothing is asked, nothing is logged.
-      ...of([play.resolvers[0], ...(way.mode === 'direct' ? [recipientsResolver] : [])], { how: 'log' }),
+      ...of(asked, { how: 'log' }),
       ...of([nameServer], { how: 'received' }),
       ...of([recipients.mailboxes, authors.gateway, recipients.gateway], { how: 'received' }),
       ...waitingAt([authors.gateway, ...hops.flat()], 'relays'),
       ...waitingAt([recipients.gateway], 'fragments'),
       ...of(nodes, { how: 'at rest', part: 'left' }),
-      ...of(way.mode === 'direct' ? [authors.mail, recipients.mail] : [], { how: 'at rest', part: 'queue' }),
+      ...of(way.mode === 'direct' ? queues : [], { how: 'at rest', part: 'queue' }),
       ...of([author.mailbox], { how: 'sent', part: 'message' }),
     ],
     nodeParty,
@@ -88,6 +102,7 @@ export function chainCast(play: ChainPlay): Cast {
 const wires: Readonly<Record<string, Party>> = {
   "author to author's gateway": "wire: author to author's gateway",
   "author's gateway to author's mail server": "wire: author's gateway to mail server",
+  "author's gateway to recipient's mail server": "wire: author's gateway to recipient's mail server",
   "author's mail server to recipient's mail server": 'wire: mail server to mail server',
   "recipient's mail server to recipient's gateway": "wire: mail server to recipient's gateway",
   "recipient's gateway to author's mail server": "wire: recipient's gateway to mail server",

@@ -1,15 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { chainTable, type Way } from './chain-table.ts';
+import { chainTable, chainWays } from './chain-table.ts';
 import type { Piece } from './evidence.ts';
 import { chainOf, facts, leastPieces, telltale } from './example.ts';
 import { createJudge } from './judge.ts';
 import { kinds, type Party } from './table.ts';
 
-const ways: readonly Way[] = (['direct', 'mix'] as const).flatMap((mode) =>
-  (['delivered', 'reported'] as const).map((end) => ({ mode, end })),
-);
-
-describe.each(ways)('$mode, $end', (way) => {
+describe.each(chainWays)('$mode, $end, smarthost: $smarthost', (way) => {
   const cast = chainOf(way);
   const { parties, mayKnow, surelyFound } = chainTable(way);
   const judge = createJudge({ cast, facts, published: [] });

@@ -9,21 +9,32 @@ import { inSpool, onWire, type Party, type Rows, type Sure, type Table, tableOf 
 export interface Way {
   readonly mode: 'direct' | 'mix';
   readonly end: 'delivered' | 'reported';
+  /** Whether the author's gateway hands what goes direct to its domain's mail server, or to the other domain's itself. */
+  readonly smarthost: boolean;
 }
+
+/** Through mixes a smarthost has nothing to do. */
+export const chainWays: readonly Way[] = (
+  [
+    { mode: 'direct', smarthost: true },
+    { mode: 'direct', smarthost: false },
+    { mode: 'mix', smarthost: true },
+  ] as const
+).flatMap((one) => (['delivered', 'reported'] as const).map((end) => ({ ...one, end })));
 
 /**
  * Who may know what of a letter on that way, report included (docs/threat-model.md). Both gateways run beside a Postfix and a Dovecot of their
- * domain, and that of the author has its Postfix for smarthost.
+ * domain.
  */
-export function chainTable({ mode, end }: Way): Table {
+export function chainTable({ mode, end, smarthost }: Way): Table {
   const reported = end === 'reported';
   const rows: Rows = {
-    ...(mode === 'direct' ? direct : mix),
+    ...(mode === 'direct' ? { ...direct, ...(smarthost ? bySmarthost : byItself) } : mix),
     ...(reported ? (mode === 'direct' ? directReport : mixReport) : read),
   };
   return tableOf(rows, [
     ...found,
-    ...(mode === 'direct' ? foundDirect : foundMix),
+    ...(mode === 'direct' ? [...foundDirect, ...(smarthost ? foundBySmarthost : foundByItself)] : foundMix),
     ...(reported ? (mode === 'direct' ? foundDirectReport : foundMixReport) : foundRead),
   ]);
 }
@@ -34,6 +45,8 @@ const always: Rows = {
   "author's mailbox host": ['yes', 'yes', 'no', 'no', 'no'],
   "recipient's mailbox host": ['no', 'no', 'yes', 'yes', 'no'],
   "author's resolver": ['no', 'no', 'no', 'yes', 'no'],
+  // Mixes ask about the root alone: the consensus names the gateways of both.
+  "mixes' resolver": ['no', 'no', 'no', 'no', 'no'],
   // It serves the zones of both.
   'name server': ['no', 'yes', 'no', 'yes', 'no'],
   "wire: author to author's gateway": ['no', 'yes', 'no', 'no', 'no'],
@@ -43,20 +56,33 @@ const always: Rows = {
 const direct: Rows = {
   ...always,
   "author's gateway": ['yes', 'yes', 'no', 'passes', 'no'],
-  "author's mail server": ['no', 'yes', 'no', 'yes', 'no'],
   "recipient's mail server": ['no', 'yes', 'no', 'yes', 'no'],
   "recipient's gateway": ['no', 'passes', 'passes', 'yes', 'no'],
   // The delivered message says which domain has signed the carriage.
   "recipient's mailbox host": ['no', 'yes', 'yes', 'yes', 'no'],
-  // The smarthost finds the way to the other domain; a gateway that only receives signs no report, so nobody looks its key up.
-  "author's gateway's resolver": ['no', 'yes', 'no', 'no', 'no'],
   "recipient's gateway's resolver": ['no', 'yes', 'no', 'yes', 'no'],
   'other mixes': ['no', 'no', 'no', 'no', 'no'],
   authority: ['no', 'no', 'no', 'no', 'no'],
-  "wire: author's gateway to mail server": ['no', 'yes', 'no', 'no', 'no'],
-  'wire: mail server to mail server': ['no', 'yes', 'no', 'yes', 'no'],
   "wire: mail server to recipient's gateway": ['no', 'no', 'no', 'yes', 'no'],
   'wire: directory': ['no', 'no', 'no', 'no', 'no'],
+};
+
+/** The smarthost finds the way to the other domain. A gateway that only receives signs no report, so nobody looks its key up. */
+const bySmarthost: Rows = {
+  "author's mail server": ['no', 'yes', 'no', 'yes', 'no'],
+  "author's gateway's resolver": ['no', 'yes', 'no', 'no', 'no'],
+  // Both domains' servers ask it, and only the author's asks anything: where the other domain takes mail.
+  "mail servers' resolver": ['no', 'no', 'no', 'yes', 'no'],
+  "wire: author's gateway to mail server": ['no', 'yes', 'no', 'no', 'no'],
+  'wire: mail server to mail server': ['no', 'yes', 'no', 'yes', 'no'],
+};
+
+/** The author's gateway finds it, and no mail server of its domain has to do with the letter. */
+const byItself: Rows = {
+  "author's mail server": ['no', 'yes', 'no', 'no', 'no'],
+  "author's gateway's resolver": ['no', 'yes', 'no', 'yes', 'no'],
+  "mail servers' resolver": ['no', 'no', 'no', 'no', 'no'],
+  "wire: author's gateway to recipient's mail server": ['no', 'yes', 'no', 'yes', 'no'],
 };
 
 const mix: Rows = {
@@ -72,6 +98,7 @@ const mix: Rows = {
   "recipient's mail server": ['no', 'no', 'no', 'yes', 'no'],
   "author's gateway's resolver": ['no', 'yes', 'no', 'no', 'no'],
   "recipient's gateway's resolver": ['no', 'no', 'no', 'yes', 'no'],
+  "mail servers' resolver": ['no', 'no', 'no', 'no', 'no'],
   authority: ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
   "wire: author's gateway to first mix": ['no', 'yes', 'no', 'no', 'no', 'yes', 'no', 'no'],
   'wire: first to middle mix': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'no'],
@@ -83,7 +110,9 @@ const mix: Rows = {
 /** Who reads it knows who wrote it, and of its way nothing but what their gateway was told. */
 const read: Rows = { recipient: ['yes', 'yes', 'yes', 'yes', 'yes'] };
 
+/** It comes to the mail server that the author's domain publishes, whichever way the letter took. */
 const directReport: Rows = {
+  "author's mail server": ['no', 'yes', 'no', 'yes', 'no'],
   "wire: recipient's gateway to mail server": ['no', 'yes', 'no', 'yes', 'no'],
   "wire: mail server to author's gateway": ['no', 'yes', 'no', 'no', 'no'],
 };
@@ -122,18 +151,26 @@ const found: readonly Sure[] = [
 const foundDirect: readonly Sure[] = [
   ...inSpool("author's gateway", 'relays', 'recipient domain'),
   { party: "author's gateway", kind: 'recipient domain', how: 'sent' },
-  ...(["author's mail server", "recipient's mail server"] as const).flatMap((party): Sure[] => [
-    { party, kind: 'author domain', how: 'at rest', part: 'queue' },
-    { party, kind: 'recipient domain', how: 'at rest', part: 'queue' },
-    ...all(party, 'log', 'author domain', 'recipient domain'),
-  ]),
+  ...inQueue("recipient's mail server"),
+  ...all("recipient's mail server", 'log', 'author domain', 'recipient domain'),
   ...inSpool("recipient's gateway", 'fragments', 'author domain'),
   ...all("recipient's gateway", 'received', 'author domain', 'recipient domain'),
   { party: "recipient's gateway's resolver", kind: 'author domain', how: 'log' },
   { party: 'name server', kind: 'author domain', how: 'received' },
+  ...onWire("wire: mail server to recipient's gateway", 'recipient domain'),
+];
+
+const foundBySmarthost: readonly Sure[] = [
+  ...inQueue("author's mail server"),
+  ...all("author's mail server", 'log', 'author domain', 'recipient domain'),
+  { party: "mail servers' resolver", kind: 'recipient domain', how: 'log' },
   ...onWire("wire: author's gateway to mail server", 'author domain'),
   ...onWire('wire: mail server to mail server', 'author domain', 'recipient domain'),
-  ...onWire("wire: mail server to recipient's gateway", 'recipient domain'),
+];
+
+const foundByItself: readonly Sure[] = [
+  { party: "author's gateway's resolver", kind: 'recipient domain', how: 'log' },
+  ...onWire("wire: author's gateway to recipient's mail server", 'author domain', 'recipient domain'),
 ];
 
 const foundMix: readonly Sure[] = [
@@ -160,6 +197,7 @@ const foundRead: readonly Sure[] = [
 ];
 
 const foundDirectReport: readonly Sure[] = [
+  ...inQueue("author's mail server"),
   { party: "author's mailbox host", kind: 'author mailbox', how: 'received' },
   ...onWire("wire: recipient's gateway to mail server", 'author domain', 'recipient domain'),
   ...onWire("wire: mail server to author's gateway", 'author domain'),
@@ -173,6 +211,15 @@ const foundMixReport: readonly Sure[] = [
   ...onWire("wire: recipient's gateway to first mix", 'recipient domain', 'first mix'),
   ...onWire("wire: last mix to author's gateway", 'last mix', 'author domain'),
 ];
+
+function inQueue(party: Party): Sure[] {
+  return (['author domain', 'recipient domain'] as const).map((kind) => ({
+    party,
+    kind,
+    how: 'at rest',
+    part: 'queue',
+  }));
+}
 
 function all(party: Party, how: How, ...of: readonly FactKind[]): Sure[] {
   return of.map((kind) => ({ party, kind, how }));

@@ -37,6 +37,17 @@ export interface Knowledge {
   readonly searched: Searched;
 }
 
+/** A fact, and a piece in which it stands. */
+export interface Finding {
+  readonly piece: Piece;
+  readonly hit: Hit;
+}
+
+/** What it was judged by, too. */
+export interface Judgement extends Knowledge {
+  readonly findings: readonly Finding[];
+}
+
 export interface Case {
   readonly cast: Cast;
   readonly facts: readonly Fact[];
@@ -45,10 +56,16 @@ export interface Case {
 }
 
 /** Searches every piece for every fact. What one call has searched the next one does not search again. */
-export function createJudge({ cast, facts, published }: Case): (pieces: readonly Piece[]) => Knowledge {
+export function createJudge({ cast, facts, published }: Case): (pieces: readonly Piece[]) => Judgement {
   const { table } = cast;
   const { search } = createSearcher(facts, { published });
   const known = new Map<string, Hit[]>();
+  const found = new WeakMap<Piece, Hit[]>();
+  const hitsIn = (piece: Piece): Hit[] => {
+    const hits = found.get(piece) ?? searchOnce(piece.bytes);
+    found.set(piece, hits);
+    return hits;
+  };
   const searchOnce = (bytes: Uint8Array): Hit[] => {
     const digest = hash('sha256', bytes, 'base64');
     const hits = known.get(digest) ?? search(bytes);
@@ -57,7 +74,7 @@ export function createJudge({ cast, facts, published }: Case): (pieces: readonly
   };
 
   return (pieces) => {
-    const findings = pieces.flatMap((piece) => searchOnce(piece.bytes).map((hit) => ({ piece, hit })));
+    const findings = pieces.flatMap((piece) => hitsIn(piece).map((hit) => ({ piece, hit })));
     const rows = table.parties.map((party) => rowOf(table, party, pieces, findings));
     const violations = rows.flatMap(({ party, cells }) =>
       kinds
@@ -75,13 +92,8 @@ export function createJudge({ cast, facts, published }: Case): (pieces: readonly
     );
     const missed = [...notGathered(pieces, cast), ...blind];
     const ok = violations.length === 0 && missed.length === 0;
-    return { ok, rows, violations, missed, searched: searchedIn(pieces, facts.length) };
+    return { ok, rows, violations, missed, findings, searched: searchedIn(pieces, facts.length) };
   };
-}
-
-interface Finding {
-  readonly piece: Piece;
-  readonly hit: Hit;
 }
 
 function rowOf({ mayKnow }: Table, party: Party, all: readonly Piece[], findings: readonly Finding[]): Row {

@@ -28,10 +28,13 @@ export type ChainParty =
   | "author's resolver"
   | "author's gateway's resolver"
   | "recipient's gateway's resolver"
+  | "mail servers' resolver"
+  | "mixes' resolver"
   | 'name server'
   | "wire: author to author's gateway"
   | "wire: author's gateway to mailbox host"
   | "wire: author's gateway to mail server"
+  | "wire: author's gateway to recipient's mail server"
   | 'wire: mail server to mail server'
   | "wire: mail server to recipient's gateway"
   | "wire: recipient's gateway to mail server"
