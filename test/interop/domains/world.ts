@@ -77,7 +77,7 @@ export async function startWorld(): Promise<World> {
     ]);
   };
   const mixes = ['mix1.example', 'mix2.example', 'mix3.example'];
-  for (const [at, name] of mixes.entries()) await init(name, 2601 + at);
+  await Promise.all(mixes.map((name, at) => init(name, 2601 + at)));
   const gateway = [
     '--role',
     'delivery',
@@ -89,7 +89,10 @@ export async function startWorld(): Promise<World> {
   ];
   const mailboxes = ['--maildir', join(folder, 'mail', '{local}'), '--mailbox', 'alice'];
   await init('mx.a.example', 25, [...gateway, ...mailboxes]);
-  const config = ['--config', join(folder, 'mx.a.example.toml')];
+  const file = join(folder, 'mx.a.example.toml');
+  const open = (await readFile(file, 'utf8')).replace('# allow_private = false', 'allow_private = true');
+  await writeFile(file, open);
+  const config = ['--config', file];
   await run('postern-node', ['author', 'set', 'alice', ...config], 'of alice\n');
   await writeFile(join(folder, 'password'), 'of alice\n', { mode: 0o600 });
   const records = (
