@@ -64,5 +64,18 @@ describe.skipIf(!haveNamespaces || !haveMailHost || !haveKnot || !haveUnbound)(
           `until postern --home /root/bob open --maildir ${maildir} | grep '^Subject: From elsewhere by ${mode}'; do sleep 1; done`,
         );
     });
+
+    test('a record that was written anew and not published is found out', { timeout: 60_000 }, async () => {
+      const command = 'runuser -u postern -- postern-node domain';
+      const config = '--config /etc/postern/node.toml';
+      await machine.type(`${command} renew --holds 30d ${config}`);
+      const printed = await machine.type(
+        `${command} check --json ${config} 2> /dev/null || echo "ended with $?"`,
+      );
+      const [, json = '', code] = /^(\{.*\})\nended with (\d+)$/ms.exec(printed) ?? [];
+      const { findings } = JSON.parse(json) as { findings: { about: string; holds: boolean }[] };
+      const bad = findings.filter(({ holds }) => !holds).map(({ about }) => about);
+      expect({ bad, code }).toEqual({ bad: ['record', 'expiry'], code: '1' });
+    });
   },
 );
