@@ -57,18 +57,12 @@ export async function checkReach(
   checkPeer(peer);
   const { auth: _auth, ...stranger } = peer;
   const opened = await openSmtp(stranger, { ehloName, connectMs: timeoutMs, signal });
-  switch (opened.kind) {
-    case 'open':
-      await quit(opened.link, quitMs);
-      return 'reached';
-    case 'deferred':
-      return opened.reason;
-    case 'untrusted':
-    case 'no-tls':
-      return opened.kind;
-    default:
-      return 'protocol'; // answers to a login and to a message, and there was neither
+  if (opened.kind === 'open') {
+    await quit(opened.link, quitMs);
+    return 'reached';
   }
+  if (opened.kind === 'untrusted' || opened.kind === 'no-tls') return opened.kind;
+  return opened.kind === 'deferred' ? opened.reason : 'protocol'; // the others answer a login, or a message
 }
 
 const quitMs = 2_000;

@@ -41,14 +41,13 @@ export interface CheckDeps {
 
 /** Asks DNS and the servers what others would find of the domain, and compares it with what its gateway has. */
 export async function checkOwnDomain(own: OwnDomain, deps: CheckDeps): Promise<CheckFinding[]> {
-  const found = await Promise.all([
+  const [record, dkim, exchangers, servers] = await Promise.all([
     recordFinding(own.record, deps),
-    expiryFinding(own.record, deps.now),
-    ...own.dkim.map((key) => dkimFinding(key, deps.resolver)),
+    Promise.all(own.dkim.map((key) => dkimFinding(key, deps.resolver))),
     exchangerFindings(own.record, deps),
-    ...own.servers.map((server) => serverFindings(server, deps)),
+    Promise.all(own.servers.map((server) => serverFindings(server, deps))),
   ]);
-  return found.flat();
+  return [record, expiryFinding(own.record, deps.now), ...dkim, ...exchangers, ...servers.flat()];
 }
 
 const publish = 'publish what "postern-node dns zone" prints, and raise the serial of the zone';
@@ -77,7 +76,8 @@ async function recordFinding(own: DomainRecord, { resolver, now }: CheckDeps): P
         `it does not hold (${finding.reason})`,
         `write it anew if it has expired ("postern-node domain renew"), and ${publish}`,
       );
-    default:
+    case 'record':
+    case 'changed':
       return compare(own, finding.record);
   }
 }
@@ -181,21 +181,14 @@ function reachFinding(
   reached: ReachCheck,
   mends: Mends,
 ): CheckFinding {
-  switch (reached) {
-    case 'reached':
-      return { about, holds: true, says: name };
-    case 'untrusted':
-      return { about, holds: false, says: `another key or certificate at ${name}`, mend: mends.untrusted };
-    case 'no-tls':
-      return { about, holds: false, says: `no TLS at ${name}`, mend: mends.noTls };
-    default:
-      return {
-        about,
-        holds: false,
-        says: `no way to ${name} (${reached})`,
-        mend: 'see that it runs, and what firewall and address translation do',
-      };
-  }
+  if (reached === 'reached') return { about, holds: true, says: name };
+  const bad = (says: string, mend: string): CheckFinding => ({ about, holds: false, says, mend });
+  if (reached === 'untrusted') return bad(`another key or certificate at ${name}`, mends.untrusted);
+  if (reached === 'no-tls') return bad(`no TLS at ${name}`, mends.noTls);
+  return bad(
+    `no way to ${name} (${reached})`,
+    'see that it runs, and what firewall and address translation do',
+  );
 }
 
 interface Mends {
