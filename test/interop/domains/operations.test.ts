@@ -49,7 +49,7 @@ describe.skipIf(!haveNamespaces || !haveMailHost || !haveKnot || !haveUnbound)(
     });
 
     for (const [at, block] of blocks.entries())
-      test(`${block.section}, block ${at + 1}`, { timeout: 60_000 }, async () => {
+      test(`${block.section}, block ${at + 1}`, async () => {
         const printed = await machine.type(block.commands);
         expect({ block, printed, missing: missingLine(block, printed) }).toMatchObject({
           missing: undefined,
@@ -57,7 +57,7 @@ describe.skipIf(!haveNamespaces || !haveMailHost || !haveKnot || !haveUnbound)(
         await others(block, printed);
       });
 
-    test('what is written elsewhere arrives each way', { timeout: 60_000 }, async () => {
+    test('what is written elsewhere arrives each way', async () => {
       const maildir = '/var/vmail/b.example/bob/Maildir';
       for (const mode of ['mix', 'direct']) {
         const subject = `Subject: From elsewhere by ${mode}`;
@@ -66,7 +66,7 @@ describe.skipIf(!haveNamespaces || !haveMailHost || !haveKnot || !haveUnbound)(
       }
     });
 
-    test('a record that was written anew and not published is found out', { timeout: 60_000 }, async () => {
+    test('a record that was written anew and not published is found out', async () => {
       const command = 'runuser -u postern -- postern-node domain';
       const config = '--config /etc/postern/node.toml';
       await machine.type(`${command} renew --holds 30d ${config}`);
