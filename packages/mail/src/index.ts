@@ -33,7 +33,13 @@ export { type Exchange, type ExchangeDeps, type Exchanges, findExchanges } from 
 export type { PolicyDeps, PolicyEntry, PolicyFetch, PolicyStore } from './exchange/policy.ts';
 export type { StsPolicy } from './exchange/policytext.ts';
 export type { ExchangeResolver, Mx, Resolution } from './exchange/resolver.ts';
-export { checkLogin, type LoginCheck, type LoginCheckOptions } from './sender/check.ts';
+export {
+  type CheckOptions,
+  checkLogin,
+  checkReach,
+  type LoginCheck,
+  type ReachCheck,
+} from './sender/check.ts';
 export {
   createLmtpSender,
   type DeliveryResult,

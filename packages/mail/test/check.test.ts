@@ -1,4 +1,4 @@
-import { checkLogin, openTls, spkiPin } from '@postern/mail';
+import { checkLogin, checkReach, openTls, spkiPin } from '@postern/mail';
 import { describe, expect, test } from 'vitest';
 import { createAuthority, issue } from './certificate.ts';
 import { identity } from './inbox.ts';
@@ -45,6 +45,35 @@ describe('a login is checked', () => {
   test('until a deadline', async () => {
     await using peer = await openPeer([`${offers('AUTH PLAIN')}\n C: AUTH PLAIN\n TRICKLE`]);
     expect(await checkLogin(pinned(peer.port), { ...options, timeoutMs: 300 })).toBe('unavailable');
+  });
+});
+
+describe('whether a server can be reached', () => {
+  test('it can, by STARTTLS and by implicit TLS, and is shown no login', async () => {
+    for (const implicitTls of [false, true]) {
+      await using desk = await openDesk({}, { tls: good, implicitTls });
+      const peer = { ...pinned(desk.port), tlsPin: spkiPin(good.cert), implicitTls };
+      expect(await checkReach(peer, options)).toBe('reached');
+      expect(desk.logins).toEqual([]);
+      expect(desk.messages).toEqual([]);
+    }
+  });
+
+  test('another key is not it', async () => {
+    await using desk = await openDesk({}, { tls: good });
+    expect(await checkReach(pinned(desk.port), options)).toBe('untrusted');
+  });
+
+  test('one without TLS, one that goes, and nobody', async () => {
+    await using plain = await openPeer([
+      'S: 220 hi\n C: EHLO\n S: 250 mx.test\n C: STARTTLS\n S: 502 no\n END',
+    ]);
+    expect(await checkReach(pinned(plain.port), options)).toBe('no-tls');
+    await using gone = await openPeer(['S: 220 hi\n C: EHLO\n CUT']);
+    expect(await checkReach(pinned(gone.port), options)).toBe('lost');
+    const port = gone.port;
+    await gone[Symbol.asyncDispose]();
+    expect(await checkReach(pinned(port), options)).toBe('unreachable');
   });
 });
 

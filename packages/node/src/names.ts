@@ -72,14 +72,8 @@ export function createNames(context: NamesContext): Names {
     chance: () => uniform(random),
     ownNames,
   };
-  const findRecord = async (domain: string, by: Resolver): Promise<Finding> => {
-    const [text, certificate] = await Promise.all([
-      by.resolve(textOwner(domain), 'TXT'),
-      by.resolve(certificateOwner(domain), 'OPENPGPKEY'),
-    ]);
-    const now = Math.floor(clock.now() / 1_000);
-    return findingOf({ domain, text, certificate, unsigned: 'refuse', now });
-  };
+  const findRecord = (domain: string, by: Resolver): Promise<Finding> =>
+    askRecord(domain, by, Math.floor(clock.now() / 1_000));
   const findPeers = async (
     domain: string,
     tls: 'require' | 'prefer',
@@ -116,6 +110,15 @@ export function createNames(context: NamesContext): Names {
       return found.kind === 'found' ? { ...found, tls, ttlSeconds } : found;
     },
   };
+}
+
+/** What a domain publishes of itself. `now`: Unix seconds. */
+export async function askRecord(domain: string, resolver: Resolver, now: number): Promise<Finding> {
+  const [text, certificate] = await Promise.all([
+    resolver.resolve(textOwner(domain), 'TXT'),
+    resolver.resolve(certificateOwner(domain), 'OPENPGPKEY'),
+  ]);
+  return findingOf({ domain, text, certificate, unsigned: 'refuse', now });
 }
 
 /** Every question ends with the signal. */
@@ -162,7 +165,7 @@ async function peersOf(
   return addresses.map((address) => ({ host: address, port, tls, serverName: host }));
 }
 
-async function lookupAddresses(resolver: Resolver, host: string): Promise<string[]> {
+export async function lookupAddresses(resolver: Resolver, host: string): Promise<string[]> {
   const answers = await Promise.all([resolver.resolve(host, 'A'), resolver.resolve(host, 'AAAA')]);
   const records = answers.flatMap((answer) => (answer.kind === 'found' ? answer.records : []));
   return records.map(({ address }) => address);

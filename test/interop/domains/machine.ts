@@ -7,7 +7,7 @@ import { here, type Place, placeOf } from '../place.ts';
 
 /** A machine with Debian as it is installed here, and nothing set up. */
 export interface Machine extends Place, AsyncDisposable {
-  /** Runs commands in the one shell of its operator, who is root. Throws with all that was printed when one of them fails. */
+  /** Runs commands in the one shell of its operator, who is root. Throws with all that was printed when one of them fails, or earlier ones are not over. */
   type(commands: string): Promise<string>;
 }
 
@@ -47,28 +47,30 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     env: { HOME: '/root', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
   });
   let printed = '';
+  let typed: { readonly commands: string; readonly mark: string } | undefined;
+  let over: () => void = () => undefined;
   for (const stream of [shell.stdout, shell.stderr])
     stream?.on('data', (bytes: Buffer) => {
       printed += bytes.toString();
+      if (typed !== undefined && printed.includes(typed.mark)) over();
     });
   shell.stdin?.write('exec 2>&1\n');
-  const ended = once(shell, 'exit');
+  const ended = once(shell, 'close');
   let blocks = 0;
   return {
     ...place,
     type: async (commands) => {
+      if (typed !== undefined) throw new Error(`it is still at:\n${typed.commands}\n\n${printed}`);
       printed = '';
       const mark = `-- end of block ${++blocks} --`;
+      typed = { commands, mark };
       shell.stdin?.write(`${commands}\nprintf '%s\\n' '${mark}'\n`);
-      const over = new Promise<void>((resolve) => {
-        const look = (): void => {
-          if (printed.includes(mark)) resolve();
-        };
-        shell.stdout?.on('data', look);
-        void ended.then(() => resolve());
+      const all = new Promise<void>((resolve) => {
+        over = resolve;
       });
-      await over;
+      await Promise.race([all, ended]);
       if (!printed.includes(mark)) throw new Error(`it ended in:\n${commands}\n\n${printed}`);
+      typed = undefined;
       return printed.replace(`${mark}\n`, '');
     },
     [Symbol.asyncDispose]: async () => {
@@ -82,13 +84,12 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
 /** The first program of its own process namespace, with whose end all others end. */
 const setUp = `
 address=$1 key=$2 tree=$3; shift 3
-own=$(mktemp -d)
-mount -t tmpfs none "$own"
+mount -t tmpfs -o mode=755 none /run
+own=/run/own
 for name in etc var root opt usr/local; do
   mkdir -p "$own/$name/upper" "$own/$name/work"
   mount -t overlay overlay -o "lowerdir=/$name,upperdir=$own/$name/upper,workdir=$own/$name/work" "/$name"
 done
-mount -t tmpfs -o mode=755 none /run
 mkdir /opt/postern
 mount --bind "$tree" /opt/postern
 mount --bind "$key" /usr/share/dns/root.key

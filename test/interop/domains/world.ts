@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,7 +25,7 @@ export interface World extends AsyncDisposable {
   alice(args: readonly string[], input?: string): Promise<string>;
 }
 
-export const worldAddress = '198.51.100.1';
+const worldAddress = '198.51.100.1';
 
 export async function startWorld(): Promise<World> {
   await using stack = new AsyncDisposableStack();
@@ -34,13 +35,10 @@ export async function startWorld(): Promise<World> {
   const namespace = stack.use(await startNamespace({ resolver: '127.0.0.53' }));
   const run = async (program: Program, args: readonly string[], input = ''): Promise<string> =>
     String(await namespace.run(process.execPath, [...nodeArguments(program), ...args], { input }));
+  const kept: { readonly child: ChildProcess; readonly ended: Promise<unknown> }[] = [];
   const keep = (program: Program, config: string): void => {
     const child = namespace.startProgram(program, ['run', '--config', join(folder, config)]);
-    const ended = once(child, 'exit');
-    started.stack.defer(async () => {
-      child.kill();
-      await ended;
-    });
+    kept.push({ child, ended: once(child, 'exit') });
   };
 
   const url = `http://${worldAddress}:8440`;
@@ -77,7 +75,7 @@ export async function startWorld(): Promise<World> {
     ]);
   };
   const mixes = ['mix1.example', 'mix2.example', 'mix3.example'];
-  for (const [at, name] of mixes.entries()) await init(name, 2601 + at);
+  await Promise.all(mixes.map((name, at) => init(name, 2601 + at)));
   const gateway = [
     '--role',
     'delivery',
@@ -89,7 +87,10 @@ export async function startWorld(): Promise<World> {
   ];
   const mailboxes = ['--maildir', join(folder, 'mail', '{local}'), '--mailbox', 'alice'];
   await init('mx.a.example', 25, [...gateway, ...mailboxes]);
-  const config = ['--config', join(folder, 'mx.a.example.toml')];
+  const file = join(folder, 'mx.a.example.toml');
+  const open = (await readFile(file, 'utf8')).replace('# allow_private = false', 'allow_private = true');
+  await writeFile(file, open);
+  const config = ['--config', file];
   await run('postern-node', ['author', 'set', 'alice', ...config], 'of alice\n');
   await writeFile(join(folder, 'password'), 'of alice\n', { mode: 0o600 });
   const records = (
@@ -143,6 +144,10 @@ export async function startWorld(): Promise<World> {
         }),
       );
       delegateTo = (address, ds) => knot.change('example', ['b NS ns.b', `ns.b A ${address}`, ...ds]);
+      live.defer(async () => {
+        for (const { child } of kept) child.kill();
+        await Promise.all(kept.map(({ ended }) => ended));
+      });
       keep('postern-directory', 'directory.toml');
       await until(async () => (await namespace.call('/usr/bin/curl', ['--silent', url])).code === 0);
       for (const name of [...mixes, 'mx.a.example']) keep('postern-node', `${name}.toml`);

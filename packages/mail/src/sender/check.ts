@@ -2,6 +2,7 @@ import { quit } from './connection.ts';
 import { logIn } from './login.ts';
 import { openSmtp } from './open.ts';
 import { checkPeer, type SmtpPeer } from './policy.ts';
+import type { DeferredReason } from './result.ts';
 import { checkName } from './sender.ts';
 
 /**
@@ -11,9 +12,9 @@ import { checkName } from './sender.ts';
  */
 export type LoginCheck = 'right' | 'wrong' | 'unavailable';
 
-export interface LoginCheckOptions {
+export interface CheckOptions {
   readonly ehloName: string;
-  /** From the look-up of the name to the answer to the login, in ms. */
+  /** From the look-up of the name to the answer to the last EHLO, or to the login, in ms. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -24,7 +25,7 @@ export interface LoginCheckOptions {
  */
 export async function checkLogin(
   peer: SmtpPeer & Required<Pick<SmtpPeer, 'auth'>>,
-  { ehloName, timeoutMs, signal }: LoginCheckOptions,
+  { ehloName, timeoutMs, signal }: CheckOptions,
 ): Promise<LoginCheck> {
   checkName(ehloName);
   checkPeer(peer);
@@ -39,6 +40,29 @@ export async function checkLogin(
   await quit(link, quitMs);
   if (failure?.kind === 'no-login') return 'wrong';
   return offered && failure === undefined ? 'right' : 'unavailable';
+}
+
+/**
+ * - `reached`: the server answers, and is who its policy demands
+ * - `untrusted`, `no-tls`, and why it could not be found out: as for a message (`SendResult`)
+ */
+export type ReachCheck = 'reached' | 'untrusted' | 'no-tls' | DeferredReason;
+
+/** Opens a connection to a mail server as for a message, and sends neither one nor a login. Throws `bad-options` for a peer that cannot be asked. */
+export async function checkReach(
+  peer: SmtpPeer,
+  { ehloName, timeoutMs, signal }: CheckOptions,
+): Promise<ReachCheck> {
+  checkName(ehloName);
+  checkPeer(peer);
+  const { auth: _auth, ...stranger } = peer;
+  const opened = await openSmtp(stranger, { ehloName, connectMs: timeoutMs, signal });
+  if (opened.kind === 'open') {
+    await quit(opened.link, quitMs);
+    return 'reached';
+  }
+  if (opened.kind === 'untrusted' || opened.kind === 'no-tls') return opened.kind;
+  return opened.kind === 'deferred' ? opened.reason : 'protocol'; // the others answer a login, or a message
 }
 
 const quitMs = 2_000;

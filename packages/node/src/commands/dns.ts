@@ -61,14 +61,14 @@ export function addDns(program: Command): void {
 }
 
 /** Of those that sign, will sign, or signed what may still be on its way. */
-async function allDkimKeys(dataDir: string, domain: string): Promise<DkimKey[]> {
+export async function allDkimKeys(dataDir: string, domain: string): Promise<DkimKey[]> {
   const { next, current, previous } = await readRing(dataDir, dkimRing);
   const all = [current, ...(next === undefined ? [] : [next]), ...previous];
   return (await Promise.all(all.map(({ dir }) => loadDkimKeys(dir, domain)))).flat();
 }
 
 /** The one that is shown, with the keys beside it while it changes. */
-async function ownCertificate(dataDir: string): Promise<NonNullable<ZoneParts['certificate']>> {
+export async function ownCertificate(dataDir: string): Promise<NonNullable<ZoneParts['certificate']>> {
   const { next, current, previous } = await readRing(dataDir, tlsRing);
   const { cert } = await loadCertificate(current.dir);
   const others = await Promise.all(

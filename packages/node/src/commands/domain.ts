@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { DeliveryConfig } from '../config.ts';
 import { recordSeconds, renewRecord, rotateDomainKey } from '../keys/domain-keys.ts';
 import { domainRing } from '../keys/ring.ts';
+import { addCheck } from './check.ts';
 import { configOption, option, readConfig } from './context.ts';
 
 interface RenewOptions {
@@ -55,6 +56,7 @@ export function addDomain(program: Command): void {
       process.stdout.write(`${path}\n`);
       process.stderr.write('Publish its records: postern-node dns zone prints them.\n');
     });
+  addCheck(domain);
 }
 
 async function gatewayConfig(path: string): Promise<{ dataDir: string; delivery: DeliveryConfig }> {

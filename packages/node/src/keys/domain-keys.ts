@@ -66,7 +66,8 @@ async function makeKey(dir: string, domain: string): Promise<Uint8Array> {
   return certificate;
 }
 
-async function readRecord(dataDir: string, domain: string): Promise<DomainRecord> {
+/** What `<domain>.zone` says, expired or not. Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
+export async function readRecord(dataDir: string, domain: string): Promise<DomainRecord> {
   const path = zonePath(dataDir, domain);
   // As of 1970: one that has expired still says what it said.
   const parsed = parseZone(Buffer.from(await readKeyFile(path)).toString('utf8'), 0);
