@@ -249,11 +249,11 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
       beforeAll(async () => {
         await using client = clientOf(unbound.address, { home });
         await prepare(client, 'bob@b.test');
-        expect((await client.domains.check('b.test')).asked?.finding).toMatchObject(takesPart);
+        await client.domains.check('b.test');
       });
 
       /** Nothing is sent, nothing is forgotten, and nobody is asked for anything else. */
-      const keepsToIt = async (reason: string, server: Endpoint, asked: () => Promise<string[]>) => {
+      const expectKept = async (reason: string, server: Endpoint, asked: () => Promise<string[]>) => {
         await using early = clientOf(server, { home });
         const direct = { mode: 'direct' } as const;
         expect(await early.preview(letterTo('bob@b.test'), direct)).toMatchObject({ kind: 'planned' });
@@ -300,7 +300,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
           zones: [{ name: '.' }, { name: 'test' }, { name: 'b.test', records: published }],
         });
         await using resolver = await resolverWith(other.address);
-        await keepsToIt('bogus', resolver.address, () => askedOf(resolver));
+        await expectKept('bogus', resolver.address, () => askedOf(resolver));
       });
 
       test('D1 SERVFAIL', async () => {
@@ -311,7 +311,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
           return failed;
         };
         await using resolver = await resolverWith(failing.address);
-        await keepsToIt('servfail', resolver.address, () => askedOf(resolver));
+        await expectKept('servfail', resolver.address, () => askedOf(resolver));
       });
 
       test('D1 silent', async () => {
@@ -321,7 +321,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
         silent.on('message', (query) => questions.push(questionIn(query)));
         await once(silent, 'listening');
         const server = { host: '127.0.0.1', port: silent.address().port };
-        await keepsToIt('timeout', server, async () => questions);
+        await expectKept('timeout', server, async () => questions);
       });
     });
 
