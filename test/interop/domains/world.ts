@@ -24,7 +24,7 @@ export interface World extends AsyncDisposable {
   alice(args: readonly string[], input?: string): Promise<string>;
 }
 
-export const worldAddress = '198.51.100.1';
+const worldAddress = '198.51.100.1';
 
 export async function startWorld(): Promise<World> {
   await using stack = new AsyncDisposableStack();
