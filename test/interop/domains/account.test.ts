@@ -69,7 +69,7 @@ describe.skipIf(!haveDomains || !haveGnuPg)('an author whose provider knows noth
         domain: 'b.test',
         address: '127.0.0.12',
         ports: { smtp: 25 },
-        mailboxes: [{ name: 'bob', password: 'of bob' }],
+        mailboxes: [{ name: 'bartholomew', password: 'of bartholomew' }], // for searches: chance spells three letters now and then
       }),
     );
     const { mixNodes, gateway, config } = await startNetwork();
@@ -81,7 +81,7 @@ describe.skipIf(!haveDomains || !haveGnuPg)('an author whose provider knows noth
     });
     stack.use(alice);
     await alice.keys.generate('alice@p.test', { noPassphrase: true });
-    await alice.keys.import(gpg.run(['--export', gpg.makeKey('bob <bob@b.test>')]).stdout);
+    await alice.keys.import(gpg.run(['--export', gpg.makeKey('bartholomew <bartholomew@b.test>')]).stdout);
     gpg.run(['--import'], await alice.keys.export('alice@p.test'));
     await alice.prefetch({ withinMs: 0 });
   });
@@ -147,10 +147,10 @@ describe.skipIf(!haveDomains || !haveGnuPg)('an author whose provider knows noth
     return { mixNodes, gateway, config: { ...config, submission } };
   };
 
-  const letterToBob = (): Letter =>
+  const newLetter = (): Letter =>
     writeLetter({
       from: 'alice@p.test',
-      to: ['bob@b.test'],
+      to: ['bartholomew@b.test'],
       date: new Date(),
       attachmentBytes: 60_000,
       seed: `letter ${++letters}`,
@@ -159,10 +159,10 @@ describe.skipIf(!haveDomains || !haveGnuPg)('an author whose provider knows noth
   const expectHandedOver = (outcome: SendOutcome): void =>
     expect(outcome).toMatchObject({ kind: 'sent', pending: 0, account: 'alice@p.test' });
 
-  /** Of the one message in bob's mailbox, and empties that. */
+  /** Of the one message in bartholomew's mailbox, and empties that. */
   const expectRead = async ({ message, attachment }: Letter): Promise<void> => {
-    await until(async () => (await hostB.dovecot.mail('bob')).length > 0);
-    const [mail = Buffer.alloc(0), ...more] = await fetchInbox(hostB.account('bob'));
+    await until(async () => (await hostB.dovecot.mail('bartholomew')).length > 0);
+    const [mail = Buffer.alloc(0), ...more] = await fetchInbox(hostB.account('bartholomew'));
     expect(more).toEqual([]);
     const { stdout, stderr } = gpg.run(['--status-fd', '2', '--decrypt'], mail);
     expect(stderr).toMatch(/^\[GNUPG:\] GOODSIG [0-9A-F]{16} .*alice@p\.test/m);
@@ -170,7 +170,35 @@ describe.skipIf(!haveDomains || !haveGnuPg)('an author whose provider knows noth
     expect(stdout.includes(attachment.bytes.subarray(0, 45).toString('base64'))).toBe(true);
     expect(mail.includes('p.test')).toBe(false);
     expect(mail.includes('Authentication-Results')).toBe(false);
-    await hostB.dovecot.take('bob');
+    await hostB.dovecot.take('bartholomew');
+  };
+
+  /** What the provider was given waits there. */
+  const untilDeferred = (): Promise<void> =>
+    until(async () => {
+      const queued = await provider.host.postfix.queue();
+      return queued.length > 1 && queued.every(({ queue_name }) => queue_name === 'deferred');
+    });
+
+  /** What somebody knows of a letter who has what lies below these paths; in alphabetical order. */
+  const knownIn = async (
+    paths: readonly string[],
+    { telltales: { subject, phrases, messageId } }: Letter,
+  ) => {
+    const { search } = createSearcher([
+      textFact('recipient mailbox', 'mailbox', 'bartholomew@b.test'),
+      textFact('recipient mailbox', 'local part', 'bartholomew'),
+      textFact('content', 'subject', subject),
+      textFact('content', 'Message-ID', messageId.replaceAll(/[<>]/g, '')),
+      ...phrases.map((phrase) => textFact('content', 'phrase', phrase)),
+      textFact('author mailbox', 'mailbox', 'alice@p.test'),
+      textFact('recipient domain', 'domain', 'b.test'),
+    ]);
+    const known = new Set<string>();
+    for (const path of paths)
+      for await (const { bytes } of readAtRest(path))
+        for (const { fact } of search(bytes)) known.add(`${fact.kind}: ${fact.what}`);
+    return [...known].sort();
   };
 
   const expectNothingOfTheAuthor = async (): Promise<void> => {
@@ -182,55 +210,44 @@ describe.skipIf(!haveDomains || !haveGnuPg)('an author whose provider knows noth
     expect(found).toEqual([]);
   };
 
+  test('through mixes: the provider learns the author alone, no mix keeps the author, and it is read', async () => {
+    const { host } = provider;
+    const byOrdinaryMail = (port: number) =>
+      Object.fromEntries(Object.entries(mixes).map(([name, at]) => [name, { host: at, port }]));
+    await provider.route(byOrdinaryMail(9)); // nobody there
+    const letter = newLetter();
+    expectHandedOver(await alice.send(letter.message, { mode: 'mix' }));
+    await untilDeferred();
+    const everything = [host.postfix.folder, host.dovecot.folder];
+    expect(await knownIn(everything, letter)).toEqual(['author mailbox: mailbox']);
+    await provider.route(byOrdinaryMail(25));
+    await host.postfix.flush();
+    await expectRead(letter);
+    const log = await host.postfix.log();
+    expect(log).toMatch(/to=<secure@mix[123]\.test>.* status=sent/);
+    expect(log).not.toContain('bounced');
+    expect(await knownIn(everything, letter)).toEqual(['author mailbox: mailbox']);
+    await expectNothingOfTheAuthor();
+  });
+
   test('direct, TLS required: a provider that cannot promise it is given nothing', async () => {
-    const outcome = await alice.send(letterToBob().message, { mode: 'direct' });
+    const outcome = await alice.send(newLetter().message, { mode: 'direct' });
     expect(outcome).toMatchObject({ submitted: 0, held: [{ reason: 'no-requiretls' }] });
     expect(await provider.host.postfix.queue()).toEqual([]);
     if (outcome.kind === 'sent') await alice.outbox.discard(outcome.id);
   });
 
   test('direct: read as it was written; the provider learns author and domain, the other side no author', async () => {
-    const letter = letterToBob();
+    const letter = newLetter();
     const { postfix } = provider.host;
     await provider.route({ 'b.test': { host: '127.0.0.12', port: 9 } }); // nobody there
     expectHandedOver(await alice.send(letter.message, { mode: 'direct', tls: 'prefer' }));
-    await until(async () => {
-      const queued = await postfix.queue();
-      return queued.length > 1 && queued.every(({ queue_name }) => queue_name === 'deferred');
-    });
-    const { subject, phrases, messageId } = letter.telltales;
-    const facts = [
-      textFact('recipient mailbox', 'mailbox', 'bob@b.test'),
-      textFact('recipient mailbox', 'local part', 'bob'),
-      textFact('content', 'subject', subject),
-      textFact('content', 'Message-ID', messageId.replaceAll(/[<>]/g, '')),
-      ...phrases.map((phrase) => textFact('content', 'phrase', phrase)),
-      textFact('author mailbox', 'mailbox', 'alice@p.test'),
-      textFact('recipient domain', 'domain', 'b.test'),
-    ];
-    const { search } = createSearcher(facts);
-    const known = new Set<string>();
-    for await (const { path, bytes } of readAtRest(postfix.folder))
-      if (!path.startsWith(join(postfix.folder, 'etc')))
-        for (const { fact } of search(bytes)) known.add(`${fact.kind}: ${fact.what}`);
-    expect([...known].sort()).toEqual(['author mailbox: mailbox', 'recipient domain: domain']);
+    await untilDeferred();
+    const stored = ['spool', 'data', 'log'].map((name) => join(postfix.folder, name)); // not what this test wrote into `etc`
+    expect(await knownIn(stored, letter)).toEqual(['author mailbox: mailbox', 'recipient domain: domain']);
     await provider.route({ 'b.test': hostB.smtp });
     await postfix.flush();
     await expectRead(letter);
-    await expectNothingOfTheAuthor();
-  });
-
-  test('through mixes: to first mixes that ordinary mail finds; none of them keeps the author', async () => {
-    await provider.route(
-      Object.fromEntries(Object.entries(mixes).map(([name, host]) => [name, { host, port: 25 }])),
-    );
-    const letter = letterToBob();
-    const outcome = await alice.send(letter.message, { mode: 'mix' });
-    expectHandedOver(outcome);
-    await expectRead(letter);
-    const log = await provider.host.postfix.log();
-    expect(log).toMatch(/to=<secure@mix[123]\.test>.* status=sent/);
-    expect(log).not.toContain('bounced');
     await expectNothingOfTheAuthor();
   });
 

@@ -5,18 +5,20 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient, parseClientConfig, pathsUnder } from '@postern/client';
+import { type Client, createClient, parseClientConfig, pathsUnder } from '@postern/client';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { certificateOwner, formatZone, makeRecord, textOwner } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
 import { ed25519 } from '@postern/protocol/primitives';
-import type { Endpoint } from '@postern/runtime';
+import { type Clock, type Endpoint, systemClock } from '@postern/runtime';
 import { createStubResolver } from '@postern/runtime/dns';
+import { writeLetter } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { haveKnot, type Knot, startKnot } from '../knot.ts';
 import { startMeddler } from '../meddler.ts';
 import { haveNamespaces } from '../namespace.ts';
 import { haveUnbound, startUnbound, type Unbound } from '../unbound.ts';
+import { hastenedClock } from './hastened.ts';
 
 /** The lines of a zone that takes part, with a key made anew. */
 async function zone(domain: string): Promise<string[]> {
@@ -38,6 +40,21 @@ const movedTo = (lines: readonly string[], from: string, to: string): string[] =
   lines.map((line) =>
     line.replace(textOwner(from), textOwner(to)).replace(certificateOwner(from), certificateOwner(to)),
   );
+
+/** As unbound writes it down. */
+function questionIn(query: Buffer): string {
+  const labels: string[] = [];
+  let at = 12;
+  for (let length = query[at] ?? 0; length > 0; length = query[at] ?? 0) {
+    labels.push(query.toString('latin1', at + 1, at + 1 + length));
+    at += 1 + length;
+  }
+  const type = query.readUInt16BE(at + 1);
+  return `${labels.join('.')}. ${typeNames[type] ?? type}`;
+}
+
+/** RFC 1035, RFC 4034, RFC 7929. */
+const typeNames: Readonly<Record<number, string>> = { 16: 'TXT', 43: 'DS', 48: 'DNSKEY', 61: 'OPENPGPKEY' };
 
 /** What the author's program makes of each kind of answer, by either way of validating it. */
 describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as const)(
@@ -103,8 +120,16 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
     afterAll(() => stack.disposeAsync());
 
     let homes = 0;
-    const clientOf = (server: Endpoint = unbound.address, home = `home${++homes}`) =>
+    const clientOf = (
+      server: Endpoint = unbound.address,
+      {
+        home = `home${++homes}`,
+        unsigned = 'refuse',
+        clock = systemClock,
+      }: { home?: string; unsigned?: string; clock?: Clock } = {},
+    ) =>
       createClient({
+        clock,
         paths: pathsUnder(join(folder, home)),
         config: parseClientConfig({
           mailbox: 'alice@a.test',
@@ -116,9 +141,22 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
             resolver: `${server.host}:${server.port}`,
             validate,
             trust_anchors: join(folder, 'root.key'),
+            unsigned,
           },
+          submission: { server: '127.0.0.1:9', pin: '00'.repeat(32) },
         }),
       });
+    /** Gives who writes a key, and the certificate of each of these recipients. */
+    const prepare = async ({ keys }: Client, ...recipients: string[]): Promise<void> => {
+      await keys.generate('alice@a.test', { noPassphrase: true });
+      for (const recipient of recipients) {
+        await using theirs = clientOf();
+        await theirs.keys.generate(recipient, { noPassphrase: true });
+        await keys.import(Buffer.from(await theirs.keys.export(recipient)));
+      }
+    };
+    const letterTo = (to: string): Buffer =>
+      writeLetter({ from: 'alice@a.test', to: [to], date: new Date(), attachmentBytes: 10 }).message;
     const check = async (domain: string, server?: Endpoint): Promise<object | undefined> => {
       await using client = clientOf(server);
       return (await client.domains.check(domain)).asked?.finding;
@@ -169,7 +207,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
       expect(await check('b.test', meddler.address)).toMatchObject({ kind: 'temporary' });
     }, 30_000);
 
-    test('D1 record vanished, and bogus: the last good one is kept, and nothing else is used', async () => {
+    test('D1 record vanished: the last good one is kept', async () => {
       await using client = clientOf();
       expect((await client.domains.check('b.test')).asked?.finding).toMatchObject(takesPart);
       await knot.change('b.test', []);
@@ -181,6 +219,110 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
       await knot.change('b.test', published);
       await unbound.flush();
       expect((await client.domains.check('b.test')).asked?.finding).toMatchObject(takesPart);
+    });
+
+    test('D1 unsigned, with trust on first use: taken, and said at every message', async () => {
+      await using client = clientOf(unbound.address, { unsigned: 'trust-on-first-use' });
+      expect((await client.domains.check('unsigned.test')).asked?.finding).toMatchObject({
+        kind: 'record',
+        vouchedBy: 'first-use',
+      });
+      await prepare(client, 'bob@unsigned.test');
+      for (let message = 0; message < 2; message += 1)
+        expect(await client.preview(letterTo('bob@unsigned.test'), { mode: 'direct' })).toMatchObject({
+          kind: 'planned',
+          recipients: [{ record: { vouchedBy: 'first-use', from: 'cache' } }],
+          warnings: [
+            expect.stringMatching(/^nothing vouches for the key of unsigned\.test but that it was seen/),
+          ],
+        });
+      await using signed = clientOf();
+      expect((await signed.domains.check('unsigned.test')).asked?.finding).toEqual({ kind: 'unsigned' });
+    });
+
+    describe('a domain that was written to, whose answers go wrong', () => {
+      const home = 'warm';
+      /** When what was found is no longer used without asking. */
+      const later = hastenedClock();
+      later.advance(2 * 3_600_000);
+
+      beforeAll(async () => {
+        await using client = clientOf(unbound.address, { home });
+        await prepare(client, 'bob@b.test');
+        await client.domains.check('b.test');
+      });
+
+      /** Nothing is sent, nothing is forgotten, and nobody is asked for anything else. */
+      const expectKept = async (reason: string, server: Endpoint, asked: () => Promise<string[]>) => {
+        await using early = clientOf(server, { home });
+        const direct = { mode: 'direct' } as const;
+        expect(await early.preview(letterTo('bob@b.test'), direct)).toMatchObject({ kind: 'planned' });
+        expect(await asked()).toEqual([]);
+        await using client = clientOf(server, { home, clock: later });
+        const [sent, { asked: answer }] = await Promise.all([
+          client.send(letterTo('bob@b.test'), direct),
+          client.domains.check('b.test'),
+        ]);
+        expect(sent).toMatchObject({
+          kind: 'refused',
+          problems: [{ code: 'domain-unanswered', exitCode: 75 }],
+        });
+        expect(await client.outbox.list()).toEqual([]);
+        expect(answer?.finding).toMatchObject({
+          ...temporary(reason),
+          lastGood: { record: { domain: 'b.test' }, vouchedBy: 'dnssec' },
+        });
+        const names = [textOwner('b.test'), certificateOwner('b.test')];
+        const chain = validate === 'in-process' ? ['.', 'test.', 'b.test.'] : [];
+        const questions = await asked();
+        expect(questions).not.toEqual([]);
+        const allowed = names.flatMap((name) => [`${name} TXT`, `${name} OPENPGPKEY`]);
+        const keys = chain.flatMap((name) => [`${name} DNSKEY`, `${name} DS`]);
+        expect(questions.filter((one) => ![...allowed, ...keys].includes(one))).toEqual([]);
+      };
+
+      /** A resolver that asks somebody else for b.test alone. */
+      const resolverWith = async (address: Endpoint): Promise<Unbound> => {
+        const addressOf = (name: string): Endpoint => (name === 'b.test' ? address : knot.address);
+        return startUnbound({
+          root: knot.anchors,
+          stubs: knot.zones.map((name) => ({ zone: name, address: addressOf(name) })),
+        });
+      };
+      /** What its clients asked it. */
+      const askedOf = async (resolver: Unbound): Promise<string[]> =>
+        [...(await resolver.log()).matchAll(/ info: 127\.0\.0\.1 (\S+) (\S+) IN$/gm)].map(
+          ([, name, type]) => `${name} ${type}`,
+        );
+
+      test('D1 bogus', async () => {
+        await using other = await startKnot({
+          zones: [{ name: '.' }, { name: 'test' }, { name: 'b.test', records: published }],
+        });
+        await using resolver = await resolverWith(other.address);
+        await expectKept('bogus', resolver.address, () => askedOf(resolver));
+      });
+
+      test('D1 SERVFAIL', async () => {
+        await using failing = await startMeddler(knot.address);
+        failing.change = (answer) => {
+          const failed = Buffer.from(answer);
+          failed.writeUInt8((failed.readUInt8(3) & 0xf0) | 2, 3);
+          return failed;
+        };
+        await using resolver = await resolverWith(failing.address);
+        await expectKept('servfail', resolver.address, () => askedOf(resolver));
+      });
+
+      test('D1 silent', async () => {
+        const questions: string[] = [];
+        const silent = createSocket('udp4').bind(0, '127.0.0.1');
+        stack.defer(() => void silent.close());
+        silent.on('message', (query) => questions.push(questionIn(query)));
+        await once(silent, 'listening');
+        const server = { host: '127.0.0.1', port: silent.address().port };
+        await expectKept('timeout', server, async () => questions);
+      });
     });
 
     test('D1 another key while messages wait: told, and not taken unasked', async () => {

@@ -5,7 +5,7 @@ import type { Client } from '@postern/client';
 import type { Endpoint } from '@postern/runtime';
 import { writeLetter } from '@postern/testkit';
 import { until } from '../debian.ts';
-import { haveGnuPg, startGnuPg } from '../gnupg.ts';
+import { type GnuPg, haveGnuPg, startGnuPg } from '../gnupg.ts';
 import { type Domains, haveDomains, startDomains } from './domains.ts';
 import { Wire } from './wire.ts';
 
@@ -16,21 +16,33 @@ export interface Besieged extends AsyncDisposable {
   readonly domains: Domains;
   /** A carriage with a letter to bob, a new one each time. Dots need no stuffing in it. */
   carriage(): Promise<string>;
+  /**
+   * What lies in bob's mailbox, as he reads it: of each letter its place among all that were made for carriages, in ascending order.
+   *
+   * @throws Error if something there is none of them, or not signed by its author
+   */
+  read(): Promise<number[]>;
 }
 
 export async function startBesieged(): Promise<Besieged> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-besieged-'));
   stack.defer(() => rm(folder, { recursive: true }));
-  using gpg = startGnuPg();
+  const gpg = stack.use(startGnuPg());
   const domains = stack.use(await startDomains());
   const key = gpg.makeKey('bob <bob@b.test>');
   await domains.alice.keys.import(gpg.run(['--export', key]).stdout);
+  gpg.run(['--import'], await domains.alice.keys.export('alice@a.test'));
   await domains.alice.prefetch({ withinMs: 0 });
+  const bodies: Buffer[] = [];
   const started = stack.move();
   return {
     domains,
-    carriage: () => makeCarriage(domains.alice, folder),
+    carriage: () => makeCarriage(domains.alice, folder, bodies),
+    read: async () => {
+      const mails = await domains.b.host.dovecot.mail('bob');
+      return mails.map((mail) => placeOf(mail, gpg, bodies)).sort((one, other) => one - other);
+    },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
@@ -78,8 +90,8 @@ async function expectReply(wire: Wire, command: string, expected: RegExp): Promi
   if (!expected.test(reply)) throw new Error(`${command} was answered with ${reply}`);
 }
 
-async function makeCarriage(alice: Client, directory: string): Promise<string> {
-  const seed = `carriage ${++made}`;
+async function makeCarriage(alice: Client, directory: string, bodies: Buffer[]): Promise<string> {
+  const seed = `carriage ${bodies.length}`;
   const { message } = writeLetter({
     from: 'alice@a.test',
     to: ['bob@b.test'],
@@ -91,10 +103,20 @@ async function makeCarriage(alice: Client, directory: string): Promise<string> {
   if (wrapped.kind === 'refused') throw new Error(wrapped.problems[0]?.message);
   const [file, ...more] = wrapped.files;
   if (file === undefined || more.length > 0) throw new Error('a letter of one carriage took several');
+  bodies.push(bodyOf(message));
   return readFile(file.file, 'latin1');
 }
 
-let made = 0;
+function placeOf(mail: Buffer, gpg: GnuPg, bodies: readonly Buffer[]): number {
+  const { stdout, stderr } = gpg.run(['--status-fd', '2', '--decrypt'], mail);
+  const place = bodies.findIndex((body) => body.equals(bodyOf(stdout)));
+  if (place < 0 || !/^\[GNUPG:\] GOODSIG /m.test(stderr)) throw new Error(`no letter of alice’s: ${stderr}`);
+  return place;
+}
+
+function bodyOf(message: Buffer): Buffer {
+  return message.subarray(message.indexOf('\r\n\r\n') + 4);
+}
 
 /** Hands over data that ends as data does, and gives the answer. */
 export async function hand(listener: Listener, wire: Wire, data: string): Promise<string> {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Opened } from '@postern/client';
+import type { Opened, SendMode } from '@postern/client';
 import { writeLetter } from '@postern/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, until } from '../debian.ts';
+import { until } from '../debian.ts';
 import { haveGnuPg, startGnuPg } from '../gnupg.ts';
 import { fetchInbox } from '../imap.ts';
 import { havePython, runPython } from '../python.ts';
@@ -34,11 +34,11 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
   });
 
   /** Sends a letter of several carriages; its Message-ID. */
-  const send = async (to: string): Promise<string> => {
+  const send = async (to: string, mode: SendMode = 'direct'): Promise<string> => {
     const seed = `letter ${++letters}`;
     const letter = { from: 'alice@a.test', to: [to], date: new Date(), attachmentBytes: 60_000, seed };
     const { message, telltales } = writeLetter(letter);
-    expect(await domains.alice.send(message, { mode: 'direct' })).toMatchObject({ kind: 'sent', pending: 0 });
+    expect(await domains.alice.send(message, { mode })).toMatchObject({ kind: 'sent', pending: 0 });
     return telltales.messageId;
   };
 
@@ -64,27 +64,32 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
   };
 
   test.each([
-    ['an unknown mailbox', 'nobody@b.test', '5.1.1'],
-    ['a full mailbox', 'full@b.test', '5.2.2'],
-  ])('%s: one, whose reason only the author’s program reads', async (_what, to, status) => {
-    const messageId = await send(to);
-    const { opened, read } = await theReport();
-    expect(opened).toMatchObject({
-      kind: 'report',
-      messageId,
-      recipient: to,
-      action: 'failed',
-      status,
-      sealed: true,
-    });
-    expect(read).toMatchObject({
-      ...isReport,
-      status: [
-        aboutMessage,
-        { 'Final-Recipient': 'rfc822; undisclosed@postern.invalid', Action: 'failed', Status: '5.0.0' },
-      ],
-    });
-  });
+    ['direct', 'an unknown mailbox', 'nobody@b.test', '5.1.1'],
+    ['direct', 'a full mailbox', 'full@b.test', '5.2.2'],
+    ['mix', 'an unknown mailbox', 'nobody@b.test', '5.1.1'],
+    ['mix', 'a full mailbox', 'full@b.test', '5.2.2'],
+  ] as const)(
+    '%s, %s: one, whose reason only the author’s program reads',
+    async (mode, _what, to, status) => {
+      const messageId = await send(to, mode);
+      const { opened, read } = await theReport();
+      expect(opened).toMatchObject({
+        kind: 'report',
+        messageId,
+        recipient: to,
+        action: 'failed',
+        status,
+        sealed: true,
+      });
+      expect(read).toMatchObject({
+        ...isReport,
+        status: [
+          aboutMessage,
+          { 'Final-Recipient': 'rfc822; undisclosed@postern.invalid', Action: 'failed', Status: '5.0.0' },
+        ],
+      });
+    },
+  );
 
   test('refused by the other domain’s Postfix: one', async () => {
     const mailboxes = join(domains.b.host.postfix.folder, 'etc', 'mailboxes');
@@ -109,18 +114,16 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
 
   test('expired in Postfix’s queue: one', async () => {
     const { postfix } = domains.a.host;
-    const mainCf = join(postfix.folder, 'etc', 'main.cf');
-    const usual = await readFile(mainCf, 'utf8');
-    await appendFile(mainCf, 'maximal_queue_lifetime = 1s\nbounce_queue_lifetime = 1s\n');
-    const closed = { host: '127.0.0.12', port: await freePort('127.0.0.12') };
-    await postfix.route({ gateway: domains.a.gateway.at, routes: { 'b.test': closed } });
+    await postfix.set({ maximal_queue_lifetime: '1s', bounce_queue_lifetime: '1s' });
+    await domains.b.host.postfix.set({ master_service_disable: 'inet' }); // it listens no longer
     const messageId = await send('bob@b.test');
     await until(async () => {
       await postfix.flush();
       return (await domains.a.host.dovecot.mail('alice')).length > 0;
     });
     const { opened, read } = await theReport();
-    await writeFile(mainCf, usual);
+    await postfix.set({ maximal_queue_lifetime: '5d', bounce_queue_lifetime: '5d' });
+    await domains.b.host.postfix.set({ master_service_disable: '' });
     expect(opened).toMatchObject({
       kind: 'report',
       messageId,
