@@ -2,7 +2,7 @@ import { duration, ExitCode, systemClock, systemRandom, UserError } from '@poste
 import type { Command } from 'commander';
 import { createCertificate } from '../keys/certificate.ts';
 import { makeDkimKeys } from '../keys/dkim-keys.ts';
-import { addNext, dkimRing, endOf, readRing, tlsRing, utc } from '../keys/ring.ts';
+import { addNext, dkimRing, readRing, tlsRing, utc } from '../keys/ring.ts';
 import { configOption, option, readConfig } from './context.ts';
 
 interface RotateOptions {
@@ -28,11 +28,11 @@ export function addTls(program: Command): void {
     .addOption(option(inFlags, 'when it is shown at the earliest', duration).default(lead.ms, lead.text))
     .action(async (options: RotateOptions) => {
       const { dataDir, name } = await readConfig(options.config);
-      const ring = await readRing(dataDir, tlsRing);
-      if (ring.previous.length > 0)
+      const { previous } = await readRing(dataDir, tlsRing);
+      if (previous[0] !== undefined)
         throw new UserError('the key before is kept still, and peers are told of two at most', {
           exitCode: ExitCode.usage,
-          hint: `Try again after ${utc(endOf([ring.current], 1, tlsRing))}.`,
+          hint: `Try again after ${utc(previous[0].until)}.`,
         });
       const at = whenIn(options);
       const { dir } = await addNext(dataDir, tlsRing, at, (aside) =>

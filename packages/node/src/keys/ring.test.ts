@@ -5,7 +5,7 @@ import { type DomainRecord, parseZone } from '@postern/protocol/dns';
 import { loadEnvelopeKey } from '@postern/protocol/envelope';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createDomainKey, loadDomainKey, renewRecord, rotateDomainKey } from './domain-keys.ts';
-import { addNext, domainRing, forgetPast, promote, readRing, tlsRing } from './ring.ts';
+import { addNext, domainRing, finishForgetting, forgetPast, promote, readRing, tlsRing } from './ring.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -81,6 +81,36 @@ describe('what follows a key', () => {
     expect(await contents()).toEqual([undefined, 'second']);
     expect(await forgetPast(folder, tlsRing, now + 10 * tlsRing.overlap)).toBe(0);
   });
+
+  test.each(['what init made', 'one that followed it'])(
+    '%s is destroyed under a name that no key has',
+    async (which) => {
+      await addNext(folder, tlsRing, now, make('second'));
+      await promote(folder, tlsRing, now);
+      if (which !== 'what init made') {
+        await forgetPast(folder, tlsRing, now + tlsRing.overlap);
+        await addNext(folder, tlsRing, now, make('third'));
+        await promote(folder, tlsRing, now + 1);
+      }
+      const [inForce, old] = (await contents()).slice(1);
+      // Overwriting fails where the secret is a folder: what is left is what a crash at that step leaves.
+      const [{ dir = '' } = {}] = (await readRing(folder, tlsRing)).previous;
+      await rm(join(dir, 'tls.key'));
+      await mkdir(join(dir, 'tls.key'));
+      await expect(forgetPast(folder, tlsRing, now + 1 + tlsRing.overlap)).rejects.toMatchObject({
+        code: 'EISDIR',
+      });
+      expect(await contents()).toEqual([undefined, inForce]);
+      const [aside = ''] = (await readdir(join(folder, tlsRing.folder))).filter((name) =>
+        name.startsWith('.'),
+      );
+      await rm(join(folder, tlsRing.folder, aside, 'tls.key'), { recursive: true });
+      await writeFile(join(folder, tlsRing.folder, aside, 'tls.key'), `${old}, half overwritten`);
+      await finishForgetting(folder, tlsRing);
+      expect(await readdir(folder)).toEqual([tlsRing.folder]);
+      expect(await readdir(join(folder, tlsRing.folder))).toHaveLength(1);
+    },
+  );
 
   test('one in force that is damaged hides behind none before it', async () => {
     await addNext(folder, tlsRing, now, make('second'));
