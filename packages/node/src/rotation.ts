@@ -29,10 +29,16 @@ export interface Rotation<T> {
   /** Called once there are others, with what there was before. A listener throws nothing. */
   onChange(listener: (keys: Ring<Loaded<T>>, before: Ring<Loaded<T>>) => void): void;
   /**
-   * Looks for keys that were made meanwhile, puts the next ones in force once it is time and `mayPromote` says so, and
-   * destroys those past their overlap.
+   * Looks for keys that were made meanwhile, puts the next ones in force, and destroys those past their overlap: each once it is time
+   * and the conditions allow it.
    */
-  start(mayPromote: () => boolean): Loop;
+  start(conditions: Conditions): Loop;
+}
+
+/** What has to hold besides the time. */
+export interface Conditions {
+  mayPromote(): boolean;
+  mayForget(): boolean;
 }
 
 /** How soon another key is taken up. */
@@ -46,9 +52,9 @@ export async function openRotation<T>(context: RotationContext<T>): Promise<Rota
   let found = await readRing(dataDir, kind);
   let keys = await loadRing(context, found);
 
-  const turn = async (mayPromote: () => boolean): Promise<void> => {
+  const turn = async ({ mayPromote, mayForget }: Conditions): Promise<void> => {
     const now = Math.floor(clock.now() / 1_000);
-    const forgotten = await forgetPast(dataDir, kind, now);
+    const forgotten = mayForget() ? await forgetPast(dataDir, kind, now) : 0;
     if (forgotten > 0) log.info('old keys were destroyed', { what, keys: forgotten });
     const { next } = keys;
     if (next !== undefined && next.at <= now && mayPromote()) await promote(dataDir, kind, now);
@@ -67,9 +73,9 @@ export async function openRotation<T>(context: RotationContext<T>): Promise<Rota
   return {
     keys: () => keys,
     onChange: (listener) => void listeners.push(listener),
-    start: (mayPromote) =>
+    start: (conditions) =>
       startLoop({ clock, log, trouble: `keys could not be changed: ${what}` }, async (stop) => {
-        await turn(mayPromote);
+        await turn(conditions);
         await clock.wait(clock.now() + everyMs, stop);
       }),
   };

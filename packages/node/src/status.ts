@@ -1,5 +1,6 @@
 import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
+import type { DomainOverlap } from './domain.ts';
 import type { Proof } from './proof.ts';
 import type { Counts } from './spool.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
@@ -29,6 +30,8 @@ export interface NodeStatus {
   readonly exitByDns: boolean;
   /** Fingerprints of the domain's keys, the one that its zone has to name first; none for a node that is no gateway. */
   readonly domainKeys: readonly string[];
+  /** Why keys of the domain before the first are kept still; null while there is none. */
+  readonly domainKeyOverlap: DomainOverlap | null;
   /** What lies in the spool. */
   readonly counts: Counts;
   /** Outcomes since the start, by stage. */
@@ -54,7 +57,7 @@ ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
 dns         ${resolvers[status.dns]}${status.exitByDns ? '; exits go by it' : ''}
-${status.tlsKeys.map(tlsLine).join('')}${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
+${status.tlsKeys.map(tlsLine).join('')}${domainLines(status)}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
 }
 
@@ -62,6 +65,24 @@ function tlsLine({ phase, pin, until = '' }: TlsKeyStatus): string {
   const when = { next: `, shown from ${until} on at the earliest`, shown: '', before: `, until ${until}` };
   return `${`tls ${phase}`.padEnd(10)}  ${pin}${when[phase]}\n`;
 }
+
+function domainLines({ domainKeys, domainKeyOverlap: overlap }: NodeStatus): string {
+  const lines = domainKeys.map(
+    (fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`,
+  );
+  if (overlap !== null) lines.push(`${'  kept'.padEnd(10)}  ${keptUntil(overlap)}\n`);
+  return lines.join('');
+}
+
+function keptUntil({ publication, until }: DomainOverlap): string {
+  if (publication === 'missing')
+    return 'DNS does not name the first: publish what postern-node dns zone prints';
+  const end = until === undefined ? 'until DNS has named the first for 60 days' : `until ${until}`;
+  return publication === 'published'
+    ? `${end}, while DNS names the first`
+    : `${end}; DNS gives no answer now`;
+}
+
 const resolvers: Readonly<Record<NodeStatus['dns'], string>> = {
   proven: 'answers are proven',
   unproven: 'the resolver does not validate DNSSEC: domains that DNS alone names get nothing',

@@ -66,7 +66,7 @@ export async function openTlsKeys({ clock, log, dataDir, id }: TlsContext): Prom
         if (keys.current.dir !== before.current.dir) show(keys.current.value);
         announce();
       });
-      return rotation.start(isKnown);
+      return rotation.start({ mayPromote: isKnown, mayForget: () => true });
     },
   };
 }

@@ -46,7 +46,7 @@ test('a key before that cannot be read is logged once, and stops neither the sta
   expect(rotation.keys().previous.map(({ value, until }) => [value, until])).toEqual([
     ['first', startSeconds + tlsRing.overlap],
   ]);
-  const loop = rotation.start(() => true);
+  const loop = rotation.start({ mayPromote: () => true, mayForget: () => true });
   onTestFinished(() => loop.stop());
   for (let turns = 0; turns < 20; turns++) {
     await context.clock.advance(2_000);

@@ -54,7 +54,7 @@ export function addDkim(program: Command): void {
     .command('rotate')
     .description('Make the next keys. Publish their records; the node signs with them later.')
     .option(...configOption)
-    .addOption(option(inFlags, 'when they sign', duration).default(lead.ms, lead.text))
+    .addOption(option(inFlags, 'when they sign at the earliest', duration).default(lead.ms, lead.text))
     .action(async (options: RotateOptions) => {
       const { dataDir, submission } = await readConfig(options.config);
       if (submission === undefined)
@@ -66,7 +66,8 @@ export function addDkim(program: Command): void {
       const { dir } = await addNext(dataDir, dkimRing, at, (aside) => makeDkimKeys(aside, systemRandom));
       process.stdout.write(`${dir}/dkim.json\n`);
       process.stderr.write(
-        `Publish their records now: postern-node dns zone prints them. They sign from ${utc(at)} on.\n` +
+        `Publish their records now: postern-node dns zone prints them. They sign from ${utc(at)} on,\n` +
+          'or as soon after as DNS has them.\n' +
           'Leave the records of those before until dns zone no longer prints them.\n',
       );
     });

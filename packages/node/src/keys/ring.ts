@@ -59,7 +59,7 @@ export const domainRing: RingKind = {
   folder: 'domain-keys',
   secret: 'domain.key',
   open: [],
-  // Thirty days that a message may be on its way, seven that the records may be remembered, and the rest for the new one to be published.
+  // Thirty days that a message may be on its way, seven that the records may be remembered, and the rest to spare: counted since DNS names the new one.
   overlap: 60 * day,
 };
 
