@@ -2,7 +2,7 @@ import { duration, ExitCode, systemClock, systemRandom, UserError } from '@poste
 import type { Command } from 'commander';
 import { createCertificate } from '../keys/certificate.ts';
 import { makeDkimKeys } from '../keys/dkim-keys.ts';
-import { addNext, dkimRing, readRing, tlsRing, utc } from '../keys/ring.ts';
+import { addNext, dkimRing, readRing, refuseLater, tlsRing, utc } from '../keys/ring.ts';
 import { configOption, option, readConfig } from './context.ts';
 
 interface RotateOptions {
@@ -28,7 +28,8 @@ export function addTls(program: Command): void {
     .addOption(option(inFlags, 'when it is shown at the earliest', duration).default(lead.ms, lead.text))
     .action(async (options: RotateOptions) => {
       const { dataDir, name } = await readConfig(options.config);
-      const { previous } = await readRing(dataDir, tlsRing);
+      const { current, previous } = await readRing(dataDir, tlsRing);
+      refuseLater(current, nowSeconds());
       if (previous[0] !== undefined)
         throw new UserError('the key before is kept still, and peers are told of two at most', {
           exitCode: ExitCode.usage,
@@ -62,6 +63,7 @@ export function addDkim(program: Command): void {
           exitCode: ExitCode.usage,
           hint: 'Only one with the role "submission" has DKIM keys.',
         });
+      refuseLater((await readRing(dataDir, dkimRing)).current, nowSeconds());
       const at = whenIn(options);
       const { dir } = await addNext(dataDir, dkimRing, at, (aside) => makeDkimKeys(aside, systemRandom));
       process.stdout.write(`${dir}/dkim.json\n`);
@@ -71,6 +73,10 @@ export function addDkim(program: Command): void {
           'Leave the records of those before until dns zone no longer prints them.\n',
       );
     });
+}
+
+function nowSeconds(): number {
+  return Math.floor(systemClock.now() / 1_000);
 }
 
 /** Unix seconds. */

@@ -110,13 +110,27 @@ export async function addNext(
   return made;
 }
 
-/** Puts the next one in force. */
+/** Puts the next one in force. Throws `NodeError` `clock-behind`. */
 export async function promote(dataDir: string, kind: RingKind, nowSeconds: number): Promise<void> {
-  const { next } = await readRing(dataDir, kind);
+  const { next, current } = await readRing(dataDir, kind);
   if (next === undefined) return;
+  refuseLater(current, nowSeconds);
   const folder = join(dataDir, kind.folder);
-  await rename(next.dir, join(folder, `since-${nowSeconds}`));
+  // The order of the times is the order of the keys, so that no two have the same.
+  await rename(next.dir, join(folder, `since-${Math.max(nowSeconds, current.at + 1)}`));
   await syncDirectory(folder);
+}
+
+/**
+ * Refuses to go on from a key that is in force since a time to come: the one after it would count as the one before. Throws `NodeError`
+ * `clock-behind`.
+ */
+export function refuseLater({ dir, at }: Pick<Generation, 'dir' | 'at'>, nowSeconds: number): void {
+  if (at <= nowSeconds) return;
+  throw new NodeError('clock-behind', `${dir} is in force since ${utc(at)}, which is still to come`, {
+    exitCode: ExitCode.usage,
+    hint: `Put the clock right. If it is, it was wrong when that key came into force: rename the folder to since-${nowSeconds}.`,
+  });
 }
 
 /** Destroys those whose overlap is over, and what a crash left of others; gives how many are no longer kept. */
