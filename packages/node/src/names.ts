@@ -27,8 +27,8 @@ import type { FoundDomain } from './report/report.ts';
 export interface Names {
   /** Texts of a name, each joined; rejects when that cannot be found out now. */
   readonly lookupTxt: (name: string, signal?: AbortSignal) => Promise<string[]>;
-  /** What an author's domain publishes of itself: only what is proven. */
-  readonly findDomain: (domain: string) => Promise<FoundDomain>;
+  /** What an author's domain publishes of itself: only what is proven. Throws the signal's reason. */
+  readonly findDomain: (domain: string, signal: AbortSignal) => Promise<FoundDomain>;
   /**
    * Fingerprint of the key that a domain's records name, proven or not, as authors' programs may take either; rejects when that cannot
    * be found out now.
@@ -110,8 +110,8 @@ export function createNames(context: NamesContext): Names {
   };
   return {
     lookupTxt: (name, signal) => lookupTxt(signal === undefined ? resolver : bounded(resolver, signal), name),
-    async findDomain(domain) {
-      const finding = await findRecord(domain, resolver);
+    async findDomain(domain, signal) {
+      const finding = await findRecord(domain, bounded(resolver, signal));
       if (finding.kind === 'record') return finding;
       return { kind: finding.kind === 'temporary' ? 'temporary' : 'none' };
     },
