@@ -1,6 +1,6 @@
 import { duration, ExitCode, systemClock, systemRandom, UserError } from '@postern/runtime';
 import type { Command } from 'commander';
-import { createCertificate } from '../keys/certificate.ts';
+import { createCertificate, loadCertificate } from '../keys/certificate.ts';
 import { makeDkimKeys } from '../keys/dkim-keys.ts';
 import { addNext, dkimRing, readRing, refuseLater, tlsRing, utc } from '../keys/ring.ts';
 import { configOption, option, readConfig } from './context.ts';
@@ -11,6 +11,12 @@ interface RotateOptions {
   readonly in: number;
 }
 
+interface PinOptions {
+  readonly config: string;
+  readonly all?: boolean;
+  readonly colons?: boolean;
+}
+
 /**
  * Longer than records of DNS are remembered, a day, and mail waits in a queue, five: whoever wrote a key down has as long to write down
  * the next one.
@@ -19,9 +25,24 @@ const lead = { ms: 7 * 86_400_000, text: '7d' };
 const inFlags = '--in <duration>';
 
 export function addTls(program: Command): void {
-  program
-    .command('tls')
-    .description('The key that the node shows in TLS.')
+  const tls = program.command('tls').description('The key that the node shows in TLS.');
+  tls
+    .command('pin')
+    .description('Print the SHA-256 of the key that is shown now, for whoever has to write it down.')
+    .option(...configOption)
+    .option('--all', 'a line for each: the one that is shown, the next one, the one before')
+    .option('--colons', 'as Postfix writes it')
+    .action(async (options: PinOptions) => {
+      const { dataDir } = await readConfig(options.config);
+      const { current, next, previous } = await readRing(dataDir, tlsRing);
+      const beside = [...(next === undefined ? [] : [next]), ...previous];
+      const shown = [current, ...(options.all === true ? beside : [])];
+      for (const { dir } of shown) {
+        const { pin } = await loadCertificate(dir);
+        process.stdout.write(`${options.colons === true ? pin.replace(/..(?!$)/g, '$&:') : pin}\n`);
+      }
+    });
+  tls
     .command('rotate')
     .description('Make the next key and certificate. The node publishes them, and shows them later.')
     .option(...configOption)
