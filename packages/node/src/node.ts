@@ -140,6 +140,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     epoch: epochs.epoch,
     consensus: consensusStatus(parts, listed()),
     tlsKeys: tls.status(),
+    dkimKeys: submission?.dkim.status() ?? [],
     dns: proof?.current() ?? 'unasked',
     exitByDns: parts.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],

@@ -179,11 +179,16 @@ async function withNextDkim(inSeconds: number) {
   };
   const loop = dkim.start({ lookupTxt });
   onTestFinished(() => loop.stop());
+  await until(async () => {
+    await clock.advance(2_000);
+    return dkim.status().some(({ phase }) => phase === 'next');
+  });
   const signsWithNext = async (): Promise<boolean> => (await readRing(dataDir, dkimRing)).next === undefined;
   return {
     clock,
     warnings,
     zone,
+    status: () => dkim.status().map(({ phase, publication }) => [phase, publication]),
     next: next.map((key) => ({ owner: dkimOwner('a.test', key), text: dkimRecord(key) })),
     signsWithNext,
     setAnswers: (value: boolean) => {
@@ -193,15 +198,21 @@ async function withNextDkim(inSeconds: number) {
 }
 
 test('the next DKIM keys sign only once DNS has each of them at its selector', async () => {
-  const { clock, warnings, zone, next, signsWithNext, setAnswers } = await withNextDkim(3_600);
+  const { clock, warnings, zone, next, signsWithNext, setAnswers, status } = await withNextDkim(3_600);
   const [rsa, ed25519] = next;
   if (rsa === undefined || ed25519 === undefined) throw new Error('two keys are made');
   await looks(clock);
+  const signs = [
+    ['signs', undefined],
+    ['signs', undefined],
+  ];
+  expect(status()).toEqual([['next', undefined], ['next', undefined], ...signs]);
   expect(warnings).toEqual([]);
   clock.skip(hourMs);
   await looks(clock);
   expect(warnings).toHaveLength(1);
   expect(await signsWithNext()).toBe(false);
+  expect(status()).toEqual([['next', 'missing'], ['next', 'missing'], ...signs]);
   zone.set(rsa.owner, [rsa.text]);
   await looks(clock);
   zone.set(ed25519.owner, [rsa.text]);
@@ -212,11 +223,14 @@ test('the next DKIM keys sign only once DNS has each of them at its selector', a
   zone.set(ed25519.owner, [ed25519.text.replace('; p=', ' ;  p= ')]);
   await looks(clock);
   expect(await signsWithNext()).toBe(false);
+  expect(status()).toEqual([['next', 'unknown'], ['next', 'unknown'], ...signs]);
   setAnswers(true);
   await until(async () => {
     await clock.advance(2_000);
-    return signsWithNext();
+    return status().length === 4 && status()[0]?.[0] === 'signs';
   });
+  expect(await signsWithNext()).toBe(true);
+  expect(status()).toEqual([...signs, ['before', undefined], ['before', undefined]]);
 });
 
 test('published DKIM keys wait for their time', async () => {
