@@ -116,7 +116,7 @@ describe('what follows a key', () => {
       }
       const [inForce, old] = (await contents()).slice(1);
       // Overwriting fails where the secret is a folder: what is left is what a crash at that step leaves.
-      const [{ dir = '' } = {}] = (await readRing(folder, tlsRing)).previous;
+      const dir = (await readRing(folder, tlsRing)).previous[0]?.dir ?? '';
       await rm(join(dir, 'tls.key'));
       await mkdir(join(dir, 'tls.key'));
       await expect(forgetPast(folder, tlsRing, now + 1 + tlsRing.overlap)).rejects.toMatchObject({
