@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { describe, expect, test } from 'vitest';
-import { createIdentity, openFolder } from './debian.ts';
-import { havePostfix } from './postfix.ts';
+import { ours } from '../e2e/command.ts';
+import { openFolder } from './debian.ts';
 
 const infra = (path: string): Promise<string> =>
   readFile(new URL(`../../infra/${path}`, import.meta.url), 'utf8');
@@ -22,13 +21,18 @@ describe('the page about the mail server beside a gateway', () => {
     expect([...new Set(namesIn(await infra('README.md')))].sort()).toEqual([...used].sort());
   });
 
-  test.skipIf(!havePostfix)('has the command that prints the fingerprint', async () => {
-    const command = /^openssl .*$/m.exec(await infra('README.md'))?.[0] ?? '';
+  test('has the command that prints the fingerprint', async () => {
+    const line = /^postern-node (tls pin .*)$/m.exec(await infra('README.md'))?.[1] ?? '';
     const folder = await openFolder('fingerprint');
-    const { cert } = createIdentity('gateway.b.test');
-    await writeFile(join(folder, 'tls.crt'), cert);
-    const printed = execFileSync('sh', ['-c', command], { cwd: folder, encoding: 'utf8' });
-    expect(printed.trim().split(' ').at(-1)?.replaceAll(':', '')).toBe(spkiPin(cert));
+    const config = join(folder, 'node.toml');
+    const init = 'init --name gate.b.test --role mix --directory-url http://127.0.0.1:1';
+    const authority = ['--authority', 'authority.test+00000000+AA==', '--config', config];
+    expect(await ours('postern-node', [...init.split(' '), ...authority])).toMatchObject({ code: 0 });
+    const args = line.replace('/etc/postern/node.toml', config).split(' ');
+    const { stdout } = await ours('postern-node', args);
+    const cert = await readFile(join(folder, 'node-data', 'tls.crt'), 'utf8');
+    expect(stdout.toString().trim().replaceAll(':', '')).toBe(spkiPin(cert));
+    expect(stdout.toString()).toMatch(/^(?:[0-9a-f]{2}:){31}[0-9a-f]{2}\n$/);
     await rm(folder, { recursive: true });
   });
 });

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { type Clock, ExitCode, type Log } from '@postern/runtime';
 import { NodeError } from './errors.ts';
 import { type Loop, startLoop } from './loop.ts';
@@ -13,7 +14,7 @@ export interface Pair {
 /** A certificate that others make and renew, in two files. */
 export interface CertificateFiles {
   current(): Pair;
-  /** Calls `show` whenever the files hold another one. While they hold none that can be used, the last one stays. */
+  /** Calls `show` whenever the files hold another one. While they hold none that can be used, or `show` throws, the last one stays. */
   start(show: (pair: Pair) => void): Loop;
 }
 
@@ -37,8 +38,9 @@ export async function openCertificateFiles(
         if (same(found, pair) || same(found, refused)) return;
         refused = found; // told once, not at every look
         check(found, paths);
+        show(found);
         pair = found;
-        show(pair);
+        refused = undefined;
         log.info('authors are shown another certificate');
       }),
   };
@@ -46,14 +48,20 @@ export async function openCertificateFiles(
 
 function check({ key, cert }: Pair, paths: Pair): void {
   try {
+    // What TLS refuses besides, such as a weak key or a chain that is cut short, it had better refuse now.
+    createSecureContext({ key, cert });
     if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return;
   } catch {
     // The cause may show what stands in the file.
   }
-  throw new NodeError('wrong-key-file', `${paths.cert} holds no certificate of the key in ${paths.key}`, {
-    exitCode: ExitCode.config,
-    hint: 'Both must be PEM, and the certificate, before its chain, must be for this key.',
-  });
+  throw new NodeError(
+    'wrong-key-file',
+    `${paths.cert} holds no certificate that TLS takes with the key in ${paths.key}`,
+    {
+      exitCode: ExitCode.config,
+      hint: 'Both must be PEM and strong enough for TLS, and the certificate, before its whole chain, must be for this key.',
+    },
+  );
 }
 
 async function read({ key, cert }: Pair): Promise<Pair> {

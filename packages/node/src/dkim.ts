@@ -1,9 +1,11 @@
-import { createDkimSigner, type DkimSigner } from '@postern/mail';
+import { createDkimSigner, type DkimSigner, dkimOwner, dkimRecord } from '@postern/mail';
 import type { Clock, Log } from '@postern/runtime';
 import { loadDkimKeys } from './keys/dkim-keys.ts';
-import { dkimRing } from './keys/ring.ts';
-import type { Loop } from './loop.ts';
-import { openRotation } from './rotation.ts';
+import { dkimRing, type Ring, utc } from './keys/ring.ts';
+import { type Loop, together } from './loop.ts';
+import type { Names } from './names.ts';
+import { type Publication, type PublicationWatch, watchPublication } from './publication.ts';
+import { type Loaded, openRotation } from './rotation.ts';
 
 export interface DkimContext {
   readonly clock: Clock;
@@ -12,20 +14,101 @@ export interface DkimContext {
   readonly domain: string;
 }
 
+/** A DKIM key as `status` shows it. */
+export interface DkimKeyStatus {
+  readonly selector: string;
+  readonly phase: 'next' | 'signs' | 'before';
+  /** When the next one signs at the earliest, or the one before is destroyed. */
+  readonly until?: string;
+  /** Of a next one whose time has come: what DNS says of its record, and of those that go with it. */
+  readonly publication?: Publication;
+}
+
 /** Signs with the keys in force. */
 export interface Dkim {
   readonly signer: DkimSigner;
-  /** Takes up other keys when it is their time. */
-  start(): Loop;
+  /** The next ones if there are any, those that sign, those before. */
+  status(): readonly DkimKeyStatus[];
+  /** Takes up other keys when it is their time and DNS has their records: never for a node without a resolver. */
+  start(names: Pick<Names, 'lookupTxt'> | undefined): Loop;
 }
+
+interface DkimKeys {
+  readonly selectors: readonly string[];
+  readonly signer: DkimSigner;
+  readonly records: readonly { readonly owner: string; readonly text: string }[];
+}
+
+/** Between the publication of the records and their use; a resolver remembers longer that there are none. */
+const askedEveryMs = 10_000;
 
 /** Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
 export async function openDkim({ clock, log, dataDir, domain }: DkimContext): Promise<Dkim> {
-  const load = async (dir: string): Promise<DkimSigner> =>
-    createDkimSigner({ domain, keys: await loadDkimKeys(dir, domain) });
-  const rotation = await openRotation({ clock, log, dataDir, kind: dkimRing, what: 'DKIM', load });
-  return {
-    signer: { sign: (...message) => rotation.keys().current.value.sign(...message) },
-    start: () => rotation.start(() => true),
+  const load = async (dir: string): Promise<DkimKeys> => {
+    const keys = await loadDkimKeys(dir, domain);
+    const records = keys.map((key) => ({ owner: dkimOwner(domain, key), text: dkimRecord(key) }));
+    const selectors = keys.map(({ selector }) => selector);
+    return { selectors, signer: createDkimSigner({ domain, keys }), records };
   };
+  const rotation = await openRotation({ clock, log, dataDir, kind: dkimRing, what: 'DKIM', load });
+  let watch: PublicationWatch | undefined;
+  const due = (): Loaded<DkimKeys> | undefined => {
+    const { next } = rotation.keys();
+    return next !== undefined && next.at * 1_000 <= clock.now() ? next : undefined;
+  };
+  const publication = (): Publication => watch?.current() ?? 'unknown';
+  return {
+    status: () => statusOf(rotation.keys(), due() && publication()),
+    signer: { sign: (...message) => rotation.keys().current.value.signer.sign(...message) },
+    start(names) {
+      watch = watchPublication<DkimKeys>({
+        clock,
+        log,
+        everyMs: askedEveryMs,
+        warning:
+          'DNS lacks records of the next DKIM keys: publish what postern-node dns zone prints; the present ones sign until then',
+        subject: due,
+        async ask({ value }, signal) {
+          if (names === undefined) throw new Error('nobody can be asked');
+          const found = await Promise.all(value.records.map(({ owner }) => names.lookupTxt(owner, signal)));
+          return value.records.every(({ text }, at) => isOnly(text, found[at]));
+        },
+      });
+      const rotating = rotation.start({
+        mayPromote: () => publication() === 'published',
+        mayForget: () => true,
+      });
+      return together(watch, rotating);
+    },
+  };
+}
+
+function statusOf(
+  { next, current, previous }: Ring<Loaded<DkimKeys>>,
+  publication: Publication | undefined,
+): DkimKeyStatus[] {
+  const each = ({ value }: Loaded<DkimKeys>, status: Omit<DkimKeyStatus, 'selector'>): DkimKeyStatus[] =>
+    value.selectors.map((selector) => ({ selector, ...status }));
+  const waits = publication === undefined ? {} : { publication };
+  return [
+    ...(next === undefined ? [] : each(next, { phase: 'next', until: utc(next.at), ...waits })),
+    ...each(current, { phase: 'signs' }),
+    ...previous.flatMap((one) => each(one, { phase: 'before', until: utc(one.until) })),
+  ];
+}
+
+/** With several records verifiers may take any (RFC 6376 section 3.6.2.2). */
+function isOnly(text: string, found: readonly string[] = []): boolean {
+  const [only = '', ...others] = found;
+  const tags = tagsOf(only);
+  return others.length === 0 && ['k', 'p'].every((name) => tags.get(name) === tagsOf(text).get(name));
+}
+
+/** White space around and in what was written by hand means nothing (RFC 6376 sections 3.2, 3.6.1). */
+function tagsOf(text: string): Map<string, string> {
+  const tags = text.split(';').map((tag) => {
+    const [name = '', ...value] = tag.replace(/\s+/g, '').split('=');
+    return [name, value.join('=')] as const;
+  });
+  return new Map(tags);
 }

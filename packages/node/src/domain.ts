@@ -1,14 +1,26 @@
 import { loadEnvelopeKey } from '@postern/protocol/envelope';
 import type { Clock, Log } from '@postern/runtime';
 import { loadDomainKey } from './keys/domain-keys.ts';
-import { domainRing, type Ring } from './keys/ring.ts';
-import type { Loop } from './loop.ts';
+import { notePublished, readPublished } from './keys/published.ts';
+import { domainRing, type Ring, utc } from './keys/ring.ts';
+import { type Loop, together } from './loop.ts';
+import type { Names } from './names.ts';
+import { type Publication, type PublicationWatch, watchPublication } from './publication.ts';
 import { type Loaded, openRotation } from './rotation.ts';
 
 export interface DomainContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly dataDir: string;
+  readonly domain: string;
+}
+
+/** Why keys before the present one are kept still. */
+export interface DomainOverlap {
+  /** What DNS says of the present one. */
+  readonly publication: Publication;
+  /** When those before are destroyed, if DNS goes on naming the present one; nothing while it does not. */
+  readonly until?: string;
 }
 
 /** The secret keys of the domain that the node is the gateway of. */
@@ -17,9 +29,14 @@ export interface DomainKeys {
   current(): readonly Uint8Array[];
   /** Of their primary keys, in the same order: the first is what the zone has to say. */
   fingerprints(): readonly string[];
+  /** Nothing while there is none before the present one. */
+  overlap(): DomainOverlap | undefined;
   onChange(listener: (keys: readonly Uint8Array[]) => void): void;
-  /** Looks for a key that was made meanwhile, and destroys those past their time. */
-  start(): Loop;
+  /**
+   * Looks for a key that was made meanwhile, and destroys those before once DNS has named the present one for their whole overlap:
+   * never for a node without a resolver.
+   */
+  start(names: Pick<Names, 'findFingerprint'> | undefined): Loop;
 }
 
 interface DomainKey {
@@ -27,20 +44,61 @@ interface DomainKey {
   readonly fingerprint: string;
 }
 
+/** The overlap is long: what DNS says for less than that is of no account. */
+const askedEveryMs = 3_600_000;
+const daySeconds = 86_400;
+
 /** Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
-export async function openDomainKeys({ clock, log, dataDir }: DomainContext): Promise<DomainKeys> {
+export async function openDomainKeys({ clock, log, dataDir, domain }: DomainContext): Promise<DomainKeys> {
   const load = async (dir: string): Promise<DomainKey> => {
     const secretKey = await loadDomainKey(dir);
     return { secretKey, fingerprint: (await loadEnvelopeKey(secretKey)).privateKey.getFingerprint() };
   };
   const rotation = await openRotation({ clock, log, dataDir, kind: domainRing, what: 'domain', load });
+  const { current } = rotation.keys();
+  let noted = { dir: current.dir, since: await readPublished(current.dir) };
+  let watch: PublicationWatch | undefined;
+
+  const publication = (): Publication => watch?.current() ?? 'unknown';
+  /** Unix seconds. The day on which it was first seen does not count: only its end is known to be later. */
+  const endOfOverlap = (): number => {
+    const { since = Number.POSITIVE_INFINITY } = noted.dir === rotation.keys().current.dir ? noted : {};
+    return since + daySeconds + domainRing.overlap;
+  };
   return {
     current: () => all(rotation.keys()).map(({ secretKey }) => secretKey),
     fingerprints: () => all(rotation.keys()).map(({ fingerprint }) => fingerprint),
+    overlap() {
+      if (rotation.keys().previous.length === 0) return undefined;
+      const end = endOfOverlap();
+      return { publication: publication(), ...(Number.isFinite(end) ? { until: utc(end) } : {}) };
+    },
     onChange: (listener) =>
       rotation.onChange((keys) => listener(all(keys).map(({ secretKey }) => secretKey))),
-    // What puts a key in force is the record that names it, which the command writes.
-    start: () => rotation.start(() => false),
+    start(names) {
+      watch = watchPublication<DomainKey>({
+        clock,
+        log,
+        everyMs: askedEveryMs,
+        warning:
+          'DNS does not name the domain’s present key: publish what postern-node dns zone prints; the key before is kept until then',
+        subject: () => (rotation.keys().previous.length > 0 ? rotation.keys().current : undefined),
+        async ask({ value }, signal) {
+          if (names === undefined) throw new Error('nobody can be asked');
+          return (await names.findFingerprint(domain, signal)) === value.fingerprint;
+        },
+        async onAnswer({ dir }, publication) {
+          if (publication === 'unknown') return;
+          noted = { dir, since: await notePublished(dir, publication === 'published', clock.now()) };
+        },
+      });
+      const rotating = rotation.start({
+        // What puts a key in force is the record that names it, which the command writes.
+        mayPromote: () => false,
+        mayForget: () => publication() === 'published' && endOfOverlap() * 1_000 <= clock.now(),
+      });
+      return together(watch, rotating);
+    },
   };
 }
 

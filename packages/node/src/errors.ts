@@ -12,6 +12,7 @@ export type NodeErrorCode =
   | 'key-file-io'
   | 'already-there'
   | 'rotation-under-way'
+  | 'clock-behind'
   | 'wrong-network'
   | 'policies-damaged'
   | 'mailbox-unsafe';

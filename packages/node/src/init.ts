@@ -12,7 +12,7 @@ import { type NodeConfig, parseNodeConfig } from './config.ts';
 import { formatConfig, type NewNode } from './config-file.ts';
 import { NodeError } from './errors.ts';
 import { createCertificate } from './keys/certificate.ts';
-import { createDkimKeys } from './keys/dkim-keys.ts';
+import { makeDkimKeys } from './keys/dkim-keys.ts';
 import { createDomainKey } from './keys/domain-keys.ts';
 import { createIdentity } from './keys/identity.ts';
 import type { SubmissionConfig } from './submission-config.ts';
@@ -50,7 +50,7 @@ export async function initNode(node: NewNode, deps: { clock: Clock; random: Rand
   const now = Math.floor(deps.clock.now() / 1_000);
   const zonePath = delivery && (await createDomainKey(dataDir, delivery.domain, now));
   if (delivery !== undefined && submission !== undefined) {
-    await createDkimKeys(dataDir, delivery.domain, deps.random);
+    await makeDkimKeys(dataDir, deps.random);
     await createAuthors(submission, dirname(configPath), delivery.domain);
   }
   await writeFileDurable(configPath, text.toml, { mode: 0o644 });
@@ -70,6 +70,6 @@ async function createAuthors({ authors }: SubmissionConfig, base: string, domain
 function filesOf({ delivery, submission }: NodeConfig, dataDir: string, configPath: string): string[] {
   const names = ['identity.key', 'tls.key', 'tls.crt', 'mix-keys', 'spool.sqlite'];
   if (delivery !== undefined) names.push('domain.key', `${delivery.domain}.zone`);
-  if (submission !== undefined) names.push('dkim.json', `${delivery?.domain}.dkim.zone`);
+  if (submission !== undefined) names.push('dkim.json');
   return [configPath, ...names.map((name) => join(dataDir, name))];
 }

@@ -75,6 +75,15 @@ export function startLoop(options: LoopOptions, turn: (stop: AbortSignal) => Pro
   };
 }
 
+/** Several as one. */
+export function together(...loops: readonly Loop[]): Loop {
+  return {
+    async stop() {
+      await Promise.all(loops.map((loop) => loop.stop()));
+    },
+  };
+}
+
 const loopPause = { firstMs: 250, mostMs: 30_000 };
 
 /** Waits for the first of several events and calls off the others. Rejects as `signal` aborts. */

@@ -3,13 +3,18 @@ import {
   type ExchangeResolver,
   type Exchanges,
   findExchanges,
-  type LookupTxt,
   type PolicyFetch,
   type PolicyStore,
   type SmtpPeer,
   verifyDkim,
 } from '@postern/mail';
-import { certificateOwner, type Finding, findingOf, textOwner } from '@postern/protocol/dns';
+import {
+  certificateOwner,
+  type Finding,
+  findingOf,
+  textOwner,
+  type UnsignedPolicy,
+} from '@postern/protocol/dns';
 import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { DnsError, type Resolver } from '@postern/runtime/dns';
@@ -21,9 +26,14 @@ import type { FoundDomain } from './report/report.ts';
 /** What a node asks DNS about domains that are not its own. */
 export interface Names {
   /** Texts of a name, each joined; rejects when that cannot be found out now. */
-  readonly lookupTxt: LookupTxt;
-  /** What an author's domain publishes of itself: only what is proven. */
-  readonly findDomain: (domain: string) => Promise<FoundDomain>;
+  readonly lookupTxt: (name: string, signal?: AbortSignal) => Promise<string[]>;
+  /** What an author's domain publishes of itself: only what is proven. Throws the signal's reason. */
+  readonly findDomain: (domain: string, signal: AbortSignal) => Promise<FoundDomain>;
+  /**
+   * Fingerprint of the key that a domain's records name, proven or not, as authors' programs may take either; rejects when that cannot
+   * be found out now.
+   */
+  readonly findFingerprint: (domain: string, signal: AbortSignal) => Promise<string | undefined>;
   /** Who takes a domain's mail, by address. */
   readonly findPeers: (domain: string, tls: 'require' | 'prefer') => Promise<FoundPeers>;
   /** Who takes what a mix has for a domain: only what the domain itself says, and DNSSEC proves. Throws the signal's reason. */
@@ -72,8 +82,8 @@ export function createNames(context: NamesContext): Names {
     chance: () => uniform(random),
     ownNames,
   };
-  const findRecord = (domain: string, by: Resolver): Promise<Finding> =>
-    askRecord(domain, by, Math.floor(clock.now() / 1_000));
+  const findRecord = (domain: string, by: Resolver, unsigned?: UnsignedPolicy): Promise<Finding> =>
+    askRecord(domain, by, Math.floor(clock.now() / 1_000), unsigned);
   const findPeers = async (
     domain: string,
     tls: 'require' | 'prefer',
@@ -89,11 +99,16 @@ export function createNames(context: NamesContext): Names {
     return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
   };
   return {
-    lookupTxt: (name) => lookupTxt(resolver, name),
-    async findDomain(domain) {
-      const finding = await findRecord(domain, resolver);
+    lookupTxt: (name, signal) => lookupTxt(signal === undefined ? resolver : bounded(resolver, signal), name),
+    async findDomain(domain, signal) {
+      const finding = await findRecord(domain, bounded(resolver, signal));
       if (finding.kind === 'record') return finding;
       return { kind: finding.kind === 'temporary' ? 'temporary' : 'none' };
+    },
+    async findFingerprint(domain, signal) {
+      const finding = await findRecord(domain, bounded(resolver, signal), 'trust-on-first-use');
+      if (finding.kind === 'temporary') throw new Error(`no answer: ${finding.reason}`);
+      return finding.kind === 'record' ? finding.record.fingerprint : undefined;
     },
     findPeers: (domain, tls) => findPeers(domain, tls, resolver),
     // spec dns 6.3
@@ -113,12 +128,17 @@ export function createNames(context: NamesContext): Names {
 }
 
 /** What a domain publishes of itself. `now`: Unix seconds. */
-export async function askRecord(domain: string, resolver: Resolver, now: number): Promise<Finding> {
+export async function askRecord(
+  domain: string,
+  resolver: Resolver,
+  now: number,
+  unsigned: UnsignedPolicy = 'refuse',
+): Promise<Finding> {
   const [text, certificate] = await Promise.all([
     resolver.resolve(textOwner(domain), 'TXT'),
     resolver.resolve(certificateOwner(domain), 'OPENPGPKEY'),
   ]);
-  return findingOf({ domain, text, certificate, unsigned: 'refuse', now });
+  return findingOf({ domain, text, certificate, unsigned, now });
 }
 
 /** Every question ends with the signal. */

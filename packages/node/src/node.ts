@@ -120,8 +120,8 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
       },
       announce: () => registration.renew(),
     }),
-    ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start()]),
-    ...(submission === undefined ? [] : [submission.dkim.start()]),
+    ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start(parts.names)]),
+    ...(submission === undefined ? [] : [submission.dkim.start(parts.names)]),
     ...(submission?.files === undefined
       ? []
       : [submission.files.start((pair) => pipeline.submissions?.updateTls(pair))]),
@@ -140,9 +140,11 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     epoch: epochs.epoch,
     consensus: consensusStatus(parts, listed()),
     tlsKeys: tls.status(),
+    dkimKeys: submission?.dkim.status() ?? [],
     dns: proof?.current() ?? 'unasked',
     exitByDns: parts.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
+    domainKeyOverlap: parts.domainKeys?.overlap() ?? null,
     counts: await spool.counts(),
     counters: await counters.values(),
   });
@@ -184,7 +186,8 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const { clock, random, log, identity, directory, metrics, signal } = made;
   const { dataDir, roles } = config;
   const tls = await openTlsKeys({ clock, log, dataDir, id: identity.id });
-  const domainKeys = config.delivery && (await openDomainKeys({ clock, log, dataDir }));
+  const domainKeys =
+    config.delivery && (await openDomainKeys({ clock, log, dataDir, domain: config.delivery.domain }));
   const submission = await openSubmission(config, { tls: tls.current(), clock, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const spoolPath = join(dataDir, 'spool.sqlite');

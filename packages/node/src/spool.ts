@@ -12,6 +12,9 @@ export interface Unit {
 /** A packet for a mix, or what the last mix made of one for a gateway; the first byte tells them apart. */
 export type UnitKind = 'packet' | 'exit';
 
+/** How long a claim holds. */
+export const claimLeaseMs = 600_000;
+
 /** Names a row of the spool. Drawn at random: it says nothing about when or where the row came from. */
 export type SpoolId = string;
 

@@ -1,6 +1,9 @@
 import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
+import type { DkimKeyStatus } from './dkim.ts';
+import type { DomainOverlap } from './domain.ts';
 import type { Proof } from './proof.ts';
+import type { Publication } from './publication.ts';
 import type { Counts } from './spool.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import type { TlsKeyStatus } from './tls.ts';
@@ -23,12 +26,16 @@ export interface NodeStatus {
   } | null;
   /** Of the node's own certificate: the next one if there is one, the one that is shown, those before. */
   readonly tlsKeys: readonly TlsKeyStatus[];
+  /** Of what it signs for other domains; none without the role "submission". */
+  readonly dkimKeys: readonly DkimKeyStatus[];
   /** What its resolver is worth: only what is `proven` counts. */
   readonly dns: Proof | 'unasked';
   /** Whether it hands exits to domains that DNS alone names. */
   readonly exitByDns: boolean;
   /** Fingerprints of the domain's keys, the one that its zone has to name first; none for a node that is no gateway. */
   readonly domainKeys: readonly string[];
+  /** Why keys of the domain before the first are kept still; null while there is none. */
+  readonly domainKeyOverlap: DomainOverlap | null;
   /** What lies in the spool. */
   readonly counts: Counts;
   /** Outcomes since the start, by stage. */
@@ -54,7 +61,7 @@ ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
 dns         ${resolvers[status.dns]}${status.exitByDns ? '; exits go by it' : ''}
-${status.tlsKeys.map(tlsLine).join('')}${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
+${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}${domainLines(status)}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
 }
 
@@ -62,6 +69,36 @@ function tlsLine({ phase, pin, until = '' }: TlsKeyStatus): string {
   const when = { next: `, shown from ${until} on at the earliest`, shown: '', before: `, until ${until}` };
   return `${`tls ${phase}`.padEnd(10)}  ${pin}${when[phase]}\n`;
 }
+
+function dkimLine({ phase, selector, until = '', publication }: DkimKeyStatus): string {
+  const when = { next: `, signs from ${until} on at the earliest`, signs: '', before: `, until ${until}` };
+  const waits = publication === undefined ? when[phase] : dkimWaits[publication];
+  return `${`dkim ${phase}`.padEnd(10)}  ${selector}${waits}\n`;
+}
+
+const dkimWaits: Readonly<Record<Publication, string>> = {
+  published: ', signs now',
+  missing: ', signs once DNS has it: publish what postern-node dns zone prints',
+  unknown: ', signs once DNS has it; DNS gives no answer now',
+};
+
+function domainLines({ domainKeys, domainKeyOverlap: overlap }: NodeStatus): string {
+  const lines = domainKeys.map(
+    (fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`,
+  );
+  if (overlap !== null) lines.push(`${'  kept'.padEnd(10)}  ${keptUntil(overlap)}\n`);
+  return lines.join('');
+}
+
+function keptUntil({ publication, until }: DomainOverlap): string {
+  if (publication === 'missing')
+    return 'DNS does not name the first: publish what postern-node dns zone prints';
+  const end = until === undefined ? 'until DNS has named the first for 60 days' : `until ${until}`;
+  return publication === 'published'
+    ? `${end}, while DNS names the first`
+    : `${end}; DNS gives no answer now`;
+}
+
 const resolvers: Readonly<Record<NodeStatus['dns'], string>> = {
   proven: 'answers are proven',
   unproven: 'the resolver does not validate DNSSEC: domains that DNS alone names get nothing',

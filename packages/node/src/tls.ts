@@ -2,7 +2,7 @@ import type { VerifiedConsensus } from '@postern/directory/client';
 import { maxTlsPins, staleEpochs } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import { loadCertificate, type TlsCertificate } from './keys/certificate.ts';
-import { endOf, type Ring, tlsRing, utc } from './keys/ring.ts';
+import { type Ring, tlsRing, utc } from './keys/ring.ts';
 import type { Loop } from './loop.ts';
 import { type Loaded, openRotation } from './rotation.ts';
 
@@ -66,7 +66,7 @@ export async function openTlsKeys({ clock, log, dataDir, id }: TlsContext): Prom
         if (keys.current.dir !== before.current.dir) show(keys.current.value);
         announce();
       });
-      return rotation.start(isKnown);
+      return rotation.start({ mayPromote: isKnown, mayForget: () => true });
     },
   };
 }
@@ -77,13 +77,9 @@ function pinsOf({ next, current, previous }: Ring<Loaded<TlsCertificate>>): stri
 }
 
 function statusOf({ next, current, previous }: Ring<Loaded<TlsCertificate>>): TlsKeyStatus[] {
-  const generations = [current, ...previous];
   return [
     ...(next === undefined ? [] : [{ pin: next.value.pin, phase: 'next', until: utc(next.at) } as const]),
     { pin: current.value.pin, phase: 'shown' },
-    ...previous.map(
-      ({ value }, at) =>
-        ({ pin: value.pin, phase: 'before', until: utc(endOf(generations, at + 1, tlsRing)) }) as const,
-    ),
+    ...previous.map(({ value, until }) => ({ pin: value.pin, phase: 'before', until: utc(until) }) as const),
   ];
 }

@@ -31,10 +31,18 @@ test('a certificate that is renewed is taken up; what cannot be used is told onc
   await write({ key: first.key, cert: second.cert });
   await expect(openCertificateFiles(paths, { clock, log })).rejects.toMatchObject({ code: 'wrong-key-file' });
 
+  const cutShort = { key: second.key, cert: second.cert + first.cert.slice(0, 200) };
+  await write(cutShort);
+  await expect(openCertificateFiles(paths, { clock, log })).rejects.toMatchObject({ code: 'wrong-key-file' });
+
   await write(first);
   const files = await openCertificateFiles(paths, { clock, log });
   const shown: string[] = [];
-  const loop = files.start(({ cert }) => shown.push(cert));
+  let refuses = true;
+  const loop = files.start(({ cert }) => {
+    if (refuses) throw new Error('it is not taken');
+    shown.push(cert);
+  });
   onTestFinished(() => loop.stop());
   const look = async (): Promise<void> => clock.advance(60_000);
   await write({ key: first.key, cert: second.cert }); // a renewal writes one file after the other
@@ -49,6 +57,19 @@ test('a certificate that is renewed is taken up; what cannot be used is told onc
   expect(errors).toHaveLength(1);
   expect(shown).toEqual([]);
   expect(files.current().cert).toBe(first.cert);
+  await write(cutShort);
+  await until(async () => {
+    await look();
+    return errors.length > 1;
+  });
+  const third = await createCertificate(folder, 'a.test', systemRandom);
+  await write(third);
+  await until(async () => {
+    await look();
+    return errors.length > 2;
+  });
+  expect(files.current().cert).toBe(first.cert);
+  refuses = false;
   await write(second);
   await until(async () => {
     await look();

@@ -26,6 +26,8 @@ test('tls rotate makes a certificate to follow, which the zone names beside the 
   expect(made.code).toBe(0);
   const pins = [await pinOf(data('tls.crt')), await pinOf(made.out.trim())];
   expect(pins[0]).not.toBe(pins[1]);
+  expect((await run('tls pin')).out).toBe(`${pins[0]}\n`);
+  expect((await run('tls pin --all')).out).toBe(`${pins.join('\n')}\n`);
   const tlsa = (await zone()).filter((line) => line.includes(' IN TLSA '));
   expect(tlsa).toEqual(pins.map((pin) => `_25._tcp.mx.a.test. IN TLSA 3 1 1 ${pin}`));
   const [, at = ''] = /next-(\d+)/.exec(made.out) ?? [];
@@ -34,6 +36,9 @@ test('tls rotate makes a certificate to follow, which the zone names beside the 
   expect(await run('tls rotate')).toMatchObject({ code: 64, out: '', err: expect.stringContaining('next-') });
 
   await promote(data(), tlsRing, Math.floor(Date.now() / 1_000));
+  const { out } = await run('tls pin --colons');
+  expect(out).toMatch(/^(?:[0-9a-f]{2}:){31}[0-9a-f]{2}\n$/);
+  expect(out.trim().replaceAll(':', '')).toBe(pins[1]);
   expect((await zone()).filter((line) => line.includes(' IN TLSA '))).toEqual(tlsa.toReversed());
   expect(await run('tls rotate')).toMatchObject({
     code: 64,

@@ -375,6 +375,15 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         expect(await spool.counts()).toMatchObject({ fragments: 0, deliveries: 0 });
       });
 
+      test('finished twice, as after a lease that ended, it is reported once', async () => {
+        const done = await add((set(1) as [Fragment])[0]);
+        if (done.kind !== 'complete') throw new Error(done.kind);
+        await spool.sets.finish(done.complete.id, relayVerdict().relay);
+        await spool.sets.finish(done.complete.id, relayVerdict().relay);
+        await spool.sets.finish('00'.repeat(16), relayVerdict().relay);
+        expect(await spool.relays.claim(9)).toHaveLength(1);
+      });
+
       test('the fragment with return information is found, whichever it is', async () => {
         const [a, b] = set(3) as [Fragment, Fragment, Fragment];
         const asking = { ...b, returnInfo: Uint8Array.of(1, 2) };

@@ -4,6 +4,7 @@ import { createSmtpSender, spkiPin } from '@postern/mail';
 import { initNode, parseNodeConfig, type RunningNode, startNode } from '@postern/node';
 import { type Clock, type Endpoint, readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Tap } from '@postern/testkit';
+import { ours } from '../../e2e/command.ts';
 import type { DomainGateway, Watch } from './domains.ts';
 
 type NewNode = Parameters<typeof initNode>[0];
@@ -14,8 +15,8 @@ export interface MadeNode {
   readonly configPath: string;
   /** Who stands before it. */
   readonly tap: Tap | undefined;
-  /** The lines of files that stand in its data directory. */
-  records(...files: string[]): Promise<string[]>;
+  /** What it says that its domain's zone has to say, without what the mail server in front of it answers for. */
+  records(): Promise<string[]>;
   start(resolver: Endpoint, clock: Clock): Promise<RunningNode>;
 }
 
@@ -47,9 +48,11 @@ export function nodesIn(folder: string, { url, vkey, watch, stack }: Surrounding
       certificate: join(dataDir, 'tls.crt'),
       configPath,
       tap,
-      records: async (...files) => {
-        const zones = await Promise.all(files.map((file) => readFile(join(dataDir, file), 'utf8')));
-        return zones.flatMap((zone) => zone.trim().split('\n'));
+      records: async () => {
+        const { code, stdout, stderr } = await ours('postern-node', ['dns', 'zone', '--config', configPath]);
+        if (code !== 0) throw new Error(stderr);
+        const lines = stdout.toString().split('\n');
+        return lines.filter((line) => /^\S*_(?:securemail|openpgpkey|domainkey)\./.test(line));
       },
       start: async (resolver, clock) => {
         const fields = (await readToml(configPath)) as { smtp: object };

@@ -3,7 +3,7 @@ import { type DomainRecord, formatZone, makeRecord, parseZone } from '@postern/p
 import { generateDomainKey, loadEnvelopeKey } from '@postern/protocol/envelope';
 import { writeFileDurable } from '@postern/runtime';
 import { readKeyFile, wrongKeyFile } from './files.ts';
-import { addNext, domainRing, promote, readRing } from './ring.ts';
+import { addNext, domainRing, promote, readRing, refuseLater } from './ring.ts';
 
 /** What the domain's record says besides its key. */
 export type RecordValues = Pick<DomainRecord, 'tls' | 'mix' | 'maxBytes' | 'expires'>;
@@ -23,10 +23,11 @@ export async function createDomainKey(dataDir: string, domain: string, nowSecond
 
 /**
  * Makes a new key the domain's and keeps the one before for what is on its way. Gives the path of the zone file, which is to be
- * published. The key opens envelopes before any record names it; after a crash on the way the same command goes on with the key that it made.
+ * published. The key opens envelopes before any record names it; after a crash on the way the same command goes on with the key that it made. Throws `NodeError` `clock-behind`, `missing-key-file`, `wrong-key-file`.
  */
 export async function rotateDomainKey(dataDir: string, domain: string, nowSeconds: number): Promise<string> {
-  const { next } = await readRing(dataDir, domainRing);
+  const { next, current } = await readRing(dataDir, domainRing);
+  refuseLater(current, nowSeconds);
   const made = next ?? (await addNext(dataDir, domainRing, nowSeconds, (dir) => makeKey(dir, domain)));
   const { tls, mix, maxBytes } = await readRecord(dataDir, domain);
   const { privateKey } = await loadEnvelopeKey(await loadDomainKey(made.dir));

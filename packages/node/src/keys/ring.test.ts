@@ -5,7 +5,7 @@ import { type DomainRecord, parseZone } from '@postern/protocol/dns';
 import { loadEnvelopeKey } from '@postern/protocol/envelope';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createDomainKey, loadDomainKey, renewRecord, rotateDomainKey } from './domain-keys.ts';
-import { addNext, domainRing, forgetPast, promote, readRing, tlsRing } from './ring.ts';
+import { addNext, domainRing, finishForgetting, forgetPast, promote, readRing, tlsRing } from './ring.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -82,6 +82,58 @@ describe('what follows a key', () => {
     expect(await forgetPast(folder, tlsRing, now + 10 * tlsRing.overlap)).toBe(0);
   });
 
+  test('comes after the one in force, whatever the clock says', async () => {
+    await addNext(folder, tlsRing, now, make('second'));
+    await promote(folder, tlsRing, now);
+    await addNext(folder, tlsRing, now, make('third'));
+    await promote(folder, tlsRing, now); // within the second
+    expect(await contents()).toEqual([undefined, 'third', 'second', 'first']);
+
+    await addNext(folder, tlsRing, now, make('fourth'));
+    const aMonthAhead = now + 30 * 86_400;
+    await promote(folder, tlsRing, aMonthAhead);
+    await addNext(folder, tlsRing, now, make('fifth'));
+    await expect(promote(folder, tlsRing, now + 60)).rejects.toMatchObject({
+      code: 'clock-behind',
+      hint: expect.stringContaining(`since-${now + 60}`),
+    });
+    expect((await contents()).slice(0, 2)).toEqual(['fifth', 'fourth']);
+    const { current } = await readRing(folder, tlsRing);
+    await rename(current.dir, join(folder, tlsRing.folder, `since-${now + 60}`)); // as the hint says
+    await promote(folder, tlsRing, now + 60);
+    expect(await contents()).toEqual([undefined, 'fifth', 'fourth', 'third', 'second', 'first']);
+  });
+
+  test.each(['what init made', 'one that followed it'])(
+    '%s is destroyed under a name that no key has',
+    async (which) => {
+      await addNext(folder, tlsRing, now, make('second'));
+      await promote(folder, tlsRing, now);
+      if (which !== 'what init made') {
+        await forgetPast(folder, tlsRing, now + tlsRing.overlap);
+        await addNext(folder, tlsRing, now, make('third'));
+        await promote(folder, tlsRing, now + 1);
+      }
+      const [inForce, old] = (await contents()).slice(1);
+      // Overwriting fails where the secret is a folder: what is left is what a crash at that step leaves.
+      const dir = (await readRing(folder, tlsRing)).previous[0]?.dir ?? '';
+      await rm(join(dir, 'tls.key'));
+      await mkdir(join(dir, 'tls.key'));
+      await expect(forgetPast(folder, tlsRing, now + 1 + tlsRing.overlap)).rejects.toMatchObject({
+        code: 'EISDIR',
+      });
+      expect(await contents()).toEqual([undefined, inForce]);
+      const [aside = ''] = (await readdir(join(folder, tlsRing.folder))).filter((name) =>
+        name.startsWith('.'),
+      );
+      await rm(join(folder, tlsRing.folder, aside, 'tls.key'), { recursive: true });
+      await writeFile(join(folder, tlsRing.folder, aside, 'tls.key'), `${old}, half overwritten`);
+      await finishForgetting(folder, tlsRing);
+      expect(await readdir(folder)).toEqual([tlsRing.folder]);
+      expect(await readdir(join(folder, tlsRing.folder))).toHaveLength(1);
+    },
+  );
+
   test('one in force that is damaged hides behind none before it', async () => {
     await addNext(folder, tlsRing, now, make('second'));
     await promote(folder, tlsRing, now);
@@ -120,6 +172,16 @@ describe('a domain’s key', () => {
     expect(await forgetPast(folder, domainRing, now + domainRing.overlap)).toBe(0);
     expect(await forgetPast(folder, domainRing, now + 1 + domainRing.overlap)).toBe(1);
     expect(await held()).toEqual([second]);
+  });
+
+  test('is not replaced while the one in force is of a time to come, and the record stays', async () => {
+    await createDomainKey(folder, 'b.test', now);
+    await rotateDomainKey(folder, 'b.test', now + 9);
+    const [second, first] = await held();
+    await expect(rotateDomainKey(folder, 'b.test', now)).rejects.toMatchObject({ code: 'clock-behind' });
+    expect(await held()).toEqual([second, first]);
+    expect((await record()).fingerprint).toBe(second);
+    expect((await readRing(folder, domainRing)).next).toBeUndefined();
   });
 
   test('a rotation that a crash cut short is gone on with, with the key that was made', async () => {

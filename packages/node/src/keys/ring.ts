@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, rename, rm, unlink } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExitCode, makePrivateDirectory, overwriteAndRemove, syncDirectory } from '@postern/runtime';
 import { NodeError } from '../errors.ts';
@@ -25,6 +25,8 @@ export interface Generation {
   readonly dir: string;
   /** Unix seconds: in force since then, or from then on at the earliest. 0 for what `init` made. */
   readonly at: number;
+  /** Unix seconds until which one that another replaced is kept at least; infinite for the others. */
+  readonly until: number;
 }
 
 export interface Ring<T = Generation> {
@@ -57,7 +59,7 @@ export const domainRing: RingKind = {
   folder: 'domain-keys',
   secret: 'domain.key',
   open: [],
-  // Thirty days that a message may be on its way, seven that the records may be remembered, and the rest for the new one to be published.
+  // Thirty days that a message may be on its way, seven that the records may be remembered, and the rest to spare: counted since DNS names the new one.
   overlap: 60 * day,
 };
 
@@ -68,12 +70,14 @@ export async function readRing(dataDir: string, kind: RingKind): Promise<Ring> {
     return phase === undefined ? [] : [{ phase, dir: join(folder, name), at: Number(at) }];
   });
   const since = found.filter(({ phase }) => phase === 'since').sort((a, b) => b.at - a.at);
-  const [current, ...before] = [...since, { dir: dataDir, at: 0 }].map(({ dir, at }) => ({ dir, at }));
+  const [current, ...before] = [...since, { dir: dataDir, at: 0 }].map(({ dir, at }, index) => {
+    const replacedAt = since[index - 1]?.at ?? Number.POSITIVE_INFINITY;
+    return { dir, at, until: replacedAt + kind.overlap };
+  });
   const next = found.find(({ phase }) => phase === 'next');
   return {
-    next: next && { dir: next.dir, at: next.at },
+    next: next && { dir: next.dir, at: next.at, until: Number.POSITIVE_INFINITY },
     current: current as Generation,
-    // The secret goes first when one is removed.
     previous: before.filter(({ dir }) => existsSync(join(dir, kind.secret))),
   };
 }
@@ -100,38 +104,76 @@ export async function addNext(
   await removeAll(aside, kind); // what a crash left
   await makePrivateDirectory(aside);
   await make(aside);
-  const made = { dir: join(folder, `next-${at}`), at };
+  const made = { dir: join(folder, `next-${at}`), at, until: Number.POSITIVE_INFINITY };
   await rename(aside, made.dir);
   await syncDirectory(folder);
   return made;
 }
 
-/** Puts the next one in force. */
+/** Puts the next one in force. Throws `NodeError` `clock-behind`. */
 export async function promote(dataDir: string, kind: RingKind, nowSeconds: number): Promise<void> {
-  const { next } = await readRing(dataDir, kind);
+  const { next, current } = await readRing(dataDir, kind);
   if (next === undefined) return;
+  refuseLater(current, nowSeconds);
   const folder = join(dataDir, kind.folder);
-  await rename(next.dir, join(folder, `since-${nowSeconds}`));
+  // The order of the times is the order of the keys, so that no two have the same.
+  await rename(next.dir, join(folder, `since-${Math.max(nowSeconds, current.at + 1)}`));
   await syncDirectory(folder);
 }
 
-/** Destroys those whose overlap is over; gives how many. */
+/**
+ * Refuses to go on from a key that is in force since a time to come: the one after it would count as the one before. Throws `NodeError`
+ * `clock-behind`.
+ */
+export function refuseLater({ dir, at }: Pick<Generation, 'dir' | 'at'>, nowSeconds: number): void {
+  if (at <= nowSeconds) return;
+  throw new NodeError('clock-behind', `${dir} is in force since ${utc(at)}, which is still to come`, {
+    exitCode: ExitCode.usage,
+    hint: `Put the clock right. If it is, it was wrong when that key came into force: rename the folder to since-${nowSeconds}.`,
+  });
+}
+
+/** Destroys those whose overlap is over, and what a crash left of others; gives how many are no longer kept. */
 export async function forgetPast(dataDir: string, kind: RingKind, nowSeconds: number): Promise<number> {
-  const { current, previous } = await readRing(dataDir, kind);
-  const past = previous.filter((_, at) => endOf([current, ...previous], at + 1, kind) <= nowSeconds);
-  for (const { dir } of past) {
-    if (dir !== dataDir) await removeAll(dir, kind);
-    else {
-      await overwriteAndRemove(join(dir, kind.secret));
-      for (const name of kind.open) await unlink(join(dir, name)).catch(() => undefined);
-    }
-  }
+  await finishForgetting(dataDir, kind);
+  const { previous } = await readRing(dataDir, kind);
+  const past = previous.filter(({ until }) => until <= nowSeconds);
+  for (const one of past) await putAside(dataDir, kind, one);
+  await finishForgetting(dataDir, kind);
   return past.length;
 }
 
-/** Unix seconds until which the `index`-th of them, the newest first, is kept. */
-export function endOf(generations: readonly Pick<Generation, 'at'>[], index: number, kind: RingKind): number {
-  return (generations[index - 1]?.at ?? Number.POSITIVE_INFINITY) + kind.overlap;
+/**
+ * Destroys what is called a past one. A secret is overwritten only under such a name, which nobody reads: a crash on the way leaves no
+ * random bytes where a key is looked for.
+ */
+export async function finishForgetting(dataDir: string, kind: RingKind): Promise<void> {
+  const folder = join(dataDir, kind.folder);
+  for (const name of await namesIn(folder)) {
+    if (!name.startsWith(pastPrefix)) continue;
+    // What `init` made leaves the data directory file by file, its secret first.
+    if (name === pastName(0)) for (const open of kind.open) await rm(join(dataDir, open), { force: true });
+    await removeAll(join(folder, name), kind);
+  }
+}
+
+async function putAside(dataDir: string, kind: RingKind, { dir, at }: Generation): Promise<void> {
+  const folder = join(dataDir, kind.folder);
+  const past = join(folder, pastName(at));
+  if (dir !== dataDir) await rename(dir, past);
+  else {
+    await makePrivateDirectory(past);
+    await rename(join(dir, kind.secret), join(past, kind.secret));
+    await syncDirectory(past);
+    await syncDirectory(dir);
+  }
+  await syncDirectory(folder);
+}
+
+const pastPrefix = '.past-';
+
+function pastName(at: number): string {
+  return `${pastPrefix}${at}`;
 }
 
 export function utc(seconds: number): string {

@@ -3,6 +3,7 @@ import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { backoff } from '../backoff.ts';
 import { codeOf } from '../loop.ts';
+import { claimLeaseMs } from '../spool.ts';
 import type { Failure, Reported, Reporter } from './report.ts';
 
 export interface ReportQueueContext {
@@ -33,8 +34,13 @@ export interface ReportQueue {
   close(): Promise<void>;
 }
 
-/** Less in all than a claim's lease: what waits last is begun in time. */
 const limits = { most: 128, atOnce: 16, timeoutMs: 12_000 };
+/**
+ * Of one domain, whose reports are made one after the other: as many as end within a claim's lease, even where each of them waits for
+ * its time-out and all others that may wait go first.
+ */
+const mostOfDomain: number =
+  Math.floor(claimLeaseMs / limits.timeoutMs) - Math.ceil(limits.most / limits.atOnce) - 1;
 const domainPause = { firstMs: 30_000, mostMs: 900_000 };
 /** Domains that did not answer of which something is remembered. */
 const mostSilent = 1_024;
@@ -73,7 +79,7 @@ export function createReportQueue({ clock, random, log, report }: ReportQueueCon
 
   const make = async (asked: Asked, domain: string): Promise<void> => {
     busy.add(domain);
-    const reported = await inTime(report(asked.fragment, asked.failure));
+    const reported = await inTime((signal) => report(asked.fragment, asked.failure, signal));
     busy.delete(domain);
     making -= 1;
     if (!stop.signal.aborted) note(domain, reported);
@@ -81,11 +87,12 @@ export function createReportQueue({ clock, random, log, report }: ReportQueueCon
     await asked.done(reported);
   };
 
-  const inTime = async (report: Promise<Reported>): Promise<Reported> => {
-    const made = new AbortController();
-    const late = clock.wait(clock.now() + limits.timeoutMs, AbortSignal.any([stop.signal, made.signal]));
-    const reported = await Promise.race([report, late.catch(() => undefined)]);
-    made.abort();
+  const inTime = async (making: (signal: AbortSignal) => Promise<Reported>): Promise<Reported> => {
+    const over = new AbortController();
+    const signal = AbortSignal.any([stop.signal, over.signal]);
+    const late = clock.wait(clock.now() + limits.timeoutMs, signal).catch(() => undefined);
+    const reported = await Promise.race([making(signal), late]);
+    over.abort();
     return reported ?? { kind: 'later' };
   };
 
@@ -99,6 +106,11 @@ export function createReportQueue({ clock, random, log, report }: ReportQueueCon
       track(make(asked, domainOf(asked)));
     }
   };
+  const drop = (some: readonly Asked[]): void => {
+    const one = some[draw(some.length)] as Asked;
+    waiting.splice(waiting.indexOf(one), 1);
+    giveBack(one);
+  };
   const draw = (count: number): number => Math.floor(uniform(random) * count);
 
   return {
@@ -107,8 +119,10 @@ export function createReportQueue({ clock, random, log, report }: ReportQueueCon
       if (stop.signal.aborted || quiet) return giveBack(asked);
       waiting.push(asked);
       begin();
-      if (waiting.length > limits.most)
-        for (const one of waiting.splice(draw(waiting.length), 1)) giveBack(one);
+      const domain = domainOf(asked);
+      const ofDomain = domain === '' ? [] : waiting.filter((one) => domainOf(one) === domain);
+      if (ofDomain.length > mostOfDomain) drop(ofDomain);
+      if (waiting.length > limits.most) drop(waiting);
     },
     async close() {
       stop.abort();

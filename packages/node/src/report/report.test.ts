@@ -34,7 +34,7 @@ async function report(attestation: string, tls: 'require' | 'prefer' = 'require'
     attestation: Buffer.from(attestation),
     data: new Uint8Array(1),
   };
-  return reporter(fragment, { status: '5.1.1' });
+  return reporter(fragment, { status: '5.1.1' }, new AbortController().signal);
 }
 
 test('spec report 2.2: the recipient’s domain answers for a report, and the author’s says how it may travel', async () => {

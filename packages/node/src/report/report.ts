@@ -22,7 +22,7 @@ export interface ReportContext {
   /** How long a report is kept that cannot be handed over. */
   readonly expiryMs: number;
   /** What an author's domain publishes of itself. */
-  readonly findDomain: (domain: string) => Promise<FoundDomain>;
+  readonly findDomain: (domain: string, signal: AbortSignal) => Promise<FoundDomain>;
 }
 
 export type FoundDomain =
@@ -46,17 +46,20 @@ export type Reported =
   /** Not now: the author's domain could not be looked up. */
   | { readonly kind: 'later' };
 
-/** Makes what tells an author, whom this gateway does not know, that a message has failed (spec report 2). Keeps nothing. */
-export type Reporter = (fragment: Fragment, failure: Failure) => Promise<Reported>;
+/**
+ * Makes what tells an author, whom this gateway does not know, that a message has failed (spec report 2). Keeps nothing. `signal` ends
+ * the look-up of the author's domain: it is `later` then.
+ */
+export type Reporter = (fragment: Fragment, failure: Failure, signal: AbortSignal) => Promise<Reported>;
 
 export function createReporter(context: ReportContext): Reporter {
   const make = reporterFor(context);
   // What an author wrote must not stop the stage that works on it: a report that cannot be made is tried again like others.
-  return (fragment, failure) => make(fragment, failure).catch(() => ({ kind: 'later' }));
+  return (fragment, failure, signal) => make(fragment, failure, signal).catch(() => ({ kind: 'later' }));
 }
 
 function reporterFor(context: ReportContext): Reporter {
-  return async (fragment, failure) => {
+  return async (fragment, failure, signal) => {
     const info = decodeReturnInfo(context.geometry, fragment.returnInfo);
     const report = reportOf(fragment, failure, context.clock);
     switch (info.kind) {
@@ -64,7 +67,7 @@ function reporterFor(context: ReportContext): Reporter {
         return bySurb(info.surb, report, context);
       case 'domain': {
         const attested = Buffer.from(fragment.attestation).toString('latin1');
-        return attested === info.domain ? byDomain(info, report, context) : { kind: 'none' };
+        return attested === info.domain ? byDomain(info, report, context, signal) : { kind: 'none' };
       }
       case 'none':
       case 'refused':
@@ -114,8 +117,9 @@ async function byDomain(
   { domain, token, key }: Extract<ReturnInfo, { kind: 'domain' }>,
   report: Report,
   { clock, random, geometry, expiryMs, findDomain }: ReportContext,
+  signal: AbortSignal,
 ): Promise<Reported> {
-  const found = await findDomain(domain);
+  const found = await findDomain(domain, signal);
   if (found.kind !== 'record') return { kind: found.kind === 'none' ? 'none' : 'later' };
   const certificate = await loadCertificate(found.record.certificate, new Date(clock.now())).catch(
     () => undefined,

@@ -140,8 +140,8 @@ export function operations(
     retryRelay: relays.retry,
     postponeRelay: relays.postpone,
     finishSet(id, report, reportId) {
-      if (report !== undefined) relays.insert(reportId, report);
-      sets.finish(id);
+      // A claim may have ended meanwhile, and somebody else may have finished the set: an author is told once.
+      if (sets.finish(id) && report !== undefined) relays.insert(reportId, report);
     },
     retrySet: sets.retry,
     forgetTags: (epoch) => Number(oldTags.run(epoch).changes),

@@ -24,8 +24,8 @@ export interface SetTable {
   readonly claimExpired: (limit: number) => ExpiredSet[];
   readonly returnInfo: (id: SpoolId) => Fragment | undefined;
   readonly read: (id: SpoolId) => Fragment[] | undefined;
-  /** Removes the fragments; the id stays until the set expires. */
-  readonly finish: (id: SpoolId) => void;
+  /** Removes the fragments; the id stays until the set expires. False for one that was over or forgotten before. */
+  readonly finish: (id: SpoolId) => boolean;
   readonly retry: (id: SpoolId, dueMs: number) => void;
   readonly nextDue: () => number | undefined;
   /** Forgets up to `limit` sets that are over and have expired. */
@@ -53,7 +53,7 @@ export function setTable(store: Store, unfinishedBytes: number): SetTable {
   const info = db.prepare(
     'SELECT * FROM fragments WHERE set_id = ? AND length(return_info) > 0 ORDER BY position',
   );
-  const end = db.prepare('UPDATE sets SET state = 2, due = 0, attempts = 0 WHERE id = ?');
+  const end = db.prepare('UPDATE sets SET state = 2, due = 0, attempts = 0 WHERE id = ? AND state < 2');
   const retry = db.prepare('UPDATE sets SET due = ?, attempts = attempts + 1 WHERE id = ? AND state = 1');
   const expired = db.prepare('SELECT id, state, expires FROM sets WHERE expires <= ? AND state < 2');
   const forget = db.prepare(
@@ -119,8 +119,9 @@ export function setTable(store: Store, unfinishedBytes: number): SetTable {
     finish(id) {
       if (find.get(toBlob(id))?.state === state.open) unfinished.dropped(id);
       clear.run(toBlob(id));
-      end.run(toBlob(id));
+      const ended = end.run(toBlob(id)).changes > 0;
       store.afterCommit(() => claims.free(id));
+      return ended;
     },
 
     retry(id, dueMs) {

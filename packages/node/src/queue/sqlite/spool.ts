@@ -4,7 +4,15 @@ import { Worker } from 'node:worker_threads';
 import { type Clock, type Random, syncDirectory } from '@postern/runtime';
 import { createBell } from '../../bell.ts';
 import { NodeError, type NodeErrorCode } from '../../errors.ts';
-import type { RelayShelf, Returns, SetShelf, Spool, SpoolId, UnitKind } from '../../spool.ts';
+import {
+  claimLeaseMs,
+  type RelayShelf,
+  type Returns,
+  type SetShelf,
+  type Spool,
+  type SpoolId,
+  type UnitKind,
+} from '../../spool.ts';
 import type { Reply, Request } from './commit.ts';
 import { spoolFault } from './faults.ts';
 import type { Operations } from './operations.ts';
@@ -36,7 +44,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
     path,
     newId: newId(),
     unitBytes: options.unitBytes,
-    leaseMs: options.leaseMs ?? 600_000,
+    leaseMs: options.leaseMs ?? claimLeaseMs,
     maxBytes: options.maxBytes ?? 20_000_000_000,
     reserveBytes: options.reserveBytes ?? 64_000_000,
   });

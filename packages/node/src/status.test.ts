@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { formatStatus, type NodeStatus } from './status.ts';
+
+const until = '2033-01-01T00:00:00.000Z';
+const status: NodeStatus = {
+  name: 'gate.b.test',
+  id: 'ab',
+  roles: ['delivery', 'submission'],
+  smtp: { host: '127.0.0.1', port: 2525 },
+  submissions: [],
+  epoch: 1,
+  consensus: null,
+  tlsKeys: [],
+  dkimKeys: [
+    { selector: 's3', phase: 'next', until },
+    { selector: 's2', phase: 'signs' },
+    { selector: 's1', phase: 'before', until },
+  ],
+  dns: 'proven',
+  exitByDns: false,
+  domainKeys: ['new', 'old'],
+  domainKeyOverlap: { publication: 'missing' },
+  counts: { inputs: 0, relays: 0, fragments: 0, deliveries: 0 },
+  counters: {} as NodeStatus['counters'],
+};
+
+test('DKIM keys are shown with their phase, and what a next one waits for', () => {
+  const lines = formatStatus(status).split('\n');
+  expect(lines.filter((line) => line.startsWith('dkim '))).toEqual([
+    `dkim next   s3, signs from ${until} on at the earliest`,
+    'dkim signs  s2',
+    `dkim before  s1, until ${until}`,
+  ]);
+  const waiting = { selector: 's3', phase: 'next', until, publication: 'missing' } as const;
+  expect(formatStatus({ ...status, dkimKeys: [waiting] })).toContain('s3, signs once DNS has it: publish');
+});
+
+test('a domain’s key before that is kept says why, and what to do', () => {
+  const kept = (overlap: NodeStatus['domainKeyOverlap']): string | undefined =>
+    /^ {2}kept {4} {2}(.*)$/m.exec(formatStatus({ ...status, domainKeyOverlap: overlap }))?.[1];
+  expect(kept(null)).toBeUndefined();
+  expect(kept({ publication: 'missing' })).toContain('publish what postern-node dns zone prints');
+  expect(kept({ publication: 'published', until })).toContain(`until ${until}`);
+  expect(kept({ publication: 'unknown', until })).toContain('DNS gives no answer');
+});

@@ -1,0 +1,246 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DkimKey, dkimOwner, dkimRecord } from '@postern/mail';
+import { silentLog, systemRandom } from '@postern/runtime';
+import { expect, onTestFinished, test } from 'vitest';
+import { openDkim } from '../src/dkim.ts';
+import { type DomainKeys, openDomainKeys } from '../src/domain.ts';
+import { makeDkimKeys } from '../src/keys/dkim-keys.ts';
+import { createDomainKey, rotateDomainKey } from '../src/keys/domain-keys.ts';
+import { addNext, dkimRing, domainRing, readRing } from '../src/keys/ring.ts';
+import type { Loop } from '../src/loop.ts';
+import type { Names } from '../src/names.ts';
+import { type FakeClock, fakeClock, until } from './support.ts';
+
+const startMs = Date.UTC(2033, 0, 1, 12);
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+async function dataDirectory(): Promise<string> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'postern-publication-'));
+  onTestFinished(() => rm(dataDir, { recursive: true }));
+  return dataDir;
+}
+
+function logInto(warnings: string[]) {
+  return { ...silentLog, warn: (message: string) => void warnings.push(message) };
+}
+
+/** A clock that can also jump: who waits is woken soon after, and once. */
+function jumpingClock(): FakeClock & { skip(ms: number): void } {
+  const inner = fakeClock(startMs);
+  let skipped = 0;
+  return {
+    now: () => inner.now() + skipped,
+    wait: (untilMs, signal) => inner.wait(untilMs - skipped, signal),
+    advance: (ms) => inner.advance(ms),
+    skip(ms) {
+      skipped += ms;
+    },
+  };
+}
+
+/** Lets the loops look several times. */
+async function looks(clock: FakeClock): Promise<void> {
+  for (let turns = 0; turns < 20; turns++) {
+    await clock.advance(2_000);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** A gateway whose domain's key was just replaced. */
+async function rotated() {
+  const dataDir = await dataDirectory();
+  const clock = jumpingClock();
+  await createDomainKey(dataDir, 'b.test', startMs / 1_000);
+  await rotateDomainKey(dataDir, 'b.test', startMs / 1_000);
+  const warnings: string[] = [];
+  const dns = { names: 'the old key', asked: 0 };
+  let keys: DomainKeys;
+  let loop: Loop | undefined;
+  const findFingerprint: Names['findFingerprint'] = async () => {
+    dns.asked += 1;
+    if (dns.names === 'nothing') throw new Error('no answer');
+    return dns.names === 'the new key' ? keys.fingerprints()[0] : 'ab'.repeat(20);
+  };
+  const start = async (resolves = true) => {
+    await loop?.stop();
+    keys = await openDomainKeys({ clock, log: logInto(warnings), dataDir, domain: 'b.test' });
+    loop = keys.start(resolves ? { findFingerprint } : undefined);
+    return keys;
+  };
+  onTestFinished(() => loop?.stop());
+  /** Lets so many days pass, after which DNS is asked. */
+  const pass = async (days: number): Promise<void> => {
+    await looks(clock);
+    const before = dns.asked;
+    clock.skip(days * dayMs);
+    await until(async () => {
+      await clock.advance(2_000);
+      return dns.asked > before;
+    });
+  };
+  const published = async (): Promise<string> =>
+    readFile(join((await readRing(dataDir, domainRing)).current.dir, 'published'), 'utf8');
+  return { clock, dns, warnings, start, pass, published };
+}
+
+test('the domain’s key before is destroyed only after DNS has named the present one for the whole overlap', async () => {
+  const { clock, dns, warnings, start, pass, published } = await rotated();
+  const keys = await start();
+  await looks(clock);
+  clock.skip(hourMs);
+  await looks(clock);
+  expect(dns.asked).toBe(2);
+  // Once a day, and no more.
+  expect(warnings).toHaveLength(1);
+  await pass(100);
+  await looks(clock);
+  expect(warnings).toHaveLength(2);
+  expect(keys.fingerprints()).toHaveLength(2);
+  expect(keys.overlap()).toEqual({ publication: 'missing' });
+
+  dns.names = 'the new key';
+  await until(async () => {
+    clock.skip(hourMs);
+    await clock.advance(2_000);
+    return keys.overlap()?.publication === 'published';
+  });
+  const day = new Date(clock.now()).toISOString().slice(0, 10);
+  expect(await published()).toBe(`${day}\n`);
+  const end = new Date(Date.parse(day) + dayMs + domainRing.overlap * 1_000).toISOString();
+  expect(keys.overlap()).toEqual({ publication: 'published', until: end });
+  await pass(59);
+  await looks(clock);
+  expect(keys.fingerprints()).toHaveLength(2);
+  await pass(2);
+  await until(async () => {
+    await clock.advance(2_000);
+    return keys.fingerprints().length === 1;
+  });
+  expect(clock.now()).toBeGreaterThanOrEqual(Date.parse(end));
+  expect(keys.overlap()).toBeUndefined();
+});
+
+test('the overlap outlives a restart, begins anew when DNS names another key, and never ends without an answer', async () => {
+  const { clock, dns, start, pass } = await rotated();
+  dns.names = 'the new key';
+  const first = await start();
+  await until(async () => {
+    await clock.advance(2_000);
+    return first.overlap()?.publication === 'published';
+  });
+  await pass(40);
+  dns.names = 'nothing';
+  const restarted = await start();
+  await pass(40);
+  await looks(clock);
+  expect(restarted.fingerprints()).toHaveLength(2);
+  expect(restarted.overlap()).toEqual({ publication: 'unknown', until: expect.any(String) });
+
+  dns.names = 'the old key';
+  await pass(1);
+  await looks(clock);
+  expect(restarted.overlap()).toEqual({ publication: 'missing' });
+  dns.names = 'the new key';
+  await pass(1);
+  await pass(50);
+  await looks(clock);
+  expect(restarted.fingerprints()).toHaveLength(2);
+
+  const without = await start(false);
+  clock.skip(100 * dayMs);
+  await looks(clock);
+  expect(without.fingerprints()).toHaveLength(2);
+  const again = await start();
+  await until(async () => {
+    await clock.advance(2_000);
+    return again.fingerprints().length === 1;
+  });
+});
+
+/** A gateway with DKIM keys, and others to follow. */
+async function withNextDkim(inSeconds: number) {
+  const dataDir = await dataDirectory();
+  const clock = jumpingClock();
+  await makeDkimKeys(dataDir, systemRandom);
+  const warnings: string[] = [];
+  const dkim = await openDkim({ clock, log: logInto(warnings), dataDir, domain: 'a.test' });
+  let next: readonly DkimKey[] = [];
+  await addNext(dataDir, dkimRing, startMs / 1_000 + inSeconds, async (dir) => {
+    next = await makeDkimKeys(dir, systemRandom);
+  });
+  const zone = new Map<string, string[]>();
+  let answers = true;
+  const lookupTxt = async (name: string): Promise<string[]> => {
+    if (!answers) throw new Error('no answer');
+    return zone.get(name) ?? [];
+  };
+  const loop = dkim.start({ lookupTxt });
+  onTestFinished(() => loop.stop());
+  await until(async () => {
+    await clock.advance(2_000);
+    return dkim.status().some(({ phase }) => phase === 'next');
+  });
+  const signsWithNext = async (): Promise<boolean> => (await readRing(dataDir, dkimRing)).next === undefined;
+  return {
+    clock,
+    warnings,
+    zone,
+    status: () => dkim.status().map(({ phase, publication }) => [phase, publication]),
+    next: next.map((key) => ({ owner: dkimOwner('a.test', key), text: dkimRecord(key) })),
+    signsWithNext,
+    setAnswers: (value: boolean) => {
+      answers = value;
+    },
+  };
+}
+
+test('the next DKIM keys sign only once DNS has each of them at its selector', async () => {
+  const { clock, warnings, zone, next, signsWithNext, setAnswers, status } = await withNextDkim(3_600);
+  const [rsa, ed25519] = next;
+  if (rsa === undefined || ed25519 === undefined) throw new Error('two keys are made');
+  await looks(clock);
+  const signs = [
+    ['signs', undefined],
+    ['signs', undefined],
+  ];
+  expect(status()).toEqual([['next', undefined], ['next', undefined], ...signs]);
+  expect(warnings).toEqual([]);
+  clock.skip(hourMs);
+  await looks(clock);
+  expect(warnings).toHaveLength(1);
+  expect(await signsWithNext()).toBe(false);
+  expect(status()).toEqual([['next', 'missing'], ['next', 'missing'], ...signs]);
+  zone.set(rsa.owner, [rsa.text]);
+  await looks(clock);
+  zone.set(ed25519.owner, [rsa.text]);
+  await looks(clock);
+  zone.set(ed25519.owner, [ed25519.text, rsa.text]);
+  await looks(clock);
+  setAnswers(false);
+  zone.set(ed25519.owner, [ed25519.text.replace('; p=', ' ;  p= ')]);
+  await looks(clock);
+  expect(await signsWithNext()).toBe(false);
+  expect(status()).toEqual([['next', 'unknown'], ['next', 'unknown'], ...signs]);
+  setAnswers(true);
+  await until(async () => {
+    await clock.advance(2_000);
+    return status().length === 4 && status()[0]?.[0] === 'signs';
+  });
+  expect(await signsWithNext()).toBe(true);
+  expect(status()).toEqual([...signs, ['before', undefined], ['before', undefined]]);
+});
+
+test('published DKIM keys wait for their time', async () => {
+  const { clock, zone, next, signsWithNext } = await withNextDkim(3_600);
+  for (const { owner, text } of next) zone.set(owner, [text]);
+  await looks(clock);
+  expect(await signsWithNext()).toBe(false);
+  clock.skip(hourMs);
+  await until(async () => {
+    await clock.advance(2_000);
+    return signsWithNext();
+  });
+});
