@@ -95,7 +95,10 @@ export function createExits({ clock, random, findExit }: ExitsContext): Exits {
       () => late.abort(),
       () => undefined,
     );
-    const found = await findExit(domain, signal).catch((): FoundExit => ({ kind: 'failed' }));
+    // Even a look-up that does not listen to the signal gives its place back.
+    const found = await endingWith(findExit(domain, signal), signal).catch(
+      (): FoundExit => ({ kind: 'failed' }),
+    );
     done.abort();
     if (!ending.signal.aborted) remember(domain, found);
   };
@@ -129,6 +132,15 @@ export function createExits({ clock, random, findExit }: ExitsContext): Exits {
       await Promise.all(asked.values());
     },
   };
+}
+
+/** Rejects when the signal aborts, whatever becomes of the answer. */
+function endingWith<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const abort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  return promise;
 }
 
 function exitFrom(found: FoundExit): Remembered['exit'] {

@@ -143,3 +143,21 @@ test('closing ends what is asked', async () => {
   expect(open.size).toBe(0);
   expect(asked).toHaveLength(12);
 });
+
+test('a look-up that never ends by itself gives its place back at its deadline', async () => {
+  const begun: string[] = [];
+  const deaf = createExits({
+    clock,
+    random: seeded('deaf'),
+    findExit: (domain) => {
+      begun.push(domain);
+      return new Promise(() => undefined);
+    },
+  });
+  for (const domain of silent(13)) deaf.find(domain);
+  expect(begun).toHaveLength(12);
+  await clock.advance(20_000);
+  await setImmediate();
+  expect(begun).toHaveLength(13);
+  await deaf.close();
+});
