@@ -37,6 +37,8 @@ const exitsAtOnce = 256;
 const exitsPerDomain = 32;
 /** For those beyond that. */
 const exitStandBackMs = 15_000;
+/** In line for a connection: with a hand-over's own time less than a claim's lease. */
+const lineMs = 240_000;
 /** While a domain is looked up, or nothing is found. */
 const lookUpPause = { firstMs: 1_000, mostMs: 900_000 };
 /** Without a consensus or a route the trouble is not the peer's, and may be over any moment. */
@@ -71,18 +73,19 @@ export function forward(context: ForwardContext): Stage<Due> {
     }
     const lane = laneTo(way.key);
     if (lane.crowded || lane.restUntil > clock.now()) return standBack(relay, lane);
-    if (way.exit === undefined) return lane.run(() => attempt(relay, way, lane));
+    const turn = { way, lane, since: clock.now() };
+    if (way.exit === undefined) return lane.run(() => attempt(relay, turn));
     if (!exits.enter(way.key)) return standBack(relay, lane, exitStandBackMs);
     try {
-      await lane.run(() => attempt(relay, way, lane));
+      await lane.run(() => attempt(relay, turn));
     } finally {
       exits.leave(way.key);
     }
   };
 
-  const attempt = async (relay: Waiting, way: Extract<Way, { kind: 'way' }>, lane: Lane): Promise<void> => {
+  const attempt = async (relay: Waiting, { way, lane, since }: Turn): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
-    if (lane.restUntil > clock.now()) return standBack(relay, lane);
+    if (lane.restUntil > clock.now() || clock.now() > since + lineMs) return standBack(relay, lane);
     const bytes = await spool.relays.read(relay.id);
     if (bytes === undefined) return;
     const result = await handOver(context, relay, way, bytes);
@@ -90,7 +93,8 @@ export function forward(context: ForwardContext): Stage<Due> {
       return spool.relays.release([relay.id]);
     if (reached(result)) lane.works();
     else lane.fails();
-    if (result.kind === 'refused' && isOwn(relay)) return end(relay, 'refused', failureOf(result));
+    if (result.kind === 'refused' && (isOwn(relay) || way.exit !== undefined))
+      return end(relay, 'refused', failureOf(result));
     counters.count('forwarded', result.kind);
     if (result.kind === 'sent') return spool.relays.finish(relay.id);
     await warnOfDelay(relay, failureOf(result));
@@ -134,6 +138,13 @@ export function forward(context: ForwardContext): Stage<Due> {
   };
 
   return { take, close: async () => undefined };
+}
+
+interface Turn {
+  readonly way: Extract<Way, { kind: 'way' }>;
+  readonly lane: Lane;
+  /** When the relay got in line. */
+  readonly since: number;
 }
 
 /** Whether this gateway's domain answers for it to another domain. */
