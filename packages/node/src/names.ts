@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import {
   type Exchange,
   type ExchangeResolver,
@@ -10,7 +11,7 @@ import {
   verifyDkim,
 } from '@postern/mail';
 import { certificateOwner, type Finding, findingOf, textOwner } from '@postern/protocol/dns';
-import { uniform } from '@postern/protocol/primitives';
+import { shuffled, uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { DnsError, type Resolver } from '@postern/runtime/dns';
 import { createPolicyFetch } from './policy-fetch.ts';
@@ -90,7 +91,13 @@ export function createNames(context: NamesContext): Names {
     const fetch = endingWith(signal, createPolicyFetch(addressesOf));
     const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(by), fetch });
     if (found.kind !== 'found') return found;
-    const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, addressesOf)));
+    const each = Math.max(1, Math.min(mostAddresses, Math.floor(mostPeers / found.exchanges.length)));
+    const peers = await Promise.all(
+      found.exchanges.slice(0, mostPeers).map(async (one): Promise<SmtpPeer[]> => {
+        const drawn = draw(await addressesOf(one.host), each, random);
+        return drawn.map((address) => peerAt(one, address));
+      }),
+    );
     const all = peers.flat();
     return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
   };
@@ -117,6 +124,10 @@ export function createNames(context: NamesContext): Names {
     },
   };
 }
+
+/** Of a domain, whatever number its servers have: whoever answers for them chooses that. */
+const mostPeers = 10;
+const mostAddresses = 4;
 
 /** Every question ends with the signal. */
 function bounded({ resolve }: Resolver, signal: AbortSignal): Resolver {
@@ -153,13 +164,19 @@ export function createAttest(
   };
 }
 
-/** A mail server at each of its addresses. The same resolver is asked as for its name, which the system's need not be. */
-async function peersOf(
-  { host, port, tls }: Exchange,
-  addressesOf: (host: string) => Promise<string[]>,
-): Promise<SmtpPeer[]> {
-  const addresses = await addressesOf(host);
-  return addresses.map((address) => ({ host: address, port, tls, serverName: host }));
+/** A mail server at one of its addresses. The same resolver is asked as for its name, which the system's need not be. */
+function peerAt({ host, port, tls }: Exchange, address: string): SmtpPeer {
+  return { host: address, port, tls, serverName: host };
+}
+
+/** So many of a server's addresses, by chance, of both kinds if there are, one of IPv4 first. */
+function draw(addresses: readonly string[], count: number, random: Random): string[] {
+  const [four, six] = [isIPv4, isIPv6].map((isKind) => shuffled(addresses.filter(isKind), random));
+  const turns = Array.from({ length: count }, (_, at) => [four?.[at], six?.[at]]);
+  return turns
+    .flat()
+    .filter((address) => address !== undefined)
+    .slice(0, count);
 }
 
 async function lookupAddresses(resolver: Resolver, host: string): Promise<string[]> {

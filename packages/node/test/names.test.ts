@@ -1,18 +1,18 @@
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createNames, type FoundPeers } from '../src/names.ts';
 import { fakeClock, seeded } from './support.ts';
 
-/** Who takes the mail of b.test when its one exchanger has these addresses; `asked` collects the questions. */
+/** Who takes the mail of b.test when each of its exchangers has these addresses; `asked` collects the questions. */
 function find(
   addresses: string[],
-  { allowPrivate = false, asked = [] as string[] } = {},
+  { allowPrivate = false, asked = [] as string[], exchangers = ['mx.b.test.'], seed = 'names' } = {},
 ): Promise<FoundPeers> {
   const found = (records: object[]) => ({ kind: 'found', secure: true, records, ttlSeconds: 60 });
   const resolver = {
     async resolve(name: string, type: RecordType) {
       asked.push(`${type} ${name}`);
-      if (type === 'MX') return found([{ preference: 10, exchange: 'mx.b.test.' }]);
+      if (type === 'MX') return found(exchangers.map((exchange, at) => ({ preference: at, exchange })));
       const fits = addresses.filter((address) => (type === 'AAAA') === address.includes(':'));
       if ((type === 'A' || type === 'AAAA') && fits.length > 0)
         return found(fits.map((address) => ({ address })));
@@ -22,7 +22,7 @@ function find(
   } as unknown as Resolver;
   const policies = { get: async () => undefined, set: async () => undefined };
   const clock = fakeClock(Date.UTC(2033, 0, 1));
-  const common = { clock, random: seeded('names'), ownNames: ['gate.a.test'] };
+  const common = { clock, random: seeded(seed), ownNames: ['gate.a.test'] };
   return createNames({ ...common, resolver, policies, allowPrivate }).findPeers('b.test', 'require');
 }
 
@@ -51,4 +51,26 @@ test('the host of a policy is looked up by the same resolver', async () => {
   await find(['127.0.0.1'], { asked });
   expect(asked).toContain('A mta-sts.b.test');
   expect(asked).toContain('AAAA mta-sts.b.test');
+});
+
+describe('of thousands of addresses', () => {
+  const many = Array.from({ length: 4_000 }, (_, at) =>
+    at % 2 === 0 ? `1.1.${at >> 8}.${at & 255}` : `2606:4700::${at.toString(16)}`,
+  );
+
+  test('few are taken, of both kinds, by chance', async () => {
+    const [drawn, others] = await Promise.all(['a', 'b'].map((seed) => find(many, { seed })));
+    if (drawn?.kind !== 'found' || others?.kind !== 'found') throw new Error('not found');
+    expect(drawn.peers.map(({ host }) => host.includes(':'))).toEqual([false, true, false, true]);
+    expect(drawn.peers).not.toEqual(others.peers);
+  });
+
+  test('no domain has more than ten peers, and each of its exchangers has one', async () => {
+    const exchangers = Array.from({ length: 50 }, (_, at) => `mx${at}.b.test.`);
+    const found = await find(many, { exchangers });
+    if (found.kind !== 'found') throw new Error(found.kind);
+    expect(found.peers.map((peer) => peer.serverName)).toEqual(
+      exchangers.slice(0, 10).map((name) => name.slice(0, -1)),
+    );
+  });
 });

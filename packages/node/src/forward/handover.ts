@@ -1,4 +1,10 @@
-import { type DkimSigner, makeCarriage, type SendResult, type SmtpSender } from '@postern/mail';
+import {
+  type DkimSigner,
+  makeCarriage,
+  type SendResult,
+  type SmtpPeer,
+  type SmtpSender,
+} from '@postern/mail';
 import type { Clock, Random } from '@postern/runtime';
 import type { Lifetime } from '../lifetime.ts';
 import type { Waiting } from '../spool.ts';
@@ -22,27 +28,50 @@ export interface HandOverContext {
   readonly lifetime: Lifetime;
 }
 
-/** One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it. */
+/** All peers of one hand-over together: it has to end, and the relay be put back, while the relay is this one's alone. */
+const handOverMs = 240_000;
+
+/** One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it, within four minutes. */
 export async function handOver(
   context: HandOverContext,
   relay: Waiting,
   way: To,
   bytes: Uint8Array,
 ): Promise<SendResult> {
-  const { sender, lifetime } = context;
+  const { clock, sender, lifetime } = context;
+  const over = new AbortController();
+  const late = new AbortController();
+  clock.wait(clock.now() + handOverMs, over.signal).then(
+    () => late.abort(),
+    () => undefined,
+  );
   const message = carriageOf(context, relay, way, bytes);
   const mail = {
     from: returnPath(context, relay, way),
     to: `secure@${way.domain}`,
     message,
-    signal: lifetime.cut,
+    signal: AbortSignal.any([lifetime.cut, late.signal]),
     ...(needsTls(relay, way) ? { requireTls: 'if-offered' as const } : {}),
     ...(isToDomain(relay) && relay.token !== undefined ? { envid: relay.id } : {}),
   };
+  try {
+    const result = await tryEach(way.peers, (peer) => sender.send(peer, mail), mail.signal);
+    const outOfTime = result.kind === 'deferred' && result.reason === 'aborted' && !lifetime.cut.aborted;
+    return outOfTime ? { ...result, reason: 'timeout' } : result;
+  } finally {
+    over.abort();
+  }
+}
+
+async function tryEach(
+  peers: readonly SmtpPeer[],
+  send: (peer: SmtpPeer) => Promise<SendResult>,
+  signal: AbortSignal,
+): Promise<SendResult> {
   let result: SendResult = { kind: 'deferred', reason: 'unreachable', maybeDelivered: false };
-  for (const peer of way.peers) {
-    result = await sender.send(peer, mail);
-    if (result.kind === 'sent' || result.kind === 'refused' || lifetime.cut.aborted) return result;
+  for (const peer of peers) {
+    result = await send(peer);
+    if (result.kind === 'sent' || result.kind === 'refused' || signal.aborted) return result;
     // It may lie there: another exchanger would make a second copy.
     if (result.kind === 'deferred' && result.maybeDelivered) return result;
   }
