@@ -25,17 +25,17 @@ export interface Names {
   readonly lookupTxt: LookupTxt;
   /** What an author's domain publishes of itself: only what is proven. */
   readonly findDomain: (domain: string) => Promise<FoundDomain>;
-  /** Who takes a domain's mail, by address. */
-  readonly findPeers: (domain: string, tls: 'require' | 'prefer') => Promise<FoundPeers>;
+  /** Who takes a domain's mail, by address. Throws the signal's reason. */
+  readonly findPeers: (
+    domain: string,
+    tls: 'require' | 'prefer',
+    signal: AbortSignal,
+  ) => Promise<FoundDestination>;
   /** Who takes what a mix has for a domain: only what the domain itself says, and DNSSEC proves. Throws the signal's reason. */
-  readonly findExit: (domain: string, signal: AbortSignal) => Promise<FoundExit>;
+  readonly findExit: (domain: string, signal: AbortSignal) => Promise<FoundDestination>;
 }
 
-export type FoundPeers =
-  | { readonly kind: 'found'; readonly peers: readonly SmtpPeer[] }
-  | Exclude<Exchanges, { kind: 'found' }>;
-
-export type FoundExit =
+export type FoundDestination =
   | {
       readonly kind: 'found';
       readonly peers: readonly SmtpPeer[];
@@ -44,7 +44,7 @@ export type FoundExit =
     }
   /** It is proven that the domain takes no part, or nothing from mixes. */
   | { readonly kind: 'no-part'; readonly ttlSeconds: number }
-  | Exclude<FoundPeers, { kind: 'found' }>;
+  | Exclude<Exchanges, { kind: 'found' }>;
 
 export interface NamesContext {
   readonly clock: Clock;
@@ -85,8 +85,8 @@ export function createNames(context: NamesContext): Names {
     domain: string,
     tls: 'require' | 'prefer',
     by: Resolver,
-    signal?: AbortSignal,
-  ): Promise<FoundPeers> => {
+    signal: AbortSignal,
+  ): Promise<FoundDestination> => {
     const addressesOf = addressesBy(by);
     const fetch = endingWith(signal, createPolicyFetch(addressesOf));
     const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(by), fetch });
@@ -99,7 +99,7 @@ export function createNames(context: NamesContext): Names {
       }),
     );
     const all = peers.flat();
-    return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
+    return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all, tls, ttlSeconds: 60 };
   };
   return {
     lookupTxt: (name) => lookupTxt(resolver, name),
@@ -108,7 +108,7 @@ export function createNames(context: NamesContext): Names {
       if (finding.kind === 'record') return finding;
       return { kind: finding.kind === 'temporary' ? 'temporary' : 'none' };
     },
-    findPeers: (domain, tls) => findPeers(domain, tls, resolver),
+    findPeers: (domain, tls, signal) => findPeers(domain, tls, bounded(resolver, signal), signal),
     // spec dns 6.3
     async findExit(domain, signal) {
       const by = bounded(resolver, signal);
@@ -118,9 +118,8 @@ export function createNames(context: NamesContext): Names {
       if (finding.kind !== 'record') return { kind: 'failed' };
       const { record, ttlSeconds } = finding;
       if (!record.mix) return { kind: 'no-part', ttlSeconds };
-      const { tls } = record;
-      const found = await findPeers(domain, tls, by, signal);
-      return found.kind === 'found' ? { ...found, tls, ttlSeconds } : found;
+      const found = await findPeers(domain, record.tls, by, signal);
+      return found.kind === 'found' ? { ...found, ttlSeconds } : found;
     },
   };
 }
@@ -134,8 +133,7 @@ function bounded({ resolve }: Resolver, signal: AbortSignal): Resolver {
   return { resolve: (name, type) => resolve(name, type, signal) };
 }
 
-function endingWith(signal: AbortSignal | undefined, fetch: PolicyFetch): PolicyFetch {
-  if (signal === undefined) return fetch;
+function endingWith(signal: AbortSignal, fetch: PolicyFetch): PolicyFetch {
   return (url, init) => fetch(url, { ...init, signal: AbortSignal.any([signal, init.signal]) });
 }
 

@@ -1,13 +1,13 @@
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { describe, expect, test } from 'vitest';
-import { createNames, type FoundPeers } from '../src/names.ts';
+import { createNames, type FoundDestination } from '../src/names.ts';
 import { fakeClock, seeded } from './support.ts';
 
 /** Who takes the mail of b.test when each of its exchangers has these addresses; `asked` collects the questions. */
 function find(
   addresses: string[],
   { allowPrivate = false, asked = [] as string[], exchangers = ['mx.b.test.'], seed = 'names' } = {},
-): Promise<FoundPeers> {
+): Promise<FoundDestination> {
   const found = (records: object[]) => ({ kind: 'found', secure: true, records, ttlSeconds: 60 });
   const resolver = {
     async resolve(name: string, type: RecordType) {
@@ -23,7 +23,11 @@ function find(
   const policies = { get: async () => undefined, set: async () => undefined };
   const clock = fakeClock(Date.UTC(2033, 0, 1));
   const common = { clock, random: seeded(seed), ownNames: ['gate.a.test'] };
-  return createNames({ ...common, resolver, policies, allowPrivate }).findPeers('b.test', 'require');
+  return createNames({ ...common, resolver, policies, allowPrivate }).findPeers(
+    'b.test',
+    'require',
+    new AbortController().signal,
+  );
 }
 
 const hosts = async (...args: Parameters<typeof find>): Promise<unknown> => {

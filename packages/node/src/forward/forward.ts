@@ -32,11 +32,11 @@ const unreachedPause = { firstMs: 1_000, mostMs: 60_000 };
 /** For those behind it, beyond the time that the way to the peer rests. */
 const standBackMs = 1_000;
 /** Hand-overs by what domains say in DNS, at one time: a part of what may be under way, however long their servers take. */
-const exitsAtOnce = 256;
+const byDnsAtOnce = 256;
 /** Of them, to one domain. */
-const exitsPerDomain = 32;
+const byDnsPerDomain = 32;
 /** For those beyond that. */
-const exitStandBackMs = 15_000;
+const byDnsStandBackMs = 15_000;
 /** In line for a connection: with a hand-over's own time less than a claim's lease. */
 const lineMs = 240_000;
 /** While a domain is looked up, or nothing is found. */
@@ -56,7 +56,7 @@ const routePause = { firstMs: 1_000, mostMs: 60_000 };
 export function forward(context: ForwardContext): Stage<Due> {
   const { clock, random, spool, counters, ways, lifetime, authors } = context;
   const laneTo = createLanes({ clock, random, width: context.connectionsPerPeer });
-  const exits = createPlaces({ all: exitsAtOnce, each: exitsPerDomain });
+  const places = createPlaces({ all: byDnsAtOnce, each: byDnsPerDomain });
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
@@ -74,12 +74,12 @@ export function forward(context: ForwardContext): Stage<Due> {
     const lane = laneTo(way.key);
     if (lane.crowded || lane.restUntil > clock.now()) return standBack(relay, lane);
     const turn = { way, lane, since: clock.now() };
-    if (way.exit === undefined) return lane.run(() => attempt(relay, turn));
-    if (!exits.enter(way.key)) return standBack(relay, lane, exitStandBackMs);
+    if (way.byDns !== true) return lane.run(() => attempt(relay, turn));
+    if (!places.enter(way.key)) return standBack(relay, lane, byDnsStandBackMs);
     try {
       await lane.run(() => attempt(relay, turn));
     } finally {
-      exits.leave(way.key);
+      places.leave(way.key);
     }
   };
 

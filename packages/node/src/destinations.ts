@@ -2,10 +2,10 @@ import type { SmtpPeer } from '@postern/mail';
 import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff, type Pause } from './backoff.ts';
-import type { FoundExit, Names } from './names.ts';
+import type { FoundDestination } from './names.ts';
 
-/** What is known of a domain that a mix has something for. */
-export type Exit =
+/** What is known of a domain that the node has something for. */
+export type Destination =
   | { readonly kind: 'found'; readonly peers: readonly SmtpPeer[]; readonly tls: 'require' | 'prefer' }
   /** It is proven that the domain takes no part, or nothing from mixes. */
   | { readonly kind: 'no-part' }
@@ -18,17 +18,18 @@ export type Exit =
   /** Not known yet: it is being asked, or waits to be. */
   | { readonly kind: 'asking' };
 
-export interface Exits {
+export interface Destinations {
   /** What is known now; has the domain asked for when that is nothing. */
-  find(domain: string): Exit;
+  find(domain: string): Destination;
   /** Ends all questions. */
   close(): Promise<void>;
 }
 
-export interface ExitsContext {
+export interface DestinationsContext {
   readonly clock: Clock;
   readonly random: Random;
-  readonly findExit: Names['findExit'];
+  /** Looks a domain up. Its signal aborts when it has taken too long. */
+  readonly lookUp: (domain: string, signal: AbortSignal) => Promise<FoundDestination>;
 }
 
 /** Look-ups at one time. */
@@ -46,19 +47,19 @@ const longestLife = 3_600;
 const failedPause: Pause = { firstMs: 30_000, mostMs: 3_600_000 };
 
 interface Remembered {
-  readonly exit: Exclude<Exit, { kind: 'asking' }>;
+  readonly destination: Exclude<Destination, { kind: 'asking' }>;
   readonly untilMs: number;
   /** Look-ups in a row that led nowhere. */
   readonly failures: number;
 }
 
 /**
- * Finds by DNS where exits go. Whoever builds a packet chooses its domain, and that domain's name servers how long they take: so nobody
+ * Finds by DNS where what is for a domain goes. Whoever builds a packet, or submits a message, chooses its domain, and that domain's name servers how long they take: so nobody
  * waits here. A relay asks again later; domains are asked for once at a time, few at once, in random order, whatever number of relays is
  * theirs, and for domains that led on before some places are kept. Ten thousand domains that never answer make other unknown
  * domains wait, and nothing else.
  */
-export function createExits({ clock, random, findExit }: ExitsContext): Exits {
+export function createDestinations({ clock, random, lookUp }: DestinationsContext): Destinations {
   const remembered = new Map<string, Remembered>();
   const known = createLine(random);
   const strangers = createLine(random);
@@ -96,21 +97,21 @@ export function createExits({ clock, random, findExit }: ExitsContext): Exits {
       () => undefined,
     );
     // Even a look-up that does not listen to the signal gives its place back.
-    const found = await endingWith(findExit(domain, signal), signal).catch(
-      (): FoundExit => ({ kind: 'failed' }),
+    const found = await endingWith(lookUp(domain, signal), signal).catch(
+      (): FoundDestination => ({ kind: 'failed' }),
     );
     done.abort();
     if (!ending.signal.aborted) remember(domain, found);
   };
 
-  const remember = (domain: string, found: FoundExit): void => {
+  const remember = (domain: string, found: FoundDestination): void => {
     const failures = leadsNowhere(found) ? (remembered.get(domain)?.failures ?? 0) + 1 : 0;
     const lifeMs =
       failures > 0
         ? jitteredBackoff(failures - 1, failedPause, random)
         : Math.min(longestLife, Math.max(shortestLife, lifeOf(found))) * 1_000;
     remembered.delete(domain);
-    remembered.set(domain, { exit: exitFrom(found), untilMs: clock.now() + lifeMs, failures });
+    remembered.set(domain, { destination: destinationFrom(found), untilMs: clock.now() + lifeMs, failures });
     if (remembered.size > mostRemembered) remembered.delete(remembered.keys().next().value ?? '');
   };
 
@@ -121,9 +122,9 @@ export function createExits({ clock, random, findExit }: ExitsContext): Exits {
         // The one that was needed longest ago goes first.
         remembered.delete(domain);
         remembered.set(domain, one);
-        if (one.untilMs > clock.now()) return one.exit;
+        if (one.untilMs > clock.now()) return one.destination;
       }
-      if (!asked.has(domain)) (one?.exit.kind === 'found' ? known : strangers).add(domain);
+      if (!asked.has(domain)) (one?.destination.kind === 'found' ? known : strangers).add(domain);
       begin();
       return { kind: 'asking' };
     },
@@ -143,17 +144,17 @@ function endingWith<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   return promise;
 }
 
-function exitFrom(found: FoundExit): Remembered['exit'] {
+function destinationFrom(found: FoundDestination): Remembered['destination'] {
   if (found.kind === 'found') return { kind: 'found', peers: found.peers, tls: found.tls };
   if (found.kind === 'refused') return { kind: found.kind, enhanced: found.enhanced };
   return { kind: found.kind };
 }
 
-function leadsNowhere({ kind }: FoundExit): boolean {
+function leadsNowhere({ kind }: FoundDestination): boolean {
   return kind === 'failed' || kind === 'unverifiable';
 }
 
-function lifeOf(found: FoundExit): number {
+function lifeOf(found: FoundDestination): number {
   return 'ttlSeconds' in found ? found.ttlSeconds : shortestLife;
 }
 
