@@ -38,7 +38,7 @@ const atOnce = 16;
 const strangersAtOnce = 12;
 /** One look-up, with all of its questions. */
 const lookUpMs = 20_000;
-/** Domains that wait to be asked, and domains that are remembered. */
+/** Domains that wait to be asked, and domains that are remembered, of those that lead on and of others. */
 const mostWaiting = 10_000;
 const mostRemembered = 10_000;
 /** However long or short the domain's records say that they live, seconds. */
@@ -47,11 +47,15 @@ const longestLife = 3_600;
 const failedPause: Pause = { firstMs: 30_000, mostMs: 3_600_000 };
 
 interface Remembered {
-  readonly destination: Exclude<Destination, { kind: 'asking' }>;
+  readonly destination: Exclude<Destination, { kind: 'asking' | 'found' }>;
   readonly untilMs: number;
   /** Look-ups in a row that led nowhere. */
   readonly failures: number;
 }
+
+type FoundHere = Extract<Destination, { kind: 'found' }>;
+/** After so many failures in a row a domain is a stranger again. */
+const forgivenFailures = 5;
 
 /**
  * Finds by DNS where what is for a domain goes. Whoever builds a packet, or submits a message, chooses its domain, and that domain's name servers how long they take: so nobody
@@ -60,7 +64,9 @@ interface Remembered {
  * domains wait, and nothing else.
  */
 export function createDestinations({ clock, random, lookUp }: DestinationsContext): Destinations {
-  const remembered = new Map<string, Remembered>();
+  // Apart, so that quick answers about any number of domains push out none that leads on.
+  const led = createMemory<{ readonly destination: FoundHere; readonly untilMs: number }>(mostRemembered);
+  const others = createMemory<Remembered>(mostRemembered);
   const known = createLine(random);
   const strangers = createLine(random);
   const asked = new Map<string, Promise<void>>();
@@ -105,26 +111,25 @@ export function createDestinations({ clock, random, lookUp }: DestinationsContex
   };
 
   const remember = (domain: string, found: FoundDestination): void => {
-    const failures = leadsNowhere(found) ? (remembered.get(domain)?.failures ?? 0) + 1 : 0;
-    const lifeMs =
-      failures > 0
-        ? jitteredBackoff(failures - 1, failedPause, random)
-        : Math.min(longestLife, Math.max(shortestLife, lifeOf(found))) * 1_000;
-    remembered.delete(domain);
-    remembered.set(domain, { destination: destinationFrom(found), untilMs: clock.now() + lifeMs, failures });
-    if (remembered.size > mostRemembered) remembered.delete(remembered.keys().next().value ?? '');
+    if (found.kind === 'found') {
+      const { peers, tls } = found;
+      others.delete(domain);
+      led.set(domain, { destination: { kind: 'found', peers, tls }, untilMs: clock.now() + lifeMsOf(found) });
+      return;
+    }
+    const failures = leadsNowhere(found) ? (others.get(domain)?.failures ?? 0) + 1 : 0;
+    if (failures === 0 || failures > forgivenFailures) led.delete(domain);
+    const lifeMs = failures > 0 ? jitteredBackoff(failures - 1, failedPause, random) : lifeMsOf(found);
+    others.set(domain, { destination: destinationFrom(found), untilMs: clock.now() + lifeMs, failures });
   };
 
   return {
     find(domain) {
-      const one = remembered.get(domain);
-      if (one !== undefined) {
-        // The one that was needed longest ago goes first.
-        remembered.delete(domain);
-        remembered.set(domain, one);
-        if (one.untilMs > clock.now()) return one.destination;
-      }
-      if (!asked.has(domain)) (one?.destination.kind === 'found' ? known : strangers).add(domain);
+      const found = led.get(domain);
+      if (found !== undefined && found.untilMs > clock.now()) return found.destination;
+      const other = others.get(domain);
+      if (other !== undefined && other.untilMs > clock.now()) return other.destination;
+      if (!asked.has(domain)) (found === undefined ? strangers : known).add(domain);
       begin();
       return { kind: 'asking' };
     },
@@ -144,18 +149,42 @@ function endingWith<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   return promise;
 }
 
-function destinationFrom(found: FoundDestination): Remembered['destination'] {
-  if (found.kind === 'found') return { kind: 'found', peers: found.peers, tls: found.tls };
-  if (found.kind === 'refused') return { kind: found.kind, enhanced: found.enhanced };
-  return { kind: found.kind };
+function destinationFrom(found: Exclude<FoundDestination, { kind: 'found' }>): Remembered['destination'] {
+  return found.kind === 'refused' ? { kind: found.kind, enhanced: found.enhanced } : { kind: found.kind };
 }
 
 function leadsNowhere({ kind }: FoundDestination): boolean {
   return kind === 'failed' || kind === 'unverifiable';
 }
 
-function lifeOf(found: FoundDestination): number {
-  return 'ttlSeconds' in found ? found.ttlSeconds : shortestLife;
+function lifeMsOf(found: FoundDestination): number {
+  const seconds = 'ttlSeconds' in found ? found.ttlSeconds : shortestLife;
+  return Math.min(longestLife, Math.max(shortestLife, seconds)) * 1_000;
+}
+
+interface Memory<T> {
+  get(domain: string): T | undefined;
+  set(domain: string, value: T): void;
+  delete(domain: string): void;
+}
+
+/** The one that was needed longest ago goes first. */
+function createMemory<T>(most: number): Memory<T> {
+  const held = new Map<string, T>();
+  const set = (domain: string, value: T): void => {
+    held.delete(domain);
+    held.set(domain, value);
+    if (held.size > most) held.delete(held.keys().next().value ?? '');
+  };
+  return {
+    get(domain) {
+      const value = held.get(domain);
+      if (value !== undefined) set(domain, value);
+      return value;
+    },
+    set,
+    delete: (domain) => void held.delete(domain),
+  };
 }
 
 /** Domains that wait, each once, drawn at random. When it is full a newcomer takes the place of one that is drawn, who asks again. */

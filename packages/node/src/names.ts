@@ -40,11 +40,14 @@ export type FoundDestination =
       readonly kind: 'found';
       readonly peers: readonly SmtpPeer[];
       readonly tls: 'require' | 'prefer';
+      /** The shortest of all answers that led there. */
       readonly ttlSeconds: number;
     }
   /** It is proven that the domain takes no part, or nothing from mixes. */
   | { readonly kind: 'no-part'; readonly ttlSeconds: number }
-  | Exclude<Exchanges, { kind: 'found' }>;
+  /** The domain takes no mail (RFC 7505), or no way leads to who takes it. */
+  | (Extract<Exchanges, { kind: 'refused' }> & { readonly ttlSeconds: number })
+  | Extract<Exchanges, { kind: 'unverifiable' | 'failed' }>;
 
 export interface NamesContext {
   readonly clock: Clock;
@@ -87,9 +90,12 @@ export function createNames(context: NamesContext): Names {
     by: Resolver,
     signal: AbortSignal,
   ): Promise<FoundDestination> => {
-    const addressesOf = addressesBy(by);
+    const life = { seconds: Number.POSITIVE_INFINITY };
+    const timed = timing(by, life);
+    const addressesOf = addressesBy(timed);
     const fetch = endingWith(signal, createPolicyFetch(addressesOf));
-    const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(by), fetch });
+    const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(timed), fetch });
+    if (found.kind === 'refused') return { ...found, ttlSeconds: life.seconds };
     if (found.kind !== 'found') return found;
     const each = Math.max(1, Math.min(mostAddresses, Math.floor(mostPeers / found.exchanges.length)));
     const peers = await Promise.all(
@@ -99,7 +105,9 @@ export function createNames(context: NamesContext): Names {
       }),
     );
     const all = peers.flat();
-    return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all, tls, ttlSeconds: 60 };
+    return all.length === 0
+      ? { kind: 'failed' }
+      : { kind: 'found', peers: all, tls, ttlSeconds: life.seconds };
   };
   return {
     lookupTxt: (name) => lookupTxt(resolver, name),
@@ -119,7 +127,8 @@ export function createNames(context: NamesContext): Names {
       const { record, ttlSeconds } = finding;
       if (!record.mix) return { kind: 'no-part', ttlSeconds };
       const found = await findPeers(domain, record.tls, by, signal);
-      return found.kind === 'found' ? { ...found, ttlSeconds } : found;
+      if (!('ttlSeconds' in found)) return found;
+      return { ...found, ttlSeconds: Math.min(ttlSeconds, found.ttlSeconds) };
     },
   };
 }
@@ -131,6 +140,17 @@ const mostAddresses = 4;
 /** Every question ends with the signal. */
 function bounded({ resolve }: Resolver, signal: AbortSignal): Resolver {
   return { resolve: (name, type) => resolve(name, type, signal) };
+}
+
+/** Notes how long the answers hold that were used, seconds: the shortest time. */
+function timing({ resolve }: Resolver, life: { seconds: number }): Resolver {
+  return {
+    async resolve(name, type, signal) {
+      const answer = await resolve(name, type, signal);
+      if (answer.kind !== 'failed') life.seconds = Math.min(life.seconds, answer.ttlSeconds);
+      return answer;
+    },
+  };
 }
 
 function endingWith(signal: AbortSignal, fetch: PolicyFetch): PolicyFetch {

@@ -137,6 +137,32 @@ test('a domain that led on before is not behind those that never answer', async 
   expect(destinations.find('b.test').kind).toBe('found');
 });
 
+test('answers of domains that take no part, however many, push out none that leads on', async () => {
+  destinations.find('b.test');
+  await answer('b.test', found);
+  for (const domain of silent(10_001)) {
+    destinations.find(domain);
+    open.get(domain)?.resolve({ kind: 'no-part', ttlSeconds: 3_600 });
+    if (open.size >= 12) await setImmediate();
+  }
+  await setImmediate();
+  expect(asked.length).toBeGreaterThan(10_000);
+  expect(destinations.find('b.test').kind).toBe('found');
+});
+
+test('a domain that led on before stays one through a failure', async () => {
+  destinations.find('b.test');
+  await answer('b.test', found);
+  await clock.advance(601_000);
+  destinations.find('b.test');
+  await answer('b.test', { kind: 'failed' });
+  expect(destinations.find('b.test').kind).toBe('failed');
+  for (const domain of silent(10_000)) destinations.find(domain);
+  await clock.advance(30_000);
+  destinations.find('b.test');
+  expect(open.has('b.test')).toBe(true);
+});
+
 test('closing ends what is asked', async () => {
   for (const domain of silent(100)) destinations.find(domain);
   await destinations.close();

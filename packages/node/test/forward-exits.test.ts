@@ -119,7 +119,7 @@ test('of a domain that the consensus names DNS is not asked', async () => {
 
 test.each([
   ['no-part', { kind: 'no-part', ttlSeconds: 300 }],
-  ['no-exchange', { kind: 'refused', code: 556, enhanced: '5.1.10' }],
+  ['no-exchange', { kind: 'refused', code: 556, enhanced: '5.1.10', ttlSeconds: 300 }],
 ] as const)('%s: nobody is connected to, the relay is dropped and counted', async (outcome, exit) => {
   answerTo = async () => exit;
   await store(to('c.test'));

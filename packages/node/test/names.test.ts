@@ -6,18 +6,25 @@ import { fakeClock, seeded } from './support.ts';
 /** Who takes the mail of b.test when each of its exchangers has these addresses; `asked` collects the questions. */
 function find(
   addresses: string[],
-  { allowPrivate = false, asked = [] as string[], exchangers = ['mx.b.test.'], seed = 'names' } = {},
+  {
+    allowPrivate = false,
+    asked = [] as string[],
+    exchangers = ['mx.b.test.'],
+    seed = 'names',
+    ttls = {} as Record<string, number>,
+  } = {},
 ): Promise<FoundDestination> {
-  const found = (records: object[]) => ({ kind: 'found', secure: true, records, ttlSeconds: 60 });
   const resolver = {
     async resolve(name: string, type: RecordType) {
       asked.push(`${type} ${name}`);
+      const ttlSeconds = ttls[type] ?? 900;
+      const found = (records: object[]) => ({ kind: 'found', secure: true, records, ttlSeconds });
       if (type === 'MX') return found(exchangers.map((exchange, at) => ({ preference: at, exchange })));
       const fits = addresses.filter((address) => (type === 'AAAA') === address.includes(':'));
       if ((type === 'A' || type === 'AAAA') && fits.length > 0)
         return found(fits.map((address) => ({ address })));
       if (type === 'TXT' && name === '_mta-sts.b.test') return found([{ strings: ['v=STSv1; id=a'] }]);
-      return { kind: 'none', secure: true, ttlSeconds: 60 } satisfies Answer;
+      return { kind: 'none', secure: true, ttlSeconds } satisfies Answer;
     },
   } as unknown as Resolver;
   const policies = { get: async () => undefined, set: async () => undefined };
@@ -78,3 +85,13 @@ describe('of thousands of addresses', () => {
     );
   });
 });
+
+test.each([['MX'], ['TLSA'], ['A']])(
+  'what was found holds no longer than its shortest answer, be it of %s',
+  async (type) => {
+    expect(await find(['1.1.1.1'], { ttls: { [type]: 300 } })).toMatchObject({
+      kind: 'found',
+      ttlSeconds: 300,
+    });
+  },
+);
