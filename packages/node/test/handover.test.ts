@@ -1,6 +1,7 @@
 import type { OutgoingMessage, SendResult, SmtpPeer, SmtpSender } from '@postern/mail';
 import { expect, test } from 'vitest';
 import { type HandOverContext, handOver } from '../src/forward/handover.ts';
+import { createServers } from '../src/forward/servers.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import type { Waiting } from '../src/spool.ts';
 import type { Way } from '../src/ways.ts';
@@ -18,7 +19,7 @@ const peers = Array.from(
   }),
 );
 
-const begin = (): { tried: string[]; result: Promise<SendResult> } => {
+const begin = (): { tried: string[]; result: Promise<SendResult | undefined> } => {
   const tried: string[] = [];
   const sender: SmtpSender = {
     send: async ({ host }, { signal }: OutgoingMessage) => {
@@ -35,7 +36,7 @@ const begin = (): { tried: string[]; result: Promise<SendResult> } => {
   const context: HandOverContext = { name: 'mix.test', clock, random: seeded('handover'), sender, lifetime };
   const relay = { id: 'ab'.repeat(16), next: { kind: 'domain', domain: 'b.test' } } as Waiting;
   const way: Extract<Way, { kind: 'way' }> = { kind: 'way', key: '', peers, domain: 'b.test' };
-  return { tried, result: handOver(context, relay, way, new Uint8Array(32_768)) };
+  return { tried, result: handOver(context, relay, way, new Uint8Array(32_768), createServers(context)) };
 };
 
 test('a hand-over to many silent servers ends in time, as one that failed', async () => {

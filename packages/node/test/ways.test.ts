@@ -2,6 +2,7 @@ import type { SmtpPeer } from '@postern/mail';
 import { expect, test } from 'vitest';
 import type { Destination, Destinations } from '../src/destinations.ts';
 import { handOver } from '../src/forward/handover.ts';
+import { createServers } from '../src/forward/servers.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import type { Waiting } from '../src/spool.ts';
 import { createTopology } from '../src/topology.ts';
@@ -68,6 +69,8 @@ test.each([
   const relay = { id: 'ab'.repeat(16), next, attempts: 0, expiresMs: 0 } as unknown as Waiting;
   const way: Extract<Way, { kind: 'way' }> = { kind: 'way', key: '', peers: [pinned(25)], domain: 'b.test' };
   const parts = { ...context, random: seeded('handover'), lifetime: createLifetime(clock, 1_000) };
-  expect(await handOver(parts, relay, way, new Uint8Array(32_768))).toMatchObject({ kind: 'sent' });
+  expect(await handOver(parts, relay, way, new Uint8Array(32_768), createServers(parts))).toMatchObject({
+    kind: 'sent',
+  });
   expect(asked).toEqual([requireTls]);
 });

@@ -10,6 +10,7 @@ import type { Way, Ways } from '../ways.ts';
 import { type HandOverContext, handOver } from './handover.ts';
 import { createLanes, type Lane } from './lanes.ts';
 import { createPlaces } from './places.ts';
+import { createServers } from './servers.ts';
 
 export interface ForwardContext extends HandOverContext {
   readonly spool: Spool;
@@ -58,6 +59,8 @@ export function forward(context: ForwardContext): Stage<Due> {
   const laneTo = createLanes({ clock, random, width: context.connectionsPerPeer });
   const places = createPlaces({ all: byDnsAtOnce, each: byDnsPerDomain });
 
+  const servers = createServers({ clock, random });
+
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
     if (clock.now() >= relay.expiresMs) return end(relay, 'expired', { status: '4.4.7' });
@@ -88,7 +91,8 @@ export function forward(context: ForwardContext): Stage<Due> {
     if (lane.restUntil > clock.now() || clock.now() > since + lineMs) return standBack(relay, lane);
     const bytes = await spool.relays.read(relay.id);
     if (bytes === undefined) return;
-    const result = await handOver(context, relay, way, bytes);
+    const result = await handOver(context, relay, way, bytes, servers);
+    if (result === undefined) return standBack(relay, lane, byDnsStandBackMs);
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
       return spool.relays.release([relay.id]);
     if (reached(result)) lane.works();

@@ -9,6 +9,7 @@ import type { Clock, Random } from '@postern/runtime';
 import type { Lifetime } from '../lifetime.ts';
 import type { Waiting } from '../spool.ts';
 import type { Way } from '../ways.ts';
+import type { Servers } from './servers.ts';
 
 type To = Extract<Way, { kind: 'way' }>;
 
@@ -31,13 +32,17 @@ export interface HandOverContext {
 /** All peers of one hand-over together: it has to end, and the relay be put back, while the relay is this one's alone. */
 const handOverMs = 240_000;
 
-/** One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it, within four minutes. */
+/**
+ * One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it, within four minutes. Nothing
+ * if none of them may be tried now.
+ */
 export async function handOver(
   context: HandOverContext,
   relay: Waiting,
   way: To,
   bytes: Uint8Array,
-): Promise<SendResult> {
+  servers: Servers,
+): Promise<SendResult | undefined> {
   const { clock, sender, lifetime } = context;
   const over = new AbortController();
   const late = new AbortController();
@@ -55,8 +60,10 @@ export async function handOver(
     ...(isToDomain(relay) && relay.token !== undefined ? { envid: relay.id } : {}),
   };
   try {
-    const result = await tryEach(way.peers, (peer) => sender.send(peer, mail), mail.signal);
-    const outOfTime = result.kind === 'deferred' && result.reason === 'aborted' && !lifetime.cut.aborted;
+    const send = (peer: SmtpPeer): Promise<SendResult> => sender.send(peer, mail);
+    const trySend = way.byDns === true ? (peer: SmtpPeer) => servers.run(peer.host, () => send(peer)) : send;
+    const result = await tryEach(way.peers, trySend, mail.signal);
+    const outOfTime = result?.kind === 'deferred' && result.reason === 'aborted' && !lifetime.cut.aborted;
     return outOfTime ? { ...result, reason: 'timeout' } : result;
   } finally {
     over.abort();
@@ -65,17 +72,19 @@ export async function handOver(
 
 async function tryEach(
   peers: readonly SmtpPeer[],
-  send: (peer: SmtpPeer) => Promise<SendResult>,
+  send: (peer: SmtpPeer) => Promise<SendResult | undefined>,
   signal: AbortSignal,
-): Promise<SendResult> {
-  let result: SendResult = { kind: 'deferred', reason: 'unreachable', maybeDelivered: false };
+): Promise<SendResult | undefined> {
+  let last: SendResult | undefined;
   for (const peer of peers) {
-    result = await send(peer);
+    const result = await send(peer);
+    if (result === undefined) continue;
+    last = result;
     if (result.kind === 'sent' || result.kind === 'refused' || signal.aborted) return result;
     // It may lie there: another exchanger would make a second copy.
     if (result.kind === 'deferred' && result.maybeDelivered) return result;
   }
-  return result;
+  return last;
 }
 
 function carriageOf(context: HandOverContext, relay: Waiting, { domain }: To, bytes: Uint8Array): Uint8Array {
