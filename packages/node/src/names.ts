@@ -8,6 +8,7 @@ import {
   type PolicyFetch,
   type PolicyStore,
   type SmtpPeer,
+  type TlsPolicy,
   verifyDkim,
 } from '@postern/mail';
 import { certificateOwner, type Finding, findingOf, textOwner } from '@postern/protocol/dns';
@@ -97,9 +98,11 @@ export function createNames(context: NamesContext): Names {
     const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(timed), fetch });
     if (found.kind === 'refused') return { ...found, ttlSeconds: life.seconds };
     if (found.kind !== 'found') return found;
-    const each = Math.max(1, Math.min(mostAddresses, Math.floor(mostPeers / found.exchanges.length)));
+    const exchanges = found.exchanges.filter(({ tls }) => tlsaOctets(tls) <= mostTlsaOctets);
+    if (exchanges.length === 0) return { kind: 'unverifiable' };
+    const each = Math.max(1, Math.min(mostAddresses, Math.floor(mostPeers / exchanges.length)));
     const peers = await Promise.all(
-      found.exchanges.slice(0, mostPeers).map(async (one): Promise<SmtpPeer[]> => {
+      exchanges.slice(0, mostPeers).map(async (one): Promise<SmtpPeer[]> => {
         const drawn = draw(await addressesOf(one.host), each, random);
         return drawn.map((address) => peerAt(one, address));
       }),
@@ -136,6 +139,12 @@ export function createNames(context: NamesContext): Names {
 /** Of a domain, whatever number its servers have: whoever answers for them chooses that. */
 const mostPeers = 10;
 const mostAddresses = 4;
+/** Of one server: what is found is remembered, and a record may be as long as an answer. */
+const mostTlsaOctets = 4_096;
+
+function tlsaOctets(tls: TlsPolicy): number {
+  return tls.kind === 'dane' ? tls.records.reduce((sum, { data }) => sum + data.length, 0) : 0;
+}
 
 /** Every question ends with the signal. */
 function bounded({ resolve }: Resolver, signal: AbortSignal): Resolver {

@@ -12,6 +12,7 @@ function find(
     exchangers = ['mx.b.test.'],
     seed = 'names',
     ttls = {} as Record<string, number>,
+    tlsa = [] as object[],
   } = {},
 ): Promise<FoundDestination> {
   const resolver = {
@@ -23,6 +24,7 @@ function find(
       const fits = addresses.filter((address) => (type === 'AAAA') === address.includes(':'));
       if ((type === 'A' || type === 'AAAA') && fits.length > 0)
         return found(fits.map((address) => ({ address })));
+      if (type === 'TLSA' && tlsa.length > 0) return found(tlsa);
       if (type === 'TXT' && name === '_mta-sts.b.test') return found([{ strings: ['v=STSv1; id=a'] }]);
       return { kind: 'none', secure: true, ttlSeconds } satisfies Answer;
     },
@@ -95,3 +97,10 @@ test.each([['MX'], ['TLSA'], ['A']])(
     });
   },
 );
+
+test('a server with more TLSA than is remembered is passed over', async () => {
+  const records = (count: number): object[] =>
+    Array.from({ length: count }, () => ({ usage: 3, selector: 1, matching: 1, data: new Uint8Array(32) }));
+  expect(await find(['1.1.1.1'], { tlsa: records(128) })).toMatchObject({ kind: 'found' });
+  expect(await find(['1.1.1.1'], { tlsa: records(129) })).toEqual({ kind: 'unverifiable' });
+});
