@@ -38,7 +38,7 @@ export async function openPolicies({ clock, log, dataDir }: PolicyStoreContext):
   };
 
   const forget = (): void => {
-    for (const [domain, { policy, failed }] of [...entries]) {
+    for (const [domain, { policy, failed }] of entries) {
       const isOver = failed === undefined || clock.now() >= failed.at + failureMs;
       if (policy === undefined && isOver) put(domain, undefined);
       else if (policy !== undefined && clock.now() >= endOf(policy))
