@@ -67,7 +67,8 @@ listen = ${value(listen)}
 advertise = ${value(advertise)}
 # The name it gives in EHLO; \`name\` unless set.
 # ehlo = ${value(name)}
-# Other domains' mail servers are written to at public addresses alone, unless this is a network of its own.
+# Mail servers that DNS names are written to at public addresses alone, unless this is a network of its own. Nodes of the consensus
+# are written to at whatever address they registered.
 # allow_private = false
 # Addresses or networks of mail servers of one's own that hand on what they have accepted. What of that can never be taken is dropped:
 # they would write to the sender, whom anybody may have forged.

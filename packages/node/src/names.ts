@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import {
   type Exchange,
   type ExchangeResolver,
@@ -6,6 +7,7 @@ import {
   type PolicyFetch,
   type PolicyStore,
   type SmtpPeer,
+  type TlsPolicy,
   verifyDkim,
 } from '@postern/mail';
 import {
@@ -15,7 +17,7 @@ import {
   textOwner,
   type UnsignedPolicy,
 } from '@postern/protocol/dns';
-import { uniform } from '@postern/protocol/primitives';
+import { shuffled, uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { DnsError, type Resolver } from '@postern/runtime/dns';
 import { createPolicyFetch } from './policy-fetch.ts';
@@ -34,26 +36,28 @@ export interface Names {
    * be found out now.
    */
   readonly findFingerprint: (domain: string, signal: AbortSignal) => Promise<string | undefined>;
-  /** Who takes a domain's mail, by address. */
-  readonly findPeers: (domain: string, tls: 'require' | 'prefer') => Promise<FoundPeers>;
+  /** Who takes a domain's mail, by address. Throws the signal's reason. */
+  readonly findPeers: (domain: string, tls: 'require' | 'prefer', signal: AbortSignal) => Promise<FoundPeers>;
   /** Who takes what a mix has for a domain: only what the domain itself says, and DNSSEC proves. Throws the signal's reason. */
-  readonly findExit: (domain: string, signal: AbortSignal) => Promise<FoundExit>;
+  readonly findExit: (domain: string, signal: AbortSignal) => Promise<FoundDestination>;
 }
 
-export type FoundPeers =
-  | { readonly kind: 'found'; readonly peers: readonly SmtpPeer[] }
-  | Exclude<Exchanges, { kind: 'found' }>;
+/** Of a domain that is not asked whether it takes part. */
+export type FoundPeers = Exclude<FoundDestination, { kind: 'no-part' }>;
 
-export type FoundExit =
+export type FoundDestination =
   | {
       readonly kind: 'found';
       readonly peers: readonly SmtpPeer[];
       readonly tls: 'require' | 'prefer';
+      /** The shortest of all answers that led there. */
       readonly ttlSeconds: number;
     }
   /** It is proven that the domain takes no part, or nothing from mixes. */
   | { readonly kind: 'no-part'; readonly ttlSeconds: number }
-  | Exclude<FoundPeers, { kind: 'found' }>;
+  /** The domain takes no mail (RFC 7505), or no way leads to who takes it. */
+  | (Extract<Exchanges, { kind: 'refused' }> & { readonly ttlSeconds: number })
+  | Extract<Exchanges, { kind: 'unverifiable' | 'failed' }>;
 
 export interface NamesContext {
   readonly clock: Clock;
@@ -88,15 +92,28 @@ export function createNames(context: NamesContext): Names {
     domain: string,
     tls: 'require' | 'prefer',
     by: Resolver,
-    signal?: AbortSignal,
+    signal: AbortSignal,
   ): Promise<FoundPeers> => {
-    const addressesOf = addressesBy(by);
+    const life = { seconds: Number.POSITIVE_INFINITY };
+    const timed = timing(by, life);
+    const addressesOf = addressesBy(timed);
     const fetch = endingWith(signal, createPolicyFetch(addressesOf));
-    const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(by), fetch });
+    const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(timed), fetch });
+    if (found.kind === 'refused') return { ...found, ttlSeconds: life.seconds };
     if (found.kind !== 'found') return found;
-    const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, addressesOf)));
+    const exchanges = found.exchanges.filter(({ tls }) => tlsaOctets(tls) <= mostTlsaOctets);
+    if (exchanges.length === 0) return { kind: 'unverifiable' };
+    const each = Math.max(1, Math.min(mostAddresses, Math.floor(mostPeers / exchanges.length)));
+    const peers = await Promise.all(
+      exchanges.slice(0, mostPeers).map(async (one): Promise<SmtpPeer[]> => {
+        const drawn = draw(await addressesOf(one.host), each, random);
+        return drawn.map((address) => peerAt(one, address));
+      }),
+    );
     const all = peers.flat();
-    return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
+    return all.length === 0
+      ? { kind: 'failed' }
+      : { kind: 'found', peers: all, tls, ttlSeconds: life.seconds };
   };
   return {
     lookupTxt: (name, signal) => lookupTxt(signal === undefined ? resolver : bounded(resolver, signal), name),
@@ -110,7 +127,7 @@ export function createNames(context: NamesContext): Names {
       if (finding.kind === 'temporary') throw new Error(`no answer: ${finding.reason}`);
       return finding.kind === 'record' ? finding.record.fingerprint : undefined;
     },
-    findPeers: (domain, tls) => findPeers(domain, tls, resolver),
+    findPeers: (domain, tls, signal) => findPeers(domain, tls, bounded(resolver, signal), signal),
     // spec dns 6.3
     async findExit(domain, signal) {
       const by = bounded(resolver, signal);
@@ -120,9 +137,9 @@ export function createNames(context: NamesContext): Names {
       if (finding.kind !== 'record') return { kind: 'failed' };
       const { record, ttlSeconds } = finding;
       if (!record.mix) return { kind: 'no-part', ttlSeconds };
-      const { tls } = record;
-      const found = await findPeers(domain, tls, by, signal);
-      return found.kind === 'found' ? { ...found, tls, ttlSeconds } : found;
+      const found = await findPeers(domain, record.tls, by, signal);
+      if (!('ttlSeconds' in found)) return found;
+      return { ...found, ttlSeconds: Math.min(ttlSeconds, found.ttlSeconds) };
     },
   };
 }
@@ -141,13 +158,33 @@ export async function askRecord(
   return findingOf({ domain, text, certificate, unsigned, now });
 }
 
+/** Of a domain, whatever number its servers have: whoever answers for them chooses that. */
+const mostPeers = 10;
+const mostAddresses = 4;
+/** Of one server: what is found is remembered, and a record may be as long as an answer. */
+const mostTlsaOctets = 4_096;
+
+function tlsaOctets(tls: TlsPolicy): number {
+  return tls.kind === 'dane' ? tls.records.reduce((sum, { data }) => sum + data.length, 0) : 0;
+}
+
 /** Every question ends with the signal. */
 function bounded({ resolve }: Resolver, signal: AbortSignal): Resolver {
   return { resolve: (name, type) => resolve(name, type, signal) };
 }
 
-function endingWith(signal: AbortSignal | undefined, fetch: PolicyFetch): PolicyFetch {
-  if (signal === undefined) return fetch;
+/** Notes how long the answers hold that were used, seconds: the shortest time. */
+function timing({ resolve }: Resolver, life: { seconds: number }): Resolver {
+  return {
+    async resolve(name, type, signal) {
+      const answer = await resolve(name, type, signal);
+      if (answer.kind !== 'failed') life.seconds = Math.min(life.seconds, answer.ttlSeconds);
+      return answer;
+    },
+  };
+}
+
+function endingWith(signal: AbortSignal, fetch: PolicyFetch): PolicyFetch {
   return (url, init) => fetch(url, { ...init, signal: AbortSignal.any([signal, init.signal]) });
 }
 
@@ -176,13 +213,19 @@ export function createAttest(
   };
 }
 
-/** A mail server at each of its addresses. The same resolver is asked as for its name, which the system's need not be. */
-async function peersOf(
-  { host, port, tls }: Exchange,
-  addressesOf: (host: string) => Promise<string[]>,
-): Promise<SmtpPeer[]> {
-  const addresses = await addressesOf(host);
-  return addresses.map((address) => ({ host: address, port, tls, serverName: host }));
+/** A mail server at one of its addresses. The same resolver is asked as for its name, which the system's need not be. */
+function peerAt({ host, port, tls }: Exchange, address: string): SmtpPeer {
+  return { host: address, port, tls, serverName: host };
+}
+
+/** So many of a server's addresses, by chance, of both kinds if there are, one of IPv4 first. */
+function draw(addresses: readonly string[], count: number, random: Random): string[] {
+  const [four, six] = [isIPv4, isIPv6].map((isKind) => shuffled(addresses.filter(isKind), random));
+  const turns = Array.from({ length: count }, (_, at) => [four?.[at], six?.[at]]);
+  return turns
+    .flat()
+    .filter((address) => address !== undefined)
+    .slice(0, count);
 }
 
 export async function lookupAddresses(resolver: Resolver, host: string): Promise<string[]> {

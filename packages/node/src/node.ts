@@ -17,9 +17,9 @@ import {
 import { openResolver, type Resolver } from '@postern/runtime/dns';
 import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
+import { createDestinations, type Destinations, type DestinationsContext } from './destinations.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
-import { createExits, type Exits } from './exits.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createNames, type Names } from './names.ts';
@@ -202,13 +202,26 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   );
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const ownNames = [config.name, config.smtp.ehlo];
-  // A gateway keeps what it was told; a mix, which knows the domain of packets alone, keeps nothing of it.
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const { allowPrivate } = config.smtp;
-  const asked = { clock, random, ownNames, policies: policies ?? policiesInMemory(), allowPrivate };
-  const names = resolver && createNames({ ...asked, resolver });
-  const exits = names && exitsOf(config, names, { clock, random });
-  if (exits !== undefined) opened.defer(() => exits.close());
+  const asked = resolver && { clock, random, resolver, ownNames, allowPrivate };
+  const names = asked && createNames({ ...asked, policies: policies ?? policiesInMemory() });
+  const destinations = (lookUp: DestinationsContext['lookUp']): Destinations => {
+    const made = createDestinations({ clock, random, lookUp });
+    opened.defer(() => made.close());
+    return made;
+  };
+  const direct = config.delivery !== undefined && config.submission?.smarthost === undefined;
+  const exchangersBy = (tls: 'require' | 'prefer', { findPeers }: Names): Destinations =>
+    destinations((domain, cut) => findPeers(domain, tls, cut));
+  const exchangers =
+    names && direct
+      ? { require: exchangersBy('require', names), prefer: exchangersBy('prefer', names) }
+      : undefined;
+  const byDns = roles.includes('mix') && config.mix.exitByDns;
+  // A gateway keeps what it was told; a mix, which knows the domain of packets alone, keeps nothing of it.
+  const exitNames = asked && byDns ? createNames({ ...asked, policies: policiesInMemory() }) : undefined;
+  const exits = exitNames && destinations(exitNames.findExit);
   const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
   const sender = opened.use(made.sender ?? createSmtpSender(own));
   const epochs = await openEpochs({
@@ -235,20 +248,13 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     resolver,
     names,
     exits,
+    exchangers,
     policies,
     submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),
     lifetime: createLifetime(clock, drainMs),
   };
-}
-
-function exitsOf(
-  { roles, mix }: NodeConfig,
-  { findExit }: Names,
-  deps: Pick<NodeDeps, 'clock' | 'random'>,
-): Exits | undefined {
-  return roles.includes('mix') && mix.exitByDns ? createExits({ ...deps, findExit }) : undefined;
 }
 
 function directoryClient(

@@ -16,6 +16,8 @@ export function createPolicyFetch(lookup: (host: string) => Promise<readonly str
     new Promise((resolve, reject) => {
       const asked = request(url, { agent: false, lookup: find, signal });
       asked.once('error', reject);
+      // A 101 that nobody asked for ends without an answer and without an error.
+      asked.once('close', () => reject(new Error('no answer')));
       asked.once('response', (answer) => {
         addAbortSignal(signal, answer);
         answer.on('error', () => undefined); // whoever reads the body is told

@@ -29,18 +29,22 @@ export async function openPolicies({ clock, log, dataDir }: PolicyStoreContext):
   for (const { domain, day, ...policy } of await read(path))
     entries.set(domain, { policy: { ...policy, fetched: day * dayMs } });
 
-  let written = format(entries);
+  let changed = false;
+  /** Notes whether the file changes by it: what could not be fetched is none of it. */
+  const put = (domain: string, entry: PolicyEntry | undefined): void => {
+    if (textOf(domain, entries.get(domain)) !== textOf(domain, entry)) changed = true;
+    entries.delete(domain);
+    if (entry !== undefined) entries.set(domain, entry);
+  };
 
   const forget = (): void => {
     for (const [domain, { policy, failed }] of entries) {
-      if (policy !== undefined && clock.now() < endOf(policy)) continue;
-      if (failed === undefined || clock.now() >= failed.at + failureMs) entries.delete(domain);
-      else entries.set(domain, { failed });
+      const isOver = failed === undefined || clock.now() >= failed.at + failureMs;
+      if (policy === undefined && isOver) put(domain, undefined);
+      else if (policy !== undefined && clock.now() >= endOf(policy))
+        put(domain, isOver ? undefined : { failed });
     }
-    for (const domain of entries.keys()) {
-      if (entries.size <= mostPolicies) return;
-      entries.delete(domain);
-    }
+    for (const domain of tooMany(entries)) put(domain, undefined);
   };
   let writing = Promise.resolve();
   const save = (): Promise<void> => {
@@ -48,10 +52,12 @@ export async function openPolicies({ clock, log, dataDir }: PolicyStoreContext):
       .catch(() => undefined)
       .then(async () => {
         forget();
-        const text = format(entries);
-        if (text === written) return;
-        await writeFileDurable(path, text);
-        written = text;
+        if (!changed) return;
+        changed = false;
+        await writeFileDurable(path, format(entries)).catch((error: unknown) => {
+          changed = true;
+          throw error;
+        });
       });
     return writing;
   };
@@ -64,8 +70,7 @@ export async function openPolicies({ clock, log, dataDir }: PolicyStoreContext):
       return entry.failed === undefined ? undefined : { failed: entry.failed };
     },
     async set(domain, entry) {
-      entries.delete(domain);
-      entries.set(domain, entry);
+      put(domain, entry);
       await save().catch(() => log.error('an MTA-STS policy could not be kept'));
     },
     start: () =>
@@ -76,14 +81,15 @@ export async function openPolicies({ clock, log, dataDir }: PolicyStoreContext):
   };
 }
 
-/** Policies of a process's life. The oldest go first. */
+/** Policies of a process's life. */
 export function policiesInMemory(): PolicyStore {
   const policies = new Map<string, PolicyEntry>();
   return {
     get: async (domain) => policies.get(domain),
     async set(domain, entry) {
-      if (policies.size >= mostPolicies) policies.delete(policies.keys().next().value ?? '');
+      policies.delete(domain);
       policies.set(domain, entry);
+      for (const other of tooMany(policies)) policies.delete(other);
     },
   };
 }
@@ -93,8 +99,28 @@ const longestMs = 31 * dayMs;
 const forgetMs = 3_600_000;
 /** A failure counts for minutes. */
 const failureMs = 3_600_000;
-/** The oldest go first. */
 const mostPolicies = 10_000;
+/** Of the text of all. */
+const mostOctets = 8 * 1_048_576;
+
+/** Domains to be forgotten: beyond the number the oldest, beyond the size the largest, which hit few honest ones. */
+function tooMany(entries: ReadonlyMap<string, PolicyEntry>): string[] {
+  const old = [...entries.keys()].slice(0, Math.max(0, entries.size - mostPolicies));
+  const sizes = [...entries].slice(old.length).map(([domain, entry]) => ({ domain, size: sizeOf(entry) }));
+  let octets = sizes.reduce((sum, { size }) => sum + size, 0);
+  if (octets <= mostOctets) return old;
+  const large: string[] = [];
+  for (const { domain, size } of sizes.sort((one, other) => other.size - one.size)) {
+    if (octets <= mostOctets) break;
+    octets -= size;
+    large.push(domain);
+  }
+  return [...old, ...large];
+}
+
+function sizeOf({ policy }: PolicyEntry): number {
+  return policy === undefined ? 0 : policy.mx.reduce((sum, { length }) => sum + length, 0);
+}
 
 function endOf({ fetched, maxAge }: NonNullable<PolicyEntry['policy']>): number {
   return fetched + Math.min(maxAge * 1_000, longestMs);
@@ -118,13 +144,17 @@ type File = z.infer<typeof file>;
 
 /** In the order of the names, not of the fetches. */
 function format(entries: ReadonlyMap<string, PolicyEntry>): string {
-  const policies = [...entries].flatMap(([domain, { policy }]): File['policies'] => {
-    if (policy === undefined) return [];
-    const { fetched, id, mode, mx, maxAge } = policy;
-    return [{ domain, day: Math.floor(fetched / dayMs), id, mode, mx: [...mx], maxAge }];
-  });
-  policies.sort((one, other) => (one.domain < other.domain ? -1 : 1));
-  return JSON.stringify({ policies } satisfies File);
+  const sorted = [...entries].sort(([one], [other]) => (one < other ? -1 : 1));
+  const policies = sorted.map(([domain, entry]) => textOf(domain, entry)).filter((text) => text !== '');
+  return `{"policies":[${policies.join(',')}]}`;
+}
+
+/** What the file has of a domain; nothing without a policy. */
+function textOf(domain: string, entry: PolicyEntry | undefined): string {
+  if (entry?.policy === undefined) return '';
+  const { fetched, id, mode, mx, maxAge } = entry.policy;
+  const day = Math.floor(fetched / dayMs);
+  return JSON.stringify({ domain, day, id, mode, mx: [...mx], maxAge } satisfies File['policies'][number]);
 }
 
 async function read(path: string): Promise<File['policies']> {

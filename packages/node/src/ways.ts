@@ -1,7 +1,5 @@
 import type { SmtpPeer } from '@postern/mail';
-import type { Clock } from '@postern/runtime';
-import type { Exit, Exits } from './exits.ts';
-import type { FoundPeers, Names } from './names.ts';
+import type { Destination, Destinations } from './destinations.ts';
 import type { Next, NextDomain } from './spool.ts';
 import type { Topology } from './topology.ts';
 
@@ -15,6 +13,8 @@ export type Way =
       readonly peers: readonly SmtpPeer[];
       /** The mail domain whose `secure` mailbox takes it. */
       readonly domain: string;
+      /** The peers are such as DNS names: who they are, and how long they take, is anybody's choice. */
+      readonly byDns?: true;
       /** How TLS is to be, by the domain's own record, when a mix found that; the domain does not know the mix. */
       readonly exit?: { readonly tls: 'require' | 'prefer' };
     }
@@ -36,42 +36,22 @@ export interface Ways {
 }
 
 export interface WaysContext {
-  readonly clock: Clock;
   readonly topology: Topology;
   /** The domain's own mail server, which takes what the gateway sends to other domains, by the mode of TLS. */
   readonly smarthost?: { readonly require: SmtpPeer; readonly prefer: SmtpPeer };
-  /** Looks up who takes a domain's mail; a node without it reaches none that the consensus does not name. */
-  readonly findPeers?: Names['findPeers'];
+  /** What a gateway without a smarthost looks up, by the mode of TLS; a node without it reaches none that the consensus does not name. */
+  readonly exchangers?: { readonly require: Destinations; readonly prefer: Destinations };
   /** What a mix looks up for exits; a mix without it knows no domain that the consensus does not name. */
-  readonly exits?: Exits;
+  readonly exits?: Destinations;
 }
-
-/** How long an answer about a domain's exchangers is used again: many relays go to one domain at a time. */
-const rememberedMs = 60_000;
-const mostRemembered = 1_000;
 
 /**
  * The way to each next hop. A node: by the consensus. What the gateway's own domain answers for: by its smarthost, or by the mail exchangers
  * of the domain that it is for. What a mix passes on: by the consensus if that names the domain's gateway, else by what the domain
- * itself says in DNS. Whoever builds a packet chooses its domain, so that nothing waits for such a look-up, and nobody who takes no
- * part is written to.
+ * itself says in DNS. Authors, and whoever builds a packet, choose the domain, so that nothing waits for a look-up; and a mix writes to
+ * nobody who takes no part.
  */
-export function createWays({ clock, topology, smarthost, findPeers, exits }: WaysContext): Ways {
-  const remembered = new Map<string, { readonly way: Way; readonly untilMs: number }>();
-
-  const byExchange = async (next: NextDomain): Promise<Way> => {
-    if (findPeers === undefined) return { kind: 'no-route' };
-    const { domain } = next;
-    const tls = modeOf(next);
-    const key = `${tls} ${domain}`;
-    const known = remembered.get(key);
-    if (known !== undefined && known.untilMs > clock.now()) return known.way;
-    const way = wayFrom(await findPeers(domain, tls), next);
-    if (remembered.size >= mostRemembered) remembered.clear();
-    remembered.set(key, { way, untilMs: clock.now() + rememberedMs });
-    return way;
-  };
-
+export function createWays({ topology, smarthost, exchangers, exits }: WaysContext): Ways {
   return {
     async find(next) {
       const own = next.kind === 'domain' && next.own === true;
@@ -80,7 +60,7 @@ export function createWays({ clock, topology, smarthost, findPeers, exits }: Way
         return toDomain(`smarthost ${server.host} ${server.port}`, [server], next);
       }
       // Anybody may have told the directory that they serve a domain; DNS is the domain's own word.
-      if (own && findPeers !== undefined) return byExchange(next);
+      if (own && exchangers !== undefined) return byExchange(next, exchangers);
       const found = topology.find(next);
       if (found.kind === 'found') {
         const { smtp, tlsPins } = found.entry;
@@ -99,34 +79,30 @@ function modeOf({ tlsOptional = false }: NextDomain): 'require' | 'prefer' {
   return tlsOptional ? 'prefer' : 'require';
 }
 
-function byRecord(next: NextDomain, exits: Exits): Way {
-  const exit = exits.find(next.domain);
-  switch (exit.kind) {
-    case 'found':
-      return { ...toDomain(`exit ${next.domain}`, exit.peers, next), exit: { tls: exit.tls } };
-    case 'no-part':
-    case 'asking':
-      return exit;
-    case 'refused':
-    case 'unverifiable':
-    case 'failed':
-      return withoutPeers(exit);
-  }
+function byExchange(next: NextDomain, exchangers: NonNullable<WaysContext['exchangers']>): Way {
+  const mode = modeOf(next);
+  const found = exchangers[mode].find(next.domain);
+  if (found.kind !== 'found') return withoutPeers(found);
+  return { ...toDomain(`mail ${mode} ${next.domain}`, found.peers, next), byDns: true };
 }
 
-function wayFrom(found: FoundPeers, next: NextDomain): Way {
-  if (found.kind === 'found') return toDomain(`mail ${modeOf(next)} ${next.domain}`, found.peers, next);
-  return withoutPeers(found);
+function byRecord(next: NextDomain, exits: Destinations): Way {
+  const found = exits.find(next.domain);
+  if (found.kind !== 'found') return withoutPeers(found);
+  const { peers, tls } = found;
+  return { ...toDomain(`exit ${next.domain}`, peers, next), byDns: true, exit: { tls } };
 }
 
-function withoutPeers(found: Exclude<FoundPeers | Exit, { kind: 'found' | 'no-part' | 'asking' }>): Way {
+function withoutPeers(found: Exclude<Destination, { kind: 'found' }>): Way {
   switch (found.kind) {
     case 'refused':
       return { kind: 'no-exchange', status: found.enhanced };
-    case 'unverifiable':
-      return { kind: 'unverifiable' };
     case 'failed':
       return { kind: 'no-route' };
+    case 'unverifiable':
+    case 'no-part':
+    case 'asking':
+      return found;
   }
 }
 

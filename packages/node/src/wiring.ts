@@ -5,9 +5,9 @@ import type { DeliveryConfig, NodeConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { lmtp } from './deliver/lmtp.ts';
 import { maildirs } from './deliver/maildir.ts';
+import type { Destinations } from './destinations.ts';
 import type { DomainKeys } from './domain.ts';
 import type { Epochs } from './epochs.ts';
-import type { Exits } from './exits.ts';
 import type { Lifetime } from './lifetime.ts';
 import { mailboxFinder } from './mailboxes.ts';
 import { createAttest, type Names } from './names.ts';
@@ -50,7 +50,9 @@ export interface Parts {
   /** What `names` keeps on disk; none for a node that is no gateway. */
   readonly policies: KeptPolicies | undefined;
   /** None for a node that is no mix, or that looks up nothing for exits. */
-  readonly exits: Exits | undefined;
+  readonly exits: Destinations | undefined;
+  /** By the mode of TLS; none for a node that is no gateway, or has a smarthost. */
+  readonly exchangers: { readonly require: Destinations; readonly prefer: Destinations } | undefined;
   /** None without the role. */
   readonly submission: SubmissionParts | undefined;
 }
@@ -94,13 +96,12 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
 
 function outContext(parts: Parts): PipelineContext['out'] {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
-  const { names, exits, submission } = parts;
+  const { exits, exchangers, submission } = parts;
   const smarthost = config.submission?.smarthost;
   const ways = createWays({
-    clock,
     topology,
     ...(smarthost === undefined ? {} : { smarthost }),
-    ...(names === undefined ? {} : { findPeers: names.findPeers }),
+    ...(exchangers === undefined ? {} : { exchangers }),
     ...(exits === undefined ? {} : { exits }),
   });
   const { name, delivery } = config;

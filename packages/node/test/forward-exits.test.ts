@@ -5,11 +5,11 @@ import { createSmtpSender } from '@postern/mail';
 import { createMetrics, silentLog } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
-import { createExits } from '../src/exits.ts';
+import { createDestinations } from '../src/destinations.ts';
 import { forward } from '../src/forward/forward.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import { mix } from '../src/mix/mix.ts';
-import type { FoundExit } from '../src/names.ts';
+import type { FoundDestination } from '../src/names.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import type { Next, Spool } from '../src/spool.ts';
 import { chain, type Stage } from '../src/stage.ts';
@@ -21,7 +21,7 @@ import { type FakeClock, fakeClock, seeded, until } from './support.ts';
 
 /** What a mix does with exits for domains that the consensus does not name. */
 const start = Date.UTC(2033, 1, 2, 3, 4, 5);
-const never = new Promise<FoundExit>(() => undefined);
+const never = new Promise<FoundDestination>(() => undefined);
 
 let stack: AsyncDisposableStack;
 let clock: FakeClock;
@@ -31,7 +31,7 @@ let topology: Topology;
 let exchanger: Peer;
 let stage: Stage<readonly never[]>;
 let asked: string[];
-let answerTo: (domain: string) => Promise<FoundExit>;
+let answerTo: (domain: string) => Promise<FoundDestination>;
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
@@ -47,12 +47,12 @@ beforeEach(async () => {
   exchanger = stack.use(await startPeer('cd'.repeat(32), 'mx.b.test'));
   asked = [];
   answerTo = async () => foundAt(exchanger);
-  const exits = createExits({
+  const exits = createDestinations({
     clock,
     random,
-    findExit(domain, signal) {
+    lookUp(domain, signal) {
       asked.push(domain);
-      const over = new Promise<FoundExit>((_, reject) => {
+      const over = new Promise<FoundDestination>((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       });
       return Promise.race([answerTo(domain), over]);
@@ -61,7 +61,7 @@ beforeEach(async () => {
   stack.defer(() => exits.close());
   const lifetime = createLifetime(clock, 10_000);
   const sender = stack.use(createSmtpSender({ ehloName: 'mix.test' }));
-  const ways = createWays({ clock, topology, exits });
+  const ways = createWays({ topology, exits, exchangers: { require: exits, prefer: exits } });
   const context = { clock, random, log: silentLog, spool, counters, ways, sender, lifetime };
   stage = chain(mix(context), forward({ ...context, name: 'mix.test', connectionsPerPeer: 2 }));
   stack.defer(() => {
@@ -72,7 +72,7 @@ beforeEach(async () => {
 });
 afterEach(() => stack.disposeAsync());
 
-function foundAt({ entry }: Peer): FoundExit {
+function foundAt({ entry }: Peer): FoundDestination {
   const peers = [{ ...entry.smtp, tls: { kind: 'pin' as const, pins: entry.tlsPins } }];
   return { kind: 'found', peers, tls: 'require', ttlSeconds: 600 };
 }
@@ -119,7 +119,7 @@ test('of a domain that the consensus names DNS is not asked', async () => {
 
 test.each([
   ['no-part', { kind: 'no-part', ttlSeconds: 300 }],
-  ['no-exchange', { kind: 'refused', code: 556, enhanced: '5.1.10' }],
+  ['no-exchange', { kind: 'refused', code: 556, enhanced: '5.1.10', ttlSeconds: 300 }],
 ] as const)('%s: nobody is connected to, the relay is dropped and counted', async (outcome, exit) => {
   answerTo = async () => exit;
   await store(to('c.test'));
@@ -147,24 +147,31 @@ test('what the exchanger refuses for good is dropped and counted', async () => {
   expect(exchanger.messages).toHaveLength(1);
 });
 
-test('packets for domains whose name servers never answer, more than may be under way, keep no other from its way', async () => {
-  await using next = await startPeer('ab'.repeat(32), 'mix2.test');
-  topology.update(consensusOf([next.entry], clock.now()));
-  answerTo = (domain) => (domain === 'b.test' ? Promise.resolve(foundAt(exchanger)) : never);
-  await store(to('b.test'));
-  await timeUntil(gone);
-  const silent = 1_100;
-  await Promise.all(Array.from({ length: silent }, (_, at) => store(to(`d${at}.evil.test`))));
-  const packets = await Promise.all(
-    Array.from({ length: 20 }, () => store({ kind: 'node', id: next.entry.id })),
-  );
-  // All are due at the next full second; a look-up takes twenty, and no more time passes than this.
-  await clock.advance(1_000);
-  await until(() => next.taken.length === packets.length);
-  await store(to('b.test'));
-  await clock.advance(1_000);
-  await until(() => exchanger.taken.length === 2);
-  expect(asked.length).toBe(1 + 12);
-  await until(async () => (await counted('asking')) >= silent);
-  expect(await spool.counts()).toMatchObject({ relays: silent });
-}, 60_000);
+test.each([
+  ['packets that a mix passes on', to],
+  ['what a gateway’s domain answers for', (domain: string): Next => ({ kind: 'domain', domain, own: true })],
+])(
+  '%s, for domains whose name servers never answer and more than may be under way, keeps no other from its way',
+  async (_, toDomain) => {
+    await using next = await startPeer('ab'.repeat(32), 'mix2.test');
+    topology.update(consensusOf([next.entry], clock.now()));
+    answerTo = (domain) => (domain === 'b.test' ? Promise.resolve(foundAt(exchanger)) : never);
+    await store(toDomain('b.test'));
+    await timeUntil(gone);
+    const silent = 1_100;
+    await Promise.all(Array.from({ length: silent }, (_, at) => store(toDomain(`d${at}.evil.test`))));
+    const packets = await Promise.all(
+      Array.from({ length: 20 }, () => store({ kind: 'node', id: next.entry.id })),
+    );
+    // All are due at the next full second; a look-up takes twenty, and no more time passes than this.
+    await clock.advance(1_000);
+    await until(() => next.taken.length === packets.length);
+    await store(toDomain('b.test'));
+    await clock.advance(1_000);
+    await until(() => exchanger.taken.length === 2);
+    expect(asked.length).toBe(1 + 12);
+    await until(async () => (await counted('asking')) >= silent);
+    expect(await spool.counts()).toMatchObject({ relays: silent });
+  },
+  60_000,
+);

@@ -88,3 +88,9 @@ test('breaks off as it is told, before an answer and within one', async () => {
     await expect(found).rejects.toThrow(/abort/i);
   }
 });
+
+test('a server that changes the protocol unasked has not answered', async () => {
+  answer = ({ socket }) =>
+    void socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+  await expect(get(host, ['127.0.0.1'])).rejects.toThrow('no answer');
+});

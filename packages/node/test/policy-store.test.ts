@@ -83,3 +83,26 @@ test('the disk may fail: what is in force stays in force', async () => {
   expect(await store.get('b.test')).toEqual(enforced(10));
   dataDir = await mkdtemp(join(tmpdir(), 'postern-policies-'));
 });
+
+test('policies have a size in all, and the largest go first', async () => {
+  const store = await open();
+  await store.set('b.test', enforced(10));
+  const mx = Array.from({ length: 100 }, (_, at) => `${'m'.repeat(60)}.`.repeat(4).concat(`t${at}`));
+  const large: PolicyEntry = {
+    policy: { ...enforced(10).policy, id: 'l', mode: 'enforce', mx, maxAge: 864_000, fetched: start },
+  };
+  await Promise.all(Array.from({ length: 400 }, (_, n) => store.set(`d${n}.test`, large)));
+  expect((await stat(join(dataDir, 'mta-sts.json'))).size).toBeLessThan(10 * 1_048_576);
+  expect(await store.get('b.test')).toBeDefined();
+});
+
+test('the file is written when something of it has changed, and else not', async () => {
+  const store = await open();
+  await store.set('b.test', enforced(10));
+  const { ino } = await stat(join(dataDir, 'mta-sts.json'));
+  await store.set('b.test', enforced(10));
+  await store.set('c.test', { failed: { id: 'a', at: start } });
+  expect((await stat(join(dataDir, 'mta-sts.json'))).ino).toBe(ino);
+  await store.set('c.test', enforced(10));
+  expect((await stat(join(dataDir, 'mta-sts.json'))).ino).not.toBe(ino);
+});

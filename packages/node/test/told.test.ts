@@ -5,10 +5,10 @@ import { createDkimSigner, createSmtpSender, generateDkimKeys, readReport } from
 import { createMetrics, silentLog } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
+import type { Destination, Destinations } from '../src/destinations.ts';
 import { forward } from '../src/forward/forward.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import { mix } from '../src/mix/mix.ts';
-import type { FoundPeers } from '../src/names.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { createLetters } from '../src/report/letter.ts';
 import type { NextDomain, Spool } from '../src/spool.ts';
@@ -30,7 +30,7 @@ let clock: FakeClock;
 let spool: Spool;
 let counters: Counters;
 let peer: Peer;
-let exchanges: (tls: 'require' | 'prefer') => FoundPeers;
+let exchanges: (tls: 'require' | 'prefer') => Destination;
 let stage: Stage<readonly never[]>;
 const random = seeded('authors');
 
@@ -47,13 +47,17 @@ beforeEach(async () => {
   exchanges = () => ({
     kind: 'found',
     peers: [{ ...entry.smtp, tls: { kind: 'pin', pins: entry.tlsPins } }],
+    tls: 'require',
   });
   const lifetime = createLifetime(clock, 10_000);
   const sender = stack.use(createSmtpSender({ ehloName: 'gate.a.test' }));
+  const exchangersOf = (tls: 'require' | 'prefer'): Destinations => ({
+    find: () => exchanges(tls),
+    close: async () => undefined,
+  });
   const ways = createWays({
-    clock,
     topology: { ...createTopology(clock), find: () => ({ kind: 'no-route' }) },
-    findPeers: async (_domain, tls) => exchanges(tls),
+    exchangers: { require: exchangersOf('require'), prefer: exchangersOf('prefer') },
   });
   const common = { clock, random, log: silentLog, spool, counters };
   const signer = createDkimSigner({
@@ -185,7 +189,7 @@ describe('its author is told', () => {
   });
 
   test('that the domain takes no mail', async () => {
-    exchanges = () => ({ kind: 'refused', code: 556, enhanced: '5.1.10' });
+    exchanges = () => ({ kind: 'refused', enhanced: '5.1.10' });
     await submit();
     await told(1);
     expect(await letters()).toMatchObject([{ report: { action: 'failed', status: '5.1.10' } }]);

@@ -1,6 +1,8 @@
 import type { SmtpPeer } from '@postern/mail';
 import { expect, test } from 'vitest';
+import type { Destination, Destinations } from '../src/destinations.ts';
 import { handOver } from '../src/forward/handover.ts';
+import { createServers } from '../src/forward/servers.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import type { Waiting } from '../src/spool.ts';
 import { createTopology } from '../src/topology.ts';
@@ -13,7 +15,7 @@ const pinned = (port: number): SmtpPeer => ({ host: '127.0.0.1', port, tlsPin: '
 
 const found = async (next: Parameters<ReturnType<typeof createWays>['find']>[0]) => {
   const smarthost = { require: pinned(10_026), prefer: pinned(10_025) };
-  const way = await createWays({ clock, topology: createTopology(clock), smarthost }).find(next);
+  const way = await createWays({ topology: createTopology(clock), smarthost }).find(next);
   return way.kind === 'way' ? { key: way.key, ports: way.peers.map(({ port }) => port) } : way.kind;
 };
 
@@ -26,24 +28,25 @@ test('a smarthost gets what goes to other domains by the way of its mode, and wh
   expect(await found({ kind: 'domain', domain: 'b.test' })).toBe('no-consensus');
 });
 
+const known = (found: Destination): Destinations => ({ find: () => found, close: async () => undefined });
+
 test('a domain that is out of reach under one mode is not left alone under the other', async () => {
   const ways = createWays({
-    clock,
     topology: createTopology(clock),
-    findPeers: async (_, tls) =>
-      tls === 'prefer' ? { kind: 'found', peers: [pinned(25)] } : { kind: 'unverifiable' },
+    exchangers: {
+      require: known({ kind: 'unverifiable' }),
+      prefer: known({ kind: 'found', peers: [pinned(25)], tls: 'prefer' }),
+    },
   });
   expect(await ways.find(b)).toEqual({ kind: 'unverifiable' });
   expect(await ways.find({ ...b, tlsOptional: true })).toMatchObject({ kind: 'way', domain: 'b.test' });
 });
 
 test('why a domain cannot be written to is told as it was found', async () => {
-  for (const [code, enhanced] of [
-    [556, '5.1.10'],
-    [554, '5.4.6'],
-  ] as const) {
-    const findPeers = async () => ({ kind: 'refused' as const, code, enhanced });
-    const ways = createWays({ clock, topology: createTopology(clock), findPeers });
+  for (const enhanced of ['5.1.10', '5.4.6']) {
+    const refused = known({ kind: 'refused', enhanced });
+    const exchangers = { require: refused, prefer: refused };
+    const ways = createWays({ topology: createTopology(clock), exchangers });
     expect(await ways.find(b)).toEqual({ kind: 'no-exchange', status: enhanced });
   }
 });
@@ -66,6 +69,8 @@ test.each([
   const relay = { id: 'ab'.repeat(16), next, attempts: 0, expiresMs: 0 } as unknown as Waiting;
   const way: Extract<Way, { kind: 'way' }> = { kind: 'way', key: '', peers: [pinned(25)], domain: 'b.test' };
   const parts = { ...context, random: seeded('handover'), lifetime: createLifetime(clock, 1_000) };
-  expect(await handOver(parts, relay, way, new Uint8Array(32_768))).toMatchObject({ kind: 'sent' });
+  expect(await handOver(parts, relay, way, new Uint8Array(32_768), createServers(parts))).toMatchObject({
+    kind: 'sent',
+  });
   expect(asked).toEqual([requireTls]);
 });

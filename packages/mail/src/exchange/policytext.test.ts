@@ -37,6 +37,11 @@ describe('the policy', () => {
     expect(readPolicy(text)).toEqual({ mode: 'enforce', mx: ['mail.b.test', '*.b.test'], maxAge: 604_800 });
   });
 
+  test('with a hundred hosts', () => {
+    const more = Array.from({ length: 98 }, (_, at) => `mx: m${at}.b.test`);
+    expect(readPolicy([...lines, ...more].join('\n'))?.mx).toHaveLength(100);
+  });
+
   test('of mode none names nobody', () => {
     expect(readPolicy('version: STSv1\nmode: none\nmax_age: 0')).toEqual({ mode: 'none', mx: [], maxAge: 0 });
   });
@@ -53,6 +58,10 @@ describe('the policy', () => {
     ['an age that is none', lines.join('\n').replace('604800', '-1')],
     ['more than a year', lines.join('\n').replace('604800', '31557601')],
     ['a host that is none', lines.join('\n').replace('mail.b.test', 'mail@b.test')],
+    [
+      'more hosts than are kept',
+      [...lines, ...Array.from({ length: 99 }, (_, at) => `mx: m${at}.b.test`)].join('\n'),
+    ],
     ['a star inside', lines.join('\n').replace('mail.b.test', 'mail.*.test')],
     ['a star alone', lines.join('\n').replace('mail.b.test', '*')],
     ['a line that is none', `${lines.join('\n')}\nmx`],

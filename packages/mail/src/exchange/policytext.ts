@@ -32,7 +32,7 @@ export function readPolicy(text: string): StsPolicy | undefined {
   const maxAge = /^\d{1,10}$/.test(fields.get('max_age') ?? '') ? Number(fields.get('max_age')) : undefined;
   if (fields.get('version') !== 'STSv1' || mode === undefined || maxAge === undefined) return undefined;
   if (maxAge > longestAge || !mx.every((pattern) => isDomain(pattern.replace(/^\*\./, '')))) return undefined;
-  if (mode !== 'none' && mx.length === 0) return undefined;
+  if (mx.length > mostPatterns || (mode !== 'none' && mx.length === 0)) return undefined;
   return { mode, mx, maxAge };
 }
 
@@ -45,6 +45,8 @@ export function matchesMx(host: string, { mx }: StsPolicy): boolean {
 }
 
 const modes = ['enforce', 'testing', 'none'] as const;
+/** A domain with more servers than that names them by `*`. */
+const mostPatterns = 100;
 /** A year, in seconds. */
 const longestAge = 31_557_600;
 const field = /^[ \t]*(?<key>[A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(?<value>[^\p{Cc}]*?)[ \t]*$/u;

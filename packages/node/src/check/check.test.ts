@@ -61,7 +61,7 @@ function check(zone: Zone = {}, deps: Partial<CheckDeps> = {}, of = own): Promis
   return checkOwnDomain(of, {
     resolver,
     now,
-    findPeers: async () => ({ kind: 'found', peers: [exchanger] }),
+    findPeers: async (_, tls) => ({ kind: 'found', peers: [exchanger], tls, ttlSeconds: 60 }),
     reach: async () => 'reached',
     ...deps,
   });
@@ -133,7 +133,7 @@ describe('what does not hold is said, with what mends it', () => {
   });
 
   test.each([
-    [{ kind: 'refused', code: 556, enhanced: '5.1.10' }, /takes no mail/],
+    [{ kind: 'refused', code: 556, enhanced: '5.1.10', ttlSeconds: 60 }, /takes no mail/],
     [{ kind: 'unverifiable' }, /nothing proves/],
     [{ kind: 'failed' }, /no address/],
   ] as const)('exchanger: %o', async (peers, says) => {

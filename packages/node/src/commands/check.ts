@@ -64,7 +64,7 @@ async function check(config: NodeConfig, { domain }: DeliveryConfig): Promise<Ch
   return checkOwnDomain(own, {
     resolver,
     now: Math.floor(systemClock.now() / 1_000),
-    findPeers: names.findPeers,
+    findPeers: (of, tls) => names.findPeers(of, tls, AbortSignal.timeout(lookUpMs)),
     reach: (peer) => checkReach(peer, { ehloName: smtp.ehlo, timeoutMs }),
   });
 }
@@ -99,3 +99,4 @@ function line({ about, holds, says, mend }: CheckFinding): string {
 }
 
 const timeoutMs = 10_000;
+const lookUpMs = 60_000;

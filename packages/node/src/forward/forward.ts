@@ -10,6 +10,7 @@ import type { Way, Ways } from '../ways.ts';
 import { type HandOverContext, handOver } from './handover.ts';
 import { createLanes, type Lane } from './lanes.ts';
 import { createPlaces } from './places.ts';
+import { createServers } from './servers.ts';
 
 export interface ForwardContext extends HandOverContext {
   readonly spool: Spool;
@@ -32,11 +33,13 @@ const unreachedPause = { firstMs: 1_000, mostMs: 60_000 };
 /** For those behind it, beyond the time that the way to the peer rests. */
 const standBackMs = 1_000;
 /** Hand-overs by what domains say in DNS, at one time: a part of what may be under way, however long their servers take. */
-const exitsAtOnce = 256;
+const byDnsAtOnce = 256;
 /** Of them, to one domain. */
-const exitsPerDomain = 32;
+const byDnsPerDomain = 32;
 /** For those beyond that. */
-const exitStandBackMs = 15_000;
+const byDnsStandBackMs = 15_000;
+/** In line for a connection: with a hand-over's own time less than a claim's lease. */
+const lineMs = 240_000;
 /** While a domain is looked up, or nothing is found. */
 const lookUpPause = { firstMs: 1_000, mostMs: 900_000 };
 /** Without a consensus or a route the trouble is not the peer's, and may be over any moment. */
@@ -54,7 +57,9 @@ const routePause = { firstMs: 1_000, mostMs: 60_000 };
 export function forward(context: ForwardContext): Stage<Due> {
   const { clock, random, spool, counters, ways, lifetime, authors } = context;
   const laneTo = createLanes({ clock, random, width: context.connectionsPerPeer });
-  const exits = createPlaces({ all: exitsAtOnce, each: exitsPerDomain });
+  const places = createPlaces({ all: byDnsAtOnce, each: byDnsPerDomain });
+
+  const servers = createServers({ clock, random });
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
@@ -71,21 +76,23 @@ export function forward(context: ForwardContext): Stage<Due> {
     }
     const lane = laneTo(way.key);
     if (lane.crowded || lane.restUntil > clock.now()) return standBack(relay, lane);
-    if (way.exit === undefined) return lane.run(() => attempt(relay, way, lane));
-    if (!exits.enter(way.key)) return standBack(relay, lane, exitStandBackMs);
+    const turn = { way, lane, since: clock.now() };
+    if (way.byDns !== true) return lane.run(() => attempt(relay, turn));
+    if (!places.enter(way.key)) return standBack(relay, lane, byDnsStandBackMs);
     try {
-      await lane.run(() => attempt(relay, way, lane));
+      await lane.run(() => attempt(relay, turn));
     } finally {
-      exits.leave(way.key);
+      places.leave(way.key);
     }
   };
 
-  const attempt = async (relay: Waiting, way: Extract<Way, { kind: 'way' }>, lane: Lane): Promise<void> => {
+  const attempt = async (relay: Waiting, { way, lane, since }: Turn): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
-    if (lane.restUntil > clock.now()) return standBack(relay, lane);
+    if (lane.restUntil > clock.now() || clock.now() > since + lineMs) return standBack(relay, lane);
     const bytes = await spool.relays.read(relay.id);
     if (bytes === undefined) return;
-    const result = await handOver(context, relay, way, bytes);
+    const result = await handOver(context, relay, way, bytes, servers);
+    if (result === undefined) return standBack(relay, lane, byDnsStandBackMs);
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
       return spool.relays.release([relay.id]);
     if (reached(result)) lane.works();
@@ -135,6 +142,13 @@ export function forward(context: ForwardContext): Stage<Due> {
   };
 
   return { take, close: async () => undefined };
+}
+
+interface Turn {
+  readonly way: Extract<Way, { kind: 'way' }>;
+  readonly lane: Lane;
+  /** When the relay got in line. */
+  readonly since: number;
 }
 
 /** Whether this gateway's domain answers for it to another domain. */

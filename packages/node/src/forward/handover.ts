@@ -1,8 +1,15 @@
-import { type DkimSigner, makeCarriage, type SendResult, type SmtpSender } from '@postern/mail';
+import {
+  type DkimSigner,
+  makeCarriage,
+  type SendResult,
+  type SmtpPeer,
+  type SmtpSender,
+} from '@postern/mail';
 import type { Clock, Random } from '@postern/runtime';
 import type { Lifetime } from '../lifetime.ts';
 import type { Waiting } from '../spool.ts';
 import type { Way } from '../ways.ts';
+import type { Servers } from './servers.ts';
 
 type To = Extract<Way, { kind: 'way' }>;
 
@@ -22,31 +29,62 @@ export interface HandOverContext {
   readonly lifetime: Lifetime;
 }
 
-/** One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it. */
+/** All peers of one hand-over together: it has to end, and the relay be put back, while the relay is this one's alone. */
+const handOverMs = 240_000;
+
+/**
+ * One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it, within four minutes. Nothing
+ * if none of them may be tried now.
+ */
 export async function handOver(
   context: HandOverContext,
   relay: Waiting,
   way: To,
   bytes: Uint8Array,
-): Promise<SendResult> {
-  const { sender, lifetime } = context;
+  servers: Servers,
+): Promise<SendResult | undefined> {
+  const { clock, sender, lifetime } = context;
+  const over = new AbortController();
+  const late = new AbortController();
+  clock.wait(clock.now() + handOverMs, over.signal).then(
+    () => late.abort(),
+    () => undefined,
+  );
   const message = carriageOf(context, relay, way, bytes);
   const mail = {
     from: returnPath(context, relay, way),
     to: `secure@${way.domain}`,
     message,
-    signal: lifetime.cut,
+    signal: AbortSignal.any([lifetime.cut, late.signal]),
     ...(needsTls(relay, way) ? { requireTls: 'if-offered' as const } : {}),
     ...(isToDomain(relay) && relay.token !== undefined ? { envid: relay.id } : {}),
   };
-  let result: SendResult = { kind: 'deferred', reason: 'unreachable', maybeDelivered: false };
-  for (const peer of way.peers) {
-    result = await sender.send(peer, mail);
-    if (result.kind === 'sent' || result.kind === 'refused' || lifetime.cut.aborted) return result;
+  try {
+    const send = (peer: SmtpPeer): Promise<SendResult> => sender.send(peer, mail);
+    const trySend = way.byDns === true ? (peer: SmtpPeer) => servers.run(peer.host, () => send(peer)) : send;
+    const result = await tryEach(way.peers, trySend, mail.signal);
+    const outOfTime = result?.kind === 'deferred' && result.reason === 'aborted' && !lifetime.cut.aborted;
+    return outOfTime ? { ...result, reason: 'timeout' } : result;
+  } finally {
+    over.abort();
+  }
+}
+
+async function tryEach(
+  peers: readonly SmtpPeer[],
+  send: (peer: SmtpPeer) => Promise<SendResult | undefined>,
+  signal: AbortSignal,
+): Promise<SendResult | undefined> {
+  let last: SendResult | undefined;
+  for (const peer of peers) {
+    const result = await send(peer);
+    if (result === undefined) continue;
+    last = result;
+    if (result.kind === 'sent' || result.kind === 'refused' || signal.aborted) return result;
     // It may lie there: another exchanger would make a second copy.
     if (result.kind === 'deferred' && result.maybeDelivered) return result;
   }
-  return result;
+  return last;
 }
 
 function carriageOf(context: HandOverContext, relay: Waiting, { domain }: To, bytes: Uint8Array): Uint8Array {

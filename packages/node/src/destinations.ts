@@ -2,10 +2,10 @@ import type { SmtpPeer } from '@postern/mail';
 import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff, type Pause } from './backoff.ts';
-import type { FoundExit, Names } from './names.ts';
+import type { FoundDestination } from './names.ts';
 
-/** What is known of a domain that a mix has something for. */
-export type Exit =
+/** What is known of a domain that the node has something for. */
+export type Destination =
   | { readonly kind: 'found'; readonly peers: readonly SmtpPeer[]; readonly tls: 'require' | 'prefer' }
   /** It is proven that the domain takes no part, or nothing from mixes. */
   | { readonly kind: 'no-part' }
@@ -18,17 +18,18 @@ export type Exit =
   /** Not known yet: it is being asked, or waits to be. */
   | { readonly kind: 'asking' };
 
-export interface Exits {
+export interface Destinations {
   /** What is known now; has the domain asked for when that is nothing. */
-  find(domain: string): Exit;
+  find(domain: string): Destination;
   /** Ends all questions. */
   close(): Promise<void>;
 }
 
-export interface ExitsContext {
+export interface DestinationsContext {
   readonly clock: Clock;
   readonly random: Random;
-  readonly findExit: Names['findExit'];
+  /** Looks a domain up. Its signal aborts when it has taken too long. */
+  readonly lookUp: (domain: string, signal: AbortSignal) => Promise<FoundDestination>;
 }
 
 /** Look-ups at one time. */
@@ -37,7 +38,7 @@ const atOnce = 16;
 const strangersAtOnce = 12;
 /** One look-up, with all of its questions. */
 const lookUpMs = 20_000;
-/** Domains that wait to be asked, and domains that are remembered. */
+/** Domains that wait to be asked, and domains that are remembered, of those that lead on and of others. */
 const mostWaiting = 10_000;
 const mostRemembered = 10_000;
 /** However long or short the domain's records say that they live, seconds. */
@@ -46,20 +47,26 @@ const longestLife = 3_600;
 const failedPause: Pause = { firstMs: 30_000, mostMs: 3_600_000 };
 
 interface Remembered {
-  readonly exit: Exclude<Exit, { kind: 'asking' }>;
+  readonly destination: Exclude<Destination, { kind: 'asking' | 'found' }>;
   readonly untilMs: number;
   /** Look-ups in a row that led nowhere. */
   readonly failures: number;
 }
 
+type FoundHere = Extract<Destination, { kind: 'found' }>;
+/** After so many failures in a row a domain is a stranger again. */
+const forgivenFailures = 5;
+
 /**
- * Finds by DNS where exits go. Whoever builds a packet chooses its domain, and that domain's name servers how long they take: so nobody
+ * Finds by DNS where what is for a domain goes. Whoever builds a packet, or submits a message, chooses its domain, and that domain's name servers how long they take: so nobody
  * waits here. A relay asks again later; domains are asked for once at a time, few at once, in random order, whatever number of relays is
  * theirs, and for domains that led on before some places are kept. Ten thousand domains that never answer make other unknown
  * domains wait, and nothing else.
  */
-export function createExits({ clock, random, findExit }: ExitsContext): Exits {
-  const remembered = new Map<string, Remembered>();
+export function createDestinations({ clock, random, lookUp }: DestinationsContext): Destinations {
+  // Apart, so that quick answers about any number of domains push out none that leads on.
+  const led = createMemory<{ readonly destination: FoundHere; readonly untilMs: number }>(mostRemembered);
+  const others = createMemory<Remembered>(mostRemembered);
   const known = createLine(random);
   const strangers = createLine(random);
   const asked = new Map<string, Promise<void>>();
@@ -95,32 +102,34 @@ export function createExits({ clock, random, findExit }: ExitsContext): Exits {
       () => late.abort(),
       () => undefined,
     );
-    const found = await findExit(domain, signal).catch((): FoundExit => ({ kind: 'failed' }));
+    // Even a look-up that does not listen to the signal gives its place back.
+    const found = await endingWith(lookUp(domain, signal), signal).catch(
+      (): FoundDestination => ({ kind: 'failed' }),
+    );
     done.abort();
     if (!ending.signal.aborted) remember(domain, found);
   };
 
-  const remember = (domain: string, found: FoundExit): void => {
-    const failures = leadsNowhere(found) ? (remembered.get(domain)?.failures ?? 0) + 1 : 0;
-    const lifeMs =
-      failures > 0
-        ? jitteredBackoff(failures - 1, failedPause, random)
-        : Math.min(longestLife, Math.max(shortestLife, lifeOf(found))) * 1_000;
-    remembered.delete(domain);
-    remembered.set(domain, { exit: exitFrom(found), untilMs: clock.now() + lifeMs, failures });
-    if (remembered.size > mostRemembered) remembered.delete(remembered.keys().next().value ?? '');
+  const remember = (domain: string, found: FoundDestination): void => {
+    if (found.kind === 'found') {
+      const { peers, tls } = found;
+      others.delete(domain);
+      led.set(domain, { destination: { kind: 'found', peers, tls }, untilMs: clock.now() + lifeMsOf(found) });
+      return;
+    }
+    const failures = leadsNowhere(found) ? (others.get(domain)?.failures ?? 0) + 1 : 0;
+    if (failures === 0 || failures > forgivenFailures) led.delete(domain);
+    const lifeMs = failures > 0 ? jitteredBackoff(failures - 1, failedPause, random) : lifeMsOf(found);
+    others.set(domain, { destination: destinationFrom(found), untilMs: clock.now() + lifeMs, failures });
   };
 
   return {
     find(domain) {
-      const one = remembered.get(domain);
-      if (one !== undefined) {
-        // The one that was needed longest ago goes first.
-        remembered.delete(domain);
-        remembered.set(domain, one);
-        if (one.untilMs > clock.now()) return one.exit;
-      }
-      if (!asked.has(domain)) (one?.exit.kind === 'found' ? known : strangers).add(domain);
+      const found = led.get(domain);
+      if (found !== undefined && found.untilMs > clock.now()) return found.destination;
+      const other = others.get(domain);
+      if (other !== undefined && other.untilMs > clock.now()) return other.destination;
+      if (!asked.has(domain)) (found === undefined ? strangers : known).add(domain);
       begin();
       return { kind: 'asking' };
     },
@@ -131,18 +140,51 @@ export function createExits({ clock, random, findExit }: ExitsContext): Exits {
   };
 }
 
-function exitFrom(found: FoundExit): Remembered['exit'] {
-  if (found.kind === 'found') return { kind: 'found', peers: found.peers, tls: found.tls };
-  if (found.kind === 'refused') return { kind: found.kind, enhanced: found.enhanced };
-  return { kind: found.kind };
+/** Rejects when the signal aborts, whatever becomes of the answer. */
+function endingWith<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const abort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  return promise;
 }
 
-function leadsNowhere({ kind }: FoundExit): boolean {
+function destinationFrom(found: Exclude<FoundDestination, { kind: 'found' }>): Remembered['destination'] {
+  return found.kind === 'refused' ? { kind: found.kind, enhanced: found.enhanced } : { kind: found.kind };
+}
+
+function leadsNowhere({ kind }: FoundDestination): boolean {
   return kind === 'failed' || kind === 'unverifiable';
 }
 
-function lifeOf(found: FoundExit): number {
-  return 'ttlSeconds' in found ? found.ttlSeconds : shortestLife;
+function lifeMsOf(found: FoundDestination): number {
+  const seconds = 'ttlSeconds' in found ? found.ttlSeconds : shortestLife;
+  return Math.min(longestLife, Math.max(shortestLife, seconds)) * 1_000;
+}
+
+interface Memory<T> {
+  get(domain: string): T | undefined;
+  set(domain: string, value: T): void;
+  delete(domain: string): void;
+}
+
+/** The one that was needed longest ago goes first. */
+function createMemory<T>(most: number): Memory<T> {
+  const held = new Map<string, T>();
+  const set = (domain: string, value: T): void => {
+    held.delete(domain);
+    held.set(domain, value);
+    if (held.size > most) held.delete(held.keys().next().value ?? '');
+  };
+  return {
+    get(domain) {
+      const value = held.get(domain);
+      if (value !== undefined) set(domain, value);
+      return value;
+    },
+    set,
+    delete: (domain) => void held.delete(domain),
+  };
 }
 
 /** Domains that wait, each once, drawn at random. When it is full a newcomer takes the place of one that is drawn, who asks again. */

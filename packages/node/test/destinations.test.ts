@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createExits, type Exits } from '../src/exits.ts';
-import type { FoundExit } from '../src/names.ts';
+import { createDestinations, type Destinations } from '../src/destinations.ts';
+import type { FoundDestination } from '../src/names.ts';
 import { type FakeClock, fakeClock, seeded } from './support.ts';
 
 const start = Date.UTC(2033, 0, 2);
-const found: FoundExit = {
+const found: FoundDestination = {
   kind: 'found',
   peers: [{ host: '192.0.2.1', port: 25, tls: { kind: 'opportunistic' } }],
   tls: 'require',
@@ -13,21 +13,21 @@ const found: FoundExit = {
 };
 
 let clock: FakeClock;
-let exits: Exits;
+let destinations: Destinations;
 /** Every look-up that has begun. */
 let asked: string[];
 /** Those that have not ended. */
-let open: Map<string, PromiseWithResolvers<FoundExit>>;
+let open: Map<string, PromiseWithResolvers<FoundDestination>>;
 
 beforeEach(() => {
   clock = fakeClock(start);
   asked = [];
   open = new Map();
-  exits = createExits({
+  destinations = createDestinations({
     clock,
-    random: seeded('exits'),
-    findExit(domain, signal) {
-      const answer = Promise.withResolvers<FoundExit>();
+    random: seeded('destinations'),
+    lookUp(domain, signal) {
+      const answer = Promise.withResolvers<FoundDestination>();
       asked.push(domain);
       open.set(domain, answer);
       signal.addEventListener('abort', () => answer.reject(signal.reason as Error), { once: true });
@@ -35,9 +35,9 @@ beforeEach(() => {
     },
   });
 });
-afterEach(() => exits.close());
+afterEach(() => destinations.close());
 
-async function answer(domain: string, exit: FoundExit): Promise<void> {
+async function answer(domain: string, exit: FoundDestination): Promise<void> {
   open.get(domain)?.resolve(exit);
   await setImmediate();
 }
@@ -46,15 +46,15 @@ async function answer(domain: string, exit: FoundExit): Promise<void> {
 const silent = (count: number): string[] => Array.from({ length: count }, (_, at) => `d${at}.evil.test`);
 
 test('a domain is asked for once, whatever number of relays wants it, and its answer holds as long as its records', async () => {
-  for (let at = 0; at < 5; at++) expect(exits.find('b.test')).toEqual({ kind: 'asking' });
+  for (let at = 0; at < 5; at++) expect(destinations.find('b.test')).toEqual({ kind: 'asking' });
   expect(asked).toEqual(['b.test']);
   await answer('b.test', found);
-  expect(exits.find('b.test')).toEqual({ kind: 'found', peers: found.peers, tls: 'require' });
+  expect(destinations.find('b.test')).toEqual({ kind: 'found', peers: found.peers, tls: 'require' });
   await clock.advance(599_000);
-  expect(exits.find('b.test').kind).toBe('found');
+  expect(destinations.find('b.test').kind).toBe('found');
   expect(asked).toHaveLength(1);
   await clock.advance(2_000);
-  expect(exits.find('b.test')).toEqual({ kind: 'asking' });
+  expect(destinations.find('b.test')).toEqual({ kind: 'asking' });
   expect(asked).toHaveLength(2);
 });
 
@@ -62,26 +62,26 @@ test.each([
   [0, 59_000, 2_000],
   [1_000_000, 3_599_000, 2_000],
 ])('an answer of %d seconds is taken for no shorter and no longer', async (ttlSeconds, holds, more) => {
-  exits.find('b.test');
+  destinations.find('b.test');
   await answer('b.test', { ...found, ttlSeconds });
   await clock.advance(holds);
-  expect(exits.find('b.test').kind).toBe('found');
+  expect(destinations.find('b.test').kind).toBe('found');
   await clock.advance(more);
-  expect(exits.find('b.test').kind).toBe('asking');
+  expect(destinations.find('b.test').kind).toBe('asking');
 });
 
 test('that a domain takes no part is remembered as well', async () => {
-  exits.find('c.test');
+  destinations.find('c.test');
   await answer('c.test', { kind: 'no-part', ttlSeconds: 300 });
   await clock.advance(299_000);
-  expect(exits.find('c.test')).toEqual({ kind: 'no-part' });
+  expect(destinations.find('c.test')).toEqual({ kind: 'no-part' });
   expect(asked).toHaveLength(1);
 });
 
 test('a look-up ends at its deadline, and the domain is asked for again at growing intervals', async () => {
   const times: number[] = [];
   for (let at = 0; at < 10_000 && times.length < 4; at++) {
-    exits.find('evil.test');
+    destinations.find('evil.test');
     if (asked.length > times.length) times.push(clock.now());
     await clock.advance(5_000);
   }
@@ -93,7 +93,7 @@ test('a look-up ends at its deadline, and the domain is asked for again at growi
 
 describe('while ten thousand domains never answer', () => {
   beforeEach(() => {
-    for (const domain of silent(10_000)) exits.find(domain);
+    for (const domain of silent(10_000)) destinations.find(domain);
   });
 
   test('few are asked for at one time', async () => {
@@ -117,29 +117,73 @@ describe('while ten thousand domains never answer', () => {
   test('an unknown one takes its turn all the same', async () => {
     let turns = 0;
     for (; !asked.includes('b.test') && turns < 10_000; turns++) {
-      exits.find('b.test');
+      destinations.find('b.test');
       await clock.advance(20_000);
     }
     await answer('b.test', found);
-    expect(exits.find('b.test').kind).toBe('found');
+    expect(destinations.find('b.test').kind).toBe('found');
   });
 });
 
 test('a domain that led on before is not behind those that never answer', async () => {
-  exits.find('b.test');
+  destinations.find('b.test');
   await answer('b.test', found);
-  for (const domain of silent(10_000)) exits.find(domain);
+  for (const domain of silent(10_000)) destinations.find(domain);
   expect(open.size).toBe(12);
   await clock.advance(3_600_000);
-  exits.find('b.test');
+  destinations.find('b.test');
   expect(asked.at(-1)).toBe('b.test');
   await answer('b.test', found);
-  expect(exits.find('b.test').kind).toBe('found');
+  expect(destinations.find('b.test').kind).toBe('found');
+});
+
+test('answers of domains that take no part, however many, push out none that leads on', async () => {
+  destinations.find('b.test');
+  await answer('b.test', found);
+  for (const domain of silent(10_001)) {
+    destinations.find(domain);
+    open.get(domain)?.resolve({ kind: 'no-part', ttlSeconds: 3_600 });
+    if (open.size >= 12) await setImmediate();
+  }
+  await setImmediate();
+  expect(asked.length).toBeGreaterThan(10_000);
+  expect(destinations.find('b.test').kind).toBe('found');
+});
+
+test('a domain that led on before stays one through a failure', async () => {
+  destinations.find('b.test');
+  await answer('b.test', found);
+  await clock.advance(601_000);
+  destinations.find('b.test');
+  await answer('b.test', { kind: 'failed' });
+  expect(destinations.find('b.test').kind).toBe('failed');
+  for (const domain of silent(10_000)) destinations.find(domain);
+  await clock.advance(30_000);
+  destinations.find('b.test');
+  expect(open.has('b.test')).toBe(true);
 });
 
 test('closing ends what is asked', async () => {
-  for (const domain of silent(100)) exits.find(domain);
-  await exits.close();
+  for (const domain of silent(100)) destinations.find(domain);
+  await destinations.close();
   expect(open.size).toBe(0);
   expect(asked).toHaveLength(12);
+});
+
+test('a look-up that never ends by itself gives its place back at its deadline', async () => {
+  const begun: string[] = [];
+  const deaf = createDestinations({
+    clock,
+    random: seeded('deaf'),
+    lookUp: (domain) => {
+      begun.push(domain);
+      return new Promise(() => undefined);
+    },
+  });
+  for (const domain of silent(13)) deaf.find(domain);
+  expect(begun).toHaveLength(12);
+  await clock.advance(20_000);
+  await setImmediate();
+  expect(begun).toHaveLength(13);
+  await deaf.close();
 });

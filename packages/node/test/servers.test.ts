@@ -1,0 +1,48 @@
+import type { SendResult } from '@postern/mail';
+import { expect, test } from 'vitest';
+import { createServers } from '../src/forward/servers.ts';
+import { fakeClock, seeded } from './support.ts';
+
+/** Many domains may name one mail server that is not theirs. */
+const setUp = () => {
+  const clock = fakeClock(Date.UTC(2033, 0, 1));
+  return { clock, servers: createServers({ clock, random: seeded('servers') }) };
+};
+const failed = { kind: 'deferred', reason: 'timeout', maybeDelivered: false } as const;
+const sent: SendResult = { kind: 'sent', secured: true };
+
+test('one address has few connections, whatever domains they are for, and others have theirs', async () => {
+  const { servers } = setUp();
+  const answer = Promise.withResolvers<SendResult>();
+  const under = Array.from({ length: 16 }, () => servers.run('1.1.1.1', () => answer.promise));
+  expect(await servers.run('1.1.1.1', async () => sent)).toBeUndefined();
+  expect(await servers.run('1.1.1.2', async () => sent)).toEqual(sent);
+  answer.resolve(sent);
+  await Promise.all(under);
+  expect(await servers.run('1.1.1.1', async () => sent)).toEqual(sent);
+});
+
+test('one that fails again after its rest is left alone for longer', async () => {
+  const { clock, servers } = setUp();
+  const times: number[] = [];
+  for (let n = 0; n < 2_000 && times.length < 5; n++) {
+    if ((await servers.run('1.1.1.1', async () => failed)) !== undefined) times.push(clock.now());
+    await clock.advance(50);
+  }
+  const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
+  expect(gaps.every((ms, at) => ms >= 500 * 2 ** at)).toBe(true);
+  expect(gaps).toHaveLength(4);
+});
+
+test.each<SendResult>([
+  { kind: 'untrusted' },
+  { kind: 'no-tls' },
+  { kind: 'refused', code: 550, enhanced: '5.7.1' },
+  { kind: 'deferred', reason: 'busy', maybeDelivered: false },
+  // Out of time, which servers before it may have used up.
+  { kind: 'deferred', reason: 'aborted', maybeDelivered: false },
+])('what one says of a domain keeps no other domain from it: %o', async (result) => {
+  const { servers } = setUp();
+  expect(await servers.run('1.1.1.1', async () => result)).toEqual(result);
+  expect(await servers.run('1.1.1.1', async () => sent)).toEqual(sent);
+});
