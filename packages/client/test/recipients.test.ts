@@ -12,6 +12,7 @@ import { isPublic } from '../src/keys/find/address.ts';
 import { wkdHash } from '../src/keys/find/wkd.ts';
 import { type Network, startNetwork } from './network.ts';
 import { message, type Person, person } from './people.ts';
+import { postern } from './terminal.ts';
 
 const now = Date.UTC(2026, 0, 1, 12);
 const toBob = message({ From: 'alice@a.test', To: 'Bob@b.test' });
@@ -177,6 +178,50 @@ describe('P4 when send asks', () => {
     expect(await pinned()).toBe(print(old));
     await who.client.keys.accept('bob@b.test', print(other));
     expect(await pinned()).toBe(print(other));
+  });
+});
+
+describe('an offer', () => {
+  test.each<[string, (who: Person) => Promise<unknown>]>([
+    [
+      'an import',
+      async (who) => {
+        await who.client.keys.import(bytes(await keyOf(['bob@b.test'])));
+      },
+    ],
+    ['a key made for the mailbox', (who) => who.client.keys.generate('bob@b.test', { noPassphrase: true })],
+    [
+      'a look-up that finds nothing',
+      async (who) => {
+        resolver.answers.clear();
+        await who.client.keys.find('bob@b.test');
+      },
+    ],
+  ])('is gone with %s', async (_what, then) => {
+    const other = await keyOf(['bob@b.test']);
+    resolver.publish(bytes(other));
+    expect(await alice.client.keys.find('bob@b.test')).toMatchObject({ kind: 'new' });
+    await then(alice);
+    await expect(alice.client.keys.accept('bob@b.test', print(other))).rejects.toMatchObject({
+      code: 'wrong-use',
+    });
+  });
+
+  test('takes the place of a pinned key by its fingerprint alone, and says of which', async () => {
+    const [old, other] = [await keyOf(['bob@b.test']), await keyOf(['bob@b.test'])];
+    await alice.client.keys.import(bytes(old));
+    resolver.publish(bytes(other));
+    await alice.client.keys.find('bob@b.test');
+    await expect(alice.client.keys.accept('bob@b.test')).rejects.toMatchObject({
+      code: 'wrong-use',
+      message: expect.stringContaining(print(old)),
+      hint: expect.stringContaining(print(other)),
+    });
+    const accept = ['--home', alice.home, 'keys', 'accept', 'bob@b.test', print(other)];
+    expect(await postern(accept)).toMatchObject({
+      code: 0,
+      stdout: `bob@b.test  ${print(other)}, in place of ${print(old)}\n`,
+    });
   });
 });
 

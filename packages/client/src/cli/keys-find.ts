@@ -69,7 +69,8 @@ async function accept(
 ): Promise<void> {
   await using client = openClient(context, options);
   const info = await client.keys.accept(mailbox, fingerprint?.toUpperCase());
-  await print(context, options, shown(info), `${info.mailbox}  ${info.fingerprint}`);
+  const place = info.replaced === undefined ? '' : `, in place of ${info.replaced}`;
+  await print(context, options, shown(info), `${info.mailbox}  ${info.fingerprint}${place}`);
 }
 
 function plain({ candidates, kind, ...rest }: Finding): object {

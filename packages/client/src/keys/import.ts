@@ -158,6 +158,7 @@ async function keep(
     const same = pinned !== undefined && fingerprintOf(pinned) === fingerprintOf(certificate);
     const kept = same ? await merge(pinned, certificate, now) : certificate;
     await files.putCertificate(mailbox, kept);
+    await files.offers.remove(mailbox);
     const pin = same ? await pinOf(files, mailbox, kept) : undefined;
     if (pin === undefined && owned === undefined)
       await files.pins.write(mailbox, { fingerprint: fingerprintOf(kept), source, since: dayOf(now) });

@@ -46,8 +46,16 @@ export interface Recipients {
    * Asks the sources in their order, until one has a certificate or fails. Pins nothing new. Throws `wrong-use` for what is no mailbox.
    */
   find(mailbox: string, options?: FindOptions): Promise<Finding>;
-  /** Pins what was found, in place of what was pinned. Throws `wrong-use` when nothing waits, or nothing with that fingerprint. */
-  accept(mailbox: string, fingerprint?: string): Promise<KeyInfo>;
+  /**
+   * Pins what the last look-up found, in place of what was pinned: that only by its fingerprint. Throws `wrong-use` when nothing waits, or
+   * nothing with that fingerprint.
+   */
+  accept(mailbox: string, fingerprint?: string): Promise<Accepted>;
+}
+
+export interface Accepted extends KeyInfo {
+  /** Fingerprint of the key that was pinned before. */
+  readonly replaced?: string;
 }
 
 export interface Sources {
@@ -68,6 +76,8 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
       const { mailbox, parts } = mailboxOrThrow(text);
       const pinned = await files.certificate(mailbox);
       const fingerprint = pinned && fingerprintOf(pinned);
+      // An offer is what the last look-up found.
+      await files.offers.remove(mailbox);
       const walked = await walk(parts, mailbox, await sources(), options, now());
       const finding = { ...walked, ...(fingerprint === undefined ? {} : { pinned: fingerprint }) };
       if (finding.source === undefined || finding.candidates.length === 0) return finding;
@@ -95,9 +105,15 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
     },
     async accept(text, fingerprint) {
       const { mailbox } = mailboxOrThrow(text);
+      const pinned = await files.certificate(mailbox);
+      const before = pinned && fingerprintOf(pinned);
       const offers = (await files.offers.read(mailbox)) ?? [];
       const meant = offers.filter((each) => fingerprint === undefined || each.fingerprint === fingerprint);
       const [offer] = meant;
+      if (offer !== undefined && before !== undefined && fingerprint === undefined) {
+        const hint = `Name the one that its owner has told you: ${offers.map((each) => each.fingerprint).join(', ')}`;
+        throw new ClientError('wrong-use', `a key is pinned for ${mailbox} already: ${before}`, { hint });
+      }
       if (offer === undefined || meant.length > 1) {
         const waiting = offers.map((each) => each.fingerprint).join(', ');
         const hint =
@@ -111,8 +127,7 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
       const options = { mailboxes: [mailbox], replace: true, source: offer.source };
       const [info] = await importKeys(files, Buffer.from(offer.armored), options, now());
       if (info === undefined) throw new ClientError('bad-file', `no key of ${mailbox} could be taken`);
-      await files.offers.remove(mailbox);
-      return info;
+      return before === undefined || before === info.fingerprint ? info : { ...info, replaced: before };
     },
   };
 }
