@@ -321,11 +321,6 @@ export function createClient(options: ClientOptions): Client {
       return { kind: 'planned', recipients, warnings };
     },
     async wrap(message, request) {
-      await recovered();
-      const prepared = await prepareFor(message, request, { gateway: true, account: false });
-      if (prepared.kind === 'refused') return prepared;
-      const work = await prepared.work();
-      const { mailbox } = await config();
       if ((await account())?.kind === 'account') {
         throw new ClientError(
           'wrong-use',
@@ -335,6 +330,11 @@ export function createClient(options: ClientOptions): Client {
           },
         );
       }
+      await recovered();
+      const prepared = await prepareFor(message, request, { gateway: true, account: false });
+      if (prepared.kind === 'refused') return prepared;
+      const work = await prepared.work();
+      const { mailbox } = await config();
       const staged = await stageFiles(request.directory, paths, random, (packet) =>
         readyCarriage(packet, { mailbox, clock, random, current }),
       );

@@ -4,7 +4,7 @@ import { defaultGeometry } from '@postern/protocol/packet';
 import { ProtocolError } from '@postern/protocol/sealed';
 import { type Clock, ExitCode } from '@postern/runtime';
 import type { PublicKey } from 'openpgp';
-import { type Audience, audience } from './compose/audience.ts';
+import { type Audience, audience, type Gateways, gatewaysTo } from './compose/audience.ts';
 import { type Composed, compose } from './compose/compose.ts';
 import { domainOf } from './compose/gateway.ts';
 import { isServed } from './compose/mode.ts';
@@ -77,38 +77,43 @@ export async function prepare(
   const current = await currentConsensus(directory);
   const verified = current.kind === 'consensus' ? current.verified : undefined;
   const { mode = config.send.mode, tls = config.send.tls } = options;
-  const deps = {
-    keys,
-    domains,
-    now,
-    mode,
-    tls,
-    gateway,
-    consensus: verified?.consensus,
-    signal: options.signal,
-    lookup: options.lookup ?? config.keys.lookup,
-    consent,
-    refused:
-      composed.problems.length + own.problems.length + (mode === 'mix' ? current.problems.length : 0) > 0,
-  };
-  const found = composed.draft === undefined ? nobody : await audience(composed.draft, deps);
+  const { signal } = options;
+  const { draft } = composed;
+  const copyFor = await copyReader(draft, sender, keys, options.sentCopy ?? config.send.sentCopy);
+  const ways =
+    draft === undefined
+      ? nowhere
+      : await gatewaysTo(draft, {
+          domains,
+          now,
+          mode,
+          tls,
+          gateway,
+          consensus: verified?.consensus,
+          signal,
+        });
   // Whoever sends direct needs no consensus, whoever may send through mixes a valid one.
-  const mixed = mode === 'mix' || found.mixed;
+  const mixed = mode === 'mix' || ways.mixed;
   const path = mixed
     ? verified === undefined
       ? current
       : pathOf(verified, options, config, { now, account })
     : undefined;
-
-  const { draft } = composed;
-  const copyFor = await copyReader(draft, sender, keys, options.sentCopy ?? config.send.sentCopy);
+  // All that can be said without the recipients' keys, so that no look-up is made for a message that does not go.
+  const before = [...composed.problems, ...own.problems, ...ways.problems, ...(path?.problems ?? [])];
+  const unsealable = sealingProblems(composed, copyFor === undefined ? [] : [copyFor], now);
+  const mayAsk = before.length + unsealable.length === 0;
+  const lookup = options.lookup ?? config.keys.lookup;
+  const found =
+    draft === undefined
+      ? nobody
+      : await audience(draft, ways, { keys, now, lookup, consent, signal }, mayAsk);
   const readers = copyFor === undefined ? found.addressees : [copyFor, ...found.addressees];
   const sealing = sealingProblems(composed, readers, now);
-  const ways = path?.problems ?? [];
-  const problems = [...composed.problems, ...sealing, ...own.problems, ...found.problems, ...ways];
+  const problems = [...before, ...sealing, ...found.problems];
   if (problems.length > 0 || draft === undefined) return { kind: 'refused', problems };
   const way = wayOf(path);
-  const warnings = [...found.warnings, ...(way?.warnings ?? [])];
+  const warnings = [...ways.warnings, ...found.warnings, ...(way?.warnings ?? [])];
   return {
     kind: 'work',
     warnings,
@@ -130,7 +135,8 @@ export async function prepare(
   };
 }
 
-const nobody: Audience = { addressees: [], mixed: false, problems: [], warnings: [] };
+const nowhere: Gateways = { byDomain: new Map(), mixed: false, problems: [], warnings: [] };
+const nobody: Audience = { addressees: [], problems: [], warnings: [] };
 
 function wayOf(path: Path | CurrentConsensus | undefined): Extract<Path, { kind: 'path' }> | undefined {
   return path?.kind === 'path' ? path : undefined;

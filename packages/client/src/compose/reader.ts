@@ -22,12 +22,18 @@ export interface ReaderDeps {
 }
 
 export type FoundReader =
-  | { readonly kind: 'reader'; readonly certificate: PublicKey; readonly key: RecipientKey }
+  | {
+      readonly kind: 'reader';
+      readonly certificate: PublicKey;
+      readonly key: RecipientKey;
+      /** What the author should know although the message goes; a sentence. */
+      readonly warning?: string;
+    }
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 /**
  * The key of each mailbox. What is pinned and can be used is used, and nobody is asked. Else it is looked up, if `mayAsk`: nothing else
- * stands against the message, so that nobody is told of one that does not go.
+ * stands against the message, so that nobody is told of one that does not go. The first who stays without a key ends the looking up.
  */
 export async function readersOf(
   mailboxes: readonly string[],
@@ -38,14 +44,19 @@ export async function readersOf(
   const readers = new Map(here);
   const wanting = here.flatMap(([mailbox, { kind }]) => (kind === 'problem' ? [mailbox] : []));
   if (!mayAsk || deps.lookup === 'never') return readers;
+  // One's own key is not looked up, so that the message does not go.
+  for (const mailbox of wanting) if (await deps.keys.owns(mailbox)) return readers;
   let answer: Promise<boolean> | undefined;
   const consent = (): Promise<boolean> => {
     answer ??=
       deps.lookup === 'always' ? Promise.resolve(true) : (deps.consent?.(wanting) ?? Promise.resolve(false));
     return answer;
   };
-  for (const mailbox of wanting)
-    if (!(await deps.keys.owns(mailbox))) readers.set(mailbox, await lookedUp(mailbox, deps, consent));
+  for (const mailbox of wanting) {
+    const reader = await lookedUp(mailbox, deps, consent);
+    readers.set(mailbox, reader);
+    if (reader.kind === 'problem') break;
+  }
   return readers;
 }
 
