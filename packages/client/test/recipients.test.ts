@@ -8,6 +8,7 @@ import { openpgpkeyLabel } from '@postern/protocol/dns';
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { generateKey, type PrivateKey, readKey, reformatKey, revokeKey } from 'openpgp';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { refusalOf } from '../src/compose/reader.ts';
 import { isPublic } from '../src/keys/find/address.ts';
 import { wkdHash } from '../src/keys/find/wkd.ts';
 import { type Network, startNetwork } from './network.ts';
@@ -237,6 +238,82 @@ describe('what is found', () => {
     });
     expect(await problems(alice)).toMatchObject([{ code: expect.stringMatching(/key/) }]);
     expect((await alice.client.keys.list()).find(({ kind }) => kind === 'pinned')?.flaw).toBe('is revoked');
+  });
+
+  test('a new key beside the revoked one that is pinned is offered, and what is said names both', async () => {
+    const [old, next] = [await keyOf(['bob@b.test']), await keyOf(['bob@b.test'])];
+    const who = await author({ lookup: 'always' });
+    await who.client.keys.import(bytes(old));
+    const { publicKey } = await revokeKey({ key: old, date: new Date(now - 1000), format: 'object' });
+    resolver.publish(publicKey.write(), bytes(next));
+    expect(await who.client.keys.find('bob@b.test')).toMatchObject({ kind: 'changed', pinned: print(old) });
+    expect(await problems(who)).toMatchObject([
+      {
+        code: 'key-changed',
+        message: `ANOTHER KEY FOR bob@b.test: pinned is ${print(old)}, which is revoked, and DNS brings ${print(next)}`,
+        hint: expect.stringContaining(`postern keys accept bob@b.test ${print(next)}`),
+      },
+    ]);
+    await who.client.keys.accept('bob@b.test', print(next));
+    expect(await who.client.send(toBob)).toMatchObject({ kind: 'sent' });
+  });
+
+  test('a second key beside the pinned one that still counts is said and offered', async () => {
+    const [old, next] = [await keyOf(['bob@b.test'], 1), await keyOf(['bob@b.test'])];
+    const who = await author({ lookup: 'always' });
+    who.clock.ms = now - 60_000;
+    await who.client.keys.import(bytes(old));
+    who.clock.ms = now;
+    const { privateKey } = await reformatKey({
+      privateKey: old,
+      userIDs: [{ email: 'bob@b.test' }],
+      date: new Date(now - 1000),
+      format: 'object',
+    });
+    resolver.publish(bytes(privateKey), bytes(next));
+    expect(await who.client.send(toBob)).toMatchObject({
+      kind: 'sent',
+      recipients: [{ key: { fingerprint: print(old), news: 'refreshed-now' } }],
+      warnings: [expect.stringContaining(print(next))],
+    });
+    await who.client.keys.accept('bob@b.test', print(next));
+  });
+
+  test('unusable ones are told with their flaws alone', async () => {
+    const one = await keyOf(['bob@b.test']);
+    const { publicKey } = await revokeKey({ key: one, date: new Date(now - 1000), format: 'object' });
+    resolver.publish(publicKey.write(), bytes(await keyOf(['eve@b.test'])));
+    const who = await author({ lookup: 'always' });
+    expect(await problems(who)).toMatchObject([
+      { code: 'unusable-key', message: expect.stringContaining(`${print(one)} is revoked; `) },
+    ]);
+  });
+
+  test('of several new ones none is chosen for the author', async () => {
+    await alice.client.keys.import(bytes(await keyOf(['bob@b.test'])));
+    const [one, two] = [await keyOf(['bob@b.test']), await keyOf(['bob@b.test'])];
+    resolver.publish(bytes(one), bytes(two));
+    const finding = await alice.client.keys.find('bob@b.test');
+    expect(refusalOf(finding)?.problem).toMatchObject({
+      message: expect.stringContaining(`${print(one)} and ${print(two)}`),
+      hint: expect.stringMatching(/postern keys accept bob@b\.test FINGERPRINT$/),
+    });
+  });
+
+  test('another key for one’s own mailbox is told, and not offered', async () => {
+    const other = await keyOf(['alice@a.test']);
+    resolver.answers.set(
+      `${openpgpkeyLabel('alice')}._openpgpkey.a.test.`,
+      found([{ certificate: bytes(other) }]),
+    );
+    const finding = await alice.client.keys.find('alice@a.test');
+    expect(refusalOf(finding)?.problem).toMatchObject({
+      message: expect.stringContaining('YOUR OWN MAILBOX'),
+      hint: expect.not.stringContaining('keys accept'),
+    });
+    await expect(alice.client.keys.accept('alice@a.test', print(other))).rejects.toMatchObject({
+      code: 'wrong-use',
+    });
   });
 
   test.each<[string, () => Promise<Uint8Array[]>, object]>([

@@ -1,6 +1,6 @@
 import { confirm } from '@postern/runtime';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { refusalOf } from '../compose/reader.ts';
+import { besideOf, refusalOf } from '../compose/reader.ts';
 import { type Candidate, dayOf, type Finding, type LookupSource, lookupSources } from '../keys/index.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { shown } from './keys.ts';
@@ -52,6 +52,8 @@ async function find(mailbox: string, options: FindOptions, context: Context): Pr
     context.exitCode = problem.exitCode;
     return;
   }
+  const beside = besideOf(finding);
+  if (beside !== undefined) await warn(context, beside);
   if (finding.kind !== 'new' || options.json === true) return;
   const fingerprint = finding.candidates.find(({ flaw }) => flaw === undefined)?.fingerprint;
   const answer = await confirm(visible(`Pin ${fingerprint} for ${finding.mailbox}? [y/N] `), context.stop);

@@ -7,6 +7,7 @@ import {
   type Keys,
   type LookupPolicy,
   type LookupSource,
+  othersIn,
 } from '../keys/index.ts';
 import type { Problem, ProblemCode, RecipientKey } from '../message.ts';
 
@@ -101,7 +102,9 @@ async function lookedUp(
   const reader = await pinned(mailbox, deps);
   if (reader.kind === 'problem') return reader;
   const news = finding.kind === 'new' ? 'pinned-now' : 'refreshed-now';
-  return { ...reader, key: await keyOf(mailbox, reader.certificate, keys, news) };
+  const beside = besideOf(finding);
+  const warning = beside === undefined ? {} : { warning: beside };
+  return { ...reader, ...warning, key: await keyOf(mailbox, reader.certificate, keys, news) };
 }
 
 const names: Readonly<Record<LookupSource, string>> = {
@@ -110,27 +113,52 @@ const names: Readonly<Record<LookupSource, string>> = {
   keyring: 'your keyring',
 };
 
+/** What is said of keys that are there beside the pinned one, which still counts. */
+export function besideOf(finding: Finding): string | undefined {
+  const others = othersIn(finding).map(({ fingerprint }) => fingerprint);
+  if (finding.kind !== 'known' || others.length === 0 || finding.own) return undefined;
+  const { mailbox, source = 'dns', pinned } = finding;
+  return (
+    `${names[source]} has ANOTHER KEY for ${mailbox} beside the pinned one, ${pinned}: ${others.join(' and ')}. ` +
+    `The pinned one still counts; ask the owner by another way whether it is being replaced, and only then: ${acceptOne(mailbox, others)}`
+  );
+}
+
+function acceptOne(mailbox: string, fingerprints: readonly string[]): string {
+  const [only] = fingerprints;
+  return `postern keys accept ${mailbox} ${fingerprints.length === 1 ? only : 'FINGERPRINT'}`;
+}
+
 /** Why nothing found can be used, and what to do. Nothing where it can. */
 export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'problem' }> | undefined {
   const { mailbox, source = 'dns', candidates } = finding;
-  const usable = candidates.filter(({ flaw }) => flaw === undefined).map(({ fingerprint }) => fingerprint);
+  const flawed = candidates.filter(({ flaw }) => flaw !== undefined);
+  const usable = othersIn(finding).map(({ fingerprint }) => fingerprint);
   const told = finding.looked.map((each) => `${names[each.source]}: ${each.said}`).join('; ');
   switch (finding.kind) {
     case 'new':
     case 'known':
       return undefined;
     case 'changed': {
-      const message = `ANOTHER KEY FOR ${mailbox}: pinned is ${finding.pinned}, and ${names[source]} brings ${usable.join(' and ')}`;
-      const hint = `Ask the owner by another way which is theirs. Only then: postern keys accept ${mailbox} ${usable[0]}`;
+      const brings = `${names[source]} brings ${usable.join(' and ')}`;
+      if (finding.own) {
+        const message = `ANOTHER KEY FOR YOUR OWN MAILBOX ${mailbox}: yours is ${finding.pinned}, and ${brings}`;
+        const hint = `If that is none of yours, ask the operator of the domain who published it, and publish yours: postern keys export ${mailbox}  If it is yours too, bring its secret key: postern keys import --replace FILE`;
+        return problem(mailbox, 'key-changed', message, hint);
+      }
+      const old = flawed.find(({ fingerprint }) => fingerprint === finding.pinned);
+      const state = old === undefined ? '' : `, which ${old.flaw}`;
+      const message = `ANOTHER KEY FOR ${mailbox}: pinned is ${finding.pinned}${state}, and ${brings}`;
+      const hint = `Ask the owner by another way which is theirs. Only then: ${acceptOne(mailbox, usable)}`;
       return problem(mailbox, 'key-changed', message, hint);
     }
     case 'several': {
       const message = `${names[source]} has ${usable.length} keys for ${mailbox}: ${usable.join(', ')}`;
-      const hint = `Ask the owner by another way which is theirs, and: postern keys accept ${mailbox} FINGERPRINT`;
+      const hint = `Ask the owner by another way which is theirs, and: ${acceptOne(mailbox, usable)}`;
       return problem(mailbox, 'several-keys', message, hint);
     }
     case 'unusable': {
-      const flaws = candidates.map(({ fingerprint, flaw }) => `${fingerprint} ${flaw}`).join('; ');
+      const flaws = flawed.map(({ fingerprint, flaw }) => `${fingerprint} ${flaw}`).join('; ');
       const hint = `Ask the owner for a newer one, or look elsewhere: postern keys find --source SOURCE ${mailbox}`;
       return problem(
         mailbox,

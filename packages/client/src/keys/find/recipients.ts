@@ -4,7 +4,7 @@ import { fingerprintOf, storedMailbox } from '../certificate.ts';
 import type { KeyFiles } from '../files.ts';
 import { importKeys } from '../import.ts';
 import type { KeyInfo } from '../info.ts';
-import type { LookupSource } from '../pins.ts';
+import type { LookupSource, Offer } from '../pins.ts';
 import { type Candidate, candidatesIn } from './candidate.ts';
 import type { Looked, Source } from './source.ts';
 
@@ -12,8 +12,8 @@ import type { Looked, Source } from './source.ts';
  * What comes of a look-up:
  *
  * - `new`: a certificate, and none is pinned; it waits to be accepted
- * - `known`: the pinned one; what is new in it was taken
- * - `changed`: ANOTHER KEY than the pinned one; it waits to be accepted
+ * - `known`: the pinned one; what is new in it was taken. Others beside it wait to be accepted
+ * - `changed`: ANOTHER KEY than the pinned one, alone or because that one cannot be used any more; it waits to be accepted
  * - `several`: more than one that could be meant; they wait to be accepted
  * - `unusable`: certificates that cannot be used
  * - `none`: no source has one
@@ -28,6 +28,8 @@ export interface Finding {
   readonly candidates: readonly Candidate[];
   /** Fingerprint of what is pinned. */
   readonly pinned?: string;
+  /** The mailbox is the person's: nothing is taken and nothing waits. */
+  readonly own?: true;
   /** What each source said, in words, in their order. */
   readonly looked: readonly { readonly source: LookupSource; readonly said: string }[];
 }
@@ -81,27 +83,19 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
       const walked = await walk(parts, mailbox, await sources(), options, now());
       const finding = { ...walked, ...(fingerprint === undefined ? {} : { pinned: fingerprint }) };
       if (finding.source === undefined || finding.candidates.length === 0) return finding;
-      const same = finding.candidates.find((each) => each.fingerprint === fingerprint);
-      const isOwn = fingerprint !== undefined && (await files.secret(fingerprint)) !== undefined;
-      if (same !== undefined) {
-        // A revocation as well.
-        if (!isOwn && same.userIds.length > 0) await take(files, same, finding.source, now());
-        return { ...finding, kind: same.flaw === undefined ? 'known' : 'unusable' };
-      }
-      const usable = finding.candidates.filter(({ flaw }) => flaw === undefined);
-      if (usable.length === 0) return { ...finding, kind: 'unusable' };
       const source = finding.source;
-      if (!isOwn)
-        await files.offers.write(
-          mailbox,
-          usable.map((each) => ({
-            source,
-            fingerprint: each.fingerprint,
-            armored: each.certificate.armor(),
-          })),
-        );
+      const isOwn = fingerprint !== undefined && (await files.secret(fingerprint)) !== undefined;
+      const same = finding.candidates.find((each) => each.fingerprint === fingerprint);
+      // A revocation as well.
+      if (same !== undefined && !isOwn && same.userIds.length > 0) await take(files, same, source, now());
+      const others = othersIn(finding);
+      const sameIsGood = same !== undefined && same.flaw === undefined;
+      if (isOwn) return { ...finding, own: true, kind: sameIsGood ? 'known' : ownKind(others) };
+      if (others.length > 0) await files.offers.write(mailbox, others.map(offerOf(source)));
+      if (sameIsGood) return { ...finding, kind: 'known' };
+      if (others.length === 0) return { ...finding, kind: 'unusable' };
       if (fingerprint !== undefined) return { ...finding, kind: 'changed' };
-      return { ...finding, kind: usable.length === 1 ? 'new' : 'several' };
+      return { ...finding, kind: others.length === 1 ? 'new' : 'several' };
     },
     async accept(text, fingerprint) {
       const { mailbox } = mailboxOrThrow(text);
@@ -130,6 +124,19 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
       return before === undefined || before === info.fingerprint ? info : { ...info, replaced: before };
     },
   };
+}
+
+/** What was found beside the pinned key, and can be used. */
+export function othersIn({ candidates, pinned }: Finding): readonly Candidate[] {
+  return candidates.filter(({ flaw, fingerprint }) => flaw === undefined && fingerprint !== pinned);
+}
+
+function ownKind(others: readonly Candidate[]): 'changed' | 'unusable' {
+  return others.length > 0 ? 'changed' : 'unusable';
+}
+
+function offerOf(source: LookupSource): (candidate: Candidate) => Offer {
+  return ({ fingerprint, certificate }) => ({ source, fingerprint, armored: certificate.armor() });
 }
 
 type Walked = Finding & { readonly kind: 'none' | 'failed' | 'declined' | 'unusable' };
