@@ -25,6 +25,7 @@ export type ProblemCode =
   | 'unusable-own-key'
   | 'no-recipient-key'
   | 'several-keys'
+  | 'unvouched-key'
   | 'key-changed'
   | 'key-unanswered'
   | 'unusable-key'

@@ -1,7 +1,14 @@
 import { confirm } from '@postern/runtime';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { besideOf, refusalOf } from '../compose/reader.ts';
-import { type Candidate, dayOf, type Finding, type LookupSource, lookupSources } from '../keys/index.ts';
+import {
+  type Candidate,
+  dayOf,
+  type Finding,
+  type LookupSource,
+  lookupSources,
+  othersIn,
+} from '../keys/index.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { shown } from './keys.ts';
 import { table } from './table.ts';
@@ -55,7 +62,7 @@ async function find(mailbox: string, options: FindOptions, context: Context): Pr
   const beside = besideOf(finding);
   if (beside !== undefined) await warn(context, beside);
   if (finding.kind !== 'new' || options.json === true) return;
-  const fingerprint = finding.candidates.find(({ flaw }) => flaw === undefined)?.fingerprint;
+  const fingerprint = othersIn(finding)[0]?.fingerprint;
   const answer = await confirm(visible(`Pin ${fingerprint} for ${finding.mailbox}? [y/N] `), context.stop);
   if (answer === true) {
     await client.keys.accept(finding.mailbox, fingerprint);
@@ -91,9 +98,12 @@ function textOf({ mailbox, looked, candidates, pinned }: Finding): string {
 }
 
 function candidateText(each: Candidate, pinned: string | undefined): string {
-  const { fingerprint, userIds, created, expires, algorithm, flaw } = each;
+  const { fingerprint, userIds, created, expires, algorithm, flaw, unvouched } = each;
   const until = expires === null ? 'for ever' : `until ${dayOf(expires)}`;
-  const notes = [flaw, fingerprint === pinned ? 'pinned' : undefined].filter((note) => note !== undefined);
+  const doubt = unvouched ? 'GnuPG does not call it valid' : undefined;
+  const notes = [flaw, doubt, fingerprint === pinned ? 'pinned' : undefined].filter(
+    (note) => note !== undefined,
+  );
   return [
     `${fingerprint}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`,
     `  ${userIds.map((userId) => visible(userId)).join(', ')}`,

@@ -97,8 +97,7 @@ async function lookedUp(
   if (stays && finding.pinned !== undefined) return pinned(mailbox, deps);
   const refused = refusalOf(finding);
   if (refused !== undefined) return refused;
-  if (finding.kind === 'new')
-    await keys.accept(mailbox, finding.candidates.find(({ flaw }) => !flaw)?.fingerprint);
+  if (finding.kind === 'new') await keys.accept(mailbox, othersIn(finding)[0]?.fingerprint);
   const reader = await pinned(mailbox, deps);
   if (reader.kind === 'problem') return reader;
   const news = finding.kind === 'new' ? 'pinned-now' : 'refreshed-now';
@@ -151,6 +150,11 @@ export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'probl
       const message = `ANOTHER KEY FOR ${mailbox}: pinned is ${finding.pinned}${state}, and ${brings}`;
       const hint = `Ask the owner by another way which is theirs. Only then: ${acceptOne(mailbox, usable)}`;
       return problem(mailbox, 'key-changed', message, hint);
+    }
+    case 'unvouched': {
+      const message = `${names[source]} has ${usable.join(' and ')} for ${mailbox}, which GnuPG does not call valid`;
+      const hint = `Ask the owner by another way whether it is theirs, and: ${acceptOne(mailbox, usable)}`;
+      return problem(mailbox, 'unvouched-key', message, hint);
     }
     case 'several': {
       const message = `${names[source]} has ${usable.length} keys for ${mailbox}: ${usable.join(', ')}`;

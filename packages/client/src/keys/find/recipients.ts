@@ -14,6 +14,7 @@ import type { Looked, Source } from './source.ts';
  * - `new`: a certificate, and none is pinned; it waits to be accepted
  * - `known`: the pinned one; what is new in it was taken. Others beside it wait to be accepted
  * - `changed`: ANOTHER KEY than the pinned one, alone or because that one cannot be used any more; it waits to be accepted
+ * - `unvouched`: what the source has without vouching for it; it waits to be accepted
  * - `several`: more than one that could be meant; they wait to be accepted
  * - `unusable`: certificates that cannot be used
  * - `none`: no source has one
@@ -21,7 +22,16 @@ import type { Looked, Source } from './source.ts';
  * - `declined`: the person would not have it looked up
  */
 export interface Finding {
-  readonly kind: 'new' | 'known' | 'changed' | 'several' | 'unusable' | 'none' | 'failed' | 'declined';
+  readonly kind:
+    | 'new'
+    | 'known'
+    | 'unvouched'
+    | 'changed'
+    | 'several'
+    | 'unusable'
+    | 'none'
+    | 'failed'
+    | 'declined';
   readonly mailbox: string;
   /** The last source asked. */
   readonly source?: LookupSource;
@@ -37,7 +47,7 @@ export interface Finding {
 export interface FindOptions {
   /** In place of the configured order. */
   readonly sources?: readonly LookupSource[] | undefined;
-  /** Asked before the first question that leaves the machine. */
+  /** Asked before the first source is: of leave to ask, and to pin what comes of it. */
   readonly consent?: () => Promise<boolean>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -95,6 +105,7 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
       if (sameIsGood) return { ...finding, kind: 'known' };
       if (others.length === 0) return { ...finding, kind: 'unusable' };
       if (fingerprint !== undefined) return { ...finding, kind: 'changed' };
+      if (others.some(({ unvouched }) => unvouched)) return { ...finding, kind: 'unvouched' };
       return { ...finding, kind: others.length === 1 ? 'new' : 'several' };
     },
     async accept(text, fingerprint) {
@@ -126,9 +137,11 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
   };
 }
 
-/** What was found beside the pinned key, and can be used. */
+/** What was found beside the pinned key, and can be used: what is vouched for, if any of it is. */
 export function othersIn({ candidates, pinned }: Finding): readonly Candidate[] {
-  return candidates.filter(({ flaw, fingerprint }) => flaw === undefined && fingerprint !== pinned);
+  const others = candidates.filter(({ flaw, fingerprint }) => flaw === undefined && fingerprint !== pinned);
+  const vouched = others.filter(({ unvouched }) => !unvouched);
+  return vouched.length > 0 ? vouched : others;
 }
 
 function ownKind(others: readonly Candidate[]): 'changed' | 'unusable' {
@@ -156,7 +169,7 @@ async function walk(
       looked.push({ source, said: 'not configured' });
       continue;
     }
-    if (!agreed && source !== 'keyring') {
+    if (!agreed) {
       agreed = (await consent?.()) === true;
       if (!agreed) return { kind: 'declined', mailbox, candidates: [], looked };
     }
@@ -180,7 +193,10 @@ async function judge(answer: Looked, source: LookupSource, mailbox: string, now:
   try {
     const all = await candidatesIn(answer.content, mailbox, now);
     // A keyring is everybody's; what a domain has under a mailbox's name is meant for that mailbox.
-    const candidates = source === 'keyring' ? all.filter(({ userIds }) => userIds.length > 0) : all;
+    const named = source === 'keyring' ? all.filter(({ userIds }) => userIds.length > 0) : all;
+    const candidates = named.map((each) =>
+      (answer.vouched?.has(each.fingerprint) ?? true) ? each : { ...each, unvouched: true as const },
+    );
     if (candidates.length === 0) return { kind: 'none', said: 'no key of the mailbox', candidates };
     const number = candidates.length === 1 ? '1 certificate' : `${candidates.length} certificates`;
     return { kind: 'unusable', said: number, candidates };
