@@ -13,7 +13,7 @@ import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
 import { problemOf } from './faults.ts';
 import { flawOf, type Keys, type LookupPolicy } from './keys/index.ts';
-import type { Addressee, Draft, Problem, Reader, Returning, SendMode, TlsWish } from './message.ts';
+import type { Addressee, Draft, Problem, Reader, Returning, SendMode, TlsWish, Travel } from './message.ts';
 import { type Path, type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
 import { requireSealableFor } from './seal/seal.ts';
@@ -41,15 +41,22 @@ export interface PrepareDeps {
   /** It is an account at a provider that knows nothing of Postern: nobody takes reports there. */
   readonly account: boolean;
   readonly consent?: Consent | undefined;
+  /** Whether a key that is found is pinned. */
+  readonly pins: boolean;
 }
 
 /** What would go to one recipient. */
-export type Planned = Pick<Addressee, 'mailbox' | 'key' | 'record'> & Addressee['travel'];
+export interface Planned extends Pick<Addressee, 'mailbox' | 'key' | 'record'>, Travel {
+  /** Whether the recipient's gateway can tell the author what it could not deliver. */
+  readonly reports: boolean;
+}
 
 /** A message that could go, and that nothing was made of. */
 export interface Plan {
   readonly kind: 'planned';
   readonly recipients: readonly Planned[];
+  /** The author's mailbox, when all of it would be carried by an account at a provider that knows nothing of Postern. */
+  readonly account?: string;
   readonly warnings: readonly string[];
 }
 
@@ -60,6 +67,8 @@ export type Prepared =
       readonly work: () => Promise<Work>;
       readonly draft: Draft;
       readonly addressees: readonly Addressee[];
+      /** Nothing when nobody could be told anything. */
+      readonly returning: Returning | undefined;
       readonly warnings: readonly string[];
     }
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
@@ -68,7 +77,7 @@ export type Prepared =
 export async function prepare(
   message: Uint8Array,
   options: PrepareOptions,
-  { config, keys, domains, directory, clock, random, gateway, account, consent }: PrepareDeps,
+  { config, keys, domains, directory, clock, random, gateway, account, consent, pins }: PrepareDeps,
 ): Promise<Prepared> {
   const now = new Date(clock.now());
   const sender = options.as ?? config.mailbox;
@@ -89,6 +98,7 @@ export async function prepare(
           mode,
           tls,
           gateway,
+          account,
           consensus: verified?.consensus,
           signal,
         });
@@ -107,15 +117,20 @@ export async function prepare(
   const found =
     draft === undefined
       ? nobody
-      : await audience(draft, ways, { keys, now, lookup, consent, signal }, mayAsk);
+      : await audience(draft, ways, { keys, now, lookup, consent, pins, signal }, mayAsk);
   const readers = copyFor === undefined ? found.addressees : [copyFor, ...found.addressees];
   const sealing = sealingProblems(composed, readers, now);
   const problems = [...before, ...sealing, ...found.problems];
   if (problems.length > 0 || draft === undefined) return { kind: 'refused', problems };
   const way = wayOf(path);
   const warnings = [...ways.warnings, ...found.warnings, ...(way?.warnings ?? [])];
+  const returning =
+    gateway && !account
+      ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
+      : undefined;
   return {
     kind: 'work',
+    returning,
     warnings,
     draft,
     addressees: found.addressees,
@@ -127,10 +142,7 @@ export async function prepare(
       expiryMs: config.send.expiryMs,
       geometry: verified?.geometry ?? defaultGeometry,
       mixing: way?.mixing,
-      returning:
-        gateway && !account
-          ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
-          : undefined,
+      returning,
     }),
   };
 }

@@ -148,6 +148,17 @@ describe('P4 when send asks', () => {
     expect(resolver.asked).toHaveLength(length);
   });
 
+  test('a preview shows what it finds, and pins nothing', async () => {
+    const bob = await keyOf(['bob@b.test']);
+    resolver.publish(bytes(bob));
+    const who = await author({}, { consent: true });
+    expect(await who.client.preview(toBob)).toMatchObject({
+      kind: 'planned',
+      recipients: [{ key: { fingerprint: print(bob), source: 'dns', news: 'found-now' }, reports: false }],
+    });
+    expect(await who.client.keys.certificate('bob@b.test')).toBeUndefined();
+  });
+
   test('a pinned key that has expired is refreshed by its newer form', async () => {
     const short = await keyOf(['bob@b.test'], 2);
     const who = await author({ lookup: 'always' });

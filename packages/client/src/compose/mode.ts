@@ -10,6 +10,8 @@ export interface ModeDeps {
   readonly tls: TlsWish;
   /** Whether something takes what goes to domains: the author's own gateway, or whoever gets the files. */
   readonly gateway: boolean;
+  /** It is an account at a provider that knows nothing of Postern. */
+  readonly account: boolean;
   /** Absent when there is none: then nothing can be said of gateways. */
   readonly consensus: Consensus | undefined;
 }
@@ -62,6 +64,11 @@ export function isServed(domain: string, { nodes }: Consensus): boolean {
 const directly = 'with --mode direct, which shows your domain and theirs to the mail servers between.';
 
 function direct({ domain, tls }: DomainRecord, why: string, deps: ModeDeps): ChosenTravel {
+  if (deps.account && deps.mode === 'auto') {
+    const hint = 'If that may be, say so: --mode direct.';
+    const message = `direct, the gateway of ${domain} sees your mailbox, as the mail servers between do, since an account sends it; auto does not choose that: ${why}`;
+    return { kind: 'problem', problem: problem('direct-by-account', message, hint) };
+  }
   if (deps.gateway) {
     const tlsOptional = tls === 'prefer' && deps.tls === 'prefer';
     return { kind: 'travel', travel: { mode: 'direct', why, tlsOptional } };

@@ -18,6 +18,8 @@ export interface ReaderDeps {
   readonly keys: Keys;
   readonly now: Date;
   readonly lookup: LookupPolicy;
+  /** Whether what is found is pinned; else it is used as an offer alone. */
+  readonly pins: boolean;
   readonly consent?: Consent | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -97,7 +99,15 @@ async function lookedUp(
   if (stays && finding.pinned !== undefined) return pinned(mailbox, deps);
   const refused = refusalOf(finding);
   if (refused !== undefined) return refused;
-  if (finding.kind === 'new') await keys.accept(mailbox, othersIn(finding)[0]?.fingerprint);
+  const [found] = othersIn(finding);
+  if (finding.kind === 'new' && found !== undefined) {
+    const { certificate, fingerprint } = found;
+    if (!deps.pins) {
+      const source = finding.source ?? 'unknown';
+      return { kind: 'reader', certificate, key: { fingerprint, source, news: 'found-now' } };
+    }
+    await keys.accept(mailbox, fingerprint);
+  }
   const reader = await pinned(mailbox, deps);
   if (reader.kind === 'problem') return reader;
   const news = finding.kind === 'new' ? 'pinned-now' : 'refreshed-now';
