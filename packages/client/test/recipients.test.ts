@@ -358,7 +358,7 @@ describe('what is found', () => {
     expect(await alice.client.keys.find('bob@b.test')).toMatchObject({
       kind: 'none',
       looked: [
-        { source: 'dns', said: expect.stringContaining('not signed') },
+        { source: 'dns', said: expect.stringContaining('nothing proves the answer') },
         { source: 'wkd', said: 'b.test has no address' },
         { source: 'keyring', said: 'not configured' },
       ],
@@ -445,6 +445,22 @@ describe('a Web Key Directory', () => {
       finding: { kind: 'none' },
       asked: [advanced],
     });
+  });
+
+  test('not where a signed zone fails to prove that the other’s name does not exist', async () => {
+    resolver.answers.set('openpgpkey.b.test.', { kind: 'none', secure: false, ttlSeconds: 300 });
+    const page = new Map([[direct, { body: bytes(await keyOf(['bob@b.test'])) }]]);
+    const { asked, ...wkd } = await directory(page);
+    const who = await author({ order: ['wkd'] }, { wkd });
+    resolver.answers.set('b.test. A', found([{ address: '127.0.0.1' }], true));
+    const refused = { kind: 'failed', looked: [{ said: expect.stringContaining('DNS proves') }] };
+    expect(await who.client.keys.find('Bob@b.test')).toMatchObject(refused);
+    expect(asked).toEqual([]);
+    // Nothing in an unsigned zone can be proven.
+    resolver.answers.set('b.test. A', here);
+    resolver.answers.set('b.test. AAAA', { kind: 'none', secure: false, ttlSeconds: 300 });
+    expect(await who.client.keys.find('Bob@b.test')).toMatchObject({ kind: 'new' });
+    expect(asked).toEqual([direct]);
   });
 
   test.each<[string, { status?: number; body?: Uint8Array; location?: string }, RegExp]>([
