@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -325,6 +326,16 @@ describe('what is found', () => {
     await expect(alice.client.keys.accept('alice@a.test', print(other))).rejects.toMatchObject({
       code: 'wrong-use',
     });
+  });
+
+  test('where a key is from is not made up for one that was pinned before that was noted', async () => {
+    const bob = await keyOf(['bob@b.test']);
+    await alice.client.keys.import(bytes(bob));
+    await rm(join(alice.client.paths.keys, 'pins'), { recursive: true });
+    resolver.publish(bytes(bob));
+    expect(await alice.client.keys.find('bob@b.test')).toMatchObject({ kind: 'known' });
+    expect(await alice.client.keys.pin('bob@b.test')).toBeUndefined();
+    expect(await alice.client.send(toBob)).toMatchObject({ recipients: [{ key: { source: 'unknown' } }] });
   });
 
   test.each<[string, () => Promise<Uint8Array[]>, object]>([

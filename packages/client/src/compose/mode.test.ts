@@ -34,6 +34,16 @@ describe('a domain that no gateway of the consensus serves', () => {
     },
   );
 
+  test('can be reached again by forgetting a record that is pinned, which the hint says', () => {
+    const forget = 'postern domain remove b.test';
+    expect(unreached(found('pinned'), deps('mix'))).toMatchObject([
+      { hint: expect.stringContaining(forget) },
+    ]);
+    expect(unreached(found('first-use'), deps('mix'))).toMatchObject([
+      { hint: expect.not.stringContaining(forget) },
+    ]);
+  });
+
   test('is not when it takes nothing through mixes', () => {
     expect(travelTo(found('dnssec', false), deps('mix'))).toMatchObject({
       problem: { code: 'domain-takes-no-mix' },

@@ -46,9 +46,14 @@ export function travelTo(found: FoundRecord, deps: ModeDeps): ChosenTravel {
 /** What is said of a domain that a last mix would not find. */
 export function unreached(found: FoundRecord, { mode, consensus, gateway }: ModeDeps): Problem[] {
   if (mode !== 'mix' || consensus === undefined || isReached(found, consensus)) return [];
-  const message = `no gateway of the consensus serves ${found.record.domain}, and DNSSEC proves no record of it that mixes could find it by`;
+  const { domain, mix } = found.record;
+  const message = `no gateway of the consensus serves ${domain}, and DNSSEC proves no record of it that mixes could find it by`;
   const instead = gateway ? `Try again later, or send ${directly}` : 'Try again later.';
-  const hint = `Is the name right? If it is, nobody there takes mail through mixes now. ${instead}`;
+  const forget =
+    found.vouchedBy === 'pinned' && mix
+      ? ` The record is pinned, and DNS is not asked. If DNSSEC proves theirs, forget the pinned one: postern domain remove ${domain}`
+      : '';
+  const hint = `Is the name right? If it is, nobody there takes mail through mixes now. ${instead}${forget}`;
   return [problem('domain-not-served', message, hint)];
 }
 
