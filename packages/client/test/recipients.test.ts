@@ -10,7 +10,6 @@ import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { generateKey, type PrivateKey, readKey, reformatKey, revokeKey } from 'openpgp';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { refusalOf } from '../src/compose/reader.ts';
-import { isPublic } from '../src/keys/find/address.ts';
 import { wkdHash } from '../src/keys/find/wkd.ts';
 import { type Network, startNetwork } from './network.ts';
 import { message, type Person, person } from './people.ts';
@@ -498,28 +497,6 @@ describe('a Web Key Directory', () => {
       kind: 'failed',
       looked: [{ said: 'openpgpkey.b.test has no address of the public Internet' }],
     });
-  });
-
-  test.each([
-    ['1.1.1.1', true],
-    ['127.0.0.1', false],
-    ['10.1.2.3', false],
-    ['172.31.0.1', false],
-    ['192.168.0.1', false],
-    ['169.254.169.254', false],
-    ['100.64.0.1', false],
-    ['0.0.0.0', false],
-    ['255.255.255.255', false],
-    ['2606:4700::1', true],
-    ['::1', false],
-    ['::', false],
-    ['fe80::1', false],
-    ['fd00::1', false],
-    ['::ffff:8.8.8.8', false],
-    ['64:ff9b::a00:1', false],
-    ['2002:a00:1::', false],
-  ])('%s is of the public Internet: %s', (address, is) => {
-    expect(isPublic(address)).toBe(is);
   });
 });
 

@@ -11,10 +11,9 @@ import {
 } from '@postern/mail';
 import { certificateOwner, type Finding, findingOf, textOwner } from '@postern/protocol/dns';
 import { uniform } from '@postern/protocol/primitives';
-import type { Clock, Random } from '@postern/runtime';
+import { type Clock, isPublicAddress, type Random } from '@postern/runtime';
 import { DnsError, type Resolver } from '@postern/runtime/dns';
 import { createPolicyFetch } from './policy-fetch.ts';
-import { isPublicAddress } from './public-address.ts';
 import type { Attestation } from './receive/receive.ts';
 import type { FoundDomain } from './report/report.ts';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { request } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import { isPublicAddress } from '@postern/runtime';
 import type { Resolver } from '@postern/runtime/dns';
-import { isPublic } from './address.ts';
 import { failed, type Looked, none, type Source, tooLongIsNone } from './source.ts';
 
 export interface WkdOptions {
@@ -76,7 +76,7 @@ async function addressesOf(
       return { kind: 'failed', why: `DNS has no trustworthy answer for ${host} (${answer.reason})` };
   const secure = answers.every((answer) => answer.kind !== 'failed' && answer.secure);
   if (found.length === 0) return { kind: 'none', why: `${host} has no address`, secure };
-  const addresses = own === undefined ? found.filter(isPublic) : found;
+  const addresses = own === undefined ? found.filter(isPublicAddress) : found;
   return addresses.length === 0
     ? { kind: 'failed', why: `${host} has no address of the public Internet` }
     : { kind: 'addresses', addresses, secure };
