@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { validFor } from '../src/keys/find/keyring.ts';
 import { startNetwork } from './network.ts';
 import { message, type Person, person } from './people.ts';
@@ -82,6 +82,19 @@ test('a keyring that is not there is a mistake of the configuration', async () =
   const alice = await author(join(home, 'nowhere'), true);
   await expect(alice.client.keys.find('bob@b.test')).rejects.toMatchObject({
     code: 'no-gnupg',
+    exitCode: 78,
+  });
+});
+
+test('so is a machine without gpg', async () => {
+  const alice = await author(home, true);
+  vi.stubEnv('PATH', home);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  await expect(alice.client.keys.find('bob@b.test')).rejects.toMatchObject({
+    code: 'no-gnupg',
+    message: expect.stringContaining('no gpg'),
     exitCode: 78,
   });
 });

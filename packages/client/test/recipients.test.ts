@@ -10,7 +10,9 @@ import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { generateKey, type PrivateKey, readKey, reformatKey, revokeKey } from 'openpgp';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { refusalOf } from '../src/compose/reader.ts';
+import { readClientConfig } from '../src/config.ts';
 import { wkdHash } from '../src/keys/find/wkd.ts';
+import { pathsUnder } from '../src/paths.ts';
 import { type Network, startNetwork } from './network.ts';
 import { message, type Person, person } from './people.ts';
 import { postern } from './terminal.ts';
@@ -508,4 +510,38 @@ test('what is pinned reads back as a whole certificate', async () => {
   const again = await readKey({ armoredKey: await alice.client.keys.export('bob@b.test') });
   expect(again.getFingerprint().toUpperCase()).toBe(print(bob));
   expect(again.getUserIDs()).toEqual(['<bob@b.test>']);
+});
+
+test('--json: what keeps a key from being taken is an error as any other, with what was found', async () => {
+  const network = await startNetwork({ now, mixesPerLayer: 1 });
+  const { home } = await person(network, 'alice@a.test', now);
+  const init = ['--mailbox', 'alice@a.test', '--directory-url', 'http://127.0.0.1:9'];
+  const { authorities } = network.config('alice@a.test').directory;
+  const account = ['--submission', 'mail.p.test:587', '--submission-kind', 'account'];
+  expect(
+    await postern(['--home', home, 'init', ...init, '--authority', ...authorities, ...account]),
+  ).toMatchObject({ code: 0 });
+  expect(await readClientConfig(pathsUnder(home).configFile)).toMatchObject({
+    submission: { kind: 'account', host: 'mail.p.test' },
+  });
+  const { code, stdout } = await postern([
+    '--home',
+    home,
+    'keys',
+    'find',
+    '--json',
+    '--source',
+    'keyring',
+    'bob@b.test',
+  ]);
+  expect(code).toBe(65);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: {
+      code: 'no-recipient-key',
+      message: expect.stringContaining('bob@b.test'),
+      hint: expect.stringContaining('postern keys import'),
+      finding: 'none',
+      looked: [{ source: 'keyring', said: 'not configured' }],
+    },
+  });
 });

@@ -51,8 +51,9 @@ async function find(mailbox: string, options: FindOptions, context: Context): Pr
   await using client = openClient(context, options);
   const finding = await client.keys.find(mailbox, { sources: options.source, signal: context.stop });
   const problem = refusalOf(finding)?.problem;
-  const why = problem && { code: problem.code, message: problem.message, hint: problem.hint };
-  await print(context, options, { ...plain(finding), ...why }, textOf(finding));
+  const error = problem && { code: problem.code, message: problem.message, hint: problem.hint };
+  const value = error === undefined ? plain(finding) : { error: { ...error, ...plain(finding) } };
+  await print(context, options, value, textOf(finding));
   if (problem !== undefined) {
     await warn(context, problem.message);
     await write(context.terminal.stderr, `  ${visible(problem.hint)}\n`);
