@@ -108,7 +108,7 @@ describe.skipIf(!haveKnot || !haveUnbound || !haveGnuPg)('recipients’ keys fro
   test('expired signatures are a temporary failure, and no other source is asked', async () => {
     expect(await find('bob@expired.test')).toMatchObject({
       code: 75,
-      value: { finding: 'failed', code: 'key-unanswered', looked: [{ source: 'dns' }] },
+      value: { error: { finding: 'failed', code: 'key-unanswered', looked: [{ source: 'dns' }] } },
     });
   });
 
@@ -116,7 +116,9 @@ describe.skipIf(!haveKnot || !haveUnbound || !haveGnuPg)('recipients’ keys fro
     for (const mailbox of ['nobody@b.test', 'bob@unsigned.test'])
       expect(await find(mailbox)).toMatchObject({
         code: 65,
-        value: { finding: 'none', looked: [{ source: 'dns' }, { source: 'wkd' }, { source: 'keyring' }] },
+        value: {
+          error: { finding: 'none', looked: [{ source: 'dns' }, { source: 'wkd' }, { source: 'keyring' }] },
+        },
       });
   });
 
@@ -127,6 +129,12 @@ describe.skipIf(!haveKnot || !haveUnbound || !haveGnuPg)('recipients’ keys fro
       const { configFile } = pathsUnder(home);
       const config = await readFile(configFile, 'utf8');
       await writeFile(configFile, config.replace('[keys]', `[keys]\ngnupg = "${keyring}"`));
+      expect(await find('--source', 'keyring', 'bob@expired.test')).toMatchObject({
+        code: 65,
+        value: { error: { code: 'unvouched-key', finding: 'unvouched' } },
+      });
+      const owned = `${prints.get('bob@expired.test')}:6:\n`;
+      run('gpg', ['--homedir', keyring, '--batch', '--import-ownertrust'], owned);
       expect(await find('--source', 'keyring', 'bob@expired.test')).toMatchObject({
         code: 0,
         value: {

@@ -213,7 +213,7 @@ export function createClient(options: ClientOptions): Client {
   const prepareFor = async (
     message: Uint8Array,
     request: PrepareOptions,
-    way: { gateway: boolean; account: boolean },
+    way: { gateway: boolean; account: boolean; pins: boolean },
   ): Promise<Prepared> => {
     const deps = { config: await config(), keys, domains, directory: await directory(), clock, random };
     return prepare(message, request, { ...deps, ...way, consent: options.consent });
@@ -290,6 +290,7 @@ export function createClient(options: ClientOptions): Client {
       const prepared = await prepareFor(message, request, {
         gateway: gateway !== undefined,
         account: gateway?.kind === 'account',
+        pins: true,
       });
       if (prepared.kind === 'refused') return prepared;
       const work = await prepared.work();
@@ -305,27 +306,22 @@ export function createClient(options: ClientOptions): Client {
       return { kind: 'sent', messageId, id, recipients, ...by, warnings, ...submission };
     },
     async preview(message, request = {}) {
-      const { submission } = await config();
-      const prepared = await prepareFor(message, request, {
-        gateway: submission !== undefined,
-        account: submission?.kind === 'account',
-      });
+      const { submission, mailbox: own } = await config();
+      const account = submission?.kind === 'account';
+      const gateway = submission !== undefined;
+      const prepared = await prepareFor(message, request, { gateway, account, pins: false });
       if (prepared.kind === 'refused') return prepared;
-      const { addressees, warnings } = prepared;
+      const { addressees, returning, warnings } = prepared;
       const recipients = addressees.map(({ mailbox, key, record, travel }) => ({
         mailbox,
         key,
         record,
         ...travel,
+        reports: returning !== undefined && (travel.mode === 'direct' || returning.served),
       }));
-      return { kind: 'planned', recipients, warnings };
+      return { kind: 'planned', recipients, ...(account ? { account: own } : {}), warnings };
     },
     async wrap(message, request) {
-      await recovered();
-      const prepared = await prepareFor(message, request, { gateway: true, account: false });
-      if (prepared.kind === 'refused') return prepared;
-      const work = await prepared.work();
-      const { mailbox } = await config();
       if ((await account())?.kind === 'account') {
         throw new ClientError(
           'wrong-use',
@@ -335,6 +331,11 @@ export function createClient(options: ClientOptions): Client {
           },
         );
       }
+      await recovered();
+      const prepared = await prepareFor(message, request, { gateway: true, account: false, pins: true });
+      if (prepared.kind === 'refused') return prepared;
+      const work = await prepared.work();
+      const { mailbox } = await config();
       const staged = await stageFiles(request.directory, paths, random, (packet) =>
         readyCarriage(packet, { mailbox, clock, random, current }),
       );

@@ -8,6 +8,7 @@ import { ExitCode } from '@postern/runtime';
  * - `too-large`: a file or an input is longer than anything of its kind
  * - `bad-file`: a file does not hold what it should
  * - `exposed`: others may read a file that holds a secret
+ * - `no-gnupg`: GnuPG or its keyring is not where the configuration says
  * - `no-key`: no key for a mailbox
  * - `key-conflict`, `domain-conflict`: another key or record is pinned already
  * - `wrong-passphrase`: a passphrase is missing or wrong
@@ -23,6 +24,7 @@ export type ClientErrorCode =
   | 'bad-file'
   | 'too-large'
   | 'exposed'
+  | 'no-gnupg'
   | 'no-key'
   | 'key-conflict'
   | 'domain-conflict'
@@ -39,6 +41,7 @@ const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'bad-file': ExitCode.dataError,
   'too-large': ExitCode.dataError,
   exposed: ExitCode.noPermission,
+  'no-gnupg': ExitCode.config,
   'no-key': ExitCode.dataError,
   'key-conflict': ExitCode.dataError,
   'domain-conflict': ExitCode.dataError,

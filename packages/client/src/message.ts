@@ -25,6 +25,7 @@ export type ProblemCode =
   | 'unusable-own-key'
   | 'no-recipient-key'
   | 'several-keys'
+  | 'unvouched-key'
   | 'key-changed'
   | 'key-unanswered'
   | 'unusable-key'
@@ -37,6 +38,7 @@ export type ProblemCode =
   | 'domain-takes-no-mix'
   | 'domain-not-served'
   | 'no-own-gateway'
+  | 'direct-by-account'
   | 'no-consensus'
   | 'no-route'
   | 'unknown-mix'
@@ -89,8 +91,8 @@ export interface RecipientKey {
   readonly source: KeySource | 'own' | 'unknown';
   /** The day on which it was pinned. */
   readonly since?: string;
-  /** What the look-up for this message came to. */
-  readonly news?: 'pinned-now' | 'refreshed-now';
+  /** What the look-up for this message came to; `found-now`: sending would pin it. */
+  readonly news?: 'found-now' | 'pinned-now' | 'refreshed-now';
 }
 
 /** The record of a domain that a message rests on. */

@@ -4,7 +4,7 @@ import { defaultGeometry } from '@postern/protocol/packet';
 import { ProtocolError } from '@postern/protocol/sealed';
 import { type Clock, ExitCode } from '@postern/runtime';
 import type { PublicKey } from 'openpgp';
-import { type Audience, audience } from './compose/audience.ts';
+import { type Audience, audience, type Gateways, gatewaysTo } from './compose/audience.ts';
 import { type Composed, compose } from './compose/compose.ts';
 import { domainOf } from './compose/gateway.ts';
 import { isServed } from './compose/mode.ts';
@@ -13,7 +13,7 @@ import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
 import { problemOf } from './faults.ts';
 import { flawOf, type Keys, type LookupPolicy } from './keys/index.ts';
-import type { Addressee, Draft, Problem, Reader, Returning, SendMode, TlsWish } from './message.ts';
+import type { Addressee, Draft, Problem, Reader, Returning, SendMode, TlsWish, Travel } from './message.ts';
 import { type Path, type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
 import { requireSealableFor } from './seal/seal.ts';
@@ -41,15 +41,22 @@ export interface PrepareDeps {
   /** It is an account at a provider that knows nothing of Postern: nobody takes reports there. */
   readonly account: boolean;
   readonly consent?: Consent | undefined;
+  /** Whether a key that is found is pinned. */
+  readonly pins: boolean;
 }
 
 /** What would go to one recipient. */
-export type Planned = Pick<Addressee, 'mailbox' | 'key' | 'record'> & Addressee['travel'];
+export interface Planned extends Pick<Addressee, 'mailbox' | 'key' | 'record'>, Travel {
+  /** Whether the recipient's gateway can tell the author what it could not deliver. */
+  readonly reports: boolean;
+}
 
 /** A message that could go, and that nothing was made of. */
 export interface Plan {
   readonly kind: 'planned';
   readonly recipients: readonly Planned[];
+  /** The author's mailbox, when all of it would be carried by an account at a provider that knows nothing of Postern. */
+  readonly account?: string;
   readonly warnings: readonly string[];
 }
 
@@ -60,6 +67,8 @@ export type Prepared =
       readonly work: () => Promise<Work>;
       readonly draft: Draft;
       readonly addressees: readonly Addressee[];
+      /** Nothing when nobody could be told anything. */
+      readonly returning: Returning | undefined;
       readonly warnings: readonly string[];
     }
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
@@ -68,7 +77,7 @@ export type Prepared =
 export async function prepare(
   message: Uint8Array,
   options: PrepareOptions,
-  { config, keys, domains, directory, clock, random, gateway, account, consent }: PrepareDeps,
+  { config, keys, domains, directory, clock, random, gateway, account, consent, pins }: PrepareDeps,
 ): Promise<Prepared> {
   const now = new Date(clock.now());
   const sender = options.as ?? config.mailbox;
@@ -77,40 +86,51 @@ export async function prepare(
   const current = await currentConsensus(directory);
   const verified = current.kind === 'consensus' ? current.verified : undefined;
   const { mode = config.send.mode, tls = config.send.tls } = options;
-  const deps = {
-    keys,
-    domains,
-    now,
-    mode,
-    tls,
-    gateway,
-    consensus: verified?.consensus,
-    signal: options.signal,
-    lookup: options.lookup ?? config.keys.lookup,
-    consent,
-    refused:
-      composed.problems.length + own.problems.length + (mode === 'mix' ? current.problems.length : 0) > 0,
-  };
-  const found = composed.draft === undefined ? nobody : await audience(composed.draft, deps);
+  const { signal } = options;
+  const { draft } = composed;
+  const copyFor = await copyReader(draft, sender, keys, options.sentCopy ?? config.send.sentCopy);
+  const ways =
+    draft === undefined
+      ? nowhere
+      : await gatewaysTo(draft, {
+          domains,
+          now,
+          mode,
+          tls,
+          gateway,
+          account,
+          consensus: verified?.consensus,
+          signal,
+        });
   // Whoever sends direct needs no consensus, whoever may send through mixes a valid one.
-  const mixed = mode === 'mix' || found.mixed;
+  const mixed = mode === 'mix' || ways.mixed;
   const path = mixed
     ? verified === undefined
       ? current
       : pathOf(verified, options, config, { now, account })
     : undefined;
-
-  const { draft } = composed;
-  const copyFor = await copyReader(draft, sender, keys, options.sentCopy ?? config.send.sentCopy);
+  // All that can be said without the recipients' keys, so that no look-up is made for a message that does not go.
+  const before = [...composed.problems, ...own.problems, ...ways.problems, ...(path?.problems ?? [])];
+  const unsealable = sealingProblems(composed, copyFor === undefined ? [] : [copyFor], now);
+  const mayAsk = before.length + unsealable.length === 0;
+  const lookup = options.lookup ?? config.keys.lookup;
+  const found =
+    draft === undefined
+      ? nobody
+      : await audience(draft, ways, { keys, now, lookup, consent, pins, signal }, mayAsk);
   const readers = copyFor === undefined ? found.addressees : [copyFor, ...found.addressees];
   const sealing = sealingProblems(composed, readers, now);
-  const ways = path?.problems ?? [];
-  const problems = [...composed.problems, ...sealing, ...own.problems, ...found.problems, ...ways];
+  const problems = [...before, ...sealing, ...found.problems];
   if (problems.length > 0 || draft === undefined) return { kind: 'refused', problems };
   const way = wayOf(path);
-  const warnings = [...found.warnings, ...(way?.warnings ?? [])];
+  const warnings = [...ways.warnings, ...found.warnings, ...(way?.warnings ?? [])];
+  const returning =
+    gateway && !account
+      ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
+      : undefined;
   return {
     kind: 'work',
+    returning,
     warnings,
     draft,
     addressees: found.addressees,
@@ -122,15 +142,13 @@ export async function prepare(
       expiryMs: config.send.expiryMs,
       geometry: verified?.geometry ?? defaultGeometry,
       mixing: way?.mixing,
-      returning:
-        gateway && !account
-          ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
-          : undefined,
+      returning,
     }),
   };
 }
 
-const nobody: Audience = { addressees: [], mixed: false, problems: [], warnings: [] };
+const nowhere: Gateways = { byDomain: new Map(), mixed: false, problems: [], warnings: [] };
+const nobody: Audience = { addressees: [], problems: [], warnings: [] };
 
 function wayOf(path: Path | CurrentConsensus | undefined): Extract<Path, { kind: 'path' }> | undefined {
   return path?.kind === 'path' ? path : undefined;

@@ -203,3 +203,32 @@ test('files are for a gateway, not for an account', async () => {
     code: 'wrong-use',
   });
 });
+
+test('a preview says who carries it, and that nobody reports', async () => {
+  const { alice } = await scene({});
+  expect(await alice.client.preview(toBob)).toMatchObject({
+    kind: 'planned',
+    account: 'alice@p.test',
+    recipients: [{ mode: 'mix', reports: false }],
+  });
+});
+
+test('auto does not choose to show the recipient’s gateway the author’s mailbox', async () => {
+  const { network, provider, alice } = await scene({ mode: 'auto' });
+  network.consensus = {
+    ...network.consensus,
+    nodes: network.consensus.nodes.map((node) => ({
+      ...node,
+      domains: node.domains.map((domain) => domain.replace('b.test', 'c.test')),
+    })),
+  };
+  expect(await alice.client.send(toBob)).toMatchObject({
+    kind: 'refused',
+    problems: [{ code: 'direct-by-account', hint: expect.stringContaining('--mode direct') }],
+  });
+  expect(provider.taken).toEqual([]);
+  expect(await alice.client.preview(toBob, { mode: 'direct' })).toMatchObject({
+    account: 'alice@p.test',
+    recipients: [{ mode: 'direct', reports: false }],
+  });
+});

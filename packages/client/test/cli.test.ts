@@ -114,7 +114,7 @@ describe('from one to the other', () => {
   test('--dry-run says the same of each recipient, and makes and sends nothing', async () => {
     const planned = await succeed(alice(['send', '--dry-run'], toBob));
     expect(planned.stdout).toMatch(
-      /^bob@b\.test\n {2}key: .*\n {2}domain: .*\n {2}mode: mix, .*\nNothing was sent\.\n$/,
+      /^bob@b\.test\n {2}key: .*\n {2}domain: .*\n {2}mode: mix, .*\n {2}reports: none .*\nNothing was sent\.\n$/,
     );
     expect(json(await succeed(alice(['send', '--dry-run', '--json'], toBob)))).toMatchObject({
       recipients: [

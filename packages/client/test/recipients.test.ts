@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,10 +9,13 @@ import { openpgpkeyLabel } from '@postern/protocol/dns';
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { generateKey, type PrivateKey, readKey, reformatKey, revokeKey } from 'openpgp';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { isPublic } from '../src/keys/find/address.ts';
+import { refusalOf } from '../src/compose/reader.ts';
+import { readClientConfig } from '../src/config.ts';
 import { wkdHash } from '../src/keys/find/wkd.ts';
+import { pathsUnder } from '../src/paths.ts';
 import { type Network, startNetwork } from './network.ts';
 import { message, type Person, person } from './people.ts';
+import { postern } from './terminal.ts';
 
 const now = Date.UTC(2026, 0, 1, 12);
 const toBob = message({ From: 'alice@a.test', To: 'Bob@b.test' });
@@ -146,6 +150,17 @@ describe('P4 when send asks', () => {
     expect(resolver.asked).toHaveLength(length);
   });
 
+  test('a preview shows what it finds, and pins nothing', async () => {
+    const bob = await keyOf(['bob@b.test']);
+    resolver.publish(bytes(bob));
+    const who = await author({}, { consent: true });
+    expect(await who.client.preview(toBob)).toMatchObject({
+      kind: 'planned',
+      recipients: [{ key: { fingerprint: print(bob), source: 'dns', news: 'found-now' }, reports: false }],
+    });
+    expect(await who.client.keys.certificate('bob@b.test')).toBeUndefined();
+  });
+
   test('a pinned key that has expired is refreshed by its newer form', async () => {
     const short = await keyOf(['bob@b.test'], 2);
     const who = await author({ lookup: 'always' });
@@ -180,6 +195,50 @@ describe('P4 when send asks', () => {
   });
 });
 
+describe('an offer', () => {
+  test.each<[string, (who: Person) => Promise<unknown>]>([
+    [
+      'an import',
+      async (who) => {
+        await who.client.keys.import(bytes(await keyOf(['bob@b.test'])));
+      },
+    ],
+    ['a key made for the mailbox', (who) => who.client.keys.generate('bob@b.test', { noPassphrase: true })],
+    [
+      'a look-up that finds nothing',
+      async (who) => {
+        resolver.answers.clear();
+        await who.client.keys.find('bob@b.test');
+      },
+    ],
+  ])('is gone with %s', async (_what, then) => {
+    const other = await keyOf(['bob@b.test']);
+    resolver.publish(bytes(other));
+    expect(await alice.client.keys.find('bob@b.test')).toMatchObject({ kind: 'new' });
+    await then(alice);
+    await expect(alice.client.keys.accept('bob@b.test', print(other))).rejects.toMatchObject({
+      code: 'wrong-use',
+    });
+  });
+
+  test('takes the place of a pinned key by its fingerprint alone, and says of which', async () => {
+    const [old, other] = [await keyOf(['bob@b.test']), await keyOf(['bob@b.test'])];
+    await alice.client.keys.import(bytes(old));
+    resolver.publish(bytes(other));
+    await alice.client.keys.find('bob@b.test');
+    await expect(alice.client.keys.accept('bob@b.test')).rejects.toMatchObject({
+      code: 'wrong-use',
+      message: expect.stringContaining(print(old)),
+      hint: expect.stringContaining(print(other)),
+    });
+    const accept = ['--home', alice.home, 'keys', 'accept', 'bob@b.test', print(other)];
+    expect(await postern(accept)).toMatchObject({
+      code: 0,
+      stdout: `bob@b.test  ${print(other)}, in place of ${print(old)}\n`,
+    });
+  });
+});
+
 describe('what is found', () => {
   test('a revocation of the pinned key is taken', async () => {
     const bob = await keyOf(['bob@b.test']);
@@ -192,6 +251,92 @@ describe('what is found', () => {
     });
     expect(await problems(alice)).toMatchObject([{ code: expect.stringMatching(/key/) }]);
     expect((await alice.client.keys.list()).find(({ kind }) => kind === 'pinned')?.flaw).toBe('is revoked');
+  });
+
+  test('a new key beside the revoked one that is pinned is offered, and what is said names both', async () => {
+    const [old, next] = [await keyOf(['bob@b.test']), await keyOf(['bob@b.test'])];
+    const who = await author({ lookup: 'always' });
+    await who.client.keys.import(bytes(old));
+    const { publicKey } = await revokeKey({ key: old, date: new Date(now - 1000), format: 'object' });
+    resolver.publish(publicKey.write(), bytes(next));
+    expect(await who.client.keys.find('bob@b.test')).toMatchObject({ kind: 'changed', pinned: print(old) });
+    expect(await problems(who)).toMatchObject([
+      {
+        code: 'key-changed',
+        message: `ANOTHER KEY FOR bob@b.test: pinned is ${print(old)}, which is revoked, and DNS brings ${print(next)}`,
+        hint: expect.stringContaining(`postern keys accept bob@b.test ${print(next)}`),
+      },
+    ]);
+    await who.client.keys.accept('bob@b.test', print(next));
+    expect(await who.client.send(toBob)).toMatchObject({ kind: 'sent' });
+  });
+
+  test('a second key beside the pinned one that still counts is said and offered', async () => {
+    const [old, next] = [await keyOf(['bob@b.test'], 1), await keyOf(['bob@b.test'])];
+    const who = await author({ lookup: 'always' });
+    who.clock.ms = now - 60_000;
+    await who.client.keys.import(bytes(old));
+    who.clock.ms = now;
+    const { privateKey } = await reformatKey({
+      privateKey: old,
+      userIDs: [{ email: 'bob@b.test' }],
+      date: new Date(now - 1000),
+      format: 'object',
+    });
+    resolver.publish(bytes(privateKey), bytes(next));
+    expect(await who.client.send(toBob)).toMatchObject({
+      kind: 'sent',
+      recipients: [{ key: { fingerprint: print(old), news: 'refreshed-now' } }],
+      warnings: [expect.stringContaining(print(next))],
+    });
+    await who.client.keys.accept('bob@b.test', print(next));
+  });
+
+  test('unusable ones are told with their flaws alone', async () => {
+    const one = await keyOf(['bob@b.test']);
+    const { publicKey } = await revokeKey({ key: one, date: new Date(now - 1000), format: 'object' });
+    resolver.publish(publicKey.write(), bytes(await keyOf(['eve@b.test'])));
+    const who = await author({ lookup: 'always' });
+    expect(await problems(who)).toMatchObject([
+      { code: 'unusable-key', message: expect.stringContaining(`${print(one)} is revoked; `) },
+    ]);
+  });
+
+  test('of several new ones none is chosen for the author', async () => {
+    await alice.client.keys.import(bytes(await keyOf(['bob@b.test'])));
+    const [one, two] = [await keyOf(['bob@b.test']), await keyOf(['bob@b.test'])];
+    resolver.publish(bytes(one), bytes(two));
+    const finding = await alice.client.keys.find('bob@b.test');
+    expect(refusalOf(finding)?.problem).toMatchObject({
+      message: expect.stringContaining(`${print(one)} and ${print(two)}`),
+      hint: expect.stringMatching(/postern keys accept bob@b\.test FINGERPRINT$/),
+    });
+  });
+
+  test('another key for one’s own mailbox is told, and not offered', async () => {
+    const other = await keyOf(['alice@a.test']);
+    resolver.answers.set(
+      `${openpgpkeyLabel('alice')}._openpgpkey.a.test.`,
+      found([{ certificate: bytes(other) }]),
+    );
+    const finding = await alice.client.keys.find('alice@a.test');
+    expect(refusalOf(finding)?.problem).toMatchObject({
+      message: expect.stringContaining('YOUR OWN MAILBOX'),
+      hint: expect.not.stringContaining('keys accept'),
+    });
+    await expect(alice.client.keys.accept('alice@a.test', print(other))).rejects.toMatchObject({
+      code: 'wrong-use',
+    });
+  });
+
+  test('where a key is from is not made up for one that was pinned before that was noted', async () => {
+    const bob = await keyOf(['bob@b.test']);
+    await alice.client.keys.import(bytes(bob));
+    await rm(join(alice.client.paths.keys, 'pins'), { recursive: true });
+    resolver.publish(bytes(bob));
+    expect(await alice.client.keys.find('bob@b.test')).toMatchObject({ kind: 'known' });
+    expect(await alice.client.keys.pin('bob@b.test')).toBeUndefined();
+    expect(await alice.client.send(toBob)).toMatchObject({ recipients: [{ key: { source: 'unknown' } }] });
   });
 
   test.each<[string, () => Promise<Uint8Array[]>, object]>([
@@ -225,7 +370,7 @@ describe('what is found', () => {
     expect(await alice.client.keys.find('bob@b.test')).toMatchObject({
       kind: 'none',
       looked: [
-        { source: 'dns', said: expect.stringContaining('not signed') },
+        { source: 'dns', said: expect.stringContaining('nothing proves the answer') },
         { source: 'wkd', said: 'b.test has no address' },
         { source: 'keyring', said: 'not configured' },
       ],
@@ -314,6 +459,22 @@ describe('a Web Key Directory', () => {
     });
   });
 
+  test('not where a signed zone fails to prove that the other’s name does not exist', async () => {
+    resolver.answers.set('openpgpkey.b.test.', { kind: 'none', secure: false, ttlSeconds: 300 });
+    const page = new Map([[direct, { body: bytes(await keyOf(['bob@b.test'])) }]]);
+    const { asked, ...wkd } = await directory(page);
+    const who = await author({ order: ['wkd'] }, { wkd });
+    resolver.answers.set('b.test. A', found([{ address: '127.0.0.1' }], true));
+    const refused = { kind: 'failed', looked: [{ said: expect.stringContaining('DNS proves') }] };
+    expect(await who.client.keys.find('Bob@b.test')).toMatchObject(refused);
+    expect(asked).toEqual([]);
+    // Nothing in an unsigned zone can be proven.
+    resolver.answers.set('b.test. A', here);
+    resolver.answers.set('b.test. AAAA', { kind: 'none', secure: false, ttlSeconds: 300 });
+    expect(await who.client.keys.find('Bob@b.test')).toMatchObject({ kind: 'new' });
+    expect(asked).toEqual([direct]);
+  });
+
   test.each<[string, { status?: number; body?: Uint8Array; location?: string }, RegExp]>([
     ['a redirect', { status: 302, location: `https://${direct}` }, /answers with status 302/],
     ['an error', { status: 500 }, /answers with status 500/],
@@ -339,28 +500,6 @@ describe('a Web Key Directory', () => {
       looked: [{ said: 'openpgpkey.b.test has no address of the public Internet' }],
     });
   });
-
-  test.each([
-    ['1.1.1.1', true],
-    ['127.0.0.1', false],
-    ['10.1.2.3', false],
-    ['172.31.0.1', false],
-    ['192.168.0.1', false],
-    ['169.254.169.254', false],
-    ['100.64.0.1', false],
-    ['0.0.0.0', false],
-    ['255.255.255.255', false],
-    ['2606:4700::1', true],
-    ['::1', false],
-    ['::', false],
-    ['fe80::1', false],
-    ['fd00::1', false],
-    ['::ffff:8.8.8.8', false],
-    ['64:ff9b::a00:1', false],
-    ['2002:a00:1::', false],
-  ])('%s is of the public Internet: %s', (address, is) => {
-    expect(isPublic(address)).toBe(is);
-  });
 });
 
 test('what is pinned reads back as a whole certificate', async () => {
@@ -371,4 +510,38 @@ test('what is pinned reads back as a whole certificate', async () => {
   const again = await readKey({ armoredKey: await alice.client.keys.export('bob@b.test') });
   expect(again.getFingerprint().toUpperCase()).toBe(print(bob));
   expect(again.getUserIDs()).toEqual(['<bob@b.test>']);
+});
+
+test('--json: what keeps a key from being taken is an error as any other, with what was found', async () => {
+  const network = await startNetwork({ now, mixesPerLayer: 1 });
+  const { home } = await person(network, 'alice@a.test', now);
+  const init = ['--mailbox', 'alice@a.test', '--directory-url', 'http://127.0.0.1:9'];
+  const { authorities } = network.config('alice@a.test').directory;
+  const account = ['--submission', 'mail.p.test:587', '--submission-kind', 'account'];
+  expect(
+    await postern(['--home', home, 'init', ...init, '--authority', ...authorities, ...account]),
+  ).toMatchObject({ code: 0 });
+  expect(await readClientConfig(pathsUnder(home).configFile)).toMatchObject({
+    submission: { kind: 'account', host: 'mail.p.test' },
+  });
+  const { code, stdout } = await postern([
+    '--home',
+    home,
+    'keys',
+    'find',
+    '--json',
+    '--source',
+    'keyring',
+    'bob@b.test',
+  ]);
+  expect(code).toBe(65);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: {
+      code: 'no-recipient-key',
+      message: expect.stringContaining('bob@b.test'),
+      hint: expect.stringContaining('postern keys import'),
+      finding: 'none',
+      looked: [{ source: 'keyring', said: 'not configured' }],
+    },
+  });
 });

@@ -18,10 +18,9 @@ import {
   type UnsignedPolicy,
 } from '@postern/protocol/dns';
 import { shuffled, uniform } from '@postern/protocol/primitives';
-import type { Clock, Random } from '@postern/runtime';
+import { type Clock, isPublicAddress, type Random } from '@postern/runtime';
 import { DnsError, type Resolver } from '@postern/runtime/dns';
 import { createPolicyFetch } from './policy-fetch.ts';
-import { isPublicAddress } from './public-address.ts';
 import type { Attestation } from './receive/receive.ts';
 import type { FoundDomain } from './report/report.ts';
 

@@ -24,4 +24,5 @@ export {
 export { aborted, type Command, runCommand } from './lifecycle.ts';
 export { createLog, type Log, type LogFields, type LogLevel, type LogOptions, silentLog } from './log.ts';
 export { createMetrics, type Metrics, type OutcomeCounter } from './metrics.ts';
+export { isPublicAddress } from './public-address.ts';
 export { type Random, systemRandom } from './random.ts';

@@ -13,6 +13,7 @@ interface InitOptions extends CommonOptions {
   readonly authority: string[];
   readonly threshold?: number;
   readonly submission?: string;
+  readonly submissionKind?: string;
   readonly submissionTls?: string;
   readonly submissionUser?: string;
   readonly submissionName?: string;
@@ -28,7 +29,11 @@ export function addInit(program: Command, context: Context): void {
     .requiredOption('--directory-url <url...>', 'where a consensus is fetched; one or more')
     .requiredOption('--authority <key...>', 'key of an authority that you trust; one or more')
     .option('--threshold <n>', 'how many authorities must have signed (default: more than half)', Number)
-    .option('--submission <host:port>', 'your own domain’s gateway, which takes all that you send')
+    .option(
+      '--submission <host:port>',
+      'your own domain’s gateway or your provider’s server, which takes all that you send',
+    )
+    .option('--submission-kind <kind>', 'gateway, or account for a provider that knows nothing of Postern')
     .option('--submission-tls <way>', 'starttls or implicit (default: implicit on port 465, else starttls)')
     .option('--submission-user <name>', 'what you log in by there (default: your mailbox)')
     .option('--submission-name <domain>', 'name that its certificate is for (default: that of --submission)')
@@ -55,7 +60,16 @@ async function init(options: InitOptions, context: Context): Promise<void> {
 /** `[submission]` as it stands in the file, if any of it is asked for. */
 function submissionOf(options: InitOptions): Record<string, string> | undefined {
   const { submission: server, submissionTls: tls, submissionUser: user, submissionName: name } = options;
-  const given = { server, tls, user, name, pin: options.submissionPin, password_file: options.passwordFile };
+  const kind = options.submissionKind;
+  const given = {
+    kind,
+    server,
+    tls,
+    user,
+    name,
+    pin: options.submissionPin,
+    password_file: options.passwordFile,
+  };
   const set = Object.entries(given).filter((field): field is [string, string] => field[1] !== undefined);
   return set.length === 0 ? undefined : Object.fromEntries(set);
 }

@@ -1,7 +1,14 @@
 import { confirm } from '@postern/runtime';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { refusalOf } from '../compose/reader.ts';
-import { type Candidate, dayOf, type Finding, type LookupSource, lookupSources } from '../keys/index.ts';
+import { besideOf, refusalOf } from '../compose/reader.ts';
+import {
+  type Candidate,
+  dayOf,
+  type Finding,
+  type LookupSource,
+  lookupSources,
+  othersIn,
+} from '../keys/index.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { shown } from './keys.ts';
 import { table } from './table.ts';
@@ -44,16 +51,19 @@ async function find(mailbox: string, options: FindOptions, context: Context): Pr
   await using client = openClient(context, options);
   const finding = await client.keys.find(mailbox, { sources: options.source, signal: context.stop });
   const problem = refusalOf(finding)?.problem;
-  const why = problem && { code: problem.code, message: problem.message, hint: problem.hint };
-  await print(context, options, { ...plain(finding), ...why }, textOf(finding));
+  const error = problem && { code: problem.code, message: problem.message, hint: problem.hint };
+  const value = error === undefined ? plain(finding) : { error: { ...error, ...plain(finding) } };
+  await print(context, options, value, textOf(finding));
   if (problem !== undefined) {
     await warn(context, problem.message);
     await write(context.terminal.stderr, `  ${visible(problem.hint)}\n`);
     context.exitCode = problem.exitCode;
     return;
   }
+  const beside = besideOf(finding);
+  if (beside !== undefined) await warn(context, beside);
   if (finding.kind !== 'new' || options.json === true) return;
-  const fingerprint = finding.candidates.find(({ flaw }) => flaw === undefined)?.fingerprint;
+  const fingerprint = othersIn(finding)[0]?.fingerprint;
   const answer = await confirm(visible(`Pin ${fingerprint} for ${finding.mailbox}? [y/N] `), context.stop);
   if (answer === true) {
     await client.keys.accept(finding.mailbox, fingerprint);
@@ -69,7 +79,8 @@ async function accept(
 ): Promise<void> {
   await using client = openClient(context, options);
   const info = await client.keys.accept(mailbox, fingerprint?.toUpperCase());
-  await print(context, options, shown(info), `${info.mailbox}  ${info.fingerprint}`);
+  const place = info.replaced === undefined ? '' : `, in place of ${info.replaced}`;
+  await print(context, options, shown(info), `${info.mailbox}  ${info.fingerprint}${place}`);
 }
 
 function plain({ candidates, kind, ...rest }: Finding): object {
@@ -88,9 +99,12 @@ function textOf({ mailbox, looked, candidates, pinned }: Finding): string {
 }
 
 function candidateText(each: Candidate, pinned: string | undefined): string {
-  const { fingerprint, userIds, created, expires, algorithm, flaw } = each;
+  const { fingerprint, userIds, created, expires, algorithm, flaw, unvouched } = each;
   const until = expires === null ? 'for ever' : `until ${dayOf(expires)}`;
-  const notes = [flaw, fingerprint === pinned ? 'pinned' : undefined].filter((note) => note !== undefined);
+  const doubt = unvouched ? 'GnuPG does not call it valid' : undefined;
+  const notes = [flaw, doubt, fingerprint === pinned ? 'pinned' : undefined].filter(
+    (note) => note !== undefined,
+  );
   return [
     `${fingerprint}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`,
     `  ${userIds.map((userId) => visible(userId)).join(', ')}`,

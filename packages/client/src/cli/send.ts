@@ -112,8 +112,10 @@ async function send(file: string, options: SendOptions, context: Context): Promi
 async function preview(outcome: PreviewOutcome, options: SendOptions, context: Context): Promise<void> {
   if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);
   const { kind: _kind, ...value } = outcome;
-  const lines = outcome.recipients.map((each) => basisOf(each.mailbox, each));
-  await print(context, options, value, [...lines, 'Nothing was sent.'].join('\n'));
+  const { recipients, account } = outcome;
+  const lines = recipients.map((each) => `${basisOf(each.mailbox, each)}\n  reports: ${reportsText(each)}`);
+  const by = account === undefined ? [] : [byAccount(account, recipients)];
+  await print(context, options, value, [...lines, ...by, 'Nothing was sent.'].join('\n'));
   for (const warning of outcome.warnings) await warn(context, warning);
 }
 
@@ -148,8 +150,8 @@ function textOf(outcome: Extract<SendOutcome, { kind: 'sent' }>): string {
 }
 
 /** What this fallback gives away, in words. */
-function byAccount(account: string, recipients: readonly RecipientResult[]): string {
-  const uses = (mode: RecipientResult['mode']): boolean => recipients.some((each) => each.mode === mode);
+function byAccount(account: string, recipients: readonly Pick<Planned, 'mode'>[]): string {
+  const uses = (mode: Planned['mode']): boolean => recipients.some((each) => each.mode === mode);
   const learned = [
     ...(uses('mix') ? ['the first mix of each packet, which sees your mailbox'] : []),
     ...(uses('direct') ? ['the recipient’s domain, whose gateway sees your mailbox'] : []),
@@ -160,6 +162,10 @@ function byAccount(account: string, recipients: readonly RecipientResult[]): str
 /** What goes to one recipient, how and why, and what that rests on. */
 export function lineOf(result: RecipientResult): string {
   return basisOf(`${result.mailbox}: ${wayOf(result)}`, result);
+}
+
+function reportsText({ reports }: Planned): string {
+  return reports ? 'the recipient’s gateway can tell you what it cannot deliver' : 'none can reach you';
 }
 
 function basisOf(first: string, { mode, why, tlsOptional, key, record }: Planned): string {
@@ -189,7 +195,11 @@ export const sourceText: Readonly<Record<RecipientResult['key']['source'], strin
   unknown: 'pinned',
 };
 
-const newsText = { 'pinned-now': 'found just now', 'refreshed-now': 'refreshed just now' } as const;
+const newsText = {
+  'found-now': 'found just now, and not pinned',
+  'pinned-now': 'found just now',
+  'refreshed-now': 'refreshed just now',
+} as const;
 
 const voucherText = {
   pinned: 'pinned',

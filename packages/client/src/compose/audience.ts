@@ -1,17 +1,18 @@
 import type { Domains } from '../domains/index.ts';
 import type { Addressee, Draft, Problem } from '../message.ts';
-import { domainOf, gatewayOf } from './gateway.ts';
+import { domainOf, type Gateway, gatewayOf } from './gateway.ts';
 import type { ModeDeps } from './mode.ts';
 import { type ReaderDeps, readersOf } from './reader.ts';
 
-export interface AudienceDeps extends ModeDeps, ReaderDeps {
+export interface GatewayDeps extends ModeDeps {
   readonly domains: Domains;
-  /** Something stands against the message already. */
-  readonly refused: boolean;
+  readonly now: Date;
+  readonly signal?: AbortSignal | undefined;
 }
 
-export interface Audience {
-  readonly addressees: readonly Addressee[];
+/** What takes a draft, at each of its recipients' domains. */
+export interface Gateways {
+  readonly byDomain: ReadonlyMap<string, Gateway>;
   /** Whether anything goes through mixes, as far as that is known. */
   readonly mixed: boolean;
   readonly problems: readonly Problem[];
@@ -19,32 +20,49 @@ export interface Audience {
   readonly warnings: readonly string[];
 }
 
-/** Which of a draft's recipients can be written to, and everything that keeps the others from it. */
-export async function audience(draft: Draft, deps: AudienceDeps): Promise<Audience> {
+export interface Audience {
+  readonly addressees: readonly Addressee[];
+  readonly problems: readonly Problem[];
+  /** In sentences. */
+  readonly warnings: readonly string[];
+}
+
+/** Which ways lead to a draft's recipients. No recipient is looked up for this. */
+export async function gatewaysTo(draft: Draft, deps: GatewayDeps): Promise<Gateways> {
   const names = [...new Set(draft.recipients.map(domainOf))];
-  const gateways = new Map(
+  const byDomain = new Map(
     await Promise.all(names.map(async (name) => [name, await gatewayOf(name, draft, deps)] as const)),
   );
-  const problems = [...gateways.values()].flatMap((gateway) => gateway.problems);
-  const warnings = [...gateways.values()].flatMap((gateway) => gateway.warnings);
-  const readers = await readersOf(draft.recipients, deps, !deps.refused && problems.length === 0);
+  const gateways = [...byDomain.values()];
+  return {
+    byDomain,
+    mixed: gateways.some(({ travel }) => travel?.mode === 'mix'),
+    problems: gateways.flatMap((gateway) => gateway.problems),
+    warnings: gateways.flatMap((gateway) => gateway.warnings),
+  };
+}
+
+/** Which of a draft's recipients can be written to, and what keeps the others from it. Looks keys up only if `mayAsk`. */
+export async function audience(
+  draft: Draft,
+  { byDomain }: Gateways,
+  deps: ReaderDeps,
+  mayAsk: boolean,
+): Promise<Audience> {
+  const readers = await readersOf(draft.recipients, deps, mayAsk);
   const addressees: Addressee[] = [];
+  const problems: Problem[] = [];
+  const warnings: string[] = [];
   for (const mailbox of draft.recipients) {
     const reader = readers.get(mailbox);
     const domain = domainOf(mailbox);
-    const { certificate: gateway, travel, record } = gateways.get(domain) ?? {};
+    const { certificate: gateway, travel, record } = byDomain.get(domain) ?? {};
     if (reader?.kind === 'problem') problems.push(reader.problem);
-    else if (reader !== undefined && gateway !== undefined && travel !== undefined && record !== undefined)
-      addressees.push({
-        mailbox,
-        domain,
-        certificate: reader.certificate,
-        key: reader.key,
-        gateway,
-        travel,
-        record,
-      });
+    if (reader?.kind !== 'reader') continue;
+    if (reader.warning !== undefined) warnings.push(reader.warning);
+    const { certificate, key } = reader;
+    if (gateway !== undefined && travel !== undefined && record !== undefined)
+      addressees.push({ mailbox, domain, certificate, key, gateway, travel, record });
   }
-  const mixed = [...gateways.values()].some(({ travel }) => travel?.mode === 'mix');
-  return { addressees, mixed, problems, warnings };
+  return { addressees, problems, warnings };
 }

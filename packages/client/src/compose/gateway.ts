@@ -3,7 +3,7 @@ import { type EnvelopeCertificate, loadCertificate, ProtocolError } from '@poste
 import { ExitCode } from '@postern/runtime';
 import { explain, type FoundRecord } from '../domains/index.ts';
 import type { Draft, Problem, ProblemCode, RecipientDomain, Travel } from '../message.ts';
-import type { AudienceDeps } from './audience.ts';
+import type { GatewayDeps } from './audience.ts';
 import { travelTo, unreached } from './mode.ts';
 
 export interface Gateway {
@@ -18,7 +18,7 @@ export interface Gateway {
 }
 
 /** Whether a domain takes this draft, on which way, and the certificate that its envelopes go to. */
-export async function gatewayOf(domain: string, draft: Draft, deps: AudienceDeps): Promise<Gateway> {
+export async function gatewayOf(domain: string, draft: Draft, deps: GatewayDeps): Promise<Gateway> {
   const found = await deps.domains.lookup(domain, deps.signal);
   if (found.kind !== 'record') return { problems: [explain(domain, found)], warnings: [] };
   const warnings = warningsOf(domain, found);

@@ -16,7 +16,7 @@ function found(vouchedBy: FoundRecord['vouchedBy'], mix = true): FoundRecord {
 }
 
 function deps(mode: ModeDeps['mode']): ModeDeps {
-  return { mode, tls: 'require', gateway: true, consensus: nobody };
+  return { mode, tls: 'require', gateway: true, account: false, consensus: nobody };
 }
 
 describe('a domain that no gateway of the consensus serves', () => {
@@ -33,6 +33,16 @@ describe('a domain that no gateway of the consensus serves', () => {
       expect(travelTo(found(by), deps('auto'))).toMatchObject({ travel: { mode: 'direct' } });
     },
   );
+
+  test('can be reached again by forgetting a record that is pinned, which the hint says', () => {
+    const forget = 'postern domain remove b.test';
+    expect(unreached(found('pinned'), deps('mix'))).toMatchObject([
+      { hint: expect.stringContaining(forget) },
+    ]);
+    expect(unreached(found('first-use'), deps('mix'))).toMatchObject([
+      { hint: expect.not.stringContaining(forget) },
+    ]);
+  });
 
   test('is not when it takes nothing through mixes', () => {
     expect(travelTo(found('dnssec', false), deps('mix'))).toMatchObject({

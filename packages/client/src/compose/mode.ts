@@ -10,6 +10,8 @@ export interface ModeDeps {
   readonly tls: TlsWish;
   /** Whether something takes what goes to domains: the author's own gateway, or whoever gets the files. */
   readonly gateway: boolean;
+  /** It is an account at a provider that knows nothing of Postern. */
+  readonly account: boolean;
   /** Absent when there is none: then nothing can be said of gateways. */
   readonly consensus: Consensus | undefined;
 }
@@ -44,9 +46,14 @@ export function travelTo(found: FoundRecord, deps: ModeDeps): ChosenTravel {
 /** What is said of a domain that a last mix would not find. */
 export function unreached(found: FoundRecord, { mode, consensus, gateway }: ModeDeps): Problem[] {
   if (mode !== 'mix' || consensus === undefined || isReached(found, consensus)) return [];
-  const message = `no gateway of the consensus serves ${found.record.domain}, and DNSSEC proves no record of it that mixes could find it by`;
+  const { domain, mix } = found.record;
+  const message = `no gateway of the consensus serves ${domain}, and DNSSEC proves no record of it that mixes could find it by`;
   const instead = gateway ? `Try again later, or send ${directly}` : 'Try again later.';
-  const hint = `Is the name right? If it is, nobody there takes mail through mixes now. ${instead}`;
+  const forget =
+    found.vouchedBy === 'pinned' && mix
+      ? ` The record is pinned, and DNS is not asked. If DNSSEC proves theirs, forget the pinned one: postern domain remove ${domain}`
+      : '';
+  const hint = `Is the name right? If it is, nobody there takes mail through mixes now. ${instead}${forget}`;
   return [problem('domain-not-served', message, hint)];
 }
 
@@ -62,6 +69,11 @@ export function isServed(domain: string, { nodes }: Consensus): boolean {
 const directly = 'with --mode direct, which shows your domain and theirs to the mail servers between.';
 
 function direct({ domain, tls }: DomainRecord, why: string, deps: ModeDeps): ChosenTravel {
+  if (deps.account && deps.mode === 'auto') {
+    const hint = 'If that may be, say so: --mode direct.';
+    const message = `direct, the gateway of ${domain} sees your mailbox, as the mail servers between do, since an account sends it; auto does not choose that: ${why}`;
+    return { kind: 'problem', problem: problem('direct-by-account', message, hint) };
+  }
   if (deps.gateway) {
     const tlsOptional = tls === 'prefer' && deps.tls === 'prefer';
     return { kind: 'travel', travel: { mode: 'direct', why, tlsOptional } };

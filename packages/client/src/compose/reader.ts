@@ -7,6 +7,7 @@ import {
   type Keys,
   type LookupPolicy,
   type LookupSource,
+  othersIn,
 } from '../keys/index.ts';
 import type { Problem, ProblemCode, RecipientKey } from '../message.ts';
 
@@ -17,17 +18,25 @@ export interface ReaderDeps {
   readonly keys: Keys;
   readonly now: Date;
   readonly lookup: LookupPolicy;
+  /** Whether what is found is pinned; else it is used as an offer alone. */
+  readonly pins: boolean;
   readonly consent?: Consent | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export type FoundReader =
-  | { readonly kind: 'reader'; readonly certificate: PublicKey; readonly key: RecipientKey }
+  | {
+      readonly kind: 'reader';
+      readonly certificate: PublicKey;
+      readonly key: RecipientKey;
+      /** What the author should know although the message goes; a sentence. */
+      readonly warning?: string;
+    }
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 /**
  * The key of each mailbox. What is pinned and can be used is used, and nobody is asked. Else it is looked up, if `mayAsk`: nothing else
- * stands against the message, so that nobody is told of one that does not go.
+ * stands against the message, so that nobody is told of one that does not go. The first who stays without a key ends the looking up.
  */
 export async function readersOf(
   mailboxes: readonly string[],
@@ -38,14 +47,19 @@ export async function readersOf(
   const readers = new Map(here);
   const wanting = here.flatMap(([mailbox, { kind }]) => (kind === 'problem' ? [mailbox] : []));
   if (!mayAsk || deps.lookup === 'never') return readers;
+  // One's own key is not looked up, so that the message does not go.
+  for (const mailbox of wanting) if (await deps.keys.owns(mailbox)) return readers;
   let answer: Promise<boolean> | undefined;
   const consent = (): Promise<boolean> => {
     answer ??=
       deps.lookup === 'always' ? Promise.resolve(true) : (deps.consent?.(wanting) ?? Promise.resolve(false));
     return answer;
   };
-  for (const mailbox of wanting)
-    if (!(await deps.keys.owns(mailbox))) readers.set(mailbox, await lookedUp(mailbox, deps, consent));
+  for (const mailbox of wanting) {
+    const reader = await lookedUp(mailbox, deps, consent);
+    readers.set(mailbox, reader);
+    if (reader.kind === 'problem') break;
+  }
   return readers;
 }
 
@@ -85,12 +99,21 @@ async function lookedUp(
   if (stays && finding.pinned !== undefined) return pinned(mailbox, deps);
   const refused = refusalOf(finding);
   if (refused !== undefined) return refused;
-  if (finding.kind === 'new')
-    await keys.accept(mailbox, finding.candidates.find(({ flaw }) => !flaw)?.fingerprint);
+  const [found] = othersIn(finding);
+  if (finding.kind === 'new' && found !== undefined) {
+    const { certificate, fingerprint } = found;
+    if (!deps.pins) {
+      const source = finding.source ?? 'unknown';
+      return { kind: 'reader', certificate, key: { fingerprint, source, news: 'found-now' } };
+    }
+    await keys.accept(mailbox, fingerprint);
+  }
   const reader = await pinned(mailbox, deps);
   if (reader.kind === 'problem') return reader;
   const news = finding.kind === 'new' ? 'pinned-now' : 'refreshed-now';
-  return { ...reader, key: await keyOf(mailbox, reader.certificate, keys, news) };
+  const beside = besideOf(finding);
+  const warning = beside === undefined ? {} : { warning: beside };
+  return { ...reader, ...warning, key: await keyOf(mailbox, reader.certificate, keys, news) };
 }
 
 const names: Readonly<Record<LookupSource, string>> = {
@@ -99,27 +122,57 @@ const names: Readonly<Record<LookupSource, string>> = {
   keyring: 'your keyring',
 };
 
+/** What is said of keys that are there beside the pinned one, which still counts. */
+export function besideOf(finding: Finding): string | undefined {
+  const others = othersIn(finding).map(({ fingerprint }) => fingerprint);
+  if (finding.kind !== 'known' || others.length === 0 || finding.own) return undefined;
+  const { mailbox, source = 'dns', pinned } = finding;
+  return (
+    `${names[source]} has ANOTHER KEY for ${mailbox} beside the pinned one, ${pinned}: ${others.join(' and ')}. ` +
+    `The pinned one still counts; ask the owner by another way whether it is being replaced, and only then: ${acceptOne(mailbox, others)}`
+  );
+}
+
+function acceptOne(mailbox: string, fingerprints: readonly string[]): string {
+  const [only] = fingerprints;
+  return `postern keys accept ${mailbox} ${fingerprints.length === 1 ? only : 'FINGERPRINT'}`;
+}
+
 /** Why nothing found can be used, and what to do. Nothing where it can. */
 export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'problem' }> | undefined {
   const { mailbox, source = 'dns', candidates } = finding;
-  const usable = candidates.filter(({ flaw }) => flaw === undefined).map(({ fingerprint }) => fingerprint);
+  const flawed = candidates.filter(({ flaw }) => flaw !== undefined);
+  const usable = othersIn(finding).map(({ fingerprint }) => fingerprint);
   const told = finding.looked.map((each) => `${names[each.source]}: ${each.said}`).join('; ');
   switch (finding.kind) {
     case 'new':
     case 'known':
       return undefined;
     case 'changed': {
-      const message = `ANOTHER KEY FOR ${mailbox}: pinned is ${finding.pinned}, and ${names[source]} brings ${usable.join(' and ')}`;
-      const hint = `Ask the owner by another way which is theirs. Only then: postern keys accept ${mailbox} ${usable[0]}`;
+      const brings = `${names[source]} brings ${usable.join(' and ')}`;
+      if (finding.own) {
+        const message = `ANOTHER KEY FOR YOUR OWN MAILBOX ${mailbox}: yours is ${finding.pinned}, and ${brings}`;
+        const hint = `If that is none of yours, ask the operator of the domain who published it, and publish yours: postern keys export ${mailbox}  If it is yours too, bring its secret key: postern keys import --replace FILE`;
+        return problem(mailbox, 'key-changed', message, hint);
+      }
+      const old = flawed.find(({ fingerprint }) => fingerprint === finding.pinned);
+      const state = old === undefined ? '' : `, which ${old.flaw}`;
+      const message = `ANOTHER KEY FOR ${mailbox}: pinned is ${finding.pinned}${state}, and ${brings}`;
+      const hint = `Ask the owner by another way which is theirs. Only then: ${acceptOne(mailbox, usable)}`;
       return problem(mailbox, 'key-changed', message, hint);
+    }
+    case 'unvouched': {
+      const message = `${names[source]} has ${usable.join(' and ')} for ${mailbox}, which GnuPG does not call valid`;
+      const hint = `Ask the owner by another way whether it is theirs, and: ${acceptOne(mailbox, usable)}`;
+      return problem(mailbox, 'unvouched-key', message, hint);
     }
     case 'several': {
       const message = `${names[source]} has ${usable.length} keys for ${mailbox}: ${usable.join(', ')}`;
-      const hint = `Ask the owner by another way which is theirs, and: postern keys accept ${mailbox} FINGERPRINT`;
+      const hint = `Ask the owner by another way which is theirs, and: ${acceptOne(mailbox, usable)}`;
       return problem(mailbox, 'several-keys', message, hint);
     }
     case 'unusable': {
-      const flaws = candidates.map(({ fingerprint, flaw }) => `${fingerprint} ${flaw}`).join('; ');
+      const flaws = flawed.map(({ fingerprint, flaw }) => `${fingerprint} ${flaw}`).join('; ');
       const hint = `Ask the owner for a newer one, or look elsewhere: postern keys find --source SOURCE ${mailbox}`;
       return problem(
         mailbox,

@@ -2,7 +2,7 @@ import type { Key, PrivateKey, PublicKey } from 'openpgp';
 import { ClientError } from '../errors.ts';
 import { fingerprintOf, flawOf, mailboxesOf, readKeyFile, storedMailbox } from './certificate.ts';
 import type { KeyFiles } from './files.ts';
-import { describe, type KeyInfo, pinOf } from './info.ts';
+import { describe, type KeyInfo } from './info.ts';
 import { dayOf, type KeySource } from './pins.ts';
 import type { ImportOptions } from './store.ts';
 import { lock } from './unlock.ts';
@@ -158,8 +158,9 @@ async function keep(
     const same = pinned !== undefined && fingerprintOf(pinned) === fingerprintOf(certificate);
     const kept = same ? await merge(pinned, certificate, now) : certificate;
     await files.putCertificate(mailbox, kept);
-    const pin = same ? await pinOf(files, mailbox, kept) : undefined;
-    if (pin === undefined && owned === undefined)
+    await files.offers.remove(mailbox);
+    // Of one that is pinned already it is known, or was not noted, where it is from.
+    if (!same && owned === undefined)
       await files.pins.write(mailbox, { fingerprint: fingerprintOf(kept), source, since: dayOf(now) });
     own = own === undefined ? undefined : await merge(own, kept, now);
     listed.push(await describe(mailbox, own ?? kept, own === undefined ? 'pinned' : 'own', now, files));

@@ -3,7 +3,7 @@ export { type KeysConfig, keysComment, keysConfig, type LookupPolicy, lookupPoli
 export type { Candidate } from './find/candidate.ts';
 export { dnsSource } from './find/dns.ts';
 export { keyringSource } from './find/keyring.ts';
-export type { Finding, FindOptions, Sources } from './find/recipients.ts';
+export { type Finding, type FindOptions, othersIn, type Sources } from './find/recipients.ts';
 export { type WkdOptions, wkdSource } from './find/wkd.ts';
 export type { KeyInfo, KeyKind } from './info.ts';
 export { dayOf, type KeySource, type LookupSource, lookupSources } from './pins.ts';

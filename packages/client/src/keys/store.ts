@@ -105,6 +105,7 @@ export function openKeys({
       });
       await files.putSecret(privateKey);
       await files.putCertificate(mailbox, privateKey.toPublic());
+      await files.offers.remove(mailbox);
       return describe(mailbox, privateKey, 'own', now(), files);
     },
     import: (content, options = {}) => importKeys(files, content, options, now()),

@@ -10,6 +10,8 @@ export interface Candidate {
   readonly created: Date;
   readonly expires: Date | null;
   readonly algorithm: string;
+  /** Nobody vouches for it: it is never pinned without a person's word. */
+  readonly unvouched?: true;
   /** Why it cannot be used: `names no bob@b.example`, `is revoked`. */
   readonly flaw?: string;
 }

@@ -3,7 +3,7 @@ import type { Resolver } from '@postern/runtime/dns';
 import { failed, none, type Source, tooLongIsNone } from './source.ts';
 
 /**
- * OPENPGPKEY (RFC 7929). Only what DNSSEC proves counts (section 5.1): an unsigned zone has nothing to say. The local part is hashed in
+ * OPENPGPKEY (RFC 7929). Only what DNSSEC proves counts (section 5.1): what nothing proves says nothing. The local part is hashed in
  * lower case, as GnuPG does.
  */
 export function dnsSource(resolver: Resolver): Source {
@@ -13,7 +13,10 @@ export function dnsSource(resolver: Resolver): Source {
       const answer = await resolver.resolve(owner, 'OPENPGPKEY', signal);
       if (answer.kind === 'failed')
         return failed(`DNS has no trustworthy answer for ${domain} (${answer.reason})`);
-      if (!answer.secure) return none(`the zone of ${domain} is not signed, so nothing in it counts`);
+      if (!answer.secure)
+        return none(
+          `nothing proves the answer for ${domain} (zone unsigned, or your resolver does not validate)`,
+        );
       return answer.kind === 'none'
         ? none('there is no OPENPGPKEY record; DNSSEC proves it')
         : { kind: 'found', content: answer.records.map(({ certificate }) => certificate) };

@@ -4,7 +4,7 @@ import { fingerprintOf, storedMailbox } from '../certificate.ts';
 import type { KeyFiles } from '../files.ts';
 import { importKeys } from '../import.ts';
 import type { KeyInfo } from '../info.ts';
-import type { LookupSource } from '../pins.ts';
+import type { LookupSource, Offer } from '../pins.ts';
 import { type Candidate, candidatesIn } from './candidate.ts';
 import type { Looked, Source } from './source.ts';
 
@@ -12,8 +12,9 @@ import type { Looked, Source } from './source.ts';
  * What comes of a look-up:
  *
  * - `new`: a certificate, and none is pinned; it waits to be accepted
- * - `known`: the pinned one; what is new in it was taken
- * - `changed`: ANOTHER KEY than the pinned one; it waits to be accepted
+ * - `known`: the pinned one; what is new in it was taken. Others beside it wait to be accepted
+ * - `changed`: ANOTHER KEY than the pinned one, alone or because that one cannot be used any more; it waits to be accepted
+ * - `unvouched`: what the source has without vouching for it; it waits to be accepted
  * - `several`: more than one that could be meant; they wait to be accepted
  * - `unusable`: certificates that cannot be used
  * - `none`: no source has one
@@ -21,13 +22,24 @@ import type { Looked, Source } from './source.ts';
  * - `declined`: the person would not have it looked up
  */
 export interface Finding {
-  readonly kind: 'new' | 'known' | 'changed' | 'several' | 'unusable' | 'none' | 'failed' | 'declined';
+  readonly kind:
+    | 'new'
+    | 'known'
+    | 'unvouched'
+    | 'changed'
+    | 'several'
+    | 'unusable'
+    | 'none'
+    | 'failed'
+    | 'declined';
   readonly mailbox: string;
   /** The last source asked. */
   readonly source?: LookupSource;
   readonly candidates: readonly Candidate[];
   /** Fingerprint of what is pinned. */
   readonly pinned?: string;
+  /** The mailbox is the person's: nothing is taken and nothing waits. */
+  readonly own?: true;
   /** What each source said, in words, in their order. */
   readonly looked: readonly { readonly source: LookupSource; readonly said: string }[];
 }
@@ -35,7 +47,7 @@ export interface Finding {
 export interface FindOptions {
   /** In place of the configured order. */
   readonly sources?: readonly LookupSource[] | undefined;
-  /** Asked before the first question that leaves the machine. */
+  /** Asked before the first source is: of leave to ask, and to pin what comes of it. */
   readonly consent?: () => Promise<boolean>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -46,8 +58,16 @@ export interface Recipients {
    * Asks the sources in their order, until one has a certificate or fails. Pins nothing new. Throws `wrong-use` for what is no mailbox.
    */
   find(mailbox: string, options?: FindOptions): Promise<Finding>;
-  /** Pins what was found, in place of what was pinned. Throws `wrong-use` when nothing waits, or nothing with that fingerprint. */
-  accept(mailbox: string, fingerprint?: string): Promise<KeyInfo>;
+  /**
+   * Pins what the last look-up found, in place of what was pinned: that only by its fingerprint. Throws `wrong-use` when nothing waits, or
+   * nothing with that fingerprint.
+   */
+  accept(mailbox: string, fingerprint?: string): Promise<Accepted>;
+}
+
+export interface Accepted extends KeyInfo {
+  /** Fingerprint of the key that was pinned before. */
+  readonly replaced?: string;
 }
 
 export interface Sources {
@@ -68,36 +88,37 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
       const { mailbox, parts } = mailboxOrThrow(text);
       const pinned = await files.certificate(mailbox);
       const fingerprint = pinned && fingerprintOf(pinned);
+      // An offer is what the last look-up found.
+      await files.offers.remove(mailbox);
       const walked = await walk(parts, mailbox, await sources(), options, now());
       const finding = { ...walked, ...(fingerprint === undefined ? {} : { pinned: fingerprint }) };
       if (finding.source === undefined || finding.candidates.length === 0) return finding;
-      const same = finding.candidates.find((each) => each.fingerprint === fingerprint);
-      const isOwn = fingerprint !== undefined && (await files.secret(fingerprint)) !== undefined;
-      if (same !== undefined) {
-        // A revocation as well.
-        if (!isOwn && same.userIds.length > 0) await take(files, same, finding.source, now());
-        return { ...finding, kind: same.flaw === undefined ? 'known' : 'unusable' };
-      }
-      const usable = finding.candidates.filter(({ flaw }) => flaw === undefined);
-      if (usable.length === 0) return { ...finding, kind: 'unusable' };
       const source = finding.source;
-      if (!isOwn)
-        await files.offers.write(
-          mailbox,
-          usable.map((each) => ({
-            source,
-            fingerprint: each.fingerprint,
-            armored: each.certificate.armor(),
-          })),
-        );
+      const isOwn = fingerprint !== undefined && (await files.secret(fingerprint)) !== undefined;
+      const same = finding.candidates.find((each) => each.fingerprint === fingerprint);
+      // A revocation as well.
+      if (same !== undefined && !isOwn && same.userIds.length > 0) await take(files, same, source, now());
+      const others = othersIn(finding);
+      const sameIsGood = same !== undefined && same.flaw === undefined;
+      if (isOwn) return { ...finding, own: true, kind: sameIsGood ? 'known' : ownKind(others) };
+      if (others.length > 0) await files.offers.write(mailbox, others.map(offerOf(source)));
+      if (sameIsGood) return { ...finding, kind: 'known' };
+      if (others.length === 0) return { ...finding, kind: 'unusable' };
       if (fingerprint !== undefined) return { ...finding, kind: 'changed' };
-      return { ...finding, kind: usable.length === 1 ? 'new' : 'several' };
+      if (others.some(({ unvouched }) => unvouched)) return { ...finding, kind: 'unvouched' };
+      return { ...finding, kind: others.length === 1 ? 'new' : 'several' };
     },
     async accept(text, fingerprint) {
       const { mailbox } = mailboxOrThrow(text);
+      const pinned = await files.certificate(mailbox);
+      const before = pinned && fingerprintOf(pinned);
       const offers = (await files.offers.read(mailbox)) ?? [];
       const meant = offers.filter((each) => fingerprint === undefined || each.fingerprint === fingerprint);
       const [offer] = meant;
+      if (offer !== undefined && before !== undefined && fingerprint === undefined) {
+        const hint = `Name the one that its owner has told you: ${offers.map((each) => each.fingerprint).join(', ')}`;
+        throw new ClientError('wrong-use', `a key is pinned for ${mailbox} already: ${before}`, { hint });
+      }
       if (offer === undefined || meant.length > 1) {
         const waiting = offers.map((each) => each.fingerprint).join(', ');
         const hint =
@@ -111,10 +132,24 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
       const options = { mailboxes: [mailbox], replace: true, source: offer.source };
       const [info] = await importKeys(files, Buffer.from(offer.armored), options, now());
       if (info === undefined) throw new ClientError('bad-file', `no key of ${mailbox} could be taken`);
-      await files.offers.remove(mailbox);
-      return info;
+      return before === undefined || before === info.fingerprint ? info : { ...info, replaced: before };
     },
   };
+}
+
+/** What was found beside the pinned key, and can be used: what is vouched for, if any of it is. */
+export function othersIn({ candidates, pinned }: Finding): readonly Candidate[] {
+  const others = candidates.filter(({ flaw, fingerprint }) => flaw === undefined && fingerprint !== pinned);
+  const vouched = others.filter(({ unvouched }) => !unvouched);
+  return vouched.length > 0 ? vouched : others;
+}
+
+function ownKind(others: readonly Candidate[]): 'changed' | 'unusable' {
+  return others.length > 0 ? 'changed' : 'unusable';
+}
+
+function offerOf(source: LookupSource): (candidate: Candidate) => Offer {
+  return ({ fingerprint, certificate }) => ({ source, fingerprint, armored: certificate.armor() });
 }
 
 type Walked = Finding & { readonly kind: 'none' | 'failed' | 'declined' | 'unusable' };
@@ -134,7 +169,7 @@ async function walk(
       looked.push({ source, said: 'not configured' });
       continue;
     }
-    if (!agreed && source !== 'keyring') {
+    if (!agreed) {
       agreed = (await consent?.()) === true;
       if (!agreed) return { kind: 'declined', mailbox, candidates: [], looked };
     }
@@ -158,7 +193,10 @@ async function judge(answer: Looked, source: LookupSource, mailbox: string, now:
   try {
     const all = await candidatesIn(answer.content, mailbox, now);
     // A keyring is everybody's; what a domain has under a mailbox's name is meant for that mailbox.
-    const candidates = source === 'keyring' ? all.filter(({ userIds }) => userIds.length > 0) : all;
+    const named = source === 'keyring' ? all.filter(({ userIds }) => userIds.length > 0) : all;
+    const candidates = named.map((each) =>
+      (answer.vouched?.has(each.fingerprint) ?? true) ? each : { ...each, unvouched: true as const },
+    );
     if (candidates.length === 0) return { kind: 'none', said: 'no key of the mailbox', candidates };
     const number = candidates.length === 1 ? '1 certificate' : `${candidates.length} certificates`;
     return { kind: 'unusable', said: number, candidates };

@@ -4,13 +4,18 @@ import { DnsError } from '@postern/runtime/dns';
 /** What a source says of a mailbox. What the network does is a value. */
 export type Looked =
   /** Certificates, binary or armored: what the source has, not yet judged. */
-  | { readonly kind: 'found'; readonly content: readonly Uint8Array[] }
+  | {
+      readonly kind: 'found';
+      readonly content: readonly Uint8Array[];
+      /** Fingerprints of those that the source vouches for; all of them unless given. */
+      readonly vouched?: ReadonlySet<string>;
+    }
   /** It has nothing that counts; in words. */
   | { readonly kind: 'none'; readonly why: string }
   /** Nothing can be said: no reason to go on to another source. */
   | { readonly kind: 'failed'; readonly why: string };
 
-/** Throws the signal's reason alone. */
+/** Throws the signal's reason, and `ClientError` for what the configuration promises and is not there. */
 export type Source = (mailbox: Mailbox, signal?: AbortSignal) => Promise<Looked>;
 
 export function none(why: string): Looked {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { request } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import { isPublicAddress } from '@postern/runtime';
 import type { Resolver } from '@postern/runtime/dns';
-import { isPublic } from './address.ts';
 import { failed, type Looked, none, type Source, tooLongIsNone } from './source.ts';
 
 export interface WkdOptions {
@@ -15,7 +15,7 @@ export interface WkdOptions {
 
 /**
  * A Web Key Directory (draft-koch-openpgp-webkey-service, section 3.1), over HTTPS with a certificate for the host name. The direct method
- * is used only where the name of the advanced one does not exist. No redirect is followed.
+ * is used only where the name of the advanced one has no address, which in a signed zone has to be proven. No redirect is followed.
  */
 export function wkdSource(options: WkdOptions): Source {
   return async ({ local, domain }, signal) => {
@@ -33,6 +33,9 @@ export function wkdSource(options: WkdOptions): Source {
           signal,
         );
       const here = await addressesOf(domain, options, signal);
+      // RFC 4035 section 5: where the zone proves what is there it proves what is not.
+      if (here.kind === 'addresses' && here.secure && !there.secure)
+        return failed(`DNS proves the addresses of ${domain}, and not that ${advanced} has none`);
       return here.kind === 'addresses'
         ? await get(domain, `/.well-known/openpgpkey/${path}`, here.addresses, options, signal)
         : here;
@@ -52,8 +55,9 @@ export function wkdHash(local: string): string {
 const zBase32 = 'ybndrfg8ejkmcpqxot1uwisza345h769';
 
 type Addresses =
-  | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
-  | Exclude<Looked, { kind: 'found' }>;
+  | { readonly kind: 'addresses'; readonly addresses: readonly string[]; readonly secure: boolean }
+  | (Extract<Looked, { kind: 'none' }> & { readonly secure: boolean })
+  | Extract<Looked, { kind: 'failed' }>;
 
 async function addressesOf(
   host: string,
@@ -70,11 +74,12 @@ async function addressesOf(
   for (const answer of answers)
     if (answer.kind === 'failed')
       return { kind: 'failed', why: `DNS has no trustworthy answer for ${host} (${answer.reason})` };
-  if (found.length === 0) return { kind: 'none', why: `${host} has no address` };
-  const addresses = own === undefined ? found.filter(isPublic) : found;
+  const secure = answers.every((answer) => answer.kind !== 'failed' && answer.secure);
+  if (found.length === 0) return { kind: 'none', why: `${host} has no address`, secure };
+  const addresses = own === undefined ? found.filter(isPublicAddress) : found;
   return addresses.length === 0
     ? { kind: 'failed', why: `${host} has no address of the public Internet` }
-    : { kind: 'addresses', addresses };
+    : { kind: 'addresses', addresses, secure };
 }
 
 function get(

@@ -1,7 +1,7 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 /**
- * Whether an address may be a stranger's server: what DNS says of a stranger's domain must not make a node connect inside its own
+ * Whether an address may be a stranger's server: what DNS says of a stranger's domain must not make anyone connect inside their own
  * network. Everything of IANA's special-purpose registries (RFC 6890) is out, and of IPv6 all that is no global unicast (RFC 4291 section
  * 2.4), NAT64's translations among it.
  */
