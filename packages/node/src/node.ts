@@ -11,6 +11,7 @@ import {
   serveControl,
 } from '@postern/runtime';
 import { openResolver, type Resolver } from '@postern/runtime/dns';
+import { callsOf } from './calls.ts';
 import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
 import { openDomainKeys } from './domain.ts';
@@ -126,7 +127,9 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     counters: await counters.values(),
   });
   const socketPath = join(config.dataDir, 'control.sock');
-  opened.use(await serveControl({ socketPath, status, metrics: () => metrics.text() }));
+  opened.use(
+    await serveControl({ socketPath, status, metrics: () => metrics.text(), calls: callsOf(parts) }),
+  );
 
   const running = opened.move();
   let closed: Promise<void> | undefined;

@@ -14,9 +14,10 @@ import { mailboxFinder } from './mailboxes.ts';
 import { createAttest, type Names } from './names.ts';
 import type { Network } from './network.ts';
 import type { PipelineContext } from './pipeline.ts';
+import { createReturnFields } from './report/field.ts';
 import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
-import { createReporter, type Reporter } from './report/report.ts';
+import { createReporter, type ReportContext, type Reporter } from './report/report.ts';
 import { createAdmit } from './senders.ts';
 import type { Spool } from './spool.ts';
 import type { SubmissionParts } from './submission.ts';
@@ -115,14 +116,18 @@ function lettersOf({ clock, random }: Parts, { domain }: DeliveryConfig): Compos
 }
 
 /** Tells authors whom the gateway does not know. */
-export function reporterOf({ clock, random, network, config, names }: Parts): Reporter {
-  return createReporter({
+export function reporterOf(parts: Parts): Reporter {
+  return createReporter(reportContext(parts));
+}
+
+export function reportContext({ clock, random, network, config, names }: Parts): ReportContext {
+  return {
     clock,
     random,
     ...network,
     expiryMs: config.mix.expiryMs,
     findDomain: names?.findDomain ?? (async () => ({ kind: 'none' })),
-  });
+  };
 }
 
 function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
@@ -151,6 +156,8 @@ function deliveryContext(
     findMailbox: mailboxFinder(delivery),
     composeLetter: lettersOf(parts, delivery),
     report: reporterOf(parts),
+    returnField: createReturnFields({ clock, random, geometry: network.geometry, keys: domainKeys }),
+    complaintLifeMs: config.submission?.tokenLifeMs ?? 0,
     mailSystem: to.kind === 'maildir' ? maildirs(to) : lmtp({ to, ehlo: config.smtp.ehlo, domain, lifetime }),
   };
 }

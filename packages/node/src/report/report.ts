@@ -8,6 +8,7 @@ import {
   longestDiagnostic,
   ProtocolError,
   type Report,
+  type ReturnField,
   type ReturnInfo,
   sealReport,
 } from '@postern/protocol/report';
@@ -110,10 +111,18 @@ function replyBy(
 }
 
 // spec report 2.2
-async function byDomain(
+function byDomain(
   { domain, token, key }: Extract<ReturnInfo, { kind: 'domain' }>,
   report: Report,
-  { clock, random, geometry, expiryMs, findDomain }: ReportContext,
+  context: ReportContext,
+): Promise<Reported> {
+  return toDomain({ domain, token, data: sealReport(key, report, context.random) }, context);
+}
+
+/** Makes what tells an author's domain something about the message of a token. */
+export async function toDomain(
+  { domain, token, data }: Pick<ReturnField, 'domain' | 'token'> & { readonly data: Uint8Array },
+  { clock, random, geometry, expiryMs, findDomain }: Omit<ReportContext, 'epochSeconds'>,
 ): Promise<Reported> {
   const found = await findDomain(domain);
   if (found.kind !== 'record') return { kind: found.kind === 'none' ? 'none' : 'later' };
@@ -121,7 +130,6 @@ async function byDomain(
     () => undefined,
   );
   if (certificate === undefined) return { kind: 'none' };
-  const data = sealReport(key, report, random);
   const fragment: Fragment = {
     recipient: `secure@${domain}`,
     setId: token,
