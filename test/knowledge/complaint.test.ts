@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
@@ -173,11 +173,14 @@ describe('a recipient complains of a message that came direct', () => {
     const again = await command('b.test', ['abuse', 'report', '-'], mail.bytes.toString('latin1'));
     expect(again.code).toBe(0);
     await until(async () => (await unwrapped('known-complaint')) === 1, { what: 'the second does not' });
-    const listed = await command('a.test', ['author', 'complaints']);
-    expect(listed.stdout.toString()).toMatch(/^alice@a\.test \d{4}-\d\d-\d\d 1\n$/);
-    const json = await command('a.test', ['author', 'complaints', '--json']);
+    const [lines, json, elsewhere] = await Promise.all([
+      command('a.test', ['author', 'complaints']),
+      command('a.test', ['author', 'complaints', '--json']),
+      command('b.test', ['author', 'complaints']),
+    ]);
+    expect(lines.stdout.toString()).toMatch(/^alice@a\.test \d{4}-\d\d-\d\d 1\n$/);
     expect(JSON.parse(json.stdout.toString())).toMatchObject([{ author: 'alice@a.test', count: 1 }]);
-    expect((await command('b.test', ['author', 'complaints'])).stdout.toString()).toBe('');
+    expect(elsewhere).toMatchObject({ code: 0, stdout: Buffer.alloc(0) });
     // The author hears nothing.
     expect(await readMaildir(join(folder, 'mail', 'alice'))).toEqual([]);
   });
@@ -198,22 +201,20 @@ describe('a recipient complains of a message that came direct', () => {
 
   test('what this gateway did not write is refused, and nothing leaves', async () => {
     const [mail = { bytes: Buffer.alloc(0) }] = await delivered();
-    const path = join(folder, 'mail.eml');
     const text = mail.bytes.toString('latin1');
-    await writeFile(
-      path,
-      text.replace(/^(Postern-Return: ..)(.)/m, (_, head, c) => head + (c === 'A' ? 'B' : 'A')),
+    const changed = text.replace(
+      /^(Postern-Return: ..)(.)/m,
+      (_, head: string, one: string) => head + (one === 'A' ? 'B' : 'A'),
     );
-    expect(await command('b.test', ['abuse', 'report', path])).toMatchObject({
-      code: 65,
-      stderr: expect.stringContaining('no key of the domain opens'),
-    });
-    await writeFile(path, sealed);
-    expect(await command('b.test', ['abuse', 'report', path])).toMatchObject({
-      code: 65,
-      stderr: expect.stringContaining('has no field Postern-Return'),
-    });
-    expect(await command('a.test', ['abuse', 'report', join(folder, 'none')])).toMatchObject({ code: 65 });
+    const given = [changed, sealed].map((one) => command('b.test', ['abuse', 'report', '-'], one));
+    const [forged, bare, missing] = await Promise.all([
+      ...given,
+      command('b.test', ['abuse', 'report', join(folder, 'none')]),
+    ]);
+    const refused = (why: string) => ({ code: 65, stderr: expect.stringContaining(why) });
+    expect(forged).toMatchObject(refused('no key of the domain opens'));
+    expect(bare).toMatchObject(refused('has no field Postern-Return'));
+    expect(missing).toMatchObject(refused('cannot be read'));
     const status = await nodes.get('b.test')?.status();
     expect(status?.counters.complained).toMatchObject({ sent: 2, unknown: 1 });
   });
