@@ -39,7 +39,7 @@ export const table: Readonly<Record<string, Rule>> = {
   },
   client: {
     ours: ['@postern/protocol', '@postern/mail', '@postern/runtime', '@postern/directory/client'],
-    theirs: ['commander', 'openpgp', 'zod'],
+    theirs: ['commander', 'libmime', 'openpgp', 'zod'],
     stages: ['compose', 'seal', 'wrap', 'submit', 'collect', 'open', 'route'],
   },
   testkit: {

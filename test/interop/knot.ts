@@ -1,10 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Endpoint } from '@postern/runtime';
 import { freePort, haveAsRoot, openFolder, until } from './debian.ts';
+import { here, type Place } from './place.ts';
 
 /** One zone of a server. The first given is the root of all that follow. */
 export interface KnotZone {
@@ -37,14 +38,21 @@ export const haveKnot: boolean = await haveAsRoot(
   '/usr/bin/kzonesign',
 );
 
-export async function startKnot({ zones }: { readonly zones: readonly KnotZone[] }): Promise<Knot> {
+export interface KnotOptions {
+  readonly zones: readonly KnotZone[];
+  /** Addresses on port 53, of which the first is shown; a free port of 127.0.0.1 unless given. */
+  readonly listen?: readonly string[];
+  readonly place?: Place;
+}
+
+export async function startKnot({ zones, listen = [], place = here }: KnotOptions): Promise<Knot> {
   const folder = await openFolder('knot');
-  const host = '127.0.0.1';
-  const port = await freePort(host);
+  const [host = '127.0.0.1'] = listen;
+  const port = listen.length > 0 ? 53 : await freePort(host);
   const conf = join(folder, 'knot.conf');
   for (const name of ['run', 'state', 'zones', 'frozen']) await mkdir(join(folder, name));
   const address = { host, port };
-  await writeFile(conf, await knotConf(folder, address, zones));
+  await writeFile(conf, await knotConf(folder, address, zones, listen));
   for (const { name, signed } of zones)
     if (signed !== 'no') await run('/usr/sbin/keymgr', ['-c', conf, name, 'generate', ...keyOf(signed)]);
 
@@ -63,7 +71,7 @@ export async function startKnot({ zones }: { readonly zones: readonly KnotZone[]
     if (zone.frozen !== undefined) await freeze(zone, address, folder);
   }
 
-  const daemon: ChildProcess = spawn('/usr/sbin/knotd', ['-c', conf], { stdio: 'ignore' });
+  const daemon = place.start('/usr/sbin/knotd', ['-c', conf]);
   const exited = once(daemon, 'exit');
   const control = async (...args: string[]): Promise<boolean> =>
     run('/usr/sbin/knotc', ['-c', conf, '-b', ...args]).then(
@@ -112,10 +120,16 @@ async function freeze({ frozen, ...zone }: KnotZone, address: Endpoint, folder: 
   await writeFile(join(out, fileOf(name)), frozen?.tamper?.(signed) ?? signed);
 }
 
-async function knotConf(folder: string, at: Endpoint, zones: readonly KnotZone[]): Promise<string> {
+async function knotConf(
+  folder: string,
+  at: Endpoint,
+  zones: readonly KnotZone[],
+  listen: readonly string[] = [],
+): Promise<string> {
+  const addresses = listen.length > 0 ? listen : [at.host];
   const template = await readFile(new URL('../../infra/dns/knot.conf', import.meta.url), 'utf8');
   const filled = template
-    .replace('@ADDRESS@@@PORT@', `${at.host}@${at.port}`)
+    .replace('@ADDRESS@@@PORT@', `[${addresses.map((host) => `${host}@${at.port}`).join(', ')}]`)
     .replace('@RUN@', join(folder, 'run'))
     .replace('@STATE@', join(folder, 'state'))
     .replace('@ZONES@', join(folder, 'zones'));

@@ -14,7 +14,7 @@ describe.skipIf(!haveMailHost)('logins by Debian’s Dovecot', () => {
 
   const open = (spki?: string): Promise<Authors> => {
     const { host, port } = mailHost.account('bob').server;
-    const tls = { kind: 'pin' as const, spki: spki ?? mailHost.pin };
+    const tls = { kind: 'pin' as const, pins: [spki ?? mailHost.pin] };
     return openAuthors(
       { kind: 'imap', server: { host, port, tls }, login: 'mailbox' },
       { domain: 'b.test', ehloName: 'gate.b.test', log: silentLog, random: systemRandom },

@@ -92,7 +92,7 @@ describe.skipIf(!haveMailHost || !haveSwaks)('two domains with Debian’s Postfi
     const bytes = randomBytes(32_768);
     const domains = { fromDomain: 'a.test', toDomain: 'b.test' };
     const message = makeCarriage({ ...domains, bytes, now: new Date(), random: randomBytes });
-    const peer = { ...a.relay.prefer, tlsPin: a.pin };
+    const peer = { ...a.smtp, tlsPin: a.pin };
     const sent = await sender.send(peer, { from: 'secure@a.test', to: 'secure@b.test', message });
     expect(sent.kind).toBe('sent');
     await until(() => taken.length > 0);

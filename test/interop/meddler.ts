@@ -9,12 +9,12 @@ export interface Meddler extends AsyncDisposable {
   change(answer: Buffer, at: number): Buffer;
 }
 
-export async function startMeddler(server: Endpoint): Promise<Meddler> {
+export async function startMeddler(server: Endpoint, host = '127.0.0.1'): Promise<Meddler> {
   const front = createSocket('udp4');
   const back = createSocket('udp4');
   const clients = new Map<number, RemoteInfo>();
   const meddler = {
-    address: { host: '127.0.0.1', port: 0 },
+    address: { host, port: 0 },
     seen: 0,
     change: (answer: Buffer, _at: number) => answer,
     [Symbol.asyncDispose]: async () => {
@@ -32,9 +32,12 @@ export async function startMeddler(server: Endpoint): Promise<Meddler> {
     meddler.seen += 1;
     if (client !== undefined) front.send(changed, client.port, client.address);
   });
-  for (const socket of [front, back])
+  for (const [socket, at] of [
+    [front, host],
+    [back, '127.0.0.1'],
+  ] as const)
     await new Promise<void>((resolve) => {
-      socket.bind(0, '127.0.0.1', resolve);
+      socket.bind(0, at, resolve);
     });
   meddler.address.port = front.address().port;
   return meddler;

@@ -11,6 +11,8 @@ import { type Place, placeOf } from './place.ts';
  * machine: their files and process ids are the same.
  */
 export interface Namespace extends Place, AsyncDisposable {
+  /** Of a program in it. */
+  readonly pid: number;
   /** Starts a command of ours. */
   startProgram(program: Program, args: readonly string[]): ChildProcess;
 }
@@ -30,12 +32,14 @@ export async function startNamespace({ resolver }: { readonly resolver: string }
   const exited = once(holder, 'exit');
   const ready = once(holder.stdout, 'data').then(() => true);
   if (!(await Promise.race([ready, exited.then(() => false)]))) throw new Error('no namespace could be made');
+  const { pid = 0 } = holder;
   const place = placeOf((program, args) => [
     '/usr/bin/nsenter',
-    [`--target=${holder.pid}`, '--net', '--mount', program, ...args],
+    [`--target=${pid}`, '--net', '--mount', program, ...args],
   ]);
   return {
     ...place,
+    pid,
     startProgram: (program, args) => place.start(process.execPath, [...nodeArguments(program), ...args]),
     [Symbol.asyncDispose]: async () => {
       holder.stdin.end();

@@ -6,9 +6,10 @@ import { haveAsRoot, openFolder } from './debian.ts';
 import { here, type Place } from './place.ts';
 import { fillIn } from './templates.ts';
 
-/** The gateway beside a Postfix, and hex SHA-256 of its certificate's public key. */
+/** The gateway beside a Postfix, and hex SHA-256 of its certificate's public key; of two while it changes. */
 export interface Gateway extends Endpoint {
   readonly pin: string;
+  readonly otherPin?: string;
 }
 
 /** Where Postfix hands things on to, as far as no DNS says so. */
@@ -19,11 +20,11 @@ export interface Routing {
   readonly routes?: Readonly<Record<string, Endpoint>>;
 }
 
-/** Where the gateway hands over what goes to other domains, by how it may go on. */
+/** Where the gateway hands over what goes to other domains, by how it may go on: to whom DNS names; routes do not count here. */
 export interface Relay {
   /** Over TLS if the other domain's server has it. */
   readonly prefer: Endpoint;
-  /** Over TLS whose key the other domain publishes in DNS; routes do not count here. */
+  /** Over TLS whose key the other domain publishes in DNS. */
   readonly require: Endpoint;
 }
 
@@ -61,6 +62,8 @@ export interface Postfix extends AsyncDisposable {
   flush(): Promise<void>;
   /** Takes the place of all that was said before about where to hand things on. */
   route(routing: Routing): Promise<void>;
+  /** Takes other values for what `main.cf` sets, from now on. */
+  set(values: Readonly<Record<string, string>>): Promise<void>;
 }
 
 export const havePostfix: boolean = await haveAsRoot('/usr/sbin/postfix', '/usr/bin/openssl');
@@ -94,6 +97,11 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     },
     route: async (routing) => {
       await writeRouting(etc, { domain: options.domain, ...routing });
+      await place.run('/usr/sbin/postfix', ['-c', etc, 'reload']);
+    },
+    set: async (values) => {
+      const lines = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
+      await place.run('/usr/sbin/postconf', ['-c', etc, '-e', ...lines]);
       await place.run('/usr/sbin/postfix', ['-c', etc, 'reload']);
     },
     [Symbol.asyncDispose]: async () => {
@@ -160,7 +168,7 @@ async function writeRouting(
   const values = gateway && {
     DOMAIN: domain,
     GATEWAY: `[${gateway.host}]:${gateway.port}`,
-    FINGERPRINT: fingerprint(gateway.pin),
+    FINGERPRINT: [gateway.pin, gateway.otherPin ?? gateway.pin].map(fingerprint).join('|'),
   };
   const ours = (name: string): Promise<string> | string => (values ? fillIn(`postfix/${name}`, values) : '');
   const lines = Object.entries(routes).map(([to, { host, port }]) => `${to} smtp:[${host}]:${port}\n`);

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { createSmtpSender, makeCarriage, spkiPin } from '@postern/mail';
-import { initNode, type NodeConfig, parseNodeConfig, type RunningNode, startNode } from '@postern/node';
+import {
+  initNode,
+  type NodeConfig,
+  parseNodeConfig,
+  type RunningNode,
+  type SubmissionConfig,
+  startNode,
+} from '@postern/node';
 import { parseZone } from '@postern/protocol/dns';
 import { type Fragment, sealEnvelope } from '@postern/protocol/envelope';
 import { defaultGeometry, encodeEnvelopeUnit } from '@postern/protocol/packet';
@@ -83,8 +90,9 @@ describe('a recipient complains of a message that came direct', () => {
   /** What is for other domains goes to that one's gateway. */
   async function relayedBy(domain: Domain): Promise<(config: NodeConfig) => NodeConfig> {
     const at = nodes.get(domain)?.smtp ?? { host: '', port: 0 };
-    const relay = { ...at, tls: { kind: 'pin', spki: await pinOf(domain) } } as const;
-    return (config) => ({ ...config, submission: config.submission && { ...config.submission, relay } });
+    const server = { ...at, tls: { kind: 'pin', pins: [await pinOf(domain)] } } as const;
+    const smarthost: SubmissionConfig['smarthost'] = { require: server, prefer: server };
+    return (config) => ({ ...config, submission: config.submission && { ...config.submission, smarthost } });
   }
 
   /** As an author's program does. */

@@ -14,22 +14,26 @@ import { openResolver, type Resolver } from '@postern/runtime/dns';
 import { type Account, openAccount } from './account/account.ts';
 import { noPassword, type PasswordSource } from './account/password.ts';
 import { domainOf } from './compose/gateway.ts';
+import type { Consent } from './compose/reader.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
 import { type DomainCheck, type Domains, openDomains, type Prefetched, prefetch } from './domains/index.ts';
+import { ClientError } from './errors.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
-import { type Keys, openKeys, type PassphraseSource } from './keys/index.ts';
+import { type Keys, openKeys, type PassphraseSource, type WkdOptions } from './keys/index.ts';
 import type { Problem } from './message.ts';
 import { once } from './once.ts';
 import { type Described, describeCopy } from './open/copy.ts';
 import { type Opened as OpenedMessage, open } from './open/open.ts';
 import { type Report as BareReport, openReport } from './open/report.ts';
 import { type CarriageFile, type Outbox, openOutbox, type Staged, stageFiles } from './outbox/index.ts';
+import { closedToOrdinaryMail } from './path.ts';
 import type { ClientPaths } from './paths.ts';
 import { type Queued, queue, type RecipientResult, type Work } from './pipeline.ts';
-import { type Prepared, type PrepareOptions, prepare } from './prepare.ts';
+import { type Plan, type Prepared, type PrepareOptions, prepare } from './prepare.ts';
 import { openReturns } from './returns/index.ts';
 import { mergeConstraints, plan } from './route/route.ts';
+import { sourcesOf } from './sources.ts';
 import { type Submission, submit } from './submit/submit.ts';
 import { within } from './submit/within.ts';
 
@@ -48,6 +52,10 @@ export interface ClientOptions {
   readonly passphrase?: PassphraseSource;
   /** Asked once for the password at the author's own gateway, if no other place of it is configured. */
   readonly password?: PasswordSource;
+  /** Asked before `send` looks a recipient's key up, where the configuration says `ask`; refused unless given. */
+  readonly consent?: Consent;
+  /** For a network of one's own: where Web Key Directories are. */
+  readonly wkd?: WkdOptions['own'];
   /** Borrowed: whoever gives one closes it. */
   readonly sender?: SmtpSender;
   readonly directory?: DirectoryClient;
@@ -91,11 +99,16 @@ export type SendOutcome =
       /** Names the message in the outbox, and the author's copy. */
       readonly id: string;
       readonly recipients: readonly RecipientResult[];
+      /** The author's mailbox, when all of it is carried by an account at a provider that knows nothing of Postern. */
+      readonly account?: string;
       /** What went wrong although the message is on its way, in sentences. */
       readonly warnings: readonly string[];
     } & Submission)
   /** Nothing was stored and nothing was sent. */
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+
+/** `planned`: a message that could go, and that nothing was made of. */
+export type PreviewOutcome = Plan | Extract<Prepared, { kind: 'refused' }>;
 
 export interface WrapRequest extends PrepareOptions, Pick<SubmitRequest, 'signal' | 'onProgress'> {
   /** Below it the message gets a directory of its own. */
@@ -128,6 +141,8 @@ export interface Client extends AsyncDisposable {
   ): Promise<{ consensus: Consensus; explanation: Explanation }>;
   /** RFC 5322 in. Every check is made before anything is stored. */
   send(message: Uint8Array, request?: SendRequest): Promise<SendOutcome>;
+  /** Makes every check that `send` makes, and nothing of the message. */
+  preview(message: Uint8Array, request?: PrepareOptions): Promise<PreviewOutcome>;
   /** As `send`, but into files, for another program to hand over to the gateway of the author's own domain. */
   wrap(message: Uint8Array, request: WrapRequest): Promise<WrapOutcome>;
   /** Hands over what waits in the outbox. */
@@ -147,6 +162,7 @@ export function createClient(options: ClientOptions): Client {
   const keys = openKeys({
     directory: paths.keys,
     clock,
+    sources: async () => sourcesOf((await config()).keys, await resolver(), options.wkd),
     ...(passphrase === undefined ? {} : { passphrase }),
   });
   const outbox = openOutbox(paths, random);
@@ -169,14 +185,15 @@ export function createClient(options: ClientOptions): Client {
       signal: closing.signal,
     });
   });
+  const resolver = once(async () => options.resolver ?? openResolver((await config()).dns, clock));
   const domains = openDomains({
     directory: paths.domains,
     cacheDirectory: paths.domainCache,
     clock,
     dns: once(async () => {
       const { dns } = await config();
-      const resolver = options.resolver ?? (await openResolver(dns, clock));
-      return resolver && { resolver, unsigned: dns.unsigned };
+      const asked = await resolver();
+      return asked && { resolver: asked, unsigned: dns.unsigned };
     }),
   });
   const ownSender = once(async () => {
@@ -196,10 +213,10 @@ export function createClient(options: ClientOptions): Client {
   const prepareFor = async (
     message: Uint8Array,
     request: PrepareOptions,
-    gateway: boolean,
+    way: { gateway: boolean; account: boolean },
   ): Promise<Prepared> => {
     const deps = { config: await config(), keys, domains, directory: await directory(), clock, random };
-    return prepare(message, request, { ...deps, gateway });
+    return prepare(message, request, { ...deps, ...way, consent: options.consent });
   };
 
   const build = (
@@ -257,41 +274,74 @@ export function createClient(options: ClientOptions): Client {
     outbox,
     config,
     async route(constraints, meanDelayMs) {
-      const { route, send } = await config();
+      const { route, send, submission } = await config();
       const { consensus } = await current();
+      const closed = submission?.kind === 'account' ? closedToOrdinaryMail(consensus) : [];
+      const asked = mergeConstraints({ ...route, exclude: [...route.exclude, ...closed] }, constraints);
       const mean = meanDelayMs ?? send.meanDelayMs ?? consensus.meanDelayMs;
       return {
         consensus,
-        explanation: plan(consensus, mergeConstraints(route, constraints), mean).explanation,
+        explanation: plan(consensus, asked, mean).explanation,
       };
     },
     async send(message, request = {}) {
       await recovered();
       const gateway = await account();
-      const prepared = await prepareFor(message, request, gateway !== undefined);
+      const prepared = await prepareFor(message, request, {
+        gateway: gateway !== undefined,
+        account: gateway?.kind === 'account',
+      });
       if (prepared.kind === 'refused') return prepared;
+      const work = await prepared.work();
       // As any other check, before something is stored.
       if (request.timeoutMs !== 0) await gateway?.peer();
-      const queued = await build(prepared.work, () => outbox.stage(), request);
+      const queued = await build(work, () => outbox.stage(), request);
       if (queued.kind === 'refused') return queued;
       const { set: id, recipients } = queued;
-      const { messageId } = prepared.work.draft;
+      const { messageId } = prepared.draft;
       const warnings = [...prepared.warnings, ...queued.warnings];
       const submission = await handOver(id, request).catch((cause) => inTheOutbox(id, cause));
-      return { kind: 'sent', messageId, id, recipients, warnings, ...submission };
+      const by = gateway?.kind === 'account' ? { account: (await config()).mailbox } : {};
+      return { kind: 'sent', messageId, id, recipients, ...by, warnings, ...submission };
+    },
+    async preview(message, request = {}) {
+      const { submission } = await config();
+      const prepared = await prepareFor(message, request, {
+        gateway: submission !== undefined,
+        account: submission?.kind === 'account',
+      });
+      if (prepared.kind === 'refused') return prepared;
+      const { addressees, warnings } = prepared;
+      const recipients = addressees.map(({ mailbox, key, record, travel }) => ({
+        mailbox,
+        key,
+        record,
+        ...travel,
+      }));
+      return { kind: 'planned', recipients, warnings };
     },
     async wrap(message, request) {
       await recovered();
-      const prepared = await prepareFor(message, request, true);
+      const prepared = await prepareFor(message, request, { gateway: true, account: false });
       if (prepared.kind === 'refused') return prepared;
+      const work = await prepared.work();
       const { mailbox } = await config();
+      if ((await account())?.kind === 'account') {
+        throw new ClientError(
+          'wrong-use',
+          'files are for the gateway of your own domain, and [submission] names an account',
+          {
+            hint: 'Hand over with postern send.',
+          },
+        );
+      }
       const staged = await stageFiles(request.directory, paths, random, (packet) =>
         readyCarriage(packet, { mailbox, clock, random, current }),
       );
-      const queued = await build(prepared.work, async () => staged, request);
+      const queued = await build(work, async () => staged, request);
       if (queued.kind === 'refused') return queued;
       const { set: id, recipients } = queued;
-      const { messageId } = prepared.work.draft;
+      const { messageId } = prepared.draft;
       const warnings = [...prepared.warnings, ...queued.warnings];
       return { kind: 'wrapped', messageId, id, recipients, warnings, files: staged.files };
     },

@@ -28,6 +28,7 @@ describe('configuration', () => {
       ...least,
       mailbox: 'alice@a.test',
       ehlo: 'a.test',
+      keys: { lookup: 'ask', order: ['dns', 'wkd', 'keyring'] },
       dns: { resolver: 'system', validate: 'resolver', trustAnchors: 'iana', unsigned: 'refuse' },
       route: { include: [], exclude: [] },
       send: {
@@ -101,7 +102,7 @@ describe('configuration', () => {
 
   test('the gateway of the own domain: by name or by pin, its password from one place', () => {
     const of = (submission: object): unknown => parseClientConfig({ ...least, submission }).submission;
-    const by = { host: 'Mail.a.test', port: 587, implicitTls: false, user: 'alice@a.test' };
+    const by = { kind: 'gateway', host: 'Mail.a.test', port: 587, implicitTls: false, user: 'alice@a.test' };
     expect(of({ server: 'Mail.a.test:587' })).toEqual({
       ...by,
       tls: { kind: 'web', names: ['mail.a.test'] },
@@ -109,11 +110,12 @@ describe('configuration', () => {
     });
     const pin = 'AB'.repeat(32);
     expect(of({ server: '[::1]:465', pin, user: 'al', password_file: '/run/secret' })).toEqual({
+      kind: 'gateway',
       host: '::1',
       port: 465,
       implicitTls: true,
       user: 'al',
-      tls: { kind: 'pin', spki: 'ab'.repeat(32) },
+      tls: { kind: 'pin', pins: ['ab'.repeat(32)] },
       password: { kind: 'file', path: '/run/secret' },
     });
     const command = ['pass', 'show', 'mail'];

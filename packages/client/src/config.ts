@@ -5,9 +5,10 @@ import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { longestMeanMs } from '@postern/protocol/strategy';
 import { domainName, duration, parseConfig, readToml } from '@postern/runtime';
 import { z } from 'zod';
-import { type SubmissionConfig, submission, submissionComment } from './account/settings.ts';
+import { formatSubmission, type SubmissionConfig, submission } from './account/settings.ts';
 import { type DnsConfig, dnsConfig, formatDnsConfig } from './dns-config.ts';
 import { ClientError } from './errors.ts';
+import { type KeysConfig, keysComment, keysConfig } from './keys/index.ts';
 import { type SendMode, sendModes, type TlsWish, tlsWishes } from './message.ts';
 
 export interface ClientConfig {
@@ -23,6 +24,7 @@ export interface ClientConfig {
     readonly threshold: number;
   };
   readonly dns: DnsConfig;
+  readonly keys: KeysConfig;
   readonly route: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly send: {
     /** How long `send` and `flush` try, milliseconds. */
@@ -91,6 +93,7 @@ const schema = z
     ehlo: domainName.optional(),
     directory,
     dns: dnsConfig.prefault({}),
+    keys: keysConfig.prefault({}),
     route: z
       .strictObject({
         include: z.array(z.string()).default([]),
@@ -111,11 +114,12 @@ const schema = z
     submission: submission.optional(),
   })
   .transform(
-    ({ mailbox, ehlo, directory, dns, route, send, submission }): ClientConfig => ({
+    ({ mailbox, ehlo, directory, dns, keys, route, send, submission }): ClientConfig => ({
       mailbox,
       ehlo: ehlo ?? mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory,
       dns,
+      keys,
       route,
       send: {
         timeoutMs: send.timeout,
@@ -156,6 +160,8 @@ export function formatClientConfig(config: {
   threshold: number;
   /** `system` unless given. */
   resolver?: string;
+  /** `[submission]` as it stands in the file. */
+  submission?: Readonly<Record<string, string>> | undefined;
 }): string {
   const list = (items: readonly string[]): string =>
     `[\n${items.map((item) => `  ${JSON.stringify(item)},\n`).join('')}]`;
@@ -176,7 +182,7 @@ authorities = ${list(config.authorities)}
 threshold = ${config.threshold}
 
 ${formatDnsConfig(config.resolver)}
-[route]
+${keysComment}[route]
 # Mixes by name or id. Whoever sets these chooses paths unlike everyone else's; leave them empty without a reason.
 # include = []
 # exclude = []
@@ -198,5 +204,5 @@ ${formatDnsConfig(config.resolver)}
 # In direct mode: "prefer" lets a message travel between mail servers without TLS where the recipient's domain allows it too.
 # tls = "require"
 
-${submissionComment}`;
+${formatSubmission(config.submission)}`;
 }

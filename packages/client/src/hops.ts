@@ -4,6 +4,7 @@ import type { Account } from './account/account.ts';
 import { domainOf } from './compose/gateway.ts';
 import { ClientError } from './errors.ts';
 import type { Next, OutboxPacket, ReadyCarriage } from './outbox/index.ts';
+import { isOpenToOrdinaryMail } from './path.ts';
 import { carriageOf } from './submit/carriage.ts';
 import type { Hop, NoHop } from './submit/hop.ts';
 
@@ -15,20 +16,29 @@ export interface HopDeps {
   current(): Promise<VerifiedConsensus>;
 }
 
-/** Where something is handed over now: to the author's own gateway, or without one a packet to its first mix. */
+/** Where something is handed over now: to the server of `[submission]`, or without one a packet to its first mix. */
 export async function hopTo(next: Next, { account, mailbox, current }: HopDeps): Promise<Hop | NoHop> {
   const byGateway = async (domain: string): Promise<Hop | NoHop> =>
     account === undefined
       ? { kind: 'no-gateway' }
-      : { kind: 'hop', domain, server: account.server, peer: await account.peer(), author: mailbox };
+      : {
+          kind: 'hop',
+          domain,
+          server: account.server,
+          peer: await account.peer(),
+          author: mailbox,
+          ...(account.kind === 'account' ? { account: true } : {}),
+        };
   if (next.kind === 'domain') return byGateway(next.domain);
   const verified = await current().catch(noConsensus);
   if (verified === undefined) return { kind: 'no-consensus' };
   const node = verified.consensus.nodes.find((each) => each.id === next.id);
   if (node === undefined) return { kind: 'unknown' };
-  const { name, smtp, tlsPin } = node;
+  const { name, smtp, tlsPins } = node;
+  if (account?.kind === 'account' && !isOpenToOrdinaryMail(node))
+    return { kind: 'not-by-account', server: name };
   if (account !== undefined) return byGateway(name);
-  return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tlsPin } };
+  return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tls: { kind: 'pin', pins: tlsPins } } };
 }
 
 /** A carriage for whoever hands it over to the author's own gateway by another program. */

@@ -6,6 +6,7 @@ export {
   createClient,
   type Opened,
   type PrefetchRequest,
+  type PreviewOutcome,
   type Progress,
   type Report,
   type SendOutcome,
@@ -19,15 +20,29 @@ export type { DnsConfig } from './dns-config.ts';
 export type { DomainCheck, DomainLookup, Domains, Held, Prefetched } from './domains/index.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type {
+  Candidate,
+  Finding,
+  FindOptions,
   ImportOptions,
   KeyInfo,
   KeyKind,
   Keys,
+  KeysConfig,
+  LookupPolicy,
+  LookupSource,
   PassphraseRequest,
   PassphraseSource,
   Protection,
 } from './keys/index.ts';
-export type { PathTaken, Problem, ProblemCode, SendMode, TlsWish } from './message.ts';
+export type {
+  PathTaken,
+  Problem,
+  ProblemCode,
+  RecipientDomain,
+  RecipientKey,
+  SendMode,
+  TlsWish,
+} from './message.ts';
 export type { CarriageFile, Outbox, OutboxSet } from './outbox/index.ts';
 export { type ClientPaths, pathsUnder, xdgPaths } from './paths.ts';
 export type { RecipientResult } from './pipeline.ts';

@@ -2,6 +2,7 @@ import type { EnvelopeCertificate } from '@postern/protocol/envelope';
 import type { Geometry } from '@postern/protocol/packet';
 import type { RoutePlan } from '@postern/protocol/route';
 import type { PublicKey } from 'openpgp';
+import type { KeySource } from './keys/index.ts';
 import type { OutboxPacket } from './outbox/index.ts';
 
 /** What keeps a message from being sent. Found before anything is stored or sent. */
@@ -23,6 +24,9 @@ export type ProblemCode =
   | 'no-own-key'
   | 'unusable-own-key'
   | 'no-recipient-key'
+  | 'several-keys'
+  | 'key-changed'
+  | 'key-unanswered'
   | 'unusable-key'
   | 'domain-not-pinned'
   | 'unusable-record'
@@ -78,11 +82,31 @@ export interface Reader {
   readonly certificate: PublicKey;
 }
 
+/** What a message to a recipient rests on. */
+export interface RecipientKey {
+  readonly fingerprint: string;
+  /** Where it is from; `own` is the author's, `unknown` pinned before that was noted. */
+  readonly source: KeySource | 'own' | 'unknown';
+  /** The day on which it was pinned. */
+  readonly since?: string;
+  /** What the look-up for this message came to. */
+  readonly news?: 'pinned-now' | 'refreshed-now';
+}
+
+/** The record of a domain that a message rests on. */
+export interface RecipientDomain {
+  readonly fingerprint: string;
+  readonly vouchedBy: 'pinned' | 'dnssec' | 'first-use';
+  readonly from: 'file' | 'cache' | 'dns';
+}
+
 /** A recipient who can be written to now. */
 export interface Addressee extends Reader {
   /** The domain's, that the gateway holds the key of. */
   readonly gateway: EnvelopeCertificate;
   readonly travel: Travel;
+  readonly key: RecipientKey;
+  readonly record: RecipientDomain;
 }
 
 /** wrap → outbox: one packet or envelope, and the path that only the author is shown; none in direct mode. */

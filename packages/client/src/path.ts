@@ -1,5 +1,5 @@
 import type { VerifiedConsensus } from '@postern/directory/client';
-import { type Consensus, keyEpochsHeld } from '@postern/protocol/consensus';
+import { type Consensus, keyEpochsHeld, type NodeEntry } from '@postern/protocol/consensus';
 import { type Constraints, unmatchedNames } from '@postern/protocol/route';
 import { ExitCode } from '@postern/runtime';
 import type { ClientConfig } from './config.ts';
@@ -28,10 +28,13 @@ export function pathOf(
   { consensus, geometry }: VerifiedConsensus,
   options: PathOptions,
   config: ClientConfig,
-  now: Date,
+  { now, account }: { readonly now: Date; readonly account: boolean },
 ): Path {
   const meanDelayMs = options.meanDelayMs ?? config.send.meanDelayMs ?? consensus.meanDelayMs;
-  const { routes } = plan(consensus, mergeConstraints(config.route, options.constraints), meanDelayMs);
+  const asked = mergeConstraints(config.route, options.constraints);
+  const closed = account ? closedToOrdinaryMail(consensus) : [];
+  const constraints = { ...asked, exclude: [...(asked.exclude ?? []), ...closed] };
+  const { routes } = plan(consensus, constraints, meanDelayMs);
   const handOverEnd = (consensus.epoch + 1 + keyEpochsHeld - 0.5) * consensus.epochSeconds * 1000;
   const era: Era = {
     geometry,
@@ -40,7 +43,13 @@ export function pathOf(
     longestDelayMs: (handOverEnd - now.getTime()) / 2,
   };
   const problems = unknownMixes(consensus, options.constraints);
-  if (routes.kind === 'refused' && problems.length === 0) {
+  if (
+    routes.kind === 'refused' &&
+    closed.length > 0 &&
+    plan(consensus, asked, meanDelayMs).routes.kind === 'plan'
+  ) {
+    problems.push(noFirstMix);
+  } else if (routes.kind === 'refused' && problems.length === 0) {
     const message = `there is no path: ${describeRefusal(routes)}`;
     const hint =
       'See which mixes there are with postern route --explain, and loosen include, exclude or pins.';
@@ -56,6 +65,25 @@ export function pathOf(
     (name) => `no node of the consensus is called ${name}, as route in the configuration says`,
   );
   return { kind: 'path', mixing: { era, routes, meanDelayMs }, problems: [], warnings };
+}
+
+const noFirstMix: Problem = {
+  code: 'no-route',
+  message:
+    'no first mix of the consensus can be reached by ordinary mail, which is all that the provider of your account can send',
+  hint: 'Such a mix listens on port 25 of the host of its own name. Send with --mode direct, or leave [submission] out: packets then go straight to their first mixes.',
+  exitCode: ExitCode.dataError,
+};
+
+/** The mixes of the first layer that a provider cannot find. By id. */
+export function closedToOrdinaryMail({ nodes }: Consensus): string[] {
+  return nodes.filter((node) => node.layer === 1 && !isOpenToOrdinaryMail(node)).map(({ id }) => id);
+}
+
+// spec route 2.4
+/** Whether a mail server that knows the node's name alone finds it: on port 25 there, as of any domain without MX. */
+export function isOpenToOrdinaryMail({ name, smtp }: Pick<NodeEntry, 'name' | 'smtp'>): boolean {
+  return smtp.port === 25 && smtp.host.toLowerCase() === name;
 }
 
 /**

@@ -2,7 +2,17 @@ import type { Geometry } from '@postern/protocol/packet';
 import { exponential, none, type Strategy } from '@postern/protocol/strategy';
 import type { Clock, Random } from '@postern/runtime';
 import type { PrivateKey } from 'openpgp';
-import type { Addressee, Draft, Mixing, PathTaken, Reader, Returning, Travel } from './message.ts';
+import type {
+  Addressee,
+  Draft,
+  Mixing,
+  PathTaken,
+  Reader,
+  RecipientDomain,
+  RecipientKey,
+  Returning,
+  Travel,
+} from './message.ts';
 import type { Staged } from './outbox/index.ts';
 import { seal } from './seal/seal.ts';
 import { wrap } from './wrap/wrap.ts';
@@ -44,6 +54,9 @@ export interface Queued {
 
 export interface RecipientResult {
   readonly mailbox: string;
+  readonly key: RecipientKey;
+  /** The record of the domain. */
+  readonly record: RecipientDomain;
   readonly packets: number;
   readonly mode: Travel['mode'];
   /** Why this mode, in words. */
@@ -83,8 +96,8 @@ export async function queue(work: Work, options: PipelineOptions): Promise<Queue
       if (path !== undefined) paths.push(path);
       options.onBuilt?.(packets, wrapping.packets);
     }
-    const { mailbox, travel } = addressee;
-    recipients.push({ mailbox, packets, ...travel, reports, paths });
+    const { mailbox, travel, key, record } = addressee;
+    recipients.push({ mailbox, key, record, packets, ...travel, reports, paths });
   }
   const warnings = await staged.commit();
   return { kind: 'queued', set: staged.id, recipients, warnings };

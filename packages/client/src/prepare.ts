@@ -8,11 +8,12 @@ import { type Audience, audience } from './compose/audience.ts';
 import { type Composed, compose } from './compose/compose.ts';
 import { domainOf } from './compose/gateway.ts';
 import { isServed } from './compose/mode.ts';
+import type { Consent } from './compose/reader.ts';
 import type { ClientConfig } from './config.ts';
 import type { Domains } from './domains/index.ts';
 import { problemOf } from './faults.ts';
-import { flawOf, type Keys } from './keys/index.ts';
-import type { Draft, Problem, Reader, Returning, SendMode, TlsWish } from './message.ts';
+import { flawOf, type Keys, type LookupPolicy } from './keys/index.ts';
+import type { Addressee, Draft, Problem, Reader, Returning, SendMode, TlsWish } from './message.ts';
 import { type Path, type PathOptions, pathOf } from './path.ts';
 import type { Work } from './pipeline.ts';
 import { requireSealableFor } from './seal/seal.ts';
@@ -24,6 +25,7 @@ export interface PrepareOptions extends PathOptions {
   /** As configured when absent. */
   readonly mode?: SendMode | undefined;
   readonly tls?: TlsWish | undefined;
+  readonly lookup?: LookupPolicy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,17 +38,37 @@ export interface PrepareDeps {
   readonly random: { bytes(length: number): Uint8Array };
   /** Whether a gateway of the author's own gets what is made. */
   readonly gateway: boolean;
+  /** It is an account at a provider that knows nothing of Postern: nobody takes reports there. */
+  readonly account: boolean;
+  readonly consent?: Consent | undefined;
+}
+
+/** What would go to one recipient. */
+export type Planned = Pick<Addressee, 'mailbox' | 'key' | 'record'> & Addressee['travel'];
+
+/** A message that could go, and that nothing was made of. */
+export interface Plan {
+  readonly kind: 'planned';
+  readonly recipients: readonly Planned[];
+  readonly warnings: readonly string[];
 }
 
 export type Prepared =
-  | { readonly kind: 'work'; readonly work: Work; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'work';
+      /** Asks for the passphrase of the author's key. */
+      readonly work: () => Promise<Work>;
+      readonly draft: Draft;
+      readonly addressees: readonly Addressee[];
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
 
 /** Makes every check that there is before anything is stored or sent, and tells every problem at once. */
 export async function prepare(
   message: Uint8Array,
   options: PrepareOptions,
-  { config, keys, domains, directory, clock, random, gateway }: PrepareDeps,
+  { config, keys, domains, directory, clock, random, gateway, account, consent }: PrepareDeps,
 ): Promise<Prepared> {
   const now = new Date(clock.now());
   const sender = options.as ?? config.mailbox;
@@ -64,6 +86,10 @@ export async function prepare(
     gateway,
     consensus: verified?.consensus,
     signal: options.signal,
+    lookup: options.lookup ?? config.keys.lookup,
+    consent,
+    refused:
+      composed.problems.length + own.problems.length + (mode === 'mix' ? current.problems.length : 0) > 0,
   };
   const found = composed.draft === undefined ? nobody : await audience(composed.draft, deps);
   // Whoever sends direct needs no consensus, whoever may send through mixes a valid one.
@@ -71,7 +97,7 @@ export async function prepare(
   const path = mixed
     ? verified === undefined
       ? current
-      : pathOf(verified, options, config, now)
+      : pathOf(verified, options, config, { now, account })
     : undefined;
 
   const { draft } = composed;
@@ -82,10 +108,13 @@ export async function prepare(
   const problems = [...composed.problems, ...sealing, ...own.problems, ...found.problems, ...ways];
   if (problems.length > 0 || draft === undefined) return { kind: 'refused', problems };
   const way = wayOf(path);
+  const warnings = [...found.warnings, ...(way?.warnings ?? [])];
   return {
     kind: 'work',
-    warnings: [...found.warnings, ...(way?.warnings ?? [])],
-    work: {
+    warnings,
+    draft,
+    addressees: found.addressees,
+    work: async () => ({
       draft,
       addressees: found.addressees,
       signingKey: await keys.signingKey(sender),
@@ -93,10 +122,11 @@ export async function prepare(
       expiryMs: config.send.expiryMs,
       geometry: verified?.geometry ?? defaultGeometry,
       mixing: way?.mixing,
-      returning: gateway
-        ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
-        : undefined,
-    },
+      returning:
+        gateway && !account
+          ? await returningTo(domainOf(config.mailbox), verified?.consensus, domains)
+          : undefined,
+    }),
   };
 }
 

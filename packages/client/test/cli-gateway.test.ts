@@ -47,7 +47,7 @@ beforeEach(async () => {
   const { host, port, tls } = msa.submission;
   const password = join(home, 'password');
   await writeFile(password, await givePassword(), { mode: 0o600 });
-  const pin = tls.kind === 'pin' ? tls.spki : '';
+  const pin = tls.kind === 'pin' ? tls.pins[0] : '';
   await appendFile(
     join(home, 'config', 'config.toml'),
     `[submission]\nserver = "${host}:${port}"\nuser = "alice"\npin = "${pin}"\npassword_file = "${password}"\n`,
@@ -82,12 +82,31 @@ async function letter(): Promise<Buffer> {
 
 test('send says which mode each recipient has, why, and that it may travel unencrypted', async () => {
   const sent = await succeed(alice(['send', '--mode', 'direct', '--tls', 'prefer'], toBob));
-  expect(sent.stdout).toBe(
-    '<lunch@a.test>\nbob@b.test: 1 envelope, direct (the mode asked for); it may travel unencrypted between mail servers\n1 of 1 packet handed over\n',
-  );
+  expect(sent.stdout.split('\n')).toEqual([
+    '<lunch@a.test>',
+    'bob@b.test: 1 envelope, direct',
+    expect.stringMatching(/^ {2}key: [0-9A-F]{40}, imported, pinned since /),
+    expect.stringMatching(/^ {2}domain: [0-9a-f]{40}, pinned$/),
+    '  mode: direct, the mode asked for; it may travel unencrypted between mail servers',
+    '1 of 1 packet handed over',
+    '',
+  ]);
   const wrong = await alice(['send', '--mode', 'pigeon'], toBob);
   expect(wrong.code).toBe(64);
   expect(wrong.stderr).toContain('mix, direct, auto');
+});
+
+test('by an account, send says what that gives away, and what its provider cannot promise', async () => {
+  const path = join(home, 'config', 'config.toml');
+  const config = await readFile(path, 'utf8');
+  await writeFile(path, config.replace('\n[submission]\n', '\n[submission]\nkind = "account"\n'));
+  const sent = await alice(['send', '--mode', 'direct'], toBob);
+  expect(sent.code).toBe(69);
+  expect(sent.stdout).toContain(
+    'by the account alice@a.test, whose provider knows nothing of Postern: it learns that you send, when and how much, and the recipient’s domain, whose gateway sees your mailbox\n',
+  );
+  expect(sent.stderr).toContain('it offers no REQUIRETLS');
+  expect((await alice(['wrap', '--output', home], toBob)).code).toBe(64);
 });
 
 test('a report is told in words: which message, to whom, why, what to do; and then it is forgotten', async () => {

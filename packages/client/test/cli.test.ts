@@ -99,10 +99,31 @@ describe('from one to the other', () => {
         '0s',
       ]),
     );
-    expect(sent.stdout).toBe(
-      '<lunch@a.test>\nbob@b.test: 1 packet, by m1-0.test (0 ms) → m2-1.test (0 ms) → m3-1.test (0 ms)\n1 of 1 packet handed over\n',
-    );
+    expect(sent.stdout.split('\n')).toEqual([
+      '<lunch@a.test>',
+      'bob@b.test: 1 packet, by m1-0.test (0 ms) → m2-1.test (0 ms) → m3-1.test (0 ms)',
+      expect.stringMatching(/^ {2}key: [0-9A-F]{40}, imported, pinned since \d{4}-\d\d-\d\d$/),
+      expect.stringMatching(/^ {2}domain: [0-9a-f]{40}, pinned$/),
+      '  mode: mix, the mode asked for; TLS required on the way',
+      '1 of 1 packet handed over',
+      '',
+    ]);
     expect(sent.stderr).toBe('');
+  });
+
+  test('--dry-run says the same of each recipient, and makes and sends nothing', async () => {
+    const planned = await succeed(alice(['send', '--dry-run'], toBob));
+    expect(planned.stdout).toMatch(
+      /^bob@b\.test\n {2}key: .*\n {2}domain: .*\n {2}mode: mix, .*\nNothing was sent\.\n$/,
+    );
+    expect(json(await succeed(alice(['send', '--dry-run', '--json'], toBob)))).toMatchObject({
+      recipients: [
+        { mailbox: 'bob@b.test', key: { source: 'file' }, record: { vouchedBy: 'pinned' }, mode: 'mix' },
+      ],
+    });
+    expect(network.packets()).toEqual([]);
+    expect(JSON.parse((await succeed(alice(['outbox', '--json']))).stdout)).toEqual([]);
+    await expect(readdir(join(home, 'state', 'sent'))).rejects.toThrow('ENOENT');
   });
 
   test('a Maildir: what is new or everything, into files; nothing in it changes', async () => {
@@ -242,7 +263,7 @@ describe('refusals', () => {
 describe('keys and domains', () => {
   test('list shows whose they are', async () => {
     expect((await succeed(alice(['keys', 'list']))).stdout).toMatch(
-      /^own +alice@a\.test +[0-9A-F]{40} +no passphrase\npinned +bob@b\.test +[0-9A-F]{40}\n$/,
+      /^own +alice@a\.test +[0-9A-F]{40} +no passphrase\npinned +bob@b\.test +[0-9A-F]{40} +imported, since [0-9-]{10}\n$/,
     );
     expect(JSON.parse((await succeed(alice(['keys', 'list', '--json']))).stdout)).toMatchObject([
       { kind: 'own', mailbox: 'alice@a.test', protected: false, expires: null },

@@ -99,6 +99,8 @@ test('direct: envelopes for the domain, known by the token, and no consensus is 
   expect(outcome.recipients).toEqual([
     {
       mailbox: 'bob@b.test',
+      key: { fingerprint: expect.any(String), source: 'file', since: '2026-01-01' },
+      record: { fingerprint: expect.any(String), vouchedBy: 'pinned', from: 'file' },
       packets: 1,
       mode: 'direct',
       why: 'the mode asked for',
@@ -208,7 +210,7 @@ test('a gateway that is not the one of the configuration gets no password', asyn
   const { network, msa } = await scene();
   const config = msa.into(network.config('carol@a.test'));
   const carol = await person(network, 'carol@a.test', now, {
-    config: { ...config, submission: { ...msa.submission, tls: { kind: 'pin', spki: 'ab'.repeat(32) } } },
+    config: { ...config, submission: { ...msa.submission, tls: { kind: 'pin', pins: ['ab'.repeat(32)] } } },
     password: givePassword,
   });
   await introduce(network, carol, await person(network, 'bob@b.test', now));
@@ -297,7 +299,7 @@ test('files for another program: carriages with their envelope, and a list', asy
   expect(JSON.parse(await readFile(join(directory, outcome.id, 'list.json'), 'utf8'))).toEqual(outcome.files);
   const { openCarriage } = await import('@postern/mail');
   const opened = openCarriage(await readFile(file?.file ?? ''), 32_768);
-  if (opened.kind === 'refused') throw new Error(opened.reason);
+  if (opened.kind !== 'carriage') throw new Error(opened.kind);
   expect(await readdir(alice.client.paths.returns)).toEqual([`${opened.id}.json`]);
   const fragment = await network.unwrap({ domain: 'b.test', unit: opened.bytes });
   expect(fragment.recipient).toBe('bob@b.test');

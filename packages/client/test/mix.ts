@@ -52,8 +52,8 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
       if (answer === 'defer') return { kind: 'deferred', text: 'later' };
       if (answer === 'refuse') return { kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'no' };
       const opened = openCarriage(bytes, defaultGeometry.packetBytes);
-      if (opened.kind === 'refused')
-        return { kind: 'rejected', code: 550, enhanced: '5.6.0', text: opened.reason };
+      if (opened.kind !== 'carriage')
+        return { kind: 'rejected', code: 550, enhanced: '5.6.0', text: opened.kind };
       packets.push(opened.bytes);
       ids.push(opened.id);
       from.add(/^From: .*secure@([a-z0-9.-]+)/m.exec(Buffer.from(bytes).toString('latin1'))?.[1] ?? '');
@@ -66,7 +66,7 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
       name,
       roles: ['mix'] as const,
       smtp: server.address,
-      tlsPin: tlsPin ?? spkiPin(tls.cert),
+      tlsPins: [tlsPin ?? spkiPin(tls.cert)],
       family,
       domains: [],
       layer,

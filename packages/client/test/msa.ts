@@ -55,17 +55,18 @@ export async function startMsa({
       if (state.answer === 'refuse')
         return { kind: 'rejected', code: 550, enhanced: '5.7.1', text: 'not for you' };
       const carriage = openCarriage(bytes, defaultGeometry.packetBytes);
-      if (carriage.kind === 'refused')
-        return { kind: 'rejected', code: 554, enhanced: '5.6.0', text: carriage.reason };
+      if (carriage.kind !== 'carriage')
+        return { kind: 'rejected', code: 554, enhanced: '5.6.0', text: carriage.kind };
       handed.push({ ...carriage, returnPath: from, recipient, message: bytes });
       return { kind: 'accepted' };
     },
   });
   onTestFinished(() => server.close());
   const submission: SubmissionConfig = {
+    kind: 'gateway',
     ...server.address,
     implicitTls,
-    tls: { kind: 'pin', spki: spkiPin(tls.cert) },
+    tls: { kind: 'pin', pins: [spkiPin(tls.cert)] },
     user: 'alice',
     password: { kind: 'ask' },
   };

@@ -143,6 +143,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       ehlo: mailbox.slice(mailbox.lastIndexOf('@') + 1),
       directory: { urls: [url], authorities: [vkey], threshold: 1 },
       dns: { resolver: 'none', validate: 'resolver', trustAnchors: 'iana', unsigned: 'refuse' },
+      keys: { lookup: 'ask', order: ['dns', 'wkd', 'keyring'] },
       route: { include: [], exclude: [] },
       send: {
         timeoutMs: 300_000,
@@ -181,7 +182,7 @@ function gatewayOf(domains: readonly string[]): NodeEntry {
     name: 'gateway.test',
     roles: ['delivery'],
     smtp: { host: '127.0.0.1', port: 9 },
-    tlsPin: '00'.repeat(32),
+    tlsPins: ['00'.repeat(32)],
     family: '',
     domains: [...domains].sort(),
     layer: 0,

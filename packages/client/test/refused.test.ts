@@ -280,7 +280,7 @@ test.each<[string, Record<string, string>, string?]>([
 
 test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
   const wrong = network.consensus.nodes.map((node) =>
-    node.layer === 1 ? { ...node, tlsPin: 'ab'.repeat(32) } : node,
+    node.layer === 1 ? { ...node, tlsPins: ['ab'.repeat(32)] } : node,
   );
   const right = network.consensus;
   const issued = { ...right, nodes: wrong };

@@ -20,7 +20,7 @@ const now = Date.UTC(2026, 0, 1, 12, 34, 56);
 const toBob = message({
   From: 'alice@a.test',
   To: 'Bob <bob@b.test>',
-  Subject: 'lunch',
+  Subject: '=?utf-8?Q?lunch?=\r\n =?iso-8859-1?Q?_=E0?= la\r\n carte',
   'Message-ID': '<lunch@a.test>',
 });
 const long = message(
@@ -126,7 +126,7 @@ describe('through mixes', () => {
       token,
       set: id,
       messageId: '<lunch@a.test>',
-      subject: 'lunch',
+      subject: 'lunch à la carte',
       to: 'Bob <bob@b.test>',
       recipient: 'bob@b.test',
       action: 'failed',
@@ -194,6 +194,9 @@ describe('through mixes', () => {
       diagnostic: 'nobody answers',
       sealed: false,
     });
+    const foreign = await alice.client.open(letter(handed.id, undefined, { status: '5.7.1' }));
+    expect(foreign).toMatchObject({ kind: 'report', status: '5.7.1' });
+    expect(foreign).not.toHaveProperty('recipient');
   });
 });
 

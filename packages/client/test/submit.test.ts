@@ -64,8 +64,8 @@ async function scene(
 function hopTo(mixes: readonly Mix[], next: Next): Hop | NoHop {
   const entry = mixes.map((mix) => mix.entry).find(({ id }) => next.kind === 'node' && id === next.id);
   if (entry === undefined) return { kind: 'unknown' };
-  const { name, smtp, tlsPin } = entry;
-  return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tlsPin } };
+  const { name, smtp, tlsPins } = entry;
+  return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tls: { kind: 'pin', pins: tlsPins } } };
 }
 
 const nodeOf = (next: Next | undefined): string => (next?.kind === 'node' ? next.id : '');

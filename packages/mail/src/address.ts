@@ -38,7 +38,7 @@ export function lowerCase(domain: string): string {
 }
 
 /** Longest local part (RFC 5321 section 4.5.3.1.1). */
-const maxLocalOctets = 64;
+export const maxLocalOctets = 64;
 
 /** Longest name that DNS can hold, written without the dot at the end (RFC 1035 section 2.3.4). */
 export const maxDomainOctets = 253;

@@ -53,7 +53,7 @@ describe('TLS for another protocol', () => {
     await using desk = await openDesk({}, { tls: good, implicitTls: true });
     const at = { host: '127.0.0.1', port: desk.port };
     const web = (name: string) => ({ kind: 'web' as const, names: [name], ca: [root.cert] });
-    const pin = (cert: string) => ({ kind: 'pin' as const, spki: spkiPin(cert) });
+    const pin = (cert: string) => ({ kind: 'pin' as const, pins: [spkiPin(cert)] });
     for (const [tls, kind] of [
       [web('mx.a.test'), 'open'],
       [web('mx.b.test'), 'untrusted'],

@@ -223,7 +223,7 @@ describe('dane, usage 2', () => {
 
 describe('every policy that trusts not everybody', () => {
   const policies: [string, TlsPolicy][] = [
-    ['pin', { kind: 'pin', spki: spkiPin(good.cert) }],
+    ['pin', { kind: 'pin', pins: ['00'.repeat(32), spkiPin(good.cert)] }],
     ['dane', dane(tlsa(3, 1, 1, good.cert))],
     ['web', web],
   ];
@@ -331,7 +331,7 @@ describe('what goes with MAIL', () => {
   const mailOf = async (offers: string, more: Partial<OutgoingMessage>): Promise<string | undefined> => {
     await using peer = await openPeer([greeting.replace('250 REQUIRETLS', offers) + taken]);
     await using sender = createSender();
-    const pinned = at(peer.port, { kind: 'pin', spki: spkiPin(identity.cert) });
+    const pinned = at(peer.port, { kind: 'pin', pins: [spkiPin(identity.cert)] });
     expect(await sender.send(pinned, mail(more))).toEqual(sent);
     return peer.heard[0]?.find((line) => line.startsWith('MAIL'));
   };

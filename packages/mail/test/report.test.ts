@@ -86,6 +86,12 @@ describe('the text for people', () => {
     expect(text({ ...own, action: 'delayed' })).toContain('tried again');
   });
 
+  test('names nobody whom the gateway does not know', () => {
+    const { finalRecipient: _, ...unknown } = own;
+    expect(text(unknown)).toContain('did not get past a mail server');
+    expect(text(unknown)).not.toContain('@');
+  });
+
   test('may be another', () => {
     expect(text({ ...own, text: ['one', '', ' two'] })).toBe('one\r\n\r\n two\r\n');
   });
@@ -136,7 +142,7 @@ describe('what is composed', () => {
           token: given.token,
           action: given.action,
           status: given.status ?? (given.action === 'failed' ? '5.0.0' : '4.0.0'),
-          finalRecipient: given.finalRecipient ?? 'undisclosed@postern.invalid',
+          ...(given.finalRecipient && { finalRecipient: given.finalRecipient }),
           diagnostic: expect.stringMatching(/^(?:[!-~](?:[ -~]{0,158}[!-~])?)?$/),
           ...(given.sealed && { sealed: { ...given.sealed, data: Buffer.from(given.sealed.data) } }),
         });

@@ -15,6 +15,7 @@ import { configOption, readConfig } from './commands/context.ts';
 import { addDns } from './commands/dns.ts';
 import { addDomain } from './commands/domain.ts';
 import { addInit } from './commands/init.ts';
+import { addDkim, addTls } from './commands/rotate.ts';
 import { startNode } from './node.ts';
 import { formatStatus, type NodeStatus } from './status.ts';
 
@@ -31,6 +32,8 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
   addAbuse(program);
   addDns(program);
   addDomain(program);
+  addTls(program);
+  addDkim(program);
   return runCommandLine(program, args);
 }
 

@@ -66,6 +66,8 @@ listen = ${value(listen)}
 advertise = ${value(advertise)}
 # The name it gives in EHLO; \`name\` unless set.
 # ehlo = ${value(name)}
+# Other domains' mail servers are written to at public addresses alone, unless this is a network of its own.
+# allow_private = false
 
 [directory]
 urls = ${value(directory.urls)}

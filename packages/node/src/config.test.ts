@@ -26,6 +26,7 @@ function mistakesIn(input: unknown): Record<string, string> {
 }
 const submission = { listen: '127.0.0.1:587', authors: '/etc/postern/authors' };
 const msa = { ...gateway, roles: ['delivery', 'submission'], submission };
+const smarthost = (section: object) => ({ submission: { ...submission, smarthost: section } });
 
 describe('parseNodeConfig', () => {
   test('gives typed values, with what is not said', () => {
@@ -38,6 +39,7 @@ describe('parseNodeConfig', () => {
         listen: { host: '0.0.0.0', port: 25 },
         advertise: { host: 'mix1.test', port: 25 },
         ehlo: 'mix1.test',
+        allowPrivate: false,
       },
       directory: { ...mix.directory, threshold: 1 },
       mix: { peelWorkers: 1, expiryMs: 432_000_000, exitByDns: true },
@@ -188,17 +190,27 @@ describe('the section submission', () => {
       ],
       [
         { smtp: '127.0.0.1:465', smtp_pin: spki.toUpperCase() },
-        { kind: 'smtp', login: 'mailbox', server: { port: 465, tls: { kind: 'pin', spki } } },
+        { kind: 'smtp', login: 'mailbox', server: { port: 465, tls: { kind: 'pin', pins: [spki] } } },
       ],
     ])
       expect(
         parseNodeConfig({ ...msa, submission: { listen, ...section } }).submission?.authors,
       ).toMatchObject(expected as object);
-    const relayed = { ...submission, relay: 'mail.b.test:25', relay_pin: spki };
-    expect(parseNodeConfig({ ...msa, submission: relayed }).submission?.relay).toEqual({
-      host: 'mail.b.test',
-      port: 25,
-      tls: { kind: 'pin', spki },
+  });
+
+  test('a smarthost has a way for each mode of TLS, or one for both', () => {
+    const read = (section: object) =>
+      parseNodeConfig({ ...msa, ...smarthost(section) }).submission?.smarthost;
+    const spki = 'ab'.repeat(32);
+    const pin = { kind: 'pin', pins: [spki] };
+    expect(read({ require: '127.0.0.1:10026', prefer: '127.0.0.1:10025', pin: spki })).toEqual({
+      require: { host: '127.0.0.1', port: 10_026, tls: pin },
+      prefer: { host: '127.0.0.1', port: 10_025, tls: pin },
+    });
+    const only = { host: 'mail.b.test', port: 26, tls: { kind: 'web', names: ['mail.b.test'] } };
+    expect(read({ require: 'mail.b.test:26' })).toEqual({ require: only, prefer: only });
+    expect(read({ require: '127.0.0.1:26', name: 'mail.b.test' })).toMatchObject({
+      prefer: { host: '127.0.0.1', tls: { kind: 'web', names: ['mail.b.test'] } },
     });
   });
 
@@ -211,7 +223,7 @@ describe('the section submission', () => {
         smtp: 'mail.b.test:587',
         smtp_pin: 'ab'.repeat(32),
         smtp_name: 'mail.b.test',
-        relay_pin: 'ab'.repeat(32),
+        smarthost: { require: '127.0.0.1:25' },
         expiry: '1d',
         warn_after: '1d',
         token_life: '1h',
@@ -222,7 +234,7 @@ describe('the section submission', () => {
       'submission.bytes_per_hour',
       'submission.imap_pin',
       'submission.listen',
-      'submission.relay_pin',
+      'submission.smarthost.pin',
       'submission.smtp',
       'submission.smtp_name',
       'submission.tls_cert',
@@ -238,8 +250,18 @@ describe('the section submission', () => {
     [{ submission: { listen: 'x', authors: 'a' } }, 'submission.listen', 'is no endpoint'],
     [{ submission: { ...submission, login: 'local' } }, 'submission.login', 'imap or smtp only'],
     [{ submission: { listen: '127.0.0.1:587' } }, 'submission.authors', 'is missing'],
-    [{ submission: { ...submission, relay: '[::1]:25' } }, 'submission.relay_pin', 'is missing'],
-    [{ submission: { ...submission, relay: 'm.test:25', relay_pin: 'x' } }, 'submission.relay_pin', '64 hex'],
+    [smarthost({ require: '[::1]:25' }), 'submission.smarthost.pin', 'is missing; require has no name'],
+    [
+      smarthost({ require: 'm.test:25', prefer: '[::1]:25' }),
+      'submission.smarthost.pin',
+      'prefer has no name',
+    ],
+    [smarthost({ require: 'm.test:25', pin: 'x' }), 'submission.smarthost.pin', '64 hex'],
+    [
+      smarthost({ require: 'm.test:25', pin: 'ab'.repeat(32), name: 'm.test' }),
+      'submission.smarthost.name',
+      'stands',
+    ],
     [{ submission: { ...submission, password: 'x' } }, 'submission.password', 'no known key'],
   ])('says what is wrong with %j', (change, path, message) => {
     expect(mistakesIn({ ...msa, ...change })[path]).toContain(message);

@@ -22,6 +22,8 @@ export interface NodeConfig {
     /** What the descriptor tells others; port 0 stands for the port that listening got. */
     readonly advertise: Endpoint;
     readonly ehlo: string;
+    /** Other domains' servers may be at private and loopback addresses: for networks of one's own. */
+    readonly allowPrivate: boolean;
   };
   readonly directory: {
     readonly urls: readonly string[];
@@ -84,7 +86,12 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     ...rest,
     dataDir,
     directory: { ...directory, threshold: directory.threshold ?? majority(directory.authorities) },
-    smtp: { listen: smtp.listen, advertise: smtp.advertise, ehlo: smtp.ehlo ?? rest.name },
+    smtp: {
+      listen: smtp.listen,
+      advertise: smtp.advertise,
+      ehlo: smtp.ehlo ?? rest.name,
+      allowPrivate: smtp.allow_private,
+    },
     mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry, exitByDns: mix.exit_by_dns },
     delivery: delivery === undefined ? undefined : deliveryFrom(delivery),
     submission,
@@ -191,7 +198,12 @@ const schema = z
     roles: z.array(z.enum(nodeRoles)).min(1),
     data_dir: z.string().min(1),
     family: familyName.default(''),
-    smtp: z.strictObject({ listen: endpoint, advertise: reachable, ehlo: domainName.optional() }),
+    smtp: z.strictObject({
+      listen: endpoint,
+      advertise: reachable,
+      ehlo: domainName.optional(),
+      allow_private: z.boolean().default(false),
+    }),
     directory: z.strictObject({
       urls: z.array(z.url({ protocol: /^https?$/ })).min(1),
       authorities: z.array(z.string().min(1)).min(1),

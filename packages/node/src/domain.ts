@@ -1,7 +1,9 @@
 import { loadEnvelopeKey } from '@postern/protocol/envelope';
 import type { Clock, Log } from '@postern/runtime';
-import { forgetDomainKeys, loadDomainKeys } from './keys/domain-keys.ts';
-import { type Loop, startLoop } from './loop.ts';
+import { loadDomainKey } from './keys/domain-keys.ts';
+import { domainRing, type Ring } from './keys/ring.ts';
+import type { Loop } from './loop.ts';
+import { type Loaded, openRotation } from './rotation.ts';
 
 export interface DomainContext {
   readonly clock: Clock;
@@ -20,35 +22,29 @@ export interface DomainKeys {
   start(): Loop;
 }
 
-/** How soon a new key is taken up. */
-const everyMs = 10_000;
+interface DomainKey {
+  readonly secretKey: Uint8Array;
+  readonly fingerprint: string;
+}
 
+/** Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
 export async function openDomainKeys({ clock, log, dataDir }: DomainContext): Promise<DomainKeys> {
-  let keys = await loadDomainKeys(dataDir);
-  let fingerprints = await fingerprintsOf(keys);
-  const listeners: ((keys: readonly Uint8Array[]) => void)[] = [];
+  const load = async (dir: string): Promise<DomainKey> => {
+    const secretKey = await loadDomainKey(dir);
+    return { secretKey, fingerprint: (await loadEnvelopeKey(secretKey)).privateKey.getFingerprint() };
+  };
+  const rotation = await openRotation({ clock, log, dataDir, kind: domainRing, what: 'domain', load });
   return {
-    current: () => keys,
-    fingerprints: () => fingerprints,
-    onChange: (listener) => void listeners.push(listener),
-    start: () =>
-      startLoop({ clock, log, trouble: 'the domain’s keys could not be read' }, async (stop) => {
-        await clock.wait(clock.now() + everyMs, stop);
-        await forgetDomainKeys(dataDir, Math.floor(clock.now() / 1_000));
-        const found = await loadDomainKeys(dataDir);
-        if (same(found, keys)) return;
-        for (const listener of listeners) listener(found);
-        fingerprints = await fingerprintsOf(found);
-        keys = found;
-        log.info('the domain’s keys have changed', { keys: keys.length });
-      }),
+    current: () => all(rotation.keys()).map(({ secretKey }) => secretKey),
+    fingerprints: () => all(rotation.keys()).map(({ fingerprint }) => fingerprint),
+    onChange: (listener) =>
+      rotation.onChange((keys) => listener(all(keys).map(({ secretKey }) => secretKey))),
+    // What puts a key in force is the record that names it, which the command writes.
+    start: () => rotation.start(() => false),
   };
 }
 
-function fingerprintsOf(keys: readonly Uint8Array[]): Promise<string[]> {
-  return Promise.all(keys.map(async (key) => (await loadEnvelopeKey(key)).privateKey.getFingerprint()));
-}
-
-function same(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
-  return a.length === b.length && a.every((key, at) => Buffer.compare(key, b[at] ?? new Uint8Array()) === 0);
+/** A key opens envelopes as soon as it is there. */
+function all({ current, next, previous }: Ring<Loaded<DomainKey>>): DomainKey[] {
+  return [current, ...(next === undefined ? [] : [next]), ...previous].map(({ value }) => value);
 }

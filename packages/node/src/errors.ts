@@ -11,7 +11,9 @@ export type NodeErrorCode =
   | 'missing-key-file'
   | 'key-file-io'
   | 'already-there'
+  | 'rotation-under-way'
   | 'wrong-network'
+  | 'policies-damaged'
   | 'mailbox-unsafe';
 
 /** A fault of a node. What a peer or an author may cause is a value with a `kind`, never this. */

@@ -10,7 +10,7 @@ export type Exit =
   /** It is proven that the domain takes no part, or nothing from mixes. */
   | { readonly kind: 'no-part' }
   /** The domain takes no mail (RFC 7505), or no way leads to it. */
-  | { readonly kind: 'refused' }
+  | { readonly kind: 'refused'; readonly enhanced: string }
   /** Nothing proves who takes the domain's mail. */
   | { readonly kind: 'unverifiable' }
   /** Nothing was found out, and is not asked again for a while. */
@@ -133,6 +133,7 @@ export function createExits({ clock, random, findExit }: ExitsContext): Exits {
 
 function exitFrom(found: FoundExit): Remembered['exit'] {
   if (found.kind === 'found') return { kind: 'found', peers: found.peers, tls: found.tls };
+  if (found.kind === 'refused') return { kind: found.kind, enhanced: found.enhanced };
   return { kind: found.kind };
 }
 

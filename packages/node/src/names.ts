@@ -4,7 +4,6 @@ import {
   type Exchanges,
   findExchanges,
   type LookupTxt,
-  type PolicyEntry,
   type PolicyFetch,
   type PolicyStore,
   type SmtpPeer,
@@ -14,6 +13,8 @@ import { certificateOwner, type Finding, findingOf, textOwner } from '@postern/p
 import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { DnsError, type Resolver } from '@postern/runtime/dns';
+import { createPolicyFetch } from './policy-fetch.ts';
+import { isPublicAddress } from './public-address.ts';
 import type { Attestation } from './receive/receive.ts';
 import type { FoundDomain } from './report/report.ts';
 
@@ -50,12 +51,23 @@ export interface NamesContext {
   readonly resolver: Resolver;
   /** The node's own: mail is never handed to itself. */
   readonly ownNames: readonly string[];
+  /** MTA-STS policies. */
+  readonly policies: PolicyStore;
+  /** Whether servers of other domains may be at private and loopback addresses. */
+  readonly allowPrivate: boolean;
 }
 
-export function createNames({ clock, random, resolver: asked, ownNames }: NamesContext): Names {
-  const resolver = lenient(asked);
+export function createNames(context: NamesContext): Names {
+  const { clock, random, ownNames, policies, allowPrivate } = context;
+  const resolver = lenient(context.resolver);
+  const addressesBy =
+    (by: Resolver) =>
+    async (host: string): Promise<string[]> => {
+      const found = await lookupAddresses(by, host);
+      return allowPrivate ? found : found.filter(isPublicAddress);
+    };
   const deps = {
-    store: createPolicyStore(),
+    store: policies,
     now: () => clock.now(),
     chance: () => uniform(random),
     ownNames,
@@ -72,11 +84,13 @@ export function createNames({ clock, random, resolver: asked, ownNames }: NamesC
     domain: string,
     tls: 'require' | 'prefer',
     by: Resolver,
-    get: PolicyFetch,
+    signal?: AbortSignal,
   ): Promise<FoundPeers> => {
-    const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(by), fetch: get });
+    const addressesOf = addressesBy(by);
+    const fetch = endingWith(signal, createPolicyFetch(addressesOf));
+    const found = await findExchanges(domain, tls, { ...deps, resolver: exchangeResolver(by), fetch });
     if (found.kind !== 'found') return found;
-    const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, by)));
+    const peers = await Promise.all(found.exchanges.map((one) => peersOf(one, addressesOf)));
     const all = peers.flat();
     return all.length === 0 ? { kind: 'failed' } : { kind: 'found', peers: all };
   };
@@ -87,7 +101,7 @@ export function createNames({ clock, random, resolver: asked, ownNames }: NamesC
       if (finding.kind === 'record') return finding;
       return { kind: finding.kind === 'temporary' ? 'temporary' : 'none' };
     },
-    findPeers: (domain, tls) => findPeers(domain, tls, resolver, fetch),
+    findPeers: (domain, tls) => findPeers(domain, tls, resolver),
     // spec dns 6.3
     async findExit(domain, signal) {
       const by = bounded(resolver, signal);
@@ -98,9 +112,7 @@ export function createNames({ clock, random, resolver: asked, ownNames }: NamesC
       const { record, ttlSeconds } = finding;
       if (!record.mix) return { kind: 'no-part', ttlSeconds };
       const { tls } = record;
-      const found = await findPeers(domain, tls, by, (url, init) =>
-        fetch(url, { ...init, signal: AbortSignal.any([signal, init.signal]) }),
-      );
+      const found = await findPeers(domain, tls, by, signal);
       return found.kind === 'found' ? { ...found, tls, ttlSeconds } : found;
     },
   };
@@ -109,6 +121,11 @@ export function createNames({ clock, random, resolver: asked, ownNames }: NamesC
 /** Every question ends with the signal. */
 function bounded({ resolve }: Resolver, signal: AbortSignal): Resolver {
   return { resolve: (name, type) => resolve(name, type, signal) };
+}
+
+function endingWith(signal: AbortSignal | undefined, fetch: PolicyFetch): PolicyFetch {
+  if (signal === undefined) return fetch;
+  return (url, init) => fetch(url, { ...init, signal: AbortSignal.any([signal, init.signal]) });
 }
 
 /** A name that is too long to be one, as those made from a long domain's may be, is a name that nobody has. */
@@ -137,10 +154,18 @@ export function createAttest(
 }
 
 /** A mail server at each of its addresses. The same resolver is asked as for its name, which the system's need not be. */
-async function peersOf({ host, port, tls }: Exchange, resolver: Resolver): Promise<SmtpPeer[]> {
+async function peersOf(
+  { host, port, tls }: Exchange,
+  addressesOf: (host: string) => Promise<string[]>,
+): Promise<SmtpPeer[]> {
+  const addresses = await addressesOf(host);
+  return addresses.map((address) => ({ host: address, port, tls, serverName: host }));
+}
+
+async function lookupAddresses(resolver: Resolver, host: string): Promise<string[]> {
   const answers = await Promise.all([resolver.resolve(host, 'A'), resolver.resolve(host, 'AAAA')]);
-  const addresses = answers.flatMap((answer) => (answer.kind === 'found' ? answer.records : []));
-  return addresses.map(({ address }) => ({ host: address, port, tls, serverName: host }));
+  const records = answers.flatMap((answer) => (answer.kind === 'found' ? answer.records : []));
+  return records.map(({ address }) => address);
 }
 
 async function lookupTxt(resolver: Resolver, name: string): Promise<string[]> {
@@ -158,17 +183,3 @@ function exchangeResolver(resolver: Resolver): ExchangeResolver {
   };
   return { resolve: resolve as ExchangeResolver['resolve'] };
 }
-
-/** MTA-STS policies of domains (RFC 8461 section 3.3), in memory: after a restart they are fetched anew. */
-function createPolicyStore(): PolicyStore {
-  const policies = new Map<string, PolicyEntry>();
-  return {
-    get: async (domain) => policies.get(domain),
-    async set(domain, entry) {
-      if (policies.size >= mostPolicies) policies.delete(policies.keys().next().value ?? '');
-      policies.set(domain, entry);
-    },
-  };
-}
-
-const mostPolicies = 10_000;

@@ -1,5 +1,9 @@
 import { join } from 'node:path';
-import { createDirectoryClient, type DirectoryClient } from '@postern/directory/client';
+import {
+  createDirectoryClient,
+  type DirectoryClient,
+  type VerifiedConsensus,
+} from '@postern/directory/client';
 import { createSmtpSender, type SmtpSender } from '@postern/mail';
 import {
   type Clock,
@@ -17,12 +21,12 @@ import { createCounters } from './counters.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
 import { createExits, type Exits } from './exits.ts';
-import { loadCertificate } from './keys/certificate.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createNames, type Names } from './names.ts';
 import { learnNetwork } from './network.ts';
 import { startPipeline } from './pipeline.ts';
+import { openPolicies, policiesInMemory } from './policy-store.ts';
 import { watchProof } from './proof.ts';
 import { openSqliteSpool } from './queue/sqlite/spool.ts';
 import { follow } from './register/follow.ts';
@@ -31,8 +35,9 @@ import type { NodeStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
+import { openTlsKeys } from './tls.ts';
 import { createTopology } from './topology.ts';
-import { connectionsPerPeer, contextOf, type Parts, reporterOf } from './wiring.ts';
+import { connectionsPerPeer, contextOf, type Parts, reportsOf } from './wiring.ts';
 
 export interface NodeDeps {
   readonly clock: Clock;
@@ -80,11 +85,13 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const metrics = createMetrics();
   const made = { ...deps, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
-  const { topology, counters, spool, epochs, tls, network, lifetime } = parts;
+  const { topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
-  const pipeline = await startPipeline(contextOf(parts));
+  const reports = reportsOf(parts);
+  opened.defer(() => reports.close());
+  const pipeline = await startPipeline(contextOf(parts, reports));
   opened.defer(async () => {
     lifetime.stop();
     await pipeline.close();
@@ -94,11 +101,12 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const submissions = pipeline.submissions?.addresses ?? [];
   const advertised = config.smtp.advertise;
   const smtp = { host: advertised.host, port: advertised.port === 0 ? address.port : advertised.port };
-  const registration = register({ clock, log, config, identity, directory, smtp, tlsPin: tls.pin });
+  const registration = register({ clock, log, config, identity, directory, smtp, tlsPins: tls.pins });
   opened.defer(() => registration.close());
   const listed = (): boolean =>
     topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
-  const onConsensus = (): void => {
+  const onConsensus = (consensus: VerifiedConsensus): void => {
+    tls.note(consensus);
     if (listed()) ready.resolve();
   };
   const { resolver } = parts;
@@ -106,8 +114,20 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const loops = [
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
+    tls.start({
+      show: (certificate) => {
+        pipeline.server.updateTls(certificate);
+        if (submission?.files === undefined) pipeline.submissions?.updateTls(certificate);
+      },
+      announce: () => registration.renew(),
+    }),
     ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start()]),
-    sweep({ clock, log, spool, counters, report: reporterOf(parts) }),
+    ...(submission === undefined ? [] : [submission.dkim.start()]),
+    ...(submission?.files === undefined
+      ? []
+      : [submission.files.start((pair) => pipeline.submissions?.updateTls(pair))]),
+    ...(parts.policies === undefined ? [] : [parts.policies.start()]),
+    sweep({ clock, log, spool, counters, reports }),
     ...(proof === undefined ? [] : [proof]),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
@@ -120,6 +140,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     submissions,
     epoch: epochs.epoch,
     consensus: consensusStatus(parts, listed()),
+    tlsKeys: tls.status(),
     dns: proof?.current() ?? 'unasked',
     exitByDns: parts.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
@@ -165,9 +186,9 @@ interface Made extends NodeDeps {
 async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposableStack): Promise<Parts> {
   const { clock, random, log, identity, directory, metrics, signal } = made;
   const { dataDir, roles } = config;
-  const tls = await loadCertificate(dataDir);
+  const tls = await openTlsKeys({ clock, log, dataDir, id: identity.id });
   const domainKeys = config.delivery && (await openDomainKeys({ clock, log, dataDir }));
-  const submission = await openSubmission(config, { tls, log, random });
+  const submission = await openSubmission(config, { tls: tls.current(), clock, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const spoolPath = join(dataDir, 'spool.sqlite');
   const spool = opened.use(
@@ -181,7 +202,11 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   );
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const ownNames = [config.name, config.smtp.ehlo];
-  const names = resolver && createNames({ clock, random, resolver, ownNames });
+  // A gateway keeps what it was told; a mix, which knows the domain of packets alone, keeps nothing of it.
+  const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
+  const { allowPrivate } = config.smtp;
+  const asked = { clock, random, ownNames, policies: policies ?? policiesInMemory(), allowPrivate };
+  const names = resolver && createNames({ ...asked, resolver });
   const exits = names && exitsOf(config, names, { clock, random });
   if (exits !== undefined) opened.defer(() => exits.close());
   const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
@@ -210,6 +235,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     resolver,
     names,
     exits,
+    policies,
     submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),

@@ -3,6 +3,7 @@ import type { CounterStage } from './counters.ts';
 import type { Proof } from './proof.ts';
 import type { Counts } from './spool.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
+import type { TlsKeyStatus } from './tls.ts';
 
 /** What an operator may see of a running node. Nothing in it names a peer, a person or a message. */
 export interface NodeStatus {
@@ -20,6 +21,8 @@ export interface NodeStatus {
     readonly validUntil: string;
     readonly listed: boolean;
   } | null;
+  /** Of the node's own certificate: the next one if there is one, the one that is shown, those before. */
+  readonly tlsKeys: readonly TlsKeyStatus[];
   /** What its resolver is worth: only what is `proven` counts. */
   readonly dns: Proof | 'unasked';
   /** Whether it hands exits to domains that DNS alone names. */
@@ -51,10 +54,14 @@ ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
 dns         ${resolvers[status.dns]}${status.exitByDns ? '; exits go by it' : ''}
-${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
+${status.tlsKeys.map(tlsLine).join('')}${status.domainKeys.map((fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`).join('')}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
 }
 
+function tlsLine({ phase, pin, until = '' }: TlsKeyStatus): string {
+  const when = { next: `, shown from ${until} on at the earliest`, shown: '', before: `, until ${until}` };
+  return `${`tls ${phase}`.padEnd(10)}  ${pin}${when[phase]}\n`;
+}
 const resolvers: Readonly<Record<NodeStatus['dns'], string>> = {
   proven: 'answers are proven',
   unproven: 'the resolver does not validate DNSSEC: domains that DNS alone names get nothing',

@@ -11,7 +11,7 @@ export interface SubmissionConfig {
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
   readonly authors: AuthorsConfig;
   /** Who takes what goes to other domains; the domains' own mail servers when there is none. */
-  readonly relay: ServerConfig | undefined;
+  readonly smarthost: SmarthostConfig | undefined;
   /** How long a unit is kept that cannot be handed over. */
   readonly expiryMs: number;
   /** When an author is told that one has not left yet. */
@@ -35,8 +35,16 @@ export type AuthorsConfig =
 /** A server of the mail system, and how it proves that it is the one. */
 export interface ServerConfig extends Endpoint {
   readonly tls:
-    | { readonly kind: 'pin'; readonly spki: string }
+    | { readonly kind: 'pin'; readonly pins: readonly string[] }
     | { readonly kind: 'web'; readonly names: readonly string[] };
+}
+
+/** A mail server that takes what goes to other domains, by how that may go on. */
+export interface SmarthostConfig {
+  /** Over verified TLS or not at all. */
+  readonly require: ServerConfig;
+  /** Over whatever TLS can be had; the other one when there is none of its own. */
+  readonly prefer: ServerConfig;
 }
 
 /** The same with absolute paths: in the file they are relative to it. */
@@ -54,11 +62,36 @@ export function resolvePaths(
 
 const pin = z
   .string()
-  .regex(/^[0-9a-f]{64}$/i, 'is no SHA-256 of a public key; write 64 hexadecimal digits')
+  .regex(/^[0-9a-f]{64}$/i)
   .toLowerCase();
+/** Several while the server changes from one key to another. */
+const pins = z.union([pin.transform((one) => [one]), z.array(pin).min(1)], {
+  error: 'is no SHA-256 of a public key; write 64 hexadecimal digits, or several such in a list',
+});
 const path = z.string().min(1);
 const perHour = z.int().min(1);
 const dayMs = 86_400_000;
+
+const smarthostSchema = z
+  .strictObject({
+    require: endpoint,
+    prefer: endpoint.optional(),
+    pin: pins.optional(),
+    name: domainName.optional(),
+  })
+  .superRefine(({ require, prefer, pin: spki, name }, context) => {
+    const say = (key: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if (spki !== undefined && name !== undefined) return say('name', 'stands beside pin; give one of them');
+    if (spki !== undefined || name !== undefined) return;
+    const [nameless] = Object.entries({ require, prefer }).filter(([, at]) => at && !isName(at.host));
+    if (nameless !== undefined)
+      say('pin', `is missing; ${nameless[0]} has no name that a certificate could be for`);
+  })
+  .transform(({ require, prefer = require, pin: spki, name }): SmarthostConfig => {
+    const server = (at: Endpoint): ServerConfig => serverAt(at, spki, name);
+    return { require: server(require), prefer: server(prefer) };
+  });
 
 const schema = z
   .strictObject({
@@ -68,15 +101,13 @@ const schema = z
     tls_cert: path.optional(),
     authors: path.optional(),
     imap: endpoint.optional(),
-    imap_pin: pin.optional(),
+    imap_pin: pins.optional(),
     imap_name: domainName.optional(),
     smtp: endpoint.optional(),
-    smtp_pin: pin.optional(),
+    smtp_pin: pins.optional(),
     smtp_name: domainName.optional(),
     login: z.enum(['mailbox', 'local']).optional(),
-    relay: endpoint.optional(),
-    relay_pin: pin.optional(),
-    relay_name: domainName.optional(),
+    smarthost: smarthostSchema.optional(),
     expiry: duration.default(5 * dayMs),
     warn_after: duration.default(4 * 3_600_000),
     token_life: duration.default(37 * dayMs),
@@ -99,7 +130,7 @@ const schema = z
     if (second !== undefined) say(second, `stands beside ${first}; give one of them`);
     if (section.login !== undefined && section.imap === undefined && section.smtp === undefined)
       say('login', 'goes with imap or smtp only');
-    for (const key of ['imap', 'smtp', 'relay'] as const) proofMistakes(section, key, say);
+    for (const key of ['imap', 'smtp'] as const) proofMistakes(section, key, say);
     if (section.warn_after >= section.expiry) say('warn_after', 'must be shorter than expiry');
     if (section.token_life < section.expiry)
       say('token_life', 'must not be shorter than expiry, or failures would reach nobody');
@@ -111,28 +142,33 @@ const schema = z
 export const submissionSection: z.ZodType<SubmissionConfig> = schema.transform((section) => build(section));
 
 type Section = z.infer<typeof schema>;
-type ServerKey = 'imap' | 'smtp' | 'relay';
+type ServerKey = 'imap' | 'smtp';
 
 /** A server proves who it is by its key, or by a certificate for a name: its own unless another is given. */
 function proofMistakes(section: Section, key: ServerKey, say: (key: string, message: string) => void): void {
-  const [at, spki, name] = [section[key], section[`${key}_pin`], section[`${key}_name`]];
+  const [at, known, name] = [section[key], section[`${key}_pin`], section[`${key}_name`]];
   if (at === undefined) {
     for (const proof of [`${key}_pin`, `${key}_name`] as const)
       if (section[proof] !== undefined) say(proof, `goes with ${key} only`);
-  } else if (spki !== undefined && name !== undefined) {
+  } else if (known !== undefined && name !== undefined) {
     say(`${key}_name`, `stands beside ${key}_pin; give one of them`);
-  } else if (spki === undefined && name === undefined && !domainName.safeParse(at.host).success) {
+  } else if (known === undefined && name === undefined && !isName(at.host)) {
     say(`${key}_pin`, `is missing; ${key} has no name that a certificate could be for`);
   }
 }
 
+function serverAt(at: Endpoint, pins: readonly string[] | undefined, name = at.host): ServerConfig {
+  return { ...at, tls: pins === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', pins } };
+}
+
+function isName(host: string): boolean {
+  return domainName.safeParse(host).success;
+}
+
 function build(section: Section): SubmissionConfig {
   const { tls_key: key, tls_cert: cert, authors: file, imap, smtp, login = 'mailbox' } = section;
-  const server = (of: ServerKey, at: Endpoint): ServerConfig => {
-    const spki = section[`${of}_pin`];
-    const name = section[`${of}_name`] ?? at.host;
-    return { ...at, tls: spki === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', spki } };
-  };
+  const server = (of: ServerKey, at: Endpoint): ServerConfig =>
+    serverAt(at, section[`${of}_pin`], section[`${of}_name`]);
   const authors: AuthorsConfig =
     imap !== undefined
       ? { kind: 'imap', server: server('imap', imap), login }
@@ -144,7 +180,7 @@ function build(section: Section): SubmissionConfig {
     listenTls: section.listen_tls,
     tls: key === undefined || cert === undefined ? undefined : { key, cert },
     authors,
-    relay: section.relay && server('relay', section.relay),
+    smarthost: section.smarthost,
     expiryMs: section.expiry,
     warnAfterMs: section.warn_after,
     tokenLifeMs: section.token_life,

@@ -1,7 +1,8 @@
 import type { Clock, Log } from '@postern/runtime';
 import type { Counters } from './counters.ts';
 import { type Loop, startLoop } from './loop.ts';
-import type { Reporter } from './report/report.ts';
+import { type ReportQueue, reportTriedMs } from './report/queue.ts';
+import type { Reported } from './report/report.ts';
 import type { Spool } from './spool.ts';
 
 export interface SweepContext {
@@ -10,13 +11,11 @@ export interface SweepContext {
   readonly spool: Spool;
   readonly counters: Counters;
   /** Tells the author of a set that has expired. */
-  readonly report: Reporter;
+  readonly reports: Pick<ReportQueue, 'ask'>;
 }
 
 const everyMs = 60_000;
 const atOnce = 64;
-/** How long the domain of an author who is to be told is looked up. */
-const reportTriedMs = 86_400_000;
 
 /** Drops from the spool what has expired, and has what was removed overwritten. */
 export function sweep(context: SweepContext): Loop {
@@ -30,7 +29,7 @@ export function sweep(context: SweepContext): Loop {
 }
 
 async function endExpiredSets(
-  { clock, spool, counters, report }: SweepContext,
+  { clock, spool, counters, reports }: SweepContext,
   stop: AbortSignal,
 ): Promise<void> {
   for (;;) {
@@ -38,12 +37,15 @@ async function endExpiredSets(
     if (sets.length === 0) return;
     for (const { id, complete, expiresMs } of sets) {
       stop.throwIfAborted();
-      const asking = await spool.sets.returnInfo(id);
-      const reported = asking && (await report(asking, { status: '4.4.7' }));
-      // Its claim ends with its lease, and then it is tried again; not for ever, since the domain is one that an author named.
-      if (reported?.kind === 'later' && clock.now() < expiresMs + reportTriedMs) continue;
-      await spool.sets.finish(id, reported?.kind === 'report' ? reported.relay : undefined);
-      counters.count('delivered', complete ? 'undelivered' : 'incomplete');
+      const end = async (reported: Reported): Promise<void> => {
+        // Its claim ends with its lease, and then it is tried again.
+        if (reported.kind === 'later' && clock.now() < expiresMs + reportTriedMs) return;
+        await spool.sets.finish(id, reported.kind === 'report' ? reported.relay : undefined);
+        counters.count('delivered', complete ? 'undelivered' : 'incomplete');
+      };
+      const fragment = await spool.sets.returnInfo(id);
+      if (fragment === undefined) await end({ kind: 'none' });
+      else reports.ask({ fragment, failure: { status: '4.4.7' }, done: end });
     }
   }
 }

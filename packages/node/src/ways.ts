@@ -1,6 +1,6 @@
 import type { SmtpPeer } from '@postern/mail';
 import type { Clock } from '@postern/runtime';
-import type { Exits } from './exits.ts';
+import type { Exit, Exits } from './exits.ts';
 import type { FoundPeers, Names } from './names.ts';
 import type { Next, NextDomain } from './spool.ts';
 import type { Topology } from './topology.ts';
@@ -15,15 +15,13 @@ export type Way =
       readonly peers: readonly SmtpPeer[];
       /** The mail domain whose `secure` mailbox takes it. */
       readonly domain: string;
-      /** Whether ordinary mail servers take it, whose refusal is for good. */
-      readonly mail: boolean;
       /** How TLS is to be, by the domain's own record, when a mix found that; the domain does not know the mix. */
       readonly exit?: { readonly tls: 'require' | 'prefer' };
     }
   /** The consensus of this epoch lists the node, and not as a mix: it takes no packets. */
   | { readonly kind: 'no-mix' }
-  /** The domain takes no mail (RFC 7505). */
-  | { readonly kind: 'no-exchange' }
+  /** The domain takes no mail (RFC 7505), or no way leads to who takes it: RFC 3463. */
+  | { readonly kind: 'no-exchange'; readonly status: string }
   /** Nothing proves who takes the domain's mail, and it may not go without. */
   | { readonly kind: 'unverifiable' }
   /** It is proven that the domain takes no part, or nothing from mixes. */
@@ -40,8 +38,8 @@ export interface Ways {
 export interface WaysContext {
   readonly clock: Clock;
   readonly topology: Topology;
-  /** The domain's own mail server, which takes what the gateway sends to other domains. */
-  readonly smarthost?: SmtpPeer;
+  /** The domain's own mail server, which takes what the gateway sends to other domains, by the mode of TLS. */
+  readonly smarthost?: { readonly require: SmtpPeer; readonly prefer: SmtpPeer };
   /** Looks up who takes a domain's mail; a node without it reaches none that the consensus does not name. */
   readonly findPeers?: Names['findPeers'];
   /** What a mix looks up for exits; a mix without it knows no domain that the consensus does not name. */
@@ -63,11 +61,12 @@ export function createWays({ clock, topology, smarthost, findPeers, exits }: Way
 
   const byExchange = async (next: NextDomain): Promise<Way> => {
     if (findPeers === undefined) return { kind: 'no-route' };
-    const { domain, tlsOptional = false } = next;
-    const key = `${tlsOptional} ${domain}`;
+    const { domain } = next;
+    const tls = modeOf(next);
+    const key = `${tls} ${domain}`;
     const known = remembered.get(key);
     if (known !== undefined && known.untilMs > clock.now()) return known.way;
-    const way = wayFrom(await findPeers(domain, tlsOptional ? 'prefer' : 'require'), next);
+    const way = wayFrom(await findPeers(domain, tls), next);
     if (remembered.size >= mostRemembered) remembered.clear();
     remembered.set(key, { way, untilMs: clock.now() + rememberedMs });
     return way;
@@ -76,21 +75,28 @@ export function createWays({ clock, topology, smarthost, findPeers, exits }: Way
   return {
     async find(next) {
       const own = next.kind === 'domain' && next.own === true;
-      if (own && smarthost !== undefined)
-        return toDomain(`smarthost ${smarthost.host} ${smarthost.port}`, [smarthost], next);
+      if (own && smarthost !== undefined) {
+        const server = smarthost[modeOf(next)];
+        return toDomain(`smarthost ${server.host} ${server.port}`, [server], next);
+      }
       // Anybody may have told the directory that they serve a domain; DNS is the domain's own word.
       if (own && findPeers !== undefined) return byExchange(next);
       const found = topology.find(next);
       if (found.kind === 'found') {
-        const { smtp, tlsPin } = found.entry;
-        const key = `${smtp.host} ${smtp.port} ${tlsPin}`;
-        return { kind: 'way', key, peers: [{ ...smtp, tlsPin }], domain: found.domain, mail: false };
+        const { smtp, tlsPins } = found.entry;
+        const key = `${smtp.host} ${smtp.port} ${tlsPins.join(' ')}`;
+        const peer: SmtpPeer = { ...smtp, tls: { kind: 'pin', pins: tlsPins } };
+        return { kind: 'way', key, peers: [peer], domain: found.domain };
       }
       if (next.kind === 'domain' && found.kind === 'no-route' && exits !== undefined)
         return byRecord(next, exits);
       return found;
     },
   };
+}
+
+function modeOf({ tlsOptional = false }: NextDomain): 'require' | 'prefer' {
+  return tlsOptional ? 'prefer' : 'require';
 }
 
 function byRecord(next: NextDomain, exits: Exits): Way {
@@ -104,19 +110,19 @@ function byRecord(next: NextDomain, exits: Exits): Way {
     case 'refused':
     case 'unverifiable':
     case 'failed':
-      return withoutPeers(exit.kind);
+      return withoutPeers(exit);
   }
 }
 
 function wayFrom(found: FoundPeers, next: NextDomain): Way {
-  if (found.kind === 'found') return toDomain(`mail ${next.domain}`, found.peers, next);
-  return withoutPeers(found.kind);
+  if (found.kind === 'found') return toDomain(`mail ${modeOf(next)} ${next.domain}`, found.peers, next);
+  return withoutPeers(found);
 }
 
-function withoutPeers(kind: Exclude<FoundPeers['kind'], 'found'>): Way {
-  switch (kind) {
+function withoutPeers(found: Exclude<FoundPeers | Exit, { kind: 'found' | 'no-part' | 'asking' }>): Way {
+  switch (found.kind) {
     case 'refused':
-      return { kind: 'no-exchange' };
+      return { kind: 'no-exchange', status: found.enhanced };
     case 'unverifiable':
       return { kind: 'unverifiable' };
     case 'failed':
@@ -129,5 +135,5 @@ function toDomain(
   peers: readonly SmtpPeer[],
   { domain }: NextDomain,
 ): Extract<Way, { kind: 'way' }> {
-  return { kind: 'way', key, peers, domain, mail: true };
+  return { kind: 'way', key, peers, domain };
 }

@@ -8,20 +8,22 @@ import { maildirs } from './deliver/maildir.ts';
 import type { DomainKeys } from './domain.ts';
 import type { Epochs } from './epochs.ts';
 import type { Exits } from './exits.ts';
-import type { TlsCertificate } from './keys/certificate.ts';
 import type { Lifetime } from './lifetime.ts';
 import { mailboxFinder } from './mailboxes.ts';
 import { createAttest, type Names } from './names.ts';
 import type { Network } from './network.ts';
 import type { PipelineContext } from './pipeline.ts';
+import type { KeptPolicies } from './policy-store.ts';
 import { createReturnFields } from './report/field.ts';
 import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
-import { createReporter, type ReportContext, type Reporter } from './report/report.ts';
+import { createReportQueue, type ReportQueue } from './report/queue.ts';
+import { createReporter, type ReportContext } from './report/report.ts';
 import { createAdmit } from './senders.ts';
 import type { Spool } from './spool.ts';
 import type { SubmissionParts } from './submission.ts';
 import type { SubmissionConfig } from './submission-config.ts';
+import type { TlsKeys } from './tls.ts';
 import type { Topology } from './topology.ts';
 import { createWays } from './ways.ts';
 
@@ -31,7 +33,7 @@ export interface Parts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly tls: TlsCertificate;
+  readonly tls: TlsKeys;
   readonly network: Network;
   readonly spool: Spool;
   readonly sender: SmtpSender;
@@ -41,10 +43,12 @@ export interface Parts {
   readonly epochs: Epochs;
   /** None for a node that is no domain's gateway. */
   readonly domainKeys: DomainKeys | undefined;
-  /** None for a node that asks no DNS. */
+  /** None for a node without a resolver. */
   readonly resolver: Resolver | undefined;
-  /** None for a node that asks no DNS. */
+  /** None for a node without a resolver. */
   readonly names: Names | undefined;
+  /** What `names` keeps on disk; none for a node that is no gateway. */
+  readonly policies: KeptPolicies | undefined;
   /** None for a node that is no mix, or that looks up nothing for exits. */
   readonly exits: Exits | undefined;
   /** None without the role. */
@@ -54,14 +58,14 @@ export interface Parts {
 export const connectionsPerPeer = 4;
 
 /** Hands each stage what it needs, for the roles that the node has. */
-export function contextOf(parts: Parts): PipelineContext {
+export function contextOf(parts: Parts, reports: ReportQueue): PipelineContext {
   const { config, submission } = parts;
   return {
     receive: receiveContext(parts),
     out: outContext(parts),
     ...(config.roles.includes('mix') ? { mix: mixContext(parts) } : {}),
     ...(config.delivery && parts.domainKeys
-      ? { delivery: deliveryContext(parts, config.delivery, parts.domainKeys) }
+      ? { delivery: deliveryContext(parts, reports, config.delivery, parts.domainKeys) }
       : {}),
     ...(submission === undefined ? {} : { submit: submitContext(parts, submission) }),
   };
@@ -79,7 +83,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
     ...(gateway === undefined ? {} : { gateway }),
     log,
     counters,
-    tls,
+    tls: tls.current(),
     packetBytes: network.geometry.packetBytes,
     listen: smtp.listen,
     ehlo: smtp.ehlo,
@@ -90,7 +94,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
 function outContext(parts: Parts): PipelineContext['out'] {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
   const { names, exits, submission } = parts;
-  const smarthost = config.submission?.relay;
+  const smarthost = config.submission?.smarthost;
   const ways = createWays({
     clock,
     topology,
@@ -104,7 +108,7 @@ function outContext(parts: Parts): PipelineContext['out'] {
   const own = {
     domain: delivery.domain,
     mixes: config.roles.includes('mix'),
-    ...(submission && { signer: submission.signer }),
+    ...(submission && { signer: submission.dkim.signer }),
   };
   const { expiryMs, warnAfterMs } = config.submission ?? { expiryMs: 0, warnAfterMs: 0 };
   const authors = { composeLetter: lettersOf(parts, delivery), lateMs: expiryMs - warnAfterMs };
@@ -116,8 +120,9 @@ function lettersOf({ clock, random }: Parts, { domain }: DeliveryConfig): Compos
 }
 
 /** Tells authors whom the gateway does not know. */
-export function reporterOf(parts: Parts): Reporter {
-  return createReporter(reportContext(parts));
+export function reportsOf(parts: Parts): ReportQueue {
+  const { clock, random, log } = parts;
+  return createReportQueue({ clock, random, log, report: createReporter(reportContext(parts)) });
 }
 
 export function reportContext({ clock, random, network, config, names }: Parts): ReportContext {
@@ -137,6 +142,7 @@ function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
 
 function deliveryContext(
   parts: Parts,
+  reports: ReportQueue,
   delivery: DeliveryConfig,
   domainKeys: DomainKeys,
 ): NonNullable<PipelineContext['delivery']> {
@@ -155,9 +161,9 @@ function deliveryContext(
     keys: domainKeys,
     findMailbox: mailboxFinder(delivery),
     composeLetter: lettersOf(parts, delivery),
-    report: reporterOf(parts),
     returnField: createReturnFields({ clock, random, geometry: network.geometry, keys: domainKeys }),
     complaintLifeMs: config.submission?.tokenLifeMs ?? 0,
+    reports,
     mailSystem: to.kind === 'maildir' ? maildirs(to) : lmtp({ to, ehlo: config.smtp.ehlo, domain, lifetime }),
   };
 }

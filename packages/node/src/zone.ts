@@ -15,13 +15,16 @@ export interface ZoneParts {
   readonly own: string;
   /** Those of its DKIM keys. */
   readonly dkim: readonly { readonly owner: string; readonly data: string }[];
-  /** Name under which the node takes mail for the domain. */
+  /** Name of the server that takes mail for the domain. */
   readonly mx: string;
-  readonly certificate: {
-    /** Hex SHA-256 of the SubjectPublicKeyInfo. */
-    readonly pin: string;
-    readonly selfSigned: boolean;
-  };
+  /** What that server shows; none while it is not known. */
+  readonly certificate:
+    | {
+        /** Hex SHA-256 of the SubjectPublicKeyInfo: of the one that is shown, and of those beside it while it changes. */
+        readonly pins: readonly string[];
+        readonly selfSigned: boolean;
+      }
+    | undefined;
 }
 
 /** All that DNS says of a domain whose gateway this is. */
@@ -42,21 +45,38 @@ export function domainZone({ domain, own, dkim, mx, certificate }: ZoneParts): D
     // A name of the policy itself, so that it changes when that does.
     data: textData(`v=STSv1; id=${createHash('sha256').update(policy).digest('hex').slice(0, 32)}`),
   };
+  const signed = certificate?.selfSigned === false;
   const text = (owner: string, data: string): ZoneRecord => ({ owner, type: 'TXT', data: textData(data) });
   return {
     domain,
     records: [
       ...readLines(own),
       { owner: `${domain}.`, type: 'MX', data: `10 ${mx}.` },
-      { owner: `_25._tcp.${mx}.`, type: 'TLSA', data: `3 1 1 ${certificate.pin}` },
+      ...(certificate?.pins ?? []).map((pin) => ({
+        owner: `_25._tcp.${mx}.`,
+        type: 'TLSA',
+        data: `3 1 1 ${pin}`,
+      })),
       // Senders that go by MTA-STS take no certificate that nobody has signed for.
-      ...(certificate.selfSigned ? [] : [sts]),
+      ...(signed ? [sts] : []),
       ...dkim.map(({ owner, data }) => ({ owner, type: 'TXT', data })),
     ],
     suggestions: [
-      ...(certificate.selfSigned
-        ? [{ ...sts, why: 'only with a certificate in tls.crt from an authority that everybody trusts' }]
+      ...(certificate === undefined
+        ? [
+            {
+              owner: `_25._tcp.${mx}.`,
+              type: 'TLSA',
+              data: '3 1 1 …',
+              why: 'with the key of that server: give --mx-cert FILE, its certificate, and it stands here',
+            },
+          ]
         : []),
+      ...(signed
+        ? []
+        : [
+            { ...sts, why: 'only with a certificate of that server from an authority that everybody trusts' },
+          ]),
       { ...text(`${domain}.`, 'v=spf1 mx -all'), why: 'once nothing else sends mail for the domain' },
       {
         ...text(`_dmarc.${domain}.`, 'v=DMARC1; p=reject; adkim=s; aspf=s'),
@@ -72,8 +92,7 @@ export function formatDomainZone({ domain, records, suggestions, policy }: Domai
   const line = ({ owner, type, data }: ZoneRecord): string => `${owner} IN ${type} ${data}\n`;
   const policyLines = policy.text.trimEnd().split('\r\n');
   return [
-    `; Records of ${domain}. MX and TLSA are for a domain whose mail comes straight to this node; where another mail\n`,
-    '; server takes it and hands on what is for the secure mailbox, its own stay as they are. TLSA needs DNSSEC.\n',
+    `; Records of ${domain}, ready for its zone. TLSA needs DNSSEC. What is behind a semicolon is for its owner to decide.\n`,
     ...records.map(line),
     ...suggestions.map(({ why, ...record }) => `; ${why}:\n;   ${line(record)}`),
     `; MTA-STS: the policy at ${policy.url}\n`,

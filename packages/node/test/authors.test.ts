@@ -23,7 +23,7 @@ async function open(
   port: number,
   { login = 'mailbox', spki = tls.pin }: { login?: 'mailbox' | 'local'; spki?: string } = {},
 ): Promise<Authors> {
-  const server = { host: '127.0.0.1', port, tls: { kind: 'pin' as const, spki } };
+  const server = { host: '127.0.0.1', port, tls: { kind: 'pin' as const, pins: [spki] } };
   const config: AuthorsConfig = { kind, server, login };
   const options = { domain: 'a.test', ehloName: 'gate.a.test', log: silentLog, random: systemRandom };
   const authors = await openAuthors(config, options);

@@ -12,7 +12,7 @@ import { relayVerdict } from './spool-contract.ts';
 import { fakeClock, seeded } from './support.ts';
 
 /** What other mail servers report to a gateway, true or forged. */
-const clock = fakeClock(Date.UTC(2033, 0, 1));
+let clock = fakeClock(0);
 const random = seeded('foreign');
 const id = (): string => Buffer.from(random.bytes(16)).toString('hex');
 
@@ -24,6 +24,7 @@ let carriage = '';
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
+  clock = fakeClock(Date.UTC(2033, 0, 1));
   const folder = await mkdtemp(join(tmpdir(), 'postern-foreign-'));
   stack.defer(() => rm(folder, { recursive: true }));
   const path = join(folder, 'spool.sqlite');
@@ -75,6 +76,14 @@ test('B1 of 1,000 forged and 1,000 replayed reports none reaches an author, of o
   for (let at = 0; at < 1_000; at++) await take(dsn(carriage));
   expect(await deliveries()).toBe(1);
   expect((await counters.values()).returned).toMatchObject({ told: 1, 'unknown-token': 2_000 });
+});
+
+test('B1 a true report that comes after its token’s time reaches nobody', async () => {
+  await clock.advance(15 * 86_400_000);
+  await spool.sweep();
+  for (let at = 0; at < 1_000; at++) expect(await take(dsn(carriage))).toBe(true);
+  expect(await deliveries()).toBe(0);
+  expect((await counters.values()).returned).toMatchObject({ 'unknown-token': 1_000 });
 });
 
 test('B6 a delay is told once, and the failure after it', async () => {

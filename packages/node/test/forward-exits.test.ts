@@ -75,7 +75,7 @@ beforeEach(async () => {
 afterEach(() => stack.disposeAsync());
 
 function foundAt({ entry }: Peer): FoundExit {
-  const peers = [{ ...entry.smtp, tlsPin: entry.tlsPin }];
+  const peers = [{ ...entry.smtp, tls: { kind: 'pin' as const, pins: entry.tlsPins } }];
   return { kind: 'found', peers, tls: 'require', ttlSeconds: 600 };
 }
 

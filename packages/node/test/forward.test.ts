@@ -99,7 +99,7 @@ test('an exit goes to the gateway that names the domain, at the domain’s own m
 test('a peer with another key than the consensus names gets nothing, and nothing is lost', async () => {
   await using peer = await startPeer(id, 'mix2.test');
   const { pin } = await makeCertificate('mix2.test');
-  topology.update(consensusOf([{ ...peer.entry, tlsPin: pin }], clock.now()));
+  topology.update(consensusOf([{ ...peer.entry, tlsPins: [pin] }], clock.now()));
   await store();
   await happened('untrusted');
   expect(peer.messages).toEqual([]);

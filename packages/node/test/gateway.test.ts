@@ -2,10 +2,12 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
+import { spkiPin } from '@postern/mail';
 import { parseZone } from '@postern/protocol/dns';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
+import { createCertificate } from '../src/keys/certificate.ts';
 import { loadDkimKeys } from '../src/keys/dkim-keys.ts';
 import { startNode } from '../src/node.ts';
 import { formatStatus } from '../src/status.ts';
@@ -47,14 +49,25 @@ test('init makes what submission needs, and a configuration that holds', async (
   });
   // What it shows as a comment is right as well.
   const text = await readFile(path, 'utf8');
-  const shown = text.replaceAll(/^# (?=[a-z_]+ = )/gm, '').replaceAll(/^(imap|smtp) = .*$/gm, '');
+  const shown = text.replaceAll(/^# (?=[a-z_]+ = |\[)/gm, '').replaceAll(/^(imap|smtp) = .*$/gm, '');
   await writeFile(path, shown.replace(/^login = .*$/m, '').replace(/^authors = "authors"$/m, ''));
-  expect(parseNodeConfig(await readToml(path)).submission?.relay).toMatchObject({ port: 25 });
+  expect(parseNodeConfig(await readToml(path)).submission?.smarthost).toMatchObject({
+    require: { port: 25 },
+    prefer: { port: 26 },
+  });
 });
 
 test('init takes servers and pins, and refuses what the configuration would', async () => {
   const pin = 'ab'.repeat(32);
-  const servers = ['--imap', '127.0.0.1:993', '--imap-pin', pin, '--relay', 'relay.test:25'];
+  const smarthost = [
+    '--smarthost',
+    '127.0.0.1:26',
+    '--smarthost-prefer',
+    '127.0.0.1:25',
+    '--smarthost-pin',
+    pin,
+  ];
+  const servers = ['--imap', '127.0.0.1:993', '--imap-pin', pin, ...smarthost];
   expect(
     await run([...gateway, ...directory, '--submission-tls', '127.0.0.1:465', ...servers]),
   ).toMatchObject({
@@ -62,8 +75,11 @@ test('init takes servers and pins, and refuses what the configuration would', as
   });
   expect(parseNodeConfig(await readToml(join(folder, 'node.toml'))).submission).toMatchObject({
     listenTls: { port: 465 },
-    authors: { kind: 'imap', server: { tls: { kind: 'pin', spki: pin } } },
-    relay: { tls: { kind: 'web', names: ['relay.test'] } },
+    authors: { kind: 'imap', server: { tls: { kind: 'pin', pins: [pin] } } },
+    smarthost: {
+      require: { port: 26, tls: { kind: 'pin', pins: [pin] } },
+      prefer: { port: 25, tls: { kind: 'pin', pins: [pin] } },
+    },
   });
   const wrong = await run([
     ...gateway,
@@ -126,14 +142,30 @@ test('dns zone prints all records of the domain', async () => {
   expect(lines.filter((line) => !line.startsWith(';'))).toHaveLength(6);
 
   const json = JSON.parse((await run(['dns', 'zone', '--json', '--mx', 'in.a.test'])).out) as DomainZone;
-  expect(json.records.map(({ type }) => type)).toEqual(['TXT', 'OPENPGPKEY', 'MX', 'TLSA', 'TXT', 'TXT']);
-  expect(json.records.find(({ type }) => type === 'TLSA')?.owner).toBe('_25._tcp.in.a.test.');
+  expect(json.records.map(({ type }) => type)).toEqual(['TXT', 'OPENPGPKEY', 'MX', 'TXT', 'TXT']);
   expect(json.suggestions.map(({ owner }) => owner)).toEqual([
+    '_25._tcp.in.a.test.',
     '_mta-sts.a.test.',
     'a.test.',
     '_dmarc.a.test.',
   ]);
   expect(json.policy.text).toBe('version: STSv1\r\nmode: enforce\r\nmx: in.a.test\r\nmax_age: 604800\r\n');
+});
+
+test('dns zone names the key of another mail server only by its certificate', async () => {
+  await run([...gateway, ...directory]);
+  const tlsa = /^_25\._tcp\.in\.a\.test\. IN TLSA 3 1 1 ([0-9a-f]{64})$/m;
+  const without = await run(['dns', 'zone', '--mx', 'in.a.test']);
+  expect(without).toMatchObject({ code: 0, out: expect.stringContaining('--mx-cert FILE') });
+  expect(without.out).not.toMatch(tlsa);
+  const { cert } = await createCertificate(folder, 'in.a.test', systemRandom);
+  await writeFile(join(folder, 'in.crt'), cert);
+  const given = await run(['dns', 'zone', '--mx', 'in.a.test', '--mx-cert', 'in.crt']);
+  expect(tlsa.exec(given.out)?.[1]).toBe(spkiPin(cert));
+  expect(given.out).toMatch(/^; +_mta-sts\.a\.test\. IN TXT /m);
+  await writeFile(join(folder, 'in.crt'), 'no certificate');
+  const wrong = await run(['dns', 'zone', '--mx', 'in.a.test', '--mx-cert', 'in.crt']);
+  expect(wrong).toMatchObject({ code: 65, out: '' });
 });
 
 test('dns zone is for gateways, and for names', async () => {

@@ -167,9 +167,9 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
     start,
     packets,
     consensus: () => directory.current(),
-    handOver: ({ name, smtp, tlsPin }, packet) =>
+    handOver: ({ name, smtp, tlsPins }, packet) =>
       sender.send(
-        { ...smtp, tlsPin },
+        { ...smtp, tls: { kind: 'pin', pins: tlsPins } },
         {
           from: 'secure@a.test',
           to: `secure@${name}`,

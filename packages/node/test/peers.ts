@@ -62,7 +62,7 @@ export async function startPeer(
       name,
       roles: ['mix'],
       smtp: server.address,
-      tlsPin: tls.pin,
+      tlsPins: [tls.pin],
       family: '',
       domains: [],
       layer: 1,

@@ -27,7 +27,7 @@ const mix: NodeEntry = {
   name: 'mix1.test',
   roles: ['mix'],
   smtp: { host: '127.0.0.1', port: 1 },
-  tlsPin: '',
+  tlsPins: [''],
   family: '',
   domains: [],
   layer: 1,

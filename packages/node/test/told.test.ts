@@ -46,7 +46,7 @@ beforeEach(async () => {
   const { entry } = peer;
   exchanges = () => ({
     kind: 'found',
-    peers: [{ ...entry.smtp, tlsPin: entry.tlsPin }],
+    peers: [{ ...entry.smtp, tls: { kind: 'pin', pins: entry.tlsPins } }],
   });
   const lifetime = createLifetime(clock, 10_000);
   const sender = stack.use(createSmtpSender({ ehloName: 'gate.a.test' }));

@@ -28,6 +28,28 @@ export async function askSecretly(question: string, stop: AbortSignal): Promise<
   }
 }
 
+/**
+ * Asks yes or no at the terminal of this session, whatever standard input and output are. Nothing when there is no terminal; anything but
+ * yes is no. Throws the reason of `stop` when that aborts.
+ */
+export async function confirm(question: string, stop: AbortSignal): Promise<boolean | undefined> {
+  stop.throwIfAborted();
+  const fd = openTerminal();
+  if (fd === undefined) return undefined;
+  const terminal = new ReadStream(fd);
+  try {
+    writeSync(fd, question);
+    for await (const [line] of on(terminal, 'data', { signal: stop, close: ['end', 'close'] }))
+      return /^y(es)?\s*$/i.test(String(line));
+    return false;
+  } catch (error) {
+    stop.throwIfAborted();
+    throw error;
+  } finally {
+    terminal.destroy();
+  }
+}
+
 function openTerminal(): number | undefined {
   try {
     return openSync('/dev/tty', 'r+');

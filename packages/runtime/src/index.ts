@@ -1,4 +1,4 @@
-export { askSecretly } from './ask.ts';
+export { askSecretly, confirm } from './ask.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { commandLine, runCommandLine } from './command-line.ts';
 export {

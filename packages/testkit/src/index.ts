@@ -1,5 +1,5 @@
 export { byteFact, type Fact, type FactKind, textFact } from './adversary/facts.ts';
-export { type Recorder, type Sending, seenIn } from './adversary/recorder.ts';
+export { createRecorder, type Recorder, type Sending, seenIn } from './adversary/recorder.ts';
 export { type AtRest, readAtRest } from './adversary/rest.ts';
 export { createSearcher, type Hit, type Searcher, type SearcherOptions } from './adversary/search.ts';
 export { type Transfer, transfersOf, watchTransfers } from './adversary/smtp-wire.ts';
@@ -8,7 +8,10 @@ export { SeededRandom } from './chance/seeded-random.ts';
 export { FakeClock, type FakeClockOptions } from './clock/fake-clock.ts';
 export { type DemoOptions, type Event, type Outcome, runDemo } from './demo/run.ts';
 export { TestkitError, type TestkitErrorCode } from './errors.ts';
-export { type Cast, castOf } from './knowledge/cast.ts';
+export { type Cast, type Correspondent, castOf, type Source } from './knowledge/cast.ts';
+export { keyIdsIn } from './knowledge/certificates.ts';
+export { type ChainPlay, chainCast, type ServerNames } from './knowledge/chain-cast.ts';
+export { chainTable, type Way } from './knowledge/chain-table.ts';
 export {
   createEvidence,
   type Evidence,
@@ -29,7 +32,18 @@ export { createLookout, type Watched } from './knowledge/lookout.ts';
 export { publishedBy } from './knowledge/published.ts';
 export { secretsOf, type Telltales } from './knowledge/secrets.ts';
 export { createSnapshots, type Snapshots } from './knowledge/snapshots.ts';
-export { kinds, type May, mayKnow, type Party, parties, type Sure, surelyFound } from './knowledge/table.ts';
+export {
+  kinds,
+  type May,
+  mayKnow,
+  type Party,
+  parties,
+  type Rows,
+  type Sure,
+  surelyFound,
+  type Table,
+  tableOf,
+} from './knowledge/table.ts';
 export { type Letter, type LetterOptions, writeLetter } from './message/letter.ts';
 export type { NodeHost } from './network/node-host.ts';
 export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';

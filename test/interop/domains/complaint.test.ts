@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import type { SendMode } from '@postern/client';
 import { writeLetter } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -33,7 +32,7 @@ describe.skipIf(!haveDomains || !haveGnuPg)('a complaint goes from domain to dom
     return mail;
   };
   const command = ({ gateway }: Domain, args: readonly string[], input: Uint8Array): Promise<Ended> =>
-    ours('postern-node', [...args, '--config', `${dirname(gateway.certificate)}.toml`], { input });
+    ours('postern-node', [...args, '--config', gateway.configPath], { input });
   const complaints = async (): Promise<number> =>
     (await domains.a.gateway.node.status()).counters.unwrapped.complaint ?? 0;
 

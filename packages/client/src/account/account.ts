@@ -1,10 +1,11 @@
 import type { SmtpPeer } from '@postern/mail';
 import { type PasswordSource, readPassword } from './password.ts';
-import type { SubmissionConfig } from './settings.ts';
+import type { SubmissionConfig, SubmissionKind } from './settings.ts';
 
-/** The author's account at the gateway of their own domain. */
+/** The author's account at the gateway of their own domain, or at a provider that knows nothing of Postern. */
 export interface Account {
-  /** The gateway's host. */
+  readonly kind: SubmissionKind;
+  /** The server's host. */
   readonly server: string;
   /** Where to hand over, and the login. The password is read once. Throws `no-password`, `exposed`. */
   peer(): Promise<SmtpPeer>;
@@ -13,12 +14,13 @@ export interface Account {
 }
 
 export function openAccount(config: SubmissionConfig, ask: PasswordSource, signal: AbortSignal): Account {
-  const { host, port, implicitTls, tls, user } = config;
+  const { kind, host, port, implicitTls, tls, user } = config;
   let password: Promise<string> | undefined;
   const forget = (): void => {
     password = undefined;
   };
   return {
+    kind,
     server: host,
     async peer() {
       if (password === undefined) {

@@ -4,8 +4,15 @@ import type { TlsPolicy } from '@postern/mail';
 import { domainName, endpoint } from '@postern/runtime';
 import { z } from 'zod';
 
-/** How the author's own gateway is reached, and how it knows the author. */
+/**
+ * - `gateway`: the gateway of the author's own domain
+ * - `account`: a provider that knows nothing of Postern and carries ordinary mail from the author's mailbox
+ */
+export type SubmissionKind = 'gateway' | 'account';
+
+/** How the server that everything is handed over to is reached, and how it knows the author. */
 export interface SubmissionConfig {
+  readonly kind: SubmissionKind;
   readonly host: string;
   readonly port: number;
   /** TLS from the first octet in place of STARTTLS. */
@@ -28,11 +35,21 @@ const place = z
   .string()
   .refine((path) => isAbsolute(path) || path.startsWith('~/'), 'is no path from the root or from ~/');
 
+const pin = z
+  .string()
+  .regex(/^[0-9a-fA-F]{64}$/)
+  .toLowerCase();
+/** Several while the server changes from one key to another. */
+const pins = z.union([pin.transform((one) => [one]), z.array(pin).min(1)], {
+  error: 'is no SHA-256 of a public key: 64 hexadecimal digits, or several such in a list',
+});
+
 type GivenSubmission = Omit<SubmissionConfig, 'user'> & { readonly user: string | undefined };
 
 /** `[submission]`, its user still open. */
 export const submission: z.ZodType<GivenSubmission> = z
   .strictObject({
+    kind: z.enum(['gateway', 'account'], 'is "gateway" or "account"').default('gateway'),
     server: endpoint.refine(({ port }) => port > 0, 'needs a port, mostly 587 or 465'),
     tls: z.enum(['starttls', 'implicit'], 'is "starttls" or "implicit"').optional(),
     user: z
@@ -40,10 +57,7 @@ export const submission: z.ZodType<GivenSubmission> = z
       .regex(/^\P{Cc}+$/u, 'is empty or has control characters')
       .optional(),
     name: domainName.optional(),
-    pin: z
-      .string()
-      .regex(/^[0-9a-fA-F]{64}$/, 'is no SHA-256 of a public key: 64 hexadecimal digits')
-      .optional(),
+    pin: pins.optional(),
     password_file: place.optional(),
     password_command: z.tuple([z.string().min(1)], z.string()).optional(),
   })
@@ -59,17 +73,18 @@ export const submission: z.ZodType<GivenSubmission> = z
     if (given.pin === undefined && given.name === undefined && isIP(host) > 0)
       mistake('server', 'is an address: add the name that its certificate is for, or the pin of its key');
     return {
+      kind: given.kind,
       host,
       port,
       implicitTls: given.tls === undefined ? port === implicitTlsPort : given.tls === 'implicit',
-      tls: policy(given.name ?? host.toLowerCase(), given.pin?.toLowerCase()),
+      tls: policy(given.name ?? host.toLowerCase(), given.pin),
       user,
       password: passwordPlace(path, command),
     };
   });
 
-function policy(name: string, pin: string | undefined): SubmissionConfig['tls'] {
-  return pin === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', spki: pin };
+function policy(name: string, pins: readonly string[] | undefined): SubmissionConfig['tls'] {
+  return pins === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', pins };
 }
 
 function passwordPlace(path: string | undefined, command: [string, ...string[]] | undefined): PasswordPlace {
@@ -80,17 +95,25 @@ function passwordPlace(path: string | undefined, command: [string, ...string[]] 
 /** RFC 8314 section 7.3. */
 const implicitTlsPort = 465;
 
-/** What `postern init` says of it. */
-export const submissionComment = `# Your own domain's gateway, if it has one: all that you send is then handed to it, over TLS, and you are told what could
+/** The section as `postern init` writes it: what is given, and the rest as comments. */
+export function formatSubmission(given: Readonly<Record<string, string>> = {}): string {
+  const none = Object.keys(given).length === 0;
+  const line = (key: string, example: string, comment = ''): string =>
+    given[key] === undefined
+      ? `#   ${key} = ${example}${comment === '' ? '' : `  # ${comment}`}`
+      : `${key} = ${JSON.stringify(given[key])}`;
+  return `# Your own domain's gateway, if it has one: all that you send is then handed to it, over TLS, and you are told what could
 # not be delivered. Without it packets go straight to their first mix.
-# [submission]
-#   server = "mail.a.example:587"
-#   tls = "starttls"              # or "implicit", as on port 465
-#   user = "alice"                # default: the mailbox
+${none ? '# ' : ''}[submission]
+${line('kind', '"gateway"', 'or "account": a provider that knows nothing of Postern, and learns more')}
+${line('server', '"mail.a.example:587"')}
+${line('tls', '"starttls"', 'or "implicit", as on port 465')}
+${line('user', '"alice"', 'default: the mailbox')}
 # The server is known by a certificate for its name (default: that of server), or by the SHA-256 of its public key.
-#   name = "mail.a.example"
-#   pin = "64 hexadecimal digits"
+${line('name', '"mail.a.example"')}
+${line('pin', '"64 hexadecimal digits"', 'or several, ["…", "…"], while its key changes')}
 # The password: a file's first line, or that of what a command prints. Without either it is asked for.
-#   password_file = "~/.config/postern/password"
+${line('password_file', '"~/.config/postern/password"')}
 #   password_command = ["pass", "show", "mail/a.example"]
 `;
+}

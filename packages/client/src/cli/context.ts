@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '@postern/runtime';
 import { type Client, createClient } from '../client.ts';
 import type { PassphraseSource } from '../keys/index.ts';
 import { type ClientPaths, pathsUnder, xdgPaths } from '../paths.ts';
+import { consentAtTerminal } from './lookup.ts';
 import { askPassword } from './password.ts';
 import { type Terminal, write } from './terminal.ts';
 import { visible, visibleJson } from './visible.ts';
@@ -36,6 +37,7 @@ export function openClient(context: Context, options: CommonOptions, passphrase?
     paths: pathsOf(context, options),
     clock: context.clock,
     password: askPassword(context.stop),
+    consent: consentAtTerminal(context.stop),
     ...(passphrase === undefined ? {} : { passphrase }),
   });
 }

@@ -12,6 +12,12 @@ interface InitOptions extends CommonOptions {
   readonly directoryUrl: string[];
   readonly authority: string[];
   readonly threshold?: number;
+  readonly submission?: string;
+  readonly submissionTls?: string;
+  readonly submissionUser?: string;
+  readonly submissionName?: string;
+  readonly submissionPin?: string;
+  readonly passwordFile?: string;
 }
 
 export function addInit(program: Command, context: Context): void {
@@ -22,17 +28,36 @@ export function addInit(program: Command, context: Context): void {
     .requiredOption('--directory-url <url...>', 'where a consensus is fetched; one or more')
     .requiredOption('--authority <key...>', 'key of an authority that you trust; one or more')
     .option('--threshold <n>', 'how many authorities must have signed (default: more than half)', Number)
+    .option('--submission <host:port>', 'your own domain’s gateway, which takes all that you send')
+    .option('--submission-tls <way>', 'starttls or implicit (default: implicit on port 465, else starttls)')
+    .option('--submission-user <name>', 'what you log in by there (default: your mailbox)')
+    .option('--submission-name <domain>', 'name that its certificate is for (default: that of --submission)')
+    .option('--submission-pin <hash>', 'SHA-256 of its public key, in place of a certificate for its name')
+    .option(
+      '--password-file <path>',
+      'file whose first line is the password there (default: it is asked for)',
+    )
     .action(async (_options, command: Command) => init(command.optsWithGlobals(), context));
 }
 
 async function init(options: InitOptions, context: Context): Promise<void> {
   const { mailbox, directoryUrl: urls, authority: authorities } = options;
   const threshold = options.threshold ?? majority(authorities);
-  parseClientConfig({ mailbox, directory: { urls, authorities, threshold } }, 'the command line');
+  const submission = submissionOf(options);
+  const fields = { mailbox, directory: { urls, authorities, threshold }, ...(submission && { submission }) };
+  parseClientConfig(fields, 'the command line');
   const { configFile } = pathsOf(context, options);
   await makeDirectory(dirname(configFile));
-  await writeNew(configFile, formatClientConfig({ mailbox, urls, authorities, threshold }));
+  await writeNew(configFile, formatClientConfig({ mailbox, urls, authorities, threshold, submission }));
   await print(context, options, { config: configFile }, `Wrote ${configFile}.`);
+}
+
+/** `[submission]` as it stands in the file, if any of it is asked for. */
+function submissionOf(options: InitOptions): Record<string, string> | undefined {
+  const { submission: server, submissionTls: tls, submissionUser: user, submissionName: name } = options;
+  const given = { server, tls, user, name, pin: options.submissionPin, password_file: options.passwordFile };
+  const set = Object.entries(given).filter((field): field is [string, string] => field[1] !== undefined);
+  return set.length === 0 ? undefined : Object.fromEntries(set);
 }
 
 async function writeNew(path: string, text: string): Promise<void> {

@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import { collectOne } from '../collect/collect.ts';
 import type { KeyInfo } from '../keys/index.ts';
 import { type CommonOptions, type Context, openClient, print } from './context.ts';
+import { addKeysFind } from './keys-find.ts';
 import { chooseProtection, type PassphraseOptions, withPassphrase } from './passphrase.ts';
 import { repeated } from './repeated.ts';
+import { sourceText } from './send.ts';
 import { table } from './table.ts';
 
 /** A keyring of hundreds of people. */
@@ -63,6 +65,8 @@ export function addKeys(program: Command, context: Context): void {
     .action(async (name: string, _options, command: Command) =>
       remove(name, command.optsWithGlobals(), context),
     );
+
+  addKeysFind(keys, context);
 }
 
 async function generate(mailbox: string | undefined, options: KeyOptions, context: Context): Promise<void> {
@@ -103,14 +107,18 @@ async function remove(name: string, options: CommonOptions, context: Context): P
   await print(context, options, shown(info), `Removed ${info.mailbox}  ${info.fingerprint}`);
 }
 
-function shown(info: KeyInfo): object {
+export function shown(info: KeyInfo): object {
   return { ...info, created: info.created.toISOString(), expires: info.expires?.toISOString() ?? null };
 }
 
 function tableOf(infos: readonly KeyInfo[]): string {
   return table(
-    infos.map(({ mailbox, kind, fingerprint, protected: locked, flaw }) => {
-      const notes = [locked === false ? 'no passphrase' : undefined, flaw];
+    infos.map(({ mailbox, kind, fingerprint, protected: locked, flaw, source, since }) => {
+      const notes = [
+        source && `${sourceText[source]}, since ${since}`,
+        locked === false ? 'no passphrase' : undefined,
+        flaw,
+      ];
       return [kind, mailbox, fingerprint, notes.filter((note) => note !== undefined).join(', ')];
     }),
   );

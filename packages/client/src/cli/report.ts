@@ -10,7 +10,7 @@ export function reportText(report: Report): string {
     `Your message ${messageId} ${what}.`,
     ...(subject === undefined ? [] : [`Subject: ${subject}`]),
     ...(to === undefined ? [] : [`To: ${to}`]),
-    `Not reached: ${recipient}`,
+    ...(recipient === undefined ? [] : [`Not reached: ${recipient}`]),
     `Reason: ${reasonOf(status)} (${status})${said}`,
     `Said by: ${by}`,
     `What to do: ${adviceOf(report)}`,
@@ -52,7 +52,7 @@ function adviceOf({ action, status, recipient, sealed }: Report): string {
   if (action === 'delayed')
     return 'nothing; it is tried again, and another report comes only if it has to be given up';
   if (!sealed)
-    return `send it again later; if it comes back again, tell the operator of your gateway that ${recipient} cannot be reached`;
+    return `send it again later; if it comes back again, tell the operator of your gateway that ${recipient ?? 'the recipient’s domain'} cannot be reached`;
   const [, subject = '', detail = ''] = status.split('.');
   if (subject === '1') return `check the address ${recipient}, and send it again to the right one`;
   if (`${subject}.${detail}` === '2.3' || `${subject}.${detail}` === '3.4') return 'send less at once';

@@ -1,12 +1,13 @@
 import { maxMessageBytes } from '@postern/protocol/sealed';
 import { ExitCode } from '@postern/runtime';
 import { type Command, Option } from 'commander';
-import type { SendOutcome } from '../client.ts';
+import type { PreviewOutcome, SendOutcome } from '../client.ts';
 import { collectOne } from '../collect/collect.ts';
 import { ClientError } from '../errors.ts';
+import { type LookupPolicy, lookupPolicies } from '../keys/index.ts';
 import { type Problem, type SendMode, sendModes, type TlsWish, tlsWishes } from '../message.ts';
 import type { RecipientResult } from '../pipeline.ts';
-import type { PrepareOptions } from '../prepare.ts';
+import type { Planned, PrepareOptions } from '../prepare.ts';
 import { type ConstraintOptions, constraintsOf, milliseconds, withConstraints } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { type PassphraseOptions, passphraseSource, withPassphrase } from './passphrase.ts';
@@ -18,6 +19,7 @@ import { visible } from './visible.ts';
 
 interface SendOptions extends MessageOptions {
   readonly timeout?: number;
+  readonly dryRun?: boolean;
 }
 
 /** Options for what becomes of a message, wherever it goes. */
@@ -25,6 +27,7 @@ export interface MessageOptions extends CommonOptions, ConstraintOptions, Passph
   readonly as?: string;
   readonly mode?: SendMode;
   readonly tls?: TlsWish;
+  readonly lookup?: LookupPolicy;
   readonly sentCopy?: boolean;
 }
 
@@ -32,12 +35,14 @@ export function withMessageOptions(command: Command): Command {
   const mode = 'through mixes, by mail servers alone, or whichever a domain takes (default: as configured)';
   const tls =
     'direct: whether mail servers may do without TLS where the domain allows it (default: as configured)';
+  const lookup = 'whether to look for the key of a recipient who has none here (default: as configured)';
   return withPassphrase(
     withConstraints(
       command
         .option('--as <mailbox>', 'send from another mailbox of yours')
         .addOption(new Option('--mode <mode>', mode).choices(sendModes))
         .addOption(new Option('--tls <wish>', tls).choices(tlsWishes))
+        .addOption(new Option('--lookup <policy>', lookup).choices(lookupPolicies))
         .option('--no-sent-copy', 'keep no copy'),
     ),
   );
@@ -48,6 +53,7 @@ export function prepareOptions(options: MessageOptions): PrepareOptions {
     as: options.as,
     mode: options.mode,
     tls: options.tls,
+    lookup: options.lookup,
     constraints: constraintsOf(options),
     meanDelayMs: options.meanDelay,
     // Only the option's negation says anything; otherwise the configuration counts.
@@ -66,7 +72,8 @@ export function addSend(program: Command, context: Context): void {
         '--timeout <duration>',
         'how long to try to hand packets over (default: as configured, 5m)',
         milliseconds,
-      ),
+      )
+      .option('--dry-run', 'show what would go to whom, how and why; make and send nothing'),
   ).action(async (file: string | undefined, _options, command: Command) =>
     send(file ?? '-', command.optsWithGlobals(), context),
   );
@@ -75,6 +82,12 @@ export function addSend(program: Command, context: Context): void {
 async function send(file: string, options: SendOptions, context: Context): Promise<void> {
   await using client = openClient(context, options, passphraseSource(options, context.stop));
   const { bytes } = await collectOne(file, context.terminal.stdin, maxMessageBytes);
+  if (options.dryRun === true)
+    return preview(
+      await client.preview(bytes, { ...prepareOptions(options), signal: context.stop }),
+      options,
+      context,
+    );
   const line = progressLine(context.terminal);
   const outcome = await client
     .send(bytes, {
@@ -94,6 +107,14 @@ async function send(file: string, options: SendOptions, context: Context): Promi
   await print(context, options, value, textOf(outcome));
   for (const warning of outcome.warnings) await warn(context, warning);
   context.exitCode = await explainPending(context, outcome);
+}
+
+async function preview(outcome: PreviewOutcome, options: SendOptions, context: Context): Promise<void> {
+  if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);
+  const { kind: _kind, ...value } = outcome;
+  const lines = outcome.recipients.map((each) => basisOf(each.mailbox, each));
+  await print(context, options, value, [...lines, 'Nothing was sent.'].join('\n'));
+  for (const warning of outcome.warnings) await warn(context, warning);
 }
 
 export async function refuse(
@@ -122,19 +143,58 @@ export async function refuse(
 
 function textOf(outcome: Extract<SendOutcome, { kind: 'sent' }>): string {
   const handed = `${outcome.submitted} of ${count(outcome.submitted + outcome.pending, 'packet')} handed over`;
-  return [outcome.messageId, ...outcome.recipients.map(lineOf), handed].join('\n');
+  const by = outcome.account === undefined ? [] : [byAccount(outcome.account, outcome.recipients)];
+  return [outcome.messageId, ...outcome.recipients.map(lineOf), ...by, handed].join('\n');
 }
 
-/** What goes to one recipient, and how. */
-export function lineOf({ mailbox, packets, mode, why, tlsOptional, paths }: RecipientResult): string {
-  const [first] = paths;
-  if (mode === 'direct') {
-    const clear = tlsOptional ? '; it may travel unencrypted between mail servers' : '';
-    return `${mailbox}: ${count(packets, 'envelope')}, direct (${why})${clear}`;
-  }
-  const route =
-    first === undefined ? '' : first.hops.map((hop, at) => `${hop} (${first.delaysMs[at]} ms)`).join(' → ');
-  return packets === 1
-    ? `${mailbox}: 1 packet, by ${route}`
-    : `${mailbox}: ${packets} packets, each on a path of its own`;
+/** What this fallback gives away, in words. */
+function byAccount(account: string, recipients: readonly RecipientResult[]): string {
+  const uses = (mode: RecipientResult['mode']): boolean => recipients.some((each) => each.mode === mode);
+  const learned = [
+    ...(uses('mix') ? ['the first mix of each packet, which sees your mailbox'] : []),
+    ...(uses('direct') ? ['the recipient’s domain, whose gateway sees your mailbox'] : []),
+  ];
+  return `by the account ${account}, whose provider knows nothing of Postern: it learns that you send, when and how much, and ${learned.join(', and ')}`;
 }
+
+/** What goes to one recipient, how and why, and what that rests on. */
+export function lineOf(result: RecipientResult): string {
+  return basisOf(`${result.mailbox}: ${wayOf(result)}`, result);
+}
+
+function basisOf(first: string, { mode, why, tlsOptional, key, record }: Planned): string {
+  const since = key.since === undefined ? '' : `, pinned since ${key.since}`;
+  const news = key.news === undefined ? '' : `, ${newsText[key.news]}`;
+  const tls = tlsOptional ? 'it may travel unencrypted between mail servers' : 'TLS required on the way';
+  return [
+    first,
+    `  key: ${key.fingerprint}, ${sourceText[key.source]}${since}${news}`,
+    `  domain: ${record.fingerprint}, ${voucherText[record.vouchedBy]}${fromText[record.from]}`,
+    `  mode: ${mode}, ${why}; ${tls}`,
+  ].join('\n');
+}
+
+function wayOf({ packets, mode, paths: [first] }: RecipientResult): string {
+  if (mode === 'direct') return `${count(packets, 'envelope')}, direct`;
+  if (packets > 1 || first === undefined) return `${count(packets, 'packet')}, each on a path of its own`;
+  return `1 packet, by ${first.hops.map((hop, at) => `${hop} (${first.delaysMs[at]} ms)`).join(' → ')}`;
+}
+
+export const sourceText: Readonly<Record<RecipientResult['key']['source'], string>> = {
+  file: 'imported',
+  dns: 'from DNS, proven by DNSSEC',
+  wkd: 'from the domain’s Web Key Directory',
+  keyring: 'from your GnuPG keyring',
+  own: 'your own',
+  unknown: 'pinned',
+};
+
+const newsText = { 'pinned-now': 'found just now', 'refreshed-now': 'refreshed just now' } as const;
+
+const voucherText = {
+  pinned: 'pinned',
+  dnssec: 'proven by DNSSEC',
+  'first-use': 'trusted because it was seen first',
+} as const;
+
+const fromText = { file: '', cache: ', remembered', dns: ', asked for just now' } as const;

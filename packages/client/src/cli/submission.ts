@@ -43,6 +43,10 @@ const holds = {
   untrusted:
     '% does not prove that it is the server of your configuration, so nothing was given to it, and no password; ask its operator for its name or the pin of its key',
   'no-login': '% does not take your user name and password; correct [submission], then postern flush',
+  'no-requiretls':
+    '% cannot promise TLS all the way to the recipient’s domain (it offers no REQUIRETLS), so nothing was given to it; send again through mixes, or with --tls prefer where the domain allows it too, and discard these with postern outbox --discard',
+  'not-by-account':
+    'ordinary mail does not find %, their first mix, and an account sends no other; hand them over without [submission], or send again and discard these with postern outbox --discard',
   refused: '% refuses them; its operator may know why',
   'wrong-pin':
     '% shows ANOTHER TLS KEY than the consensus says, so nothing was given to it; if a later flush says so again, tell its operator',

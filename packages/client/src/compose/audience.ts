@@ -1,16 +1,13 @@
-import { ExitCode } from '@postern/runtime';
-import type { PublicKey } from 'openpgp';
 import type { Domains } from '../domains/index.ts';
-import { flawOf, type Keys } from '../keys/index.ts';
 import type { Addressee, Draft, Problem } from '../message.ts';
 import { domainOf, gatewayOf } from './gateway.ts';
 import type { ModeDeps } from './mode.ts';
+import { type ReaderDeps, readersOf } from './reader.ts';
 
-export interface AudienceDeps extends ModeDeps {
-  readonly keys: Keys;
+export interface AudienceDeps extends ModeDeps, ReaderDeps {
   readonly domains: Domains;
-  readonly now: Date;
-  readonly signal?: AbortSignal | undefined;
+  /** Something stands against the message already. */
+  readonly refused: boolean;
 }
 
 export interface Audience {
@@ -30,34 +27,24 @@ export async function audience(draft: Draft, deps: AudienceDeps): Promise<Audien
   );
   const problems = [...gateways.values()].flatMap((gateway) => gateway.problems);
   const warnings = [...gateways.values()].flatMap((gateway) => gateway.warnings);
+  const readers = await readersOf(draft.recipients, deps, !deps.refused && problems.length === 0);
   const addressees: Addressee[] = [];
   for (const mailbox of draft.recipients) {
-    const reader = await readerOf(mailbox, deps);
+    const reader = readers.get(mailbox);
     const domain = domainOf(mailbox);
-    const { certificate: gateway, travel } = gateways.get(domain) ?? {};
-    if (reader.kind === 'problem') problems.push(reader.problem);
-    else if (gateway !== undefined && travel !== undefined)
-      addressees.push({ mailbox, domain, certificate: reader.certificate, gateway, travel });
+    const { certificate: gateway, travel, record } = gateways.get(domain) ?? {};
+    if (reader?.kind === 'problem') problems.push(reader.problem);
+    else if (reader !== undefined && gateway !== undefined && travel !== undefined && record !== undefined)
+      addressees.push({
+        mailbox,
+        domain,
+        certificate: reader.certificate,
+        key: reader.key,
+        gateway,
+        travel,
+        record,
+      });
   }
   const mixed = [...gateways.values()].some(({ travel }) => travel?.mode === 'mix');
   return { addressees, mixed, problems, warnings };
-}
-
-type FoundReader =
-  | { readonly kind: 'reader'; readonly certificate: PublicKey }
-  | { readonly kind: 'problem'; readonly problem: Problem };
-
-async function readerOf(mailbox: string, { keys, now }: AudienceDeps): Promise<FoundReader> {
-  const about = { mailbox, exitCode: ExitCode.dataError };
-  const certificate = await keys.certificate(mailbox);
-  if (certificate === undefined) {
-    const message = `there is no key of ${mailbox}`;
-    const hint = 'Get their certificate, make sure that it is theirs, and: postern keys import FILE';
-    return { kind: 'problem', problem: { ...about, code: 'no-recipient-key', message, hint } };
-  }
-  const flaw = await flawOf(certificate, now);
-  if (flaw === undefined) return { kind: 'reader', certificate };
-  const message = `the key of ${mailbox} ${flaw}`;
-  const hint = 'Get a newer one, make sure that it is theirs, and: postern keys import FILE';
-  return { kind: 'problem', problem: { ...about, code: 'unusable-key', message, hint } };
 }

@@ -2,7 +2,7 @@ import type { DomainRecord } from '@postern/protocol/dns';
 import { type EnvelopeCertificate, loadCertificate, ProtocolError } from '@postern/protocol/envelope';
 import { ExitCode } from '@postern/runtime';
 import { explain, type FoundRecord } from '../domains/index.ts';
-import type { Draft, Problem, ProblemCode, Travel } from '../message.ts';
+import type { Draft, Problem, ProblemCode, RecipientDomain, Travel } from '../message.ts';
 import type { AudienceDeps } from './audience.ts';
 import { travelTo, unreached } from './mode.ts';
 
@@ -11,6 +11,7 @@ export interface Gateway {
   readonly certificate?: EnvelopeCertificate;
   /** How a message goes there; known even where something else is wrong. */
   readonly travel?: Travel;
+  readonly record?: RecipientDomain;
   readonly problems: readonly Problem[];
   /** In sentences. */
   readonly warnings: readonly string[];
@@ -30,7 +31,9 @@ export async function gatewayOf(domain: string, draft: Draft, deps: AudienceDeps
     ...loaded.problems,
   ];
   const travel = way.kind === 'travel' ? { travel: way.travel } : {};
-  return problems.length > 0 ? { ...travel, problems, warnings } : { ...travel, ...loaded, warnings };
+  const { vouchedBy, from } = found;
+  const record = { fingerprint: found.record.fingerprint, vouchedBy, from };
+  return problems.length > 0 ? { ...travel, problems, warnings } : { ...travel, ...loaded, record, warnings };
 }
 
 /** What an author should know although the message goes. */

@@ -11,10 +11,12 @@ import type { PrivateKey, PublicKey } from 'openpgp';
 import { absent, createFileCache } from '../cache.ts';
 import { ClientError } from '../errors.ts';
 import { fingerprintOf, readKeyFile } from './certificate.ts';
+import { fileNameOf, type Notes, type Offer, openOffers, openPins, type Pin } from './pins.ts';
 
 /**
  * The files behind the keys: `certificates/<mailbox>.asc`, the one certificate pinned for each mailbox, and
- * `secret/<fingerprint>.asc`, the person's own secret keys, mode 0600. The directories are 0700.
+ * `secret/<fingerprint>.asc`, the person's own secret keys, mode 0600; `pins/` and `offers/` say how certificates came here. The
+ * directories are 0700.
  */
 export interface KeyFiles {
   /** Mailboxes that have a certificate, sorted. */
@@ -22,6 +24,10 @@ export interface KeyFiles {
   certificate(mailbox: string): Promise<PublicKey | undefined>;
   putCertificate(mailbox: string, certificate: PublicKey): Promise<void>;
   removeCertificate(mailbox: string): Promise<void>;
+  /** How each certificate came to be pinned. */
+  readonly pins: Notes<Pin>;
+  /** What was found for a mailbox and is not pinned. */
+  readonly offers: Notes<readonly Offer[]>;
   /** Fingerprints of the secret keys, sorted. */
   fingerprints(): Promise<string[]>;
   /** Throws `exposed` when others may read the file. */
@@ -35,8 +41,7 @@ export interface KeyFiles {
 export function openKeyFiles(directory: string): KeyFiles {
   const certificates = join(directory, 'certificates');
   const secrets = join(directory, 'secret');
-  const certificateFile = (mailbox: string): string =>
-    join(certificates, `${encodeURIComponent(mailbox).replace('%40', '@')}.asc`);
+  const certificateFile = (mailbox: string): string => join(certificates, `${fileNameOf(mailbox)}.asc`);
   const secretFile = (fingerprint: string): string => join(secrets, `${fingerprint}.asc`);
   const certificateCache = createFileCache(async (content, path) => {
     const [key] = await readKeyFile(content, path);
@@ -49,7 +54,11 @@ export function openKeyFiles(directory: string): KeyFiles {
     if (!key?.isPrivate()) throw new ClientError('bad-file', `${path} holds no secret key`);
     return key;
   }, refuseExposed);
+  const pins = openPins(directory);
+  const offers = openOffers(directory);
   return {
+    pins,
+    offers,
     mailboxes: async () => (await names(certificates)).map(decodeURIComponent),
     certificate: (mailbox) => certificateCache.read(certificateFile(mailbox)),
     async putCertificate(mailbox, certificate) {
@@ -59,6 +68,8 @@ export function openKeyFiles(directory: string): KeyFiles {
     async removeCertificate(mailbox) {
       await unlink(certificateFile(mailbox));
       await syncDirectory(certificates);
+      await pins.remove(mailbox);
+      await offers.remove(mailbox);
     },
     fingerprints: () => names(secrets),
     secret: (fingerprint) => secretCache.read(secretFile(fingerprint)),

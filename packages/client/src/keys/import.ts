@@ -2,7 +2,8 @@ import type { Key, PrivateKey, PublicKey } from 'openpgp';
 import { ClientError } from '../errors.ts';
 import { fingerprintOf, flawOf, mailboxesOf, readKeyFile, storedMailbox } from './certificate.ts';
 import type { KeyFiles } from './files.ts';
-import { describe, type KeyInfo } from './info.ts';
+import { describe, type KeyInfo, pinOf } from './info.ts';
+import { dayOf, type KeySource } from './pins.ts';
 import type { ImportOptions } from './store.ts';
 import { lock } from './unlock.ts';
 
@@ -10,7 +11,7 @@ import { lock } from './unlock.ts';
 export async function importKeys(
   files: KeyFiles,
   content: Uint8Array,
-  options: ImportOptions,
+  options: ImportOptions & { readonly source?: KeySource },
   now: Date,
 ): Promise<KeyInfo[]> {
   const keys = await readKeyFile(content, 'the file');
@@ -18,7 +19,7 @@ export async function importKeys(
   for (const key of keys) admitted.push(await admit(files, key, options, now));
   refuseTwoForOne(admitted);
   const listed: KeyInfo[] = [];
-  for (const each of admitted) listed.push(...(await keep(files, each, now)));
+  for (const each of admitted) listed.push(...(await keep(files, each, options.source ?? 'file', now)));
   return listed;
 }
 
@@ -146,6 +147,7 @@ async function protectedSecret(
 async function keep(
   files: KeyFiles,
   { certificate, secret, mailboxes }: Admitted,
+  source: KeySource,
   now: Date,
 ): Promise<KeyInfo[]> {
   const owned = secret ?? (await files.secret(fingerprintOf(certificate)));
@@ -156,13 +158,16 @@ async function keep(
     const same = pinned !== undefined && fingerprintOf(pinned) === fingerprintOf(certificate);
     const kept = same ? await merge(pinned, certificate, now) : certificate;
     await files.putCertificate(mailbox, kept);
+    const pin = same ? await pinOf(files, mailbox, kept) : undefined;
+    if (pin === undefined && owned === undefined)
+      await files.pins.write(mailbox, { fingerprint: fingerprintOf(kept), source, since: dayOf(now) });
     own = own === undefined ? undefined : await merge(own, kept, now);
-    listed.push(await describe(mailbox, own ?? kept, own === undefined ? 'pinned' : 'own', now));
+    listed.push(await describe(mailbox, own ?? kept, own === undefined ? 'pinned' : 'own', now, files));
   }
   if (own !== undefined) await files.putSecret(own);
   if (mailboxes.length > 0 || secret === undefined) return listed;
   const [mailbox = ''] = await mailboxesOf(secret, now);
-  return [await describe(mailbox, secret, 'retired', now)];
+  return [await describe(mailbox, secret, 'retired', now, files)];
 }
 
 /** The key with what a certificate of the same fingerprint says besides. */

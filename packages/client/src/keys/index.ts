@@ -1,4 +1,11 @@
 export { fingerprintOf, flawOf, storedMailbox } from './certificate.ts';
+export { type KeysConfig, keysComment, keysConfig, type LookupPolicy, lookupPolicies } from './config.ts';
+export type { Candidate } from './find/candidate.ts';
+export { dnsSource } from './find/dns.ts';
+export { keyringSource } from './find/keyring.ts';
+export type { Finding, FindOptions, Sources } from './find/recipients.ts';
+export { type WkdOptions, wkdSource } from './find/wkd.ts';
 export type { KeyInfo, KeyKind } from './info.ts';
+export { dayOf, type KeySource, type LookupSource, lookupSources } from './pins.ts';
 export { type ImportOptions, type Keys, openKeys, type Protection } from './store.ts';
 export type { PassphraseRequest, PassphraseSource } from './unlock.ts';

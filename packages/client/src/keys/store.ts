@@ -3,8 +3,10 @@ import { generateKey, type PrivateKey, type PublicKey } from 'openpgp';
 import { ClientError } from '../errors.ts';
 import { fingerprintOf, storedMailbox } from './certificate.ts';
 import { openKeyFiles } from './files.ts';
+import { openRecipients, type Recipients, type Sources } from './find/recipients.ts';
 import { importKeys } from './import.ts';
-import { describe, type KeyInfo, listKeys } from './info.ts';
+import { describe, type KeyInfo, listKeys, pinOf } from './info.ts';
+import type { Pin } from './pins.ts';
 import { isWrongPassphrase, noPassphrase, type PassphraseSource, unlock } from './unlock.ts';
 
 /** How a new secret key is protected on disk: by a passphrase, or by its file's mode alone, which must be said. */
@@ -20,7 +22,7 @@ export interface ImportOptions {
 }
 
 /** A person's keys: their own, and the certificates of those they write to, one pinned for each mailbox. */
-export interface Keys {
+export interface Keys extends Recipients {
   list(): Promise<KeyInfo[]>;
   /** OpenPGP v4, Ed25519 and Curve25519 in the form that GnuPG 2.2 reads. Throws `key-conflict` unless `replace`. */
   generate(mailbox: string, protection: Protection, options?: { replace?: boolean }): Promise<KeyInfo>;
@@ -32,6 +34,8 @@ export interface Keys {
   remove(name: string): Promise<KeyInfo>;
   /** The certificate pinned for a mailbox. */
   certificate(mailbox: string): Promise<PublicKey | undefined>;
+  /** How the certificate of a mailbox came to be pinned, as far as that was noted. */
+  pin(mailbox: string): Promise<Pin | undefined>;
   /** Every pinned certificate by mailbox: those that a signature is checked against. */
   certificates(): Promise<Map<string, PublicKey>>;
   /** Whether the mailbox's certificate has its secret key here. */
@@ -52,9 +56,16 @@ export interface KeysOptions {
   readonly directory: string;
   readonly clock: Clock;
   readonly passphrase?: PassphraseSource;
+  /** Where certificates are looked up; nowhere unless given. */
+  readonly sources?: () => Promise<Sources>;
 }
 
-export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOptions): Keys {
+export function openKeys({
+  directory,
+  clock,
+  passphrase = noPassphrase,
+  sources = nowhere,
+}: KeysOptions): Keys {
   const files = openKeyFiles(directory);
   const unlocked = new WeakMap<PrivateKey, Promise<PrivateKey>>();
   const given = new Set<string>();
@@ -74,6 +85,7 @@ export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOp
   };
 
   return {
+    ...openRecipients({ files, sources, now }),
     list: () => listKeys(files, now()),
     async generate(name, protection, { replace = false } = {}) {
       const mailbox = mailboxOrThrow(name);
@@ -93,7 +105,7 @@ export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOp
       });
       await files.putSecret(privateKey);
       await files.putCertificate(mailbox, privateKey.toPublic());
-      return describe(mailbox, privateKey, 'own', now());
+      return describe(mailbox, privateKey, 'own', now(), files);
     },
     import: (content, options = {}) => importKeys(files, content, options, now()),
     async export(name, { secret = false } = {}) {
@@ -138,6 +150,11 @@ export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOp
       );
     },
     certificate: async (mailbox) => files.certificate(storedMailbox(mailbox) ?? ''),
+    async pin(name) {
+      const mailbox = storedMailbox(name) ?? '';
+      const certificate = await files.certificate(mailbox);
+      return certificate && pinOf(files, mailbox, certificate);
+    },
     async certificates() {
       const found = new Map<string, PublicKey>();
       for (const mailbox of await files.mailboxes()) {
@@ -173,6 +190,8 @@ export function openKeys({ directory, clock, passphrase = noPassphrase }: KeysOp
     },
   };
 }
+
+const nowhere = async (): Promise<Sources> => ({ order: [], by: {} });
 
 function hasKey(key: PrivateKey, keyIds: readonly string[]): boolean {
   return key.getKeys().some((each) => keyIds.includes(each.getKeyID().toHex()));

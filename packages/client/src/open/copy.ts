@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fieldsNamed, parseHeader } from '@postern/protocol/sealed';
+import libmime from 'libmime';
 import { absent } from '../cache.ts';
 import { ClientError } from '../errors.ts';
 import type { Keys } from '../keys/index.ts';
@@ -23,8 +24,10 @@ export async function describeCopy(
   if (opened?.kind !== 'opened') return {};
   const header = parseHeader(opened.message);
   if (header.kind === 'refused') return {};
-  const value = (name: string): string | undefined =>
-    fieldsNamed(header.fields, name)[0]?.value.replace(/\s+/g, ' ').trim();
+  const value = (name: string): string | undefined => {
+    const [field] = fieldsNamed(header.fields, name);
+    return field && libmime.decodeWords(field.value.replace(/\r?\n/g, '')).replace(/\s+/g, ' ').trim();
+  };
   const [subject, to] = [value('subject'), value('to')];
   return { ...(subject === undefined ? {} : { subject }), ...(to === undefined ? {} : { to }) };
 }

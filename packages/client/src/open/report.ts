@@ -17,8 +17,11 @@ export interface Report {
   /** Names the author's copy. */
   readonly set: string;
   readonly messageId: string;
-  /** Who was not reached; the `secure` mailbox of a mix or a domain when the author's own gateway got no further. */
-  readonly recipient: string;
+  /**
+   * Who was not reached; the `secure` mailbox of a mix or a domain when the author's own gateway got no further; nobody when another
+   * mail server said so.
+   */
+  readonly recipient?: string;
   readonly action: 'failed' | 'delayed';
   /** Enhanced status code (RFC 3463). */
   readonly status: string;
@@ -46,7 +49,8 @@ export function openReport(mail: Mail, record: ReturnRecord | undefined): Opened
   const about = { token, set, messageId };
   if (mail.sealed === undefined) {
     const { finalRecipient: recipient, action, status, diagnostic } = mail;
-    return { kind: 'report', ...about, recipient, action, status, diagnostic, sealed: false };
+    const whom = recipient === undefined ? {} : { recipient };
+    return { kind: 'report', ...about, ...whom, action, status, diagnostic, sealed: false };
   }
   const opened = unsealed(mail.sealed, secret);
   if (opened?.kind !== 'report') return { kind: 'refused', reason: 'damaged-report', set, messageId };

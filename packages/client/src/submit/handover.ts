@@ -33,6 +33,8 @@ export async function handOver(
       return { kind: 'wait', reason: 'not-tried', node: '' };
     case 'unknown':
       return { kind: 'hold', reason: 'no-such-node', node: next.kind === 'node' ? next.id : '' };
+    case 'not-by-account':
+      return { kind: 'hold', reason: 'not-by-account', node: hop.server };
     case 'no-gateway':
       return { kind: 'hold', reason: 'no-gateway', node: '' };
     case 'hop':
@@ -46,11 +48,14 @@ export async function handOver(
   if (outcome.kind === 'submitted') {
     await queued.remove();
     options.onSubmitted?.(packet.bytes.length);
-  } else if (outcome.kind !== 'hold' || outcome.reason !== 'refused') {
+  } else if (outcome.kind !== 'hold' || !ofOneMessage.has(outcome.reason)) {
     avoided.set(where, outcome);
   }
   return outcome;
 }
+
+/** What a server says of one message, and not of itself. */
+const ofOneMessage: ReadonlySet<HoldReason> = new Set(['refused', 'no-requiretls']);
 
 /** Only what was read and is no packet is given up; a file that cannot be read now, for want of descriptors say, may be read later. */
 function flawOf(error: unknown): Outcome {
@@ -71,17 +76,29 @@ function send(packet: OutboxPacket, hop: Hop, options: SubmitOptions): Promise<S
     from: hop.author ?? `secure@${fromDomain}`,
     to: `secure@${hop.domain}`,
     message,
+    // A server that cannot promise TLS all the way is given nothing (RFC 8689).
+    ...(hop.account && packet.next.kind === 'domain' && !packet.next.tlsOptional
+      ? { requireTls: true as const }
+      : {}),
   };
   return sender.send(hop.peer, signal === undefined ? outgoing : { ...outgoing, signal });
 }
 
-function outcomeOf(result: SendResult, { server: node, author }: Hop): Outcome {
+/** REQUIRETLS support required (RFC 8689 section 5). */
+const noRequireTls = '5.7.30';
+
+function outcomeOf(result: SendResult, { server: node, author, account }: Hop): Outcome {
   switch (result.kind) {
     case 'sent':
       return { kind: 'submitted' };
     case 'deferred':
       return { kind: 'wait', reason: result.reason, node };
     case 'refused':
+      return {
+        kind: 'hold',
+        reason: account && result.enhanced === noRequireTls ? 'no-requiretls' : 'refused',
+        node,
+      };
     case 'no-tls':
     case 'no-login':
       return { kind: 'hold', reason: result.kind, node };

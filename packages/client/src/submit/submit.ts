@@ -12,7 +12,8 @@ export type WaitReason = DeferredReason | 'no-consensus' | 'unreadable' | 'not-t
  * Why packets stay that another try will hardly move: `expired`: a mix of their path may have destroyed its key when they get there, or the message is too old
  * by now; `no-such-node`: the consensus does not list their first mix any more; `no-gateway`: none of the author's own is configured, and only that takes them;
  * `refused`: they are answered 5yz; `wrong-pin`: another TLS key than the consensus says; `untrusted`: the gateway is not the one of the configuration;
- * `no-login`: the gateway does not take the login; `no-tls`: no TLS, or none that is good enough; `damaged`: the file in the outbox holds no packet.
+ * `no-requiretls`: the provider of the account cannot promise TLS all the way; `not-by-account`: ordinary mail does not find
+ * their first mix; `no-login`: the gateway does not take the login; `no-tls`: no TLS, or none that is good enough; `damaged`: the file in the outbox holds no packet.
  */
 export type HoldReason =
   | 'expired'
@@ -22,6 +23,8 @@ export type HoldReason =
   | 'wrong-pin'
   | 'untrusted'
   | 'no-login'
+  | 'no-requiretls'
+  | 'not-by-account'
   | 'no-tls'
   | 'damaged';
 

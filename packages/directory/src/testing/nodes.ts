@@ -36,7 +36,7 @@ export function signedNode(
     roles: ['mix'],
     identityKey: encodeBase64(ed25519.publicKey(seed)),
     smtp: { host: '127.0.0.1', port: 2525 },
-    tlsPin: 'ab'.repeat(32),
+    tlsPins: ['ab'.repeat(32)],
     family: '',
     domains: [],
     mixKeys: keyEpochsPublished(epochAt(published, epochSeconds)).map((epoch) => ({ epoch, key: mixKey })),

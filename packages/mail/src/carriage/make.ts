@@ -1,9 +1,12 @@
+import { formatMailbox, parseMailbox } from '../address.ts';
 import { MailError } from '../errors.ts';
 import { carriageDomain, messageIdOctets, view, writeBody, writeHeader } from './shape.ts';
 
 export interface CarriageParts {
   /** Domain that hands the bytes over; its mailbox is always `secure`. */
   readonly fromDomain: string;
+  /** The mailbox of an account there, which the carriage is from in place of `secure` (spec carriage 6.5). */
+  readonly account?: string;
   /** Domain that takes them; its mailbox is always `secure`. */
   readonly toDomain: string;
   readonly bytes: Uint8Array;
@@ -25,7 +28,9 @@ export interface CarriageParts {
  * Throws `bad-domain`, `bad-options`.
  */
 export function makeCarriage(parts: CarriageParts): Uint8Array {
+  const { account } = parts;
   const header = writeHeader({
+    ...(account === undefined ? {} : { account: accountMailbox(account, parts.fromDomain) }),
     fromDomain: carriageDomain(parts.fromDomain),
     toDomain: carriageDomain(parts.toDomain),
     hour: Math.floor(parts.now.getTime() / 3_600_000) * 3600,
@@ -33,6 +38,15 @@ export function makeCarriage(parts: CarriageParts): Uint8Array {
   });
   const trace = parts.tlsOptional === true ? 'TLS-Required: No\r\n' : '';
   return Buffer.concat([Buffer.from(trace + header, 'latin1'), writeBody(parts.bytes)]);
+}
+
+function accountMailbox(account: string, domain: string): string {
+  const mailbox = parseMailbox(account);
+  if (mailbox?.domain === carriageDomain(domain) && mailbox.local.toLowerCase() !== 'secure')
+    return formatMailbox(mailbox);
+  throw new MailError('bad-options', 'not the mailbox of an account of that domain', {
+    hint: 'Give a mailbox of the domain other than secure.',
+  });
 }
 
 function messageId({ id, random }: CarriageParts): string {

@@ -1,12 +1,13 @@
 import { isDomain } from '../address.ts';
 import { maxLineOctets } from '../server/data.ts';
+import { readAccountBody, readAccountHeader } from './account.ts';
 import { type HeaderValues, view, writeBody, writeHeader } from './shape.ts';
 
 /**
  * - `trace`: what stands on top is not a trace of mail servers (spec carriage 4), or is longer than `maxTraceOctets`
  * - `loop`: more than `maxReceivedFields` servers have had it (spec carriage 4.4)
- * - `header`: the eight fields are not there byte for byte (spec carriage 2)
- * - `body`: not the canonical base64 of as many bytes as were expected (spec carriage 3)
+ * - `header`: neither the eight fields byte for byte (spec carriage 2), nor those of a carriage from an account (spec carriage 6)
+ * - `body`: not the base64 of as many bytes as were expected (spec carriage 3, 6.3)
  */
 export type CarriageRefusal = 'trace' | 'loop' | 'header' | 'body';
 
@@ -22,6 +23,13 @@ export type OpenedCarriage =
       /** Whether it may go on without verified TLS (RFC 8689 section 5): exactly one `TLS-Required`, and that says `No`. */
       readonly tlsOptional: boolean;
     }
+  /** From an account at a provider that knows nothing of Postern (spec carriage 6). Whose it is does not come out. */
+  | {
+      readonly kind: 'account';
+      readonly bytes: Uint8Array;
+      readonly toDomain: string;
+      readonly tlsOptional: boolean;
+    }
   | { readonly kind: 'refused'; readonly reason: CarriageRefusal };
 
 /** Longest trace that other mail servers may have put on top, in octets (spec carriage 4.3). */
@@ -32,7 +40,8 @@ export const maxReceivedFields = 50;
 
 /**
  * Takes the bytes out of a carriage. Never throws. Everything but the trace must be exactly what `makeCarriage` writes
- * for some domains, hour and Message-ID: it is read, written again and compared, so there is one way to write each.
+ * for some domains, hour and Message-ID: it is read, written again and compared, so there is one way to write each. Only
+ * one from an account may look otherwise, and it is told by its `From`: no message is both.
  *
  * @param expectBytes how many bytes the carriage must hold
  */
@@ -42,11 +51,22 @@ export function openCarriage(message: Uint8Array, expectBytes: number): OpenedCa
   if (trace === undefined || !isPlain(octets.subarray(0, trace.end))) return refused('trace');
   if (trace.received > maxReceivedFields) return refused('loop');
   const header = readHeader(octets, trace.end);
-  if (header === undefined) return refused('header');
+  if (header === undefined) return openFromAccount(octets, expectBytes);
   const bytes = readBody(octets.subarray(header.end), expectBytes);
   if (bytes === undefined) return refused('body');
   const { messageId: id, fromDomain, toDomain } = header.values;
   return { kind: 'carriage', bytes, id, fromDomain, toDomain, tlsOptional: saysNo(trace.tlsRequired) };
+}
+
+// spec carriage 6
+function openFromAccount(octets: Buffer, expectBytes: number): OpenedCarriage {
+  const header = readAccountHeader(octets);
+  if (header === undefined) return refused('header');
+  const { toDomain, tlsRequired, received, end } = header;
+  if (received > maxReceivedFields) return refused('loop');
+  const bytes = readAccountBody(octets.subarray(end), expectBytes);
+  if (bytes === undefined) return refused('body');
+  return { kind: 'account', bytes, toDomain, tlsOptional: saysNo(tlsRequired) };
 }
 
 interface Trace {

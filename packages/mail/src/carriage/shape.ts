@@ -1,4 +1,4 @@
-import { isDomain, lowerCase, maxDomainOctets } from '../address.ts';
+import { isDomain, lowerCase, maxDomainOctets, maxLocalOctets } from '../address.ts';
 import { MailError } from '../errors.ts';
 
 /** Local part of every carriage's sender and recipient (spec carriage 2.1). */
@@ -12,6 +12,8 @@ export const messageIdOctets = 16;
 
 /** The values that differ between two headers of one shape. */
 export interface HeaderValues {
+  /** The mailbox of an account in place of the `secure` one (spec carriage 6.5). */
+  readonly account?: string;
   readonly fromDomain: string;
   readonly toDomain: string;
   /** Seconds since 1970, a multiple of 3600. */
@@ -22,16 +24,19 @@ export interface HeaderValues {
 
 /** Writes the header with its closing empty line (spec carriage 2). The length is the same for all values. */
 export function writeHeader(values: HeaderValues): string {
-  const { fromDomain, toDomain, messageId } = values;
+  const { fromDomain, toDomain, messageId, account } = values;
+  const from = account ?? `${carriageLocalPart}@${fromDomain}`;
+  const padding =
+    account === undefined ? paddingOctets(fromDomain, toDomain) : accountPaddingOctets(account, values);
   return [
-    `From: <${carriageLocalPart}@${fromDomain}>`,
+    `From: <${from}>`,
     `To: <${carriageLocalPart}@${toDomain}>`,
     `Date: ${writeDate(values.hour)}`,
     `Message-ID: <${messageId}@${fromDomain}>`,
     'MIME-Version: 1.0',
     'Content-Type: application/octet-stream',
     'Content-Transfer-Encoding: base64',
-    `Padding: ${'x'.repeat(paddingOctets(fromDomain, toDomain))}`,
+    `Padding: ${'x'.repeat(padding)}`,
     '',
     '',
   ].join('\r\n');
@@ -78,6 +83,13 @@ export function writeDate(hour: number): string {
 /** The sender's domain stands twice in the header, the recipient's once; at least one `x` stays (spec carriage 2.6). */
 function paddingOctets(fromDomain: string, toDomain: string): number {
   return 3 * maxDomainOctets + 1 - 2 * fromDomain.length - toDomain.length;
+}
+
+// spec carriage 6.5
+/** The account stands in the header with its mailbox, and its domain once more; at least one `x` stays. */
+function accountPaddingOctets(account: string, { fromDomain, toDomain }: HeaderValues): number {
+  const longestMailbox = maxLocalOctets + 1 + maxDomainOctets;
+  return longestMailbox + 2 * maxDomainOctets + 1 - account.length - fromDomain.length - toDomain.length;
 }
 
 function bodyOctets(byteLength: number): number {

@@ -20,7 +20,7 @@ export interface ReportParts {
   readonly action: 'failed' | 'delayed';
   /** Enhanced status code of class 4 or 5 (RFC 3463). The default, 5.0.0 or 4.0.0, is for a sealed report: the gateway knows none of it. */
   readonly status?: string;
-  /** Mailbox that was not reached. Of a sealed report the gateway knows none, and that is the default. */
+  /** Mailbox that was not reached. Of a sealed report, and of what another server reports, the gateway knows none, and that is the default. */
   readonly finalRecipient?: string;
   /** What the mail system said, as it came. */
   readonly diagnostic?: string;
@@ -64,7 +64,7 @@ export function composeReport(parts: ReportParts): Uint8Array {
 }
 
 function textPart(domain: string, parts: ReportParts): readonly string[] {
-  const { action, finalRecipient: recipient = undisclosed, diagnostic = '', sealed } = parts;
+  const { action, finalRecipient: recipient, diagnostic = '', sealed } = parts;
   const told = { domain, action, recipient, diagnostic: sanitized(diagnostic), sealed: sealed !== undefined };
   return [
     `--${boundary}`,
@@ -121,7 +121,7 @@ function check({ author, token, status, finalRecipient = undisclosed, text = [] 
 const boundary = '=_postern_report';
 
 /** Stands for a recipient that the gateway does not know (spec report 4). */
-const undisclosed = 'undisclosed@postern.invalid';
+export const undisclosed = 'undisclosed@postern.invalid';
 
 export const sealedType = 'application/vnd.postern.report';
 /** Spec report 4. */

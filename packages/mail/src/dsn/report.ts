@@ -1,7 +1,7 @@
 import { parseMailbox } from '../address.ts';
 import { writeBody } from '../carriage/shape.ts';
 import { type Field, onlyField } from '../header.ts';
-import { type SealedPart, sealedKinds, sealedType } from './compose.ts';
+import { type SealedPart, sealedKinds, sealedType, undisclosed } from './compose.ts';
 import { type Part, type ReportRefusal, readMultipart } from './multipart.ts';
 import { actionOf, diagnosticOf, readStatus, statusOf } from './status.ts';
 
@@ -12,7 +12,8 @@ export type ReadReport =
       readonly token: string;
       readonly action: 'failed' | 'delayed';
       readonly status: string;
-      readonly finalRecipient: string;
+      /** Nobody when the gateway does not know it. */
+      readonly finalRecipient?: string;
       /** What the mail system said: at most 160 printable ASCII characters, or none. */
       readonly diagnostic: string;
       readonly sealed?: SealedPart;
@@ -53,7 +54,8 @@ function readFields(
   )
     return undefined;
   if (action !== 'failed' && action !== 'delayed') return undefined;
-  return { token, action, status, finalRecipient: mailbox, diagnostic: diagnosticOf(recipient) };
+  const known = mailbox === undisclosed ? {} : { finalRecipient: mailbox };
+  return { token, action, status, ...known, diagnostic: diagnosticOf(recipient) };
 }
 
 function hasOnly(fields: readonly Field[], names: ReadonlySet<string>): boolean {

@@ -3,7 +3,7 @@ export interface TextParts {
   readonly domain: string;
   readonly action: 'failed' | 'delayed';
   readonly sealed: boolean;
-  readonly recipient: string;
+  readonly recipient: string | undefined;
   readonly diagnostic: string;
 }
 
@@ -55,12 +55,13 @@ function reason({ sealed, recipient, diagnostic }: TextParts): readonly string[]
       '',
     ];
   const said = diagnostic.match(/.{1,72}/g) ?? [];
+  const where =
+    recipient === undefined
+      ? ['It did not get past a mail server on the way.', '']
+      : ['It did not get past', '', `    ${recipient}`, ''];
   return [
-    'It did not get past',
-    '',
-    `    ${recipient}`,
-    '',
-    ...(said.length === 0 ? [] : ['where this was said:', '', ...said.map((line) => `    ${line}`), '']),
+    ...where,
+    ...(said.length === 0 ? [] : ['There this was said:', '', ...said.map((line) => `    ${line}`), '']),
   ];
 }
 

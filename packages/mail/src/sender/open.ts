@@ -104,7 +104,7 @@ function smtp(peer: SmtpPeer, ehloName: string, limits: Limits, tls: SMTPConnect
 }
 
 function common(name: string, { endsAt }: Limits): SMTPConnectionOptions {
-  const ms = Math.max(endsAt - performance.now(), 1);
+  const ms = Math.max(Math.ceil(endsAt - performance.now()), 1); // the resolver takes whole numbers alone
   return {
     name, // the default is the machine's own name
     connectionTimeout: ms,

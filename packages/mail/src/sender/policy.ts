@@ -7,8 +7,8 @@ import { MailError } from '../errors.ts';
  * is sent before it has.
  */
 export type TlsPolicy =
-  /** TLS 1.3, to the holder of one key: hex SHA-256 of the certificate's SubjectPublicKeyInfo. */
-  | { readonly kind: 'pin'; readonly spki: string }
+  /** TLS 1.3, to the holder of one of these keys: hex SHA-256 of the certificate's SubjectPublicKeyInfo. */
+  | { readonly kind: 'pin'; readonly pins: readonly string[] }
   /**
    * DANE (RFC 7672). `names` are what a certificate below a trust anchor of usage 2 must be for one of: the name that
    * the records stand at, and the domain that the mail is for. Usage 3 asks for no name and no date.
@@ -45,9 +45,9 @@ export type SmtpPeer = Endpoint &
     | { readonly tls: TlsPolicy; readonly tlsPin?: undefined }
   );
 
-/** `tlsPin` is short for the policy `pin`. */
+/** `tlsPin` is short for the policy `pin` with one key. */
 export function policyOf(peer: SmtpPeer): TlsPolicy {
-  return peer.tls ?? { kind: 'pin', spki: peer.tlsPin };
+  return peer.tls ?? { kind: 'pin', pins: [peer.tlsPin] };
 }
 
 /** The same for peers whose connections may be shared, and for no others. Tells nothing of the login in it. */
@@ -70,6 +70,8 @@ export function checkPeer(peer: SmtpPeer): void {
     if (policy.names.length === 0 || !policy.names.every(isDomain))
       throw new MailError('bad-options', 'a TLS policy needs domain names');
   }
+  if (policy.kind === 'pin' && policy.pins.length === 0)
+    throw new MailError('bad-options', 'a TLS policy needs a pin');
   if (peer.auth === undefined) return;
   if (policy.kind === 'opportunistic')
     throw new MailError('bad-options', 'a login needs a peer that has proven who it is', {

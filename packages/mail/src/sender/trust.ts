@@ -34,7 +34,7 @@ export function trustIn(socket: TLSSocket, policy: TlsPolicy, anchors?: readonly
   if (certificate === undefined) return { kind: 'untrusted' };
   switch (policy.kind) {
     case 'pin':
-      return verdict(pinOf(certificate) === policy.spki.toLowerCase());
+      return verdict(policy.pins.some((pin) => pin.toLowerCase() === pinOf(certificate)));
     case 'web':
       return verdict(socket.authorized && isFor(certificate, policy.names));
     case 'dane': {

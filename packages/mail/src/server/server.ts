@@ -1,4 +1,5 @@
 import type { AddressInfo, Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { SMTPServer as Library, type SMTPServerAddress, type SMTPServerSession } from 'smtp-server';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { formatMailbox, isDomain, parseMailbox } from '../address.ts';
@@ -40,6 +41,8 @@ export interface SmtpServerOptions extends Receiver {
 
 export interface SmtpServer extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
+  /** Shows another certificate in handshakes that begin from now on. Throws `bad-certificate`, and then goes on with the one before. */
+  updateTls(tls: SmtpServerOptions['tls']): void;
   /**
    * Stops listening, tells idle clients 421, lets messages in hand come to their answer for at most `drainMs`, and
    * resolves when the last connection is gone.
@@ -61,7 +64,12 @@ export async function startSmtpServer(options: SmtpServerOptions): Promise<SmtpS
     closed ??= closeListener(listener, limits.drainMs);
     return closed;
   };
-  return { address, close, [Symbol.asyncDispose]: close };
+  const updateTls: SmtpServer['updateTls'] = (tls) => {
+    const shown = { ...tls, ...tlsOptions(options.minTls ?? 'TLSv1.3') };
+    usable(() => createSecureContext(shown)); // the library would have forgotten the one before by then
+    listener.updateSecureContext(shown);
+  };
+  return { address, updateTls, close, [Symbol.asyncDispose]: close };
 }
 
 /** smtp-server with `Session` for its connections. */
@@ -157,8 +165,12 @@ function createListener(options: SmtpServerOptions, limits: SmtpLimits): Listene
     throw new MailError('bad-options', 'the server’s name is no domain name', {
       hint: 'Set the EHLO name to a domain name in ASCII.',
     });
+  return usable(() => new Listener(options, limits));
+}
+
+function usable<T>(make: () => T): T {
   try {
-    return new Listener(options, limits);
+    return make();
   } catch (cause) {
     throw new MailError('bad-certificate', 'the TLS key or certificate cannot be used', {
       cause,

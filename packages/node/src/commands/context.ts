@@ -1,9 +1,20 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { readToml } from '@postern/runtime';
+import { InvalidArgumentError, Option } from 'commander';
+import type { z } from 'zod';
 import { type NodeConfig, parseNodeConfig } from '../config.ts';
 import { resolvePaths } from '../submission-config.ts';
 
 export const configOption = ['--config <file>', 'configuration file', 'node.toml'] as const;
+
+/** An option whose value has one of the configuration's forms. */
+export function option<T>(flags: string, description: string, form: z.ZodType<T, string>): Option {
+  return new Option(flags, description).argParser((text) => {
+    const parsed = form.safeParse(text);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
+  });
+}
 
 /** The configuration, with absolute paths. */
 export async function readConfig(path: string): Promise<NodeConfig> {

@@ -1,29 +1,71 @@
-import { ExitCode, systemClock, UserError } from '@postern/runtime';
-import type { Command } from 'commander';
-import { overlapSeconds, rotateDomainKey } from '../keys/domain-keys.ts';
-import { configOption, readConfig } from './context.ts';
+import { duration, ExitCode, size, systemClock, UserError } from '@postern/runtime';
+import { type Command, Option } from 'commander';
+import type { DeliveryConfig } from '../config.ts';
+import { recordSeconds, renewRecord, rotateDomainKey } from '../keys/domain-keys.ts';
+import { domainRing } from '../keys/ring.ts';
+import { configOption, option, readConfig } from './context.ts';
+
+interface RenewOptions {
+  readonly config: string;
+  readonly holds: number;
+  readonly tls?: 'require' | 'prefer';
+  readonly mix?: 'yes' | 'no';
+  readonly size?: number;
+}
 
 export function addDomain(program: Command): void {
-  program
+  const domain = program
     .command('domain')
-    .description('The OpenPGP key that authors write to the domain under.')
+    .description('The OpenPGP key that authors write to the domain under, and its record.');
+  domain
     .command('rotate')
     .description('Make the domain a new key; the one before goes on opening what is on its way.')
     .option(...configOption)
     .action(async (options: { readonly config: string }) => {
-      const { dataDir, delivery } = await readConfig(options.config);
-      if (delivery === undefined)
-        throw new UserError('a node without a domain has no key of one', {
-          exitCode: ExitCode.usage,
-          hint: 'Only a gateway has: one with the role "delivery".',
-        });
-      const now = Math.floor(systemClock.now() / 1_000);
-      const zonePath = await rotateDomainKey(dataDir, delivery.domain, now);
-      process.stdout.write(`${zonePath}\n`);
+      const { dataDir, delivery } = await gatewayConfig(options.config);
+      process.stdout.write(`${await rotateDomainKey(dataDir, delivery.domain, seconds())}\n`);
       process.stderr.write(
-        `Made a new key for ${delivery.domain}. A node that runs takes it up within a minute, and says so in its log.\n` +
-          'Then publish its records: postern-node dns zone prints them.\n' +
-          `The key before opens messages for ${overlapSeconds / 86_400} days more; then it is destroyed.\n`,
+        `Made a new key for ${delivery.domain}. A node that runs opens messages with it within a minute.\n` +
+          'Then publish its records, within three weeks: postern-node dns zone prints them.\n' +
+          `The key before opens messages for ${domainRing.overlap / 86_400} days more; then it is destroyed.\n`,
       );
     });
+  domain
+    .command('renew')
+    .description('Write the record of the same key anew, to hold for longer or say something else.')
+    .option(...configOption)
+    .addOption(
+      option('--holds <duration>', 'how long, from now', duration).default(recordSeconds * 1_000, '730d'),
+    )
+    .addOption(
+      new Option('--tls <mode>', 'whether mail for it must travel over TLS').choices(['require', 'prefer']),
+    )
+    .addOption(
+      new Option('--mix <answer>', 'whether it takes what comes through mixes').choices(['yes', 'no']),
+    )
+    .addOption(option('--size <size>', 'largest message that it takes', size))
+    .action(async ({ config, holds, tls, mix, size: maxBytes }: RenewOptions) => {
+      const { dataDir, delivery } = await gatewayConfig(config);
+      const path = await renewRecord(dataDir, delivery.domain, {
+        expires: seconds() + Math.floor(holds / 1_000),
+        ...(tls === undefined ? {} : { tls }),
+        ...(mix === undefined ? {} : { mix: mix === 'yes' }),
+        ...(maxBytes === undefined ? {} : { maxBytes }),
+      });
+      process.stdout.write(`${path}\n`);
+      process.stderr.write('Publish its records: postern-node dns zone prints them.\n');
+    });
+}
+
+async function gatewayConfig(path: string): Promise<{ dataDir: string; delivery: DeliveryConfig }> {
+  const { dataDir, delivery } = await readConfig(path);
+  if (delivery !== undefined) return { dataDir, delivery };
+  throw new UserError('a node without a domain has no key of one', {
+    exitCode: ExitCode.usage,
+    hint: 'Only a gateway has: one with the role "delivery".',
+  });
+}
+
+function seconds(): number {
+  return Math.floor(systemClock.now() / 1_000);
 }

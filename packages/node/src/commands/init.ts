@@ -28,8 +28,9 @@ interface InitOptions {
   readonly imapPin?: string;
   readonly smtp?: string;
   readonly smtpPin?: string;
-  readonly relay?: string;
-  readonly relayPin?: string;
+  readonly smarthost?: string;
+  readonly smarthostPrefer?: string;
+  readonly smarthostPin?: string;
 }
 
 export function addInit(program: Command): void {
@@ -56,8 +57,9 @@ export function addInit(program: Command): void {
     .option('--imap-pin <hash>', 'SHA-256 of its public key, in place of a certificate for its name')
     .option('--smtp <host:port>', 'authors are who may log in to this submission server')
     .option('--smtp-pin <hash>', 'as --imap-pin')
-    .option('--relay <host:port>', 'mail server that takes what goes to other domains')
-    .option('--relay-pin <hash>', 'as --imap-pin')
+    .option('--smarthost <host:port>', 'mail server that takes what goes to other domains')
+    .option('--smarthost-prefer <host:port>', 'the same for what may go without verified TLS')
+    .option('--smarthost-pin <hash>', 'as --imap-pin, for both')
     .action(async (options: InitOptions) => {
       const deps = { clock: systemClock, random: systemRandom };
       const { id, configPath, zonePath } = await initNode(newNode(options), deps);
@@ -102,8 +104,10 @@ function newNode(options: InitOptions): NewNode {
 
 /** What is asked for of submission; with the role alone, as little as goes. */
 function newSubmission(options: InitOptions): NewSubmission | undefined {
-  const { role, dir, submission, submissionTls, imap, imapPin, smtp, smtpPin, relay, relayPin } = options;
-  const asked = [submission, submissionTls, imap, smtp, relay].some((option) => option !== undefined);
+  const { role, dir, submission, submissionTls, imap, imapPin, smtp, smtpPin } = options;
+  const { smarthost, smarthostPrefer, smarthostPin } = options;
+  const servers = [imap, smtp, smarthost, smarthostPrefer, smarthostPin];
+  const asked = [submission, submissionTls, ...servers].some((option) => option !== undefined);
   if (!asked && !role.includes('submission')) return undefined;
   const listen = submission ?? (submissionTls === undefined ? '127.0.0.1:2587' : undefined);
   return {
@@ -112,11 +116,23 @@ function newSubmission(options: InitOptions): NewSubmission | undefined {
     ...(imap === undefined && smtp === undefined ? { authors: `${dir}/authors` } : {}),
     ...server('imap', imap, imapPin),
     ...server('smtp', smtp, smtpPin),
-    ...server('relay', relay, relayPin),
+    ...onward(smarthost, smarthostPrefer, smarthostPin),
   };
 }
 
-function server(key: 'imap' | 'smtp' | 'relay', at?: string, pin?: string): Record<string, NewServer> {
+function server(key: 'imap' | 'smtp', at?: string, pin?: string): Record<string, NewServer> {
   if (at === undefined) return {};
   return { [key]: { at, ...(pin === undefined ? {} : { pin }) } };
+}
+
+/** One that lacks something is refused with the whole configuration. */
+function onward(require?: string, prefer?: string, pin?: string): Pick<NewSubmission, 'smarthost'> {
+  if ([require, prefer, pin].every((option) => option === undefined)) return {};
+  return {
+    smarthost: {
+      ...(require === undefined ? {} : { require }),
+      ...(prefer === undefined ? {} : { prefer }),
+      ...(pin === undefined ? {} : { pin }),
+    },
+  };
 }

@@ -6,7 +6,8 @@ import type { Counters } from '../counters.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { startPuller } from '../puller.ts';
 import { fieldName, type WriteReturnField } from '../report/field.ts';
-import type { Failure, Reporter } from '../report/report.ts';
+import { type ReportQueue, reportTriedMs } from '../report/queue.ts';
+import type { Failure, Reported } from '../report/report.ts';
 import type { Complete, Spool } from '../spool.ts';
 import type { Stage } from '../stage.ts';
 
@@ -20,8 +21,8 @@ export interface DeliverContext {
   readonly domain: string;
   readonly findMailbox: (recipient: string) => string | undefined;
   readonly mailSystem: MailSystem;
-  readonly report: Reporter;
   readonly returnField: WriteReturnField;
+  readonly reports: Pick<ReportQueue, 'ask'>;
 }
 
 /** Where messages end up: a Maildir, or a mail system behind LMTP. */
@@ -49,7 +50,7 @@ const retryPause = { firstMs: 1_000, mostMs: 900_000 };
  * delivery; a Maildir notices. `take` resolves at once.
  */
 export function deliver(context: DeliverContext): Stage<readonly Complete[]> {
-  const { clock, random, log, spool, counters, lifetime, mailSystem, report } = context;
+  const { clock, random, log, spool, counters, lifetime, mailSystem, reports } = context;
   let working = true;
   const note = (put: Put): void => {
     if (put.kind === 'deferred' && working) log.warn('delivery fails', { why: put.why });
@@ -61,14 +62,17 @@ export function deliver(context: DeliverContext): Stage<readonly Complete[]> {
   const again = (set: Complete): Promise<void> =>
     spool.sets.retry(set.id, clock.now() + jitteredBackoff(set.attempts, retryPause, random));
 
-  /** The set is over, and its author is told once that can be. */
+  /** The set is over, and its author is told once that can be: beside what is delivered, which does not wait for it. */
   const fail = async (set: Complete, outcome: Failed, failure: Failure): Promise<void> => {
-    const asking = await spool.sets.returnInfo(set.id);
-    const reported = asking === undefined ? { kind: 'none' as const } : await report(asking, failure);
-    if (reported.kind === 'later' && clock.now() < set.expiresMs) return again(set);
-    await spool.sets.finish(set.id, reported.kind === 'report' ? reported.relay : undefined);
-    counters.count('delivered', outcome);
-    if (reported.kind === 'report') counters.count('delivered', 'reported');
+    const end = async (reported: Reported): Promise<void> => {
+      if (reported.kind === 'later' && clock.now() < set.expiresMs + reportTriedMs) return again(set);
+      await spool.sets.finish(set.id, reported.kind === 'report' ? reported.relay : undefined);
+      counters.count('delivered', outcome);
+      if (reported.kind === 'report') counters.count('delivered', 'reported');
+    };
+    const fragment = await spool.sets.returnInfo(set.id);
+    if (fragment === undefined) await end({ kind: 'none' });
+    else reports.ask({ fragment, failure, done: end });
   };
 
   const work = async (set: Complete): Promise<void> => {

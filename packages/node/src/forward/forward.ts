@@ -61,7 +61,7 @@ export function forward(context: ForwardContext): Stage<Due> {
     if (clock.now() >= relay.expiresMs) return end(relay, 'expired', { status: '4.4.7' });
     const way = await ways.find(relay.next).catch((): Way => ({ kind: 'no-route' }));
     if (way.kind === 'no-mix') return end(relay, 'no-mix', { status: '5.4.4' });
-    if (way.kind === 'no-exchange') return end(relay, 'no-exchange', { status: '5.1.10' });
+    if (way.kind === 'no-exchange') return end(relay, 'no-exchange', { status: way.status });
     if (way.kind === 'no-part') return end(relay, 'no-part', { status: '5.1.10' });
     if (way.kind !== 'way') {
       counters.count('forwarded', way.kind);
@@ -90,7 +90,7 @@ export function forward(context: ForwardContext): Stage<Due> {
       return spool.relays.release([relay.id]);
     if (reached(result)) lane.works();
     else lane.fails();
-    if (result.kind === 'refused' && (way.mail || isOwn(relay)))
+    if (result.kind === 'refused' && (isOwn(relay) || way.exit !== undefined))
       return end(relay, 'refused', failureOf(result));
     counters.count('forwarded', result.kind);
     if (result.kind === 'sent') return spool.relays.finish(relay.id);

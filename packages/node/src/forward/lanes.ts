@@ -26,6 +26,8 @@ export interface LanesOptions {
 /** Relays in memory for one peer, so that a slow one does not keep others from being taken off the disk. */
 const lineLimit = 128;
 const rest: Pause = { firstMs: 500, mostMs: 60_000 };
+/** Past its rest what waits for a peer comes back in less: a peer that nobody has tried for so long begins anew. */
+const forgottenMs = 2 * rest.mostMs;
 
 /** Lanes by the key of their way. */
 export function createLanes({ clock, random, width }: LanesOptions): (key: string) => Lane {
@@ -72,6 +74,6 @@ function openLane(slots: Slots, { clock, random }: Omit<LanesOptions, 'width'>):
       if (restUntil > clock.now()) return;
       restUntil = clock.now() + jitteredBackoff(failures++, rest, random);
     },
-    unused: (now) => line === 0 && restUntil <= now && failures === 0,
+    unused: (now) => line === 0 && (failures === 0 || restUntil + forgottenMs <= now),
   };
 }

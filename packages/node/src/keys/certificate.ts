@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { type Random, writeFileDurable } from '@postern/runtime';
@@ -56,8 +57,10 @@ export async function loadCertificate(dataDir: string): Promise<TlsCertificate> 
   const key = Buffer.from(await readKeyFile(join(dataDir, 'tls.key'))).toString('utf8');
   const cert = Buffer.from(await readKeyFile(path)).toString('utf8');
   try {
-    return { key, cert, pin: spkiPin(cert) };
+    if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
+      return { key, cert, pin: spkiPin(cert) };
   } catch (cause) {
     throw wrongKeyFile(path, 'certificate', cause);
   }
+  throw wrongKeyFile(path, 'certificate of the key beside it');
 }

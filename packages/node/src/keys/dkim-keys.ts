@@ -6,13 +6,19 @@ import { readKeyFile, wrongKeyFile } from './files.ts';
 
 /** Makes `dkim.json`, a key of each algorithm, and `<domain>.dkim.zone` with the records that recipients' gateways look up. */
 export async function createDkimKeys(dataDir: string, domain: string, random: Random): Promise<void> {
-  const keys = await generateDkimKeys((length) => random.bytes(length));
-  await writeFileDurable(join(dataDir, 'dkim.json'), `${JSON.stringify(keys, null, 2)}\n`);
+  const keys = await makeDkimKeys(dataDir, random);
   const lines = keys.map((key) => {
     const { owner, data } = dkimLine(domain, key);
     return `${owner} IN TXT ${data}\n`;
   });
   await writeFileDurable(join(dataDir, `${domain}.dkim.zone`), lines.join(''), { mode: 0o644 });
+}
+
+/** Makes `dkim.json` alone. */
+export async function makeDkimKeys(dir: string, random: Random): Promise<readonly DkimKey[]> {
+  const keys = await generateDkimKeys((length) => random.bytes(length));
+  await writeFileDurable(join(dir, 'dkim.json'), `${JSON.stringify(keys, null, 2)}\n`);
+  return keys;
 }
 
 /** The keys that sign what goes to other domains. Throws `NodeError` `missing-key-file`, `wrong-key-file`. */

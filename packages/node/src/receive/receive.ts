@@ -72,7 +72,9 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
       const admission = gateway.admit(attested.domain, bytes.length);
       if (admission !== 'admitted') return turnedAway(admission);
     }
-    const signer = attested.kind === 'attested' ? { attested: attested.domain } : {};
+    // spec carriage 6.6
+    const signed = attested.kind === 'attested' && carriage.kind === 'carriage';
+    const signer = signed ? { attested: attested.domain } : {};
     const stored = await durably(() => line.take({ kind, bytes: carriage.bytes, ...signer }));
     return stored === 'failed' ? deferred(notNow) : accepted('accepted');
   };

@@ -7,7 +7,8 @@ import type { Identity } from '../keys/identity.ts';
 export interface DescriptorParts {
   readonly config: NodeConfig;
   readonly identity: Identity;
-  readonly tlsPin: string;
+  /** The one that it shows first. */
+  readonly tlsPins: readonly string[];
   /** Where others reach the node. */
   readonly smtp: Endpoint;
   readonly mixKeys: readonly EpochKey[];
@@ -16,7 +17,7 @@ export interface DescriptorParts {
 }
 
 /** What the node says of itself, signed with its identity key (spec consensus 3). */
-export function describe({ config, identity, tlsPin, smtp, mixKeys, now }: DescriptorParts): string {
+export function describe({ config, identity, tlsPins, smtp, mixKeys, now }: DescriptorParts): string {
   const descriptor: Descriptor = {
     version: 1,
     name: config.name,
@@ -24,7 +25,7 @@ export function describe({ config, identity, tlsPin, smtp, mixKeys, now }: Descr
     roles: config.roles.filter((role) => role !== 'submission').sort(),
     identityKey: encodeBase64(identity.publicKey),
     smtp,
-    tlsPin,
+    tlsPins,
     family: config.family,
     domains: config.delivery === undefined ? [] : [config.delivery.domain],
     mixKeys,

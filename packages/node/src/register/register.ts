@@ -12,7 +12,7 @@ export interface RegisterContext {
   readonly log: Log;
   readonly config: NodeConfig;
   readonly identity: Identity;
-  readonly tlsPin: string;
+  readonly tlsPins: () => readonly string[];
   readonly smtp: Endpoint;
   readonly directory: DirectoryClient;
 }
@@ -20,6 +20,8 @@ export interface RegisterContext {
 export interface Registration {
   /** Publishes a descriptor with these keys, and keeps trying until one directory has taken it. */
   announce(mixKeys: readonly EpochKey[]): void;
+  /** Publishes one with the same keys, since something else has changed. */
+  renew(): void;
   close(): Promise<void>;
 }
 
@@ -28,14 +30,17 @@ export function register(context: RegisterContext): Registration {
   const { clock, log, directory } = context;
   const news = createBell();
   let wanted: readonly EpochKey[] | undefined;
+  let last: readonly EpochKey[] | undefined;
 
   const loop = startLoop(
     { clock, log, trouble: 'the directory did not take the descriptor' },
     async (stop) => {
       const mixKeys = wanted;
       if (mixKeys === undefined) return news.wait(stop);
-      await directory.publish(describe({ ...context, mixKeys, now: clock.now() }));
-      if (wanted === mixKeys) wanted = undefined;
+      const tlsPins = context.tlsPins();
+      await directory.publish(describe({ ...context, tlsPins, mixKeys, now: clock.now() }));
+      last = mixKeys;
+      if (wanted === mixKeys && sameTexts(tlsPins, context.tlsPins())) wanted = undefined;
       log.debug('registered');
     },
   );
@@ -45,6 +50,14 @@ export function register(context: RegisterContext): Registration {
       wanted = mixKeys;
       news.ring();
     },
+    renew() {
+      wanted ??= last;
+      news.ring();
+    },
     close: () => loop.stop(),
   };
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a.join(' ') === b.join(' ');
 }

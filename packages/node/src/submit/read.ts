@@ -30,7 +30,7 @@ export type ReadSubmission =
 /** What an author's message asks for (spec submission 2). */
 export function read(message: Pick<Message, 'bytes' | 'recipient'>, context: ReadContext): ReadSubmission {
   const carriage = openCarriage(message.bytes, context.packetBytes);
-  if (carriage.kind === 'refused') return { kind: 'malformed' };
+  if (carriage.kind !== 'carriage') return { kind: 'malformed' };
   const { bytes, fromDomain, toDomain, tlsOptional, id: token } = carriage;
   if (fromDomain !== context.domain || message.recipient !== `secure@${toDomain}`)
     return { kind: 'malformed' };

@@ -29,6 +29,8 @@ export interface SubmissionAddress extends Endpoint {
 
 export interface Submissions {
   readonly addresses: readonly SubmissionAddress[];
+  /** Shows another certificate from now on. */
+  updateTls(tls: SubmitContext['tls']): void;
   /** Stops taking, and answers what is in hand. */
   close(): Promise<void>;
 }
@@ -63,7 +65,10 @@ export async function submit(context: SubmitContext): Promise<Submissions> {
     await close();
     throw error;
   }
-  return { addresses, close };
+  const updateTls = (tls: SubmitContext['tls']): void => {
+    for (const server of servers) server.updateTls(tls);
+  };
+  return { addresses, updateTls, close };
 }
 
 /** Starts listeners that have everything but address and way of TLS in common. */

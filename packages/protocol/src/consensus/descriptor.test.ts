@@ -132,8 +132,20 @@ describe('is refused', () => {
       'smtp has a member that is not defined',
       { ...descriptor, smtp: { ...descriptor.smtp, tls: true } },
     ],
-    ['an upper-case pin', 'tlsPin is no hex SHA-256', { ...descriptor, tlsPin: 'AB'.repeat(32) }],
-    ['a short pin', 'tlsPin is no hex SHA-256', { ...descriptor, tlsPin: 'ab' }],
+    ['an upper-case pin', 'tlsPins[0] is no hex SHA-256', { ...descriptor, tlsPins: ['AB'.repeat(32)] }],
+    ['a short pin', 'tlsPins[0] is no hex SHA-256', { ...descriptor, tlsPins: ['ab'] }],
+    ['no pin', 'tlsPins is no list with an item', { ...descriptor, tlsPins: [] }],
+    ['a pin without a list', 'tlsPins is no list with an item', { ...descriptor, tlsPins: 'ab'.repeat(32) }],
+    [
+      'a pin twice',
+      'tlsPins has an item twice',
+      { ...descriptor, tlsPins: ['ab', 'ab'].map((octet) => octet.repeat(32)) },
+    ],
+    [
+      'three pins',
+      'tlsPins has more than 2 items',
+      { ...descriptor, tlsPins: ['ab', 'cd', 'ef'].map((octet) => octet.repeat(32)) },
+    ],
     ['a family with a space', 'family is no family name', { ...descriptor, family: 'a b' }],
     [
       'keys out of order',

@@ -27,8 +27,11 @@ export interface Descriptor {
   /** Base64 of the Ed25519 public key. */
   readonly identityKey: string;
   readonly smtp: SmtpEndpoint;
-  /** Hex SHA-256 of the SubjectPublicKeyInfo of the node's TLS certificate. */
-  readonly tlsPin: string;
+  /**
+   * Hex SHA-256 of the SubjectPublicKeyInfo of the node's TLS certificate: of the one that it shows, and of one more while
+   * it changes from one to another. Whoever connects takes either.
+   */
+  readonly tlsPins: readonly string[];
   /** Operator; nodes of one family never share a path. '' = none. */
   readonly family: string;
   /** Mail domains served as delivery gateway; sorted. */
@@ -47,8 +50,11 @@ export interface NodeEntry {
   readonly name: string;
   readonly roles: readonly Role[];
   readonly smtp: SmtpEndpoint;
-  /** Hex SHA-256 of the SubjectPublicKeyInfo of the node's TLS certificate. */
-  readonly tlsPin: string;
+  /**
+   * Hex SHA-256 of the SubjectPublicKeyInfo of the node's TLS certificate: of the one that it shows, and of one more while
+   * it changes from one to another. Whoever connects takes either.
+   */
+  readonly tlsPins: readonly string[];
   /** '' = none. */
   readonly family: string;
   /** Mail domains served as delivery gateway. */
@@ -104,6 +110,9 @@ export const maxParametersLength = 8_192;
 
 /** Most nodes and most revoked ids in one consensus. */
 export const maxNodes = 2_000;
+
+/** Most TLS keys that a node may be known by at a time. */
+export const maxTlsPins = 2;
 
 /** Epochs for which a node publishes mix keys: the current one and the next two (spec consensus 6.2). */
 export const keyEpochsAhead = 2;

@@ -39,6 +39,7 @@ export {
   maxDescriptorLength,
   maxNodes,
   maxParametersLength,
+  maxTlsPins,
   staleEpochs,
 } from './documents.ts';
 export { writeGeometry } from './geometry.ts';

@@ -12,11 +12,12 @@ import type {
   Role,
   SmtpEndpoint,
 } from './documents.ts';
-import { maxNodes, staleEpochs } from './documents.ts';
+import { maxNodes, maxTlsPins, staleEpochs } from './documents.ts';
 import {
   ascending,
   base64Of,
   compareText,
+  distinct,
   hexDigest,
   integer,
   object,
@@ -41,6 +42,7 @@ const meanDelayMs = integer(0, 86_400_000);
 const smtp = object<SmtpEndpoint>({ host, port: integer(1, 65_535) });
 const roles = ascending<Role>(oneOf('delivery', 'mix'), 2, compareText);
 const domains = ascending(domain, 64, compareText);
+const tlsPins = distinct(hexDigest, maxTlsPins);
 
 const geometry = object<ConsensusGeometry>({
   suite: integer(0, 255),
@@ -56,7 +58,7 @@ const descriptorMembers = object<Descriptor>({
   roles,
   identityKey: base64Of(32),
   smtp,
-  tlsPin: hexDigest,
+  tlsPins,
   family,
   domains,
   mixKeys: ascending(
@@ -79,7 +81,7 @@ const entryMembers = object<NodeEntry>({
   name: domain,
   roles,
   smtp,
-  tlsPin: hexDigest,
+  tlsPins,
   family,
   domains,
   layer: integer(0, 16),

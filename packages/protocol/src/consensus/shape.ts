@@ -42,6 +42,17 @@ export function ascending<T>(item: Shape<T>, most: number, compare: (a: T, b: T)
   };
 }
 
+/** A list of at least one item in an order that means something, none of them twice. */
+export function distinct(item: Shape<string>, most: number): Shape<string[]> {
+  return (value, at) => {
+    if (!Array.isArray(value) || value.length === 0) refuse(at, 'is no list with an item');
+    if (value.length > most) refuse(at, `has more than ${most} items`);
+    const items = value.map((one, index) => item(one, `${at}[${index}]`));
+    if (new Set(items).size !== items.length) refuse(at, 'has an item twice');
+    return items;
+  };
+}
+
 export function integer(least: number, most: number): Shape<number> {
   return (value, at) => {
     if (typeof value !== 'number' || !Number.isInteger(value)) refuse(at, 'is no integer');

@@ -35,13 +35,13 @@ test('takes over what descriptors say and dates it by the epoch', () => {
     previous: 'a'.repeat(64),
   });
   const entry = consensus.nodes.find(({ name }) => name === 'mix1.test');
-  const { name, roles, smtp, tlsPin, family, domains, mixKeys } = one;
+  const { name, roles, smtp, tlsPins, family, domains, mixKeys } = one;
   expect(entry).toEqual({
     id: idOf(one),
     name,
     roles,
     smtp,
-    tlsPin,
+    tlsPins,
     family,
     domains,
     layer: entry?.layer,
@@ -183,8 +183,8 @@ describe('the room for entries', () => {
   /** A gateway whose entry has that many characters. */
   function gatewayOf(name: string, characters: number): Descriptor {
     const bare = gateway(name, { domains: [] });
-    const { roles, smtp, tlsPin, family, domains } = bare;
-    const entry = { id: idOf(bare), name, roles, smtp, tlsPin, family, domains, layer: 0, mixKey: '' };
+    const { roles, smtp, tlsPins, family, domains } = bare;
+    const entry = { id: idOf(bare), name, roles, smtp, tlsPins, family, domains, layer: 0, mixKey: '' };
     // Each domain has two quotes and a comma; the last one has no comma.
     let left = characters - JSON.stringify(entry).length + 1;
     const filled: string[] = [];

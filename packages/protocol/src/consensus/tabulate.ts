@@ -90,10 +90,10 @@ function isNewer(one: Descriptor, other: Descriptor): boolean {
 
 /** A mix without a key for the epoch is no mix in it. */
 function candidateOf(id: string, descriptor: Descriptor, { epoch, shared }: Agenda): Candidate {
-  const { name, smtp, tlsPin, family, domains } = descriptor;
+  const { name, smtp, tlsPins, family, domains } = descriptor;
   const mixKey = descriptor.mixKeys.find((one) => one.epoch === epoch)?.key ?? '';
   const roles = descriptor.roles.filter((role) => role !== 'mix' || mixKey !== '');
-  const node = { id, name, roles, smtp, tlsPin, family, domains, mixKey };
+  const node = { id, name, roles, smtp, tlsPins, family, domains, mixKey };
   return { node, lot: lotOf(shared, id) };
 }
 

@@ -14,7 +14,7 @@ export {
   type UnsignedPolicy,
   type Voucher,
 } from './finding.ts';
-export { type DomainRecord, makeRecord } from './record.ts';
+export { type DomainRecord, makeRecord, openpgpkeyLabel } from './record.ts';
 export type { TagsRefusedReason } from './tags.ts';
 export {
   certificateOwner,

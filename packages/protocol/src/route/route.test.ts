@@ -27,7 +27,7 @@ function consensusOf(layers: readonly (readonly string[])[]): Consensus {
         name: `m${layer + 1}-${place}.test`,
         roles: ['mix'],
         smtp: { host: '127.0.0.1', port: 2525 },
-        tlsPin: '00'.repeat(32),
+        tlsPins: ['00'.repeat(32)],
         family,
         domains: [],
         layer: layer + 1,

@@ -41,7 +41,7 @@ export function mix(name: string, change: Partial<Descriptor> = {}): Descriptor 
     roles: ['mix'],
     identityKey: encodeBase64(ed25519.publicKey(seedOf(name))),
     smtp: { host: '127.0.0.1', port: 2525 },
-    tlsPin: 'ab'.repeat(32),
+    tlsPins: ['ab'.repeat(32)],
     family: '',
     domains: [],
     mixKeys: keyEpochsPublished(epoch).map((one) => ({ epoch: one, key: mixKey })),

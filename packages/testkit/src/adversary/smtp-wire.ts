@@ -90,7 +90,7 @@ function watchRecords(): Records {
   };
 }
 
-/** What the sending end calls itself in its first EHLO, which goes before STARTTLS in the clear. */
+/** What the sending end calls itself in its first EHLO, which goes before STARTTLS in the clear; over LMTP it is a LHLO. */
 export function ehloName(clientBytes: Buffer): string | undefined {
-  return /^EHLO ([^\r\n ]+)\r?$/im.exec(clientBytes.toString('latin1'))?.[1];
+  return /^(?:EHLO|LHLO) ([^\r\n ]+)\r?$/im.exec(clientBytes.toString('latin1'))?.[1];
 }

@@ -32,6 +32,8 @@ export interface TapOptions {
   readonly name: string;
   /** Where to connect to the tap: a free port of 127.0.0.1 unless given. */
   readonly listen?: Endpoint;
+  /** The address that the tapped server sees connections come from: any of this machine unless given. */
+  readonly from?: string;
   /** Called behind every chunk. */
   readonly onChunk?: (connection: TappedConnection, chunk: Chunk) => void;
   /** Asked behind `onChunk`: a chunk, and what comes behind it that way, passes only when this has resolved. Must not reject. */
@@ -46,7 +48,7 @@ interface Connection extends TappedConnection {
 }
 
 /** A wire-tap: a TCP proxy on loopback that passes every byte on as it is and keeps a copy. */
-export async function startTap({ name, listen, onChunk, hold, keep = true }: TapOptions): Promise<Tap> {
+export async function startTap({ name, listen, from, onChunk, hold, keep = true }: TapOptions): Promise<Tap> {
   const connections: Connection[] = [];
   const sockets = new Set<Socket>();
   let target: Endpoint | undefined;
@@ -88,7 +90,8 @@ export async function startTap({ name, listen, onChunk, hold, keep = true }: Tap
       near.destroy();
       return;
     }
-    const far = connect({ ...target, allowHalfOpen: true, noDelay: true });
+    const source = from === undefined ? {} : { localAddress: from };
+    const far = connect({ ...target, ...source, allowHalfOpen: true, noDelay: true });
     const connection: Connection = { name, chunks: [], ended: false };
     if (keep) connections.push(connection);
     sockets.add(near).add(far);

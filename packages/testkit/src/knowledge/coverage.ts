@@ -1,6 +1,6 @@
-import type { Cast } from './cast.ts';
+import type { Cast, Source } from './cast.ts';
 import { type How, hows, type Part, type Piece } from './evidence.ts';
-import { parties, type Sure } from './table.ts';
+import type { Sure } from './table.ts';
 
 /** How much was searched of one kind of evidence. */
 export interface Amount {
@@ -32,11 +32,11 @@ function amountOf(pieces: readonly Piece[]): Amount {
 }
 
 /**
- * What was not gathered although it is there: of every process its folder, its log and its metrics; of every mix on the path a packet that
- * waited, of the gateway a fragment; and of every other party anything. Nothing is found in what nobody looked at.
+ * What was not gathered although it is there: each source of the cast's, and of every other party anything. Nothing is found in what nobody
+ * looked at, and whoever has no row is judged by none.
  */
-export function notGathered(pieces: readonly Piece[], cast: Cast): string[] {
-  const has = (owner: string, how: How, part?: Part): boolean =>
+export function notGathered(pieces: readonly Piece[], { table, sources, nodeParty }: Cast): string[] {
+  const has = ({ owner, how, part }: Source): boolean =>
     pieces.some(
       (piece) =>
         piece.owner === owner &&
@@ -44,19 +44,18 @@ export function notGathered(pieces: readonly Piece[], cast: Cast): string[] {
         (part === undefined || piece.part === part) &&
         piece.bytes.length > 0,
     );
-  const all = cast.processes.flatMap((owner) =>
-    (['at rest', 'log', 'metrics'] as const).map((how) => ({ owner, how, part: undefined })),
-  );
-  const relays = cast.hops.flat().map((owner) => ({ owner, how: 'at rest', part: 'relays' }) as const);
-  const fragments = { owner: cast.gateway, how: 'at rest', part: 'fragments' } as const;
-  const gaps = [...all, ...relays, fragments].filter(({ owner, how, part }) => !has(owner, how, part));
-  const people = parties.filter(
+  const gaps = sources.filter((source) => !has(source));
+  const silent = table.parties.filter(
     (party) =>
       party !== 'other mixes' && !pieces.some((piece) => piece.party === party && piece.bytes.length > 0),
   );
+  const strangers = new Set(
+    pieces.map(({ party }) => party).filter((party) => !table.parties.includes(party)),
+  );
   return [
-    ...gaps.map(({ owner, how, part }) => `${cast.nodeParty(owner)} ${owner}: nothing ${inPlace(how, part)}`),
-    ...people.map((party) => `${party}: nothing at all`),
+    ...[...strangers].map((party) => `${party}: has no row, and something was gathered of it`),
+    ...gaps.map(({ owner, how, part }) => `${nodeParty(owner)} ${owner}: nothing ${inPlace(how, part)}`),
+    ...silent.map((party) => `${party}: nothing at all`),
   ];
 }
 

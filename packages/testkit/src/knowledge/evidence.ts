@@ -17,9 +17,9 @@ export const hows = ['at rest', 'log', 'metrics', 'received', 'sent', 'answered'
 
 /**
  * What in particular a piece is, where the search has to prove that it saw just that: a spool's files as they lie, rows that waited in one,
- * as SQLite reads them, or a message inside TLS.
+ * as SQLite reads them, what lies in a spool once nothing waits there any more, a mail server's queue, or a message inside TLS.
  */
-export type Part = 'spool' | Shelf | 'message';
+export type Part = 'spool' | Shelf | 'left' | 'queue' | 'message';
 
 /** Bytes that a party has or had. */
 export interface Piece {

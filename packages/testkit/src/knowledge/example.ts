@@ -1,8 +1,10 @@
 import { type Fact, textFact } from '../adversary/facts.ts';
 import type { Person } from '../people/person.ts';
 import { type Cast, castOf } from './cast.ts';
+import { chainCast } from './chain-cast.ts';
+import type { Way } from './chain-table.ts';
 import type { Piece } from './evidence.ts';
-import { kinds, type Party, surelyFound } from './table.ts';
+import { kinds, type Party } from './table.ts';
 
 /** A message's way through a network that never ran, for tests of the judge. */
 export const cast: Cast = castOf({
@@ -25,7 +27,7 @@ export function telltale(kind: (typeof kinds)[number]): string {
 }
 
 /** The least that has to be gathered and found. */
-export function leastPieces(): Piece[] {
+export function leastPieces(of: Cast = cast): Piece[] {
   const piece = (
     party: Party,
     owner: string,
@@ -40,21 +42,34 @@ export function leastPieces(): Piece[] {
       ...rest,
     }) satisfies Piece;
   return [
-    ...cast.processes.flatMap((name) =>
-      (['at rest', 'log', 'metrics'] as const).map((how) =>
-        piece(cast.nodeParty(name), name, { how }, 'nothing'),
-      ),
-    ),
-    piece('wire: directory', 'authority.test', { how: 'wire' }, 'nothing'),
-    ...surelyFound.flatMap(({ party, kind, ...place }) =>
-      ownersOf(party).map((owner) => piece(party, owner, place, telltale(kind))),
+    ...of.sources.map(({ owner, ...place }) => piece(of.nodeParty(owner), owner, place, 'nothing')),
+    ...of.table.parties
+      .filter((party) => party !== 'other mixes')
+      .map((party) => piece(party, party, { how: 'wire' }, 'nothing')),
+    ...of.table.surelyFound.flatMap(({ party, kind, ...place }) =>
+      ownersOf(of, party).map((owner) => piece(party, owner, place, telltale(kind))),
     ),
   ];
 }
 
-function ownersOf(party: Party): string[] {
-  const owners = cast.processes.filter((name) => cast.nodeParty(name) === party);
+function ownersOf({ processes, nodeParty }: Cast, party: Party): string[] {
+  const owners = processes.filter((name) => nodeParty(name) === party);
   return owners.length > 0 ? owners : [party];
+}
+
+/** The same between two domains with mail servers. */
+export function chainOf(way: Way): Cast {
+  return chainCast({
+    way,
+    author: someone('alice', 'a.test'),
+    recipient: someone('bob', 'b.test'),
+    serversOf: (domain) => ({ gateway: `gate.${domain}`, mail: `mx.${domain}`, mailboxes: `imap.${domain}` }),
+    resolvers: ['resolver of alice', 'resolver of gate.a.test', 'resolver of gate.b.test'],
+    nameServer: 'ns.test',
+    authority: 'authority.test',
+    mixes: ['mix1.test', 'mix2.test', 'mix3.test'],
+    paths: [{ hops: ['mix1.test', 'mix2.test', 'mix3.test'], delaysMs: [1, 2, 3] }],
+  });
 }
 
 function someone(local: string, domain: string): Person {

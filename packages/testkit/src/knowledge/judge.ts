@@ -4,7 +4,7 @@ import { createSearcher, type Hit } from '../adversary/search.ts';
 import type { Cast } from './cast.ts';
 import { notFound, notGathered, type Searched, searchedIn } from './coverage.ts';
 import type { Piece } from './evidence.ts';
-import { kinds, type May, mayKnow, type Party, parties, surelyFound } from './table.ts';
+import { kinds, type May, type Party, type Table } from './table.ts';
 
 /** One cell of the table of who may know what, filled in. */
 export interface Cell {
@@ -46,6 +46,7 @@ export interface Case {
 
 /** Searches every piece for every fact. What one call has searched the next one does not search again. */
 export function createJudge({ cast, facts, published }: Case): (pieces: readonly Piece[]) => Knowledge {
+  const { table } = cast;
   const { search } = createSearcher(facts, { published });
   const known = new Map<string, Hit[]>();
   const searchOnce = (bytes: Uint8Array): Hit[] => {
@@ -57,13 +58,13 @@ export function createJudge({ cast, facts, published }: Case): (pieces: readonly
 
   return (pieces) => {
     const findings = pieces.flatMap((piece) => searchOnce(piece.bytes).map((hit) => ({ piece, hit })));
-    const rows = parties.map((party) => rowOf(party, pieces, findings));
+    const rows = table.parties.map((party) => rowOf(table, party, pieces, findings));
     const violations = rows.flatMap(({ party, cells }) =>
       kinds
         .filter((kind) => !cells[kind].ok)
         .map((kind) => `${party}: ${kind}: ${cells[kind].where.join('; ')}`),
     );
-    const blind = notFound(surelyFound, ({ party, kind, how, part }) =>
+    const blind = notFound(table.surelyFound, ({ party, kind, how, part }) =>
       findings.some(
         ({ piece, hit }) =>
           piece.party === party &&
@@ -83,7 +84,7 @@ interface Finding {
   readonly hit: Hit;
 }
 
-function rowOf(party: Party, all: readonly Piece[], findings: readonly Finding[]): Row {
+function rowOf({ mayKnow }: Table, party: Party, all: readonly Piece[], findings: readonly Finding[]): Row {
   const pieces = all.filter((piece) => piece.party === party);
   const found = findings.filter(({ piece }) => piece.party === party);
   const cells = kinds.map((kind): [FactKind, Cell] => {
@@ -104,6 +105,15 @@ function rowOf(party: Party, all: readonly Piece[], findings: readonly Finding[]
   };
 }
 
-function isAllowed(may: May, { how }: Piece): boolean {
-  return may === 'yes' || (may === 'told' && (how === 'received' || how === 'answered'));
+function isAllowed(may: May, { how, part }: Piece): boolean {
+  switch (may) {
+    case 'yes':
+      return true;
+    case 'passes':
+      return part !== 'left' && how !== 'log' && how !== 'metrics';
+    case 'told':
+      return how === 'received' || how === 'answered';
+    case 'no':
+      return false;
+  }
 }

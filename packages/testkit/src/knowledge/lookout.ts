@@ -6,7 +6,8 @@ import type { Shelf } from './waiting.ts';
 
 /** A node that may be looked at. */
 export interface Watched {
-  readonly role: 'mix' | 'delivery' | 'authority';
+  /** `submission`: a gateway that hands its authors' mail on. */
+  readonly role: 'mix' | 'delivery' | 'submission' | 'authority';
   readonly folder: string;
 }
 
@@ -15,8 +16,8 @@ const patienceMs = 15_000;
 
 /**
  * For the taps of a network: sees to it that what waits is seen while it waits, however short a delay its author has drawn. Until a mix has handed
- * a packet over, the packet lies in its spool: the first message that leaves a mix is held on the wire until a snapshot of that mix shows
- * a relay. The second message to a gateway is held until a snapshot shows a fragment of the first. A snapshot that does not come
+ * a packet over, the packet lies in its spool: the first message that leaves a mix, or an author's gateway, is held on the wire until a snapshot of
+ * it shows a relay. The second message to a gateway is held until a snapshot shows a fragment of the first. A snapshot that does not come
  * holds nothing for longer than `patienceMs`; then the judge misses it.
  */
 export function createLookout(
@@ -43,7 +44,8 @@ export function createLookout(
 
   const reasonsToHold = ({ from, to }: { from: string; to: string }): Promise<void>[] => {
     const [sender, taker] = [find(from), find(to)];
-    const reasons = sender?.role === 'mix' ? [seen(from, sender, 'relays')] : [];
+    const reasons =
+      sender?.role === 'mix' || sender?.role === 'submission' ? [seen(from, sender, 'relays')] : [];
     if (taker?.role !== 'delivery') return reasons;
     const isFirst = !looks.has(to);
     const look = seen(to, taker, 'fragments');

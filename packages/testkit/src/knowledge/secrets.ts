@@ -57,7 +57,7 @@ function nodeFacts(kind: FactKind, name: string, { nodes }: Consensus): Fact[] {
   return [
     ...names,
     byteFact(kind, 'node id', Buffer.from(entry.id, 'hex')),
-    byteFact(kind, 'TLS key', Buffer.from(entry.tlsPin, 'hex')),
+    ...entry.tlsPins.map((pin) => byteFact(kind, 'TLS key', Buffer.from(pin, 'hex'))),
   ];
 }
 

@@ -16,13 +16,55 @@ export type Party =
   | 'wire: first to middle mix'
   | 'wire: middle to last mix'
   | 'wire: last mix to gateway'
-  | 'wire: directory';
+  | 'wire: directory'
+  | ChainParty;
+
+/** Who stands on the way besides when two domains run mail servers: the table of it is in `chain-table.ts`. */
+export type ChainParty =
+  | "author's mail server"
+  | "recipient's mail server"
+  | "author's mailbox host"
+  | "recipient's mailbox host"
+  | "author's resolver"
+  | "author's gateway's resolver"
+  | "recipient's gateway's resolver"
+  | 'name server'
+  | "wire: author to author's gateway"
+  | "wire: author's gateway to mailbox host"
+  | "wire: author's gateway to mail server"
+  | 'wire: mail server to mail server'
+  | "wire: mail server to recipient's gateway"
+  | "wire: recipient's gateway to mail server"
+  | "wire: mail server to author's gateway"
+  | "wire: author's gateway to first mix"
+  | "wire: recipient's gateway to first mix"
+  | "wire: last mix to author's gateway";
 
 /**
- * `yes`: may know. `told`: hears it from whoever hands something over, and neither keeps it nor tells it further. `no`: must not
- * know: it stands nowhere in what the party stores, logs, counts, is sent or sends.
+ * `yes`: may know. `passes`: may know while something waits, which no log and no count tells, and nothing of it is left once that is
+ * over. `told`: hears it from whoever hands something over, and neither keeps it nor tells it further. `no`: must not know: it stands nowhere in what the party stores, logs, counts,
+ * is sent or sends.
  */
-export type May = 'yes' | 'told' | 'no';
+export type May = 'yes' | 'passes' | 'told' | 'no';
+
+/** Who may know what, of one way that a message goes. */
+export interface Table {
+  readonly parties: readonly Party[];
+  mayKnow(party: Party, kind: FactKind): May;
+  /** What is found whenever a message has gone that way. When it is not, the search is blind there, and finding nothing else means nothing. */
+  readonly surelyFound: readonly Sure[];
+}
+
+/** What each party may know, in the order of `kinds`; what is not said is `no`. */
+export type Rows = Readonly<Partial<Record<Party, readonly May[]>>>;
+
+export function tableOf(rows: Rows, surelyFound: readonly Sure[]): Table {
+  return {
+    parties: Object.keys(rows) as Party[],
+    mayKnow: (party, kind) => rows[party]?.[kinds.indexOf(kind)] ?? 'no',
+    surelyFound,
+  };
+}
 
 export const kinds: readonly FactKind[] = [
   'author mailbox',
@@ -40,7 +82,7 @@ export const kinds: readonly FactKind[] = [
  * as its ends: each party knows its neighbours on it and nobody else. That a domain or a node exists is published by the
  * directory; that this message has to do with it is not.
  */
-const rows: Readonly<Record<Party, readonly May[]>> = {
+const rows: Rows = {
   author: ['yes', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes'],
   recipient: ['yes', 'yes', 'yes', 'yes', 'yes', 'no', 'no', 'no'],
   'first mix': ['no', 'told', 'no', 'no', 'no', 'yes', 'yes', 'no'],
@@ -59,12 +101,6 @@ const rows: Readonly<Record<Party, readonly May[]>> = {
   'wire: directory': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
 };
 
-export const parties: readonly Party[] = Object.keys(rows) as Party[];
-
-export function mayKnow(party: Party, kind: FactKind): May {
-  return rows[party][kinds.indexOf(kind)] ?? 'no';
-}
-
 /** A fact that a party has for sure, and where it stands: what it is told elsewhere does not count. */
 export interface Sure {
   readonly party: Party;
@@ -73,11 +109,8 @@ export interface Sure {
   readonly part?: Part;
 }
 
-/**
- * What is found whenever a message has gone its way. When it is not, the search is blind there, and finding nothing else means
- * nothing. A spool is looked at twice: as bytes on a disk, where what was removed may linger, and through SQLite.
- */
-export const surelyFound: readonly Sure[] = [
+/** A spool is looked at twice: as bytes on a disk, where what was removed may linger, and through SQLite. */
+const sure: readonly Sure[] = [
   ...(['author mailbox', 'author domain', 'recipient mailbox', 'recipient domain', 'content'] as const).map(
     (kind) => ({ party: 'author', kind, how: 'at rest' }) as const,
   ),
@@ -103,11 +136,18 @@ export const surelyFound: readonly Sure[] = [
   ...onWire('wire: last mix to gateway', 'last mix', 'recipient domain'),
 ];
 
-function inSpool(party: Party, shelf: 'relays' | 'fragments', kind: FactKind): Sure[] {
+/** Of a message that its author hands to the first mix, in a network of mixes and gateways alone. */
+export const networkTable: Table = tableOf(rows, sure);
+
+export const parties: readonly Party[] = networkTable.parties;
+export const mayKnow: Table['mayKnow'] = networkTable.mayKnow;
+export const surelyFound: readonly Sure[] = sure;
+
+export function inSpool(party: Party, shelf: 'relays' | 'fragments', kind: FactKind): Sure[] {
   return (['spool', shelf] as const).map((part) => ({ party, kind, how: 'at rest', part }));
 }
 
 /** In the clear both ends say who they are: one in its EHLO, the other in its greeting. */
-function onWire(party: Party, ...both: readonly FactKind[]): Sure[] {
+export function onWire(party: Party, ...both: readonly FactKind[]): Sure[] {
   return both.map((kind) => ({ party, kind, how: 'wire' }));
 }

@@ -1,0 +1,24 @@
+import { openpgpkeyLabel } from '@postern/protocol/dns';
+import type { Resolver } from '@postern/runtime/dns';
+import { failed, none, type Source, tooLongIsNone } from './source.ts';
+
+/**
+ * OPENPGPKEY (RFC 7929). Only what DNSSEC proves counts (section 5.1): an unsigned zone has nothing to say. The local part is hashed in
+ * lower case, as GnuPG does.
+ */
+export function dnsSource(resolver: Resolver): Source {
+  return async ({ local, domain }, signal) => {
+    const owner = `${openpgpkeyLabel(local.toLowerCase())}._openpgpkey.${domain}.`;
+    try {
+      const answer = await resolver.resolve(owner, 'OPENPGPKEY', signal);
+      if (answer.kind === 'failed')
+        return failed(`DNS has no trustworthy answer for ${domain} (${answer.reason})`);
+      if (!answer.secure) return none(`the zone of ${domain} is not signed, so nothing in it counts`);
+      return answer.kind === 'none'
+        ? none('there is no OPENPGPKEY record; DNSSEC proves it')
+        : { kind: 'found', content: answer.records.map(({ certificate }) => certificate) };
+    } catch (error) {
+      return tooLongIsNone(error);
+    }
+  };
+}
