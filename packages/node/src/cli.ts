@@ -9,6 +9,7 @@ import {
   systemRandom,
 } from '@postern/runtime';
 import type { Command } from 'commander';
+import { addAbuse } from './commands/abuse.ts';
 import { addAuthor } from './commands/author.ts';
 import { configOption, readConfig } from './commands/context.ts';
 import { addDns } from './commands/dns.ts';
@@ -28,6 +29,7 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
   addRun(program, stop);
   addStatus(program);
   addAuthor(program, stop);
+  addAbuse(program);
   addDns(program);
   addDomain(program);
   addTls(program);

@@ -52,6 +52,8 @@ const outcomes = {
     'expired',
     'unknown-mailbox',
     'told',
+    'complaint',
+    'known-complaint',
     'unknown-token',
     'fault',
   ],
@@ -68,6 +70,7 @@ const outcomes = {
   ],
   logins: ['author', 'refused', 'unavailable', 'slowed-down'],
   returned: ['told', 'unknown-token', 'no-failure', 'malformed'],
+  complained: ['sent', 'unknown', 'expired', 'no-domain', 'later'],
   delivered: [
     'delivered',
     'deferred',
@@ -98,6 +101,7 @@ const help: Record<CounterStage, string> = {
   submitted: 'Carriages of authors by what SMTP answered.',
   logins: 'Logins of authors by what SMTP answered.',
   returned: 'Reports of other mail servers, by what became of them.',
+  complained: 'Complaints to authors’ domains, by what became of them.',
   delivered: 'Deliveries by outcome; incomplete and undelivered ones expired.',
 };
 

@@ -15,6 +15,7 @@ import {
   serveControl,
 } from '@postern/runtime';
 import { openResolver, type Resolver } from '@postern/runtime/dns';
+import { callsOf } from './calls.ts';
 import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
 import { createDestinations, type Destinations, type DestinationsContext } from './destinations.ts';
@@ -149,7 +150,9 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     counters: await counters.values(),
   });
   const socketPath = join(config.dataDir, 'control.sock');
-  opened.use(await serveControl({ socketPath, status, metrics: () => metrics.text() }));
+  opened.use(
+    await serveControl({ socketPath, status, metrics: () => metrics.text(), calls: callsOf(parts) }),
+  );
 
   const running = opened.move();
   let closed: Promise<void> | undefined;

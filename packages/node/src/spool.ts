@@ -108,6 +108,8 @@ export type Verdict =
   | { readonly kind: 'fragment'; readonly fragment: Fragment }
   /** A report for an author of this domain. */
   | { readonly kind: 'returned'; readonly letter: Letter }
+  /** Somebody complains of a message of this token; counted until `forgetMs`. */
+  | { readonly kind: 'complaint'; readonly token: Token; readonly forgetMs: number }
   | { readonly kind: 'refused' };
 
 /** What a verdict came to. */
@@ -124,6 +126,10 @@ export type Settled =
   | { readonly kind: 'duplicate' }
   /** The letter is a set of its own now. */
   | { readonly kind: 'told' }
+  /** Counted. */
+  | { readonly kind: 'complaint' }
+  /** Somebody has complained of that token before: nothing stored. */
+  | { readonly kind: 'known-complaint' }
   /** Nobody has that token, or they have been told: nothing stored. */
   | { readonly kind: 'unknown-token' }
   | { readonly kind: 'refused' }
@@ -175,6 +181,16 @@ export interface Returns {
   find(by: { readonly token: Token } | { readonly carriage: SpoolId }): Promise<Return | undefined>;
   /** Makes the letter a set that is to be delivered, and removes `relay`, whatever the answer. Once for a delay, once for good. */
   tell(letter: Letter, relay?: SpoolId): Promise<'told' | 'unknown-token'>;
+  /** By author and then by day. */
+  complaints(): Promise<Complaints[]>;
+}
+
+/** How many messages of an author were complained of in a day. */
+export interface Complaints {
+  readonly author: string;
+  /** Its first moment, UTC. */
+  readonly dayMs: number;
+  readonly count: number;
 }
 
 export interface Counts {
@@ -222,13 +238,15 @@ export interface Spool extends AsyncDisposable {
   settle(input: SpoolId, verdict: Verdict): Promise<Settled>;
   /** Stores an author's relay, and whom to tell of it. `foreign-token`: another author has that token, and nothing is stored. */
   submit(submission: Submission): Promise<'submitted' | 'foreign-token'>;
+  /** Stores a relay of the gateway's own. */
+  send(relay: Relay): Promise<void>;
   readonly relays: RelayShelf;
   readonly sets: SetShelf;
   readonly returns: Returns;
   /** Forgets the replay tags of epochs before `epoch`: only once their keys are gone. */
   forgetTags(epoch: number): Promise<void>;
   /**
-   * Drops relays of nobody here, ids of delivered sets and return tokens that have expired and are not claimed, and overwrites
+   * Drops relays of nobody here, ids of delivered sets, return tokens and complaints that have expired and are not claimed, and overwrites
    * what was removed before. Relays with a token are left to whoever claims them, sets that were not delivered to `claimExpired`.
    */
   sweep(): Promise<Swept>;
@@ -242,6 +260,7 @@ export interface Spool extends AsyncDisposable {
 export const dueGridMs = 1_000;
 /** A relay's: what it is kept for is counted from its arrival, whose hour it would tell. */
 export const relayExpiresGridMs = 86_400_000;
+export const dayMs = 86_400_000;
 /** A set's, which its author chose to the hour, and a return token's. */
 export const setExpiresGridMs = 3_600_000;
 

@@ -15,10 +15,11 @@ import type { Network } from './network.ts';
 import { isIn } from './networks.ts';
 import type { PipelineContext } from './pipeline.ts';
 import type { KeptPolicies } from './policy-store.ts';
+import { createReturnFields } from './report/field.ts';
 import { createTakeForeign } from './report/foreign.ts';
 import { type ComposeLetter, createLetters } from './report/letter.ts';
 import { createReportQueue, type ReportQueue } from './report/queue.ts';
-import { createReporter } from './report/report.ts';
+import { createReporter, type ReportContext } from './report/report.ts';
 import { createAdmit } from './senders.ts';
 import type { Spool } from './spool.ts';
 import type { SubmissionParts } from './submission.ts';
@@ -122,15 +123,19 @@ function lettersOf({ clock, random }: Parts, { domain }: DeliveryConfig): Compos
 }
 
 /** Tells authors whom the gateway does not know. */
-export function reportsOf({ clock, random, log, network, config, names }: Parts): ReportQueue {
-  const report = createReporter({
+export function reportsOf(parts: Parts): ReportQueue {
+  const { clock, random, log } = parts;
+  return createReportQueue({ clock, random, log, report: createReporter(reportContext(parts)) });
+}
+
+export function reportContext({ clock, random, network, config, names }: Parts): ReportContext {
+  return {
     clock,
     random,
     ...network,
     expiryMs: config.mix.expiryMs,
     findDomain: names?.findDomain ?? (async () => ({ kind: 'none' })),
-  });
-  return createReportQueue({ clock, random, log, report });
+  };
 }
 
 function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
@@ -159,6 +164,8 @@ function deliveryContext(
     keys: domainKeys,
     findMailbox: mailboxFinder(delivery),
     composeLetter: lettersOf(parts, delivery),
+    returnField: createReturnFields({ clock, random, geometry: network.geometry, keys: domainKeys }),
+    complaintLifeMs: config.submission?.tokenLifeMs ?? 0,
     reports,
     mailSystem: to.kind === 'maildir' ? maildirs(to) : lmtp({ to, ehlo: config.smtp.ehlo, domain, lifetime }),
   };

@@ -97,6 +97,7 @@ test('beside a relay lies no time finer than the grids, no order of arrival and 
   const tables = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all();
   expect(tables.map(({ name }) => name).sort()).toEqual([
     'carriages',
+    'complaints',
     'fragments',
     'inputs',
     'relays',

@@ -84,9 +84,10 @@ describe('three mixes and a gateway', () => {
     expect(await network.handOver(one.first, exit)).toMatchObject({ kind: 'refused', enhanced: '5.7.1' });
   });
 
-  test('nobody writes into a message who answers for it but the gateway', async () => {
+  test('nobody writes into a message who answers for it, and how to complain, but the gateway', async () => {
     const before = (await network.mailbox('bea')).length;
-    const forged = 'authentication-results: b.test;\r\n\tdkim=pass header.d=bank.test\r\n';
+    const forged =
+      'authentication-results: b.test;\r\n\tdkim=pass header.d=bank.test\r\nPostern-return : AAAA\r\n BBBB\r\n';
     const rest = 'Subject: x\r\n\r\nAuthentication-Results: stays in a body\r\n';
     const message = Buffer.from(`From: <bank@bank.test>\r\n${forged}${rest}`);
     await send(await network.packets(message, { mailbox: 'bea@b.test' }));

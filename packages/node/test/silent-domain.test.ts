@@ -119,6 +119,7 @@ describe('a name server that never answers', () => {
       }),
       mailSystem: maildirs(to),
       reports,
+      returnField: () => '',
     });
     await until(() => asked > 2);
     for (let n = 0; n < 5; n += 1) await add(fragment({ expires: clock.now() / 1_000 + 86_400 }));

@@ -8,16 +8,21 @@ export interface ControlOptions {
   readonly socketPath: string;
   status(): Promise<object>;
   metrics(): Promise<string>;
+  /** What else can be asked of it, by path: of a text, answered as JSON. */
+  readonly calls?: Calls;
 }
+
+export type Calls = Readonly<Record<string, (text: string) => Promise<object>>>;
 
 /**
  * The operator's window into a running process: HTTP on a unix socket that only its owner may open. `GET /status`
- * answers JSON, `GET /metrics` Prometheus text.
+ * answers JSON, `GET /metrics` Prometheus text, and `POST` of plain text to a call's path JSON.
  */
 export async function serveControl({
   socketPath,
   status,
   metrics,
+  calls = {},
 }: ControlOptions): Promise<AsyncDisposable> {
   const server = fastify({ logger: false });
   server.get('/status', async () => status());
@@ -25,6 +30,8 @@ export async function serveControl({
     reply.type('text/plain; version=0.0.4; charset=utf-8');
     return metrics();
   });
+  for (const [path, call] of Object.entries(calls))
+    server.post(path, async ({ body }) => call(typeof body === 'string' ? body : ''));
   await unlink(socketPath).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
@@ -35,8 +42,22 @@ export async function serveControl({
 
 /** Asks a running process over its control socket. Throws `UserError` when none listens there. */
 export function readControl(socketPath: string, path: '/status' | '/metrics'): Promise<string> {
+  return exchange(socketPath, { path, method: 'GET' });
+}
+
+/** Asks one of its calls; gives JSON. Throws `UserError` as `readControl` does. */
+export function callControl(socketPath: string, path: string, text = ''): Promise<string> {
+  return exchange(socketPath, { path, method: 'POST', text });
+}
+
+function exchange(
+  socketPath: string,
+  { path, method, text }: { readonly path: string; readonly method: 'GET' | 'POST'; readonly text?: string },
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const ask = request({ socketPath, path, agent: false, timeout: 10_000 }, (response) => {
+    const headers = text === undefined ? {} : { 'content-type': 'text/plain' };
+    const asked = { socketPath, path, method, headers, agent: false, timeout: 30_000 };
+    const ask = request(asked, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
       response.on('error', reject);
@@ -47,7 +68,7 @@ export function readControl(socketPath: string, path: '/status' | '/metrics'): P
           reject(new UserError(`the process answered ${response.statusCode ?? 'nothing'} on ${socketPath}`));
       });
     });
-    ask.on('timeout', () => ask.destroy(new Error('no answer within 10 s')));
+    ask.on('timeout', () => ask.destroy(new Error('no answer within 30 s')));
     ask.on('error', (cause) => {
       const options = {
         exitCode: ExitCode.unavailable,
@@ -56,6 +77,6 @@ export function readControl(socketPath: string, path: '/status' | '/metrics'): P
       };
       reject(new UserError(`no process answers on ${socketPath}`, options));
     });
-    ask.end();
+    ask.end(text);
   });
 }

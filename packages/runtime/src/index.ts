@@ -11,7 +11,7 @@ export {
   readToml,
   size,
 } from './config.ts';
-export { type ControlOptions, readControl, serveControl } from './control.ts';
+export { type Calls, type ControlOptions, callControl, readControl, serveControl } from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
 export {
   makeDirectory,

@@ -1,7 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
-import { askSecretly, ExitCode, systemRandom, UserError, writeFileDurable } from '@postern/runtime';
+import {
+  askSecretly,
+  callControl,
+  ExitCode,
+  systemRandom,
+  UserError,
+  writeFileDurable,
+} from '@postern/runtime';
 import type { Command } from 'commander';
+import type { Complaints } from '../spool.ts';
 import { hashPassword } from '../submit/authors/hash.ts';
 import { changeAuthors, parseAuthors } from '../submit/authors/list.ts';
 import { localPart } from '../submit/authors/name.ts';
@@ -48,6 +57,23 @@ export function addAuthor(program: Command, stop: AbortSignal): void {
       const { authors, domain } = await openFile(options);
       for (const local of [...authors.keys()].sort()) process.stdout.write(`${local}@${domain}\n`);
     });
+  author
+    .command('complaints')
+    .description('Print whose messages were complained of: mailbox, day, and how many, one a line.')
+    .option(...configOption)
+    .option('--json', 'print one JSON array')
+    .action(async (options: AuthorOptions & { readonly json?: boolean }) => {
+      const { dataDir } = await readConfig(options.config);
+      const text = await callControl(join(dataDir, 'control.sock'), '/complaints');
+      process.stdout.write(
+        options.json === true ? `${text}\n` : formatComplaints(JSON.parse(text) as Complaints[]),
+      );
+    });
+}
+
+function formatComplaints(complaints: readonly Complaints[]): string {
+  const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+  return complaints.map(({ author, dayMs, count }) => `${author} ${day(dayMs)} ${count}\n`).join('');
 }
 
 interface AuthorFile {

@@ -5,6 +5,7 @@ import { jitteredBackoff } from '../backoff.ts';
 import type { Counters } from '../counters.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { startPuller } from '../puller.ts';
+import { fieldName, type WriteReturnField } from '../report/field.ts';
 import { type ReportQueue, reportTriedMs } from '../report/queue.ts';
 import type { Failure, Reported } from '../report/report.ts';
 import type { Complete, Spool } from '../spool.ts';
@@ -20,6 +21,7 @@ export interface DeliverContext {
   readonly domain: string;
   readonly findMailbox: (recipient: string) => string | undefined;
   readonly mailSystem: MailSystem;
+  readonly returnField: WriteReturnField;
   readonly reports: Pick<ReportQueue, 'ask'>;
 }
 
@@ -123,13 +125,17 @@ type Message =
   | { readonly kind: 'unknown-mailbox' | 'unjoinable' };
 
 /** The sealed message as it is, behind the trace fields of its delivery (RFC 5321 section 4.4). */
-function messageFrom(fragments: readonly Fragment[], { domain, findMailbox }: DeliverContext): Message {
+function messageFrom(
+  fragments: readonly Fragment[],
+  { domain, findMailbox, returnField }: DeliverContext,
+): Message {
   const [first] = fragments;
   const local = first === undefined ? undefined : findMailbox(first.recipient);
   if (local === undefined) return { kind: 'unknown-mailbox' };
   const joined = join(fragments);
   if (joined.kind !== 'joined') return { kind: 'unjoinable' };
-  const trace = `Return-Path: <>\r\nDelivered-To: ${local}@${domain}\r\n${attestation(fragments, domain)}`;
+  const known = `${attestation(fragments, domain)}${returnField(fragments)}`;
+  const trace = `Return-Path: <>\r\nDelivered-To: ${local}@${domain}\r\n${known}`;
   return {
     kind: 'message',
     local,
@@ -146,13 +152,18 @@ function attestation(fragments: readonly Fragment[], domain: string): string {
   return `Authentication-Results: ${domain}; dkim=pass header.d=${attested}\r\n`;
 }
 
-/** Without what its author wrote in the name of those who judge mail (RFC 8601 section 5): only the gateway says who answers for it. */
+/** Without what its author wrote in the name of those who judge mail (RFC 8601 section 5): only the gateway says who answers for it, and how to complain. */
 function unclaimed(sealed: Uint8Array): Uint8Array {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length);
   const end = bytes.indexOf('\r\n\r\n');
   const header = bytes.toString('latin1', 0, end < 0 ? 0 : end + 2);
-  const cleaned = header.replace(/^Authentication-Results[ \t]*:.*\r\n(?:[ \t].*\r\n)*/gim, '');
+  const cleaned = header.replace(gatewayFields, '');
   return cleaned.length === header.length
     ? bytes
     : Buffer.concat([Buffer.from(cleaned, 'latin1'), bytes.subarray(header.length)]);
 }
+
+const gatewayFields = new RegExp(
+  `^(?:Authentication-Results|${fieldName})[ \\t]*:.*\\r\\n(?:[ \\t].*\\r\\n)*`,
+  'gim',
+);

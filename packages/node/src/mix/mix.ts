@@ -11,20 +11,20 @@ export interface MixContext {
   readonly random: Random;
   readonly log: Log;
   readonly spool: Spool;
+  /** Relays in the next stage's hands at one time; 1,024 when not given. */
+  readonly inFlight?: number;
 }
 
 /** Relays held in memory for their exact time; what comes on top waits on disk, where times are coarse. */
 const heldLimit = 10_000;
 /** Those due later than this wait on disk. */
 const horizonMs = 600_000;
-/** Relays in the next stage's hands at one time. */
-const inFlight = 1_024;
-
 /**
  * Holds each relay until it is due: the mixing. `take` resolves at once. Relays that come back from disk, after a
  * restart or a failed attempt, are due already and go on as there is room.
  */
-export function mix({ clock, random, log, spool }: MixContext): Link<readonly Waiting[], Due> {
+export function mix(context: MixContext): Link<readonly Waiting[], Due> {
+  const { clock, random, log, spool, inFlight = 1_024 } = context;
   return (next) => {
     const strategy = holdUntilDue<Waiting>();
     const held = new Set<Waiting>();

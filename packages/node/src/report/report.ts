@@ -8,6 +8,7 @@ import {
   longestDiagnostic,
   ProtocolError,
   type Report,
+  type ReturnField,
   type ReturnInfo,
   sealReport,
 } from '@postern/protocol/report';
@@ -113,10 +114,19 @@ function replyBy(
 }
 
 // spec report 2.2
-async function byDomain(
+function byDomain(
   { domain, token, key }: Extract<ReturnInfo, { kind: 'domain' }>,
   report: Report,
-  { clock, random, geometry, expiryMs, findDomain }: ReportContext,
+  context: ReportContext,
+  signal: AbortSignal,
+): Promise<Reported> {
+  return toDomain({ domain, token, data: sealReport(key, report, context.random) }, context, signal);
+}
+
+/** Makes what tells an author's domain something about the message of a token. Throws the signal's reason. */
+export async function toDomain(
+  { domain, token, data }: Pick<ReturnField, 'domain' | 'token'> & { readonly data: Uint8Array },
+  { clock, random, geometry, expiryMs, findDomain }: Omit<ReportContext, 'epochSeconds'>,
   signal: AbortSignal,
 ): Promise<Reported> {
   const found = await findDomain(domain, signal);
@@ -125,7 +135,6 @@ async function byDomain(
     () => undefined,
   );
   if (certificate === undefined) return { kind: 'none' };
-  const data = sealReport(key, report, random);
   const fragment: Fragment = {
     recipient: `secure@${domain}`,
     setId: token,

@@ -1,5 +1,6 @@
 import type { Fragment } from '@postern/protocol/envelope';
 import type { Geometry } from '@postern/protocol/packet';
+import { isComplaint } from '@postern/protocol/report';
 import { maxSealedBytes } from '@postern/protocol/sealed';
 import type { Clock, Log, Random } from '@postern/runtime';
 import type { Counters, Outcome } from '../counters.ts';
@@ -29,6 +30,8 @@ export interface UnwrapContext {
   /** The local part of a mailbox that this gateway delivers to. */
   readonly findMailbox: (recipient: string) => string | undefined;
   readonly composeLetter: ComposeLetter;
+  /** How long complaints of authors' messages are kept. */
+  readonly complaintLifeMs: number;
 }
 
 /** A set is joined in memory: it must not be made of many more fragments than the largest message takes. */
@@ -108,6 +111,10 @@ async function judgeFragment(fragment: Fragment, context: UnwrapContext): Promis
   if (left > longestLifeMs) return refused('refused');
   if (fragment.recipient === `secure@${domain}`) {
     const token = Buffer.from(fragment.setId).toString('hex');
+    if (isComplaint(fragment.data)) {
+      const forgetMs = clock.now() + context.complaintLifeMs;
+      return { verdict: { kind: 'complaint', token, forgetMs } };
+    }
     return returned(token, { kind: 'sealed', data: fragment.data }, context);
   }
   if (findMailbox(fragment.recipient) !== undefined) return { verdict: { kind: 'fragment', fragment } };
@@ -152,6 +159,8 @@ function countedAs(
       return outcome ?? kind;
     case 'duplicate':
     case 'told':
+    case 'complaint':
+    case 'known-complaint':
     case 'unknown-token':
       return kind;
     case 'waiting':

@@ -1,5 +1,13 @@
 export { ProtocolError } from '../errors.ts';
 export {
+  complaint,
+  isComplaint,
+  openReturnField,
+  type ReturnField,
+  returnFieldBytes,
+  sealReturnField,
+} from './complaint.ts';
+export {
   type DecodedReport,
   decodeReport,
   encodeReport,

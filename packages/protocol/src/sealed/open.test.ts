@@ -58,7 +58,7 @@ describe('opening takes', () => {
       .replace('application/octet-stream', 'APPLICATION/octet-stream; name="encrypted.asc"')
       .replaceAll('\r\n', '\n');
     const delivered = octets(
-      `Return-Path: <>\nReceived: from x\n\tby y; now\nReceived: again\n${text}\nepilogue`,
+      `Return-Path: <>\nReceived: from x\n\tby y; now\nReceived: again\nPostern-Return: AAAA\n BBBB\n${text}\nepilogue`,
     );
     expect(await opened(delivered)).toMatchObject({
       kind: 'opened',

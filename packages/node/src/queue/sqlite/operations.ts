@@ -1,5 +1,6 @@
 import type { Fragment } from '@postern/protocol/envelope';
 import type {
+  Complaints,
   Complete,
   Counts,
   ExpiredSet,
@@ -16,6 +17,7 @@ import type {
   Verdict,
   Waiting,
 } from '../../spool.ts';
+import { complaintTable } from './complaints.ts';
 import { inputTable } from './inputs.ts';
 import { relayTable } from './relays.ts';
 import { returnTable } from './returns.ts';
@@ -32,6 +34,7 @@ export interface Operations {
   settle(input: SpoolId, verdict: Verdict, newId: SpoolId): Settled;
   submit(relayId: SpoolId, submission: Submission): 'submitted' | 'foreign-token';
   tell(letter: Letter, relay: SpoolId | undefined): 'told' | 'unknown-token';
+  send(id: SpoolId, relay: Relay): void;
   finishRelay(id: SpoolId): void;
   retryRelay(id: SpoolId, dueMs: number): void;
   postponeRelay(id: SpoolId, dueMs: number): void;
@@ -41,12 +44,14 @@ export interface Operations {
   expireRelays(): number;
   forgetSets(): number;
   forgetReturns(): number;
+  forgetComplaints(): number;
 
   claimInputs(kind: UnitKind, limit: number, from: SpoolId): Input[];
   claimRelays(limit: number): Waiting[];
   claimSets(limit: number): Complete[];
   readRelay(id: SpoolId): Uint8Array | undefined;
   claimExpiredSets(limit: number): ExpiredSet[];
+  complaints(): Complaints[];
   findReturn(by: Parameters<Returns['find']>[0]): Return | undefined;
   readReturnInfo(id: SpoolId): Fragment | undefined;
   readSet(id: SpoolId): Fragment[] | undefined;
@@ -59,13 +64,14 @@ export interface Operations {
 }
 
 /** Those by which something new comes in: refused when there is no room. */
-export const taking: ReadonlySet<keyof Operations> = new Set(['accept', 'submit']);
+export const taking: ReadonlySet<keyof Operations> = new Set(['accept', 'submit', 'send']);
 
 export const writes: ReadonlySet<keyof Operations> = new Set([
   'accept',
   'settle',
   'submit',
   'tell',
+  'send',
   'finishRelay',
   'retryRelay',
   'postponeRelay',
@@ -75,6 +81,7 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
   'expireRelays',
   'forgetSets',
   'forgetReturns',
+  'forgetComplaints',
 ]);
 
 export interface OperationsOptions {
@@ -92,6 +99,7 @@ export function operations(
   const relays = relayTable(store, slots);
   const sets = setTable(store, unfinishedBytes);
   const returns = returnTable(store);
+  const complaints = complaintTable(store);
   const { db, claims } = store;
   const insertTag = db.prepare('INSERT INTO tags (epoch, tag) VALUES (?, ?) ON CONFLICT DO NOTHING');
   const oldTags = db.prepare(
@@ -117,6 +125,8 @@ export function operations(
           return sets.add(verdict.fragment, newId);
         case 'returned':
           return { kind: tell(verdict.letter) };
+        case 'complaint':
+          return { kind: complaints.note(verdict.token, verdict.forgetMs) };
         case 'relay': {
           if (insertTag.run(verdict.epoch, verdict.replayTag).changes === 0) return { kind: 'replayed' };
           return { kind: 'waiting', waiting: relays.insertClaimed(newId, verdict.relay) };
@@ -136,6 +146,7 @@ export function operations(
       return tell(letter);
     },
 
+    send: relays.insert,
     finishRelay: relays.finish,
     retryRelay: relays.retry,
     postponeRelay: relays.postpone,
@@ -148,12 +159,14 @@ export function operations(
     expireRelays: () => relays.expire(sweepLimit),
     forgetSets: () => sets.forget(sweepLimit),
     forgetReturns: () => returns.forget(sweepLimit),
+    forgetComplaints: () => complaints.forget(sweepLimit),
 
     claimInputs: inputs.claim,
     claimRelays: relays.claim,
     claimSets: sets.claim,
     readRelay: relays.read,
     claimExpiredSets: sets.claimExpired,
+    complaints: complaints.list,
     findReturn: returns.find,
     readReturnInfo: sets.returnInfo,
     readSet: sets.read,

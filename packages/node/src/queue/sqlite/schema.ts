@@ -7,15 +7,29 @@ import { toBlob, toId } from './store.ts';
 
 /** "Post" in ASCII: `file(1)` and a careless `sqlite3` can tell whose database this is. */
 const applicationId = 0x506f7374;
-const version = 3;
+const version = 4;
 
 /** Bigger files are checked by SQLite page by page as they are read: a whole check would take minutes. */
 const wholeCheckBytes = 256 * 1024 * 1024;
 
+const complaints = `
+  CREATE TABLE complaints (
+    author TEXT NOT NULL, day INTEGER NOT NULL, expires INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (author, day)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/** Makes a database of the version before into one of this. */
+const fromVersion3 = `
+  ALTER TABLE returns ADD COLUMN complained INTEGER NOT NULL DEFAULT 0;
+  ${complaints}
+  PRAGMA user_version = ${version};
+`;
+
 /**
  * Every key is random or a hash and no table has a hidden rowid, so no order of insertion shows; a slot's number is its place, drawn
  * at random. A relay's `due` lies on a grid of seconds, its `expires` on a grid of days; an input has no time at all.
- * `sets.state`: 0 open, 1 complete, 2 over. `returns` says whom a token stands for and what they were told (1 of a delay, 2 of a failure), `carriages` which relays to domains are theirs.
+ * `sets.state`: 0 open, 1 complete, 2 over. `returns` says whom a token stands for and what they were told (1 of a delay, 2 of a failure) and whether somebody has complained of it, `complaints` how many of an author's were complained of on a day, `carriages` which relays to domains are theirs.
  * `spool` has one row, the spool's own id.
  */
 const schema = `
@@ -48,11 +62,13 @@ const schema = `
     PRIMARY KEY (set_id, position)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE returns (
-    token BLOB NOT NULL PRIMARY KEY, author TEXT NOT NULL, expires INTEGER NOT NULL, told INTEGER NOT NULL
+    token BLOB NOT NULL PRIMARY KEY, author TEXT NOT NULL, expires INTEGER NOT NULL, told INTEGER NOT NULL,
+    complained INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX returns_by_expires ON returns (expires);
   CREATE TABLE carriages (id BLOB NOT NULL PRIMARY KEY, token BLOB NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX carriages_by_token ON carriages (token);
+  ${complaints}
   PRAGMA application_id = ${applicationId};
   PRAGMA user_version = ${version};
 `;
@@ -89,6 +105,10 @@ function prepareSchema(db: DatabaseSync, path: string, newId: SpoolId): void {
   const owner = pragma(db, 'application_id');
   const found = pragma(db, 'user_version');
   if (owner === applicationId && found === version) return;
+  if (owner === applicationId && found === 3) {
+    db.exec(`BEGIN IMMEDIATE; ${fromVersion3} COMMIT`);
+    return;
+  }
   if (owner !== 0 || found !== 0 || pragma(db, 'schema_version') !== 0) {
     throw new NodeError('spool-damaged', `${path} is no spool of this version`, {
       hint: `Run the version that wrote it. ${startingAnew}`,

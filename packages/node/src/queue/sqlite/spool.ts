@@ -81,6 +81,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
   };
   const returns: Returns = {
     find: (by) => call('findReturn', by),
+    complaints: () => call('complaints'),
     tell: (letter, relay) => call('tell', letter, relay).then(ringing(bells.sets.ring)),
   };
   const ringInputs = (): void => {
@@ -94,6 +95,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
     relays,
     sets,
     returns,
+    send: (relay) => call('send', newId(), relay).then(bells.relays.ring),
     submit: (submission) => call('submit', newId(), submission).then(ringing(bells.relays.ring)),
     accept: (unit) => call('accept', newId(), unit).then(bells[unit.kind].ring),
     claimInputs: (kind, limit) => call('claimInputs', kind, limit, newId()),
@@ -109,6 +111,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
       const relays = await untilNone(() => call('expireRelays'));
       await untilNone(() => call('forgetSets'));
       await untilNone(() => call('forgetReturns'));
+      await untilNone(() => call('forgetComplaints'));
       await call('tidy');
       return { relays };
     },

@@ -1,0 +1,81 @@
+import { hkdfSync } from 'node:crypto';
+import type { Fragment } from '@postern/protocol/envelope';
+import type { Geometry } from '@postern/protocol/packet';
+import {
+  decodeReturnInfo,
+  openReturnField,
+  type ReturnField,
+  returnFieldBytes,
+  sealReturnField,
+} from '@postern/protocol/report';
+import type { Clock, Random } from '@postern/runtime';
+
+export const fieldName = 'Postern-Return';
+
+/** How long one can complain of a delivered message: with its way here no longer than an author's token lives. */
+const lifeMs = 30 * 86_400_000;
+
+/** The field, line end included, that a message made of these fragments is delivered with; nothing when no complaint of it could be made. */
+export type WriteReturnField = (fragments: readonly Fragment[]) => string;
+
+export interface ReturnFieldContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly geometry: Geometry;
+  /** Secret keys of the domain, the present one first. */
+  readonly keys: { current(): readonly Uint8Array[] };
+}
+
+// spec report 7.1
+export function createReturnFields(context: ReturnFieldContext): WriteReturnField {
+  const { clock, random, geometry, keys } = context;
+  return (fragments) => {
+    const [secretKey] = keys.current();
+    const asking = fragments.map((fragment) => attestedReturn(fragment, geometry)).find((one) => one);
+    if (secretKey === undefined || asking === undefined) return '';
+    const expires = Math.ceil((clock.now() + lifeMs) / 3_600_000) * 3_600;
+    const sealed = sealReturnField(keyFrom(secretKey), { ...asking, expires }, random);
+    return `${fieldName}: ${Buffer.from(sealed)
+      .toString('base64')
+      .replace(/.{60}(?=.)/g, '$&\r\n ')}\r\n`;
+  };
+}
+
+/** Nothing for what none of the keys has sealed. */
+export function openField(secretKeys: readonly Uint8Array[], value: string): ReturnField | undefined {
+  const sealed = Buffer.from(value, 'base64');
+  return secretKeys.map((secretKey) => openReturnField(keyFrom(secretKey), sealed)).find((one) => one);
+}
+
+/** The value of the topmost such field in a message's header; nothing when there is none of that form. */
+export function findField(message: Uint8Array): string | undefined {
+  const text = Buffer.from(message.buffer, message.byteOffset, message.length).toString(
+    'latin1',
+    0,
+    longestHeader,
+  );
+  const header = text.split(/\r?\n\r?\n/, 1)[0] ?? '';
+  const [, folded = ''] = new RegExp(`^${fieldName}:(.*(?:\\r?\\n[ \\t].*)*)`, 'im').exec(header) ?? [];
+  const value = folded.replace(/\s+/g, '');
+  const wellFormed = value.length === Math.ceil(returnFieldBytes / 3) * 4 && /^[A-Za-z0-9+/]+=*$/.test(value);
+  return wellFormed ? value : undefined;
+}
+
+/** Whom to write to of the message, if that domain answers for it. */
+function attestedReturn(
+  { returnInfo, attestation }: Fragment,
+  geometry: Geometry,
+): Pick<ReturnField, 'domain' | 'token'> | undefined {
+  const info = decodeReturnInfo(geometry, returnInfo);
+  const attested = Buffer.from(attestation).toString('latin1');
+  return info.kind === 'domain' && info.domain === attested
+    ? { domain: info.domain, token: info.token }
+    : undefined;
+}
+
+/** HKDF-SHA256 (RFC 5869) of the domain's secret key: whoever replaces that key leaves the one before its time to open. */
+function keyFrom(secretKey: Uint8Array): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secretKey, new Uint8Array(), 'postern return field', 32));
+}
+
+const longestHeader = 262_144;
