@@ -57,8 +57,9 @@ describe.skipIf(!haveDomains || !haveGnuPg)('keys are changed while messages are
     await run(a, 'dkim', 'rotate', '--in', '0s');
     await publish(domains, a);
     await run(b, 'domain', 'rotate');
-    await publish(domains, b);
+    await until(async () => (await b.gateway.node.status()).domainKeys.length === 2);
     const renewed = (await b.gateway.node.status()).domainKeys[0]?.toLowerCase() ?? '';
+    await publish(domains, b);
     await until(async () => (await recordOf(domains.alice, b)) === renewed);
     expect(await areInMixes(domains, tenth)).toBe(true);
     weir.open();

@@ -26,9 +26,9 @@ export function addDomain(program: Command): void {
       const { dataDir, delivery } = await gatewayConfig(options.config);
       process.stdout.write(`${await rotateDomainKey(dataDir, delivery.domain, seconds())}\n`);
       process.stderr.write(
-        `Made a new key for ${delivery.domain}. A node that runs opens messages with it within a minute.\n` +
-          'Then publish its records, within three weeks: postern-node dns zone prints them.\n' +
-          `The key before opens messages for ${domainRing.overlap / 86_400} days more; then it is destroyed.\n`,
+        `Made a new key for ${delivery.domain}. A node that runs opens messages with it within seconds.\n` +
+          'Then publish its records: postern-node dns zone prints them.\n' +
+          `The key before opens messages until DNS has named the new one for ${domainRing.overlap / 86_400} days; without answers of DNS it is kept.\n`,
       );
     });
   domain
