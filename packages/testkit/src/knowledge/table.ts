@@ -31,7 +31,10 @@ export type ChainParty =
   | "mail servers' resolver"
   | "mixes' resolver"
   | 'name server'
+  /** The servers of a domain that the message has nothing to do with. */
+  | 'other domain'
   | "wire: author to author's gateway"
+  | "wire: author to author's mail server"
   | "wire: author's gateway to mailbox host"
   | "wire: author's gateway to mail server"
   | "wire: author's gateway to recipient's mail server"
@@ -40,6 +43,8 @@ export type ChainParty =
   | "wire: recipient's gateway to mail server"
   | "wire: mail server to author's gateway"
   | "wire: author's gateway to first mix"
+  | "wire: author's mail server to first mix"
+  | "wire: last mix to recipient's mail server"
   | "wire: recipient's gateway to first mix"
   | "wire: last mix to author's gateway";
 
