@@ -87,8 +87,8 @@ export interface DomainsOptions {
   readonly exchanger?: string;
   /** What the record of b.test asks for. */
   readonly tls?: 'require' | 'prefer';
-  /** Of the gateway of a.test. */
-  readonly clock?: Clock;
+  /** Of the gateways of a.test and b.test. */
+  readonly clocks?: { readonly a?: Clock; readonly b?: Clock };
   /** The gateway of b.test is in no consensus: the directory, which it follows, has no room for it. */
   readonly unlisted?: boolean;
   /** Ordinary mail finds the mixes: on port 25 of the host of their names. */
@@ -115,7 +115,7 @@ const mixNames = Object.keys(mixHosts);
 
 export async function startDomains(options: DomainsOptions = {}): Promise<Domains> {
   const { watch, epoch = '1h', ttl = 3_600, smarthost = true, tls = 'require' } = options;
-  const { clock = systemClock, unlisted = false, mixesOnPort25 = false, others = [] } = options;
+  const { clocks = {}, unlisted = false, mixesOnPort25 = false, others = [] } = options;
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-domains-'));
   stack.defer(() => rm(folder, { recursive: true }));
@@ -200,16 +200,16 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
       })),
     )),
   ]);
-  const start = async (made: MadeNode, asker: Asker): Promise<RunningNode> =>
-    stack.use(await made.start(addressOf(resolvers, asker), made === gateA ? clock : systemClock));
-  const startingA = start(gateA, 'gate.a.test');
+  const start = async (made: MadeNode, asker: Asker, clock: Clock = systemClock): Promise<RunningNode> =>
+    stack.use(await made.start(addressOf(resolvers, asker), clock));
+  const startingA = start(gateA, 'gate.a.test', clocks.a);
   const startingMixes = mixes.map((mix) => start(mix, 'mixes'));
   const readyAll = async (starting: readonly Promise<RunningNode>[]): Promise<void> => {
     await Promise.all(starting.map(async (node) => (await node).ready));
   };
   // Who comes when the directory is full is not listed.
   if (unlisted) await readyAll([startingA, ...startingMixes]);
-  const startingB = start(gateB, 'gate.b.test');
+  const startingB = start(gateB, 'gate.b.test', clocks.b);
   if (!unlisted) await readyAll([startingA, startingB, ...startingMixes]);
   const [nodeA, nodeB, ...mixNodes] = await Promise.all([startingA, startingB, ...startingMixes]);
   const nodes = [nodeA, nodeB, ...mixNodes];
