@@ -39,7 +39,7 @@ test.each<SendResult>([
   { kind: 'no-tls' },
   { kind: 'refused', code: 550, enhanced: '5.7.1' },
   { kind: 'deferred', reason: 'busy', maybeDelivered: false },
-  // Out of time, which servers before it may have used up.
+  // The node ends.
   { kind: 'deferred', reason: 'aborted', maybeDelivered: false },
 ])('what one says of a domain keeps no other domain from it: %o', async (result) => {
   const { servers } = setUp();

@@ -1,7 +1,7 @@
 import type { SendResult } from '@postern/mail';
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff, type Pause } from '../backoff.ts';
-import { createPlaces } from './places.ts';
+import { createPlaces } from '../places.ts';
 
 /**
  * Mail servers that DNS names, by address. A domain's own word decides which they are, and any number of domains can name one that is not
