@@ -29,8 +29,9 @@ export interface ForwardContext extends HandOverContext {
 const refusedPause = { firstMs: 1_000, mostMs: 900_000 };
 /** For one whose peer cannot be reached: not long, since it was this relay's bad luck to be the one that tried. */
 const unreachedPause = { firstMs: 1_000, mostMs: 60_000 };
-/** For those behind it, beyond the time that the way to the peer rests. */
+/** For those that stand back, beyond the time that the way to the peer rests. */
 const standBackMs = 1_000;
+const byDnsStandBackMs = 15_000;
 /** Relays in memory for one peer. */
 const perPeer = 128;
 /** For one domain by what it says in DNS. */
@@ -40,8 +41,6 @@ const byDnsAtOnce: Readonly<Record<Whose, Load>> = {
   authors: { connections: 128, line: 128 },
   others: { connections: 256, line: 128 },
 };
-/** For those beyond that. */
-const byDnsStandBackMs = 15_000;
 /** In line for a connection: with a hand-over's own time less than a claim's lease. */
 const lineMs = 240_000;
 /** What an author is told of a relay that stands back (RFC 3463: busy, or otherwise unable). */
@@ -66,11 +65,12 @@ const routePause = { firstMs: 1_000, mostMs: 60_000 };
 export function forward(context: ForwardContext): Stage<Due> {
   const { clock, random, spool, counters, ways, lifetime, authors, connectionsPerPeer: width } = context;
   const byDns = (whose: Whose): Road => ({
+    standBackMs: byDnsStandBackMs,
     laneTo: createLanes({ clock, random, width, each: byDnsPerDomain, all: byDnsAtOnce[whose] }),
     servers: createServers({ clock, random }),
   });
   const roads = { authors: byDns('authors'), others: byDns('others') };
-  const known: Road = { laneTo: createLanes({ clock, random, width, each: perPeer }) };
+  const known: Road = { standBackMs, laneTo: createLanes({ clock, random, width, each: perPeer }) };
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
@@ -85,21 +85,20 @@ export function forward(context: ForwardContext): Stage<Due> {
       const pause = relay.next.kind === 'node' || isOwn(relay) ? routePause : lookUpPause;
       return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, pause, random));
     }
-    const { laneTo, servers } = way.byDns === undefined ? known : roads[way.byDns];
-    const lane = laneTo(way.key);
-    if (lane.restUntil > clock.now()) return standBack(relay, lane);
-    if (lane.crowded) return standBack(relay, lane, servers && byDnsStandBackMs);
-    const since = clock.now();
-    await lane.run(() => attempt(relay, { way, lane, servers, since }));
+    const road = way.byDns === undefined ? known : roads[way.byDns];
+    const turn = { way, road, lane: road.laneTo(way.key), since: clock.now() };
+    if (turn.lane.crowded || restUntil(turn) > clock.now()) return standBack(relay, turn);
+    await turn.lane.run(() => attempt(relay, turn));
   };
 
-  const attempt = async (relay: Waiting, { way, lane, servers, since }: Turn): Promise<void> => {
+  const attempt = async (relay: Waiting, turn: Turn): Promise<void> => {
+    const { way, road, lane, since } = turn;
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
-    if (lane.restUntil > clock.now() || clock.now() > since + lineMs) return standBack(relay, lane);
+    if (restUntil(turn) > clock.now() || clock.now() > since + lineMs) return standBack(relay, turn);
     const bytes = await spool.relays.read(relay.id);
     if (bytes === undefined) return;
-    const result = await handOver(context, relay, way, bytes, servers);
-    if (result === undefined) return standBack(relay, lane, byDnsStandBackMs);
+    const result = await handOver(context, relay, way, bytes, road.servers);
+    if (result === undefined) return standBack(relay, turn);
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
       return spool.relays.release([relay.id]);
     if (reached(result)) lane.works();
@@ -111,7 +110,7 @@ export function forward(context: ForwardContext): Stage<Due> {
     await warnOfDelay(relay, failureOf(result));
     const pause = reached(result) ? refusedPause : unreachedPause;
     const again = clock.now() + jitteredBackoff(relay.attempts, pause, random);
-    await spool.relays.retry(relay.id, Math.max(again, lane.restUntil));
+    await spool.relays.retry(relay.id, Math.max(again, restUntil(turn)));
   };
 
   /** The relay goes; whose it is, is told. */
@@ -143,11 +142,11 @@ export function forward(context: ForwardContext): Stage<Due> {
   };
 
   /** Untried: the way to the peer rests or has enough in line. */
-  const standBack = async (relay: Waiting, lane: Lane, withinMs = standBackMs): Promise<void> => {
+  const standBack = async (relay: Waiting, turn: Turn): Promise<void> => {
     counters.count('forwarded', 'postponed');
     await warnOfDelay(relay, untried);
-    const from = Math.max(clock.now(), lane.restUntil);
-    await spool.relays.postpone(relay.id, from + withinMs * uniform(random));
+    const from = Math.max(clock.now(), restUntil(turn));
+    await spool.relays.postpone(relay.id, from + turn.road.standBackMs * uniform(random));
   };
 
   return { take, close: async () => undefined };
@@ -155,16 +154,24 @@ export function forward(context: ForwardContext): Stage<Due> {
 
 /** Lanes that nothing on another road fills, and for servers that DNS names what is known of them. */
 interface Road {
+  /** For those that stand back, beyond the time that the way to the peer rests. */
+  readonly standBackMs: number;
   readonly laneTo: (key: string) => Lane;
   readonly servers?: Servers;
 }
 
 interface Turn {
   readonly way: Extract<Way, { kind: 'way' }>;
+  readonly road: Road;
   readonly lane: Lane;
-  readonly servers: Servers | undefined;
   /** When the relay got in line. */
   readonly since: number;
+}
+
+/** When the way is worth trying; in the past when it is now. */
+function restUntil({ way, road, lane }: Turn): number {
+  const addresses = way.peers.map(({ host }) => host);
+  return Math.max(lane.restUntil, road.servers?.restUntil(addresses) ?? 0);
 }
 
 /** Whether this gateway's domain answers for it to another domain. */
