@@ -43,6 +43,7 @@ const outcomes = {
     'no-exchange',
     'no-part',
     'asking',
+    'postponed',
   ],
   unwrapped: [
     'stored',
@@ -96,7 +97,8 @@ export interface Counters {
 const help: Record<CounterStage, string> = {
   received: 'Carriages by what SMTP answered; discarded: what was accepted and dropped.',
   peeled: 'Packets by what their layer held or why they were refused.',
-  forwarded: 'Attempts to hand a packet over, by outcome; expired, no-mix and no-part ones are dropped.',
+  forwarded:
+    'Attempts to hand a packet over, by outcome; expired, no-mix and no-part ones are dropped, postponed ones were not tried.',
   unwrapped: 'Envelopes by what they held or why they were refused.',
   submitted: 'Carriages of authors by what SMTP answered.',
   logins: 'Logins of authors by what SMTP answered.',
