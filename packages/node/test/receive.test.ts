@@ -1,4 +1,10 @@
-import { createSmtpSender, makeCarriage, type SendResult, type SmtpServer } from '@postern/mail';
+import {
+  createSmtpSender,
+  makeCarriage,
+  parseMailbox,
+  type SendResult,
+  type SmtpServer,
+} from '@postern/mail';
 import { createMetrics, silentLog, systemRandom } from '@postern/runtime';
 import { describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
@@ -70,7 +76,11 @@ test('spec carriage 6.6: what an account hands over is taken as bytes alone, and
       domains: ['mix1.test'],
       isBehind: () => false,
       gateway: {
-        attest: async () => ({ kind: 'attested', domain: 'p.test' }),
+        attest: async () => ({
+          kind: 'attested',
+          domain: 'p.test',
+          author: { local: 'alice', domain: 'p.test' },
+        }),
         admit: (domain) => (judged.push(domain) > 2 ? 'denied' : 'admitted'),
         takeForeign: async () => false,
       },
@@ -134,9 +144,10 @@ describe('behind a mail server of one’s own, which reports what is refused to 
           isBehind: (address) => isBehind && address === '127.0.0.1',
           gateway: {
             attest: async (message) => {
-              const [, domain] = /^From: <[^@]*@(.*)>/m.exec(Buffer.from(message).toString('latin1')) ?? [];
-              if (domain === 'unknown.test') return { kind: 'temporary' };
-              return domain === undefined ? { kind: 'unattested' } : { kind: 'attested', domain };
+              const from = /^From: <(.*)>/m.exec(Buffer.from(message).toString('latin1'))?.[1] ?? '';
+              const author = parseMailbox(from);
+              if (author?.domain === 'unknown.test') return { kind: 'temporary' };
+              return author ? { kind: 'attested', domain: author.domain, author } : { kind: 'unattested' };
             },
             admit: (domain) =>
               domain === 'denied.test' ? 'denied' : domain === 'busy.test' ? 'limited' : 'admitted',
@@ -165,9 +176,11 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     fromDomain = 'a.test',
     kind: 'packet' | 'exit' = 'exit',
     bytes = packetBytes,
+    account?: string,
   ): Uint8Array {
     const first = kind === 'exit' ? 0x81 : 1;
     return makeCarriage({
+      ...(account === undefined ? {} : { account }),
       fromDomain,
       toDomain: 'mix1.test',
       bytes: Uint8Array.of(first, ...systemRandom.bytes(bytes - 1)),
@@ -206,6 +219,17 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     expect(await counted(behind.counters)).toEqual({ discarded: 3 });
     for (const from of ['secure@a.test', '']) expect(await behind.send(message, from)).toBe(code);
     expect(await counted(behind.counters)).toEqual({ discarded: 3, ...(outcome && { [outcome]: 2 }) });
+    expect(behind.taken).toEqual([]);
+  });
+
+  test('an account of a domain that is denied is told, by the very mailbox that the domain signed', async () => {
+    await using behind = await openBehind();
+    const message = carriage('denied.test', 'exit', packetBytes, 'Eve@denied.test');
+    expect(await behind.send(message, 'Eve@Denied.test')).toBe(550);
+    expect(await counted(behind.counters)).toEqual({ denied: 1 });
+    for (const from of ['v@denied.test', 'Eve@c.test', 'Eve@sub.denied.test', 'eve@denied.test'])
+      expect(await behind.send(message, from)).toBe(250);
+    expect(await counted(behind.counters)).toEqual({ denied: 1, discarded: 4 });
     expect(behind.taken).toEqual([]);
   });
 
