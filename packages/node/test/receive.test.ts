@@ -118,7 +118,7 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     readonly taken: Unit[];
     readonly counters: Counters;
     /** Gives the answer: its code, 250 for what is sent. */
-    send(message: Uint8Array, from: string): Promise<number | string>;
+    send(message: Uint8Array, from: string, to?: string): Promise<number | string>;
   }
 
   /** A gateway, and a mail server in front of it or elsewhere. */
@@ -163,8 +163,8 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     return {
       taken,
       counters,
-      async send(message, from) {
-        const result = await sender.send(peer, { from, to: 'secure@mix1.test', message });
+      async send(message, from, to = 'secure@mix1.test') {
+        const result = await sender.send(peer, { from, to, message });
         if (result.kind === 'sent') return 250;
         return result.kind === 'refused' ? result.code : result.kind;
       },
@@ -237,6 +237,15 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     await using elsewhere = await openBehind({ isBehind: false });
     expect(await elsewhere.send(message, 'v@c.test')).toBe(code);
     expect(await counted(elsewhere.counters)).toEqual(outcome === undefined ? {} : { [outcome]: 1 });
+  });
+
+  test('its mailbox is meant in whatever case, and no other', async () => {
+    await using behind = await openBehind();
+    for (const to of ['SECURE@mix1.test', 'Secure@MIX1.test'])
+      expect(await behind.send(garbage, 'v@c.test', to)).toBe(250);
+    for (const to of ['secure+x@mix1.test', 'secure@sub.mix1.test', 'postmaster@mix1.test'])
+      expect(await behind.send(garbage, 'v@c.test', to)).toBe(550);
+    expect(await counted(behind.counters)).toEqual({ discarded: 2 });
   });
 
   test('what cannot be taken now is asked for again, whoever sent it', async () => {

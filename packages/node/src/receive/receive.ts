@@ -137,7 +137,8 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     maxBytes: mostOctets(packetBytes, gateway !== undefined),
     maxRecipients: 1,
     limits: defaultSmtpLimits,
-    accepts: (mailbox) => mailboxes.has(mailbox),
+    // Mail servers in front take any case of it for the same.
+    accepts: (mailbox) => mailboxes.has(mailbox.toLowerCase()),
     handsOn: context.isBehind,
     onUnreadable: (envelope) => (comesBackToStranger(envelope) ? accepted('discarded') : undefined),
     onMessage: decide,
