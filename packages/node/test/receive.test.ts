@@ -246,6 +246,8 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     for (const to of ['secure+x@mix1.test', 'secure@sub.mix1.test', 'postmaster@mix1.test'])
       expect(await behind.send(garbage, 'v@c.test', to)).toBe(550);
     expect(await counted(behind.counters)).toEqual({ discarded: 2 });
+    await using elsewhere = await openBehind({ isBehind: false });
+    expect(await elsewhere.send(carriage(), 'v@c.test', 'SECURE@mix1.test')).toBe(550);
   });
 
   test('what cannot be taken now is asked for again, whoever sent it', async () => {

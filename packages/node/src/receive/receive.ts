@@ -137,8 +137,8 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     maxBytes: mostOctets(packetBytes, gateway !== undefined),
     maxRecipients: 1,
     limits: defaultSmtpLimits,
-    // Mail servers in front take any case of it for the same.
-    accepts: (mailbox) => mailboxes.has(mailbox.toLowerCase()),
+    // A mail server in front takes any case of it for the same.
+    accepts: (mailbox, handedOn) => mailboxes.has(handedOn ? mailbox.toLowerCase() : mailbox),
     handsOn: context.isBehind,
     onUnreadable: (envelope) => (comesBackToStranger(envelope) ? accepted('discarded') : undefined),
     onMessage: decide,
