@@ -26,7 +26,8 @@ const carriage = makeCarriage({
 });
 const signed = Buffer.concat([signer.sign(carriage), carriage]);
 const zone = new Map(keys.map((key) => [dkimOwner('a.test', key), dkimRecord(key)]));
-const attested = { kind: 'attested', domain: 'a.test' };
+const author = { local: 'secure', domain: 'a.test' };
+const attested = { kind: 'attested', domain: 'a.test', author };
 
 function verify(message: Uint8Array): Promise<DkimResult> {
   return verifyDkim(message, { now, lookupTxt: async (name) => [zone.get(name) ?? []].flat() });

@@ -78,6 +78,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   await writeFile(join(etc, 'main.cf'), await mainCf(folder, options));
   await writeFile(join(etc, 'master.cf'), await masterCf(options));
   await writeFile(join(etc, 'relay_senders'), await fillIn('postfix/relay_senders', names(options)));
+  await writeFile(join(etc, 'command_filter'), await fillIn('postfix/command_filter', names(options)));
   await writeFile(join(etc, 'mailboxes'), await mailboxes(options));
   await writeRouting(etc, options);
   await place.run('/usr/sbin/postfix', ['-c', etc, 'start']);

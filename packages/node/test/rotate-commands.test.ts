@@ -79,3 +79,24 @@ test('domain renew writes the record anew for the same key', async () => {
   expect(await record()).toMatchObject({ tls: 'prefer', mix: false });
   expect((await record()).expires).toBeGreaterThan(before.expires - 86_400);
 });
+
+test('the commands by which a domain takes nothing from mixes, as the page on abuse has them', async () => {
+  const page = await readFile(new URL('../../../docs/operations/abuse.md', import.meta.url), 'utf8');
+  const commands = [...page.matchAll(/^postern-node (domain renew .*|dns zone .*)$/gm)].map(
+    ([, line]) => line,
+  );
+  const said = async (): Promise<string[]> =>
+    (await zone())
+      .filter((line) => line.startsWith('_securemail.'))
+      .map((line) => /mix=\w+/.exec(line)?.[0] ?? '');
+  await run('domain renew --mix yes');
+  expect(await said()).toEqual(['mix=ok']);
+  const outs: string[] = [];
+  for (const command of commands) {
+    const ended = await run((command ?? '').replace('/etc/postern/node.toml', join(folder, 'node.toml')));
+    expect(ended).toMatchObject({ code: 0 });
+    outs.push(ended.out);
+  }
+  expect(commands).toHaveLength(2);
+  expect(outs.at(-1)).toMatch(/^_securemail\.a\.test\. IN TXT "v=SM1;.* mix=no;/m);
+});

@@ -1,6 +1,6 @@
-import { generateDomainKey, loadEnvelopeKey, openEnvelope } from '@postern/protocol/envelope';
+import { type Fragment, generateDomainKey, loadEnvelopeKey, openEnvelope } from '@postern/protocol/envelope';
 import { decodeUnit, defaultGeometry } from '@postern/protocol/packet';
-import { complaint, encodeReturnInfo, type ReturnInfo } from '@postern/protocol/report';
+import { complaint, encodeReturnInfo, type ReturnInfo, tokenLifeSeconds } from '@postern/protocol/report';
 import { createMetrics, systemRandom } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import { type Counters, createCounters } from '../counters.ts';
@@ -20,6 +20,7 @@ const info = {
   domain: 'a.test',
   token: systemRandom.bytes(16),
   key: systemRandom.bytes(32),
+  expires: Math.floor(start / hourMs) * 3_600 + tokenLifeSeconds,
 } as const;
 
 /** The field of a message from an author who asks for reports in this way, attested by that domain. */
@@ -49,7 +50,18 @@ let now = start;
 const clock = { now: () => now, wait: () => Promise.resolve() };
 const found = { kind: 'record', record: { certificate: author.certificate, tls: 'require' } } as const;
 
-function complainer(findDomain: () => FoundDomain = () => found): {
+async function openSent(relay: Relay | undefined): Promise<Fragment> {
+  const unit = decodeUnit(defaultGeometry, relay?.bytes ?? new Uint8Array());
+  if (unit.kind !== 'envelope') throw new Error(unit.kind);
+  const opened = await openEnvelope(unit.envelope, [await loadEnvelopeKey(author.secretKey)]);
+  if (opened.kind !== 'fragment') throw new Error(opened.reason);
+  return opened.fragment;
+}
+
+function complainer(
+  findDomain: () => FoundDomain = () => found,
+  expiryMs = dayMs,
+): {
   complain: Complain;
   sent: Relay[];
   counters: Counters;
@@ -61,7 +73,7 @@ function complainer(findDomain: () => FoundDomain = () => found): {
     clock,
     random: systemRandom,
     geometry: defaultGeometry,
-    expiryMs: dayMs,
+    expiryMs,
     findDomain: async () => findDomain(),
     spool: { send: async (relay) => void sent.push(relay) },
     counters,
@@ -76,17 +88,11 @@ test('the author’s domain gets an envelope with the token and a complaint, and
   const { complain, sent, counters } = complainer();
   expect(await complain(fieldValue(fieldOf()))).toEqual({ kind: 'sent', domain: 'a.test' });
   expect(sent).toMatchObject([{ next: { kind: 'domain', domain: 'a.test', own: true } }]);
-  const unit = decodeUnit(defaultGeometry, sent[0]?.bytes ?? new Uint8Array());
-  if (unit.kind !== 'envelope') throw new Error(unit.kind);
-  const opened = await openEnvelope(unit.envelope, [await loadEnvelopeKey(author.secretKey)]);
-  expect(opened).toMatchObject({
-    kind: 'fragment',
-    fragment: {
-      recipient: 'secure@a.test',
-      setId: info.token,
-      data: complaint,
-      attestation: new Uint8Array(),
-    },
+  expect(await openSent(sent[0])).toMatchObject({
+    recipient: 'secure@a.test',
+    setId: info.token,
+    data: complaint,
+    attestation: new Uint8Array(),
   });
   expect((await counters.values()).complained).toMatchObject({ sent: 1 });
 });
@@ -110,6 +116,33 @@ test('forged, changed and expired ones are refused and counted', async () => {
   expect(await complain(value)).toEqual({ kind: 'expired' });
   expect(sent).toHaveLength(1);
   expect((await counters.values()).complained).toMatchObject({ unknown: 4, expired: 1 });
+});
+
+test.each([
+  [0, 30 * 24 + 1],
+  [1, 30 * 24 + 1],
+  [7, 25 * 24 - 1],
+  [20, 12 * 24 - 1],
+  [31, 24 - 1],
+])(
+  'spec report 7.1: of what was delivered %i days after it was sent one can complain for %i hours, and not in vain',
+  async (days, hours) => {
+    const { complain, sent } = complainer(undefined, 20 * dayMs);
+    now = start + days * dayMs;
+    const value = fieldValue(fieldOf());
+    now += (hours - 1) * hourMs;
+    expect(await complain(value)).toMatchObject({ kind: 'sent' });
+    now += hourMs;
+    expect(await complain(value)).toEqual({ kind: 'expired' });
+    expect((await openSent(sent[0])).expires).toBeLessThanOrEqual(info.expires);
+    expect(sent[0]?.expiresMs).toBeLessThanOrEqual(info.expires * 1_000);
+  },
+);
+
+test('a message has no field once a complaint of it would come too late', () => {
+  now = start + 32 * dayMs;
+  expect(fieldOf()).toBe('');
+  now = start;
 });
 
 test('of a domain that takes no part, or cannot be looked up now, the operator is told', async () => {
