@@ -16,6 +16,7 @@ export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
 export {
   makeDirectory,
   makePrivateDirectory,
+  makeUnsharedDirectory,
   overwriteAndRemove,
   replaceSecret,
   syncDirectory,

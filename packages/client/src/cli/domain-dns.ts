@@ -6,6 +6,7 @@ import { day, inWords } from '../domains/words.ts';
 import { milliseconds } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { shown } from './domain-record.ts';
+import { progressLine } from './progress.ts';
 import { count, table } from './table.ts';
 import { write } from './terminal.ts';
 import { visible } from './visible.ts';
@@ -76,10 +77,10 @@ async function accept(
 
 async function prefetch(options: PrefetchOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
-  const { checks, left } = await client.prefetch({
-    withinMs: options.within ?? 3_600_000,
-    signal: context.stop,
-  });
+  const line = progressLine(context.terminal);
+  const { checks, left } = await client
+    .prefetch({ withinMs: options.within ?? 3_600_000, signal: context.stop, onWait: line.waiting })
+    .finally(line.end);
   const sorted = [...checks].sort((one, other) => (one.domain < other.domain ? -1 : 1));
   const value = {
     domains: sorted.map((checked) => {
