@@ -19,20 +19,20 @@ interface PrefetchOptions extends CommonOptions {
 export function addDomainDns(domain: Command, context: Context): void {
   domain
     .command('check <domain>')
-    .description('ask DNS for a domain’s record, as sending would, and explain what comes of it')
+    .description('Ask DNS for a domain’s record, as sending would, and explain what comes of it.')
     .action(async (name: string, _options, command: Command) =>
       check(name, command.optsWithGlobals(), context),
     );
   domain
     .command('accept <domain> [fingerprint]')
-    .description('take the changed record that DNS brings, once its operator has told you that it is theirs')
+    .description('Take the changed record that DNS brings, once its operator has told you that it is theirs.')
     .action(async (name: string, fingerprint: string | undefined, _options, command: Command) =>
       accept(name, fingerprint, command.optsWithGlobals(), context),
     );
   domain
     .command('prefetch')
     .description(
-      'ask DNS ahead of time for all domains of those you write to, in random order at random times',
+      'Ask DNS ahead of time for all domains that are known and those of everybody whose certificate is here, in random order at random times.',
     )
     .option('--within <duration>', 'over how long to spread the questions (default: 1h)', milliseconds)
     .action(async (_options, command: Command) => prefetch(command.optsWithGlobals(), context));

@@ -29,19 +29,20 @@ export function addKeysFind(keys: Command, context: Context): void {
       return [...(before ?? []), known];
     });
   keys
-    .command('find <mailbox>')
+    .command('find')
+    .argument('<mailbox>', 'theirs')
     .description(
-      'look for the certificate of someone you write to: in DNS, a Web Key Directory, your GnuPG keyring',
+      'Look for the certificate of someone you write to: in DNS, a Web Key Directory, your GnuPG keyring.',
     )
     .addOption(source)
     .action(async (mailbox: string, _options, command: Command) =>
       find(mailbox, command.optsWithGlobals(), context),
     );
   keys
-    .command('accept <mailbox> [fingerprint]')
-    .description(
-      'pin what was found, in place of what is pinned, once its owner has told you that it is theirs',
-    )
+    .command('accept')
+    .argument('<mailbox>', 'theirs')
+    .argument('[fingerprint]', 'needed when several wait, or another key is pinned')
+    .description('Pin the key that keys find has found, once its owner has told you that it is theirs.')
     .action(async (mailbox: string, fingerprint: string | undefined, _options, command: Command) =>
       accept(mailbox, fingerprint, command.optsWithGlobals(), context),
     );

@@ -23,7 +23,6 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
   const program = commandLine('postern', 'Sends and opens mail that hides who writes to whom.')
     .option('--json', 'one JSON value on standard output')
     .option('--home <dir>', 'keep everything in one directory instead of the XDG directories')
-    .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),

@@ -15,7 +15,7 @@ export function addRoute(program: Command, context: Context): void {
   withConstraints(
     program
       .command('route')
-      .description('show which paths a message may take now')
+      .description('Show which paths a message may take now.')
       .option('--explain', 'show the mixes that are left out, too, and why'),
   ).action(async (_options, command: Command) => route(command.optsWithGlobals(), context));
 }

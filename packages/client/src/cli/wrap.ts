@@ -14,9 +14,10 @@ interface WrapOptions extends MessageOptions {
 export function addWrap(program: Command, context: Context): void {
   withMessageOptions(
     program
-      .command('wrap [file]')
+      .command('wrap')
+      .argument('[file]', 'the message; standard input for - or when it is left out')
       .description(
-        'write what send would hand over into files, for another program to hand over to the gateway of your own domain',
+        'Write what send would hand over into files, for another program to hand over to the gateway of your own domain.',
       )
       .requiredOption(
         '--output <dir>',
