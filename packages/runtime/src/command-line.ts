@@ -11,6 +11,7 @@ export function commandLine(name: string, description: string): Command {
     .description(description)
     .exitOverride()
     .configureHelp(help)
+    .showHelpAfterError('  With --help it says what may stand here.')
     .addHelpText('after', exitCodesHelp());
 }
 

@@ -2,7 +2,7 @@ import { type Asked, certificateOwner, type Finding, textOwner } from '@postern/
 import { ExitCode } from '@postern/runtime';
 import type { Command } from 'commander';
 import { type DomainCheck, type DomainLookup, type Explained, explain } from '../domains/index.ts';
-import { day, inWords } from '../domains/words.ts';
+import { day } from '../domains/words.ts';
 import { milliseconds } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { shown } from './domain-record.ts';
@@ -18,13 +18,16 @@ interface PrefetchOptions extends CommonOptions {
 /** The commands that ask DNS, and what comes of them. */
 export function addDomainDns(domain: Command, context: Context): void {
   domain
-    .command('check <domain>')
+    .command('check')
+    .argument('<domain>', 'for example b.example')
     .description('Ask DNS for a domain’s record, as sending would, and explain what comes of it.')
     .action(async (name: string, _options, command: Command) =>
       check(name, command.optsWithGlobals(), context),
     );
   domain
-    .command('accept <domain> [fingerprint]')
+    .command('accept')
+    .argument('<domain>', 'for example b.example')
+    .argument('[fingerprint]', 'of its key, as the operator has told you; no other is taken then')
     .description('Take the changed record that DNS brings, once its operator has told you that it is theirs.')
     .action(async (name: string, fingerprint: string | undefined, _options, command: Command) =>
       accept(name, fingerprint, command.optsWithGlobals(), context),
@@ -89,7 +92,7 @@ async function prefetch(options: PrefetchOptions, context: Context): Promise<voi
     }),
     left,
   };
-  const rows = sorted.map((checked) => [checked.domain, inWords(foundBy(checked).kind)]);
+  const rows = sorted.map((checked) => [checked.domain, outcomes[foundBy(checked).kind]]);
   await print(context, options, value, rows.length === 0 ? 'No domain is known.' : table(rows));
   for (const why of sorted.map(refusalOf)) {
     if (why === undefined || why.code === 'domain-takes-no-part') continue;
@@ -101,6 +104,17 @@ async function prefetch(options: PrefetchOptions, context: Context): Promise<voi
   await warn(context, `interrupted: ${count(left.length, 'domain')} not asked for`);
   context.exitCode = ExitCode.tempFail;
 }
+
+const outcomes: Readonly<Record<(Finding | DomainLookup)['kind'], string>> = {
+  record: 'takes part',
+  'does-not-take-part': 'does not take part',
+  unsigned: 'has a record, but its zone is not signed',
+  changed: 'has another record than the one known',
+  invalid: 'has a record that does not hold',
+  temporary: 'no trustworthy answer now',
+  'bad-pin': 'what is pinned does not hold',
+  unknown: 'nothing is known',
+};
 
 /** What DNS says; what sending rests on when nobody may be asked. */
 function foundBy({ asked, unasked }: DomainCheck): Finding | DomainLookup {

@@ -31,13 +31,15 @@ export function addDomain(program: Command, context: Context): void {
     .description('Show the domains that are pinned, and those found in DNS.')
     .action(async (_options, command: Command) => list(command.optsWithGlobals(), context));
   domain
-    .command('show <domain>')
+    .command('show')
+    .argument('<domain>', 'for example b.example')
     .description('Print a domain’s record as it was pinned, or found in DNS.')
     .action(async (name: string, _options, command: Command) =>
       show(name, command.optsWithGlobals(), context),
     );
   domain
-    .command('remove <domain>')
+    .command('remove')
+    .argument('<domain>', 'for example b.example')
     .description('Forget a domain.')
     .action(async (name: string, _options, command: Command) =>
       remove(name, command.optsWithGlobals(), context),

@@ -51,7 +51,7 @@ export function addKeysFind(keys: Command, context: Context): void {
 async function find(mailbox: string, options: FindOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
   const finding = await client.keys.find(mailbox, { sources: options.source, signal: context.stop });
-  const problem = refusalOf(finding)?.problem;
+  const problem = refusalOf(finding, options.json === true ? undefined : '')?.problem;
   const error = problem && { code: problem.code, message: problem.message, hint: problem.hint };
   const value = error === undefined ? plain(finding) : { error: { ...error, ...plain(finding) } };
   await print(context, options, value, textOf(finding));

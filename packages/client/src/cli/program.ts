@@ -39,7 +39,10 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
     const usage = error instanceof CommanderError;
     // A command line that does not parse may not have come as far as --json.
     if (program.opts<CommonOptions>().json === true || (usage && args.includes('--json'))) {
-      await write(terminal.stdout, `${asJson(usage ? { code: 'usage', message: error.message } : error)}\n`);
+      await write(
+        terminal.stdout,
+        `${asJson(usage ? { code: 'usage', message: error.message.replace(/^error: /, '') } : error)}\n`,
+      );
     }
     if (usage) return ExitCode.usage;
     throw shownSafely(error);

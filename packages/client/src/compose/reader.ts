@@ -143,13 +143,20 @@ function acceptOne(mailbox: string, fingerprints: readonly string[]): string {
   return `postern keys accept ${mailbox} ${fingerprints.length === 1 ? only : 'FINGERPRINT'}`;
 }
 
-/** Why nothing found can be used, and what to do. Nothing where it can. */
-export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'problem' }> | undefined {
+/** Why nothing found can be used, and what to do. Nothing where it can. `told`: what each source said, left out where it is shown beside. */
+export function refusalOf(
+  finding: Finding,
+  told: string = toldBy(finding),
+): Extract<FoundReader, { kind: 'problem' }> | undefined {
   const { mailbox, source = 'dns', candidates } = finding;
   const flawed = candidates.filter(({ flaw }) => flaw !== undefined);
   const usable = othersIn(finding).map(({ fingerprint }) => fingerprint);
-  const told = toldBy(finding);
-  const stays = finding.pinned === undefined ? '' : `; ${finding.pinned} stays pinned`;
+  const stays =
+    finding.pinned === undefined
+      ? ''
+      : finding.own
+        ? `; yours is ${finding.pinned}`
+        : `; ${finding.pinned} stays pinned`;
   switch (finding.kind) {
     case 'new':
     case 'known':
@@ -194,7 +201,7 @@ export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'probl
       const failed = problem(
         mailbox,
         'key-unanswered',
-        `the key of ${mailbox} cannot be looked up now: ${told}${stays}`,
+        `the key of ${mailbox} cannot be looked up now${inBrackets(told)}${stays}`,
         hint,
       );
       return { ...failed, problem: { ...failed.problem, exitCode: ExitCode.tempFail } };
@@ -244,11 +251,11 @@ const getIt = 'Get their certificate, make sure that it is theirs, and: postern 
 /** What to do where nothing was found beside the pinned key. */
 function pinnedCounts(finding: Finding): string {
   if (finding.own) return publishOwn(finding);
-  return 'Nothing, as long as they use that one. If they have told you of another, get it from them, and: postern keys import --replace FILE';
+  return 'Sending goes by that one. If they have told you of another, get it from them, and: postern keys import --replace FILE';
 }
 
 function publishOwn({ mailbox }: Finding): string {
-  return `That is your own. To have it found, give it to the operator of your domain: postern keys export ${mailbox}`;
+  return `To have it found, give it to the operator of your domain: postern keys export ${mailbox}`;
 }
 
 function noKey(mailbox: string): Extract<FoundReader, { kind: 'problem' }> {
