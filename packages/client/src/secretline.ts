@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { whyUnreadable } from '@postern/runtime';
 import { ClientError, type ClientErrorCode } from './errors.ts';
-import { unreadable } from './unreadable.ts';
 
 /** A secret that is typed: what to call it, and how its absence is coded. */
 export interface SecretKind {
@@ -33,6 +33,8 @@ async function readClosed(path: string, { name, code }: SecretKind): Promise<Buf
     return await buffer(createReadStream(path));
   } catch (cause) {
     if (cause instanceof ClientError) throw cause;
-    throw new ClientError(code, unreadable(`the ${name} file ${path}`, cause), { cause });
+    throw new ClientError(code, `the ${name} file ${path} cannot be read: ${whyUnreadable(cause)}`, {
+      cause,
+    });
   }
 }

@@ -393,6 +393,28 @@ describe('route', () => {
   });
 });
 
+describe('domain prefetch', () => {
+  test('ends at once when the configuration names nobody to ask', async () => {
+    const { code, stderr, stdout } = await alice(['domain', 'prefetch', '--json']);
+    expect([code, stderr]).toEqual([78, expect.stringContaining('resolver = "none"')]);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'no-resolver' } });
+  });
+
+  test('says how long it takes, and what it did not come to when it is ended', async () => {
+    const file = join(home, 'config', 'config.toml');
+    await writeFile(
+      file,
+      (await readFile(file, 'utf8')).replace('resolver = "none"', 'resolver = "127.0.0.1:9"'),
+    );
+    const args = ['--home', home, 'domain', 'prefetch'];
+    const { code, stdout, stderr } = await postern(args, '', AbortSignal.abort());
+    expect([code, stdout]).toEqual([75, '']);
+    expect(stderr).toMatch(
+      /^postern: asks DNS for 1 domain, .*\npostern: interrupted: 1 domain not asked for\n$/,
+    );
+  });
+});
+
 test('a file that cannot be read: why', async () => {
   for (const [file, why] of [
     [join(home, 'none.eml'), 'there is no such file'],

@@ -27,3 +27,4 @@ export { createLog, type Log, type LogFields, type LogLevel, type LogOptions, si
 export { createMetrics, type Metrics, type OutcomeCounter } from './metrics.ts';
 export { isPublicAddress } from './public-address.ts';
 export { type Random, systemRandom } from './random.ts';
+export { whyUnreadable } from './unreadable.ts';

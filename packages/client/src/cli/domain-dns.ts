@@ -93,7 +93,7 @@ async function prefetch(options: PrefetchOptions, context: Context): Promise<voi
     left,
   };
   const rows = sorted.map((checked) => [checked.domain, outcomes[foundBy(checked).kind]]);
-  await print(context, options, value, rows.length === 0 ? 'No domain is known.' : table(rows));
+  await print(context, options, value, rows.length + left.length === 0 ? 'No domain is known.' : table(rows));
   for (const why of sorted.map(refusalOf)) {
     if (why === undefined || why.code === 'domain-takes-no-part') continue;
     await warn(context, why.message);

@@ -3,9 +3,9 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { maxSealedBytes } from '@postern/protocol/sealed';
+import { whyUnreadable } from '@postern/runtime';
 import { absent } from '../cache.ts';
 import { ClientError } from '../errors.ts';
-import { unreadable } from '../unreadable.ts';
 
 /** A message as it was found. */
 export interface Found {
@@ -26,7 +26,7 @@ export async function collectOne(
     return { name: file, bytes: await readUpTo(createReadStream(file), file, maxBytes) };
   } catch (cause) {
     if (cause instanceof ClientError) throw cause;
-    throw new ClientError('bad-file', unreadable(file, cause), { cause });
+    throw new ClientError('bad-file', `${file} cannot be read: ${whyUnreadable(cause)}`, { cause });
   }
 }
 
