@@ -39,12 +39,20 @@ export function addDomain(program: Command): void {
       option('--holds <duration>', 'how long, from now', duration).default(recordSeconds * 1_000, '730d'),
     )
     .addOption(
-      new Option('--tls <mode>', 'whether mail for it must travel over TLS').choices(['require', 'prefer']),
+      new Option('--tls <mode>', 'whether mail for it must travel over TLS (default: as it is)').choices([
+        'require',
+        'prefer',
+      ]),
     )
     .addOption(
-      new Option('--mix <answer>', 'whether it takes what comes through mixes').choices(['yes', 'no']),
+      new Option('--mix <answer>', 'whether it takes what comes through mixes (default: as it is)').choices([
+        'yes',
+        'no',
+      ]),
     )
-    .addOption(option('--size <size>', 'largest message that it takes', size))
+    .addOption(
+      option('--size <size>', 'largest message that it takes, for example 25MB (default: as it is)', size),
+    )
     .action(async ({ config, holds, tls, mix, size: maxBytes }: RenewOptions) => {
       const { dataDir, delivery } = await gatewayConfig(config);
       const path = await renewRecord(dataDir, delivery.domain, {
