@@ -70,11 +70,11 @@ test('dkim rotate makes keys to follow, and the zone names all of them', async (
   expect(after.slice(0, 2)).toEqual(before);
   expect(new Set(after).size).toBe(4);
   expect(await run('dkim rotate --in soon')).toMatchObject({ code: 64, out: '' });
+});
 
-  // What is to follow can be taken back, and anew be made.
+test('the next DKIM keys can be taken back, and others made', async () => {
   expect(await run('dkim rotate --discard --in 3h')).toMatchObject({ code: 64, out: '' });
   expect(await run('dkim rotate --discard')).toMatchObject({ code: 0, out: '' });
-  expect(await names()).toEqual(before);
   expect(await readdir(data(dkimRing.folder))).toEqual([]);
   expect(await run('dkim rotate')).toMatchObject({ code: 0 });
 });
