@@ -21,11 +21,8 @@ async function startUnwrap(secretKey: Uint8Array) {
   const { packetBytes, payloadBytes } = defaultGeometry;
   const path = join(folder, 'spool.sqlite');
   const spool = await openSqliteSpool({ unitBytes: packetBytes, path, clock, random });
-  const keys = {
-    list: [secretKey],
-    isComplete: false,
-    tell: (_: readonly Uint8Array[]): void => {},
-  };
+  const keys = { list: [secretKey], isComplete: false };
+  const listeners: ((keys: readonly Uint8Array[]) => void)[] = [];
   const counters = createCounters(createMetrics());
   const complete: Complete[] = [];
   const stage = unwrap({
@@ -41,9 +38,7 @@ async function startUnwrap(secretKey: Uint8Array) {
     keys: {
       current: () => keys.list,
       isComplete: () => keys.isComplete,
-      onChange: (listener) => {
-        keys.tell = listener;
-      },
+      onChange: (listener) => void listeners.push(listener),
     },
     findMailbox: () => 'bob',
     composeLetter: () => {
@@ -89,7 +84,7 @@ async function startUnwrap(secretKey: Uint8Array) {
   /** The keys change, and everybody is told. */
   const change = (list: readonly Uint8Array[], isComplete: boolean): void => {
     Object.assign(keys, { list, isComplete });
-    keys.tell(list);
+    for (const listener of listeners) listener(list);
   };
   const outcomes = async () => (await counters.values()).unwrapped;
   return { stage, spool, complete, accept, claim, change, outcomes };

@@ -30,7 +30,7 @@ class Rotating implements AsyncDisposable {
       const sealed = random.bytes(500 + this.sent.length);
       this.sent.push(Buffer.from(sealed).toString('hex'));
       for (const { first, packet } of await this.network.packets(sealed, { certificate }))
-        expect((await this.network.handOver(first, packet)).kind).toBe('sent');
+        if ((await this.network.handOver(first, packet)).kind !== 'sent') throw new Error('not handed over');
     }
   }
 
@@ -39,9 +39,10 @@ class Rotating implements AsyncDisposable {
     return messages.map((bytes) => Buffer.from(bytes).toString('hex')).sort();
   }
 
-  async allArrived(): Promise<void> {
+  /** What was sent, once as many have arrived. */
+  async awaited(): Promise<string[]> {
     await until(async () => (await this.arrived()).length === this.sent.length);
-    expect(await this.arrived()).toEqual([...this.sent].sort());
+    return [...this.sent].sort();
   }
 
   certificate(): Promise<Uint8Array> {
@@ -91,7 +92,8 @@ test('the domain gets another key while messages are on their way: all arrive, u
   await until(async () => (await rotating.status()).domainKeys.length === 2);
   await rotating.send(after, 10);
   await rotating.send(before, 10);
-  await rotating.allArrived();
+  const sent = await rotating.awaited();
+  expect(await rotating.arrived()).toEqual(sent);
   expect((await rotating.status()).counters.unwrapped?.refused).toBe(0);
 });
 
@@ -113,7 +115,8 @@ test('what comes under an old key that cannot be read waits, over restarts too, 
   expect((await rotating.status()).counts.inputs).toBe(5);
   expect(await rotating.arrived()).toHaveLength(5);
   await restore();
-  await rotating.allArrived();
+  const sent = await rotating.awaited();
+  expect(await rotating.arrived()).toEqual(sent);
   const { counters, counts, domainKeys } = await rotating.status();
   expect(domainKeys).toHaveLength(2);
   expect(counts.inputs).toBe(0);
@@ -143,6 +146,7 @@ test('an old key that a node has read goes on opening while its file cannot be r
   await until(async () => (await rotating.status()).domainKeys.length === 3);
   await rotating.send(before, 3);
   await rotating.send(after, 3);
-  await rotating.allArrived();
+  const sent = await rotating.awaited();
+  expect(await rotating.arrived()).toEqual(sent);
   expect((await rotating.status()).counters.unwrapped).toMatchObject({ refused: 0, deferred: 0 });
 });
