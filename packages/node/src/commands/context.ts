@@ -17,7 +17,7 @@ export function option<T>(flags: string, description: string, form: z.ZodType<T,
   });
 }
 
-/** The same, for a command that writes what the node has to read. Throws `UserError` where root runs it for another user's node. */
+/** The configuration, for a command that writes what the node has to read. Throws `UserError` where root runs it for another user's node. */
 export async function readOwnConfig(path: string): Promise<NodeConfig> {
   const config = await readConfig(path);
   await requireOwner(config.dataDir);
