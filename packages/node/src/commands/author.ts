@@ -14,7 +14,7 @@ import type { Complaints } from '../spool.ts';
 import { hashPassword } from '../submit/authors/hash.ts';
 import { changeAuthors, parseAuthors } from '../submit/authors/list.ts';
 import { localPart } from '../submit/authors/name.ts';
-import { configOption, readConfig } from './context.ts';
+import { configOption, readConfig, readOwnConfig } from './context.ts';
 
 interface AuthorOptions {
   readonly config: string;
@@ -34,7 +34,7 @@ export function addAuthor(program: Command, stop: AbortSignal): void {
     .argument('<mailbox>', 'mailbox of the domain, or its local part alone')
     .option(...configOption)
     .action(async (mailbox: string, options: AuthorOptions) => {
-      const file = await openFile(options);
+      const file = await openFile(options, readOwnConfig);
       const local = localOf(mailbox, file.domain);
       const hash = await hashPassword(await newPassword(stop), systemRandom);
       await file.write(changeAuthors(file.text, file.domain, local, hash));
@@ -46,7 +46,7 @@ export function addAuthor(program: Command, stop: AbortSignal): void {
     .argument('<mailbox>', 'mailbox of the domain, or its local part alone')
     .option(...configOption)
     .action(async (mailbox: string, options: AuthorOptions) => {
-      const file = await openFile(options);
+      const file = await openFile(options, readOwnConfig);
       const local = localOf(mailbox, file.domain);
       if (!file.authors.has(local))
         throw new UserError(`${local}@${file.domain} is no author`, {
@@ -92,8 +92,8 @@ interface AuthorFile {
   write(text: string): Promise<void>;
 }
 
-async function openFile({ config: path }: AuthorOptions): Promise<AuthorFile> {
-  const { submission, delivery } = await readConfig(path);
+async function openFile({ config: path }: AuthorOptions, read = readConfig): Promise<AuthorFile> {
+  const { submission, delivery } = await read(path);
   if (submission?.authors.kind !== 'file' || delivery === undefined)
     throw new UserError(`${path} names no file of authors`, {
       exitCode: ExitCode.config,

@@ -4,7 +4,7 @@ import type { DeliveryConfig } from '../config.ts';
 import { recordSeconds, renewRecord, rotateDomainKey } from '../keys/domain-keys.ts';
 import { domainRing } from '../keys/ring.ts';
 import { addCheck } from './check.ts';
-import { configOption, option, readConfig } from './context.ts';
+import { configOption, option, readOwnConfig } from './context.ts';
 
 interface RenewOptions {
   readonly config: string;
@@ -68,7 +68,7 @@ export function addDomain(program: Command): void {
 }
 
 async function gatewayConfig(path: string): Promise<{ dataDir: string; delivery: DeliveryConfig }> {
-  const { dataDir, delivery } = await readConfig(path);
+  const { dataDir, delivery } = await readOwnConfig(path);
   if (delivery !== undefined) return { dataDir, delivery };
   throw new UserError('a node without a domain has no key of one', {
     exitCode: ExitCode.usage,
