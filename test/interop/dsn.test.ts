@@ -9,11 +9,11 @@ import {
   type SmtpServer,
   startSmtpServer,
 } from '@postern/mail';
+import { Wire } from '@postern/mail/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createIdentity, until } from './debian.ts';
 import { haveMailHost, type MailHost, startMailHost } from './mailhost.ts';
 import { havePython, runPython } from './python.ts';
-import { Smtp } from './smtp.ts';
 
 const id = randomBytes(16).toString('hex');
 const carriage = makeCarriage({
@@ -56,13 +56,13 @@ describe.skipIf(!haveMailHost)('B1 what Debian’s Postfix cannot hand over come
   });
 
   async function bounced(parameters: string): Promise<Uint8Array> {
-    using smtp = new Smtp(host.smtp.host, host.smtp.port);
-    await smtp.hear();
-    await smtp.say('EHLO gateway.a.test\r\n');
-    await smtp.say(`MAIL FROM:<secure@a.test>${parameters}\r\n`);
-    await smtp.say('RCPT TO:<secure@c.test>\r\n');
-    await smtp.say('DATA\r\n');
-    const taken = await smtp.say(`${Buffer.from(carriage).toString('latin1')}.\r\n`);
+    using smtp = await Wire.connect(host.smtp);
+    await smtp.reply();
+    await smtp.say('EHLO gateway.a.test');
+    await smtp.say(`MAIL FROM:<secure@a.test>${parameters}`);
+    await smtp.say('RCPT TO:<secure@c.test>');
+    await smtp.say('DATA');
+    const taken = await smtp.say(`${Buffer.from(carriage).toString('latin1')}.`);
     expect(taken).toMatch(/^250 /);
     await until(() => came.length > 0);
     return came.pop() ?? Buffer.of();
