@@ -29,15 +29,19 @@ export function fakeClock(startMs: number): FakeClock {
       if (signal?.aborted) return Promise.reject(signal.reason as Error);
       if (untilMs <= now) return Promise.resolve();
       return new Promise((resolve, reject) => {
-        const entry = { untilMs, wake: resolve };
-        waits.add(entry);
-        signal?.addEventListener(
-          'abort',
-          () => {
-            if (waits.delete(entry)) reject(signal.reason as Error);
+        const stop = (): void => {
+          waits.delete(entry);
+          reject(signal?.reason as Error);
+        };
+        const entry = {
+          untilMs,
+          wake(): void {
+            signal?.removeEventListener('abort', stop);
+            resolve();
           },
-          { once: true },
-        );
+        };
+        waits.add(entry);
+        signal?.addEventListener('abort', stop, { once: true });
       });
     },
     async advance(ms) {
