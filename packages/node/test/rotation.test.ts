@@ -2,7 +2,7 @@ import { systemClock } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import { rotateDomainKey } from '../src/keys/domain-keys.ts';
 import { publishedCertificate, startNetwork } from './network.ts';
-import { seeded, until } from './support.ts';
+import { message, seeded, until } from './support.ts';
 
 const random = seeded('rotation');
 
@@ -13,7 +13,7 @@ test('the domain gets another key while messages are on their way: all arrive, u
   const messages: string[] = [];
   const send = async (certificate: Uint8Array): Promise<void> => {
     for (let at = 0; at < 10; at++) {
-      const sealed = random.bytes(500 + at);
+      const sealed = message(random, 500 + at);
       messages.push(Buffer.from(sealed).toString('hex'));
       for (const { first, packet } of await network.packets(sealed, { certificate }))
         expect((await network.handOver(first, packet)).kind).toBe('sent');
