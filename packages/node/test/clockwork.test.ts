@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startNetwork, type TestNetwork } from './network.ts';
-import { type FakeClock, fakeClock, seeded, until } from './support.ts';
+import { type FakeClock, fakeClock, message, seeded, until } from './support.ts';
 
 const random = seeded('clockwork');
 const start = Date.UTC(2032, 7, 3, 10, 0, 5);
@@ -31,7 +31,7 @@ describe('on a clock that stands still until it is moved', () => {
   });
 
   const sendOne = async (delayMs: number): Promise<void> => {
-    for (const { first, packet } of await network.packets(random.bytes(300), { delayMs }))
+    for (const { first, packet } of await network.packets(message(random, 300), { delayMs }))
       expect(await network.handOver(first, packet)).toMatchObject({ kind: 'sent' });
   };
   const settled = (wanted: string): Promise<void> =>
@@ -65,7 +65,7 @@ describe('on a clock that stands still until it is moved', () => {
 
   test('with an expired consensus a packet is taken and held, and nothing is sent', async () => {
     const { authority } = network;
-    const packets = await network.packets(random.bytes(300));
+    const packets = await network.packets(message(random, 300));
     await authority.close();
     await clock.advance(3 * epochMs);
     const first = packets[0];

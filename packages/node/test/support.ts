@@ -14,6 +14,12 @@ export function seeded(seed: string): Random {
   };
 }
 
+/** A message of `length` octets in all, whose body is chance. */
+export function message(random: Random, length: number): Uint8Array {
+  const header = Buffer.from('Subject: chance\r\n\r\n');
+  return new Uint8Array(Buffer.concat([header, random.bytes(length - header.length)]));
+}
+
 /** A clock that stands still until it is moved. */
 export interface FakeClock extends Clock {
   /** Moves time on, waking on the way whoever waits, in the order of their times. */
