@@ -74,6 +74,7 @@ const returnInfo = encodeReturnInfo(defaultGeometry, {
   domain: 'a.test',
   token: random.bytes(16),
   key: random.bytes(32),
+  expires: Math.floor(clock.now() / 3_600_000 + 37 * 24) * 3_600,
 });
 
 /** A set of such fragments, of which each has a part of the bytes. */
