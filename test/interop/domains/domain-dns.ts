@@ -32,7 +32,7 @@ export type Asker = (typeof askers)[number];
 export const mailServersResolver = '127.0.0.53';
 
 export interface DomainDnsOptions {
-  /** How long answers are remembered, in seconds. */
+  /** How long answers are remembered, in seconds; that a name is not there, for 300 at most. */
   readonly ttl: number;
   /** Addresses of hosts below `test`, by their names. */
   readonly hosts: Readonly<Record<string, string>>;
@@ -50,7 +50,11 @@ export async function startDomainDns(
     `mx A ${exchanger}`,
     `_25._tcp.mx TLSA 3 1 1 ${pin}`,
   ];
-  const zones = domains.map((one) => ({ name: one.domain, records: recordsOf(one, one.records) }));
+  const zones = domains.map((one) => ({
+    name: one.domain,
+    records: recordsOf(one, one.records),
+    negativeTtl: Math.min(ttl, 300),
+  }));
   const records = Object.entries(hosts).map(([name, address]) => `${name}. A ${address}`);
   const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test', records }, ...zones] }));
   const stubs = knot.zones.map((zone) => ({ zone, address: knot.address }));

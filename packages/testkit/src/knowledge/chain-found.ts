@@ -1,7 +1,6 @@
 import type { FactKind } from '../adversary/facts.ts';
 import type { Stretch } from './chain-rows.ts';
-import type { How } from './evidence.ts';
-import { inSpool, onWire, type Party, type Sure } from './table.ts';
+import { all, foundAtMixes, inSpool, onWire, type Party, type Sure } from './table.ts';
 
 /** What the parties of `chain-table.ts` have for sure, stretch by stretch. */
 const always: readonly Sure[] = [
@@ -74,20 +73,7 @@ const directFromAccount: readonly Sure[] = [
   ...onWire('wire: mail server to mail server', 'author domain', 'recipient domain'),
 ];
 
-const mix: readonly Sure[] = [
-  { party: 'first mix', kind: 'author domain', how: 'received' },
-  ...inSpool('first mix', 'relays', 'middle mix'),
-  { party: 'first mix', kind: 'first mix', how: 'sent' },
-  { party: 'middle mix', kind: 'first mix', how: 'received' },
-  ...inSpool('middle mix', 'relays', 'last mix'),
-  { party: 'middle mix', kind: 'middle mix', how: 'sent' },
-  { party: 'last mix', kind: 'middle mix', how: 'received' },
-  ...inSpool('last mix', 'relays', 'recipient domain'),
-  { party: 'last mix', kind: 'last mix', how: 'sent' },
-  { party: "recipient's gateway", kind: 'last mix', how: 'received' },
-  ...onWire('wire: first to middle mix', 'first mix', 'middle mix'),
-  ...onWire('wire: middle to last mix', 'middle mix', 'last mix'),
-];
+const mix: readonly Sure[] = foundAtMixes;
 
 const mixByGateway: readonly Sure[] = [
   ...inSpool("author's gateway", 'relays', 'first mix'),
@@ -155,8 +141,4 @@ export const chainFound: Readonly<Record<Stretch, readonly Sure[]>> = {
 
 function inQueue(party: Party, ...of: readonly FactKind[]): Sure[] {
   return of.map((kind) => ({ party, kind, how: 'at rest', part: 'queue' }));
-}
-
-function all(party: Party, how: How, ...of: readonly FactKind[]): Sure[] {
-  return of.map((kind) => ({ party, kind, how }));
 }

@@ -1,4 +1,4 @@
-import type { Rows } from './table.ts';
+import { mixWires, type Rows } from './table.ts';
 
 /** What a way between two domains is made of. */
 export type Stretch =
@@ -95,9 +95,7 @@ const mix: Rows = {
   "recipient's gateway's resolver": ['no', 'no', 'no', 'yes', 'no'],
   "mail servers' resolver": ['no', 'no', 'no', 'no', 'no'],
   authority: ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
-  'wire: first to middle mix': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'no'],
-  'wire: middle to last mix': ['no', 'no', 'no', 'no', 'no', 'no', 'yes', 'yes'],
-  'wire: directory': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
+  ...mixWires,
 };
 
 /** Nothing comes by the author's mail server, and the gateway asks for no other domain. */
