@@ -32,7 +32,7 @@ describe('LMTP answers for the recipient behind the data', () => {
     ['552 5.2.2 quota', { kind: 'refused', code: 552, enhanced: '5.2.2' }],
     ['452 4.2.2 quota', { kind: 'deferred', reason: 'busy', maybeDelivered: false }],
     ['421 4.3.2 down', { kind: 'deferred', reason: 'busy', maybeDelivered: false }],
-  ])('Q7 %s', async (answer, result) => {
+  ])('%s', async (answer, result) => {
     await using peer = await openPeer([session(answer)]);
     await using sender = createLmtpSender({
       target: { host: '127.0.0.1', port: peer.port },

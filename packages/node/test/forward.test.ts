@@ -144,7 +144,7 @@ test('a next hop that is no mix gets nothing: the relay is dropped and counted, 
   expect(gate.messages).toEqual([]);
 });
 
-test('Q8 every attempt has the same bytes in another carriage, at growing intervals', async () => {
+test('every attempt has the same bytes in another carriage, at growing intervals', async () => {
   await using peer = await startPeer(id, 'mix2.test');
   topology.update(consensusOf([peer.entry], clock.now()));
   peer.decide({ kind: 'deferred', text: 'later' });

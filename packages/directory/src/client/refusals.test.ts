@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => library[Symbol.asyncDispose]());
 
-describe('refuses', () => {
+describe('A2 refuses', () => {
   const signedOnce = documentOf(epoch);
   const elsewhere = documentOf(epoch, { epochSeconds: 1_800, epoch: 2_000 }).replaceAll(
     '"hops":3',

@@ -224,7 +224,7 @@ describe('splitting and joining', () => {
     });
   });
 
-  test('A3 refuse more than a sealed message can be, and nothing', () => {
+  test('refuse more than a sealed message can be, and nothing', () => {
     expect(() => split(new Uint8Array(maxSealedBytes + 1), { ...options, capacity: 28_000 })).toThrow(
       expect.objectContaining({ code: 'too-large', hint: expect.stringContaining('25 MB') }),
     );
