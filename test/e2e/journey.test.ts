@@ -72,7 +72,7 @@ describe('through a network in one process', () => {
     for (const one of opened) expect(one.kind === 'opened' && write().equals(one.message)).toBe(true);
   });
 
-  test('every packet on every wire has one size, as plain text and as TLS records show it', async () => {
+  test('P3 every packet on every wire has one size, as plain text and as TLS records show it', async () => {
     const { packetBytes } = (await net.client(alice).route()).consensus.geometry;
     const sizes = new Set(net.recorder.sendings.map(({ outgoing }) => outgoing.message.length));
     expect([...sizes]).toEqual([carriageLength(packetBytes)]);

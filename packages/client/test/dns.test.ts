@@ -84,7 +84,7 @@ const problemsOf = async (who = alice): Promise<object[]> => {
   return outcome.kind === 'refused' ? outcome.problems.map((each) => ({ ...each })) : [];
 };
 
-describe('sending', () => {
+describe('P4 sending', () => {
   test('needs no pin where DNS vouches, and says that it asked just now', async () => {
     const sent = await alice.client.send(toBob);
     expect(sent).toMatchObject({

@@ -25,7 +25,7 @@ const session = (answer: string): string => `
   S: ${answer}
 `;
 
-describe('LMTP answers for the recipient behind the data', () => {
+describe('Q7 LMTP answers for the recipient behind the data', () => {
   test.each([
     ['250 2.0.0 <bob@b.test> delivered', { kind: 'sent' }],
     ['550 5.1.1 <bob@b.test> user does not exist', { kind: 'refused', code: 550, enhanced: '5.1.1' }],

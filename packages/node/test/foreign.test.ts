@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { createMetrics } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
+import { messageFrom } from '../src/deliver/message.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { createTakeForeign, type TakeForeign } from '../src/report/foreign.ts';
 import { createLetters } from '../src/report/letter.ts';
 import type { Spool } from '../src/spool.ts';
-import { relayVerdict } from './spool-contract.ts';
+import { fragment, relayVerdict } from './spool-contract.ts';
 import { fakeClock, seeded } from './support.ts';
 
 /** What other mail servers report to a gateway, true or forged. */
@@ -102,7 +103,29 @@ test('that it was delivered or passed on is no failure', async () => {
   expect(await deliveries()).toBe(0);
 });
 
-test('what is no report is not taken', async () => {
-  expect(await take(Buffer.from('Subject: vacation\r\n\r\nI am away\r\n'))).toBe(false);
-  expect(await deliveries()).toBe(0);
+describe('B7 automatic answers', () => {
+  test('to the gateway’s own mailbox are not taken, and nobody answers them', async () => {
+    expect(await take(Buffer.from('Subject: vacation\r\n\r\nI am away\r\n'))).toBe(false);
+    expect(await deliveries()).toBe(0);
+  });
+
+  test('are not asked for: a report says that it is one', async () => {
+    await take(dsn(carriage));
+    const [letter] = await spool.sets.claim(1);
+    const [report] = (await spool.sets.read(letter?.id ?? '')) ?? [];
+    expect(Buffer.from(report?.data ?? []).toString('latin1')).toContain(
+      '\r\nAuto-Submitted: auto-replied\r\n',
+    );
+  });
+
+  test('have nobody to go to: a message is delivered from nobody', () => {
+    const data = Buffer.from('Return-Path: <alice@a.test>\r\nSubject: x\r\n\r\nbody\r\n');
+    const message = messageFrom([fragment({ data, totalBytes: data.length })], {
+      domain: 'b.test',
+      findMailbox: () => 'bob',
+      returnField: () => '',
+    });
+    const text = Buffer.from(message.kind === 'message' ? message.bytes : []).toString('latin1');
+    expect(text).toBe('Return-Path: <>\r\nDelivered-To: bob@b.test\r\nSubject: x\r\n\r\nbody\r\n');
+  });
 });

@@ -137,6 +137,27 @@ describe('three mixes and a gateway', () => {
     await until(drained);
   });
 
+  test('Q5 while all nodes stop and start again and again what is on its way arrives once', async () => {
+    const before = (await network.mailbox('bob')).length;
+    const rounds = 4;
+    const sent: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const one = message(random, 40_000 + round);
+      sent.push(Buffer.from(one).toString('hex'));
+      const packets = await network.packets(one, { delayMs: 300 });
+      expect(new Set(await send(packets))).toEqual(new Set(['sent']));
+      await Promise.all([...network.nodes.values()].map((node) => node.close()));
+      const names = [...network.nodes.keys()];
+      const started = await Promise.all(names.map((name) => network.start(name)));
+      await Promise.all(started.map(({ ready }) => ready));
+    }
+    await until(async () => (await network.mailbox('bob')).length >= before + rounds);
+    await until(drained);
+    const arrived = (await network.mailbox('bob')).map((one) => Buffer.from(one).toString('hex'));
+    expect(arrived).toHaveLength(before + rounds);
+    expect(sent.filter((one) => !arrived.includes(one))).toEqual([]);
+  });
+
   test('an exit to a domain that has no gateway is held, and counted', async () => {
     await send(await network.packets(message(random, 500), { exit: 'nowhere.test' }));
     await until(async () => (await total('forwarded', 'no-route')) > 0);

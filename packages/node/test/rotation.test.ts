@@ -82,7 +82,7 @@ async function hide(path: string): Promise<() => Promise<void>> {
   };
 }
 
-test('the domain gets another key while messages are on their way: all arrive, under the old one and the new', async () => {
+test('C6 the domain gets another key while messages are on their way: all arrive, under the old one and the new', async () => {
   await using rotating = await Rotating.start();
   const before = await rotating.certificate();
   await rotating.send(before, 10);

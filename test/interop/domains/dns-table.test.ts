@@ -58,7 +58,7 @@ const typeNames: Readonly<Record<number, string>> = { 16: 'TXT', 43: 'DS', 48: '
 
 /** What the author's program makes of each kind of answer, by either way of validating it. */
 describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as const)(
-  'the table of DNS answers, validate = "%s"',
+  'D1 the table of DNS answers, validate = "%s"',
   (validate) => {
     const stack = new AsyncDisposableStack();
     let knot: Knot;
