@@ -8,7 +8,7 @@ import { openFolder } from './debian.ts';
 const infra = (path: string): Promise<string> =>
   readFile(new URL(`../../infra/${path}`, import.meta.url), 'utf8');
 const files = [
-  ...['main.cf', 'master.cf', 'transport', 'tls_policy', 'relay_senders', 'mailboxes'].map(
+  ...['main.cf', 'master.cf', 'transport', 'tls_policy', 'relay_senders', 'command_filter', 'mailboxes'].map(
     (name) => `postfix/${name}`,
   ),
   'dovecot/dovecot.conf',

@@ -13,6 +13,8 @@ export interface KnotZone {
   readonly name: string;
   /** Lines of a zone file below the zone's own SOA and NS; names are relative to it. */
   readonly records?: readonly string[];
+  /** Seconds for which it is remembered that a name is not there; 300 when not given. */
+  readonly negativeTtl?: number;
   /** How it is signed; `no` is not at all. */
   readonly signed?: 'nsec3' | 'nsec' | 'opt-out' | 'no';
   /** What its parent says of its key: the truth, unless told otherwise. */
@@ -63,7 +65,7 @@ export async function startKnot({ zones, listen = [], place = here }: KnotOption
     ).flat();
   };
   const write = async (zone: KnotZone, records: readonly string[]): Promise<void> => {
-    const lines = [...apex(zone.name), ...(await delegations(zone)), ...records];
+    const lines = [...apex(zone), ...(await delegations(zone)), ...records];
     await writeFile(join(folder, 'zones', fileOf(zone.name)), `${lines.join('\n')}\n`);
   };
   for (const zone of zones) {
@@ -158,11 +160,11 @@ function keyOf(signed: KnotZone['signed']): string[] {
 /** Since 2001, so that a zone can be signed as of years ago. */
 const used = ['created', 'publish', 'ready', 'active'].map((timer) => `${timer}=1000000000`);
 
-function apex(name: string): string[] {
+function apex({ name, negativeTtl = 300 }: KnotZone): string[] {
   return [
     `$ORIGIN ${absolute(name)}`,
     '$TTL 3600',
-    '@ SOA ns.postern.invalid. hostmaster.postern.invalid. 1 3600 600 86400 300',
+    `@ SOA ns.postern.invalid. hostmaster.postern.invalid. 1 3600 600 86400 ${negativeTtl}`,
     '@ NS ns.postern.invalid.',
   ];
 }

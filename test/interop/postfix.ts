@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Endpoint } from '@postern/runtime';
@@ -78,8 +79,10 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   await writeFile(join(etc, 'main.cf'), await mainCf(folder, options));
   await writeFile(join(etc, 'master.cf'), await masterCf(options));
   await writeFile(join(etc, 'relay_senders'), await fillIn('postfix/relay_senders', names(options)));
+  await writeFile(join(etc, 'command_filter'), await fillIn('postfix/command_filter', names(options)));
   await writeFile(join(etc, 'mailboxes'), await mailboxes(options));
   await writeRouting(etc, options);
+  const guard = startGuard(etc);
   await place.run('/usr/sbin/postfix', ['-c', etc, 'start']);
   return {
     folder,
@@ -106,17 +109,39 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     },
     [Symbol.asyncDispose]: async () => {
       await place.run('/usr/sbin/postfix', ['-c', etc, 'stop']);
+      await guard.dismiss();
       await rm(folder, { recursive: true });
     },
   };
 }
 
-/** Whether this Postfix ends data at a bare LF unless told otherwise, as Debian 12's does. */
-export function takesBareNewline(): boolean {
+/**
+ * Ends a Postfix when we end without having stopped it, however that comes about. Its master is a daemon, which no signal of ours reaches: a
+ * shell in a session of its own waits at the other end of a pipe.
+ */
+function startGuard(etc: string): { dismiss(): Promise<void> } {
+  const guard = spawn('/bin/sh', ['-c', 'read -r _ || exec /usr/sbin/postfix -c "$0" abort', etc], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  const exited = once(guard, 'exit');
+  return {
+    dismiss: async () => {
+      guard.stdin.end('\n');
+      await exited;
+    },
+  };
+}
+
+/** Sequences that end data for a Postfix which takes a bare LF for the end of a line. */
+const splitting = new Set(['\n.\n', '\n.\r\n', '\r\n.\n', '\r\n.\r\r\n', '\r\r\n.\r\r\n']);
+
+/** Whether this Postfix takes the sequence for the end of data unless told otherwise, as Debian 12's does with some of them. */
+export function endsDataAt(sequence: string): boolean {
   const shown = execFileSync('/usr/sbin/postconf', ['-d', '-h', 'smtpd_forbid_bare_newline'], {
     encoding: 'utf8',
   });
-  return shown.trim() === 'no';
+  return shown.trim() === 'no' && splitting.has(sequence);
 }
 
 function names({ domain, hostname, relay, lmtp, tls }: PostfixOptions): Record<string, string> {

@@ -101,6 +101,7 @@ describe('a recipient complains of a message that came direct', () => {
   async function send(): Promise<void> {
     const zone = parseZone(zones.get('b.test')?.split('\n').slice(0, 2).join('\n') ?? '', Date.now() / 1_000);
     if (zone.kind !== 'record') throw new Error(zone.reason);
+    const expires = (Math.floor(Date.now() / 3_600_000) + 37 * 24) * 3_600;
     const fragment: Fragment = {
       recipient: 'bob@b.test',
       setId: systemRandom.bytes(16),
@@ -109,7 +110,13 @@ describe('a recipient complains of a message that came direct', () => {
       n: 1,
       totalBytes: sealed.length,
       expires: (Math.floor(Date.now() / 3_600_000) + 48) * 3_600,
-      returnInfo: encodeReturnInfo(defaultGeometry, { kind: 'domain', domain: 'a.test', token, key }),
+      returnInfo: encodeReturnInfo(defaultGeometry, {
+        kind: 'domain',
+        domain: 'a.test',
+        token,
+        key,
+        expires,
+      }),
       attestation: new Uint8Array(),
       data: Buffer.from(sealed),
     };

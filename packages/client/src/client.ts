@@ -16,7 +16,14 @@ import { noPassword, type PasswordSource } from './account/password.ts';
 import { domainOf } from './compose/gateway.ts';
 import type { Consent } from './compose/reader.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
-import { type DomainCheck, type Domains, openDomains, type Prefetched, prefetch } from './domains/index.ts';
+import {
+  type DomainCheck,
+  type Domains,
+  openDomains,
+  type Prefetched,
+  type PrefetchProgress,
+  prefetch,
+} from './domains/index.ts';
 import { ClientError } from './errors.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
@@ -87,6 +94,7 @@ export interface PrefetchRequest {
   readonly withinMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly onChecked?: (check: DomainCheck) => void;
+  readonly onWait?: (progress: PrefetchProgress) => void;
 }
 
 export interface SendRequest extends PrepareOptions, SubmitRequest {}
@@ -147,7 +155,10 @@ export interface Client extends AsyncDisposable {
   wrap(message: Uint8Array, request: WrapRequest): Promise<WrapOutcome>;
   /** Hands over what waits in the outbox. */
   flush(request?: SubmitRequest): Promise<Submission>;
-  /** Asks DNS ahead of time for every domain that is known, and those of everybody whose certificate is here. */
+  /**
+   * Asks DNS ahead of time for every domain that is known, and those of everybody whose certificate is here. Throws `no-resolver` when
+   * nobody may be asked.
+   */
   prefetch(request: PrefetchRequest): Promise<Prefetched>;
   /** A sealed message as it was delivered, or a report of one's own gateway. */
   open(mail: Uint8Array): Promise<Opened>;
@@ -362,6 +373,15 @@ export function createClient(options: ClientOptions): Client {
     },
     forgetReturn: (token) => returns.forget(token),
     async prefetch(request) {
+      if ((await resolver()) === undefined) {
+        throw new ClientError(
+          'no-resolver',
+          `${paths.configFile} says resolver = "none": nobody may be asked`,
+          {
+            hint: 'Name a resolver in its section [dns]. What is pinned (postern domain pin FILE) needs no asking.',
+          },
+        );
+      }
       const known = await domains.list();
       const contacts = (await keys.list())
         .filter(({ kind }) => kind === 'pinned')

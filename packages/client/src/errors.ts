@@ -4,6 +4,7 @@ import { ExitCode } from '@postern/runtime';
  * What keeps a command from being done.
  *
  * - `no-config`: there is no configuration yet
+ * - `no-resolver`: the configuration names nobody who may be asked
  * - `exists`: something is there already and is not replaced unasked
  * - `too-large`: a file or an input is longer than anything of its kind
  * - `bad-file`: a file does not hold what it should
@@ -20,6 +21,7 @@ import { ExitCode } from '@postern/runtime';
  */
 export type ClientErrorCode =
   | 'no-config'
+  | 'no-resolver'
   | 'exists'
   | 'bad-file'
   | 'too-large'
@@ -37,6 +39,7 @@ export type ClientErrorCode =
 
 const exitCodes: Readonly<Record<ClientErrorCode, number>> = {
   'no-config': ExitCode.config,
+  'no-resolver': ExitCode.config,
   exists: ExitCode.failure,
   'bad-file': ExitCode.dataError,
   'too-large': ExitCode.dataError,

@@ -17,7 +17,14 @@ export {
 } from './client.ts';
 export { type ClientConfig, formatClientConfig, parseClientConfig, readClientConfig } from './config.ts';
 export type { DnsConfig } from './dns-config.ts';
-export type { DomainCheck, DomainLookup, Domains, Held, Prefetched } from './domains/index.ts';
+export type {
+  DomainCheck,
+  DomainLookup,
+  Domains,
+  Held,
+  Prefetched,
+  PrefetchProgress,
+} from './domains/index.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type {
   Candidate,

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { whyUnreadable } from '@postern/runtime';
 import { ClientError, type ClientErrorCode } from './errors.ts';
 
 /** A secret that is typed: what to call it, and how its absence is coded. */
@@ -32,6 +33,8 @@ async function readClosed(path: string, { name, code }: SecretKind): Promise<Buf
     return await buffer(createReadStream(path));
   } catch (cause) {
     if (cause instanceof ClientError) throw cause;
-    throw new ClientError(code, `the ${name} file ${path} cannot be read`, { cause });
+    throw new ClientError(code, `the ${name} file ${path} cannot be read: ${whyUnreadable(cause)}`, {
+      cause,
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { composeReport } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
@@ -167,4 +167,17 @@ test('wrap writes files and lists them with their envelope', async () => {
   expect(shown.stdout).toMatch(/\.eml: from alice@a\.test to secure@m1-0\.test\nHand them over before 2/);
   expect(msa.handed).toEqual([]);
   expect((await alice(['wrap'], toBob)).code).toBe(64);
+});
+
+test('wrap takes a folder that others may look into, and none that they may write to', async () => {
+  const output = await folder();
+  await chmod(output, 0o755);
+  const wrapped = await succeed(alice(['wrap', '--json', '--output', output], toBob));
+  const { id } = JSON.parse(wrapped.stdout);
+  expect((await stat(join(output, id))).mode & 0o777).toBe(0o700);
+  await chmod(output, 0o775);
+  const refused = await alice(['wrap', '--output', output], toBob);
+  expect(refused).toMatchObject({ code: 77, stdout: '' });
+  expect(refused.stderr).toContain(`chmod go-w ${output}`);
+  expect(await readdir(output)).toEqual([id]);
 });

@@ -386,8 +386,64 @@ describe('route', () => {
   test('no path: 65 and why', async () => {
     const shown = await alice(['route', '--pin', 'm2-0.test']);
     expect(shown.code).toBe(65);
+    expect(shown.stdout).toMatch(/^Epoch \d+, valid until [^\n]+\n$/);
     expect(shown.stderr).toContain('the mix pinned for layer 1 is not in that layer');
+    const explained = await alice(['route', '--explain', '--pin', 'm2-0.test']);
+    expect(explained.stdout).toContain('another mix is pinned');
   });
+});
+
+describe('domain prefetch', () => {
+  test('ends at once when the configuration names nobody to ask', async () => {
+    const { code, stderr, stdout } = await alice(['domain', 'prefetch', '--json']);
+    expect([code, stderr]).toEqual([78, expect.stringContaining('resolver = "none"')]);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'no-resolver' } });
+  });
+
+  test('says how long it takes, and what it did not come to when it is ended', async () => {
+    const file = join(home, 'config', 'config.toml');
+    await writeFile(
+      file,
+      (await readFile(file, 'utf8')).replace('resolver = "none"', 'resolver = "127.0.0.1:9"'),
+    );
+    const args = ['--home', home, 'domain', 'prefetch'];
+    const { code, stdout, stderr } = await postern(args, '', AbortSignal.abort());
+    expect([code, stdout]).toEqual([75, '']);
+    expect(stderr).toMatch(
+      /^postern: asks DNS for 1 domain, .*\npostern: interrupted: 1 domain not asked for\n$/,
+    );
+  });
+});
+
+test('a file that cannot be read: why', async () => {
+  for (const [file, why] of [
+    [join(home, 'none.eml'), 'there is no such file'],
+    [home, 'it is a folder'],
+  ] as const) {
+    const { code, stderr } = await alice(['send', file]);
+    expect([code, stderr.split('\n')[0]]).toEqual([65, `${file} cannot be read: ${why}`]);
+  }
+});
+
+test('wrong use names the option that lists what may stand there', async () => {
+  const { code, stderr, stdout } = await alice(['send', '--json', '--nonsense']);
+  expect([code, stderr]).toEqual([64, expect.stringContaining('--help')]);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: { code: 'usage', message: expect.stringMatching(/^unknown option/) },
+  });
+});
+
+test('--help says of each argument what it is, and which options are required', async () => {
+  const help = (await alice(['wrap', '--help'])).stdout.replaceAll(/\s+/g, ' ');
+  expect(help).toMatch(/Arguments: file the message; .* --output <dir> [^<]*mode 0700 \(required\)/);
+  for (const command of [
+    ['keys', 'find'],
+    ['keys', 'accept'],
+    ['domain', 'check'],
+    ['domain', 'pin'],
+    ['send'],
+  ])
+    expect((await alice([...command, '--help'])).stdout).toContain('\nArguments:\n');
 });
 
 test('each command has --help', async () => {

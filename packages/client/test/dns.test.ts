@@ -6,7 +6,7 @@ import type { Answer, FailureReason, RecordType, Resolver } from '@postern/runti
 import { systemServer } from '@postern/runtime/dns';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { DnsConfig } from '../src/dns-config.ts';
-import { createClient, type DomainCheck, pathsUnder } from '../src/index.ts';
+import { createClient, type DomainCheck, type PrefetchProgress, pathsUnder } from '../src/index.ts';
 import { type Network, startNetwork } from './network.ts';
 import { message, type Person, person } from './people.ts';
 import { seeded } from './random.ts';
@@ -327,7 +327,13 @@ describe('prefetch', () => {
       const order: string[] = [];
       const onChecked = ({ domain }: DomainCheck): void => void order.push(domain);
       // b.test is known from bob's certificate alone.
-      const { checks, left } = await client.prefetch({ withinMs: hour, onChecked });
+      const progress: PrefetchProgress[] = [];
+      const onWait = (at: PrefetchProgress): void => void progress.push(at);
+      const { checks, left } = await client.prefetch({ withinMs: hour, onChecked, onWait });
+      const lastMs = alice.clock.waits.at(-1);
+      expect(progress).toEqual(
+        alice.clock.waits.map((nextMs, done) => ({ done, of: names.length, nextMs, lastMs })),
+      );
       expect([checks.map(({ domain }) => domain).sort(), left]).toEqual([names, []]);
       orders.add(order.join());
       expect(alice.clock.waits).toHaveLength(names.length);
@@ -339,6 +345,20 @@ describe('prefetch', () => {
     const { length } = resolver.asked;
     expect(await alice.client.domains.lookup('b.test')).toMatchObject({ kind: 'record', from: 'cache' });
     expect(resolver.asked).toHaveLength(length);
+  });
+
+  test('says at once that nobody may be asked', async () => {
+    await using client = createClient({
+      paths: alice.client.paths,
+      config: network.config('alice@a.test'),
+      clock: alice.clock,
+    });
+    await expect(client.prefetch({ withinMs: hour })).rejects.toMatchObject({
+      code: 'no-resolver',
+      exitCode: 78,
+      hint: expect.stringContaining('[dns]'),
+    });
+    expect(alice.clock.waits).toEqual([]);
   });
 
   test('ends when told, and says what it did not come to', async () => {

@@ -38,7 +38,7 @@ describe('who wrote it', () => {
     expect(await bob.client.open(sealed)).toMatchObject({
       from: 'alice@a.test',
       vouched: true,
-      verdict: { kind: 'good' },
+      verdict: { kind: 'good', fingerprint: (await alice.client.keys.list())[0]?.fingerprint },
     });
   });
 
@@ -111,7 +111,10 @@ describe('who wrote it', () => {
     const { alice, bob } = await pair();
     await bob.client.keys.remove('alice@a.test');
     const sealed = await sealedFor(bob, await alice.client.keys.signingKey('alice@a.test'), 'alice@a.test');
-    expect(await bob.client.open(sealed)).toMatchObject({ vouched: false, verdict: { kind: 'unknown-key' } });
+    expect(await bob.client.open(sealed)).toMatchObject({
+      vouched: false,
+      verdict: { kind: 'unknown-key', keyId: expect.stringMatching(/^[0-9A-F]{16}$/) },
+    });
   });
 
   test('what nobody signed is told', async () => {

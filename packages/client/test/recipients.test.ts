@@ -372,7 +372,7 @@ describe('what is found', () => {
       looked: [
         { source: 'dns', said: expect.stringContaining('nothing proves the answer') },
         { source: 'wkd', said: 'b.test has no address' },
-        { source: 'keyring', said: 'not configured' },
+        { source: 'keyring', said: 'not asked, since [keys] names no gnupg' },
       ],
     });
   });
@@ -502,6 +502,90 @@ describe('a Web Key Directory', () => {
   });
 });
 
+describe('what is said when nothing is found', () => {
+  const said = async (who: Person, mailbox: string): Promise<object | undefined> =>
+    refusalOf(await who.client.keys.find(mailbox))?.problem;
+  const told =
+    '(DNS: there is no OPENPGPKEY record, as DNSSEC proves; the Web Key Directory: b.test has no address; your GnuPG keyring: not asked, since [keys] names no gnupg)';
+
+  test('of somebody unknown: where it was looked for, and where else a key is from', async () => {
+    expect(await said(alice, 'bob@b.test')).toEqual({
+      code: 'no-recipient-key',
+      mailbox: 'bob@b.test',
+      message: `no key of bob@b.test was found ${told}`,
+      hint: 'Get their certificate, make sure that it is theirs, and: postern keys import FILE',
+      exitCode: 65,
+    });
+    const who = await author({ lookup: 'always' });
+    expect(await problems(who)).toMatchObject([{ hint: expect.not.stringContaining('keys find') }]);
+  });
+
+  test('of somebody whose key is pinned: that it stays', async () => {
+    const bob = await keyOf(['bob@b.test'], 2);
+    await alice.client.keys.import(bytes(bob));
+    expect(await said(alice, 'bob@b.test')).toMatchObject({
+      message: `no key of bob@b.test was found ${told}; ${print(bob)} stays pinned`,
+      hint: expect.not.stringContaining('keys find'),
+    });
+    resolver.answers.set(owner, { kind: 'failed', reason: 'timeout' });
+    expect(await said(alice, 'bob@b.test')).toMatchObject({
+      message: expect.stringContaining(`; ${print(bob)} stays pinned`),
+      exitCode: 75,
+    });
+  });
+
+  test('in place of a pinned key that has expired: send says both', async () => {
+    const who = await author({ lookup: 'always' });
+    who.clock.ms = now - 60_000;
+    await who.client.keys.import(bytes(await keyOf(['bob@b.test'], 1)));
+    who.clock.ms = now;
+    expect(await problems(who)).toMatchObject([
+      {
+        code: 'unusable-key',
+        message: expect.stringMatching(/^the key of Bob@b\.test expired .* \(DNS: there is no /),
+        hint: expect.not.stringContaining('keys find'),
+      },
+    ]);
+  });
+
+  test('of oneself: how to have one’s own published', async () => {
+    expect(await said(alice, 'alice@a.test')).toMatchObject({
+      hint: expect.stringContaining('postern keys export alice@a.test'),
+    });
+  });
+
+  test('with resolver = "none": that nobody was asked, and why', async () => {
+    const config = network.config('alice@a.test');
+    const { client } = await person(network, 'alice@a.test', now, { config });
+    const finding = await client.keys.find('bob@b.test');
+    const why = 'not asked, since [dns] says resolver = "none"';
+    expect(finding).toMatchObject({
+      kind: 'unasked',
+      looked: [{ source: 'dns', said: why }, { source: 'wkd', said: why }, { source: 'keyring' }],
+    });
+    expect(refusalOf(finding)?.problem).toMatchObject({
+      message: expect.stringMatching(/^nobody was asked for a key of bob@b\.test \(DNS: not asked, /),
+      hint: expect.stringMatching(/postern keys import FILE {2}or name a resolver in \[dns\]/),
+    });
+  });
+
+  test('by accept: whether nothing waits, several do, or others', async () => {
+    const wrong = async (fingerprint?: string): Promise<string> =>
+      alice.client.keys.accept('bob@b.test', fingerprint).then(
+        () => '',
+        ({ message, hint }) => `${message} | ${hint}`,
+      );
+    expect(await wrong()).toMatch(/no key that was found .* \| Look for one: postern keys find bob@b\.test$/);
+    const [one, two] = [await keyOf(['bob@b.test']), await keyOf(['bob@b.test'])];
+    resolver.publish(bytes(one), bytes(two));
+    await alice.client.keys.find('bob@b.test');
+    expect(await wrong()).toBe(
+      `several keys of bob@b.test wait to be accepted | Name the one that its owner has told you: ${print(one)}, ${print(two)}`,
+    );
+    expect(await wrong('AB')).toMatch(/^no key AB of bob@b\.test waits to be accepted \| What waits is /);
+  });
+});
+
 test('what is pinned reads back as a whole certificate', async () => {
   const bob = await keyOf(['bob@b.test', 'other@c.test']);
   resolver.publish(bytes(bob));
@@ -540,8 +624,8 @@ test('--json: what keeps a key from being taken is an error as any other, with w
       code: 'no-recipient-key',
       message: expect.stringContaining('bob@b.test'),
       hint: expect.stringContaining('postern keys import'),
-      finding: 'none',
-      looked: [{ source: 'keyring', said: 'not configured' }],
+      finding: 'unasked',
+      looked: [{ source: 'keyring', said: 'not asked, since [keys] names no gnupg' }],
     },
   });
 });

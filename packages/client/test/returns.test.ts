@@ -108,6 +108,7 @@ async function directly(): Promise<{ token: string; key: Uint8Array; set: string
   expect(info.domain).toBe('a.test');
   const token = Buffer.from(info.token).toString('hex');
   expect(token).toBe(handed.id);
+  expect(info.expires).toBe(Math.floor(now / 3_600_000 + 37 * 24) * 3_600);
   return { token, key: info.key, set };
 }
 

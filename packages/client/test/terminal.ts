@@ -11,7 +11,11 @@ export interface Ran {
 }
 
 /** Runs a command line in this process, as the command does; an error becomes its code and its text on standard error. */
-export async function postern(args: readonly string[], input: string | Uint8Array = ''): Promise<Ran> {
+export async function postern(
+  args: readonly string[],
+  input: string | Uint8Array = '',
+  stop: AbortSignal = new AbortController().signal,
+): Promise<Ran> {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const out = buffer(stdout);
@@ -20,7 +24,7 @@ export async function postern(args: readonly string[], input: string | Uint8Arra
   let shown = '';
   try {
     const terminal = { stdin: Readable.from([Buffer.from(input)]), stdout, stderr, watched: false, env: {} };
-    code = await run(args, terminal, new AbortController().signal);
+    code = await run(args, terminal, stop);
   } catch (error) {
     const { exitCode, message, hint } = error as { exitCode?: unknown; message?: unknown; hint?: unknown };
     if (typeof exitCode !== 'number') throw error;

@@ -24,7 +24,7 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
   const program = commandLine(
     'postern-directory',
     'A Postern directory authority: registers nodes, issues a signed consensus every epoch.',
-  ).configureHelp({ showGlobalOptions: true });
+  );
   addInit(program);
   addRun(program, stop);
   addStatus(program);

@@ -11,7 +11,7 @@ import {
 import type { Command } from 'commander';
 import { addAbuse } from './commands/abuse.ts';
 import { addAuthor } from './commands/author.ts';
-import { configOption, readConfig } from './commands/context.ts';
+import { configOption, readConfig, readOwnConfig } from './commands/context.ts';
 import { addDns } from './commands/dns.ts';
 import { addDomain } from './commands/domain.ts';
 import { addInit } from './commands/init.ts';
@@ -43,7 +43,7 @@ function addRun(program: Command, stop: AbortSignal): void {
     .description('Run the node until SIGTERM.')
     .option(...configOption)
     .action(async ({ config: path }: { config: string }) => {
-      const config = await readConfig(path);
+      const config = await readOwnConfig(path);
       const log = createLog({ name: config.name });
       const deps = { clock: systemClock, random: systemRandom, log };
       try {

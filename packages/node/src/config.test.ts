@@ -250,6 +250,12 @@ describe('the section submission', () => {
     [{ submission: undefined }, 'submission', 'is missing'],
     [{ roles: ['submission'], delivery: undefined }, 'roles', '"submission" without "delivery"'],
     [{ submission: { listen: 'x', authors: 'a' } }, 'submission.listen', 'is no endpoint'],
+    [{ submission: { ...submission, token_life: '36d' } }, 'submission.token_life', 'must be 37d or longer'],
+    [
+      { submission: { ...submission, token_life: '37d', expiry: '38d' } },
+      'submission.token_life',
+      'shorter than expiry',
+    ],
     [{ submission: { ...submission, login: 'local' } }, 'submission.login', 'imap or smtp only'],
     [{ submission: { listen: '127.0.0.1:587' } }, 'submission.authors', 'is missing'],
     [smarthost({ require: '[::1]:25' }), 'submission.smarthost.pin', 'is missing; require has no name'],

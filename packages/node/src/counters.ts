@@ -43,6 +43,7 @@ const outcomes = {
     'no-exchange',
     'no-part',
     'asking',
+    'postponed',
   ],
   unwrapped: [
     'stored',
@@ -51,6 +52,7 @@ const outcomes = {
     'refused',
     'expired',
     'unknown-mailbox',
+    'deferred',
     'told',
     'complaint',
     'known-complaint',
@@ -96,8 +98,9 @@ export interface Counters {
 const help: Record<CounterStage, string> = {
   received: 'Carriages by what SMTP answered; discarded: what was accepted and dropped.',
   peeled: 'Packets by what their layer held or why they were refused.',
-  forwarded: 'Attempts to hand a packet over, by outcome; expired, no-mix and no-part ones are dropped.',
-  unwrapped: 'Envelopes by what they held or why they were refused.',
+  forwarded:
+    'Attempts to hand a packet over, by outcome; expired, no-mix and no-part ones are dropped, postponed ones were not tried.',
+  unwrapped: 'Envelopes by what they held or why they were refused; deferred ones are tried again.',
   submitted: 'Carriages of authors by what SMTP answered.',
   logins: 'Logins of authors by what SMTP answered.',
   returned: 'Reports of other mail servers, by what became of them.',

@@ -1,8 +1,9 @@
 import type { SmtpPeer } from '@postern/mail';
-import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff, type Pause } from './backoff.ts';
+import { createLine, zoneOf } from './line.ts';
 import type { FoundDestination } from './names.ts';
+import { createPlaces } from './places.ts';
 
 /** What is known of a domain that the node has something for. */
 export type Destination =
@@ -36,10 +37,11 @@ export interface DestinationsContext {
 const atOnce = 16;
 /** Of them, such as are for domains that had no answer or none that leads on the last time. */
 const strangersAtOnce = 12;
+/** Of them, in one zone. */
+const ofZoneAtOnce = 4;
 /** One look-up, with all of its questions. */
 const lookUpMs = 20_000;
-/** Domains that wait to be asked, and domains that are remembered, of those that lead on and of others. */
-const mostWaiting = 10_000;
+/** Domains that are remembered, of those that lead on and of others. */
 const mostRemembered = 10_000;
 /** However long or short the domain's records say that they live, seconds. */
 const shortestLife = 60;
@@ -60,8 +62,8 @@ const forgivenFailures = 5;
 /**
  * Finds by DNS where what is for a domain goes. Whoever builds a packet, or submits a message, chooses its domain, and that domain's name servers how long they take: so nobody
  * waits here. A relay asks again later; domains are asked for once at a time, few at once, in random order, whatever number of relays is
- * theirs, and for domains that led on before some places are kept. Ten thousand domains that never answer make other unknown
- * domains wait, and nothing else.
+ * theirs, and for domains that led on before some places are kept. Name servers that never answer for some thousand zones make other unknown
+ * domains wait, and nothing else; for one zone, whatever number of names is in it, they keep the places of a few.
  */
 export function createDestinations({ clock, random, lookUp }: DestinationsContext): Destinations {
   // Apart, so that quick answers about any number of domains push out none that leads on.
@@ -69,15 +71,16 @@ export function createDestinations({ clock, random, lookUp }: DestinationsContex
   const others = createMemory<Remembered>(mostRemembered);
   const known = createLine(random);
   const strangers = createLine(random);
+  const places = createPlaces({ all: atOnce, each: ofZoneAtOnce });
   const asked = new Map<string, Promise<void>>();
   const ending = new AbortController();
   let strangersAsked = 0;
 
   const next = (): { domain: string; stranger: boolean } | undefined => {
     if (ending.signal.aborted || asked.size >= atOnce) return undefined;
-    const acquainted = known.draw();
+    const acquainted = known.draw(places.enter);
     if (acquainted !== undefined) return { domain: acquainted, stranger: false };
-    const stranger = strangersAsked < strangersAtOnce ? strangers.draw() : undefined;
+    const stranger = strangersAsked < strangersAtOnce ? strangers.draw(places.enter) : undefined;
     return stranger === undefined ? undefined : { domain: stranger, stranger: true };
   };
 
@@ -87,6 +90,7 @@ export function createDestinations({ clock, random, lookUp }: DestinationsContex
       if (stranger) strangersAsked++;
       const ended = ask(domain).finally(() => {
         asked.delete(domain);
+        places.leave(zoneOf(domain));
         if (stranger) strangersAsked--;
         begin();
       });
@@ -184,34 +188,5 @@ function createMemory<T>(most: number): Memory<T> {
     },
     set,
     delete: (domain) => void held.delete(domain),
-  };
-}
-
-/** Domains that wait, each once, drawn at random. When it is full a newcomer takes the place of one that is drawn, who asks again. */
-interface Line {
-  add(domain: string): void;
-  draw(): string | undefined;
-}
-
-function createLine(random: Random): Line {
-  const domains: string[] = [];
-  const present = new Set<string>();
-  const draw = (): string | undefined => {
-    const at = Math.floor(uniform(random) * domains.length);
-    const drawn = domains[at];
-    const last = domains.pop();
-    if (drawn === undefined || last === undefined) return undefined;
-    if (at < domains.length) domains[at] = last;
-    present.delete(drawn);
-    return drawn;
-  };
-  return {
-    add(domain) {
-      if (present.has(domain)) return;
-      if (domains.length >= mostWaiting) draw();
-      domains.push(domain);
-      present.add(domain);
-    },
-    draw,
   };
 }

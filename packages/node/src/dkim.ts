@@ -1,11 +1,12 @@
 import { createDkimSigner, type DkimSigner, dkimOwner, dkimRecord } from '@postern/mail';
 import type { Clock, Log } from '@postern/runtime';
-import { loadDkimKeys } from './keys/dkim-keys.ts';
+import { isOnlyRecord, loadDkimKeys } from './keys/dkim-keys.ts';
+import type { Loaded } from './keys/loaded.ts';
 import { dkimRing, type Ring, utc } from './keys/ring.ts';
 import { type Loop, together } from './loop.ts';
 import type { Names } from './names.ts';
 import { type Publication, type PublicationWatch, watchPublication } from './publication.ts';
-import { type Loaded, openRotation } from './rotation.ts';
+import { openRotation } from './rotation.ts';
 
 export interface DkimContext {
   readonly clock: Clock;
@@ -29,7 +30,7 @@ export interface Dkim {
   readonly signer: DkimSigner;
   /** The next ones if there are any, those that sign, those before. */
   status(): readonly DkimKeyStatus[];
-  /** Takes up other keys when it is their time and DNS has their records: never for a node without a resolver. */
+  /** Takes up other keys when it is their time and DNS has their records: never for a node without a resolver, whose log says so. */
   start(names: Pick<Names, 'lookupTxt'> | undefined): Loop;
 }
 
@@ -66,12 +67,15 @@ export async function openDkim({ clock, log, dataDir, domain }: DkimContext): Pr
         log,
         everyMs: askedEveryMs,
         warning:
-          'DNS lacks records of the next DKIM keys: publish what postern-node dns zone prints; the present ones sign until then',
-        subject: due,
+          names === undefined
+            ? 'the next DKIM keys never sign, since the configuration has nobody ask DNS for their records: name a resolver in [dns], or take them back with postern-node dkim rotate --discard'
+            : 'DNS lacks records of the next DKIM keys: publish what postern-node dns zone prints; the present ones sign until then',
+        // Without anybody to ask there is nothing to wait for.
+        subject: names === undefined ? () => rotation.keys().next : due,
         async ask({ value }, signal) {
           if (names === undefined) throw new Error('nobody can be asked');
           const found = await Promise.all(value.records.map(({ owner }) => names.lookupTxt(owner, signal)));
-          return value.records.every(({ text }, at) => isOnly(text, found[at]));
+          return value.records.every(({ text }, at) => isOnlyRecord(text, found[at]));
         },
       });
       const rotating = rotation.start({
@@ -95,20 +99,4 @@ function statusOf(
     ...each(current, { phase: 'signs' }),
     ...previous.flatMap((one) => each(one, { phase: 'before', until: utc(one.until) })),
   ];
-}
-
-/** With several records verifiers may take any (RFC 6376 section 3.6.2.2). */
-function isOnly(text: string, found: readonly string[] = []): boolean {
-  const [only = '', ...others] = found;
-  const tags = tagsOf(only);
-  return others.length === 0 && ['k', 'p'].every((name) => tags.get(name) === tagsOf(text).get(name));
-}
-
-/** White space around and in what was written by hand means nothing (RFC 6376 sections 3.2, 3.6.1). */
-function tagsOf(text: string): Map<string, string> {
-  const tags = text.split(';').map((tag) => {
-    const [name = '', ...value] = tag.replace(/\s+/g, '').split('=');
-    return [name, value.join('=')] as const;
-  });
-  return new Map(tags);
 }

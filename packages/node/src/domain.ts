@@ -1,12 +1,13 @@
 import { loadEnvelopeKey } from '@postern/protocol/envelope';
 import type { Clock, Log } from '@postern/runtime';
 import { loadDomainKey } from './keys/domain-keys.ts';
+import { inOrder, type Loaded } from './keys/loaded.ts';
 import { notePublished, readPublished } from './keys/published.ts';
 import { domainRing, type Ring, utc } from './keys/ring.ts';
 import { type Loop, together } from './loop.ts';
 import type { Names } from './names.ts';
 import { type Publication, type PublicationWatch, watchPublication } from './publication.ts';
-import { type Loaded, openRotation } from './rotation.ts';
+import { openRotation } from './rotation.ts';
 
 export interface DomainContext {
   readonly clock: Clock;
@@ -31,6 +32,9 @@ export interface DomainKeys {
   fingerprints(): readonly string[];
   /** Nothing while there is none before the present one. */
   overlap(): DomainOverlap | undefined;
+  /** False while a key of the domain cannot be read: what none of these opens may be for that one. */
+  isComplete(): boolean;
+  /** Called once there are others, or none is missing any more. */
   onChange(listener: (keys: readonly Uint8Array[]) => void): void;
   /**
    * Looks for a key that was made meanwhile, and destroys those before once DNS has named the present one for their whole overlap:
@@ -65,14 +69,17 @@ export async function openDomainKeys({ clock, log, dataDir, domain }: DomainCont
     const { since = Number.POSITIVE_INFINITY } = noted.dir === rotation.keys().current.dir ? noted : {};
     return since + daySeconds + domainRing.overlap;
   };
+  /** Whether there is one before the present one, read or not. */
+  const isReplacing = (): boolean => rotation.keys().previous.length > 0 || !rotation.isComplete();
   return {
     current: () => all(rotation.keys()).map(({ secretKey }) => secretKey),
     fingerprints: () => all(rotation.keys()).map(({ fingerprint }) => fingerprint),
     overlap() {
-      if (rotation.keys().previous.length === 0) return undefined;
+      if (!isReplacing()) return undefined;
       const end = endOfOverlap();
       return { publication: publication(), ...(Number.isFinite(end) ? { until: utc(end) } : {}) };
     },
+    isComplete: () => rotation.isComplete(),
     onChange: (listener) =>
       rotation.onChange((keys) => listener(all(keys).map(({ secretKey }) => secretKey))),
     start(names) {
@@ -82,7 +89,7 @@ export async function openDomainKeys({ clock, log, dataDir, domain }: DomainCont
         everyMs: askedEveryMs,
         warning:
           'DNS does not name the domain’s present key: publish what postern-node dns zone prints; the key before is kept until then',
-        subject: () => (rotation.keys().previous.length > 0 ? rotation.keys().current : undefined),
+        subject: () => (isReplacing() ? rotation.keys().current : undefined),
         async ask({ value }, signal) {
           if (names === undefined) throw new Error('nobody can be asked');
           return (await names.findFingerprint(domain, signal)) === value.fingerprint;
@@ -103,6 +110,6 @@ export async function openDomainKeys({ clock, log, dataDir, domain }: DomainCont
 }
 
 /** A key opens envelopes as soon as it is there. */
-function all({ current, next, previous }: Ring<Loaded<DomainKey>>): DomainKey[] {
-  return [current, ...(next === undefined ? [] : [next]), ...previous].map(({ value }) => value);
+function all(keys: Ring<Loaded<DomainKey>>): DomainKey[] {
+  return inOrder(keys).map(({ value }) => value);
 }

@@ -18,15 +18,14 @@ import { openResolver, type Resolver } from '@postern/runtime/dns';
 import { callsOf } from './calls.ts';
 import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
-import { createDestinations, type Destinations, type DestinationsContext } from './destinations.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
-import { createNames, type Names } from './names.ts';
+import { createLookUps } from './lookups.ts';
 import { learnNetwork } from './network.ts';
 import { startPipeline } from './pipeline.ts';
-import { openPolicies, policiesInMemory } from './policy-store.ts';
+import { openPolicies } from './policy-store.ts';
 import { watchProof } from './proof.ts';
 import { openSqliteSpool } from './queue/sqlite/spool.ts';
 import { follow } from './register/follow.ts';
@@ -121,8 +120,8 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
       },
       announce: () => registration.renew(),
     }),
-    ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start(parts.names)]),
-    ...(submission === undefined ? [] : [submission.dkim.start(parts.names)]),
+    ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start(parts.lookUps.names)]),
+    ...(submission === undefined ? [] : [submission.dkim.start(parts.lookUps.names)]),
     ...(submission?.files === undefined
       ? []
       : [submission.files.start((pair) => pipeline.submissions?.updateTls(pair))]),
@@ -143,7 +142,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
     dns: proof?.current() ?? 'unasked',
-    exitByDns: parts.exits !== undefined,
+    exitByDns: parts.lookUps.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
     domainKeyOverlap: parts.domainKeys?.overlap() ?? null,
     counts: await spool.counts(),
@@ -204,27 +203,9 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     }),
   );
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
-  const ownNames = [config.name, config.smtp.ehlo];
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
-  const { allowPrivate } = config.smtp;
-  const asked = resolver && { clock, random, resolver, ownNames, allowPrivate };
-  const names = asked && createNames({ ...asked, policies: policies ?? policiesInMemory() });
-  const destinations = (lookUp: DestinationsContext['lookUp']): Destinations => {
-    const made = createDestinations({ clock, random, lookUp });
-    opened.defer(() => made.close());
-    return made;
-  };
-  const direct = config.delivery !== undefined && config.submission?.smarthost === undefined;
-  const exchangersBy = (tls: 'require' | 'prefer', { findPeers }: Names): Destinations =>
-    destinations((domain, cut) => findPeers(domain, tls, cut));
-  const exchangers =
-    names && direct
-      ? { require: exchangersBy('require', names), prefer: exchangersBy('prefer', names) }
-      : undefined;
-  const byDns = roles.includes('mix') && config.mix.exitByDns;
-  // A gateway keeps what it was told; a mix, which knows the domain of packets alone, keeps nothing of it.
-  const exitNames = asked && byDns ? createNames({ ...asked, policies: policiesInMemory() }) : undefined;
-  const exits = exitNames && destinations(exitNames.findExit);
+  const lookUps = createLookUps(config, { clock, random, resolver, policies });
+  opened.defer(() => lookUps.close());
   const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
   const sender = opened.use(made.sender ?? createSmtpSender(own));
   const epochs = await openEpochs({
@@ -249,9 +230,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     epochs,
     domainKeys,
     resolver,
-    names,
-    exits,
-    exchangers,
+    lookUps,
     policies,
     submission,
     counters: createCounters(metrics),

@@ -1,6 +1,6 @@
 import type { Clock, Log } from '@postern/runtime';
+import type { Loaded } from './keys/loaded.ts';
 import { startLoop } from './loop.ts';
-import type { Loaded } from './rotation.ts';
 
 /** What DNS says of a key that is to be published: `unknown` while it has given no answer. */
 export type Publication = 'published' | 'missing' | 'unknown';

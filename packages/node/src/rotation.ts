@@ -1,13 +1,8 @@
+import { stat } from 'node:fs/promises';
+import { relative } from 'node:path';
 import type { Clock, Log } from '@postern/runtime';
-import {
-  finishForgetting,
-  forgetPast,
-  type Generation,
-  promote,
-  type Ring,
-  type RingKind,
-  readRing,
-} from './keys/ring.ts';
+import { inOrder, type Loaded, loadRing, type Unread } from './keys/loaded.ts';
+import { finishForgetting, forgetPast, promote, type Ring, type RingKind, readRing } from './keys/ring.ts';
 import { codeOf, type Loop, startLoop } from './loop.ts';
 
 export interface RotationContext<T> {
@@ -21,12 +16,12 @@ export interface RotationContext<T> {
   load(dir: string): Promise<T>;
 }
 
-export type Loaded<T> = Generation & { readonly value: T };
-
 /** Keys of one kind in a node that runs. */
 export interface Rotation<T> {
   keys(): Ring<Loaded<T>>;
-  /** Called once there are others, with what there was before. A listener throws nothing. */
+  /** Whether these are all that there are on disk: false while one cannot be read, which is tried again and again. */
+  isComplete(): boolean;
+  /** Called once there are others, or none is missing any more, with what there was before. A listener throws nothing. */
   onChange(listener: (keys: Ring<Loaded<T>>, before: Ring<Loaded<T>>) => void): void;
   /**
    * Looks for keys that were made meanwhile, puts the next ones in force, and destroys those past their overlap: each once it is time
@@ -43,69 +38,93 @@ export interface Conditions {
 
 /** How soon another key is taken up. */
 const everyMs = 2_000;
+/** How soon the log says again that a key cannot be read. */
+const sayAgainMs = 86_400_000;
 
-/** Throws what `load` throws for the one in force or the next; one before that cannot be read is logged and left out. */
+/** Throws what `load` throws for the one in force or the next; one before that cannot be read is logged, and missing until it can. */
 export async function openRotation<T>(context: RotationContext<T>): Promise<Rotation<T>> {
-  const { clock, log, dataDir, kind, what } = context;
+  const { clock, log, dataDir, kind, what, load } = context;
   const listeners: ((keys: Ring<Loaded<T>>, before: Ring<Loaded<T>>) => void)[] = [];
+  const sayUnread = createUnreadLog(context);
   await finishForgetting(dataDir, kind);
-  let found = await readRing(dataDir, kind);
-  let keys = await loadRing(context, found);
+  const first = await readRing(dataDir, kind);
+  let mark = await markOf(first);
+  let { keys, unread } = await loadRing(first, load);
+  let isComplete = unread.length === 0;
+  sayUnread(unread);
 
-  const turn = async ({ mayPromote, mayForget }: Conditions): Promise<void> => {
+  const reload = async (): Promise<void> => {
+    const there = await readRing(dataDir, kind);
+    const markThere = await markOf(there);
+    if (markThere === mark && isComplete) return;
+    const before = { keys, unread, mark, isComplete };
+    // The files of one that is or was in force never change, and what is known of them need not be read again.
+    const loaded = await loadRing(there, load, [keys.current, ...keys.previous]);
+    ({ keys, unread } = loaded);
+    mark = markThere;
+    isComplete = unread.length === 0;
+    sayUnread(unread);
+    const areOthers = mark !== before.mark || unread.length !== before.unread.length;
+    if (!areOthers && isComplete === before.isComplete) return;
+    for (const listener of listeners) listener(keys, before.keys);
+    if (!areOthers) return;
+    const isAnother = keys.current.dir !== before.keys.current.dir;
+    log.info(isAnother ? 'another key is in force' : 'keys were added or removed', { what });
+  };
+  const look = (): Promise<void> =>
+    reload().catch((error: unknown) => {
+      isComplete = false;
+      throw error;
+    });
+
+  /** Gives whether it changed anything. */
+  const change = async ({ mayPromote, mayForget }: Conditions): Promise<boolean> => {
     const now = Math.floor(clock.now() / 1_000);
+    const { next } = keys;
+    const isTime = next !== undefined && next.at <= now && mayPromote();
+    if (isTime) await promote(dataDir, kind, now);
     const forgotten = mayForget() ? await forgetPast(dataDir, kind, now) : 0;
     if (forgotten > 0) log.info('old keys were destroyed', { what, keys: forgotten });
-    const { next } = keys;
-    if (next !== undefined && next.at <= now && mayPromote()) await promote(dataDir, kind, now);
-    const there = await readRing(dataDir, kind);
-    if (sameRing(found, there)) return;
-    const before = keys;
-    keys = await loadRing(context, there);
-    found = there;
-    for (const listener of listeners) listener(keys, before);
-    log.info(
-      keys.current.dir !== before.current.dir ? 'another key is in force' : 'keys were added or removed',
-      { what },
-    );
+    return isTime || forgotten > 0;
   };
 
   return {
     keys: () => keys,
+    isComplete: () => isComplete,
     onChange: (listener) => void listeners.push(listener),
     start: (conditions) =>
       startLoop({ clock, log, trouble: `keys could not be changed: ${what}` }, async (stop) => {
-        await turn(conditions);
+        // First of all: a step that fails keeps no key out.
+        await look();
+        if (await change(conditions)) await look();
         await clock.wait(clock.now() + everyMs, stop);
       }),
   };
 }
 
-async function loadRing<T>(
-  { load, log, what }: RotationContext<T>,
-  { next, current, previous }: Ring,
-): Promise<Ring<Loaded<T>>> {
-  const read = async (one: Generation): Promise<Loaded<T>> => ({ ...one, value: await load(one.dir) });
-  const readBefore = (one: Generation): Promise<Loaded<T>[]> =>
-    read(one).then(
-      (loaded) => [loaded],
-      (error: unknown) => {
-        log.error('a key before the present one cannot be read: restore its folder from a backup', {
-          what,
-          code: codeOf(error),
-        });
-        return [];
-      },
-    );
-  return {
-    next: next && (await read(next)),
-    current: await read(current),
-    previous: (await Promise.all(previous.map(readBefore))).flat(),
+function createUnreadLog({
+  clock,
+  log,
+  dataDir,
+  what,
+}: RotationContext<unknown>): (unread: readonly Unread[]) => void {
+  const said = new Map<string, number>();
+  return (unread) => {
+    for (const { dir, error } of unread) {
+      if (clock.now() - (said.get(dir) ?? Number.NEGATIVE_INFINITY) < sayAgainMs) continue;
+      said.set(dir, clock.now());
+      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+      log.error(
+        'a key before the present one cannot be read: mend it, or restore it from a backup; remove it only if it is lost for good',
+        { what, folder: relative(dataDir, dir) || '.', code: codeOf(cause) },
+      );
+    }
   };
 }
 
-function sameRing(a: Ring, b: Ring): boolean {
-  const names = ({ next, current, previous }: Ring): string =>
-    [next, current, ...previous].map((one) => one?.dir ?? '').join('\n');
-  return names(a) === names(b);
+/** The same as long as the keys are: one that is taken back before it is in force may leave its name to another. */
+async function markOf(ring: Ring): Promise<string> {
+  const { next } = ring;
+  const made = next === undefined ? '' : (await stat(next.dir, { bigint: true })).mtimeNs;
+  return [made, ...inOrder(ring).map(({ dir }) => dir)].join('\n');
 }

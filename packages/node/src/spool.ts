@@ -110,6 +110,8 @@ export type Verdict =
   | { readonly kind: 'returned'; readonly letter: Letter }
   /** Somebody complains of a message of this token; counted until `forgetMs`. */
   | { readonly kind: 'complaint'; readonly token: Token; readonly forgetMs: number }
+  /** An exit that may be for a key which cannot be read now: kept as it is, and claimed by nobody until `resumeDeferred`. */
+  | { readonly kind: 'deferred' }
   | { readonly kind: 'refused' };
 
 /** What a verdict came to. */
@@ -132,6 +134,8 @@ export type Settled =
   | { readonly kind: 'known-complaint' }
   /** Nobody has that token, or they have been told: nothing stored. */
   | { readonly kind: 'unknown-token' }
+  /** Nothing stored; the input waits. */
+  | { readonly kind: 'deferred' }
   | { readonly kind: 'refused' }
   /** Another claimant settled this input first: nothing changed. */
   | { readonly kind: 'gone' };
@@ -212,7 +216,7 @@ export interface Swept {
  *
  * - **Durable.** When a promise resolves, what it did survives a crash of process and machine. When it rejects with a
  *   `NodeError` (`spool-full`, `spool-io`), nothing of it happened.
- * - **Atomic.** `settle` removes the input and stores what it became in one transaction; so does `finish`, which for a set removes its
+ * - **Atomic.** `settle` removes the input, unless that is deferred, and stores what it became in one transaction; so does `finish`, which for a set removes its
  *   fragments and remembers its id until it expires, and `tell`.
  * - **Once.** A replay tag, a fragment's index and a delivered set's id are each taken once; the second is told so.
  * - **Claims** are held in memory under a lease: whoever claims must settle, finish, retry, postpone or release. A claim that outlives its
@@ -236,6 +240,8 @@ export interface Spool extends AsyncDisposable {
   /** Resolves once inputs of a kind may have come, perhaps without cause; rejects as `signal` aborts. */
   wakeInputs(kind: UnitKind, signal: AbortSignal): Promise<void>;
   settle(input: SpoolId, verdict: Verdict): Promise<Settled>;
+  /** Makes inputs of all that were deferred before the call, in an earlier run too, which can be claimed again. */
+  resumeDeferred(): Promise<void>;
   /** Stores an author's relay, and whom to tell of it. `foreign-token`: another author has that token, and nothing is stored. */
   submit(submission: Submission): Promise<'submitted' | 'foreign-token'>;
   /** Stores a relay of the gateway's own. */

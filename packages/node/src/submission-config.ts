@@ -1,3 +1,4 @@
+import { tokenLifeSeconds } from '@postern/protocol/report';
 import { domainName, duration, type Endpoint, endpoint, size } from '@postern/runtime';
 import { z } from 'zod';
 
@@ -16,7 +17,7 @@ export interface SubmissionConfig {
   readonly expiryMs: number;
   /** When an author is told that one has not left yet. */
   readonly warnAfterMs: number;
-  /** How long reports for a message are taken. */
+  /** How long reports and complaints of a message are taken. */
   readonly tokenLifeMs: number;
   /** For each author. */
   readonly limits: { readonly carriagesPerHour: number; readonly bytesPerHour: number };
@@ -110,7 +111,7 @@ const schema = z
     smarthost: smarthostSchema.optional(),
     expiry: duration.default(5 * dayMs),
     warn_after: duration.default(4 * 3_600_000),
-    token_life: duration.default(37 * dayMs),
+    token_life: duration.default(tokenLifeSeconds * 1_000),
     carriages_per_hour: perHour.default(5_000),
     bytes_per_hour: size.default(250_000_000),
   })
@@ -134,6 +135,11 @@ const schema = z
     if (section.warn_after >= section.expiry) say('warn_after', 'must be shorter than expiry');
     if (section.token_life < section.expiry)
       say('token_life', 'must not be shorter than expiry, or failures would reach nobody');
+    else if (section.token_life < tokenLifeSeconds * 1_000)
+      say(
+        'token_life',
+        `must be ${tokenLifeSeconds / 86_400}d or longer: until then reports and complaints may come, which would reach nobody`,
+      );
     if (section.bytes_per_hour < 1_000_000)
       say('bytes_per_hour', 'is too little for a message; give 1MB or more');
   });

@@ -70,7 +70,7 @@ ${lines(server('smtp'), [`smtp = "mail.example:465"`])}
 # What such a server calls its users: the whole "mailbox", or "local", what stands before the @.
 # login = "mailbox"
 
-# How long it is tried to hand something over, when its author is told of a delay, and how long reports are taken.
+# How long it is tried to hand something over, when its author is told of a delay, and how long reports and complaints are taken: 37d or longer.
 # expiry = "5d"
 # warn_after = "4h"
 # token_life = "37d"

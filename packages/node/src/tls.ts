@@ -2,9 +2,10 @@ import type { VerifiedConsensus } from '@postern/directory/client';
 import { maxTlsPins, staleEpochs } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import { loadCertificate, type TlsCertificate } from './keys/certificate.ts';
+import { inOrder, type Loaded } from './keys/loaded.ts';
 import { type Ring, tlsRing, utc } from './keys/ring.ts';
 import type { Loop } from './loop.ts';
-import { type Loaded, openRotation } from './rotation.ts';
+import { openRotation } from './rotation.ts';
 
 export interface TlsContext {
   readonly clock: Clock;
@@ -71,9 +72,10 @@ export async function openTlsKeys({ clock, log, dataDir, id }: TlsContext): Prom
   };
 }
 
-function pinsOf({ next, current, previous }: Ring<Loaded<TlsCertificate>>): string[] {
-  const all = [current, ...(next === undefined ? [] : [next]), ...previous].map(({ value }) => value.pin);
-  return all.slice(0, maxTlsPins);
+function pinsOf(keys: Ring<Loaded<TlsCertificate>>): string[] {
+  return inOrder(keys)
+    .map(({ value }) => value.pin)
+    .slice(0, maxTlsPins);
 }
 
 function statusOf({ next, current, previous }: Ring<Loaded<TlsCertificate>>): TlsKeyStatus[] {

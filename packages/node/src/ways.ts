@@ -1,7 +1,10 @@
 import type { SmtpPeer } from '@postern/mail';
 import type { Destination, Destinations } from './destinations.ts';
-import type { Next, NextDomain } from './spool.ts';
+import type { NextDomain, Waiting } from './spool.ts';
 import type { Topology } from './topology.ts';
+
+/** The gateway's own authors; or anybody else, who has it report or, as a mix, pass something on. */
+export type Whose = 'authors' | 'others';
 
 /** Where a relay can be handed over now. */
 export type Way =
@@ -13,8 +16,8 @@ export type Way =
       readonly peers: readonly SmtpPeer[];
       /** The mail domain whose `secure` mailbox takes it. */
       readonly domain: string;
-      /** The peers are such as DNS names: who they are, and how long they take, is anybody's choice. */
-      readonly byDns?: true;
+      /** The peers are such as DNS names: who they are, and how long they take, is the choice of whoever this goes for. */
+      readonly byDns?: Whose;
       /** How TLS is to be, by the domain's own record, when a mix found that; the domain does not know the mix. */
       readonly exit?: { readonly tls: 'require' | 'prefer' };
     }
@@ -32,15 +35,18 @@ export type Way =
   | { readonly kind: 'no-consensus' };
 
 export interface Ways {
-  find(next: Next): Promise<Way>;
+  find(relay: Pick<Waiting, 'next' | 'token'>): Promise<Way>;
 }
+
+/** Who takes a domain's mail, by the mode of TLS. */
+export type Exchangers = Readonly<Record<'require' | 'prefer', Destinations>>;
 
 export interface WaysContext {
   readonly topology: Topology;
   /** The domain's own mail server, which takes what the gateway sends to other domains, by the mode of TLS. */
   readonly smarthost?: { readonly require: SmtpPeer; readonly prefer: SmtpPeer };
-  /** What a gateway without a smarthost looks up, by the mode of TLS; a node without it reaches none that the consensus does not name. */
-  readonly exchangers?: { readonly require: Destinations; readonly prefer: Destinations };
+  /** What a gateway without a smarthost looks up; a node without it reaches none that the consensus does not name. */
+  readonly exchangers?: Readonly<Record<Whose, Exchangers>>;
   /** What a mix looks up for exits; a mix without it knows no domain that the consensus does not name. */
   readonly exits?: Destinations;
 }
@@ -48,19 +54,20 @@ export interface WaysContext {
 /**
  * The way to each next hop. A node: by the consensus. What the gateway's own domain answers for: by its smarthost, or by the mail exchangers
  * of the domain that it is for. What a mix passes on: by the consensus if that names the domain's gateway, else by what the domain
- * itself says in DNS. Authors, and whoever builds a packet, choose the domain, so that nothing waits for a look-up; and a mix writes to
- * nobody who takes no part.
+ * itself says in DNS. Authors, and whoever builds a packet, choose the domain, so that nothing waits for a look-up, and no look-up for
+ * authors for one that others cause; and a mix writes to nobody who takes no part.
  */
 export function createWays({ topology, smarthost, exchangers, exits }: WaysContext): Ways {
   return {
-    async find(next) {
+    async find({ next, token }) {
       const own = next.kind === 'domain' && next.own === true;
       if (own && smarthost !== undefined) {
         const server = smarthost[modeOf(next)];
         return toDomain(`smarthost ${server.host} ${server.port}`, [server], next);
       }
       // Anybody may have told the directory that they serve a domain; DNS is the domain's own word.
-      if (own && exchangers !== undefined) return byExchange(next, exchangers);
+      if (own && exchangers !== undefined)
+        return byExchange(next, token === undefined ? 'others' : 'authors', exchangers);
       const found = topology.find(next);
       if (found.kind === 'found') {
         const { smtp, tlsPins } = found.entry;
@@ -79,18 +86,18 @@ function modeOf({ tlsOptional = false }: NextDomain): 'require' | 'prefer' {
   return tlsOptional ? 'prefer' : 'require';
 }
 
-function byExchange(next: NextDomain, exchangers: NonNullable<WaysContext['exchangers']>): Way {
+function byExchange(next: NextDomain, whose: Whose, exchangers: NonNullable<WaysContext['exchangers']>): Way {
   const mode = modeOf(next);
-  const found = exchangers[mode].find(next.domain);
+  const found = exchangers[whose][mode].find(next.domain);
   if (found.kind !== 'found') return withoutPeers(found);
-  return { ...toDomain(`mail ${mode} ${next.domain}`, found.peers, next), byDns: true };
+  return { ...toDomain(`mail ${mode} ${next.domain}`, found.peers, next), byDns: whose };
 }
 
 function byRecord(next: NextDomain, exits: Destinations): Way {
   const found = exits.find(next.domain);
   if (found.kind !== 'found') return withoutPeers(found);
   const { peers, tls } = found;
-  return { ...toDomain(`exit ${next.domain}`, peers, next), byDns: true, exit: { tls } };
+  return { ...toDomain(`exit ${next.domain}`, peers, next), byDns: 'others', exit: { tls } };
 }
 
 function withoutPeers(found: Exclude<Destination, { kind: 'found' }>): Way {

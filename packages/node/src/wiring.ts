@@ -5,12 +5,12 @@ import type { DeliveryConfig, NodeConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { lmtp } from './deliver/lmtp.ts';
 import { maildirs } from './deliver/maildir.ts';
-import type { Destinations } from './destinations.ts';
 import type { DomainKeys } from './domain.ts';
 import type { Epochs } from './epochs.ts';
 import type { Lifetime } from './lifetime.ts';
+import type { LookUps } from './lookups.ts';
 import { mailboxFinder } from './mailboxes.ts';
-import { createAttest, type Names } from './names.ts';
+import { createAttest } from './names.ts';
 import type { Network } from './network.ts';
 import { isIn } from './networks.ts';
 import type { PipelineContext } from './pipeline.ts';
@@ -46,14 +46,9 @@ export interface Parts {
   readonly domainKeys: DomainKeys | undefined;
   /** None for a node without a resolver. */
   readonly resolver: Resolver | undefined;
-  /** None for a node without a resolver. */
-  readonly names: Names | undefined;
-  /** What `names` keeps on disk; none for a node that is no gateway. */
+  readonly lookUps: LookUps;
+  /** What a gateway keeps on disk of what it looks up; none for a node that is no gateway. */
   readonly policies: KeptPolicies | undefined;
-  /** None for a node that is no mix, or that looks up nothing for exits. */
-  readonly exits: Destinations | undefined;
-  /** By the mode of TLS; none for a node that is no gateway, or has a smarthost. */
-  readonly exchangers: { readonly require: Destinations; readonly prefer: Destinations } | undefined;
   /** None without the role. */
   readonly submission: SubmissionParts | undefined;
 }
@@ -75,10 +70,10 @@ export function contextOf(parts: Parts, reports: ReportQueue): PipelineContext {
 }
 
 function receiveContext(parts: Parts): PipelineContext['receive'] {
-  const { config, clock, log, spool, counters, tls, network, names } = parts;
+  const { config, clock, log, spool, counters, tls, network, lookUps } = parts;
   const { name, smtp, delivery } = config;
   const gateway = delivery && {
-    attest: createAttest(names, clock),
+    attest: createAttest(lookUps.names, clock),
     admit: createAdmit(delivery.senders, clock),
     takeForeign: createTakeForeign({ spool, counters, composeLetter: lettersOf(parts, delivery) }),
   };
@@ -97,7 +92,8 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
 
 function outContext(parts: Parts): PipelineContext['out'] {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
-  const { exits, exchangers, submission } = parts;
+  const { lookUps, submission } = parts;
+  const { exits, exchangers } = lookUps;
   const smarthost = config.submission?.smarthost;
   const ways = createWays({
     topology,
@@ -128,13 +124,13 @@ export function reportsOf(parts: Parts): ReportQueue {
   return createReportQueue({ clock, random, log, report: createReporter(reportContext(parts)) });
 }
 
-export function reportContext({ clock, random, network, config, names }: Parts): ReportContext {
+export function reportContext({ clock, random, network, config, lookUps }: Parts): ReportContext {
   return {
     clock,
     random,
     ...network,
     expiryMs: config.mix.expiryMs,
-    findDomain: names?.findDomain ?? (async () => ({ kind: 'none' })),
+    findDomain: lookUps.names?.findDomain ?? (async () => ({ kind: 'none' })),
   };
 }
 

@@ -42,8 +42,8 @@ async function answer(domain: string, exit: FoundDestination): Promise<void> {
   await setImmediate();
 }
 
-/** Domains whose name servers never answer. */
-const silent = (count: number): string[] => Array.from({ length: count }, (_, at) => `d${at}.evil.test`);
+/** Domains whose name servers never answer, each in a zone of its own. */
+const silent = (count: number): string[] => Array.from({ length: count }, (_, at) => `d${at}.test`);
 
 test('a domain is asked for once, whatever number of relays wants it, and its answer holds as long as its records', async () => {
   for (let at = 0; at < 5; at++) expect(destinations.find('b.test')).toEqual({ kind: 'asking' });
@@ -122,6 +122,43 @@ describe('while ten thousand domains never answer', () => {
     }
     await answer('b.test', found);
     expect(destinations.find('b.test').kind).toBe('found');
+  });
+});
+
+describe('while ten thousand names of one zone never answer', () => {
+  const names = Array.from({ length: 10_000 }, (_, at) => `a.d${at}.evil.test`);
+
+  test('few of them are asked for at one time, and another domain at once', async () => {
+    for (const domain of names) destinations.find(domain);
+    expect(open.size).toBe(4);
+    destinations.find('b.test');
+    expect(asked.at(-1)).toBe('b.test');
+    await clock.advance(60_000);
+    await setImmediate();
+    expect([...open.keys()].filter((domain) => domain.endsWith('evil.test'))).toHaveLength(4);
+  });
+
+  test('also where all of them led on before', async () => {
+    for (const domain of names.slice(0, 50)) {
+      destinations.find(domain);
+      await answer(domain, found);
+    }
+    await clock.advance(3_600_000);
+    for (const domain of names.slice(0, 50)) destinations.find(domain);
+    expect(open.size).toBe(4);
+  });
+
+  test('a new zone is not behind them, even where few places are left', async () => {
+    const zones = Array.from({ length: 3 }, (_, at) =>
+      names.map((name) => name.replace('evil', `evil${at}`)),
+    );
+    for (const domain of zones.flat()) destinations.find(domain);
+    expect(open.size).toBe(12);
+    destinations.find('b.test');
+    // Every place that is given back goes to one of four zones.
+    let turns = 0;
+    for (; !asked.includes('b.test'); turns++) await clock.advance(20_000);
+    expect(turns).toBeLessThanOrEqual(3);
   });
 });
 

@@ -39,7 +39,13 @@ test.each([
   const reports = createReportQueue({ clock, random, log: silentLog, report });
   stack.defer(() => reports.close());
 
-  const info = { kind: 'domain', domain: 'a.test', token: random.bytes(16), key: random.bytes(32) } as const;
+  const info = {
+    kind: 'domain',
+    domain: 'a.test',
+    token: random.bytes(16),
+    key: random.bytes(32),
+    expires: 0,
+  } as const;
   const setId = random.bytes(16);
   const common = { setId, k, n: 3, expires: Math.floor(clock.now() / 1_000) + 3_600 };
   const returns = { returnInfo: encodeReturnInfo(defaultGeometry, info), attestation: Buffer.from('a.test') };

@@ -63,7 +63,8 @@ beforeEach(async () => {
   stack.defer(() => exits.close());
   const lifetime = createLifetime(clock, 10_000);
   const sender = stack.use(createSmtpSender({ ehloName: 'mix.test' }));
-  const ways = createWays({ topology, exits, exchangers: { require: exits, prefer: exits } });
+  const exchangers = { require: exits, prefer: exits };
+  const ways = createWays({ topology, exits, exchangers: { authors: exchangers, others: exchangers } });
   const context = { clock, random, log: silentLog, spool, counters, ways, sender, lifetime, inFlight };
   stage = chain(mix(context), forward({ ...context, name: 'mix.test', connectionsPerPeer: 2 }));
   stack.defer(() => {
@@ -161,7 +162,7 @@ test.each([
     await store(toDomain('b.test'));
     await timeUntil(gone);
     const silent = 2 * inFlight;
-    await Promise.all(Array.from({ length: silent }, (_, at) => store(toDomain(`d${at}.evil.test`))));
+    await Promise.all(Array.from({ length: silent }, (_, at) => store(toDomain(`mail.evil${at}.test`))));
     const packets = await Promise.all(
       Array.from({ length: 20 }, () => store({ kind: 'node', id: next.entry.id })),
     );

@@ -161,7 +161,7 @@ test('the overlap outlives a restart, begins anew when DNS names another key, an
 });
 
 /** A gateway with DKIM keys, and others to follow. */
-async function withNextDkim(inSeconds: number) {
+async function withNextDkim(inSeconds: number, resolves = true) {
   const dataDir = await dataDirectory();
   const clock = jumpingClock();
   await makeDkimKeys(dataDir, systemRandom);
@@ -177,7 +177,7 @@ async function withNextDkim(inSeconds: number) {
     if (!answers) throw new Error('no answer');
     return zone.get(name) ?? [];
   };
-  const loop = dkim.start({ lookupTxt });
+  const loop = dkim.start(resolves ? { lookupTxt } : undefined);
   onTestFinished(() => loop.stop());
   await until(async () => {
     await clock.advance(2_000);
@@ -219,6 +219,11 @@ test('the next DKIM keys sign only once DNS has each of them at its selector', a
   await looks(clock);
   zone.set(ed25519.owner, [ed25519.text, rsa.text]);
   await looks(clock);
+  // Without a type it is RSA's (RFC 6376 section 3.6.1): such a record is right for one of the two keys.
+  zone.set(rsa.owner, [rsa.text.replace('k=rsa; ', '')]);
+  zone.set(ed25519.owner, [ed25519.text.replace('k=ed25519; ', '')]);
+  await looks(clock);
+  expect(await signsWithNext()).toBe(false);
   setAnswers(false);
   zone.set(ed25519.owner, [ed25519.text.replace('; p=', ' ;  p= ')]);
   await looks(clock);
@@ -243,4 +248,14 @@ test('published DKIM keys wait for their time', async () => {
     await clock.advance(2_000);
     return signsWithNext();
   });
+});
+
+test('without anybody to ask, the log says at once and each day that the next DKIM keys never sign', async () => {
+  const { clock, warnings, signsWithNext } = await withNextDkim(3_600, false);
+  await looks(clock);
+  expect(warnings).toEqual([expect.stringContaining('--discard')]);
+  clock.skip(dayMs);
+  await looks(clock);
+  expect(warnings).toHaveLength(2);
+  expect(await signsWithNext()).toBe(false);
 });

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '@postern/runtime';
 import { expect, onTestFinished, test } from 'vitest';
-import { addNext, promote, tlsRing } from '../src/keys/ring.ts';
+import { addNext, discardNext, promote, tlsRing } from '../src/keys/ring.ts';
 import { openRotation } from '../src/rotation.ts';
 import { fakeClock, until } from './support.ts';
 
@@ -53,6 +53,7 @@ test('a key before that cannot be read is logged once, and stops neither the sta
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(errors).toHaveLength(1);
+  expect(rotation.isComplete()).toBe(false);
   await addNext(dataDir, tlsRing, startSeconds, (dir) => writeFile(join(dir, 'tls.key'), 'fourth'));
   await until(async () => {
     await context.clock.advance(2_000);
@@ -76,4 +77,82 @@ test('what a crash left of a key that was being destroyed is gone after the star
     `since-${startSeconds}`,
     `since-${startSeconds + 1}`,
   ]);
+});
+
+/** A node's keys, and what its listeners and its log were told. */
+async function running(dataDir: string) {
+  const errors: string[] = [];
+  const context = contextOf(dataDir, errors);
+  const rotation = await openRotation(context);
+  const heard: string[][] = [];
+  const texts = (): string[] => rotation.keys().previous.map(({ value }) => value);
+  rotation.onChange(() => void heard.push(texts()));
+  const loop = rotation.start({ mayPromote: () => true, mayForget: () => true });
+  onTestFinished(() => loop.stop());
+  const comes = (condition: () => boolean): Promise<void> =>
+    until(async () => {
+      await context.clock.advance(2_000);
+      return condition();
+    });
+  return { rotation, heard, errors, texts, comes };
+}
+
+test('a key before that can be read again is there without a restart', async () => {
+  const dataDir = await withThree();
+  const path = join(dataDir, tlsRing.folder, `since-${startSeconds}`, 'tls.key');
+  await rename(path, `${path}.hidden`);
+  await mkdir(path);
+  const { rotation, heard, texts, comes } = await running(dataDir);
+  expect(texts()).toEqual(['first']);
+  await rm(path, { recursive: true });
+  await rename(`${path}.hidden`, path);
+  await comes(() => rotation.isComplete());
+  expect(texts()).toEqual(['second', 'first']);
+  expect(heard).toEqual([['second', 'first']]);
+});
+
+test('one whose file is gone is missed all the same; what init made is gone without its file', async () => {
+  const dataDir = await withThree();
+  await rm(join(dataDir, tlsRing.folder, `since-${startSeconds}`, 'tls.key'));
+  await rm(join(dataDir, 'tls.key'));
+  const { rotation, errors, texts, comes } = await running(dataDir);
+  expect(texts()).toEqual([]);
+  expect(rotation.isComplete()).toBe(false);
+  expect(errors).toHaveLength(1);
+  await rm(join(dataDir, tlsRing.folder, `since-${startSeconds}`), { recursive: true });
+  await comes(() => rotation.isComplete());
+});
+
+test('while the keys cannot be looked through they count as incomplete, and listeners hear when they can', async () => {
+  const dataDir = await withThree();
+  const { rotation, heard, texts, comes } = await running(dataDir);
+  expect(rotation.isComplete()).toBe(true);
+  const folder = join(dataDir, tlsRing.folder);
+  await rename(folder, `${folder}.hidden`);
+  await writeFile(folder, '');
+  await comes(() => !rotation.isComplete());
+  expect(texts()).toEqual(['second', 'first']);
+  await rm(folder);
+  await rename(`${folder}.hidden`, folder);
+  await comes(() => rotation.isComplete());
+  expect(heard).toEqual([['second', 'first']]);
+});
+
+test('one that is taken back, and another under its name, are told apart', async () => {
+  const dataDir = await withThree();
+  const { rotation, comes } = await running(dataDir);
+  const at = startSeconds + 86_400;
+  const next = (): string | undefined => rotation.keys().next?.value;
+  const add = (text: string) => addNext(dataDir, tlsRing, at, (dir) => writeFile(join(dir, 'tls.key'), text));
+  await add('fourth');
+  await comes(() => next() === 'fourth');
+  expect(await discardNext(dataDir, tlsRing)).toBe(true);
+  await add('fifth');
+  await comes(() => next() === 'fifth');
+  expect(await discardNext(dataDir, tlsRing)).toBe(true);
+  expect(await discardNext(dataDir, tlsRing)).toBe(false);
+  await comes(() => next() === undefined);
+  expect((await readdir(join(dataDir, tlsRing.folder))).filter((name) => !name.startsWith('since-'))).toEqual(
+    [],
+  );
 });

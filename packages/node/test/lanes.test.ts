@@ -1,11 +1,24 @@
 import { expect, test } from 'vitest';
-import { createLanes } from '../src/forward/lanes.ts';
+import { createLanes, type Lane, type LanesOptions } from '../src/forward/lanes.ts';
 import { fakeClock, seeded } from './support.ts';
 
 const start = Date.UTC(2033, 0, 1);
-const lanes = () => {
+const lanes = (options: Partial<LanesOptions> = {}) => {
   const clock = fakeClock(start);
-  return { clock, laneTo: createLanes({ clock, random: seeded('lanes'), width: 1 }) };
+  const common = { clock, random: seeded('lanes'), width: 1, each: 10 };
+  return { clock, laneTo: createLanes({ ...common, ...options }) };
+};
+
+/** Takes a place in the lane that `done` gives back. */
+const occupy = (lane: Lane): { done(): Promise<void> } => {
+  const work = Promise.withResolvers<void>();
+  const running = lane.run(() => work.promise);
+  return {
+    done() {
+      work.resolve();
+      return running;
+    },
+  };
 };
 
 test('a peer that fails again after its rest is left alone for longer', async () => {
@@ -37,4 +50,32 @@ test('one that nobody has tried for minutes past its rest is forgotten, one with
   await running;
   laneTo('d.test');
   expect(laneTo('c.test')).not.toBe(busy);
+});
+
+test('of all lanes so many wait in line, and who finds a connection needs no place there', async () => {
+  const { laneTo } = lanes({ each: 3, all: { connections: 9, line: 3 } });
+  const [slow, other, idle] = [laneTo('slow.test'), laneTo('other.test'), laneTo('idle.test')];
+  const first = occupy(slow);
+  const waiting = [slow, slow].map(occupy);
+  expect(slow.crowded).toBe(true); // by itself
+  const others = [other, other].map(occupy);
+  expect(other.crowded).toBe(true); // with all others
+  expect(idle.crowded).toBe(false);
+  occupy(idle);
+  expect(idle.crowded).toBe(true);
+  await first.done();
+  expect([slow, other, idle].map(({ crowded }) => crowded)).toEqual([false, false, false]);
+  await Promise.all([...waiting, ...others].map((one) => one.done()));
+});
+
+test('of all lanes so many have a connection, whatever number of peers there are', async () => {
+  const { laneTo } = lanes({ all: { connections: 2, line: 3 } });
+  const under = [laneTo('a.test'), laneTo('b.test')].map(occupy);
+  expect(laneTo('c.test').crowded).toBe(true);
+  const next = occupy(laneTo('a.test'));
+  await under[0]?.done();
+  expect(laneTo('c.test').crowded).toBe(true); // the one in line has it now
+  await next.done();
+  expect(laneTo('c.test').crowded).toBe(false);
+  await under[1]?.done();
 });

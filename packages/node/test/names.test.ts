@@ -1,3 +1,5 @@
+import { certificateOwner, formatZone, makeRecord, textOwner } from '@postern/protocol/dns';
+import { generateDomainKey } from '@postern/protocol/envelope';
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { describe, expect, test } from 'vitest';
 import { createNames, type FoundDestination } from '../src/names.ts';
@@ -43,6 +45,44 @@ const hosts = async (...args: Parameters<typeof find>): Promise<unknown> => {
   const found = await find(...args);
   return found.kind === 'found' ? found.peers.map(({ host }) => host) : found.kind;
 };
+
+test.each([
+  [false, { kind: 'no-part', ttlSeconds: 900 }, false],
+  [true, { kind: 'failed' }, true],
+])(
+  'spec dns 6.3: a mix asks who takes a domain’s mail only if it takes mail from mixes: %s',
+  async (mix, expected, asks) => {
+    const clock = fakeClock(Date.UTC(2033, 0, 1));
+    const { certificate } = await generateDomainKey('b.test');
+    const expires = clock.now() / 1_000 + 86_400;
+    const record = makeRecord({
+      domain: 'b.test',
+      certificate,
+      tls: 'require',
+      mix,
+      maxBytes: 1_000_000,
+      expires,
+    });
+    const strings = [...(/ TXT (.*)/.exec(formatZone(record))?.[1] ?? '').matchAll(/"([^"]*)"/g)].map(
+      ([, one]) => one,
+    );
+    const asked: string[] = [];
+    const resolver = {
+      async resolve(name: string, type: RecordType) {
+        asked.push(type);
+        const found = (one: object) => ({ kind: 'found', secure: true, records: [one], ttlSeconds: 900 });
+        if (type === 'TXT' && name === textOwner('b.test')) return found({ strings });
+        if (type === 'OPENPGPKEY' && name === certificateOwner('b.test')) return found({ certificate });
+        return { kind: 'failed', reason: 'timeout' };
+      },
+    } as unknown as Resolver;
+    const policies = { get: async () => undefined, set: async () => undefined };
+    const common = { clock, random: seeded('exit'), ownNames: ['mix1.test'], allowPrivate: false };
+    const names = createNames({ ...common, resolver, policies });
+    expect(await names.findExit('b.test', new AbortController().signal)).toEqual(expected);
+    expect(asked.includes('MX')).toBe(asks);
+  },
+);
 
 test('a stranger’s exchanger is at public addresses: others are passed over', async () => {
   expect(await hosts(['10.0.0.1', '1.1.1.1', 'fe80::1', '2606:4700::1111'])).toEqual([

@@ -1,4 +1,10 @@
-import { createSmtpSender, makeCarriage, type SendResult, type SmtpServer } from '@postern/mail';
+import {
+  createSmtpSender,
+  makeCarriage,
+  parseMailbox,
+  type SendResult,
+  type SmtpServer,
+} from '@postern/mail';
 import { createMetrics, silentLog, systemRandom } from '@postern/runtime';
 import { describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
@@ -70,7 +76,11 @@ test('spec carriage 6.6: what an account hands over is taken as bytes alone, and
       domains: ['mix1.test'],
       isBehind: () => false,
       gateway: {
-        attest: async () => ({ kind: 'attested', domain: 'p.test' }),
+        attest: async () => ({
+          kind: 'attested',
+          domain: 'p.test',
+          author: { local: 'alice', domain: 'p.test' },
+        }),
         admit: (domain) => (judged.push(domain) > 2 ? 'denied' : 'admitted'),
         takeForeign: async () => false,
       },
@@ -108,7 +118,7 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     readonly taken: Unit[];
     readonly counters: Counters;
     /** Gives the answer: its code, 250 for what is sent. */
-    send(message: Uint8Array, from: string): Promise<number | string>;
+    send(message: Uint8Array, from: string, to?: string): Promise<number | string>;
   }
 
   /** A gateway, and a mail server in front of it or elsewhere. */
@@ -134,9 +144,10 @@ describe('behind a mail server of one’s own, which reports what is refused to 
           isBehind: (address) => isBehind && address === '127.0.0.1',
           gateway: {
             attest: async (message) => {
-              const [, domain] = /^From: <[^@]*@(.*)>/m.exec(Buffer.from(message).toString('latin1')) ?? [];
-              if (domain === 'unknown.test') return { kind: 'temporary' };
-              return domain === undefined ? { kind: 'unattested' } : { kind: 'attested', domain };
+              const from = /^From: <(.*)>/m.exec(Buffer.from(message).toString('latin1'))?.[1] ?? '';
+              const author = parseMailbox(from);
+              if (author?.domain === 'unknown.test') return { kind: 'temporary' };
+              return author ? { kind: 'attested', domain: author.domain, author } : { kind: 'unattested' };
             },
             admit: (domain) =>
               domain === 'denied.test' ? 'denied' : domain === 'busy.test' ? 'limited' : 'admitted',
@@ -152,8 +163,8 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     return {
       taken,
       counters,
-      async send(message, from) {
-        const result = await sender.send(peer, { from, to: 'secure@mix1.test', message });
+      async send(message, from, to = 'secure@mix1.test') {
+        const result = await sender.send(peer, { from, to, message });
         if (result.kind === 'sent') return 250;
         return result.kind === 'refused' ? result.code : result.kind;
       },
@@ -165,9 +176,11 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     fromDomain = 'a.test',
     kind: 'packet' | 'exit' = 'exit',
     bytes = packetBytes,
+    account?: string,
   ): Uint8Array {
     const first = kind === 'exit' ? 0x81 : 1;
     return makeCarriage({
+      ...(account === undefined ? {} : { account }),
       fromDomain,
       toDomain: 'mix1.test',
       bytes: Uint8Array.of(first, ...systemRandom.bytes(bytes - 1)),
@@ -209,10 +222,32 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     expect(behind.taken).toEqual([]);
   });
 
+  test('an account of a domain that is denied is told, by the very mailbox that the domain signed', async () => {
+    await using behind = await openBehind();
+    const message = carriage('denied.test', 'exit', packetBytes, 'Eve@denied.test');
+    expect(await behind.send(message, 'Eve@Denied.test')).toBe(550);
+    expect(await counted(behind.counters)).toEqual({ denied: 1 });
+    for (const from of ['v@denied.test', 'Eve@c.test', 'Eve@sub.denied.test', 'eve@denied.test'])
+      expect(await behind.send(message, from)).toBe(250);
+    expect(await counted(behind.counters)).toEqual({ denied: 1, discarded: 4 });
+    expect(behind.taken).toEqual([]);
+  });
+
   test.each(never)('%s of anybody else is refused', async (_, message, code, outcome) => {
     await using elsewhere = await openBehind({ isBehind: false });
     expect(await elsewhere.send(message, 'v@c.test')).toBe(code);
     expect(await counted(elsewhere.counters)).toEqual(outcome === undefined ? {} : { [outcome]: 1 });
+  });
+
+  test('its mailbox is meant in whatever case, and no other', async () => {
+    await using behind = await openBehind();
+    for (const to of ['SECURE@mix1.test', 'Secure@MIX1.test'])
+      expect(await behind.send(garbage, 'v@c.test', to)).toBe(250);
+    for (const to of ['secure+x@mix1.test', 'secure@sub.mix1.test', 'postmaster@mix1.test'])
+      expect(await behind.send(garbage, 'v@c.test', to)).toBe(550);
+    expect(await counted(behind.counters)).toEqual({ discarded: 2 });
+    await using elsewhere = await openBehind({ isBehind: false });
+    expect(await elsewhere.send(carriage(), 'v@c.test', 'SECURE@mix1.test')).toBe(550);
   });
 
   test('what cannot be taken now is asked for again, whoever sent it', async () => {

@@ -1,10 +1,24 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import {
+  chown,
+  copyFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { parseZone } from '@postern/protocol/dns';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { promote, tlsRing } from '../src/keys/ring.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { requireOwner } from '../src/keys/files.ts';
+import { dkimRing, promote, tlsRing } from '../src/keys/ring.ts';
+import type { DomainZone } from '../src/zone.ts';
 import { type Ended, startCommand } from './command.ts';
 
 let folder = '';
@@ -58,6 +72,111 @@ test('dkim rotate makes keys to follow, and the zone names all of them', async (
   expect(await run('dkim rotate --in soon')).toMatchObject({ code: 64, out: '' });
 });
 
+test('the next DKIM keys can be taken back, and others made', async () => {
+  expect(await run('dkim rotate --discard --in 3h')).toMatchObject({ code: 64, out: '' });
+  expect(await run('dkim rotate --discard')).toMatchObject({ code: 0, out: '' });
+  expect(await readdir(data(dkimRing.folder))).toEqual([]);
+  expect(await run('dkim rotate')).toMatchObject({ code: 0 });
+});
+
+test('dkim rotate makes nothing where nobody asks DNS: they would never sign', async () => {
+  const toml = await readFile(join(folder, 'node.toml'), 'utf8');
+  await writeFile(
+    join(folder, 'silent.toml'),
+    `${toml.replace(/^\[dns\][^[]*/m, '')}\n[dns]\nresolver = "none"\n`,
+  );
+  await run('dkim rotate --discard');
+  expect(await run('dkim rotate --config silent.toml')).toMatchObject({
+    code: 78,
+    out: '',
+    err: expect.stringContaining('[dns]'),
+  });
+  expect(await readdir(data(dkimRing.folder))).toEqual([]);
+});
+
+test('tls rotate can be taken back too, and what is in force cannot', async () => {
+  const other = await mkdtemp(join(tmpdir(), 'postern-rotate-'));
+  onTestFinished(() => rm(other, { recursive: true }));
+  await cp(folder, other, { recursive: true });
+  await rm(join(other, 'node-data', tlsRing.folder), { recursive: true });
+  const there = (line: string): Promise<Ended> => startCommand(other, line.split(' ')).ended;
+  const before = await there('tls pin --all');
+  await there('tls rotate');
+  expect(await there('tls rotate --discard')).toMatchObject({ code: 0, out: '' });
+  expect(await there('tls pin --all')).toEqual(before);
+  expect(await there('tls rotate --discard')).toMatchObject({ code: 64 });
+});
+
+test('a DKIM key before that cannot be read keeps no other out of what is printed, and is told', async () => {
+  await run('dkim rotate');
+  await promote(data(), dkimRing, Math.floor(Date.now() / 1_000));
+  const whole = await run('dns zone');
+  expect(whole).toMatchObject({ code: 0, err: '' });
+  const lines = whole.out.split('\n');
+  await copyFile(data('dkim.json'), join(folder, 'dkim.json'));
+  await writeFile(data('dkim.json'), 'damaged');
+  const damaged = await run('dns zone');
+  expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining(data('dkim.json')) });
+  const left = damaged.out.split('\n');
+  expect(left.length).toBe(lines.length - 2);
+  expect(left).toEqual(lines.filter((line) => left.includes(line)));
+  await rename(join(folder, 'dkim.json'), data('dkim.json'));
+});
+
+test('a TLS key before that cannot be read keeps no other out of what is printed, and is told', async () => {
+  const whole = await run('dns zone');
+  await rename(data('tls.crt'), join(folder, 'tls.crt'));
+  await mkdir(data('tls.crt'));
+  const [pins, shown, without] = await Promise.all(['tls pin --all', 'tls pin', 'dns zone --json'].map(run));
+  if (without === undefined) throw new Error('three were run');
+  expect(shown).toMatchObject({ code: 0 });
+  expect(pins).toMatchObject({ code: 1, out: shown?.out });
+  expect(without).toMatchObject({ code: 1, err: expect.stringContaining(data('tls.crt')) });
+  const { records } = JSON.parse(without.out) as DomainZone;
+  expect(records.filter(({ type }) => type === 'TLSA')).toHaveLength(1);
+  await rm(data('tls.crt'), { recursive: true });
+  await rename(join(folder, 'tls.crt'), data('tls.crt'));
+  expect(await run('dns zone')).toEqual(whole);
+});
+
+test('root writes nothing for a node that is another user’s', async () => {
+  const path = data('identity.key');
+  const isRoot = process.geteuid?.() === 0;
+  // As a user who is not root, what root would be told of this user's node.
+  if (isRoot) await chown(path, 12_345, 12_345);
+  onTestFinished(async () => {
+    if (isRoot) await chown(path, 0, 0);
+  });
+  await expect(requireOwner(data(), 0)).rejects.toMatchObject({
+    exitCode: 77,
+    hint: expect.stringContaining(`runuser -u "$(stat -c %U ${path})"`),
+  });
+  await requireOwner(data(), 12_345);
+  await requireOwner(join(folder, 'nothing'), 0);
+  if (!isRoot) return;
+  const state = async (): Promise<string[]> =>
+    Promise.all(
+      (await readdir(data(), { recursive: true })).sort().map(async (name) => {
+        const { mtimeMs, uid } = await stat(data(name));
+        return `${name} ${mtimeMs} ${uid}`;
+      }),
+    );
+  const before = await state();
+  const writing = [
+    'run',
+    'author set alice',
+    'author remove alice',
+    'domain renew',
+    'tls rotate',
+    'dkim rotate',
+  ];
+  const refused = await Promise.all(writing.map(run));
+  for (const one of refused)
+    expect(one).toMatchObject({ code: 77, out: '', err: expect.stringContaining('runuser') });
+  expect(await state()).toEqual(before);
+  expect(await run('author list')).toMatchObject({ code: 0 });
+});
+
 test('domain renew writes the record anew for the same key', async () => {
   const record = async () => {
     const parsed = parseZone(await readFile(data('a.test.zone'), 'utf8'), Date.now() / 1_000);
@@ -78,4 +197,25 @@ test('domain renew writes the record anew for the same key', async () => {
   expect(await run('domain renew')).toMatchObject({ code: 0 });
   expect(await record()).toMatchObject({ tls: 'prefer', mix: false });
   expect((await record()).expires).toBeGreaterThan(before.expires - 86_400);
+});
+
+test('the commands by which a domain takes nothing from mixes, as the page on abuse has them', async () => {
+  const page = await readFile(new URL('../../../docs/operations/abuse.md', import.meta.url), 'utf8');
+  const commands = [...page.matchAll(/^postern-node (domain renew .*|dns zone .*)$/gm)].map(
+    ([, line]) => line,
+  );
+  const said = async (): Promise<string[]> =>
+    (await zone())
+      .filter((line) => line.startsWith('_securemail.'))
+      .map((line) => /mix=\w+/.exec(line)?.[0] ?? '');
+  await run('domain renew --mix yes');
+  expect(await said()).toEqual(['mix=ok']);
+  const outs: string[] = [];
+  for (const command of commands) {
+    const ended = await run((command ?? '').replace('/etc/postern/node.toml', join(folder, 'node.toml')));
+    expect(ended).toMatchObject({ code: 0 });
+    outs.push(ended.out);
+  }
+  expect(commands).toHaveLength(2);
+  expect(outs.at(-1)).toMatch(/^_securemail\.a\.test\. IN TXT "v=SM1;.* mix=no;/m);
 });

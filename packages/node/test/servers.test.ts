@@ -34,12 +34,23 @@ test('one that fails again after its rest is left alone for longer', async () =>
   expect(gaps).toHaveLength(4);
 });
 
+test('of several addresses the first that is worth trying counts', async () => {
+  const { clock, servers } = setUp();
+  await servers.run('1.1.1.1', async () => failed);
+  expect(servers.restUntil(['1.1.1.1'])).toBeGreaterThan(clock.now());
+  expect(servers.restUntil(['1.1.1.1', '1.1.1.2'])).toBeLessThanOrEqual(clock.now());
+  const first = servers.restUntil(['1.1.1.1']);
+  await clock.advance(100);
+  await servers.run('1.1.1.2', async () => failed);
+  expect(servers.restUntil(['1.1.1.2', '1.1.1.1'])).toBe(Math.min(first, servers.restUntil(['1.1.1.2'])));
+});
+
 test.each<SendResult>([
   { kind: 'untrusted' },
   { kind: 'no-tls' },
   { kind: 'refused', code: 550, enhanced: '5.7.1' },
   { kind: 'deferred', reason: 'busy', maybeDelivered: false },
-  // Out of time, which servers before it may have used up.
+  // The node ends.
   { kind: 'deferred', reason: 'aborted', maybeDelivered: false },
 ])('what one says of a domain keeps no other domain from it: %o', async (result) => {
   const { servers } = setUp();

@@ -38,7 +38,13 @@ afterEach(() => stack.disposeAsync());
 
 /** A failed message of an author of that domain. */
 function failing(domain: string, of: Partial<Fragment> = {}): Fragment {
-  const info = { kind: 'domain', domain, token: random.bytes(16), key: random.bytes(32) } as const;
+  const info = {
+    kind: 'domain',
+    domain,
+    token: random.bytes(16),
+    key: random.bytes(32),
+    expires: 0,
+  } as const;
   return fragment({
     recipient: 'nobody@b.test',
     expires: clock.now() / 1_000 + 86_400,

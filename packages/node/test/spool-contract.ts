@@ -1,7 +1,7 @@
 import type { Fragment } from '@postern/protocol/envelope';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Relay, relayExpiresGridMs, type Spool, type Verdict } from '../src/spool.ts';
-import { type FakeClock, fakeClock, seeded } from './support.ts';
+import { type FakeClock, fakeClock, message, seeded } from './support.ts';
 
 /** One place where a store keeps its data; opened again and again, as a process would that restarts. */
 export interface Site {
@@ -45,7 +45,7 @@ export function fragment(of: Partial<Fragment> = {}): Fragment {
     expires: start / 1_000 + 86_400,
     returnInfo: new Uint8Array(),
     attestation: new Uint8Array(),
-    data: random.bytes(100),
+    data: message(random, 100),
     ...of,
   };
 }
@@ -142,6 +142,34 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         const again = spool.wakeInputs('packet', signal).then(() => spool.claimInputs('packet', 1));
         await spool.releaseInputs(claimed.map(({ id }) => id));
         expect(await again).toEqual(claimed);
+      });
+
+      test('deferred, they are kept and claimed by nobody until they are taken up again', async () => {
+        const [first, second] = [await accepted('exit'), await accepted('exit')];
+        for (const { id } of [first, second])
+          expect(await spool.settle(id, { kind: 'deferred' })).toEqual({ kind: 'deferred' });
+        await clock.advance(leaseMs);
+        await restart();
+        expect(await spool.claimInputs('exit', 2)).toEqual([]);
+        expect(await spool.counts()).toMatchObject({ inputs: 2 });
+        const other = await accepted('exit');
+        const woken = spool.wakeInputs('exit', new AbortController().signal);
+        await spool.resumeDeferred();
+        await woken;
+        const claimed = await spool.claimInputs('exit', 3);
+        const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+        expect(claimed.sort(byId)).toEqual([first, second].sort(byId));
+        for (const { id } of [...claimed, other]) await spool.settle(id, { kind: 'refused' });
+        expect(await spool.counts()).toMatchObject({ inputs: 0 });
+      });
+
+      test('one that somebody else deferred can still be settled, and one that has gone is not deferred', async () => {
+        const { id } = await accepted('exit');
+        await spool.settle(id, { kind: 'deferred' });
+        expect(await spool.settle(id, { kind: 'deferred' })).toEqual({ kind: 'gone' });
+        expect(await spool.settle(id, { kind: 'refused' })).toEqual({ kind: 'refused' });
+        expect(await spool.settle(id, { kind: 'deferred' })).toEqual({ kind: 'gone' });
+        expect(await spool.counts()).toMatchObject({ inputs: 0 });
       });
 
       test('waiting ends with the signal', async () => {

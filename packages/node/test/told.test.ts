@@ -55,9 +55,10 @@ beforeEach(async () => {
     find: () => exchanges(tls),
     close: async () => undefined,
   });
+  const exchangers = { require: exchangersOf('require'), prefer: exchangersOf('prefer') };
   const ways = createWays({
     topology: { ...createTopology(clock), find: () => ({ kind: 'no-route' }) },
-    exchangers: { require: exchangersOf('require'), prefer: exchangersOf('prefer') },
+    exchangers: { authors: exchangers, others: exchangers },
   });
   const common = { clock, random, log: silentLog, spool, counters };
   const signer = createDkimSigner({

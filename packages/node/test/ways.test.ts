@@ -2,20 +2,20 @@ import type { SmtpPeer } from '@postern/mail';
 import { expect, test } from 'vitest';
 import type { Destination, Destinations } from '../src/destinations.ts';
 import { handOver } from '../src/forward/handover.ts';
-import { createServers } from '../src/forward/servers.ts';
 import { createLifetime } from '../src/lifetime.ts';
-import type { Waiting } from '../src/spool.ts';
+import type { NextDomain, Waiting } from '../src/spool.ts';
 import { createTopology } from '../src/topology.ts';
 import { createWays, type Way } from '../src/ways.ts';
 import { fakeClock, seeded } from './support.ts';
 
 const clock = fakeClock(Date.UTC(2033, 0, 1));
 const b = { kind: 'domain', domain: 'b.test', own: true } as const;
+const token = 'ab'.repeat(16);
 const pinned = (port: number): SmtpPeer => ({ host: '127.0.0.1', port, tlsPin: 'ab'.repeat(32) });
 
-const found = async (next: Parameters<ReturnType<typeof createWays>['find']>[0]) => {
+const found = async (next: NextDomain) => {
   const smarthost = { require: pinned(10_026), prefer: pinned(10_025) };
-  const way = await createWays({ topology: createTopology(clock), smarthost }).find(next);
+  const way = await createWays({ topology: createTopology(clock), smarthost }).find({ next });
   return way.kind === 'way' ? { key: way.key, ports: way.peers.map(({ port }) => port) } : way.kind;
 };
 
@@ -31,23 +31,44 @@ test('a smarthost gets what goes to other domains by the way of its mode, and wh
 const known = (found: Destination): Destinations => ({ find: () => found, close: async () => undefined });
 
 test('a domain that is out of reach under one mode is not left alone under the other', async () => {
+  const exchangers = {
+    require: known({ kind: 'unverifiable' }),
+    prefer: known({ kind: 'found', peers: [pinned(25)], tls: 'prefer' }),
+  };
+  const ways = createWays({
+    topology: createTopology(clock),
+    exchangers: { authors: exchangers, others: exchangers },
+  });
+  expect(await ways.find({ next: b })).toEqual({ kind: 'unverifiable' });
+  expect(await ways.find({ next: { ...b, tlsOptional: true } })).toMatchObject({
+    kind: 'way',
+    domain: 'b.test',
+  });
+});
+
+test('what authors send is looked up apart from what the gateway reports to whoever asks', async () => {
+  const leading = known({ kind: 'found', peers: [pinned(25)], tls: 'require' });
+  const asking = known({ kind: 'asking' });
   const ways = createWays({
     topology: createTopology(clock),
     exchangers: {
-      require: known({ kind: 'unverifiable' }),
-      prefer: known({ kind: 'found', peers: [pinned(25)], tls: 'prefer' }),
+      authors: { require: leading, prefer: leading },
+      others: { require: asking, prefer: asking },
     },
   });
-  expect(await ways.find(b)).toEqual({ kind: 'unverifiable' });
-  expect(await ways.find({ ...b, tlsOptional: true })).toMatchObject({ kind: 'way', domain: 'b.test' });
+  expect(await ways.find({ next: b, token })).toMatchObject({ kind: 'way', byDns: 'authors' });
+  expect(await ways.find({ next: b })).toEqual({ kind: 'asking' });
 });
 
 test('why a domain cannot be written to is told as it was found', async () => {
   for (const enhanced of ['5.1.10', '5.4.6']) {
     const refused = known({ kind: 'refused', enhanced });
     const exchangers = { require: refused, prefer: refused };
-    const ways = createWays({ topology: createTopology(clock), exchangers });
-    expect(await ways.find(b)).toEqual({ kind: 'no-exchange', status: enhanced });
+    const ways = createWays({
+      topology: createTopology(clock),
+      exchangers: { authors: exchangers, others: exchangers },
+    });
+    expect(await ways.find({ next: b })).toEqual({ kind: 'no-exchange', status: enhanced });
   }
 });
 
@@ -69,8 +90,6 @@ test.each([
   const relay = { id: 'ab'.repeat(16), next, attempts: 0, expiresMs: 0 } as unknown as Waiting;
   const way: Extract<Way, { kind: 'way' }> = { kind: 'way', key: '', peers: [pinned(25)], domain: 'b.test' };
   const parts = { ...context, random: seeded('handover'), lifetime: createLifetime(clock, 1_000) };
-  expect(await handOver(parts, relay, way, new Uint8Array(32_768), createServers(parts))).toMatchObject({
-    kind: 'sent',
-  });
+  expect(await handOver(parts, relay, way, new Uint8Array(32_768))).toMatchObject({ kind: 'sent' });
   expect(asked).toEqual([requireTls]);
 });

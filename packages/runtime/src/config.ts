@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse as parseTomlText, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { ConfigError, type Mistake } from './errors.ts';
+import { whyUnreadable } from './unreadable.ts';
 
 /** Reads a TOML 1.0 file into plain data. Throws `ConfigError` when it is missing or no TOML. */
 export async function readToml(path: string): Promise<unknown> {
@@ -9,7 +10,9 @@ export async function readToml(path: string): Promise<unknown> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new ConfigError(path, [{ path: '', message: `cannot be read (${errorCode(cause)})` }], { cause });
+    throw new ConfigError(path, [{ path: '', message: `cannot be read: ${whyUnreadable(cause)}` }], {
+      cause,
+    });
   }
   try {
     return parseTomlText(text);
@@ -114,7 +117,3 @@ export const domainName: z.ZodType<string, string> = z
     /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
     'is no domain name; write it in lower case, without a final dot or a number at the end, for example "mix1.example"',
   );
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
-}

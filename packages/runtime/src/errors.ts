@@ -13,6 +13,19 @@ export const ExitCode = {
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
+/** What each says to whoever ran a command, for every program's help. */
+export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
+  0: 'done',
+  1: 'something is not as it should be, or is there already: the message says what',
+  64: 'wrong use of the command',
+  65: 'wrong data',
+  69: 'unavailable: waiting alone may not mend it',
+  70: 'a fault of the program',
+  75: 'not now: try again later',
+  77: 'no permission: a passphrase or password is missing or wrong, or others may get at a secret',
+  78: 'no configuration, or one that does not hold or does not suffice',
+};
+
 /** Something that only the person at the keyboard can mend: the message says what is wrong, the hint what to do. */
 export class UserError extends Error {
   override readonly name = 'UserError';

@@ -17,6 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   makeDirectory,
   makePrivateDirectory,
+  makeUnsharedDirectory,
   overwriteAndRemove,
   replaceSecret,
   writeFileDurable,
@@ -125,6 +126,32 @@ describe('makePrivateDirectory', () => {
     for (const path of [theirs, link])
       await expect(makePrivateDirectory(path)).rejects.toMatchObject({ code: 'exposed', exitCode: 77 });
   });
+
+  test.each([0o755, 0o700])(
+    'makeUnsharedDirectory takes one that others may only look into, %o',
+    async (mode) => {
+      const path = join(folder, 'mail');
+      await makeUnsharedDirectory(path);
+      expect(await modeOf(path)).toBe(0o700);
+      await chmod(path, mode);
+      await makeUnsharedDirectory(path);
+      expect(await modeOf(path)).toBe(mode);
+    },
+  );
+
+  test.each([0o775, 0o757, 0o1777])(
+    'makeUnsharedDirectory refuses one that others may write to, %o',
+    async (mode) => {
+      const path = join(folder, 'mail');
+      await mkdir(path);
+      await chmod(path, mode);
+      await expect(makeUnsharedDirectory(path)).rejects.toMatchObject({
+        code: 'exposed',
+        exitCode: 77,
+        hint: `Take that from them with: chmod go-w ${path}`,
+      });
+    },
+  );
 
   test('makeDirectory leaves one as it is', async () => {
     const path = join(folder, 'etc');

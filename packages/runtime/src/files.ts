@@ -86,6 +86,29 @@ function ifThere(error: unknown): undefined {
  * already that others own, may read or may write to.
  */
 export async function makePrivateDirectory(path: string): Promise<void> {
+  await makeOwnDirectory(path, 0o077, (at) => ({
+    message: `${at} is open to other users`,
+    hint: `Close it with: chmod 700 ${at}`,
+  }));
+}
+
+/**
+ * A directory that only this process's user may change: what is made there, for its owner alone, is not exchanged for another's. Others
+ * may see its names. Throws `UserError` where there is one already that others own or may write to.
+ */
+export async function makeUnsharedDirectory(path: string): Promise<void> {
+  await makeOwnDirectory(path, 0o022, (at) => ({
+    message: `other users may write to ${at}`,
+    hint: `Take that from them with: chmod go-w ${at}`,
+  }));
+}
+
+/** `forbidden`: the mode bits that it may not have. */
+async function makeOwnDirectory(
+  path: string,
+  forbidden: number,
+  refusal: (path: string) => { message: string; hint: string },
+): Promise<void> {
   await makeDirectory(path);
   const found = await lstat(path);
   // Who owns a link says where it leads, wherever that is.
@@ -96,12 +119,9 @@ export async function makePrivateDirectory(path: string): Promise<void> {
       exitCode: ExitCode.noPermission,
       hint: 'Run this as the user whose it is, or choose another folder.',
     });
-  if (hasModes && (led.mode & 0o077) !== 0)
-    throw new UserError(`${path} is open to other users`, {
-      code: 'exposed',
-      exitCode: ExitCode.noPermission,
-      hint: `Close it with: chmod 700 ${path}`,
-    });
+  if (!hasModes || (led.mode & forbidden) === 0) return;
+  const { message, hint } = refusal(path);
+  throw new UserError(message, { code: 'exposed', exitCode: ExitCode.noPermission, hint });
 }
 
 /** A directory that may hold what others see, such as a configuration: for its owner alone when it is made, else left as it is. */

@@ -16,6 +16,7 @@ export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
 export {
   makeDirectory,
   makePrivateDirectory,
+  makeUnsharedDirectory,
   overwriteAndRemove,
   replaceSecret,
   syncDirectory,
@@ -26,3 +27,4 @@ export { createLog, type Log, type LogFields, type LogLevel, type LogOptions, si
 export { createMetrics, type Metrics, type OutcomeCounter } from './metrics.ts';
 export { isPublicAddress } from './public-address.ts';
 export { type Random, systemRandom } from './random.ts';
+export { whyUnreadable } from './unreadable.ts';

@@ -1,7 +1,7 @@
+import { Wire } from '@postern/mail/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../debian.ts';
 import { type Besieged, haveBesieged, recipient, startBesieged } from './hostile.ts';
-import { Wire } from './wire.ts';
 
 /** Strangers who send for the `secure` mailbox of b.test in others' names, to its mail server, which takes whatever is for that mailbox. */
 describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a forged sender', () => {
@@ -14,13 +14,13 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
   afterAll(() => stack.disposeAsync());
 
   /** Postfix of b.test takes it, and passes it on. */
-  const post = async (from: string, message: string): Promise<void> => {
-    using wire = await Wire.connect(besieged.domains.b.host.smtp, '127.0.0.99');
+  const post = async (from: string, message: string, rcpt = `RCPT TO:<${recipient}>`): Promise<void> => {
+    using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
     expect(await wire.reply()).toMatch(/^220/);
     expect(await wire.say('EHLO far.test')).toMatch(/^250/);
     const parameters = /[\x80-\xff]/.test(from) ? ' SMTPUTF8' : '';
     expect(await wire.say(`MAIL FROM:<${from}>${parameters}`)).toMatch(/^250/);
-    expect(await wire.say(`RCPT TO:<${recipient}>`)).toMatch(/^250/);
+    expect(await wire.say(rcpt)).toMatch(/^250/);
     expect(await wire.say('DATA')).toMatch(/^354/);
     await wire.write(message);
     expect(await wire.say('.')).toMatch(/^250/);
@@ -33,8 +33,9 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
     const log = await b.host.postfix.log();
     const { received } = (await b.gateway.node.status()).counters;
     return {
-      passedOn: log.match(/to=<secure@b\.test>.* status=sent/g)?.length ?? 0,
-      bounces: log.match(/sender non-delivery notification|status=bounced/g)?.length ?? 0,
+      passedOn: log.match(/to=<secure@b\.test>.* status=sent/gi)?.length ?? 0,
+      bounces:
+        log.match(/sender (?:non-delivery|delivery status|delay) notification|status=bounced/g)?.length ?? 0,
       discarded: received.discarded ?? 0,
       accepted: received.accepted ?? 0,
     };
@@ -89,12 +90,90 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
     await until(async () => (await b.host.dovecot.mail('bob')).length === mail + 1);
   });
 
+  const notify = 'NOTIFY=SUCCESS,DELAY,FAILURE';
+
+  test.each([
+    `RCPT TO:<${recipient}> ${notify}`,
+    `RCPT TO:<${recipient}> ${notify} ORCPT=rfc822;alice@a.test`,
+    `RCPT TO:<${recipient}> ORCPT=rfc822;alice@a.test ${notify}`,
+    `rcpt\tto: <SECURE@b.test>\tnotify=success,delay`,
+    `RCPT TO:${recipient} ${notify}`,
+    `RCPT TO:<@far.test:${recipient}> ${notify}`,
+  ])('to be told of its delivery is not for a stranger to ask: %j', async (rcpt) => {
+    const before = await seen();
+    await post('alice@a.test', garbage, rcpt);
+    expect(await since(before)).toEqual(nothing);
+  });
+
+  test('nor is it by asking twice, and without ESMTP mail is taken as ever', async () => {
+    using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
+    await wire.reply();
+    for (const command of ['HELO far.test', 'MAIL FROM:<alice@a.test>'])
+      expect(await wire.say(command)).toMatch(/^250/);
+    expect(await wire.say(`RCPT TO:<${recipient}> ${notify} ${notify}`)).toMatch(/^501/);
+    expect(await wire.say(`RCPT TO:<${recipient}>`)).toMatch(/^250/);
+  });
+
+  test.each(['secure+x@b.test', '"secure+x y"@b.test', 'SECURE+x@b.test'])(
+    'Postfix takes nothing for %s, which the gateway would refuse',
+    async (to) => {
+      using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
+      await wire.reply();
+      for (const command of ['EHLO far.test', 'MAIL FROM:<alice@a.test>'])
+        expect(await wire.say(command)).toMatch(/^250/);
+      expect(await wire.say(`RCPT TO:<${to}>`)).toMatch(/^550 5\.1\.1/);
+    },
+  );
+
+  /** Tried twice once a delay is told of: of the first time it has been told by then, if it ever is. */
+  const delayed = async (): Promise<void> => {
+    const { postfix } = besieged.domains.b.host;
+    const late = /to=<secure@b\.test>.* delay=(?:[2-9]|\d{2,})(?:\.\d+)?,.* status=deferred/g;
+    const tries = async (): Promise<number> => (await postfix.log()).match(late)?.length ?? 0;
+    const before = await tries();
+    await until(async () => {
+      await postfix.flush();
+      return (await tries()) >= before + 2;
+    });
+  };
+
+  /** What Postfix keeps while the gateway is not there. */
+  const keepWaiting = async (body: () => Promise<void>): Promise<void> => {
+    const { domains } = besieged;
+    const { postfix } = domains.b.host;
+    await postfix.set({ delay_warning_time: '1s', minimal_backoff_time: '1s', queue_run_delay: '1s' });
+    await postfix.route({ gateway: { ...domains.b.gateway.at, port: 9 } });
+    await post('alice@a.test', garbage, `RCPT TO:<${recipient}> ${notify}`);
+    await delayed();
+    await body();
+    await domains.routeAsUsual();
+    await postfix.flush();
+    await until(() => domains.settled());
+  };
+
+  test('nor of a delay', async () => {
+    const before = await seen();
+    await keepWaiting(async () => {
+      expect((await seen()).bounces).toBe(before.bounces);
+    });
+    expect(await since(before)).toEqual(nothing);
+  });
+
   test('nobody was ever written to', async () => {
     const { a, b } = besieged.domains;
     expect(await a.host.dovecot.mail('alice')).toEqual([]);
     const log = await b.host.postfix.log();
-    const recipients = [...log.matchAll(/: [0-9A-Za-z]+: to=<([^>]*)>/g)].map(([, to]) => to);
+    const recipients = [...log.matchAll(/: [0-9A-Za-z]+: to=<([^>]*)>/g)].map(([, to]) => to?.toLowerCase());
     expect([...new Set(recipients)]).toEqual([recipient]);
+  });
+
+  test('without the filter Postfix tells whom it was told, of a delay and of the delivery', async () => {
+    const { a, b } = besieged.domains;
+    await b.host.postfix.set({ smtpd_command_filter: '' });
+    await keepWaiting(() => until(async () => (await a.host.dovecot.mail('alice')).length === 1));
+    await until(async () => (await a.host.dovecot.mail('alice')).length === 2);
+    await a.host.dovecot.take('alice');
+    await b.host.postfix.set({ smtpd_command_filter: 'regexp:$config_directory/command_filter' });
   });
 
   test('a gateway that is told of no mail server in front refuses, and Postfix writes to whom it was told', async () => {

@@ -31,7 +31,7 @@ export type Asker = (typeof askers)[number];
 /** Where mail servers ask, on port 53 like all. */
 export const mailServersResolver = '127.0.0.53';
 
-/** @param ttl how long answers are remembered, in seconds */
+/** @param ttl how long answers are remembered, in seconds; that a name is not there, for 300 at most */
 export async function startDomainDns(
   stack: AsyncDisposableStack,
   ttl: number,
@@ -44,7 +44,11 @@ export async function startDomainDns(
     `mx A ${exchanger}`,
     `_25._tcp.mx TLSA 3 1 1 ${pin}`,
   ];
-  const zones = domains.map((one) => ({ name: one.domain, records: recordsOf(one, one.records) }));
+  const zones = domains.map((one) => ({
+    name: one.domain,
+    records: recordsOf(one, one.records),
+    negativeTtl: Math.min(ttl, 300),
+  }));
   const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test' }, ...zones] }));
   const stubs = knot.zones.map((zone) => ({ zone, address: knot.address }));
   const silent = new Set(domains.filter((one) => one.silent).map(({ domain }) => domain));

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Opened, SendMode } from '@postern/client';
+import { Wire } from '@postern/mail/testing';
 import { writeLetter } from '@postern/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../debian.ts';
@@ -9,7 +10,6 @@ import { haveGnuPg, startGnuPg } from '../gnupg.ts';
 import { fetchInbox } from '../imap.ts';
 import { havePython, runPython } from '../python.ts';
 import { type Domains, haveDomains, startDomains } from './domains.ts';
-import { Wire } from './wire.ts';
 
 /** What an author finds in the mailbox, by Postern's reading and by that of another library. */
 describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the author’s mailbox', () => {
@@ -146,7 +146,7 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
     const carriage = ids.at(-1) ?? '';
     const before = await returned();
 
-    using wire = await Wire.connect(a.host.smtp, '127.0.0.99');
+    using wire = await Wire.connect({ ...a.host.smtp, from: '127.0.0.99' });
     await wire.reply();
     await wire.say('EHLO mx.far.test');
     const bounce = async (data: string): Promise<void> => {

@@ -2,10 +2,11 @@ import { type Asked, certificateOwner, type Finding, textOwner } from '@postern/
 import { ExitCode } from '@postern/runtime';
 import type { Command } from 'commander';
 import { type DomainCheck, type DomainLookup, type Explained, explain } from '../domains/index.ts';
-import { day, inWords } from '../domains/words.ts';
+import { day } from '../domains/words.ts';
 import { milliseconds } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { shown } from './domain-record.ts';
+import { progressLine } from './progress.ts';
 import { count, table } from './table.ts';
 import { write } from './terminal.ts';
 import { visible } from './visible.ts';
@@ -17,21 +18,24 @@ interface PrefetchOptions extends CommonOptions {
 /** The commands that ask DNS, and what comes of them. */
 export function addDomainDns(domain: Command, context: Context): void {
   domain
-    .command('check <domain>')
-    .description('ask DNS for a domain’s record, as sending would, and explain what comes of it')
+    .command('check')
+    .argument('<domain>', 'for example b.example')
+    .description('Ask DNS for a domain’s record, as sending would, and explain what comes of it.')
     .action(async (name: string, _options, command: Command) =>
       check(name, command.optsWithGlobals(), context),
     );
   domain
-    .command('accept <domain> [fingerprint]')
-    .description('take the changed record that DNS brings, once its operator has told you that it is theirs')
+    .command('accept')
+    .argument('<domain>', 'for example b.example')
+    .argument('[fingerprint]', 'of its key, as the operator has told you; no other is taken then')
+    .description('Take the changed record that DNS brings, once its operator has told you that it is theirs.')
     .action(async (name: string, fingerprint: string | undefined, _options, command: Command) =>
       accept(name, fingerprint, command.optsWithGlobals(), context),
     );
   domain
     .command('prefetch')
     .description(
-      'ask DNS ahead of time for all domains of those you write to, in random order at random times',
+      'Ask DNS ahead of time for all domains that are known and those of everybody whose certificate is here, in random order at random times.',
     )
     .option('--within <duration>', 'over how long to spread the questions (default: 1h)', milliseconds)
     .action(async (_options, command: Command) => prefetch(command.optsWithGlobals(), context));
@@ -76,10 +80,10 @@ async function accept(
 
 async function prefetch(options: PrefetchOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
-  const { checks, left } = await client.prefetch({
-    withinMs: options.within ?? 3_600_000,
-    signal: context.stop,
-  });
+  const line = progressLine(context.terminal);
+  const { checks, left } = await client
+    .prefetch({ withinMs: options.within ?? 3_600_000, signal: context.stop, onWait: line.waiting })
+    .finally(line.end);
   const sorted = [...checks].sort((one, other) => (one.domain < other.domain ? -1 : 1));
   const value = {
     domains: sorted.map((checked) => {
@@ -88,8 +92,8 @@ async function prefetch(options: PrefetchOptions, context: Context): Promise<voi
     }),
     left,
   };
-  const rows = sorted.map((checked) => [checked.domain, inWords(foundBy(checked).kind)]);
-  await print(context, options, value, rows.length === 0 ? 'No domain is known.' : table(rows));
+  const rows = sorted.map((checked) => [checked.domain, outcomes[foundBy(checked).kind]]);
+  await print(context, options, value, rows.length + left.length === 0 ? 'No domain is known.' : table(rows));
   for (const why of sorted.map(refusalOf)) {
     if (why === undefined || why.code === 'domain-takes-no-part') continue;
     await warn(context, why.message);
@@ -100,6 +104,17 @@ async function prefetch(options: PrefetchOptions, context: Context): Promise<voi
   await warn(context, `interrupted: ${count(left.length, 'domain')} not asked for`);
   context.exitCode = ExitCode.tempFail;
 }
+
+const outcomes: Readonly<Record<(Finding | DomainLookup)['kind'], string>> = {
+  record: 'takes part',
+  'does-not-take-part': 'does not take part',
+  unsigned: 'has a record, but its zone is not signed',
+  changed: 'has another record than the one known',
+  invalid: 'has a record that does not hold',
+  temporary: 'no trustworthy answer now',
+  'bad-pin': 'what is pinned does not hold',
+  unknown: 'nothing is known',
+};
 
 /** What DNS says; what sending rests on when nobody may be asked. */
 function foundBy({ asked, unasked }: DomainCheck): Finding | DomainLookup {

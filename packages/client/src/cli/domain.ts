@@ -17,27 +17,30 @@ interface PinOptions extends CommonOptions {
 export function addDomain(program: Command, context: Context): void {
   const domain = program
     .command('domain')
-    .description('the domains that you write to: what they publish of themselves');
+    .description('The domains that you write to: what they publish of themselves.');
   domain
-    .command('pin <file>')
-    .description('take a domain’s record from a file, or from standard input (-)')
-    .option('--replace', 'take it although another key is pinned for the domain')
+    .command('pin')
+    .argument('<file>', 'the lines of its zone file that the domain’s gateway prints; - for standard input')
+    .description('Take a domain’s record from a file.')
+    .option('--replace', 'take it in place of another, or of a newer one, that is pinned')
     .action(async (file: string, _options, command: Command) =>
       pin(file, command.optsWithGlobals(), context),
     );
   domain
     .command('list')
-    .description('show the domains that are pinned, and those found in DNS')
+    .description('Show the domains that are pinned, and those found in DNS.')
     .action(async (_options, command: Command) => list(command.optsWithGlobals(), context));
   domain
-    .command('show <domain>')
-    .description('print a domain’s record as it was pinned, or found in DNS')
+    .command('show')
+    .argument('<domain>', 'for example b.example')
+    .description('Print a domain’s record as it was pinned, or found in DNS.')
     .action(async (name: string, _options, command: Command) =>
       show(name, command.optsWithGlobals(), context),
     );
   domain
-    .command('remove <domain>')
-    .description('forget a domain')
+    .command('remove')
+    .argument('<domain>', 'for example b.example')
+    .description('Forget a domain.')
     .action(async (name: string, _options, command: Command) =>
       remove(name, command.optsWithGlobals(), context),
     );

@@ -12,7 +12,7 @@ interface FlushOptions extends CommonOptions {
 export function addFlush(program: Command, context: Context): void {
   program
     .command('flush')
-    .description('hand over what waits in the outbox')
+    .description('Hand over what waits in the outbox.')
     .option('--timeout <duration>', 'how long to try (default: as configured, 5m)', milliseconds)
     .action(async (_options, command: Command) => flush(command.optsWithGlobals(), context));
 }

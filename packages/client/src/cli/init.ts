@@ -24,7 +24,7 @@ interface InitOptions extends CommonOptions {
 export function addInit(program: Command, context: Context): void {
   program
     .command('init')
-    .description('write a configuration')
+    .description('Write a configuration.')
     .requiredOption('--mailbox <mailbox>', 'your mailbox')
     .requiredOption('--directory-url <url...>', 'where a consensus is fetched; one or more')
     .requiredOption('--authority <key...>', 'key of an authority that you trust; one or more')

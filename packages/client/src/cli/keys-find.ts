@@ -29,19 +29,20 @@ export function addKeysFind(keys: Command, context: Context): void {
       return [...(before ?? []), known];
     });
   keys
-    .command('find <mailbox>')
+    .command('find')
+    .argument('<mailbox>', 'theirs')
     .description(
-      'look for the certificate of someone you write to: in DNS, a Web Key Directory, your keyring',
+      'Look for the certificate of someone you write to: in DNS, a Web Key Directory, your GnuPG keyring.',
     )
     .addOption(source)
     .action(async (mailbox: string, _options, command: Command) =>
       find(mailbox, command.optsWithGlobals(), context),
     );
   keys
-    .command('accept <mailbox> [fingerprint]')
-    .description(
-      'pin what was found, in place of what is pinned, once its owner has told you that it is theirs',
-    )
+    .command('accept')
+    .argument('<mailbox>', 'theirs')
+    .argument('[fingerprint]', 'needed when several wait, or another key is pinned')
+    .description('Pin the key that keys find has found, once its owner has told you that it is theirs.')
     .action(async (mailbox: string, fingerprint: string | undefined, _options, command: Command) =>
       accept(mailbox, fingerprint, command.optsWithGlobals(), context),
     );
@@ -50,7 +51,7 @@ export function addKeysFind(keys: Command, context: Context): void {
 async function find(mailbox: string, options: FindOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
   const finding = await client.keys.find(mailbox, { sources: options.source, signal: context.stop });
-  const problem = refusalOf(finding)?.problem;
+  const problem = refusalOf(finding, options.json === true ? undefined : '')?.problem;
   const error = problem && { code: problem.code, message: problem.message, hint: problem.hint };
   const value = error === undefined ? plain(finding) : { error: { ...error, ...plain(finding) } };
   await print(context, options, value, textOf(finding));
@@ -64,11 +65,19 @@ async function find(mailbox: string, options: FindOptions, context: Context): Pr
   if (beside !== undefined) await warn(context, beside);
   if (finding.kind !== 'new' || options.json === true) return;
   const fingerprint = othersIn(finding)[0]?.fingerprint;
-  const answer = await confirm(visible(`Pin ${fingerprint} for ${finding.mailbox}? [y/N] `), context.stop);
+  const answer = await confirm(
+    visible(`Is that theirs? Pin ${fingerprint} for ${finding.mailbox}? [y/N] `),
+    context.stop,
+  );
   if (answer === true) {
     await client.keys.accept(finding.mailbox, fingerprint);
     await write(context.terminal.stdout, `Pinned for ${visible(finding.mailbox)}.\n`);
-  } else await warn(context, `not pinned; to pin it: postern keys accept ${finding.mailbox} ${fingerprint}`);
+    return;
+  }
+  await warn(
+    context,
+    `not pinned; once its owner has told you by another way that it is theirs: postern keys accept ${finding.mailbox} ${fingerprint}`,
+  );
 }
 
 async function accept(
@@ -92,10 +101,18 @@ function plain({ candidates, kind, ...rest }: Finding): object {
   return { finding: kind, ...rest, candidates: listed };
 }
 
-function textOf({ mailbox, looked, candidates, pinned }: Finding): string {
+function textOf(finding: Finding): string {
+  const { mailbox, looked, candidates, pinned } = finding;
   const asked = table(looked.map(({ source, said }) => [source, said]));
   const listed = candidates.map((each) => candidateText(each, pinned));
-  return [`${mailbox}`, asked, ...listed].join('\n');
+  return [mailbox, asked, ...listed, ...outcomeOf(finding)].join('\n');
+}
+
+/** What a look-up that nothing stands against has come to. */
+function outcomeOf({ kind, own, mailbox }: Finding): string[] {
+  if (kind === 'new') return [`No key is pinned for ${mailbox} yet.`];
+  if (kind !== 'known') return [];
+  return [own ? 'That is your own key.' : 'That key is pinned; what is new in it was taken.'];
 }
 
 function candidateText(each: Candidate, pinned: string | undefined): string {

@@ -21,12 +21,13 @@ interface KeyOptions extends CommonOptions, PassphraseOptions {
 export function addKeys(program: Command, context: Context): void {
   const keys = program
     .command('keys')
-    .description('your OpenPGP keys, and the certificates of those you write to');
+    .description('Your OpenPGP keys, and the certificates of those you write to.');
 
   withPassphrase(
     keys
-      .command('generate [mailbox]')
-      .description('make a key for your mailbox')
+      .command('generate')
+      .argument('[mailbox]', 'yours (default: the configured one)')
+      .description('Make a key for a mailbox of yours.')
       .option('--no-passphrase', 'protect it by its file’s mode alone, 0600')
       .option('--replace', 'take the place of the key that is there; the old one still opens old messages'),
   ).action(async (mailbox: string | undefined, _options, command: Command) =>
@@ -35,8 +36,9 @@ export function addKeys(program: Command, context: Context): void {
 
   withPassphrase(
     keys
-      .command('import [file]')
-      .description('take certificates or secret keys from a file, or from standard input (-)')
+      .command('import')
+      .argument('[file]', 'armored or binary; standard input for - or when it is left out')
+      .description('Take others’ certificates, or secret keys of yours.')
       .option('--mailbox <mailbox>', 'pin for this mailbox only; may be repeated', repeated)
       .option('--no-passphrase', 'keep a secret key that has no passphrase as it is, in a file of mode 0600')
       .option('--replace', 'take it although another key is pinned for the mailbox'),
@@ -47,21 +49,21 @@ export function addKeys(program: Command, context: Context): void {
   keys
     .command('export')
     .argument('<name>', 'mailbox or fingerprint')
-    .description('print a certificate, armored')
-    .option('--secret', 'print the secret key, protected as it is on disk')
+    .description('Print the certificate of a mailbox or fingerprint, armored.')
+    .option('--secret', 'print your secret key instead, under the passphrase that it has on disk')
     .action(async (name: string, _options, command: Command) =>
       exportKey(name, command.optsWithGlobals(), context),
     );
 
   keys
     .command('list')
-    .description('show what is here')
+    .description('Show your keys, and the certificates that are pinned.')
     .action(async (_options, command: Command) => list(command.optsWithGlobals(), context));
 
   keys
     .command('remove')
     .argument('<name>', 'mailbox or fingerprint')
-    .description('remove a certificate by its mailbox, or a secret key by its fingerprint')
+    .description('Remove a certificate by its mailbox, or a secret key by its fingerprint.')
     .action(async (name: string, _options, command: Command) =>
       remove(name, command.optsWithGlobals(), context),
     );

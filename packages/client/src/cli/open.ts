@@ -21,10 +21,9 @@ interface OpenOptions extends CommonOptions, PassphraseOptions {
 export function addOpen(program: Command, context: Context): void {
   withPassphrase(
     program
-      .command('open [file]')
-      .description(
-        'open a sealed message or a report from a file or standard input (-), or those of a Maildir',
-      )
+      .command('open')
+      .argument('[file]', 'the mail as it was delivered; standard input for - or when it is left out')
+      .description('Open a sealed message or a report of your gateway, or those of a Maildir.')
       .option('--maildir <dir>', 'open what is new in a Maildir; nothing in it is changed')
       .option('--all', 'with --maildir: what has been seen, too')
       .option('--output <dir>', 'write each message to a file of its own there, mode 0600'),

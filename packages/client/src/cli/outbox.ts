@@ -10,8 +10,12 @@ interface OutboxOptions extends CommonOptions {
 export function addOutbox(program: Command, context: Context): void {
   program
     .command('outbox')
-    .description('show what waits to be handed over')
-    .option('--discard <id>', 'remove a message’s packets unsent; may be repeated', repeated)
+    .description('Show what waits to be handed over, and discard it.')
+    .option(
+      '--discard <id>',
+      'remove the packets of the message with this id unsent; may be repeated',
+      repeated,
+    )
     .action(async (_options, command: Command) => outbox(command.optsWithGlobals(), context));
 }
 

@@ -1,5 +1,5 @@
-import { ExitCode } from '@postern/runtime';
-import { Command, CommanderError } from 'commander';
+import { commandLine, ExitCode } from '@postern/runtime';
+import { CommanderError } from 'commander';
 import { ClientError } from '../errors.ts';
 import { type CommonOptions, createContext } from './context.ts';
 import { addDomain } from './domain.ts';
@@ -20,20 +20,13 @@ import { addWrap } from './wrap.ts';
  */
 export async function run(args: readonly string[], terminal: Terminal, stop: AbortSignal): Promise<number> {
   const context = createContext(terminal, stop);
-  const program = new Command('postern')
-    .description('Sends and opens mail that hides who writes to whom.')
+  const program = commandLine('postern', 'Sends and opens mail that hides who writes to whom.')
     .option('--json', 'one JSON value on standard output')
     .option('--home <dir>', 'keep everything in one directory instead of the XDG directories')
-    .configureHelp({ showGlobalOptions: true })
-    .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
-    })
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 64 wrong use, 65 wrong data, 69 unavailable, 75 try again, 77 no permission, 78 configuration.',
-    );
+    });
   for (const add of [addInit, addKeys, addDomain, addRoute, addSend, addWrap, addFlush, addOutbox, addOpen]) {
     add(program, context);
   }
@@ -46,7 +39,10 @@ export async function run(args: readonly string[], terminal: Terminal, stop: Abo
     const usage = error instanceof CommanderError;
     // A command line that does not parse may not have come as far as --json.
     if (program.opts<CommonOptions>().json === true || (usage && args.includes('--json'))) {
-      await write(terminal.stdout, `${asJson(usage ? { code: 'usage', message: error.message } : error)}\n`);
+      await write(
+        terminal.stdout,
+        `${asJson(usage ? { code: 'usage', message: error.message.replace(/^error: /, '') } : error)}\n`,
+      );
     }
     if (usage) return ExitCode.usage;
     throw shownSafely(error);

@@ -1,8 +1,12 @@
 import type { Progress } from '../client.ts';
+import type { PrefetchProgress } from '../domains/index.ts';
+import { count } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ProgressLine {
   readonly report: (progress: Progress) => void;
+  /** Of a prefetch: when it goes on. A log gets one line, at the start. */
+  readonly waiting: (progress: PrefetchProgress) => void;
   /** Takes the line away. */
   readonly end: () => void;
 }
@@ -39,6 +43,17 @@ export function progressLine(terminal: Terminal): ProgressLine {
       const step = `${kind} ${Math.floor((10 * done) / of)}`;
       if (step !== tenth) terminal.stderr.write(`postern: ${text}\n`);
       tenth = step;
+    },
+    waiting({ done, of, nextMs, lastMs }) {
+      const last = new Date(lastMs).toISOString();
+      if (terminal.watched)
+        draw(
+          `asked for ${done} of ${count(of, 'domain')}; next at ${new Date(nextMs).toISOString()}, last at ${last}`,
+        );
+      else if (done === 0)
+        terminal.stderr.write(
+          `postern: asks DNS for ${count(of, 'domain')}, each at a time of its own, the last at ${last}\n`,
+        );
     },
     end() {
       if (drawn) terminal.stderr.write('\r\u001b[K');

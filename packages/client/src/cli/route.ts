@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { describeRefusal } from '../route/refusal.ts';
 import { type ConstraintOptions, constraintsOf, withConstraints } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
-import { table } from './table.ts';
+import { count, table } from './table.ts';
 
 interface RouteOptions extends CommonOptions, ConstraintOptions {
   readonly explain?: boolean;
@@ -15,7 +15,7 @@ export function addRoute(program: Command, context: Context): void {
   withConstraints(
     program
       .command('route')
-      .description('show which paths a message may take now')
+      .description('Show which paths a message may take now.')
       .option('--explain', 'show the mixes that are left out, too, and why'),
   ).action(async (_options, command: Command) => route(command.optsWithGlobals(), context));
 }
@@ -37,7 +37,8 @@ async function route(options: RouteOptions, context: Context): Promise<void> {
 }
 
 function textOf(consensus: Consensus, explanation: Explanation, explain: boolean): string {
-  const blocks = explanation.layers.map(({ layer, eligible, excluded }) => {
+  const shown = explanation.refused === undefined || explain ? explanation.layers : [];
+  const blocks = shown.map(({ layer, eligible, excluded }) => {
     const rows = eligible.map(({ name, family, probability }) => [
       `  ${name}`,
       `${(100 * probability).toFixed(2)} %`,
@@ -51,10 +52,16 @@ function textOf(consensus: Consensus, explanation: Explanation, explain: boolean
   const summary = [
     ...(explain && complete ? [`Left out: none of ${all} mixes`] : []),
     `Epoch ${consensus.epoch}, valid until ${new Date(consensus.validUntil * 1000).toISOString()}`,
-    `${explanation.paths} possible paths, each as likely`,
-    `${explanation.expectedLatencyMs} ms of delay in the mixes on average; the transport between them comes on top`,
+    ...(explanation.refused === undefined ? pathsText(explanation) : []),
   ];
   return [...blocks, summary.join('\n')].join('\n\n');
+}
+
+function pathsText({ paths, expectedLatencyMs }: Explanation): string[] {
+  return [
+    `${count(paths, 'possible path')}, each as likely`,
+    `${expectedLatencyMs} ms of delay in the mixes on average; the transport between them comes on top`,
+  ];
 }
 
 const reasons = {

@@ -64,10 +64,9 @@ export function prepareOptions(options: MessageOptions): PrepareOptions {
 export function addSend(program: Command, context: Context): void {
   withMessageOptions(
     program
-      .command('send [file]')
-      .description(
-        'send a message (RFC 5322) from a file, or from standard input (-), to those in To, Cc and Bcc',
-      )
+      .command('send')
+      .argument('[file]', 'the message; standard input for - or when it is left out')
+      .description('Send a message (RFC 5322) to those in its To, Cc and Bcc.')
       .option(
         '--timeout <duration>',
         'how long to try to hand packets over (default: as configured, 5m)',

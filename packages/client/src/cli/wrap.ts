@@ -14,11 +14,15 @@ interface WrapOptions extends MessageOptions {
 export function addWrap(program: Command, context: Context): void {
   withMessageOptions(
     program
-      .command('wrap [file]')
+      .command('wrap')
+      .argument('[file]', 'the message; standard input for - or when it is left out')
       .description(
-        'write what send would hand over into files, for another program to hand over to the gateway of your own domain',
+        'Write what send would hand over into files, for another program to hand over to the gateway of your own domain.',
       )
-      .requiredOption('--output <dir>', 'where; the message gets a directory of its own there'),
+      .requiredOption(
+        '--output <dir>',
+        'where: yours, and nobody else may write there; the message gets a directory of its own in it, mode 0700',
+      ),
   ).action(async (file: string | undefined, _options, command: Command) =>
     wrap(file ?? '-', command.optsWithGlobals(), context),
   );

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { maxSealedBytes } from '@postern/protocol/sealed';
+import { whyUnreadable } from '@postern/runtime';
 import { absent } from '../cache.ts';
 import { ClientError } from '../errors.ts';
 
@@ -25,7 +26,7 @@ export async function collectOne(
     return { name: file, bytes: await readUpTo(createReadStream(file), file, maxBytes) };
   } catch (cause) {
     if (cause instanceof ClientError) throw cause;
-    throw new ClientError('bad-file', `${file} cannot be read`, { cause });
+    throw new ClientError('bad-file', `${file} cannot be read: ${whyUnreadable(cause)}`, { cause });
   }
 }
 

@@ -63,14 +63,16 @@ export async function readersOf(
   return readers;
 }
 
-async function pinned(mailbox: string, { keys, now }: ReaderDeps): Promise<FoundReader> {
+/** `looked`: what a look-up said, if there was one. */
+async function pinned(mailbox: string, { keys, now }: ReaderDeps, looked = ''): Promise<FoundReader> {
   const certificate = await keys.certificate(mailbox);
   if (certificate === undefined) return noKey(mailbox);
   const flaw = await flawOf(certificate, now);
   if (flaw === undefined)
     return { kind: 'reader', certificate, key: await keyOf(mailbox, certificate, keys) };
-  const hint = `Get a newer one, make sure that it is theirs, and: postern keys import FILE  or look for one: postern keys find ${mailbox}`;
-  return problem(mailbox, 'unusable-key', `the key of ${mailbox} ${flaw}`, hint);
+  const find = looked === '' ? `  or look for one: postern keys find ${mailbox}` : '';
+  const hint = `Get a newer one, make sure that it is theirs, and: postern keys import FILE${find}`;
+  return problem(mailbox, 'unusable-key', `the key of ${mailbox} ${flaw}${inBrackets(looked)}`, hint);
 }
 
 async function keyOf(
@@ -95,8 +97,8 @@ async function lookedUp(
 ): Promise<FoundReader> {
   const { keys, signal } = deps;
   const finding = await keys.find(mailbox, { consent, signal });
-  const stays = finding.kind === 'none' || finding.kind === 'declined';
-  if (stays && finding.pinned !== undefined) return pinned(mailbox, deps);
+  if (finding.pinned !== undefined && leavesPinned[finding.kind])
+    return pinned(mailbox, deps, finding.kind === 'declined' ? '' : toldBy(finding));
   const refused = refusalOf(finding);
   if (refused !== undefined) return refused;
   const [found] = othersIn(finding);
@@ -116,10 +118,13 @@ async function lookedUp(
   return { ...reader, ...warning, key: await keyOf(mailbox, reader.certificate, keys, news) };
 }
 
+/** The look-ups after which the pinned key is all that there is. */
+const leavesPinned: Partial<Record<Finding['kind'], true>> = { none: true, unasked: true, declined: true };
+
 const names: Readonly<Record<LookupSource, string>> = {
   dns: 'DNS',
   wkd: 'the Web Key Directory',
-  keyring: 'your keyring',
+  keyring: 'your GnuPG keyring',
 };
 
 /** What is said of keys that are there beside the pinned one, which still counts. */
@@ -138,12 +143,20 @@ function acceptOne(mailbox: string, fingerprints: readonly string[]): string {
   return `postern keys accept ${mailbox} ${fingerprints.length === 1 ? only : 'FINGERPRINT'}`;
 }
 
-/** Why nothing found can be used, and what to do. Nothing where it can. */
-export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'problem' }> | undefined {
+/** Why nothing found can be used, and what to do. Nothing where it can. `told`: what each source said, left out where it is shown beside. */
+export function refusalOf(
+  finding: Finding,
+  told: string = toldBy(finding),
+): Extract<FoundReader, { kind: 'problem' }> | undefined {
   const { mailbox, source = 'dns', candidates } = finding;
   const flawed = candidates.filter(({ flaw }) => flaw !== undefined);
   const usable = othersIn(finding).map(({ fingerprint }) => fingerprint);
-  const told = finding.looked.map((each) => `${names[each.source]}: ${each.said}`).join('; ');
+  const stays =
+    finding.pinned === undefined
+      ? ''
+      : finding.own
+        ? `; yours is ${finding.pinned}`
+        : `; ${finding.pinned} stays pinned`;
   switch (finding.kind) {
     case 'new':
     case 'known':
@@ -173,7 +186,9 @@ export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'probl
     }
     case 'unusable': {
       const flaws = flawed.map(({ fingerprint, flaw }) => `${fingerprint} ${flaw}`).join('; ');
-      const hint = `Ask the owner for a newer one, or look elsewhere: postern keys find --source SOURCE ${mailbox}`;
+      const hint = finding.own
+        ? publishOwn(finding)
+        : `Ask the owner for a newer one, or ask another source: postern keys find --source SOURCE ${mailbox}`;
       return problem(
         mailbox,
         'unusable-key',
@@ -186,7 +201,7 @@ export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'probl
       const failed = problem(
         mailbox,
         'key-unanswered',
-        `the key of ${mailbox} cannot be looked up now: ${told}`,
+        `the key of ${mailbox} cannot be looked up now${inBrackets(told)}${stays}`,
         hint,
       );
       return { ...failed, problem: { ...failed.problem, exitCode: ExitCode.tempFail } };
@@ -200,19 +215,52 @@ export function refusalOf(finding: Finding): Extract<FoundReader, { kind: 'probl
         hint,
       );
     }
-    case 'none':
-      return noKey(mailbox, told);
+    case 'unasked': {
+      const hint =
+        stays === '' ? `${getIt}  or name a resolver in [dns] of your configuration` : pinnedCounts(finding);
+      return problem(
+        mailbox,
+        'no-recipient-key',
+        `nobody was asked for a key of ${mailbox}${inBrackets(told)}${stays}`,
+        hint,
+      );
+    }
+    case 'none': {
+      const hint = stays === '' ? getIt : pinnedCounts(finding);
+      return problem(
+        mailbox,
+        'no-recipient-key',
+        `no key of ${mailbox} was found${inBrackets(told)}${stays}`,
+        hint,
+      );
+    }
   }
 }
 
-function noKey(mailbox: string, told = ''): Extract<FoundReader, { kind: 'problem' }> {
-  const hint = `Get their certificate, make sure that it is theirs, and: postern keys import FILE  or look for it: postern keys find ${mailbox}`;
-  return problem(
-    mailbox,
-    'no-recipient-key',
-    `there is no key of ${mailbox}${told === '' ? '' : ` (${told})`}`,
-    hint,
-  );
+/** What each source said, in words. */
+function toldBy({ looked }: Finding): string {
+  return looked.map((each) => `${names[each.source]}: ${each.said}`).join('; ');
+}
+
+function inBrackets(told: string): string {
+  return told === '' ? '' : ` (${told})`;
+}
+
+const getIt = 'Get their certificate, make sure that it is theirs, and: postern keys import FILE';
+
+/** What to do where nothing was found beside the pinned key. */
+function pinnedCounts(finding: Finding): string {
+  if (finding.own) return publishOwn(finding);
+  return 'Sending goes by that one. If they have told you of another, get it from them, and: postern keys import --replace FILE';
+}
+
+function publishOwn({ mailbox }: Finding): string {
+  return `To have it found, give it to the operator of your domain: postern keys export ${mailbox}`;
+}
+
+function noKey(mailbox: string): Extract<FoundReader, { kind: 'problem' }> {
+  const hint = `${getIt}  or look for it: postern keys find ${mailbox}`;
+  return problem(mailbox, 'no-recipient-key', `there is no key of ${mailbox}`, hint);
 }
 
 function problem(

@@ -7,4 +7,4 @@ export {
   openDomains,
 } from './domains.ts';
 export { type Explained, explain } from './explain.ts';
-export { type Prefetched, prefetch } from './prefetch.ts';
+export { type Prefetched, type PrefetchProgress, prefetch } from './prefetch.ts';

@@ -10,6 +10,16 @@ export interface PrefetchOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called for each as it comes. */
   onChecked?(check: DomainCheck): void;
+  /** Called before each is waited for. */
+  onWait?(progress: PrefetchProgress): void;
+}
+
+/** How far it has come; when the next domain and the last one are asked for, in the clock's milliseconds. */
+export interface PrefetchProgress {
+  readonly done: number;
+  readonly of: number;
+  readonly nextMs: number;
+  readonly lastMs: number;
 }
 
 export interface Prefetched {
@@ -26,15 +36,17 @@ export interface Prefetched {
 export async function prefetch(
   names: readonly string[],
   domains: Pick<Domains, 'check'>,
-  { clock, random, withinMs, signal, onChecked }: PrefetchOptions,
+  { clock, random, withinMs, signal, onChecked, onWait }: PrefetchOptions,
 ): Promise<Prefetched> {
   const start = clock.now();
   const times = names.map(() => start + uniform(random) * withinMs).sort((one, other) => one - other);
   const order = shuffled(names, random);
   const checks: DomainCheck[] = [];
   for (const [at, name] of order.entries()) {
+    const nextMs = times[at] ?? start;
+    onWait?.({ done: at, of: names.length, nextMs, lastMs: times.at(-1) ?? start });
     try {
-      await clock.wait(times[at] ?? start, signal);
+      await clock.wait(nextMs, signal);
       const check = await domains.check(name, signal);
       checks.push(check);
       onChecked?.(check);

@@ -141,7 +141,10 @@ export function openKeys({
         return pinned;
       }
       const own = all.find(({ kind, mailbox }) => kind === 'own' && mailbox === storedMailbox(name));
-      if (own === undefined) throw new ClientError('no-key', `there is no key of ${name}`);
+      if (own === undefined)
+        throw new ClientError('no-key', `there is no key of ${name}`, {
+          hint: 'postern keys list shows those that are here.',
+        });
       throw new ClientError(
         'wrong-use',
         `${name} is yours: with its secret key gone, its messages stay closed`,

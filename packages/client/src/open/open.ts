@@ -57,7 +57,8 @@ export async function open(sealed: Uint8Array, { keys, now }: { keys: Keys; now:
     if (opened.reason === 'no-key' && locked !== undefined) throw locked;
     return opened;
   }
-  const { message, verdict, protection } = opened;
+  const { message, protection } = opened;
+  const verdict = asListed(opened.verdict);
   const authors = readAuthors(message);
   const [from, ...others] = authors.kind === 'recipients' ? authors.mailboxes : [];
   const pinned =
@@ -66,6 +67,12 @@ export async function open(sealed: Uint8Array, { keys, now }: { keys: Keys; now:
     protection !== 'none' &&
     verdict.kind === 'good' &&
     pinned !== undefined &&
-    fingerprintOf(pinned) === verdict.fingerprint.toUpperCase();
+    fingerprintOf(pinned) === verdict.fingerprint;
   return { kind: 'opened', message, from, verdict, protection, vouched };
+}
+
+/** With fingerprints written as everywhere else here, so that they can be compared. */
+function asListed(verdict: Verdict): Verdict {
+  if (verdict.kind === 'good') return { ...verdict, fingerprint: verdict.fingerprint.toUpperCase() };
+  return verdict.kind === 'unknown-key' ? { ...verdict, keyId: verdict.keyId.toUpperCase() } : verdict;
 }

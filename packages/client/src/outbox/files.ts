@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateDirectory, type Random, syncDirectory } from '@postern/runtime';
+import { makeUnsharedDirectory, type Random, syncDirectory } from '@postern/runtime';
 import { encodeReturn } from '../returns/index.ts';
 import { drawName, syncAll, writeNew } from './durable.ts';
 import { copyName, type KeptPlaces, moveOut, returnEnding } from './moveout.ts';
@@ -30,7 +30,7 @@ export interface StagedFiles extends Staged {
 }
 
 /**
- * A set that goes into a directory of its own below `into`, as carriages, with a list of them. Not there before all of it
+ * A set that goes into a directory of its own below `into`, for its owner alone, as carriages, with a list of them. Not there before all of it
  * is, and not before what opens a report is durable.
  */
 export async function stageFiles(
@@ -44,7 +44,7 @@ export async function stageFiles(
   const directory = join(into, id);
   const files: CarriageFile[] = [];
   let committed = false;
-  await makePrivateDirectory(into);
+  await makeUnsharedDirectory(into);
   await mkdir(aside, { mode: 0o700 });
   return {
     id,

@@ -1,5 +1,11 @@
 import type { Geometry } from '@postern/protocol/packet';
-import { encodeReturnInfo, type ReturnInfo, reportKeyBytes, tokenBytes } from '@postern/protocol/report';
+import {
+  encodeReturnInfo,
+  type ReturnInfo,
+  reportKeyBytes,
+  tokenBytes,
+  tokenLifeSeconds,
+} from '@postern/protocol/report';
 import type { Random } from '@postern/runtime';
 import type { Returning, Travel } from '../message.ts';
 import type { ReturnTicket } from '../returns/index.ts';
@@ -14,7 +20,7 @@ export interface DrawnTicket {
 }
 
 // spec report 2
-/** @param expires Unix seconds, of the message */
+/** @param expires Unix seconds, of the message; @param now Unix seconds, not later than its submission */
 export function drawTicket(
   { domain, served }: Returning,
   mode: Travel['mode'],
@@ -22,11 +28,13 @@ export function drawTicket(
     geometry,
     layers,
     expires,
+    now,
     random,
   }: {
     geometry: Geometry;
     layers: LayerOptions | undefined;
     expires: number;
+    now: number;
     random: Random;
   },
 ): DrawnTicket {
@@ -37,7 +45,8 @@ export function drawTicket(
   });
   if (mode === 'direct') {
     const [token, key] = [random.bytes(tokenBytes), random.bytes(reportKeyBytes)];
-    return made(token, { kind: 'domain', key }, { kind: 'domain', domain, token, key });
+    const known = Math.floor((now + tokenLifeSeconds) / 3_600) * 3_600;
+    return made(token, { kind: 'domain', key }, { kind: 'domain', domain, token, key, expires: known });
   }
   // Without a gateway of the consensus for it the author's domain takes nothing from mixes.
   if (!served || layers === undefined)

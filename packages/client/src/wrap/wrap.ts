@@ -43,8 +43,10 @@ export async function wrap(
   const size = geometry.payloadBytes;
   const expires = Math.ceil((clock.now() + expiryMs) / 3_600_000) * 3600;
   const layers = mixing && { ...mixing, random };
+  const now = clock.now() / 1_000;
   const drawn =
-    options.returning && drawTicket(options.returning, travel.mode, { geometry, layers, expires, random });
+    options.returning &&
+    drawTicket(options.returning, travel.mode, { geometry, layers, expires, now, random });
   const returnInfo = drawn?.info ?? new Uint8Array();
   const fragments = split(sealed, {
     recipient: mailbox,

@@ -17,7 +17,8 @@ const carriage = makeCarriage({ fromDomain: 'a.test', toDomain: 'b.test', bytes,
 const fields = Buffer.from(signer.sign(carriage)).toString('latin1');
 const signed = fields + Buffer.from(carriage).toString('latin1');
 const zone = zoneOf(keys);
-const attested: DkimResult = { kind: 'attested', domain: 'a.test' };
+const author = { local: 'secure', domain: 'a.test' };
+const attested: DkimResult = { kind: 'attested', domain: 'a.test', author };
 const invalid: DkimResult = { kind: 'unattested', reason: 'invalid' };
 
 function zoneOf(published: readonly DkimKey[], domain = 'a.test'): Map<string, string[]> {

@@ -1,4 +1,4 @@
-import { isDomain, maxDomainOctets, parseMailbox } from '../address.ts';
+import { isDomain, type Mailbox, maxDomainOctets, parseMailbox } from '../address.ts';
 import { view } from '../carriage/shape.ts';
 import { type Field, onlyField, readHeader } from '../header.ts';
 import { isWellFormed } from '../sender/wellformed.ts';
@@ -19,7 +19,8 @@ export type LookupTxt = (name: string) => Promise<readonly string[]>;
 export type UnattestedReason = 'header' | 'from' | 'unsigned' | 'invalid';
 
 export type DkimResult =
-  | { readonly kind: 'attested'; readonly domain: string }
+  /** `author`: the mailbox in `From`, as that domain signed it. */
+  | { readonly kind: 'attested'; readonly domain: string; readonly author: Mailbox }
   | { readonly kind: 'unattested'; readonly reason: UnattestedReason }
   /** A key could not be looked up in time: later it may be attested. */
   | { readonly kind: 'temporary' };
@@ -41,21 +42,23 @@ export async function verifyDkim(message: Uint8Array, options: DkimVerifyOptions
   const header = isWellFormed(octets) ? readHeader(octets, 0, maxHeaderOctets) : undefined;
   if (header === undefined || header.fields.some(({ raw }) => emptyFold.test(raw)))
     return unattested('header');
-  const domain = authorDomain(header.fields);
-  if (domain === undefined) return unattested('from');
-  const signatures = header.fields.filter((field) => isCandidate(field, domain)).slice(0, maxSignatures);
+  const author = authorIn(header.fields);
+  if (author === undefined) return unattested('from');
+  const signatures = header.fields
+    .filter((field) => isCandidate(field, author.domain))
+    .slice(0, maxSignatures);
   if (signatures.length === 0) return unattested('unsigned');
   const others = header.fields.filter(({ name }) => !isSignature(name));
   const reduced = [...signatures, ...others].map(({ raw }) => raw).join('');
   const parts = [Buffer.from(`${reduced}\r\n`, 'latin1'), octets.subarray(header.end)];
-  return judge(Buffer.concat(parts), domain, options);
+  return judge(Buffer.concat(parts), author, options);
 }
 
-/** What stands behind the `@` in the one mailbox of the one `From`: with two of either, two readers see different authors. */
-function authorDomain(fields: readonly Field[]): string | undefined {
+/** The one mailbox of the one `From`: with two of either, two readers see different authors. */
+function authorIn(fields: readonly Field[]): Mailbox | undefined {
   const value = onlyField(fields, 'from')?.value ?? '';
   const address = /^(?:[^<>"(),:;@]*|"[^<>"\\]*"[ \t]*)<([^<>]+)>$/.exec(value)?.[1] ?? value;
-  return parseMailbox(address)?.domain;
+  return parseMailbox(address);
 }
 
 /** The signatures are looked at one by one for what they must not say before anything is computed or looked up for them. */
@@ -74,7 +77,7 @@ function isSignature(name: string): boolean {
 
 async function judge(
   message: Buffer,
-  domain: string,
+  author: Mailbox,
   { lookupTxt, now, timeoutMs = defaultTimeoutMs }: DkimVerifyOptions,
 ): Promise<DkimResult> {
   // Loaded with the first use: most processes that send and receive mail never verify any.
@@ -88,12 +91,12 @@ async function judge(
   const attested = results.some(
     ({ status, signingDomain, modulusLength = minRsaBits, canonBodyLengthLimited }) =>
       status.result === 'pass' &&
-      signingDomain?.toLowerCase() === domain &&
+      signingDomain?.toLowerCase() === author.domain &&
       modulusLength <= maxRsaBits &&
       canonBodyLengthLimited !== true &&
       !('testing' in status),
   );
-  if (attested) return { kind: 'attested', domain };
+  if (attested) return { kind: 'attested', domain: author.domain, author };
   return keys.failed() ? { kind: 'temporary' } : unattested('invalid');
 }
 

@@ -34,9 +34,9 @@ export type Refusal =
 export interface Receiver {
   /**
    * Whether mail for exactly this mailbox is taken; its domain is in lower case. False is refused as relaying; a
-   * refusal is told as it is.
+   * refusal is told as it is. `handedOn`: the client is one of those that `handsOn` names.
    */
-  accepts(mailbox: string): boolean | Refusal;
+  accepts(mailbox: string, handedOn: boolean): boolean | Refusal;
   /**
    * Takes one message for one recipient. `accepted` makes the server answer 250, so it must be durable by then. The
    * client may be gone when the promise resolves and send the same again.

@@ -131,16 +131,21 @@ class Listener extends Library {
   override onMailFrom(sender: SMTPServerAddress, session: SMTPServerSession, done: Done): void {
     const requireTls = this.#options.requireTls === true;
     const author = typeof session.user === 'string' ? session.user : undefined;
-    const handedOn = this.#options.handsOn?.(session.remoteAddress) ?? false;
+    const handedOn = this.#handsOn(session);
     const reply = senderRefusal(sender, { requireTls, author, handedOn });
     writePlainly(sender);
     done(refusal(reply));
   }
 
-  override onRcptTo(recipient: SMTPServerAddress, _session: SMTPServerSession, done: Done): void {
-    const reply = recipientRefusal(recipient, (mailbox) => this.#options.accepts(mailbox));
+  override onRcptTo(recipient: SMTPServerAddress, session: SMTPServerSession, done: Done): void {
+    const handedOn = this.#handsOn(session);
+    const reply = recipientRefusal(recipient, (mailbox) => this.#options.accepts(mailbox, handedOn));
     writePlainly(recipient);
     done(refusal(reply));
+  }
+
+  #handsOn({ remoteAddress }: SMTPServerSession): boolean {
+    return this.#options.handsOn?.(remoteAddress) ?? false;
   }
 }
 

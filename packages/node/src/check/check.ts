@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { ReachCheck, SmtpPeer, TlsPolicy } from '@postern/mail';
 import type { DomainRecord } from '@postern/protocol/dns';
 import type { Resolver } from '@postern/runtime/dns';
+import { isOnlyRecord } from '../keys/dkim-keys.ts';
 import { askRecord, type FoundPeers, lookupAddresses } from '../names.ts';
 
 /** What the gateway itself knows of its domain. */
@@ -124,7 +125,7 @@ async function dkimFinding(
       mend: 'see that resolver and name servers answer',
     };
   const texts = answer.kind === 'found' ? answer.records.map(({ strings }) => strings.join('')) : [];
-  if (texts.length === 1 && texts[0] === text) return { about, holds: true, says: owner };
+  if (isOnlyRecord(text, texts)) return { about, holds: true, says: owner };
   const what = texts.length === 0 ? 'there is no key' : 'there is another key, or more than one,';
   return { about, holds: false, says: `${what} at ${owner}`, mend: publish };
 }

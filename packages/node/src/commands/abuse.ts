@@ -48,7 +48,7 @@ const failures: Readonly<Record<Exclude<Complained['kind'], 'sent'>, () => UserE
   expired: () =>
     new UserError('the message is too old to complain of', {
       exitCode: ExitCode.dataError,
-      hint: 'Its author’s domain does not know any more whose it is. Complain within 30 days.',
+      hint: 'Its author’s domain does not know any more whose it is. Complain within 30 days of the delivery.',
     }),
   'no-domain': () =>
     new UserError('the author’s domain takes no complaints', {

@@ -14,21 +14,27 @@ import type { Complaints } from '../spool.ts';
 import { hashPassword } from '../submit/authors/hash.ts';
 import { changeAuthors, parseAuthors } from '../submit/authors/list.ts';
 import { localPart } from '../submit/authors/name.ts';
-import { configOption, readConfig } from './context.ts';
+import { configOption, readConfig, readOwnConfig } from './context.ts';
 
 interface AuthorOptions {
   readonly config: string;
 }
 
 export function addAuthor(program: Command, stop: AbortSignal): void {
-  const author = program.command('author').description('Who may submit, where that is a file.');
+  const author = program
+    .command('author')
+    .description(
+      'Authors: the mailboxes of the domain that may submit here. set, remove and list keep the file that authors in [submission] names; where an IMAP or SMTP server says who may submit, there is none.',
+    );
   author
     .command('set')
-    .description('Add an author, or change their password: asked for, or the first line of standard input.')
-    .argument('<mailbox>', 'mailbox or local part')
+    .description(
+      'Add an author, or give one another password. It is asked for at a terminal, and else read from the first line of standard input.',
+    )
+    .argument('<mailbox>', 'mailbox of the domain, or its local part alone')
     .option(...configOption)
     .action(async (mailbox: string, options: AuthorOptions) => {
-      const file = await openFile(options);
+      const file = await openFile(options, readOwnConfig);
       const local = localOf(mailbox, file.domain);
       const hash = await hashPassword(await newPassword(stop), systemRandom);
       await file.write(changeAuthors(file.text, file.domain, local, hash));
@@ -36,11 +42,11 @@ export function addAuthor(program: Command, stop: AbortSignal): void {
     });
   author
     .command('remove')
-    .description('Take an author out; what they have submitted still leaves.')
-    .argument('<mailbox>', 'mailbox or local part')
+    .description('Take an author out of the file: no more logins. What they have submitted still leaves.')
+    .argument('<mailbox>', 'mailbox of the domain, or its local part alone')
     .option(...configOption)
     .action(async (mailbox: string, options: AuthorOptions) => {
-      const file = await openFile(options);
+      const file = await openFile(options, readOwnConfig);
       const local = localOf(mailbox, file.domain);
       if (!file.authors.has(local))
         throw new UserError(`${local}@${file.domain} is no author`, {
@@ -51,7 +57,7 @@ export function addAuthor(program: Command, stop: AbortSignal): void {
     });
   author
     .command('list')
-    .description('Print the authors, one mailbox a line.')
+    .description('Print the authors in the file, one mailbox a line.')
     .option(...configOption)
     .action(async (options: AuthorOptions) => {
       const { authors, domain } = await openFile(options);
@@ -59,7 +65,9 @@ export function addAuthor(program: Command, stop: AbortSignal): void {
     });
   author
     .command('complaints')
-    .description('Print whose messages were complained of: mailbox, day, and how many, one a line.')
+    .description(
+      'Print whose messages were complained of by their recipients’ domains: a line for each author and day, with how many. Asks the running node.',
+    )
     .option(...configOption)
     .option('--json', 'print one JSON array')
     .action(async (options: AuthorOptions & { readonly json?: boolean }) => {
@@ -84,8 +92,8 @@ interface AuthorFile {
   write(text: string): Promise<void>;
 }
 
-async function openFile({ config: path }: AuthorOptions): Promise<AuthorFile> {
-  const { submission, delivery } = await readConfig(path);
+async function openFile({ config: path }: AuthorOptions, read = readConfig): Promise<AuthorFile> {
+  const { submission, delivery } = await read(path);
   if (submission?.authors.kind !== 'file' || delivery === undefined)
     throw new UserError(`${path} names no file of authors`, {
       exitCode: ExitCode.config,

@@ -6,10 +6,12 @@ import { openCertificateFiles } from '../certificate-files.ts';
 import { type CheckFinding, checkOwnDomain, type OwnServer } from '../check/check.ts';
 import type { DeliveryConfig, NodeConfig } from '../config.ts';
 import { readRecord } from '../keys/domain-keys.ts';
+import type { Unread } from '../keys/loaded.ts';
 import { createNames } from '../names.ts';
 import { policiesInMemory } from '../policy-store.ts';
 import { configOption, readConfig } from './context.ts';
 import { allDkimKeys, ownCertificate } from './dns.ts';
+import { restoreOrRemove } from './unread.ts';
 
 export function addCheck(domain: Command): void {
   domain
@@ -55,24 +57,41 @@ async function check(config: NodeConfig, { domain }: DeliveryConfig): Promise<Ch
     policies: policiesInMemory(),
     allowPrivate: true, // its own may be anywhere
   });
-  const keys = submission === undefined ? [] : await allDkimKeys(dataDir, domain);
+  const dkim = submission === undefined ? undefined : await allDkimKeys(dataDir, domain);
+  const shown = await ownCertificate(dataDir);
   const own = {
     record: await readRecord(dataDir, domain),
-    dkim: keys.map((key) => ({ owner: dkimOwner(domain, key), text: dkimRecord(key) })),
-    servers: await ownServers(config),
+    dkim: (dkim?.keys ?? []).map((key) => ({ owner: dkimOwner(domain, key), text: dkimRecord(key) })),
+    servers: await ownServers(config, shown.pins),
   };
-  return checkOwnDomain(own, {
+  const findings = await checkOwnDomain(own, {
     resolver,
     now: Math.floor(systemClock.now() / 1_000),
     findPeers: (of, tls) => names.findPeers(of, tls, AbortSignal.timeout(lookUpMs)),
     reach: (peer) => checkReach(peer, { ehloName: smtp.ehlo, timeoutMs }),
   });
+  return [
+    ...findings,
+    ...unreadFindings('dkim', dkim?.unread ?? []),
+    ...unreadFindings('gateway', shown.unread),
+  ];
+}
+
+function unreadFindings(about: CheckFinding['about'], unread: readonly Unread[]): CheckFinding[] {
+  return unread.map(({ dir }) => ({
+    about,
+    holds: false,
+    says: `the key before the present one in ${dir} cannot be read`,
+    mend: restoreOrRemove,
+  }));
 }
 
 /** Those that others connect to, under the name that the node advertises. */
-async function ownServers({ dataDir, smtp, submission, name }: NodeConfig): Promise<OwnServer[]> {
+async function ownServers(
+  { smtp, submission, name }: NodeConfig,
+  pins: readonly string[],
+): Promise<OwnServer[]> {
   const { host, port } = smtp.advertise;
-  const { pins } = await ownCertificate(dataDir);
   const gateway: OwnServer = { about: 'gateway', host, port, implicitTls: false, tls: { kind: 'pin', pins } };
   if (submission === undefined) return [gateway];
   const files =

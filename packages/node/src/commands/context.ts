@@ -3,6 +3,7 @@ import { readToml } from '@postern/runtime';
 import { InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 import { type NodeConfig, parseNodeConfig } from '../config.ts';
+import { requireOwner } from '../keys/files.ts';
 import { resolvePaths } from '../submission-config.ts';
 
 export const configOption = ['--config <file>', 'configuration file', 'node.toml'] as const;
@@ -14,6 +15,13 @@ export function option<T>(flags: string, description: string, form: z.ZodType<T,
     if (parsed.success) return parsed.data;
     throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
   });
+}
+
+/** The configuration, for a command that writes what the node has to read. Throws `UserError` where root runs it for another user's node. */
+export async function readOwnConfig(path: string): Promise<NodeConfig> {
+  const config = await readConfig(path);
+  await requireOwner(config.dataDir);
+  return config;
 }
 
 /** The configuration, with absolute paths. */

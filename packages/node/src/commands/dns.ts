@@ -7,9 +7,11 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { loadCertificate } from '../keys/certificate.ts';
 import { dkimLine, loadDkimKeys } from '../keys/dkim-keys.ts';
 import { readKeyFile } from '../keys/files.ts';
+import { inOrder, loadRing, type Unread } from '../keys/loaded.ts';
 import { dkimRing, readRing, tlsRing } from '../keys/ring.ts';
 import { domainZone, formatDomainZone, type ZoneParts } from '../zone.ts';
 import { configOption, readConfig } from './context.ts';
+import { refuseUnread } from './unread.ts';
 
 interface ZoneOptions {
   readonly config: string;
@@ -38,44 +40,51 @@ export function addDns(program: Command): void {
           hint: 'Only a gateway has: one with the role "delivery".',
         });
       const { domain } = delivery;
-      const keys = submission === undefined ? [] : await allDkimKeys(dataDir, domain);
+      const dkim = submission === undefined ? noKeys : await allDkimKeys(dataDir, domain);
       const advertised = domainName.safeParse(smtp.advertise.host).data;
       const own = advertised ?? smtp.ehlo;
       const mx = options.mx ?? own;
+      const given =
+        options.mxCert === undefined ? undefined : describe(await readCertificate(options.mxCert));
+      const shown = given === undefined && mx === own ? await ownCertificate(dataDir) : undefined;
       const zone = domainZone({
         domain,
         own: Buffer.from(await readKeyFile(join(dataDir, `${domain}.zone`))).toString('utf8'),
-        dkim: keys.map((key) => dkimLine(domain, key)),
+        dkim: dkim.keys.map((key) => dkimLine(domain, key)),
         mx,
-        certificate:
-          options.mxCert !== undefined
-            ? describe(await readCertificate(options.mxCert))
-            : mx === own
-              ? await ownCertificate(dataDir)
-              : undefined,
+        certificate: given ?? shown,
       });
       process.stdout.write(
         options.json === true ? `${JSON.stringify(zone, null, 2)}\n` : formatDomainZone(zone),
       );
+      refuseUnread(
+        [...dkim.unread, ...(shown?.unread ?? [])],
+        'Its records are not among those printed: leave them where they are published',
+      );
     });
 }
 
+export interface AllDkimKeys {
+  readonly keys: readonly DkimKey[];
+  readonly unread: readonly Unread[];
+}
+
+const noKeys: AllDkimKeys = { keys: [], unread: [] };
+
 /** Of those that sign, will sign, or signed what may still be on its way. */
-export async function allDkimKeys(dataDir: string, domain: string): Promise<DkimKey[]> {
-  const { next, current, previous } = await readRing(dataDir, dkimRing);
-  const all = [current, ...(next === undefined ? [] : [next]), ...previous];
-  return (await Promise.all(all.map(({ dir }) => loadDkimKeys(dir, domain)))).flat();
+export async function allDkimKeys(dataDir: string, domain: string): Promise<AllDkimKeys> {
+  const ring = await readRing(dataDir, dkimRing);
+  const { keys, unread } = await loadRing(ring, (dir) => loadDkimKeys(dir, domain));
+  return { keys: inOrder(keys).flatMap(({ value }) => value), unread };
 }
 
 /** The one that is shown, with the keys beside it while it changes. */
-export async function ownCertificate(dataDir: string): Promise<NonNullable<ZoneParts['certificate']>> {
-  const { next, current, previous } = await readRing(dataDir, tlsRing);
-  const { cert } = await loadCertificate(current.dir);
-  const others = await Promise.all(
-    [...(next === undefined ? [] : [next]), ...previous].map(({ dir }) => loadCertificate(dir)),
-  );
-  const { pins, selfSigned } = describe(cert);
-  return { pins: [...pins, ...others.map(({ pin }) => pin)], selfSigned };
+export async function ownCertificate(
+  dataDir: string,
+): Promise<NonNullable<ZoneParts['certificate']> & { readonly unread: readonly Unread[] }> {
+  const { keys, unread } = await loadRing(await readRing(dataDir, tlsRing), loadCertificate);
+  const { selfSigned } = describe(keys.current.value.cert);
+  return { pins: inOrder(keys).map(({ value }) => value.pin), selfSigned, unread };
 }
 
 function describe(pem: string): NonNullable<ZoneParts['certificate']> {

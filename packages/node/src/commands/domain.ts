@@ -4,7 +4,7 @@ import type { DeliveryConfig } from '../config.ts';
 import { recordSeconds, renewRecord, rotateDomainKey } from '../keys/domain-keys.ts';
 import { domainRing } from '../keys/ring.ts';
 import { addCheck } from './check.ts';
-import { configOption, option, readConfig } from './context.ts';
+import { configOption, option, readOwnConfig } from './context.ts';
 
 interface RenewOptions {
   readonly config: string;
@@ -39,12 +39,20 @@ export function addDomain(program: Command): void {
       option('--holds <duration>', 'how long, from now', duration).default(recordSeconds * 1_000, '730d'),
     )
     .addOption(
-      new Option('--tls <mode>', 'whether mail for it must travel over TLS').choices(['require', 'prefer']),
+      new Option('--tls <mode>', 'whether mail for it must travel over TLS (default: as it is)').choices([
+        'require',
+        'prefer',
+      ]),
     )
     .addOption(
-      new Option('--mix <answer>', 'whether it takes what comes through mixes').choices(['yes', 'no']),
+      new Option('--mix <answer>', 'whether it takes what comes through mixes (default: as it is)').choices([
+        'yes',
+        'no',
+      ]),
     )
-    .addOption(option('--size <size>', 'largest message that it takes', size))
+    .addOption(
+      option('--size <size>', 'largest message that it takes, for example 25MB (default: as it is)', size),
+    )
     .action(async ({ config, holds, tls, mix, size: maxBytes }: RenewOptions) => {
       const { dataDir, delivery } = await gatewayConfig(config);
       const path = await renewRecord(dataDir, delivery.domain, {
@@ -60,7 +68,7 @@ export function addDomain(program: Command): void {
 }
 
 async function gatewayConfig(path: string): Promise<{ dataDir: string; delivery: DeliveryConfig }> {
-  const { dataDir, delivery } = await readConfig(path);
+  const { dataDir, delivery } = await readOwnConfig(path);
   if (delivery !== undefined) return { dataDir, delivery };
   throw new UserError('a node without a domain has no key of one', {
     exitCode: ExitCode.usage,

@@ -49,7 +49,7 @@ export function addInit(program: Command): void {
     .option('--listen <host:port>', 'where SMTP is taken', '127.0.0.1:2525')
     .option('--advertise <host:port>', 'where others reach it (default: as --listen)')
     .option('--behind <address...>', 'addresses or networks of one’s own mail servers that hand on to it')
-    .option('--domain <domain>', 'the domain that it is the gateway of')
+    .option('--domain <domain>', 'the domain that it is the gateway of (default: as --name)')
     .option('--maildir <path>', 'where messages go; {local} stands for the mailbox')
     .option('--mailbox <local...>', 'mailboxes that exist, with --maildir')
     .option('--lmtp <address>', 'deliver by LMTP instead: host:port or unix:/path')

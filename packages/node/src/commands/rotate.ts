@@ -1,14 +1,26 @@
 import { duration, ExitCode, systemClock, systemRandom, UserError } from '@postern/runtime';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { createCertificate, loadCertificate } from '../keys/certificate.ts';
 import { makeDkimKeys } from '../keys/dkim-keys.ts';
-import { addNext, dkimRing, readRing, refuseLater, tlsRing, utc } from '../keys/ring.ts';
-import { configOption, option, readConfig } from './context.ts';
+import { inOrder, loadRing } from '../keys/loaded.ts';
+import {
+  addNext,
+  discardNext,
+  dkimRing,
+  type RingKind,
+  readRing,
+  refuseLater,
+  tlsRing,
+  utc,
+} from '../keys/ring.ts';
+import { configOption, option, readConfig, readOwnConfig } from './context.ts';
+import { refuseUnread } from './unread.ts';
 
 interface RotateOptions {
   readonly config: string;
   /** Milliseconds. */
   readonly in: number;
+  readonly discard?: boolean;
 }
 
 interface PinOptions {
@@ -23,6 +35,8 @@ interface PinOptions {
  */
 const lead = { ms: 7 * 86_400_000, text: '7d' };
 const inFlags = '--in <duration>';
+const discardOption = (): Option =>
+  new Option('--discard', 'destroy the next one instead, which is not in force yet').conflicts('in');
 
 export function addTls(program: Command): void {
   const tls = program.command('tls').description('The key that the node shows in TLS.');
@@ -34,21 +48,29 @@ export function addTls(program: Command): void {
     .option('--colons', 'as Postfix writes it')
     .action(async (options: PinOptions) => {
       const { dataDir } = await readConfig(options.config);
-      const { current, next, previous } = await readRing(dataDir, tlsRing);
-      const beside = [...(next === undefined ? [] : [next]), ...previous];
-      const shown = [current, ...(options.all === true ? beside : [])];
-      for (const { dir } of shown) {
-        const { pin } = await loadCertificate(dir);
+      const ring = await readRing(dataDir, tlsRing);
+      const asked = options.all === true ? ring : { ...ring, next: undefined, previous: [] };
+      const { keys, unread } = await loadRing(asked, loadCertificate);
+      for (const { value } of inOrder(keys)) {
+        const { pin } = value;
         process.stdout.write(`${options.colons === true ? pin.replace(/..(?!$)/g, '$&:') : pin}\n`);
       }
+      refuseUnread(unread, 'Its line is not among those printed');
     });
   tls
     .command('rotate')
     .description('Make the next key and certificate. The node publishes them, and shows them later.')
     .option(...configOption)
     .addOption(option(inFlags, 'when it is shown at the earliest', duration).default(lead.ms, lead.text))
+    .addOption(discardOption())
     .action(async (options: RotateOptions) => {
-      const { dataDir, name } = await readConfig(options.config);
+      const { dataDir, name } = await readOwnConfig(options.config);
+      if (options.discard === true)
+        return discard(
+          dataDir,
+          tlsRing,
+          'Whoever wrote it down beside the present one can take it out again.',
+        );
       const { current, previous } = await readRing(dataDir, tlsRing);
       refuseLater(current, nowSeconds());
       if (previous[0] !== undefined)
@@ -77,13 +99,28 @@ export function addDkim(program: Command): void {
     .description('Make the next keys. Publish their records; the node signs with them later.')
     .option(...configOption)
     .addOption(option(inFlags, 'when they sign at the earliest', duration).default(lead.ms, lead.text))
+    .addOption(discardOption())
     .action(async (options: RotateOptions) => {
-      const { dataDir, submission } = await readConfig(options.config);
+      const { dataDir, submission, dns } = await readOwnConfig(options.config);
       if (submission === undefined)
         throw new UserError('a node without authors signs nothing', {
           exitCode: ExitCode.usage,
           hint: 'Only one with the role "submission" has DKIM keys.',
         });
+      if (options.discard === true)
+        return discard(
+          dataDir,
+          dkimRing,
+          'Take the records out of DNS that postern-node dns zone no longer prints.',
+        );
+      if (dns.resolver === 'none')
+        throw new UserError(
+          'the configuration has nobody asked, and other keys sign only once DNS has them',
+          {
+            exitCode: ExitCode.config,
+            hint: 'Name a resolver in the section [dns], and start the node anew.',
+          },
+        );
       refuseLater((await readRing(dataDir, dkimRing)).current, nowSeconds());
       const at = whenIn(options);
       const { dir } = await addNext(dataDir, dkimRing, at, (aside) => makeDkimKeys(aside, systemRandom));
@@ -94,6 +131,15 @@ export function addDkim(program: Command): void {
           'Leave the records of those before until dns zone no longer prints them.\n',
       );
     });
+}
+
+async function discard(dataDir: string, kind: RingKind, rest: string): Promise<void> {
+  if (!(await discardNext(dataDir, kind)))
+    throw new UserError('nothing is to follow', {
+      exitCode: ExitCode.usage,
+      hint: 'What is in force is not taken back, but replaced: see postern-node status.',
+    });
+  process.stderr.write(`What was to follow is destroyed, and the present one stays. ${rest}\n`);
 }
 
 function nowSeconds(): number {

@@ -6,11 +6,10 @@ import type { ComposeLetter } from '../report/letter.ts';
 import type { Failure } from '../report/report.ts';
 import type { Due, Spool, Waiting } from '../spool.ts';
 import type { Stage } from '../stage.ts';
-import type { Way, Ways } from '../ways.ts';
+import type { Way, Ways, Whose } from '../ways.ts';
 import { type HandOverContext, handOver } from './handover.ts';
-import { createLanes, type Lane } from './lanes.ts';
-import { createPlaces } from './places.ts';
-import { createServers } from './servers.ts';
+import { createLanes, type Lane, type Load } from './lanes.ts';
+import { createServers, type Servers } from './servers.ts';
 
 export interface ForwardContext extends HandOverContext {
   readonly spool: Spool;
@@ -30,16 +29,25 @@ export interface ForwardContext extends HandOverContext {
 const refusedPause = { firstMs: 1_000, mostMs: 900_000 };
 /** For one whose peer cannot be reached: not long, since it was this relay's bad luck to be the one that tried. */
 const unreachedPause = { firstMs: 1_000, mostMs: 60_000 };
-/** For those behind it, beyond the time that the way to the peer rests. */
+/** For those that stand back, beyond the time that the way to the peer rests. */
 const standBackMs = 1_000;
-/** Hand-overs by what domains say in DNS, at one time: a part of what may be under way, however long their servers take. */
-const byDnsAtOnce = 256;
-/** Of them, to one domain. */
-const byDnsPerDomain = 32;
-/** For those beyond that. */
 const byDnsStandBackMs = 15_000;
+/** Relays in memory for one peer. */
+const perPeer = 128;
+/** For one domain by what it says in DNS. */
+const byDnsPerDomain = 32;
+/** For all such domains, however long their servers take: a part of what may be under way, and for authors another than for anybody else. */
+const byDnsAtOnce: Readonly<Record<Whose, Load>> = {
+  authors: { connections: 128, line: 128 },
+  others: { connections: 256, line: 128 },
+};
 /** In line for a connection: with a hand-over's own time less than a claim's lease. */
 const lineMs = 240_000;
+/** What an author is told of a relay that stands back (RFC 3463: busy, or otherwise unable). */
+const untried: Failure = {
+  status: '4.4.1',
+  diagnostic: 'the next server could not be reached, or takes no more at present',
+};
 /** While a domain is looked up, or nothing is found. */
 const lookUpPause = { firstMs: 1_000, mostMs: 900_000 };
 /** Without a consensus or a route the trouble is not the peer's, and may be over any moment. */
@@ -55,16 +63,19 @@ const routePause = { firstMs: 1_000, mostMs: 60_000 };
  * told. What an author addressed to a node that is no mix, or to a domain that takes no part, is dropped at once.
  */
 export function forward(context: ForwardContext): Stage<Due> {
-  const { clock, random, spool, counters, ways, lifetime, authors } = context;
-  const laneTo = createLanes({ clock, random, width: context.connectionsPerPeer });
-  const places = createPlaces({ all: byDnsAtOnce, each: byDnsPerDomain });
-
-  const servers = createServers({ clock, random });
+  const { clock, random, spool, counters, ways, lifetime, authors, connectionsPerPeer: width } = context;
+  const byDns = (whose: Whose): Road => ({
+    standBackMs: byDnsStandBackMs,
+    laneTo: createLanes({ clock, random, width, each: byDnsPerDomain, all: byDnsAtOnce[whose] }),
+    servers: createServers({ clock, random }),
+  });
+  const roads = { authors: byDns('authors'), others: byDns('others') };
+  const known: Road = { standBackMs, laneTo: createLanes({ clock, random, width, each: perPeer }) };
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
     if (clock.now() >= relay.expiresMs) return end(relay, 'expired', { status: '4.4.7' });
-    const way = await ways.find(relay.next).catch((): Way => ({ kind: 'no-route' }));
+    const way = await ways.find(relay).catch((): Way => ({ kind: 'no-route' }));
     if (way.kind === 'no-mix') return end(relay, 'no-mix', { status: '5.4.4' });
     if (way.kind === 'no-exchange') return end(relay, 'no-exchange', { status: way.status });
     if (way.kind === 'no-part') return end(relay, 'no-part', { status: '5.1.10' });
@@ -74,25 +85,20 @@ export function forward(context: ForwardContext): Stage<Due> {
       const pause = relay.next.kind === 'node' || isOwn(relay) ? routePause : lookUpPause;
       return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, pause, random));
     }
-    const lane = laneTo(way.key);
-    if (lane.crowded || lane.restUntil > clock.now()) return standBack(relay, lane);
-    const turn = { way, lane, since: clock.now() };
-    if (way.byDns !== true) return lane.run(() => attempt(relay, turn));
-    if (!places.enter(way.key)) return standBack(relay, lane, byDnsStandBackMs);
-    try {
-      await lane.run(() => attempt(relay, turn));
-    } finally {
-      places.leave(way.key);
-    }
+    const road = way.byDns === undefined ? known : roads[way.byDns];
+    const turn = { way, road, lane: road.laneTo(way.key), since: clock.now() };
+    if (turn.lane.crowded || restUntil(turn) > clock.now()) return standBack(relay, turn);
+    await turn.lane.run(() => attempt(relay, turn));
   };
 
-  const attempt = async (relay: Waiting, { way, lane, since }: Turn): Promise<void> => {
+  const attempt = async (relay: Waiting, turn: Turn): Promise<void> => {
+    const { way, road, lane, since } = turn;
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
-    if (lane.restUntil > clock.now() || clock.now() > since + lineMs) return standBack(relay, lane);
+    if (restUntil(turn) > clock.now() || clock.now() > since + lineMs) return standBack(relay, turn);
     const bytes = await spool.relays.read(relay.id);
     if (bytes === undefined) return;
-    const result = await handOver(context, relay, way, bytes, servers);
-    if (result === undefined) return standBack(relay, lane, byDnsStandBackMs);
+    const result = await handOver(context, relay, way, bytes, road.servers);
+    if (result === undefined) return standBack(relay, turn);
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
       return spool.relays.release([relay.id]);
     if (reached(result)) lane.works();
@@ -104,7 +110,7 @@ export function forward(context: ForwardContext): Stage<Due> {
     await warnOfDelay(relay, failureOf(result));
     const pause = reached(result) ? refusedPause : unreachedPause;
     const again = clock.now() + jitteredBackoff(relay.attempts, pause, random);
-    await spool.relays.retry(relay.id, Math.max(again, lane.restUntil));
+    await spool.relays.retry(relay.id, Math.max(again, restUntil(turn)));
   };
 
   /** The relay goes; whose it is, is told. */
@@ -136,19 +142,36 @@ export function forward(context: ForwardContext): Stage<Due> {
   };
 
   /** Untried: the way to the peer rests or has enough in line. */
-  const standBack = (relay: Waiting, lane: Lane, withinMs = standBackMs): Promise<void> => {
-    const from = Math.max(clock.now(), lane.restUntil);
-    return spool.relays.postpone(relay.id, from + withinMs * uniform(random));
+  const standBack = async (relay: Waiting, turn: Turn): Promise<void> => {
+    counters.count('forwarded', 'postponed');
+    await warnOfDelay(relay, untried);
+    const from = Math.max(clock.now(), restUntil(turn));
+    await spool.relays.postpone(relay.id, from + turn.road.standBackMs * uniform(random));
   };
 
   return { take, close: async () => undefined };
 }
 
+/** Lanes that nothing on another road fills, and for servers that DNS names what is known of them. */
+interface Road {
+  /** For those that stand back, beyond the time that the way to the peer rests. */
+  readonly standBackMs: number;
+  readonly laneTo: (key: string) => Lane;
+  readonly servers?: Servers;
+}
+
 interface Turn {
   readonly way: Extract<Way, { kind: 'way' }>;
+  readonly road: Road;
   readonly lane: Lane;
   /** When the relay got in line. */
   readonly since: number;
+}
+
+/** When the way is worth trying; in the past when it is now. */
+function restUntil({ way, road, lane }: Turn): number {
+  const addresses = way.peers.map(({ host }) => host);
+  return Math.max(lane.restUntil, road.servers?.restUntil(addresses) ?? 0);
 }
 
 /** Whether this gateway's domain answers for it to another domain. */

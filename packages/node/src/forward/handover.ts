@@ -31,60 +31,74 @@ export interface HandOverContext {
 
 /** All peers of one hand-over together: it has to end, and the relay be put back, while the relay is this one's alone. */
 const handOverMs = 240_000;
+/** One peer, while others are still to be tried: at least this, and its share of what is left. */
+const peerMs = 60_000;
 
 /**
  * One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it, within four minutes. Nothing
- * if none of them may be tried now.
+ * if none of them may be tried now. `servers`: what is known of the peers, when they are such as DNS names.
  */
 export async function handOver(
   context: HandOverContext,
   relay: Waiting,
   way: To,
   bytes: Uint8Array,
-  servers: Servers,
+  servers?: Servers,
 ): Promise<SendResult | undefined> {
   const { clock, sender, lifetime } = context;
-  const over = new AbortController();
-  const late = new AbortController();
-  clock.wait(clock.now() + handOverMs, over.signal).then(
-    () => late.abort(),
-    () => undefined,
-  );
   const message = carriageOf(context, relay, way, bytes);
   const mail = {
     from: returnPath(context, relay, way),
     to: `secure@${way.domain}`,
     message,
-    signal: AbortSignal.any([lifetime.cut, late.signal]),
     ...(needsTls(relay, way) ? { requireTls: 'if-offered' as const } : {}),
     ...(isToDomain(relay) && relay.token !== undefined ? { envid: relay.id } : {}),
   };
+  const send = (peer: SmtpPeer, ms: number): Promise<SendResult> =>
+    within(clock, ms, lifetime.cut, (signal) => sender.send(peer, { ...mail, signal }));
+  const endMs = clock.now() + handOverMs;
+  let last: SendResult | undefined;
+  for (const [at, peer] of way.peers.entries()) {
+    const leftMs = endMs - clock.now();
+    if (leftMs <= 0) break;
+    const ms = Math.min(leftMs, Math.max(peerMs, leftMs / (way.peers.length - at)));
+    const result = await (servers === undefined
+      ? send(peer, ms)
+      : servers.run(peer.host, () => send(peer, ms)));
+    if (result === undefined) continue;
+    if (isOver(result)) return result;
+    last = result;
+  }
+  return last;
+}
+
+/** Whether no other peer is to be tried. */
+function isOver(result: SendResult): boolean {
+  if (result.kind === 'sent' || result.kind === 'refused') return true;
+  // It may lie there: another exchanger would make a second copy.
+  return result.kind === 'deferred' && (result.maybeDelivered || result.reason === 'aborted');
+}
+
+/** What has not ended by then is a `timeout`; `aborted` is what `cut` cuts off. */
+async function within(
+  clock: Clock,
+  ms: number,
+  cut: AbortSignal,
+  send: (signal: AbortSignal) => Promise<SendResult>,
+): Promise<SendResult> {
+  const over = new AbortController();
+  const late = new AbortController();
+  clock.wait(clock.now() + ms, over.signal).then(
+    () => late.abort(),
+    () => undefined,
+  );
   try {
-    const send = (peer: SmtpPeer): Promise<SendResult> => sender.send(peer, mail);
-    const trySend = way.byDns === true ? (peer: SmtpPeer) => servers.run(peer.host, () => send(peer)) : send;
-    const result = await tryEach(way.peers, trySend, mail.signal);
-    const outOfTime = result?.kind === 'deferred' && result.reason === 'aborted' && !lifetime.cut.aborted;
-    return outOfTime ? { ...result, reason: 'timeout' } : result;
+    const result = await send(AbortSignal.any([cut, late.signal]));
+    const isLate = result.kind === 'deferred' && result.reason === 'aborted' && !cut.aborted;
+    return isLate ? { ...result, reason: 'timeout' } : result;
   } finally {
     over.abort();
   }
-}
-
-async function tryEach(
-  peers: readonly SmtpPeer[],
-  send: (peer: SmtpPeer) => Promise<SendResult | undefined>,
-  signal: AbortSignal,
-): Promise<SendResult | undefined> {
-  let last: SendResult | undefined;
-  for (const peer of peers) {
-    const result = await send(peer);
-    if (result === undefined) continue;
-    last = result;
-    if (result.kind === 'sent' || result.kind === 'refused' || signal.aborted) return result;
-    // It may lie there: another exchanger would make a second copy.
-    if (result.kind === 'deferred' && result.maybeDelivered) return result;
-  }
-  return last;
 }
 
 function carriageOf(context: HandOverContext, relay: Waiting, { domain }: To, bytes: Uint8Array): Uint8Array {

@@ -1,14 +1,14 @@
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff, type Pause } from '../backoff.ts';
-import { createSlots, type Slots } from '../slots.ts';
+import { createSlots } from '../slots.ts';
 
 /** The way to one peer. While it fails, whoever would take it is told to come back. */
 export interface Lane {
   /** When it is worth trying again; in the past when it works. */
   readonly restUntil: number;
-  /** Whether as many stand in line as may. */
+  /** Whether there is neither a connection to be had nor a place in line for one. */
   readonly crowded: boolean;
-  /** Takes a place, waits for a free connection's turn, runs `work`. */
+  /** Takes a connection, or a place in line until one is free, and runs `work`. */
   run(work: () => Promise<void>): Promise<void>;
   /** The peer answered, whatever it said. */
   works(): void;
@@ -21,20 +21,32 @@ export interface LanesOptions {
   readonly random: Random;
   /** Hand-overs to one peer at one time. */
   readonly width: number;
+  /** Relays in memory for one peer, so that a slow one does not keep others from being taken off the disk. */
+  readonly each: number;
+  /** For all peers together. Whoever finds a connection needs no place in line: full lines keep nobody from a peer that is idle. */
+  readonly all?: Load;
 }
 
-/** Relays in memory for one peer, so that a slow one does not keep others from being taken off the disk. */
-const lineLimit = 128;
+/** Relays that have a connection, and such as wait for one. */
+export interface Load {
+  readonly connections: number;
+  readonly line: number;
+}
+
 const rest: Pause = { firstMs: 500, mostMs: 60_000 };
 /** Past its rest what waits for a peer comes back in less: a peer that nobody has tried for so long begins anew. */
 const forgottenMs = 2 * rest.mostMs;
 
+const unbounded: Load = { connections: Number.POSITIVE_INFINITY, line: Number.POSITIVE_INFINITY };
+
 /** Lanes by the key of their way. */
-export function createLanes({ clock, random, width }: LanesOptions): (key: string) => Lane {
+export function createLanes(options: LanesOptions): (key: string) => Lane {
+  const { clock } = options;
   const lanes = new Map<string, OpenLane>();
+  const load = { connections: 0, line: 0 };
   return (key) => {
     for (const [other, lane] of lanes) if (lane.unused(clock.now())) lanes.delete(other);
-    const lane = lanes.get(key) ?? openLane(createSlots(width), { clock, random });
+    const lane = lanes.get(key) ?? openLane(options, load);
     lanes.set(key, lane);
     return lane;
   };
@@ -44,8 +56,13 @@ interface OpenLane extends Lane {
   unused(now: number): boolean;
 }
 
-function openLane(slots: Slots, { clock, random }: Omit<LanesOptions, 'width'>): OpenLane {
-  let line = 0;
+/** `load`: of all lanes together. */
+function openLane(
+  { clock, random, width, each, all = unbounded }: LanesOptions,
+  load: { -readonly [K in keyof Load]: Load[K] },
+): OpenLane {
+  const slots = createSlots(width);
+  let here = 0;
   let failures = 0;
   let restUntil = 0;
   return {
@@ -53,16 +70,17 @@ function openLane(slots: Slots, { clock, random }: Omit<LanesOptions, 'width'>):
       return restUntil;
     },
     get crowded() {
-      return line >= lineLimit;
+      if (here < width) return load.connections >= all.connections;
+      return here >= each || load.line >= all.line;
     },
     async run(work) {
-      line++;
+      load[here++ < width ? 'connections' : 'line']++;
       await slots.enter();
       try {
         await work();
       } finally {
         slots.leave();
-        line--;
+        load[--here < width ? 'connections' : 'line']--;
       }
     },
     works() {
@@ -74,6 +92,6 @@ function openLane(slots: Slots, { clock, random }: Omit<LanesOptions, 'width'>):
       if (restUntil > clock.now()) return;
       restUntil = clock.now() + jitteredBackoff(failures++, rest, random);
     },
-    unused: (now) => line === 0 && (failures === 0 || restUntil + forgottenMs <= now),
+    unused: (now) => here === 0 && (failures === 0 || restUntil + forgottenMs <= now),
   };
 }

@@ -1,13 +1,15 @@
 import type { SendResult } from '@postern/mail';
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff, type Pause } from '../backoff.ts';
-import { createPlaces } from './places.ts';
+import { createPlaces } from '../places.ts';
 
 /**
  * Mail servers that DNS names, by address. A domain's own word decides which they are, and any number of domains can name one that is not
  * theirs: so few connections go to one address, whatever domains they are for, and one that cannot be reached is left alone.
  */
 export interface Servers {
+  /** When the first of these addresses is worth trying; in the past when one is now. */
+  restUntil(addresses: readonly string[]): number;
   /** Runs `send` unless the address rests or has all its connections. */
   run(address: string, send: () => Promise<SendResult>): Promise<SendResult | undefined>;
 }
@@ -39,9 +41,12 @@ export function createServers({
     if (resting.size > mostResting) resting.delete(resting.keys().next().value ?? '');
   };
 
+  const restUntil = (address: string): number => resting.get(address)?.untilMs ?? 0;
+
   return {
+    restUntil: (addresses) => Math.min(...addresses.map(restUntil)),
     async run(address, send) {
-      if ((resting.get(address)?.untilMs ?? 0) > clock.now() || !places.enter(address)) return undefined;
+      if (restUntil(address) > clock.now() || !places.enter(address)) return undefined;
       try {
         const result = await send();
         note(address, result);

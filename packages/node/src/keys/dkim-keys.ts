@@ -35,6 +35,23 @@ export function textData(text: string): string {
   return (text.match(/.{1,255}/g) ?? []).map((string) => `"${string}"`).join(' ');
 }
 
+/** Whether what DNS has at a key's name is its record and nothing else: of several verifiers may take any (RFC 6376 section 3.6.2.2). */
+export function isOnlyRecord(text: string, found: readonly string[] = []): boolean {
+  const [only = '', ...others] = found;
+  const [own, theirs] = [tagsOf(text), tagsOf(only)];
+  return others.length === 0 && own.p === theirs.p && own.k === theirs.k;
+}
+
+/** White space around and in what was written by hand means nothing, and a key without a type is one of RSA (RFC 6376 sections 3.2, 3.6.1). */
+function tagsOf(text: string): { readonly k: string; readonly p: string | undefined } {
+  const tags = text.split(';').map((tag) => {
+    const [name = '', ...value] = tag.replace(/\s+/g, '').split('=');
+    return [name, value.join('=')] as const;
+  });
+  const { k = 'rsa', p } = Object.fromEntries(tags) as { k?: string; p?: string };
+  return { k, p };
+}
+
 const schema = z
   .array(
     z.strictObject({

@@ -5,7 +5,16 @@ import { type DomainRecord, parseZone } from '@postern/protocol/dns';
 import { loadEnvelopeKey } from '@postern/protocol/envelope';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createDomainKey, loadDomainKey, renewRecord, rotateDomainKey } from './domain-keys.ts';
-import { addNext, domainRing, finishForgetting, forgetPast, promote, readRing, tlsRing } from './ring.ts';
+import {
+  addNext,
+  discardNext,
+  domainRing,
+  finishForgetting,
+  forgetPast,
+  promote,
+  readRing,
+  tlsRing,
+} from './ring.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -56,6 +65,20 @@ describe('what follows a key', () => {
       hint: expect.any(String),
     });
     expect(await contents()).toEqual(['second', 'first']);
+  });
+
+  test('is destroyed when it is taken back, by a command and a node at the same time too', async () => {
+    expect(await discardNext(folder, tlsRing)).toBe(false);
+    for (let round = 0; round < 20; round++) {
+      await addNext(folder, tlsRing, now, make('second'));
+      const both = [discardNext(folder, tlsRing), discardNext(folder, tlsRing)];
+      const ends = [...both, finishForgetting(folder, tlsRing), forgetPast(folder, tlsRing, now)];
+      await Promise.all(ends);
+      expect((await Promise.all(both)).filter((taken) => taken)).toHaveLength(1);
+      await finishForgetting(folder, tlsRing);
+      expect(await readdir(join(folder, tlsRing.folder))).toEqual([]);
+    }
+    expect(await contents()).toEqual([undefined, 'first']);
   });
 
   test.each([0, 1, 2])(

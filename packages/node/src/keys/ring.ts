@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExitCode, makePrivateDirectory, overwriteAndRemove, syncDirectory } from '@postern/runtime';
 import { NodeError } from '../errors.ts';
@@ -75,10 +74,12 @@ export async function readRing(dataDir: string, kind: RingKind): Promise<Ring> {
     return { dir, at, until: replacedAt + kind.overlap };
   });
   const next = found.find(({ phase }) => phase === 'next');
+  // A folder leaves whole; what `init` made goes file by file.
+  const holdsFirst = await isThere(join(dataDir, kind.secret));
   return {
     next: next && { dir: next.dir, at: next.at, until: Number.POSITIVE_INFINITY },
     current: current as Generation,
-    previous: before.filter(({ dir }) => existsSync(join(dir, kind.secret))),
+    previous: before.filter(({ dir }) => dir !== dataDir || holdsFirst),
   };
 }
 
@@ -98,7 +99,7 @@ export async function addNext(
   if (next !== undefined)
     throw new NodeError('rotation-under-way', `${next.dir} is to follow already, from ${utc(next.at)} on`, {
       exitCode: ExitCode.usage,
-      hint: 'Wait until it is in force; postern-node status shows it.',
+      hint: 'Wait until it is in force, as postern-node status shows it, or take it back: rotate --discard.',
     });
   const aside = join(folder, '.next');
   await removeAll(aside, kind); // what a crash left
@@ -108,6 +109,20 @@ export async function addNext(
   await rename(aside, made.dir);
   await syncDirectory(folder);
   return made;
+}
+
+/** Destroys the next one; false where there is none, or none any more: it may come into force meanwhile. */
+export async function discardNext(dataDir: string, kind: RingKind): Promise<boolean> {
+  const { next } = await readRing(dataDir, kind);
+  if (next === undefined) return false;
+  const folder = join(dataDir, kind.folder);
+  const renamed = await rename(next.dir, join(folder, `${pastPrefix}next-${next.at}`)).then(
+    () => true,
+    ifGone(false),
+  );
+  await syncDirectory(folder);
+  await finishForgetting(dataDir, kind);
+  return renamed;
 }
 
 /** Puts the next one in force. Throws `NodeError` `clock-behind`. */
@@ -182,13 +197,27 @@ export function utc(seconds: number): string {
 
 async function removeAll(dir: string, { secret }: RingKind): Promise<void> {
   // What a crash left of a file that was being written has its name, and more.
-  for (const name of await namesIn(dir)) if (name.includes(secret)) await overwriteAndRemove(join(dir, name));
+  // A command and a node that runs may both be at it.
+  for (const name of await namesIn(dir))
+    if (name.includes(secret)) await overwriteAndRemove(join(dir, name)).catch(ifGone(undefined));
   await rm(dir, { recursive: true, force: true });
 }
 
 async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
+  return readdir(folder).catch(ifGone([]));
+}
+
+/** One that cannot be looked at is there. */
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
+}
+
+function ifGone<T>(value: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (error.code === 'ENOENT') return value;
     throw error;
-  });
+  };
 }

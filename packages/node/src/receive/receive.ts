@@ -2,6 +2,8 @@ import {
   carriageLength,
   type Decision,
   defaultSmtpLimits,
+  formatMailbox,
+  type Mailbox,
   type Message,
   maxTraceOctets,
   openCarriage,
@@ -38,7 +40,8 @@ export interface ReceiveContext {
 }
 
 export type Attestation =
-  | { readonly kind: 'attested'; readonly domain: string }
+  /** `author`: the mailbox in `From`, which the signature covers; an account's own (spec carriage 6), else `secure`. */
+  | { readonly kind: 'attested'; readonly domain: string; readonly author: Mailbox }
   | { readonly kind: 'unattested' }
   | { readonly kind: 'temporary' };
 
@@ -50,7 +53,8 @@ export type Lines = Readonly<Partial<Record<UnitKind, Stage<Unit>>>>;
  * layer opens: 250 comes once the next stage has resolved, or for what is dropped.
  *
  * A mail server in front writes to the return path of what is refused for good. A stranger's is as good as anybody's, so that is
- * dropped instead. A `secure` mailbox is told: who forges one reaches a gateway, which drops reports that name nothing of its own.
+ * dropped instead. A `secure` mailbox is told: who forges one reaches a gateway, which drops reports that name nothing of its own. So is the
+ * author of what the domain that signed it is denied for.
  */
 export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServer> {
   const { log, counters, packetBytes, domains, gateway } = context;
@@ -75,7 +79,7 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     if (attested.kind === 'temporary') return deferred('cannot look up who signed it, try again later');
     if (attested.kind === 'attested' && gateway !== undefined) {
       const admission = gateway.admit(attested.domain, bytes.length);
-      if (admission === 'denied') return refused(message, 'denied');
+      if (admission === 'denied') return refused(message, 'denied', attested.author);
       if (admission === 'limited') return limited();
     }
     // spec carriage 6.6
@@ -120,8 +124,8 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     const text = 'too much from that domain, try again later';
     return { kind: 'deferred', code: 452, enhanced: '4.7.1', text };
   };
-  const refused = (envelope: Envelope, why: keyof typeof refusals): Decision => {
-    if (comesBackToStranger(envelope)) return accepted('discarded');
+  const refused = (envelope: Envelope, why: keyof typeof refusals, author?: Mailbox): Decision => {
+    if (comesBackToStranger(envelope, author)) return accepted('discarded');
     counters.count('received', why);
     return { kind: 'rejected', ...refusals[why] };
   };
@@ -133,7 +137,8 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     maxBytes: mostOctets(packetBytes, gateway !== undefined),
     maxRecipients: 1,
     limits: defaultSmtpLimits,
-    accepts: (mailbox) => mailboxes.has(mailbox),
+    // A mail server in front takes any case of it for the same.
+    accepts: (mailbox, handedOn) => mailboxes.has(handedOn ? mailbox.toLowerCase() : mailbox),
     handsOn: context.isBehind,
     onUnreadable: (envelope) => (comesBackToStranger(envelope) ? accepted('discarded') : undefined),
     onMessage: decide,
@@ -143,9 +148,13 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
 
 type Envelope = Pick<Message, 'from' | 'handedOn'>;
 
-/** Whether a refusal would be reported to somebody who need not have sent anything. */
-function comesBackToStranger({ from, handedOn }: Envelope): boolean {
-  return handedOn && from !== '' && parseMailbox(from)?.local !== 'secure';
+/** Whether a refusal would be reported to somebody who need not have sent anything: the author is known where their domain has signed it. */
+function comesBackToStranger({ from, handedOn }: Envelope, author?: Mailbox): boolean {
+  const returnPath = parseMailbox(from);
+  if (!handedOn || from === '' || returnPath?.local === 'secure') return false;
+  return (
+    author === undefined || returnPath === undefined || formatMailbox(returnPath) !== formatMailbox(author)
+  );
 }
 
 const refusals = {

@@ -1,7 +1,7 @@
 import { complaint } from '@postern/protocol/report';
 import type { Counters, Outcome } from '../counters.ts';
 import type { Spool } from '../spool.ts';
-import { openField } from './field.ts';
+import { complaintTravelMs, openField } from './field.ts';
 import { type ReportContext, toDomain } from './report.ts';
 
 export interface ComplainContext extends Omit<ReportContext, 'epochSeconds'> {
@@ -37,11 +37,12 @@ export function createComplain(context: ComplainContext): Complain {
 
 function complainerFor(context: ComplainContext): Complain {
   const { clock, spool, keys } = context;
+  const travel = { ...context, expiryMs: Math.min(context.expiryMs, complaintTravelMs) };
   return async (value) => {
     const field = openField(keys.current(), value);
     if (field === undefined) return { kind: 'unknown' };
     if (field.expires * 1_000 <= clock.now()) return { kind: 'expired' };
-    const made = await toDomain({ ...field, data: complaint }, context, AbortSignal.timeout(lookUpMs));
+    const made = await toDomain({ ...field, data: complaint }, travel, AbortSignal.timeout(lookUpMs));
     if (made.kind !== 'report') return { kind: made.kind === 'none' ? 'no-domain' : 'later' };
     await spool.send(made.relay);
     return { kind: 'sent', domain: field.domain };

@@ -12,11 +12,17 @@ import type { Clock, Random } from '@postern/runtime';
 
 export const fieldName = 'Postern-Return';
 
-/** How long one can complain of a delivered message: with its way here no longer than an author's token lives. */
-const lifeMs = 30 * 86_400_000;
+const hourMs = 3_600_000;
+/** How long one can complain of a delivered message, unless the author's domain forgets before that whose it is. */
+const lifeMs = 30 * 24 * hourMs;
+/** How long a complaint may be on its way. */
+export const complaintTravelMs: number = 5 * 24 * hourMs;
 
-/** The field, line end included, that a message made of these fragments is delivered with; nothing when no complaint of it could be made. */
-export type WriteReturnField = (fragments: readonly Fragment[]) => string;
+/**
+ * The field, line end included, that a message made of these fragments is delivered with, for all of which the domain `attested` answers;
+ * nothing when no complaint of it could be made.
+ */
+export type WriteReturnField = (fragments: readonly Fragment[], attested: string) => string;
 
 export interface ReturnFieldContext {
   readonly clock: Clock;
@@ -29,11 +35,15 @@ export interface ReturnFieldContext {
 // spec report 7.1
 export function createReturnFields(context: ReturnFieldContext): WriteReturnField {
   const { clock, random, geometry, keys } = context;
-  return (fragments) => {
+  return (fragments, attested) => {
     const [secretKey] = keys.current();
-    const asking = fragments.map((fragment) => attestedReturn(fragment, geometry)).find((one) => one);
+    const asking = attestedReturn(fragments, attested, geometry);
     if (secretKey === undefined || asking === undefined) return '';
-    const expires = Math.ceil((clock.now() + lifeMs) / 3_600_000) * 3_600;
+    // The complaint's own end is on a full hour, too.
+    const lastMs = asking.expires * 1_000 - complaintTravelMs - hourMs;
+    const hours = Math.min(Math.ceil((clock.now() + lifeMs) / hourMs), Math.floor(lastMs / hourMs));
+    const expires = hours * 3_600;
+    if (expires * 1_000 <= clock.now()) return '';
     const sealed = sealReturnField(keyFrom(secretKey), { ...asking, expires }, random);
     return `${fieldName}: ${Buffer.from(sealed)
       .toString('base64')
@@ -61,15 +71,21 @@ export function findField(message: Uint8Array): string | undefined {
   return wellFormed ? value : undefined;
 }
 
-/** Whom to write to of the message, if that domain answers for it. */
+/**
+ * Whom to write to of the message, and how long they know whose it is: what all fragments that ask for reports name, if it is at the
+ * domain that answers for it.
+ */
 function attestedReturn(
-  { returnInfo, attestation }: Fragment,
+  fragments: readonly Fragment[],
+  attested: string,
   geometry: Geometry,
-): Pick<ReturnField, 'domain' | 'token'> | undefined {
-  const info = decodeReturnInfo(geometry, returnInfo);
-  const attested = Buffer.from(attestation).toString('latin1');
+): ReturnField | undefined {
+  const asking = fragments.map(({ returnInfo }) => returnInfo).filter(({ length }) => length > 0);
+  const [first] = asking;
+  if (first === undefined || asking.some((one) => Buffer.compare(one, first) !== 0)) return undefined;
+  const info = decodeReturnInfo(geometry, first);
   return info.kind === 'domain' && info.domain === attested
-    ? { domain: info.domain, token: info.token }
+    ? { domain: info.domain, token: info.token, expires: info.expires }
     : undefined;
 }
 

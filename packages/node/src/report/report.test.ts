@@ -21,6 +21,7 @@ async function report(attestation: string, tls: 'require' | 'prefer' = 'require'
     domain: 'a.test',
     token: systemRandom.bytes(16),
     key: systemRandom.bytes(32),
+    expires: 0,
   } as const;
   const fragment = {
     recipient: 'bob@b.test',

@@ -3,8 +3,10 @@ import type { Geometry } from '@postern/protocol/packet';
 import { isComplaint } from '@postern/protocol/report';
 import { maxSealedBytes } from '@postern/protocol/sealed';
 import type { Clock, Log, Random } from '@postern/runtime';
+import { createBell } from '../bell.ts';
 import type { Counters, Outcome } from '../counters.ts';
 import type { Lifetime } from '../lifetime.ts';
+import { startLoop } from '../loop.ts';
 import { createPool } from '../pool.ts';
 import type { ComposeLetter } from '../report/letter.ts';
 import type { Complete, Input, Settled, Spool, Token, Verdict } from '../spool.ts';
@@ -22,9 +24,10 @@ export interface UnwrapContext {
   readonly lifetime: Lifetime;
   readonly unwrapWorkers: number;
   readonly geometry: Geometry;
-  /** The domain's keys of now, and whoever wants to hear of other ones. */
+  /** The domain's keys of now, whether one is missing, and whoever wants to hear that either is otherwise. */
   readonly keys: {
     current(): readonly Uint8Array[];
+    isComplete(): boolean;
     onChange(listener: (keys: readonly Uint8Array[]) => void): void;
   };
   /** The local part of a mailbox that this gateway delivers to. */
@@ -41,7 +44,7 @@ const longestLifeMs = 32 * 86_400_000;
 
 /**
  * Opens domain envelopes in worker threads and stores what is for somebody here: fragments of messages, and reports for authors. Stored
- * and input gone are one transaction. `take` resolves once all of them are settled; rejects when some are not, which can
+ * and input gone are one transaction. While a key of the domain is missing, what none of the others opens is deferred, and tried again once the keys have changed. `take` resolves once all of them are settled; rejects when some are not, which can
  * then be taken again.
  */
 export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly Complete[]> {
@@ -56,11 +59,27 @@ export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly 
       log,
       onBroken: lifetime.breakDown,
     });
-    keys.onChange((secretKeys) => pool.setUp({ geometry, secretKeys }));
+    let changes = 0;
+    const changed = createBell();
+    keys.onChange((secretKeys) => {
+      pool.setUp({ geometry, secretKeys });
+      changes += 1;
+      changed.ring();
+    });
+    const trouble = 'deferred inputs could not be taken up again';
+    const resuming = startLoop({ clock, log, trouble }, async (stop) => {
+      await spool.resumeDeferred();
+      await changed.wait(stop);
+    });
 
-    const settle = async (input: Input, unwrapped: Unwrapped | undefined): Promise<Complete[]> => {
+    const settle = async (
+      input: Input,
+      unwrapped: Unwrapped | undefined,
+      mayDefer: boolean,
+    ): Promise<Complete[]> => {
       if (unwrapped === undefined) return [];
-      const { verdict, outcome } = await judge(unwrapped, input, context);
+      const { verdict, outcome } =
+        unwrapped.kind === 'no-key' && mayDefer ? deferred : await judge(unwrapped, input, context);
       const settled = await spool.settle(input.id, verdict);
       count(counters, settled, outcome);
       return settled.kind === 'complete' ? [settled.complete] : [];
@@ -68,13 +87,21 @@ export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly 
 
     return {
       async take(inputs) {
+        const asked = { mayDefer: !keys.isComplete(), changes };
         const unwrapped = await pool.run(inputs.map(({ bytes }) => bytes));
-        const settled = await Promise.allSettled(inputs.map((input, at) => settle(input, unwrapped[at])));
+        const settled = await Promise.allSettled(
+          inputs.map((input, at) => settle(input, unwrapped[at], asked.mayDefer)),
+        );
+        // What was deferred just now was tried with keys of before.
+        if (asked.changes !== changes) changed.ring();
         await next.take(settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])));
         const failed = settled.find((one) => one.status === 'rejected');
         if (failed !== undefined) throw failed.reason;
       },
-      close: () => pool.close(),
+      async close() {
+        await resuming.stop();
+        await pool.close();
+      },
     };
   };
 }
@@ -84,6 +111,8 @@ interface Judged {
   /** What is counted, unless settling says more. */
   readonly outcome?: Outcome<'unwrapped'>;
 }
+
+const deferred: Judged = { verdict: { kind: 'deferred' } };
 
 async function judge(unwrapped: Unwrapped, input: Input, context: UnwrapContext): Promise<Judged> {
   switch (unwrapped.kind) {
@@ -96,6 +125,8 @@ async function judge(unwrapped: Unwrapped, input: Input, context: UnwrapContext)
       const fragment = { ...unwrapped.fragment, attestation: Buffer.from(input.attested ?? '', 'latin1') };
       return judgeFragment(fragment, context);
     }
+    case 'no-key':
+      return refused('refused');
     case 'refused':
     case 'fault':
       return refused(unwrapped.kind);
@@ -158,6 +189,7 @@ function countedAs(
     case 'refused':
       return outcome ?? kind;
     case 'duplicate':
+    case 'deferred':
     case 'told':
     case 'complaint':
     case 'known-complaint':

@@ -15,6 +15,8 @@ export type Unwrapped =
   | { readonly kind: 'fragment'; readonly fragment: Fragment }
   /** The body of a reply, for the author whose token the SURB's id is. */
   | { readonly kind: 'reply'; readonly surbId: Uint8Array; readonly body: Uint8Array }
+  /** None of the keys opens it. */
+  | { readonly kind: 'no-key' }
   | { readonly kind: 'refused' }
   | { readonly kind: 'fault' };
 
@@ -29,7 +31,8 @@ async function open(geometry: Geometry, keys: readonly EnvelopeKey[], bytes: Uin
     if (unit.kind === 'reply') return unit;
     if (unit.kind === 'refused') return { kind: 'refused' };
     const opened = await openEnvelope(unit.envelope, keys);
-    return opened.kind === 'fragment' ? opened : { kind: 'refused' };
+    if (opened.kind === 'fragment') return opened;
+    return { kind: opened.reason === 'no-key' ? 'no-key' : 'refused' };
   } catch {
     // No unit makes these throw. Should one do so all the same, it must not come back for ever.
     return { kind: 'fault' };

@@ -2,7 +2,7 @@ import { ByteWriter, concat, decodeBytes, equalBytes } from '../codec/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import { isDomain } from '../packet/domain.ts';
 import { aead, type Random, systemRandom } from '../primitives/index.ts';
-import { reportKeyBytes, tokenBytes } from './returninfo.ts';
+import { isHour, reportKeyBytes, secondsPerHour, tokenBytes } from './returninfo.ts';
 
 /** What a gateway needs to know of a message that it has delivered, should somebody complain of it. */
 export interface ReturnField {
@@ -66,12 +66,6 @@ export function isComplaint(data: Uint8Array): boolean {
   return equalBytes(data, complaint);
 }
 
-function isHour(seconds: number): boolean {
-  const hours = seconds / secondsPerHour;
-  return Number.isInteger(hours) && hours >= 0 && hours <= 0xffff_ffff;
-}
-
 const version = 1;
 const nonceBytes = 12;
 const plainBytes = returnFieldBytes - nonceBytes - 16;
-const secondsPerHour = 3_600;

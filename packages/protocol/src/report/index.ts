@@ -25,4 +25,5 @@ export {
   type ReturnInfo,
   reportKeyBytes,
   tokenBytes,
+  tokenLifeSeconds,
 } from './returninfo.ts';

@@ -94,6 +94,7 @@ const infos: fc.Arbitrary<ReturnInfo> = fc.oneof(
     domain: fc.constantFrom('a.test', `${'d'.repeat(63)}.example`),
     token: fc.uint8Array({ minLength: 16, maxLength: 16 }),
     key: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    expires: fc.nat(0xffff_ffff).map((hours) => hours * 3_600),
   }),
 );
 
@@ -111,11 +112,14 @@ test('spec report 2: decode undoes encode; every cut and every longer string is 
 });
 
 test('return information that cannot be is not written', () => {
-  const domain = { kind: 'domain', token: new Uint8Array(16), key } as const;
+  const domain = { kind: 'domain', token: new Uint8Array(16), key, expires: 0 } as const;
   for (const info of [
     { ...domain, domain: 'A.test' },
     { ...domain, domain: 'a.test', token: new Uint8Array(15) },
     { ...domain, domain: 'a.test', key: new Uint8Array(33) },
+    { ...domain, domain: 'a.test', expires: 1 },
+    { ...domain, domain: 'a.test', expires: -3_600 },
+    { ...domain, domain: 'a.test', expires: 2 ** 32 * 3_600 },
     { kind: 'surb', surb: new Uint8Array(9) } as const,
   ])
     expect(() => encodeReturnInfo(defaultGeometry, info)).toThrow(

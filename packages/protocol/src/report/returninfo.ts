@@ -17,6 +17,8 @@ export type ReturnInfo =
       readonly token: Uint8Array;
       /** 32 bytes: what the report is sealed under. */
       readonly key: Uint8Array;
+      /** Unix seconds, a whole hour: until then that domain's gateway knows the token. */
+      readonly expires: number;
     };
 
 export type DecodedReturnInfo =
@@ -26,8 +28,8 @@ export type DecodedReturnInfo =
 // spec report 2
 /** Throws `ProtocolError` `wrong-encoding` for what `decodeReturnInfo` would refuse. */
 export function encodeReturnInfo(g: Geometry, info: ReturnInfo): Uint8Array {
-  const encoded = write(info);
-  if (decodeReturnInfo(g, encoded).kind !== info.kind)
+  const encoded = info.kind === 'domain' && !isHour(info.expires) ? undefined : write(info);
+  if (encoded === undefined || decodeReturnInfo(g, encoded).kind !== info.kind)
     throw new ProtocolError('wrong-encoding', 'the return information cannot be written');
   return encoded;
 }
@@ -44,6 +46,7 @@ export function decodeReturnInfo(g: Geometry, bytes: Uint8Array): DecodedReturnI
         domain: String.fromCharCode(...reader.vector8()),
         token: reader.bytes(tokenBytes).slice(),
         key: reader.bytes(reportKeyBytes).slice(),
+        expires: reader.u32() * secondsPerHour,
       }));
       if (parts === undefined) return malformed;
       return isDomain(parts.domain)
@@ -57,6 +60,8 @@ export function decodeReturnInfo(g: Geometry, bytes: Uint8Array): DecodedReturnI
 
 export const tokenBytes = 16;
 export const reportKeyBytes = 32;
+/** How long an author's gateway knows a token from its submission on, at least. */
+export const tokenLifeSeconds: number = 37 * 86_400;
 
 function write(info: ReturnInfo): Uint8Array {
   switch (info.kind) {
@@ -70,8 +75,17 @@ function write(info: ReturnInfo): Uint8Array {
         .vector8(new TextEncoder().encode(info.domain))
         .bytes(info.token)
         .bytes(info.key)
+        .u32(info.expires / secondsPerHour)
         .finish();
   }
+}
+
+export const secondsPerHour = 3_600;
+
+/** Whether four bytes can say it in hours. */
+export function isHour(seconds: number): boolean {
+  const hours = seconds / secondsPerHour;
+  return Number.isInteger(hours) && hours >= 0 && hours <= 0xffff_ffff;
 }
 
 const kinds = { surb: 1, domain: 2 } as const;

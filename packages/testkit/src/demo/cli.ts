@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ExitCode } from '@postern/runtime';
-import { Command, CommanderError } from 'commander';
+import { commandLine, ExitCode } from '@postern/runtime';
+import { CommanderError } from 'commander';
 import { drawJourney } from '../picture/journey.ts';
 import { type Outcome, runDemo } from './run.ts';
 import { lineOf, paintFor, report } from './show.ts';
@@ -16,15 +16,14 @@ interface Options {
 
 /** The command line of the demo: resolves to the exit code, which is 0 only when all went as it should. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
-  const program = new Command('demo')
-    .description(
-      'A letter crosses three mixes on this machine, and everything that anybody had of it is searched.',
-    )
+  const program = commandLine(
+    'demo',
+    'A letter crosses three mixes on this machine, and everything that anybody had of it is searched.',
+  )
     .option('--json', 'print one JSON object last on standard output; all else goes to standard error')
     .option('--dir <folder>', 'where everything is put; empty or not there (default: a new temporary folder)')
     .option('--keep', 'leave keys, logs and spools there, too, and not only the letter and the picture')
-    .option('--svg <file>', 'where the picture of the journey goes (default: journey.svg in the folder)')
-    .exitOverride();
+    .option('--svg <file>', 'where the picture of the journey goes (default: journey.svg in the folder)');
   try {
     program.parse(args, { from: 'user' });
   } catch (error) {

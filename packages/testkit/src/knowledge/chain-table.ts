@@ -1,6 +1,15 @@
-import type { FactKind } from '../adversary/facts.ts';
-import type { How } from './evidence.ts';
-import { inSpool, onWire, type Party, type Rows, type Sure, type Table, tableOf } from './table.ts';
+import {
+  all,
+  foundAtMixes,
+  inSpool,
+  mixWires,
+  onWire,
+  type Party,
+  type Rows,
+  type Sure,
+  type Table,
+  tableOf,
+} from './table.ts';
 
 /**
  * How a letter goes from one domain to the other by way of the gateways of both, and what becomes of it: it lies in a mailbox, or the
@@ -101,10 +110,7 @@ const mix: Rows = {
   "mail servers' resolver": ['no', 'no', 'no', 'no', 'no'],
   authority: ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
   "wire: author's gateway to first mix": ['no', 'yes', 'no', 'no', 'no', 'yes', 'no', 'no'],
-  'wire: first to middle mix': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'no'],
-  'wire: middle to last mix': ['no', 'no', 'no', 'no', 'no', 'no', 'yes', 'yes'],
-  'wire: last mix to gateway': ['no', 'no', 'no', 'yes', 'no', 'no', 'no', 'yes'],
-  'wire: directory': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
+  ...mixWires,
 };
 
 /** Who reads it knows who wrote it, and of its way nothing but what their gateway was told. */
@@ -175,20 +181,8 @@ const foundByItself: readonly Sure[] = [
 
 const foundMix: readonly Sure[] = [
   ...inSpool("author's gateway", 'relays', 'first mix'),
-  { party: 'first mix', kind: 'author domain', how: 'received' },
-  ...inSpool('first mix', 'relays', 'middle mix'),
-  { party: 'first mix', kind: 'first mix', how: 'sent' },
-  { party: 'middle mix', kind: 'first mix', how: 'received' },
-  ...inSpool('middle mix', 'relays', 'last mix'),
-  { party: 'middle mix', kind: 'middle mix', how: 'sent' },
-  { party: 'last mix', kind: 'middle mix', how: 'received' },
-  ...inSpool('last mix', 'relays', 'recipient domain'),
-  { party: 'last mix', kind: 'last mix', how: 'sent' },
-  { party: "recipient's gateway", kind: 'last mix', how: 'received' },
+  ...foundAtMixes,
   ...onWire("wire: author's gateway to first mix", 'author domain', 'first mix'),
-  ...onWire('wire: first to middle mix', 'first mix', 'middle mix'),
-  ...onWire('wire: middle to last mix', 'middle mix', 'last mix'),
-  ...onWire('wire: last mix to gateway', 'last mix', 'recipient domain'),
 ];
 
 const foundRead: readonly Sure[] = [
@@ -213,14 +207,5 @@ const foundMixReport: readonly Sure[] = [
 ];
 
 function inQueue(party: Party): Sure[] {
-  return (['author domain', 'recipient domain'] as const).map((kind) => ({
-    party,
-    kind,
-    how: 'at rest',
-    part: 'queue',
-  }));
-}
-
-function all(party: Party, how: How, ...of: readonly FactKind[]): Sure[] {
-  return of.map((kind) => ({ party, kind, how }));
+  return all(party, 'at rest', 'author domain', 'recipient domain').map((one) => ({ ...one, part: 'queue' }));
 }

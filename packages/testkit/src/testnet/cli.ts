@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import { aborted, ExitCode } from '@postern/runtime';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { aborted, commandLine, ExitCode } from '@postern/runtime';
+import { CommanderError, InvalidArgumentError, Option } from 'commander';
 import { startTestnet, type Testnet } from './testnet.ts';
 import { recordTraffic } from './traffic-files.ts';
 
@@ -17,20 +17,22 @@ interface Options {
 
 /** The command line of the testnet: resolves to the exit code, once `stop` has aborted and everything has drained. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
-  const program = new Command('testnet')
-    .description('A Postern network of separate processes on loopback. Runs until SIGTERM or Ctrl-C.')
+  const program = commandLine(
+    'testnet',
+    'A Postern network of separate processes on loopback. Runs until SIGTERM or Ctrl-C.',
+  )
     .requiredOption('--dir <folder>', 'where everything is put; empty or not there')
     .option('--mixes <count>', 'how many mixes', count, 6)
     .option('--authorities <count>', 'how many directory authorities; one in this release', count, 1)
-    .option('--domains <domains>', 'domains with a gateway, with commas between', commas, [
-      'a.test',
-      'b.test',
-    ])
+    .addOption(
+      new Option('--domains <domains>', 'domains with a gateway, with commas between')
+        .argParser(commas)
+        .default(['a.test', 'b.test'], 'a.test,b.test'),
+    )
     .option('--mean-delay <duration>', 'mean delay at each hop', '200ms')
     .option('--epoch <duration>', 'length of an epoch', '1h')
     .option('--restart', 'start again what dies, on the same port')
-    .option('--tap', 'put a wire-tap before every process, and keep what passes in DIR/taps')
-    .exitOverride();
+    .option('--tap', 'put a wire-tap before every process, and keep what passes in DIR/taps');
   try {
     program.parse(args, { from: 'user' });
   } catch (error) {

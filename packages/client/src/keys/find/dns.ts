@@ -18,7 +18,7 @@ export function dnsSource(resolver: Resolver): Source {
           `nothing proves the answer for ${domain} (zone unsigned, or your resolver does not validate)`,
         );
       return answer.kind === 'none'
-        ? none('there is no OPENPGPKEY record; DNSSEC proves it')
+        ? none('there is no OPENPGPKEY record, as DNSSEC proves')
         : { kind: 'found', content: answer.records.map(({ certificate }) => certificate) };
     } catch (error) {
       return tooLongIsNone(error);

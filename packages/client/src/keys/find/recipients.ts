@@ -18,6 +18,7 @@ import type { Looked, Source } from './source.ts';
  * - `several`: more than one that could be meant; they wait to be accepted
  * - `unusable`: certificates that cannot be used
  * - `none`: no source has one
+ * - `unasked`: no source may be asked, as the configuration is
  * - `failed`: a source could not be asked, so that the next was not
  * - `declined`: the person would not have it looked up
  */
@@ -30,6 +31,7 @@ export interface Finding {
     | 'several'
     | 'unusable'
     | 'none'
+    | 'unasked'
     | 'failed'
     | 'declined';
   readonly mailbox: string;
@@ -38,9 +40,9 @@ export interface Finding {
   readonly candidates: readonly Candidate[];
   /** Fingerprint of what is pinned. */
   readonly pinned?: string;
-  /** The mailbox is the person's: nothing is taken and nothing waits. */
+  /** The mailbox is the person's, and what is pinned their own key: nothing is taken and nothing waits. */
   readonly own?: true;
-  /** What each source said, in words, in their order. */
+  /** What each source said, or why it was not asked, in words, in their order. */
   readonly looked: readonly { readonly source: LookupSource; readonly said: string }[];
 }
 
@@ -91,16 +93,20 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
       // An offer is what the last look-up found.
       await files.offers.remove(mailbox);
       const walked = await walk(parts, mailbox, await sources(), options, now());
-      const finding = { ...walked, ...(fingerprint === undefined ? {} : { pinned: fingerprint }) };
+      const isOwn = fingerprint !== undefined && (await files.secret(fingerprint)) !== undefined;
+      const finding = {
+        ...walked,
+        ...(fingerprint === undefined ? {} : { pinned: fingerprint }),
+        ...(isOwn ? { own: true as const } : {}),
+      };
       if (finding.source === undefined || finding.candidates.length === 0) return finding;
       const source = finding.source;
-      const isOwn = fingerprint !== undefined && (await files.secret(fingerprint)) !== undefined;
       const same = finding.candidates.find((each) => each.fingerprint === fingerprint);
       // A revocation as well.
       if (same !== undefined && !isOwn && same.userIds.length > 0) await take(files, same, source, now());
       const others = othersIn(finding);
       const sameIsGood = same !== undefined && same.flaw === undefined;
-      if (isOwn) return { ...finding, own: true, kind: sameIsGood ? 'known' : ownKind(others) };
+      if (isOwn) return { ...finding, kind: sameIsGood ? 'known' : ownKind(others) };
       if (others.length > 0) await files.offers.write(mailbox, others.map(offerOf(source)));
       if (sameIsGood) return { ...finding, kind: 'known' };
       if (others.length === 0) return { ...finding, kind: 'unusable' };
@@ -119,22 +125,29 @@ export function openRecipients({ files, sources, now }: RecipientsOptions): Reci
         const hint = `Name the one that its owner has told you: ${offers.map((each) => each.fingerprint).join(', ')}`;
         throw new ClientError('wrong-use', `a key is pinned for ${mailbox} already: ${before}`, { hint });
       }
-      if (offer === undefined || meant.length > 1) {
-        const waiting = offers.map((each) => each.fingerprint).join(', ');
-        const hint =
-          waiting === ''
-            ? `Look for one: postern keys find ${mailbox}`
-            : `Name one by its fingerprint: ${waiting}`;
-        throw new ClientError('wrong-use', `there is not exactly one such key of ${mailbox} to accept`, {
-          hint,
-        });
-      }
+      if (offer === undefined || meant.length > 1) throw notOneOf(mailbox, offers, fingerprint);
       const options = { mailboxes: [mailbox], replace: true, source: offer.source };
       const [info] = await importKeys(files, Buffer.from(offer.armored), options, now());
       if (info === undefined) throw new ClientError('bad-file', `no key of ${mailbox} could be taken`);
       return before === undefined || before === info.fingerprint ? info : { ...info, replaced: before };
     },
   };
+}
+
+/** No offer is meant, or more than one. */
+function notOneOf(mailbox: string, offers: readonly Offer[], fingerprint: string | undefined): ClientError {
+  if (offers.length === 0)
+    return new ClientError('wrong-use', `no key that was found for ${mailbox} waits to be accepted`, {
+      hint: `Look for one: postern keys find ${mailbox}`,
+    });
+  const waiting = offers.map((each) => each.fingerprint).join(', ');
+  return fingerprint === undefined
+    ? new ClientError('wrong-use', `several keys of ${mailbox} wait to be accepted`, {
+        hint: `Name the one that its owner has told you: ${waiting}`,
+      })
+    : new ClientError('wrong-use', `no key ${fingerprint} of ${mailbox} waits to be accepted`, {
+        hint: `What waits is ${waiting}`,
+      });
 }
 
 /** What was found beside the pinned key, and can be used: what is vouched for, if any of it is. */
@@ -152,7 +165,7 @@ function offerOf(source: LookupSource): (candidate: Candidate) => Offer {
   return ({ fingerprint, certificate }) => ({ source, fingerprint, armored: certificate.armor() });
 }
 
-type Walked = Finding & { readonly kind: 'none' | 'failed' | 'declined' | 'unusable' };
+type Walked = Finding & { readonly kind: 'none' | 'unasked' | 'failed' | 'declined' | 'unusable' };
 
 async function walk(
   parts: Mailbox,
@@ -163,24 +176,33 @@ async function walk(
 ): Promise<Walked> {
   const looked: Finding['looked'][number][] = [];
   let agreed = consent === undefined;
+  let asked = false;
   for (const source of sources) {
     const look = by[source];
     if (look === undefined) {
-      looked.push({ source, said: 'not configured' });
+      looked.push({ source, said: `not asked, since ${whyUnasked[source]}` });
       continue;
     }
     if (!agreed) {
       agreed = (await consent?.()) === true;
       if (!agreed) return { kind: 'declined', mailbox, candidates: [], looked };
     }
+    asked = true;
     const answer = await look(parts, signal);
     const judged = await judge(answer, source, mailbox, now);
     looked.push({ source, said: judged.said });
     if (judged.kind !== 'none')
       return { kind: judged.kind, mailbox, source, candidates: judged.candidates, looked };
   }
-  return { kind: 'none', mailbox, candidates: [], looked };
+  return { kind: asked ? 'none' : 'unasked', mailbox, candidates: [], looked };
 }
+
+const noResolver = '[dns] says resolver = "none"';
+const whyUnasked: Readonly<Record<LookupSource, string>> = {
+  dns: noResolver,
+  wkd: noResolver,
+  keyring: '[keys] names no gnupg',
+};
 
 interface Judged {
   readonly kind: 'none' | 'failed' | 'unusable';

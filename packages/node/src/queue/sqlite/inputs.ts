@@ -3,12 +3,19 @@ import type { SlotTable } from './slots.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
 const kinds: Readonly<Record<UnitKind, number>> = { packet: 0, exit: 1 };
+/** An exit that was deferred: a kind of its own, so that nobody who claims has to pass over it. */
+const deferred = 2;
+const allKinds = [...Object.values(kinds), deferred];
 
 export interface InputTable {
   readonly insert: (id: SpoolId, unit: Unit) => void;
   readonly claim: (kind: UnitKind, limit: number, from: SpoolId) => Input[];
   /** Removes an input; false when it has gone. */
   readonly remove: (id: SpoolId) => boolean;
+  /** Sets a claimed exit apart; false when it has gone. */
+  readonly defer: (id: SpoolId) => boolean;
+  /** Makes exits of up to `limit` deferred ones again; gives how many there were. */
+  readonly resume: (limit: number) => number;
   readonly count: () => number;
 }
 
@@ -19,6 +26,10 @@ export function inputTable(store: Store, slots: SlotTable): InputTable {
   const around = db.prepare('SELECT id FROM inputs WHERE kind = ? AND id < ? ORDER BY id');
   const find = db.prepare('SELECT slot, attested FROM inputs WHERE kind = ? AND id = ?');
   const remove = db.prepare('DELETE FROM inputs WHERE kind = ? AND id = ?');
+  const move = db.prepare('UPDATE inputs SET kind = ? WHERE kind = ? AND id = ?');
+  const moveSome = db.prepare(
+    'UPDATE inputs SET kind = ? WHERE (kind, id) IN (SELECT kind, id FROM inputs WHERE kind = ? LIMIT ?)',
+  );
   const count = db.prepare('SELECT count(*) AS n FROM inputs');
 
   return {
@@ -45,13 +56,20 @@ export function inputTable(store: Store, slots: SlotTable): InputTable {
 
     remove(id) {
       store.afterCommit(() => claims.free(id));
-      return Object.values(kinds).some((kind) => {
+      return allKinds.some((kind) => {
         const row = find.get(kind, toBlob(id));
         if (row === undefined) return false;
         slots.clear(Number(row.slot));
         return remove.run(kind, toBlob(id)).changes === 1;
       });
     },
+
+    defer(id) {
+      store.afterCommit(() => claims.free(id));
+      return move.run(deferred, kinds.exit, toBlob(id)).changes === 1;
+    },
+
+    resume: (limit) => Number(moveSome.run(kinds.exit, deferred, limit).changes),
 
     count: () => Number(count.get()?.n),
   };

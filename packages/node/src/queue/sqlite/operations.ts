@@ -25,13 +25,14 @@ import { setTable } from './sets.ts';
 import type { SlotTable } from './slots.ts';
 import type { Store } from './store.ts';
 
-/** Rows that one transaction removes at most when many have expired. */
+/** Rows that one transaction removes or changes at most when there are many. */
 const sweepLimit = 200;
 
 /** What the thread can be asked. `writes` names those that run inside a transaction. */
 export interface Operations {
   accept(id: SpoolId, unit: Unit): void;
   settle(input: SpoolId, verdict: Verdict, newId: SpoolId): Settled;
+  resumeDeferred(): number;
   submit(relayId: SpoolId, submission: Submission): 'submitted' | 'foreign-token';
   tell(letter: Letter, relay: SpoolId | undefined): 'told' | 'unknown-token';
   send(id: SpoolId, relay: Relay): void;
@@ -69,6 +70,7 @@ export const taking: ReadonlySet<keyof Operations> = new Set(['accept', 'submit'
 export const writes: ReadonlySet<keyof Operations> = new Set([
   'accept',
   'settle',
+  'resumeDeferred',
   'submit',
   'tell',
   'send',
@@ -117,6 +119,7 @@ export function operations(
     accept: inputs.insert,
 
     settle(input, verdict, newId) {
+      if (verdict.kind === 'deferred') return { kind: inputs.defer(input) ? 'deferred' : 'gone' };
       if (!inputs.remove(input)) return { kind: 'gone' };
       switch (verdict.kind) {
         case 'refused':
@@ -133,6 +136,8 @@ export function operations(
         }
       }
     },
+
+    resumeDeferred: () => inputs.resume(sweepLimit),
 
     submit(relayId, { relay, token, author, tokenExpiresMs }) {
       if (!returns.insert(token, author, tokenExpiresMs)) return 'foreign-token';

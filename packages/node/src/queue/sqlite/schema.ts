@@ -29,7 +29,7 @@ const fromVersion3 = `
 /**
  * Every key is random or a hash and no table has a hidden rowid, so no order of insertion shows; a slot's number is its place, drawn
  * at random. A relay's `due` lies on a grid of seconds, its `expires` on a grid of days; an input has no time at all.
- * `sets.state`: 0 open, 1 complete, 2 over. `returns` says whom a token stands for and what they were told (1 of a delay, 2 of a failure) and whether somebody has complained of it, `complaints` how many of an author's were complained of on a day, `carriages` which relays to domains are theirs.
+ * `inputs.kind`: 0 packet, 1 exit, 2 deferred exit. `sets.state`: 0 open, 1 complete, 2 over. `returns` says whom a token stands for and what they were told (1 of a delay, 2 of a failure) and whether somebody has complained of it, `complaints` how many of an author's were complained of on a day, `carriages` which relays to domains are theirs.
  * `spool` has one row, the spool's own id.
  */
 const schema = `

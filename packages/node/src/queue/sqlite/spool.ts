@@ -54,7 +54,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
 
   const untilNone = async (step: () => Promise<number>): Promise<number> => {
     let total = 0;
-    for (let removed = await step(); removed > 0; removed = await step()) total += removed;
+    for (let done = await step(); done > 0; done = await step()) total += done;
     return total;
   };
 
@@ -106,6 +106,8 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
       if (settled.kind === 'told') bells.sets.ring();
       return settled;
     },
+    resumeDeferred: async () =>
+      void (await untilNone(() => call('resumeDeferred').then(ringing(bells.exit.ring)))),
     forgetTags: async (epoch) => void (await untilNone(() => call('forgetTags', epoch))),
     async sweep() {
       const relays = await untilNone(() => call('expireRelays'));
