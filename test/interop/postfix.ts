@@ -61,6 +61,8 @@ export interface Postfix extends AsyncDisposable {
   queue(): Promise<Queued[]>;
   /** Tries what was deferred now. */
   flush(): Promise<void>;
+  /** Loses a message that waits: nobody is told. */
+  lose(queueId: string): Promise<void>;
   /** Takes the place of all that was said before about where to hand things on. */
   route(routing: Routing): Promise<void>;
   /** Takes other values for what `main.cf` sets, from now on. */
@@ -97,6 +99,9 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     },
     flush: async () => {
       await place.run('/usr/sbin/postqueue', ['-c', etc, '-f']);
+    },
+    lose: async (queueId) => {
+      await place.run('/usr/sbin/postsuper', ['-c', etc, '-d', queueId]);
     },
     route: async (routing) => {
       await writeRouting(etc, { domain: options.domain, ...routing });

@@ -11,7 +11,7 @@ export { TestkitError, type TestkitErrorCode } from './errors.ts';
 export { type Cast, type Correspondent, castOf, type Source } from './knowledge/cast.ts';
 export { keyIdsIn } from './knowledge/certificates.ts';
 export { type ChainPlay, chainCast, type ResolverNames, type ServerNames } from './knowledge/chain-cast.ts';
-export { chainTable, chainWays, type Way } from './knowledge/chain-table.ts';
+export { chainTable, chainWays, type Way, wayName } from './knowledge/chain-table.ts';
 export {
   createEvidence,
   type Evidence,

@@ -31,7 +31,10 @@ export type ChainParty =
   | "mail servers' resolver"
   | "mixes' resolver"
   | 'name server'
+  /** The servers of a domain that the message has nothing to do with. */
+  | 'other domain'
   | "wire: author to author's gateway"
+  | "wire: author to author's mail server"
   | "wire: author's gateway to mailbox host"
   | "wire: author's gateway to mail server"
   | "wire: author's gateway to recipient's mail server"
@@ -40,6 +43,8 @@ export type ChainParty =
   | "wire: recipient's gateway to mail server"
   | "wire: mail server to author's gateway"
   | "wire: author's gateway to first mix"
+  | "wire: author's mail server to first mix"
+  | "wire: last mix to recipient's mail server"
   | "wire: recipient's gateway to first mix"
   | "wire: last mix to author's gateway";
 
@@ -84,7 +89,6 @@ export const kinds: readonly FactKind[] = [
 export const mixWires: Rows = {
   'wire: first to middle mix': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'no'],
   'wire: middle to last mix': ['no', 'no', 'no', 'no', 'no', 'no', 'yes', 'yes'],
-  'wire: last mix to gateway': ['no', 'no', 'no', 'yes', 'no', 'no', 'no', 'yes'],
   'wire: directory': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
 };
 
@@ -107,6 +111,7 @@ const rows: Rows = {
   authority: ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
   'wire: author to first mix': ['no', 'yes', 'no', 'no', 'no', 'yes', 'no', 'no'],
   ...mixWires,
+  'wire: last mix to gateway': ['no', 'no', 'no', 'yes', 'no', 'no', 'no', 'yes'],
 };
 
 /** A fact that a party has for sure, and where it stands: what it is told elsewhere does not count. */
@@ -131,7 +136,6 @@ export const foundAtMixes: readonly Sure[] = [
   { party: "recipient's gateway", kind: 'last mix', how: 'received' },
   ...onWire('wire: first to middle mix', 'first mix', 'middle mix'),
   ...onWire('wire: middle to last mix', 'middle mix', 'last mix'),
-  ...onWire('wire: last mix to gateway', 'last mix', 'recipient domain'),
 ];
 
 const sure: readonly Sure[] = [
@@ -146,6 +150,7 @@ const sure: readonly Sure[] = [
   ),
   ...all('recipient', 'at rest', 'author mailbox', 'recipient mailbox', 'content'),
   ...foundAtMixes,
+  ...onWire('wire: last mix to gateway', 'last mix', 'recipient domain'),
   ...inSpool("recipient's gateway", 'fragments', 'recipient mailbox'),
   { party: "recipient's gateway", kind: 'recipient domain', how: 'at rest' },
   { party: "author's gateway", kind: 'author mailbox', how: 'at rest' },
