@@ -116,8 +116,12 @@ async function latency(ends: Ends, relay: Relay, rate: number, count: number): P
 }
 
 function loadOf({ port, from, to }: Relay, messages: Buffer[]): Load {
-  return { port, from, to, messages, connections };
+  // No line of a carriage begins with a dot.
+  const framed = messages.map((message) => Buffer.concat([message, endOfData]));
+  return { port, from, to, messages: framed, connections };
 }
+
+const endOfData = Buffer.from('.\r\n');
 
 function row(name: string, turns: readonly Turn[], latencies: Float64Array): string {
   const rate = median(turns.map((turn) => turn.rate)).toFixed(0);

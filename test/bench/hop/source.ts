@@ -7,7 +7,7 @@ export interface Load {
   readonly port: number;
   readonly from: string;
   readonly to: string;
-  /** Whole messages, CRLF, no line of which begins with a dot. */
+  /** As they go over the wire: dots stuffed, and the end of data behind each. */
   readonly messages: readonly Buffer[];
   readonly connections: number;
   /** Messages a second; as fast as they are taken without. */
@@ -32,7 +32,7 @@ export async function send({ port, from, to, messages, connections, rate }: Load
       if (rate !== undefined) await reach(beganMs + (at * 1_000) / rate);
       peer.socket.write(`MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`);
       for (const wanted of ['250', '250', '354']) await peer.expect(wanted);
-      peer.socket.write(Buffer.concat([messages[at] as Buffer, dot]));
+      peer.socket.write(messages[at] as Buffer);
       atMs[at] = nowMs();
       await peer.expect('250');
     }
@@ -41,8 +41,6 @@ export async function send({ port, from, to, messages, connections, rate }: Load
   for (const { socket } of opened) socket.end('QUIT\r\n');
   return { atMs, beganMs };
 }
-
-const dot = Buffer.from('.\r\n');
 
 interface Peer {
   readonly socket: Socket;
