@@ -223,3 +223,22 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
   expect(events.at(-1)).toBe('stopped');
   expect(await readFile(join(folder, 'node.toml'), 'utf8')).not.toContain('undefined');
 });
+
+test('a node that the directory does not want says so in its log', async () => {
+  await using authority = await startAuthority(
+    parseAuthorityConfig({
+      name: 'authority.test',
+      data_dir: join(folder, 'authority'),
+      listen: '127.0.0.1:0',
+      allow: ['0'.repeat(64)],
+    }),
+    { clock: systemClock, random: systemRandom, log: silentLog },
+  );
+  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
+  const node = start('run');
+  await until(() => /"reason":"not-allowed","event":"the directory refuses this node"/.test(node.err()));
+  expect(authority.status().registered).toBe(0);
+  node.child.kill('SIGTERM');
+  expect((await node.ended).code).toBe(0);
+});
