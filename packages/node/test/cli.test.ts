@@ -121,7 +121,7 @@ test('init puts keys where nobody else may look, and the configuration anywhere'
 test.each([['name+keyid+AQ…'], ['x+y+z'], ['authority.test+00000000+AA==']])(
   'init takes no %s for an authority’s key, and leaves nothing behind',
   async (key) => {
-    const refused = await run(...['init', '--name', 'mix1.test', ...directory, '--authority', key]);
+    const refused = await run('init', '--name', 'mix1.test', ...directory, '--authority', key);
     expect(refused.code).toBe(78);
     expect(refused.err).toMatch(/^ +directory\.authorities\.1: is no authority key; copy the line/m);
     expect(await readdir(folder)).toEqual([]);

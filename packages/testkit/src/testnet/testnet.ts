@@ -98,11 +98,9 @@ export async function startTestnet(options: TestnetOptions, events: TestnetEvent
     people.map((person) => settle(person, clients.get(person.mailbox) as Client, trust)),
   );
   homes.catch(() => undefined); // awaited below
-  const nodeInit = [
-    ...['--directory-url', ...trust.urls, '--authority', ...trust.authorities],
-    // Their domains are in no DNS.
-    ...['--resolver', 'none'],
-  ];
+  // Their domains are in no DNS.
+  const asked = ['--resolver', 'none'];
+  const nodeInit = ['--directory-url', ...trust.urls, '--authority', ...trust.authorities, ...asked];
   const startNode = async (name: string, at: number): Promise<void> => {
     const common = { ...shared, name, port: ports[at] ?? 0 };
     const domain = plan.domains.find((one) => gatewayName(one) === name);
