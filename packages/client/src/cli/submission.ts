@@ -71,6 +71,7 @@ const waits = {
   busy: 'it takes none at the moment',
   protocol: 'what answers is no mail server',
   aborted: 'the command was ended',
+  crowded: 'the command was ended',
   closed: 'the command was ended',
   'no-consensus': 'there is no valid consensus to look the first mix up in',
   unreadable: 'their files in the outbox cannot be read now',
