@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { describe, expect, test } from 'vitest';
 import { ours } from '../e2e/command.ts';
 import { openFolder } from './debian.ts';
+import { havePostfix } from './postfix.ts';
 
 const infra = (path: string): Promise<string> =>
   readFile(new URL(`../../infra/${path}`, import.meta.url), 'utf8');
@@ -34,5 +36,28 @@ describe('the page about the mail server beside a gateway', () => {
     expect(stdout.toString().trim().replaceAll(':', '')).toBe(spkiPin(cert));
     expect(stdout.toString()).toMatch(/^(?:[0-9a-f]{2}:){31}[0-9a-f]{2}\n$/);
     await rm(folder, { recursive: true });
+  });
+});
+
+describe.skipIf(!havePostfix)('the filter of commands', () => {
+  const rcpt = 'RCPT TO:<secure@b.test>';
+  const filtered = (command: string): string => {
+    const table = new URL('../../infra/postfix/command_filter', import.meta.url);
+    const args = ['-q', command, `regexp:${table.pathname}`];
+    return execFileSync('/usr/sbin/postmap', args, { encoding: 'utf8' }).trimEnd();
+  };
+
+  test.each([
+    ['', ' NOTIFY=FAILURE'],
+    [' NOTIFY=SUCCESS,DELAY', ' NOTIFY=FAILURE'],
+    [' NOTIFY=SUCCESS ORCPT=rfc822;a@a.test', ' ORCPT=rfc822;a@a.test NOTIFY=FAILURE'],
+    [' NOTIFY=NEVER', ' NOTIFY=NEVER'],
+    [' notify=never ORCPT=rfc822;a@a.test', ' ORCPT=rfc822;a@a.test notify=never'],
+    // Postfix refuses what follows.
+    [' NOTIFY=NEVER NOTIFY=NEVER', ' NOTIFY=NEVER NOTIFY=NEVER'],
+    [' NOTIFY=NEVER NOTIFY=SUCCESS', ' NOTIFY=SUCCESS NOTIFY=NEVER'],
+    [' NOTIFY=NEVER,SUCCESS', ' NOTIFY=NEVER,SUCCESS'],
+  ])('makes of %j %j', (asked, made) => {
+    expect(filtered(`${rcpt}${asked}`)).toBe(`${rcpt}${made}`);
   });
 });
