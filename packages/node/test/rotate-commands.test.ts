@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import {
   chown,
   copyFile,
   cp,
+  lchown,
   mkdir,
   mkdtemp,
   readdir,
@@ -9,13 +11,15 @@ import {
   rename,
   rm,
   stat,
+  symlink,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { spkiPin } from '@postern/mail';
 import { parseZone } from '@postern/protocol/dns';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { requireOwner } from '../src/keys/files.ts';
 import { dkimRing, promote, tlsRing } from '../src/keys/ring.ts';
 import type { DomainZone } from '../src/zone.ts';
@@ -139,9 +143,70 @@ test('a TLS key before that cannot be read keeps no other out of what is printed
   expect(await run('dns zone')).toEqual(whole);
 });
 
+const isRoot = process.geteuid?.() === 0;
+
+describe.skipIf(!isRoot)('what a node’s user can make of its folder does not bring root to write there:', () => {
+  const other = 12_345;
+  /** Root's folder, as it is when root runs the node. */
+  const nodeFolder = async (): Promise<string> => {
+    const dir = await mkdtemp(join(tmpdir(), 'postern-owner-'));
+    onTestFinished(() => rm(dir, { recursive: true }));
+    await writeFile(join(dir, 'identity.key'), 'a key');
+    await requireOwner(dir, 0);
+    return dir;
+  };
+  const refuses = async (dir: string, path: string): Promise<void> => {
+    await expect(requireOwner(dir, 0)).rejects.toMatchObject({
+      exitCode: 77,
+      hint: expect.stringContaining(`runuser -u "$(stat -c %U ${path})"`),
+    });
+    const { stdout } = await promisify(execFile)('stat', ['-c', '%u', path]);
+    expect(stdout).toBe(`${other}\n`);
+    await requireOwner(dir, other);
+  };
+
+  test('a link to a file of root’s in place of the key', async () => {
+    const dir = await nodeFolder();
+    await rename(join(dir, 'identity.key'), join(dir, 'of-root'));
+    await symlink('of-root', join(dir, 'identity.key'));
+    await requireOwner(dir, 0);
+    await lchown(join(dir, 'identity.key'), other, other);
+    await refuses(dir, join(dir, 'identity.key'));
+    await lchown(join(dir, 'identity.key'), 0, 0);
+    await chown(dir, other, other);
+    await refuses(dir, `${dir}/`);
+  });
+
+  test('no key', async () => {
+    const dir = await nodeFolder();
+    await rm(join(dir, 'identity.key'));
+    await requireOwner(dir, 0);
+    await chown(dir, other, other);
+    await refuses(dir, `${dir}/`);
+  });
+
+  test('another’s key in a folder of root’s', async () => {
+    const dir = await nodeFolder();
+    await chown(join(dir, 'identity.key'), other, other);
+    await refuses(dir, join(dir, 'identity.key'));
+  });
+
+  test('a folder behind a link, whoever made it', async () => {
+    const [dir, elsewhere] = [await nodeFolder(), await nodeFolder()];
+    const link = join(elsewhere, 'link');
+    await symlink(dir, link);
+    await requireOwner(link, 0);
+    await lchown(link, other, other);
+    await refuses(link, link);
+    await lchown(link, 0, 0);
+    await rm(join(dir, 'identity.key'));
+    await chown(dir, other, other);
+    await refuses(link, `${link}/`);
+  });
+});
+
 test('root writes nothing for a node that is another user’s', async () => {
   const path = data('identity.key');
-  const isRoot = process.geteuid?.() === 0;
   // As a user who is not root, what root would be told of this user's node.
   if (isRoot) await chown(path, 12_345, 12_345);
   onTestFinished(async () => {
@@ -149,7 +214,7 @@ test('root writes nothing for a node that is another user’s', async () => {
   });
   await expect(requireOwner(data(), 0)).rejects.toMatchObject({
     exitCode: 77,
-    hint: expect.stringContaining(`runuser -u "$(stat -c %U ${path})"`),
+    hint: expect.stringContaining('runuser'),
   });
   await requireOwner(data(), 12_345);
   await requireOwner(join(folder, 'nothing'), 0);
