@@ -8,7 +8,7 @@ import { openDkim } from '../src/dkim.ts';
 import { type DomainKeys, openDomainKeys } from '../src/domain.ts';
 import { makeDkimKeys } from '../src/keys/dkim-keys.ts';
 import { createDomainKey, rotateDomainKey } from '../src/keys/domain-keys.ts';
-import { addNext, dkimRing, domainRing, readRing } from '../src/keys/ring.ts';
+import { addNext, discardNext, dkimRing, domainRing, readRing } from '../src/keys/ring.ts';
 import type { Loop } from '../src/loop.ts';
 import type { Names } from '../src/names.ts';
 import { type FakeClock, fakeClock, until } from './support.ts';
@@ -168,13 +168,21 @@ async function withNextDkim(inSeconds: number, resolves = true) {
   const warnings: string[] = [];
   const dkim = await openDkim({ clock, log: logInto(warnings), dataDir, domain: 'a.test' });
   let next: readonly DkimKey[] = [];
-  await addNext(dataDir, dkimRing, startMs / 1_000 + inSeconds, async (dir) => {
+  const at = startMs / 1_000 + inSeconds;
+  await addNext(dataDir, dkimRing, at, async (dir) => {
     next = await makeDkimKeys(dir, systemRandom);
   });
   const zone = new Map<string, string[]>();
   let answers = true;
+  let meanwhile: Promise<void> | 'to be replaced' | undefined;
+  const replace = async (): Promise<void> => {
+    await discardNext(dataDir, dkimRing);
+    await addNext(dataDir, dkimRing, at, (dir) => makeDkimKeys(dir, systemRandom));
+  };
   const lookupTxt = async (name: string): Promise<string[]> => {
     if (!answers) throw new Error('no answer');
+    if (meanwhile === 'to be replaced') meanwhile = replace();
+    await meanwhile;
     return zone.get(name) ?? [];
   };
   const loop = dkim.start(resolves ? { lookupTxt } : undefined);
@@ -191,6 +199,11 @@ async function withNextDkim(inSeconds: number, resolves = true) {
     status: () => dkim.status().map(({ phase, publication }) => [phase, publication]),
     next: next.map((key) => ({ owner: dkimOwner('a.test', key), text: dkimRecord(key) })),
     signsWithNext,
+    /** The next keys, by others, before DNS answers. Gives whether that has been done. */
+    replaceWhileAsked(): () => Promise<boolean> {
+      meanwhile = 'to be replaced';
+      return async () => typeof meanwhile === 'object' && meanwhile.then(() => true);
+    },
     setAnswers: (value: boolean) => {
       answers = value;
     },
@@ -248,6 +261,20 @@ test('published DKIM keys wait for their time', async () => {
     await clock.advance(2_000);
     return signsWithNext();
   });
+});
+
+test('DKIM keys that take the place of published ones, for the same time, wait for their own records', async () => {
+  const { clock, zone, next, signsWithNext, status, replaceWhileAsked } = await withNextDkim(3_600);
+  for (const { owner, text } of next) zone.set(owner, [text]);
+  const replaced = replaceWhileAsked();
+  clock.skip(hourMs);
+  await until(async () => {
+    await clock.advance(2_000);
+    return replaced();
+  });
+  await looks(clock);
+  expect(await signsWithNext()).toBe(false);
+  expect(status()[0]).toEqual(['next', 'missing']);
 });
 
 test('without anybody to ask, the log says at once and each day that the next DKIM keys never sign', async () => {

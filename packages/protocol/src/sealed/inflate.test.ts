@@ -51,7 +51,9 @@ describe('what was compressed comes out', () => {
     { windowBits: 9 },
     { memLevel: 2 },
   ])('%j', (options) => {
-    expect(Buffer.compare(bytesOf(inflate(deflateRawSync(bytes, options), 'deflate', 300_000)), bytes)).toBe(0);
+    expect(Buffer.compare(bytesOf(inflate(deflateRawSync(bytes, options), 'deflate', 300_000)), bytes)).toBe(
+      0,
+    );
     expect(Buffer.compare(bytesOf(inflate(deflateSync(bytes, options), 'zlib', 300_000)), bytes)).toBe(0);
   });
 
