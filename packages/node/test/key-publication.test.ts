@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DkimKey, dkimOwner, dkimRecord } from '@postern/mail';
@@ -83,7 +83,7 @@ async function rotated() {
   };
   const published = async (): Promise<string> =>
     readFile(join((await readRing(dataDir, domainRing)).current.dir, 'published'), 'utf8');
-  return { clock, dns, warnings, start, pass, published };
+  return { dataDir, clock, dns, warnings, start, pass, published };
 }
 
 test('the domain’s key before is destroyed only after DNS has named the present one for the whole overlap', async () => {
@@ -158,6 +158,19 @@ test('the overlap outlives a restart, begins anew when DNS names another key, an
     await clock.advance(2_000);
     return again.fingerprints().length === 1;
   });
+});
+
+test('a key before that cannot be read is one all the same: DNS is asked, and status says so', async () => {
+  const { dataDir, clock, dns, start } = await rotated();
+  const path = join(dataDir, 'domain.key');
+  await rename(path, `${path}.hidden`);
+  await mkdir(path);
+  dns.names = 'the new key';
+  const keys = await start();
+  expect(keys.fingerprints()).toHaveLength(1);
+  expect(keys.overlap()).toEqual({ publication: 'unknown' });
+  await looks(clock);
+  expect(keys.overlap()).toEqual({ publication: 'published', until: expect.any(String) });
 });
 
 /** A gateway with DKIM keys, and others to follow. */
