@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
@@ -7,6 +8,7 @@ import { nodeArguments } from '@postern/testkit';
 import { describe, expect, test } from 'vitest';
 import { ours } from '../e2e/command.ts';
 import { openFolder } from './debian.ts';
+import { havePostfix } from './postfix.ts';
 
 const infra = (path: string): Promise<string> =>
   readFile(new URL(`../../infra/${path}`, import.meta.url), 'utf8');
@@ -52,4 +54,27 @@ test('a node is started with the same flags by its own first line, by its unit a
   const unit = await infra('systemd/postern-node.service');
   expect(/^ExecStart=\S+\/node (--\S+) /m.exec(unit)?.slice(1)).toEqual(flags);
   expect(nodeArguments('postern-node').slice(0, 1)).toEqual(flags);
+});
+
+describe.skipIf(!havePostfix)('the filter of commands', () => {
+  const rcpt = 'RCPT TO:<secure@b.test>';
+  const filtered = (command: string): string => {
+    const table = new URL('../../infra/postfix/command_filter', import.meta.url);
+    const args = ['-q', command, `regexp:${table.pathname}`];
+    return execFileSync('/usr/sbin/postmap', args, { encoding: 'utf8' }).trimEnd();
+  };
+
+  test.each([
+    ['', ' NOTIFY=FAILURE'],
+    [' NOTIFY=SUCCESS,DELAY', ' NOTIFY=FAILURE'],
+    [' NOTIFY=SUCCESS ORCPT=rfc822;a@a.test', ' ORCPT=rfc822;a@a.test NOTIFY=FAILURE'],
+    [' NOTIFY=NEVER', ' NOTIFY=NEVER'],
+    [' notify=never ORCPT=rfc822;a@a.test', ' ORCPT=rfc822;a@a.test notify=never'],
+    // Postfix refuses what follows.
+    [' NOTIFY=NEVER NOTIFY=NEVER', ' NOTIFY=NEVER NOTIFY=NEVER'],
+    [' NOTIFY=NEVER NOTIFY=SUCCESS', ' NOTIFY=SUCCESS NOTIFY=NEVER'],
+    [' NOTIFY=NEVER,SUCCESS', ' NOTIFY=NEVER,SUCCESS'],
+  ])('makes of %j %j', (asked, made) => {
+    expect(filtered(`${rcpt}${asked}`)).toBe(`${rcpt}${made}`);
+  });
 });

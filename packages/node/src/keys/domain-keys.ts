@@ -36,7 +36,7 @@ export async function rotateDomainKey(dataDir: string, domain: string, nowSecond
   const certificate = await certificateIn(made.dir);
   const values = { tls, mix, maxBytes, expires: nowSeconds + recordSeconds };
   const path = await writeRecord(dataDir, domain, certificate, values);
-  await promote(dataDir, domainRing, nowSeconds);
+  await promote(dataDir, domainRing, made, nowSeconds);
   return path;
 }
 
