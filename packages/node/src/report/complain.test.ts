@@ -68,7 +68,7 @@ function complainer(
 } {
   now = start;
   const sent: Relay[] = [];
-  const counters = createCounters(createMetrics());
+  const counters = createCounters(createMetrics('node'));
   const complain = createComplain({
     clock,
     random: systemRandom,
