@@ -89,7 +89,12 @@ describe('postern-directory', () => {
 
     const first = start('run');
     await said(first.child, 'serving');
-    const [status, second] = await Promise.all([run('status', '--json'), run('run')]);
+    const [status, second, early] = await Promise.all([
+      run('status', '--json'),
+      run('run'),
+      run('status', '--ready'),
+    ]);
+    expect(early).toMatchObject({ code: 75, err: expect.stringContaining('not ready') });
     const vkey = made.out.trim();
     const { url, ...rest } = JSON.parse(status.out) as { url: string };
     expect(rest).toMatchObject({ name: 'authority1.test', vkey, registered: 0, bootstrapNodes: 1 });
@@ -105,6 +110,7 @@ describe('postern-directory', () => {
     }
     const issued = await (await fetch(`${url}/v1/consensus`)).text();
     const [, epoch = ''] = /"epoch":(\d+)/.exec(issued) ?? [];
+    expect(await run('status', '--ready')).toMatchObject({ code: 0, err: '' });
     first.child.kill('SIGKILL');
     await first.ended;
 

@@ -99,7 +99,7 @@ peel_workers = ${mix.peel_workers}
 # max_size = "20GB"
 # reserve = "64MB"
 
-# Metrics for Prometheus, coarse in time and number; without this section there are none. Or "unix:/run/postern/metrics.sock".
+# Metrics for Prometheus, coarse in time and number; without this section there are none. Or "unix:/run/postern-node/metrics.sock".
 # [metrics]
 # listen = "127.0.0.1:9464"
 # Only this opens another address than loopback's, to whoever reaches it.

@@ -119,7 +119,7 @@ test('on a unix socket it is for owner and group, and takes the place of one tha
     expect((await stat(path)).mode & 0o777).toBe(0o660);
     expect(await ask({ socketPath: path })).toEqual({ status: 200, body: 'texts 1\n' });
   }
-  await expect(ask({ socketPath: path })).rejects.toThrow();
+  await expect(ask({ socketPath: path })).rejects.toThrow('ENOENT');
 });
 
 test('a port that is taken is said', async () => {
