@@ -57,7 +57,7 @@ test('where a step comes tells one more from one less no better than one in a st
   const steps = 20_000;
   for (let step = 0; step < steps; step++) {
     let spacing = 0;
-    for (const before = drawn; drawn === before; spacing++) counter.add('a');
+    for (const before = drawn; drawn === before && spacing < 1_000; spacing++) counter.add('a');
     spacings.set(spacing, (spacings.get(spacing) ?? 0) + 1);
   }
   expect(Math.min(...spacings.keys())).toBe(counterStep / 2);
