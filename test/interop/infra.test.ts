@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
+import { nodeArguments } from '@postern/testkit';
 import { describe, expect, test } from 'vitest';
 import { ours } from '../e2e/command.ts';
 import { openFolder } from './debian.ts';
@@ -35,4 +36,13 @@ describe('the page about the mail server beside a gateway', () => {
     expect(stdout.toString()).toMatch(/^(?:[0-9a-f]{2}:){31}[0-9a-f]{2}\n$/);
     await rm(folder, { recursive: true });
   });
+});
+
+test('a node is started with the same flags by its own first line, by its unit and by the testnet', async () => {
+  const bin = await readFile(new URL('../../packages/node/bin/postern-node.js', import.meta.url), 'utf8');
+  const flags = /^#!\/usr\/bin\/env -S node (.+)$/m.exec(bin)?.[1]?.split(' ') ?? [];
+  expect(flags).toHaveLength(1);
+  const unit = await infra('systemd/postern-node.service');
+  expect(/^ExecStart=\S+\/node (--\S+) /m.exec(unit)?.slice(1)).toEqual(flags);
+  expect(nodeArguments('postern-node').slice(0, 1)).toEqual(flags);
 });

@@ -81,7 +81,7 @@ export async function startAuthority(
   assertContinues(store, config, vkey);
   dropUnwanted(store, config);
   const limits = rateLimits(config.epochSeconds);
-  const metrics = createMetrics('directory', deps.random);
+  const metrics = createMetrics(deps.random);
   const counters = createCounters(metrics);
   addGauges(metrics, { config, clock, store });
   const epochs = opened.use(startEpochs({ ...deps, config, signer, store, counters }));

@@ -32,6 +32,7 @@ export function addGauges(
   metrics: Metrics,
   { config, clock, store }: { config: AuthorityConfig; clock: Clock; store: AuthorityStore },
 ): void {
+  metrics.release('postern_directory_build_info');
   metrics.gauge('postern_directory_epoch', 'The epoch of its clock.', () =>
     epochAt(clock.now() / 1_000, config.epochSeconds),
   );

@@ -11,6 +11,7 @@ export function addGauges(
   { listed, proof }: { readonly listed: () => boolean; readonly proof: () => NodeStatus['dns'] },
 ): void {
   const { dataDir, delivery } = config;
+  metrics.release('postern_node_build_info');
   metrics.gauge('postern_node_epoch', 'The epoch of the node’s clock and keys.', () => epochs.epoch);
   metrics.gauge(
     'postern_node_consensus_epoch',

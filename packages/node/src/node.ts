@@ -83,7 +83,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   await using opened = new AsyncDisposableStack();
   const identity = await loadIdentity(config.dataDir);
   const directory = directoryClient(config, deps, ending.signal);
-  const metrics = createMetrics('node', random);
+  const metrics = createMetrics(random);
   const made = { ...deps, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
   const { topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;

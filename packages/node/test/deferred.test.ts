@@ -23,7 +23,7 @@ async function startUnwrap(secretKey: Uint8Array) {
   const spool = await openSqliteSpool({ unitBytes: packetBytes, path, clock, random });
   const keys = { list: [secretKey], isComplete: false };
   const listeners: ((keys: readonly Uint8Array[]) => void)[] = [];
-  const counters = createCounters(createMetrics('node'));
+  const counters = createCounters(createMetrics());
   const complete: Complete[] = [];
   const stage = unwrap({
     clock,

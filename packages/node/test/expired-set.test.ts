@@ -26,7 +26,7 @@ test.each([
   const clock = fakeClock(Date.now());
   const path = join(folder, 'spool.sqlite');
   const spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));
-  const counters = createCounters(createMetrics('node'));
+  const counters = createCounters(createMetrics());
   const { certificate } = await generateDomainKey('a.test');
   const report = createReporter({
     clock,

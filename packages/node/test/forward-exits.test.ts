@@ -43,7 +43,7 @@ beforeEach(async () => {
   const random = seeded('exits');
   const path = join(folder, 'spool.sqlite');
   spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));
-  counters = createCounters(createMetrics('node'));
+  counters = createCounters(createMetrics());
   topology = createTopology(clock);
   topology.update(consensusOf([], clock.now()));
   exchanger = stack.use(await startPeer('cd'.repeat(32), 'mx.b.test', { tls }));

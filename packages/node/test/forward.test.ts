@@ -39,7 +39,7 @@ beforeEach(async () => {
     await openSqliteSpool({ unitBytes: 32_768, path: join(folder, 'spool.sqlite'), clock, random }),
   );
   const sender = stack.use(createSmtpSender({ ehloName: 'mix.test' }));
-  counters = createCounters(createMetrics('node'));
+  counters = createCounters(createMetrics());
   topology = createTopology(clock);
   const lifetime = createLifetime(clock, 10_000);
   const ways = createWays({ topology });

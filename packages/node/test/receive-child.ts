@@ -17,7 +17,7 @@ const spool = await openSqliteSpool({
 const server = await receive(
   {
     log: silentLog,
-    counters: createCounters(createMetrics('node')),
+    counters: createCounters(createMetrics()),
     packetBytes: 32_768,
     listen: { host: '127.0.0.1', port: 0 },
     ehlo: 'mix1.test',

@@ -20,7 +20,7 @@ function startReceiver(tls: TlsCertificate, taken: Unit[]): Promise<SmtpServer> 
   return receive(
     {
       log: silentLog,
-      counters: createCounters(createMetrics('node')),
+      counters: createCounters(createMetrics()),
       packetBytes,
       listen: { host: '127.0.0.1', port: 0 },
       ehlo: 'mix1.test',
@@ -68,7 +68,7 @@ test('spec carriage 6.6: what an account hands over is taken as bytes alone, and
   await using server = await receive(
     {
       log: silentLog,
-      counters: createCounters(createMetrics('node')),
+      counters: createCounters(createMetrics()),
       packetBytes,
       listen: { host: '127.0.0.1', port: 0 },
       ehlo: 'mix1.test',
@@ -126,7 +126,7 @@ describe('behind a mail server of one’s own, which reports what is refused to 
     await using stack = new AsyncDisposableStack();
     const tls = await makeCertificate('mix1.test');
     const taken: Unit[] = [];
-    const counters = createCounters(createMetrics('node'));
+    const counters = createCounters(createMetrics());
     const take = async (one: Unit): Promise<void> => {
       if (!spoolWorks) throw new Error('no space left');
       taken.push(one);

@@ -69,7 +69,7 @@ describe('a name server that never answers', () => {
     spool = stack.use(
       await openSqliteSpool({ unitBytes: 32_768, path: join(folder, 'spool.sqlite'), clock, random }),
     );
-    counters = createCounters(createMetrics('node'));
+    counters = createCounters(createMetrics());
     asked = 0;
     server = createSocket('udp4').on('message', () => {
       asked += 1;

@@ -48,7 +48,7 @@ beforeEach(async () => {
   clock = fakeClock(start);
   const path = join(folder, 'spool.sqlite');
   spool = stack.use(await openSqliteSpool({ unitBytes: packetBytes, path, clock, random }));
-  counters = createCounters(createMetrics('node'));
+  counters = createCounters(createMetrics());
   topology = createTopology(clock);
   topology.update(consensusOf([mix, gateway], start));
 });

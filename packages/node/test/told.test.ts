@@ -41,7 +41,7 @@ beforeEach(async () => {
   clock = fakeClock(start);
   const path = join(folder, 'spool.sqlite');
   spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));
-  counters = createCounters(createMetrics('node'));
+  counters = createCounters(createMetrics());
   peer = stack.use(await startPeer('cd'.repeat(32), 'mx.b.test'));
   const { entry } = peer;
   exchanges = () => ({

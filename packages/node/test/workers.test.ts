@@ -25,7 +25,7 @@ test('a node whose worker threads die of its keys breaks down, closes, and keeps
   const short = { epoch: 1, seed: random.bytes(1) };
   const setup = { geometry: defaultGeometry, nodeId: random.bytes(32), epochSeconds: 3_600, keys: [short] };
   const keys = { current: () => setup, onChange: () => undefined };
-  const counters = createCounters(createMetrics('node'));
+  const counters = createCounters(createMetrics());
   const context = { clock, random, log: silentLog, spool, counters, lifetime };
   const nothing: Stage<unknown> = { take: async () => undefined, close: async () => undefined };
   const line = chain(

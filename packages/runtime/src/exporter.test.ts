@@ -84,7 +84,7 @@ test('a snapshot is taken at the start, at a random moment of the first period, 
 
 test('whoever asks gets the last snapshot, whatever was counted since, and asking changes nothing', async () => {
   const clock = steppedClock();
-  const metrics = createMetrics('node', quarter);
+  const metrics = createMetrics(quarter);
   const counter = metrics.outcomes('postern_x_total', 'X.', ['a']);
   const listen = { host: '127.0.0.1', port: 0 };
   await using exporter = await exportMetrics({ metrics, listen, clock, random: quarter });

@@ -20,6 +20,8 @@ export interface Metrics {
   outcomes(name: string, help: string, outcomes: readonly string[], options?: OutcomeOptions): OutcomeCounter;
   /** A value that is read for each snapshot. While there is none, or reading fails, the series is absent. */
   gauge(name: string, help: string, read: () => Reading | Promise<Reading>): void;
+  /** Says which release runs, by the label `version`. */
+  release(name: string): void;
   /** What is to be exported, in Prometheus text exposition format 0.0.4. */
   text(): Promise<string>;
 }
@@ -29,15 +31,10 @@ type Reading = number | undefined;
 /** What a counter's series grows by at a time. */
 export const counterStep = 64;
 
-/**
- * A registry of its own: nothing of the process (memory, CPU, handles) is exported, since that follows the load. `program` stands in the
- * names of the series.
- */
-export function createMetrics(program: string, random: Random = systemRandom): Metrics {
+/** A registry of its own: nothing of the process (memory, CPU, handles) is exported, since that follows the load. */
+export function createMetrics(random: Random = systemRandom): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  const build = { name: `postern_${program}_build_info`, help: 'Always 1; the release that runs.' };
-  new Gauge({ ...build, labelNames: ['version'], registers }).set({ version }, 1);
   return {
     outcomes(name, help, outcomes, { shown = 'steps' } = {}) {
       const counter = new Counter({ name, help, labelNames: ['outcome'], registers });
@@ -69,6 +66,10 @@ export function createMetrics(program: string, random: Random = systemRandom): M
           else this.set(value);
         },
       });
+    },
+    release(name) {
+      const help = 'Always 1; the release that runs.';
+      new Gauge({ name, help, labelNames: ['version'], registers }).set({ version }, 1);
     },
     text: () => registry.metrics(),
   };

@@ -1,7 +1,7 @@
+import { Wire } from '@postern/mail/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../debian.ts';
 import { type Besieged, haveBesieged, recipient, startBesieged } from './hostile.ts';
-import { Wire } from './wire.ts';
 
 /** Strangers who send for the `secure` mailbox of b.test in others' names, to its mail server, which takes whatever is for that mailbox. */
 describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a forged sender', () => {
@@ -15,7 +15,7 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
 
   /** Postfix of b.test takes it, and passes it on. */
   const post = async (from: string, message: string, rcpt = `RCPT TO:<${recipient}>`): Promise<void> => {
-    using wire = await Wire.connect(besieged.domains.b.host.smtp, '127.0.0.99');
+    using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
     expect(await wire.reply()).toMatch(/^220/);
     expect(await wire.say('EHLO far.test')).toMatch(/^250/);
     const parameters = /[\x80-\xff]/.test(from) ? ' SMTPUTF8' : '';
@@ -106,7 +106,7 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
   });
 
   test('nor is it by asking twice, and without ESMTP mail is taken as ever', async () => {
-    using wire = await Wire.connect(besieged.domains.b.host.smtp, '127.0.0.99');
+    using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
     await wire.reply();
     for (const command of ['HELO far.test', 'MAIL FROM:<alice@a.test>'])
       expect(await wire.say(command)).toMatch(/^250/);
@@ -117,7 +117,7 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
   test.each(['secure+x@b.test', '"secure+x y"@b.test', 'SECURE+x@b.test'])(
     'Postfix takes nothing for %s, which the gateway would refuse',
     async (to) => {
-      using wire = await Wire.connect(besieged.domains.b.host.smtp, '127.0.0.99');
+      using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
       await wire.reply();
       for (const command of ['EHLO far.test', 'MAIL FROM:<alice@a.test>'])
         expect(await wire.say(command)).toMatch(/^250/);

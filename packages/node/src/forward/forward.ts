@@ -88,22 +88,31 @@ export function forward(context: ForwardContext): Stage<Due> {
     const road = way.byDns === undefined ? known : roads[way.byDns];
     const turn = { way, road, lane: road.laneTo(way.key), since: clock.now() };
     if (turn.lane.crowded || restUntil(turn) > clock.now()) return standBack(relay, turn);
-    await turn.lane.run(() => attempt(relay, turn));
+    const attempted = await turn.lane.run(() => attempt(relay, turn));
+    // The next one has the connection while this one's outcome is written.
+    await conclude(relay, turn, attempted);
   };
 
-  const attempt = async (relay: Waiting, turn: Turn): Promise<void> => {
+  const attempt = async (relay: Waiting, turn: Turn): Promise<Attempted> => {
     const { way, road, lane, since } = turn;
-    if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
-    if (restUntil(turn) > clock.now() || clock.now() > since + lineMs) return standBack(relay, turn);
-    const bytes = await spool.relays.read(relay.id);
-    if (bytes === undefined) return;
+    if (lifetime.stopping.aborted) return 'interrupted';
+    if (restUntil(turn) > clock.now() || clock.now() > since + lineMs) return 'untried';
+    const bytes = relay.bytes ?? (await spool.relays.read(relay.id));
+    if (bytes === undefined) return 'gone';
     const result = await handOver(context, relay, way, bytes, road.servers);
-    if (result === undefined) return standBack(relay, turn);
+    if (result === undefined) return 'untried';
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
-      return spool.relays.release([relay.id]);
+      return 'interrupted';
     if (reached(result)) lane.works();
     else lane.fails();
-    if (result.kind === 'refused' && (isOwn(relay) || way.exit !== undefined))
+    return result;
+  };
+
+  const conclude = async (relay: Waiting, turn: Turn, result: Attempted): Promise<void> => {
+    if (result === 'gone') return;
+    if (result === 'interrupted') return spool.relays.release([relay.id]);
+    if (result === 'untried') return standBack(relay, turn);
+    if (result.kind === 'refused' && (isOwn(relay) || turn.way.exit !== undefined))
       return end(relay, 'refused', failureOf(result));
     counters.count('forwarded', result.kind);
     if (result.kind === 'sent') return spool.relays.finish(relay.id);
@@ -167,6 +176,9 @@ interface Turn {
   /** When the relay got in line. */
   readonly since: number;
 }
+
+/** What came of an attempt: of one that the peer was not in, `untried` or `interrupted`, and of one that had gone meanwhile, `gone`. */
+type Attempted = SendResult | 'untried' | 'interrupted' | 'gone';
 
 /** When the way is worth trying; in the past when it is now. */
 function restUntil({ way, road, lane }: Turn): number {

@@ -97,9 +97,12 @@ async function within(
     const isLate = result.kind === 'deferred' && result.reason === 'aborted' && !cut.aborted;
     return isLate ? { ...result, reason: 'timeout' } : result;
   } finally {
-    over.abort();
+    over.abort(ended);
   }
 }
+
+/** A reason of one's own spares the exception that would be made, with its stack, for each hand-over. */
+const ended = new Error('the hand-over has ended');
 
 function carriageOf(context: HandOverContext, relay: Waiting, { domain }: To, bytes: Uint8Array): Uint8Array {
   const { clock, random, own } = context;

@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createIdentity, until } from './debian.ts';
 import { fetchInbox } from './imap.ts';
 import { haveMailHost, type MailHost, startMailHost } from './mailhost.ts';
+import { haveNamespaces, startNamespace } from './namespace.ts';
 import { haveSwaks, type SwaksOptions, type SwaksOutcome, swaks } from './swaks.ts';
 
 describe.skipIf(!haveMailHost || !haveSwaks)('two domains with Debian’s Postfix and Dovecot', () => {
@@ -150,6 +151,25 @@ describe.skipIf(!haveMailHost || !haveSwaks)('two domains with Debian’s Postfi
     expect(String(taken[0])).toContain('Subject: key\r\n');
   });
 });
+
+test.skipIf(!haveMailHost || !haveSwaks || !haveNamespaces)(
+  'a namespace holds a mail server on the ports that mail servers have',
+  async () => {
+    await using place = await startNamespace({ resolver: '127.0.0.53' });
+    await using host = await startMailHost({
+      domain: 'b.test',
+      address: '127.0.0.1',
+      ports: { smtp: 25, imap: 993 },
+      mailboxes: [{ name: 'bob', password: 'of bob' }],
+      place,
+    });
+    const message = 'Subject: inside\r\n\r\nx\r\n';
+    const { code } = await swaks({ server: host.smtp, from: 'a@a.test', to: 'bob@b.test', message, place });
+    expect(code).toBe(0);
+    await until(async () => (await host.dovecot.mail('bob')).length > 0);
+    expect(String(await fetchInbox(host.account('bob')))).toContain('\r\nSubject: inside\r\n');
+  },
+);
 
 function bodyOf(message: Buffer): Buffer {
   return message.subarray(message.indexOf('\r\n\r\n') + 4);

@@ -1,7 +1,16 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import type { Endpoint } from '@postern/runtime';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+
+export interface WireOptions {
+  readonly port: number;
+  /** 127.0.0.1 unless given. */
+  readonly host?: string;
+  /** An address of 127.0.0.0/8 to come from. */
+  readonly from?: string;
+  /** Does not hang up when the server does. */
+  readonly rude?: boolean;
+}
 
 /** A mail client that says exactly what it is told to, write by write. */
 export class Wire implements Disposable {
@@ -10,15 +19,22 @@ export class Wire implements Disposable {
   #ended = false;
   #changed: PromiseWithResolvers<void> = Promise.withResolvers();
 
-  private constructor(socket: Socket) {
+  readonly #rude: boolean;
+
+  private constructor(socket: Socket, rude: boolean) {
     this.#socket = socket;
+    this.#rude = rude;
     this.#listen();
   }
 
-  /** `from`: an address of 127.0.0.0/8 to come from. */
-  static async connect({ host, port }: Endpoint, from = '127.0.0.1'): Promise<Wire> {
-    const socket = connect({ host, port, localAddress: from, noDelay: true });
-    const wire = new Wire(socket);
+  static async connect({
+    port,
+    host = '127.0.0.1',
+    from = '127.0.0.1',
+    rude = false,
+  }: WireOptions): Promise<Wire> {
+    const socket = connect({ port, host, localAddress: from, noDelay: true, allowHalfOpen: rude });
+    const wire = new Wire(socket, rude);
     await once(socket, 'connect');
     return wire;
   }
@@ -48,17 +64,26 @@ export class Wire implements Disposable {
     return this.reply();
   }
 
-  /** Rejects when the server does not come to the end of the handshake. */
-  async startTls(): Promise<void> {
-    this.#socket.removeAllListeners();
-    this.#socket = connectTls({ socket: this.#socket, rejectUnauthorized: false });
-    this.#listen();
-    await once(this.#socket, 'secureConnect');
+  /** Resolves when the connection is gone; to what came before and was not asked for. */
+  async closed(): Promise<string> {
+    while (!this.#ended) {
+      await this.#changed.promise;
+    }
+    return this.#received;
   }
 
-  /** Reads nothing more of what the server says. */
-  pause(): void {
-    this.#socket.pause();
+  /** Rejects when the server does not come to the end of the handshake. */
+  async startTls(options: { ecdhCurve?: string; maxVersion?: 'TLSv1.2' } = {}): Promise<void> {
+    this.#socket.removeAllListeners();
+    const rude: ConnectionOptions & { allowHalfOpen: boolean } = { allowHalfOpen: this.#rude };
+    const socket = connectTls({ socket: this.#socket, rejectUnauthorized: false, ...rude, ...options });
+    this.#socket = socket;
+    this.#listen();
+    await once(socket, 'secureConnect');
+  }
+
+  get socket(): Socket {
+    return this.#socket;
   }
 
   get gone(): boolean {
@@ -87,6 +112,8 @@ export class Wire implements Disposable {
       this.#ended = true;
       this.#wake();
     };
-    for (const event of ['end', 'close', 'error']) this.#socket.on(event, ended);
+    this.#socket.on('end', ended);
+    this.#socket.on('close', ended);
+    this.#socket.on('error', ended);
   }
 }

@@ -1,0 +1,2 @@
+export { smugglingSequences } from './smuggling.ts';
+export { Wire } from './wire.ts';
