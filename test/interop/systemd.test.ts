@@ -216,12 +216,14 @@ test.each(units)(
   'what %s starts takes its arguments: all that is missing is the configuration',
   async (name) => {
     const unit = await readFile(join(infra, name), 'utf8');
-    const [node = '', program = '', ...args] =
-      /^ExecStart=(?<command>.*)$/m.exec(unit)?.groups?.command?.split(' ') ?? [];
+    const [node = '', ...words] = /^ExecStart=(?<command>.*)$/m.exec(unit)?.groups?.command?.split(' ') ?? [];
     expect(basename(node)).toBe('node');
+    const at = words.findIndex((word) => !word.startsWith('--'));
+    const [program = '', ...args] = words.slice(at);
     const nowhere = join(infra, 'nowhere.toml');
     const config = args.at(-1) ?? '';
     const { code, stderr } = await here.call(process.execPath, [
+      ...words.slice(0, at),
       ...nodeArguments(basename(program) as Program),
       ...args.map((each) => (each === config ? nowhere : each)),
     ]);
