@@ -35,6 +35,8 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
 
 const configOption = ['--config <file>', 'configuration file', 'directory.toml'] as const;
 
+const ifMissing = 'Name it with --config FILE, or make one: postern-directory init';
+
 function addInit(program: Command): void {
   program
     .command('init')
@@ -143,7 +145,7 @@ ${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}`;
 }
 
 async function readConfig(path: string): Promise<AuthorityConfig> {
-  const config = parseAuthorityConfig(await readToml(path), path);
+  const config = parseAuthorityConfig(await readToml(path, ifMissing), path);
   return { ...config, dataDir: resolve(dirname(path), config.dataDir) };
 }
 

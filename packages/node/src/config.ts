@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path';
-import { majority, thresholdMistake } from '@postern/directory/client';
+import { authorityKey, directoryUrl, majority, thresholdMistake } from '@postern/directory/client';
 import {
   domainName,
   duration,
@@ -214,8 +214,8 @@ const schema = z
       behind: z.array(networkText).default([]),
     }),
     directory: z.strictObject({
-      urls: z.array(z.url({ protocol: /^https?$/ })).min(1),
-      authorities: z.array(z.string().min(1)).min(1),
+      urls: z.array(directoryUrl).min(1, 'needs at least one URL'),
+      authorities: z.array(authorityKey).min(1, 'needs at least one authority key'),
       threshold: z.int().min(1).optional(),
     }),
     mix: z

@@ -4,7 +4,7 @@ import {
   type DirectoryClient,
   type VerifiedConsensus,
 } from '@postern/directory/client';
-import { createSmtpSender, type SmtpSender } from '@postern/mail';
+import type { SmtpSender } from '@postern/mail';
 import {
   type Clock,
   createMetrics,
@@ -21,6 +21,7 @@ import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
+import { createSender } from './forward/sender.ts';
 import { addGauges } from './gauges.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
@@ -209,8 +210,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const lookUps = createLookUps(config, { clock, random, resolver, policies });
   opened.defer(() => lookUps.close());
-  const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
-  const sender = opened.use(made.sender ?? createSmtpSender(own));
+  const sender = opened.use(made.sender ?? createSender(config.smtp.ehlo, connectionsPerPeer));
   const epochs = await openEpochs({
     clock,
     random,

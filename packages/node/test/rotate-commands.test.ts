@@ -14,10 +14,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
+import { ed25519 } from '@postern/protocol/primitives';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { requireOwner } from '../src/keys/files.ts';
-import { dkimRing, promote, tlsRing } from '../src/keys/ring.ts';
+import { notePublished } from '../src/keys/published.ts';
+import { dkimRing, domainRing, promote, readRing, tlsRing } from '../src/keys/ring.ts';
 import type { DomainZone } from '../src/zone.ts';
 import { type Ended, startCommand } from './command.ts';
 
@@ -25,7 +28,8 @@ let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'postern-rotate-'));
   const roles = '--role delivery submission --domain a.test --lmtp 127.0.0.1:24 --advertise mx.a.test:25';
-  const directory = '--directory-url http://127.0.0.1:1 --authority authority.test+00000000+AA==';
+  const authority = formatAuthorityKey('authority.test', ed25519.generate().publicKey);
+  const directory = `--directory-url http://127.0.0.1:1 --authority ${authority}`;
   await run(`init --name gate.a.test ${roles} ${directory}`);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -175,6 +179,59 @@ test('root writes nothing for a node that is another user’s', async () => {
     expect(one).toMatchObject({ code: 77, out: '', err: expect.stringContaining('runuser') });
   expect(await state()).toEqual(before);
   expect(await run('author list')).toMatchObject({ code: 0 });
+});
+
+test('domain rotate keeps the certificate before in the zone, and makes no third key unless told to', async () => {
+  const owner = (line: string): string => line.split(' ')[0] ?? '';
+  const read = async () => {
+    const lines = await zone();
+    const text = lines.find((line) => line.startsWith('_securemail.')) ?? '';
+    const above = (line: string): string => lines[lines.indexOf(line) - 1] ?? '';
+    return { text, certificates: lines.filter((line) => line.includes(' IN OPENPGPKEY ')), above };
+  };
+  const first = await read();
+  const rotated = await run('domain rotate');
+  expect(rotated).toMatchObject({ code: 0, out: `${data('a.test.zone')}\n` });
+  const second = await read();
+  const [certificate = '', ...before] = second.certificates;
+  // The very octets that the text before vouches for.
+  expect(before).toEqual(first.certificates);
+  expect(before.map(owner)).toEqual([owner(certificate)]);
+  expect(second.above(before[0] ?? '')).toMatch(/^; of a key before: /);
+  expect(second.above(second.text)).toMatch(/^; once all certificates below /);
+  expect(owner(second.text)).toBe(owner(first.text));
+  expect(/fpr=(\w+)/.exec(second.text)?.[1]).toBe(/a\.test: (\w+)/.exec(rotated.err)?.[1]);
+
+  const record = await readFile(data('a.test.zone'), 'utf8');
+  const refused = await run('domain rotate');
+  expect(refused).toMatchObject({ code: 64, out: '', err: expect.stringContaining('--again') });
+  expect(await readFile(data('a.test.zone'), 'utf8')).toBe(record);
+  expect(await run('domain rotate --again')).toMatchObject({ code: 0 });
+  expect((await read()).certificates.slice(1)).toEqual([certificate, ...before]);
+  const { current } = await readRing(data(), domainRing);
+  await notePublished(current.dir, true, Date.now());
+  expect(await run('domain rotate')).toMatchObject({ code: 0 });
+});
+
+test('a domain’s key before that cannot be read keeps no other out of what is printed, and is told', async () => {
+  const whole = await run('dns zone');
+  await rename(data('domain.key'), join(folder, 'domain.key'));
+  await writeFile(data('domain.key'), 'damaged');
+  const damaged = await run('dns zone');
+  expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining(data('domain.key')) });
+  expect(damaged.out.match(/ IN OPENPGPKEY /g)).toHaveLength(3);
+  await rename(join(folder, 'domain.key'), data('domain.key'));
+  expect(await run('dns zone')).toEqual(whole);
+});
+
+test('domain renew takes no size that no message has', async () => {
+  const before = await readFile(data('a.test.zone'), 'utf8');
+  for (const size of ['0B', '25000001B', '3GB', 'much']) {
+    const refused = await run(`domain renew --size ${size}`);
+    expect(refused).toMatchObject({ code: 64, out: '', err: expect.stringContaining('25MB') });
+  }
+  expect(await readFile(data('a.test.zone'), 'utf8')).toBe(before);
+  expect(await run('domain renew --size 25MB')).toMatchObject({ code: 0 });
 });
 
 test('domain renew writes the record anew for the same key', async () => {

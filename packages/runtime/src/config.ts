@@ -2,16 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { parse as parseTomlText, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { ConfigError, type Mistake } from './errors.ts';
-import { whyUnreadable } from './unreadable.ts';
+import { isMissing, whyUnreadable } from './unreadable.ts';
 
-/** Reads a TOML 1.0 file into plain data. Throws `ConfigError` when it is missing or no TOML. */
-export async function readToml(path: string): Promise<unknown> {
+/** Reads a TOML 1.0 file into plain data. Throws `ConfigError` when it cannot be read, with `ifMissing` as the hint when it is not there, or is no TOML. */
+export async function readToml(path: string, ifMissing?: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     throw new ConfigError(path, [{ path: '', message: `cannot be read: ${whyUnreadable(cause)}` }], {
       cause,
+      ...(ifMissing !== undefined && isMissing(cause) ? { hint: ifMissing } : {}),
     });
   }
   try {

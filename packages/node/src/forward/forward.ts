@@ -6,7 +6,7 @@ import type { ComposeLetter } from '../report/letter.ts';
 import type { Failure } from '../report/report.ts';
 import type { Due, Spool, Waiting } from '../spool.ts';
 import type { Stage } from '../stage.ts';
-import type { Way, Ways, Whose } from '../ways.ts';
+import { type Way, type Ways, type Whose, whoseOf } from '../ways.ts';
 import { type HandOverContext, handOver } from './handover.ts';
 import { createLanes, type Lane, type Load } from './lanes.ts';
 import { createServers, type Servers } from './servers.ts';
@@ -34,6 +34,8 @@ const standBackMs = 1_000;
 const byDnsStandBackMs = 15_000;
 /** Relays in memory for one peer. */
 const perPeer = 128;
+/** For all peers that the consensus or the operator names: a line that slow ones fill keeps nobody from one that is idle. */
+const knownAtOnce: Load = { connections: Number.POSITIVE_INFINITY, line: 128 };
 /** For one domain by what it says in DNS. */
 const byDnsPerDomain = 32;
 /** For all such domains, however long their servers take: a part of what may be under way, and for authors another than for anybody else. */
@@ -70,7 +72,11 @@ export function forward(context: ForwardContext): Stage<Due> {
     servers: createServers({ clock, random }),
   });
   const roads = { authors: byDns('authors'), others: byDns('others') };
-  const known: Road = { standBackMs, laneTo: createLanes({ clock, random, width, each: perPeer }) };
+  const toKnown = (): Road => ({
+    standBackMs,
+    laneTo: createLanes({ clock, random, width, each: perPeer, all: knownAtOnce }),
+  });
+  const known = { packets: toKnown(), authors: toKnown(), others: toKnown() };
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
@@ -85,7 +91,7 @@ export function forward(context: ForwardContext): Stage<Due> {
       const pause = relay.next.kind === 'node' || isOwn(relay) ? routePause : lookUpPause;
       return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, pause, random));
     }
-    const road = way.byDns === undefined ? known : roads[way.byDns];
+    const road = way.byDns === undefined ? known[kindOf(relay)] : roads[way.byDns];
     const turn = { way, road, lane: road.laneTo(way.key), since: clock.now() };
     if (turn.lane.crowded || restUntil(turn) > clock.now()) return standBack(relay, turn);
     const attempted = await turn.lane.run(() => attempt(relay, turn));
@@ -179,6 +185,11 @@ interface Turn {
 
 /** What came of an attempt: of one that the peer was not in, `untried` or `interrupted`, and of one that had gone meanwhile, `gone`. */
 type Attempted = SendResult | 'untried' | 'interrupted' | 'gone';
+
+/** Packets have one road, whoever's they are: a node that holds up what others have for it could tell by another which are authors'. */
+function kindOf(relay: Waiting): Whose | 'packets' {
+  return isOwn(relay) ? whoseOf(relay) : 'packets';
+}
 
 /** When the way is worth trying; in the past when it is now. */
 function restUntil({ way, road, lane }: Turn): number {

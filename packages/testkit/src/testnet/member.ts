@@ -37,7 +37,9 @@ export interface MemberOptions {
   /** Arguments of `init` beside those for name, configuration, data folder and listener. */
   readonly init: readonly string[];
   /** Called with every start of the process. */
-  readonly onStart: () => void;
+  readonly onStart: (name: string, pid: number) => void;
+  /** Called when it has ended by itself or was killed, with how. */
+  readonly onEnd: (name: string, end: string) => void;
   /** Ends the waiting for it to be ready. */
   readonly signal: AbortSignal | undefined;
 }
@@ -90,7 +92,7 @@ interface Place {
 }
 
 async function startMember(options: MemberOptions, place: Place): Promise<Member> {
-  const { name, role, restart, onStart, signal } = options;
+  const { name, role, restart, signal } = options;
   const { folder, listen, reach, tap, config } = place;
   const process = await startProcess({
     name,
@@ -98,7 +100,8 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
     args: ['run', '--config', config],
     log: join(folder, 'log'),
     restart,
-    onStart,
+    onStart: (pid) => options.onStart(name, pid),
+    onEnd: (end) => options.onEnd(name, end),
   });
   const socket = join(folder, 'data', 'control.sock');
   const status = async (): Promise<unknown> => JSON.parse(await readControl(socket, '/status'));
