@@ -9,8 +9,10 @@ import {
   readToml,
   runCommandLine,
   serveControl,
+  superviseBy,
   systemClock,
   systemRandom,
+  tellSupervisor,
   UserError,
 } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -89,11 +91,14 @@ function addRun(program: Command, stop: AbortSignal): void {
         log,
         ...(confirmEpoch === undefined ? {} : { confirmedEpoch: confirmEpoch }),
       });
+      const status = async (): Promise<AuthorityStatus> => authority.status();
       await using _control = await serveControl({
         socketPath: socketPath(config),
-        status: async () => authority.status(),
-        metrics: () => authority.metrics(),
+        status,
+        metrics: authority.metrics,
       });
+      const by = superviseBy(process.env, process.pid);
+      await using _supervised = await tellSupervisor({ by, log, alive: status });
       await aborted(stop);
       log.info('stopping');
     });
@@ -105,11 +110,15 @@ function addStatus(program: Command): void {
     .description('Ask the running authority how it does.')
     .option(...configOption)
     .option('--json', 'print one JSON object')
-    .action(async (options: { config: string; json?: boolean }) => {
+    .option('--ready', 'end with 75 unless it has issued the consensus of this epoch')
+    .action(async (options: { config: string; json?: boolean; ready?: boolean }) => {
       const text = await readControl(socketPath(await readConfig(options.config)), '/status');
-      process.stdout.write(
-        options.json === true ? `${text}\n` : describe(JSON.parse(text) as AuthorityStatus),
-      );
+      const status = JSON.parse(text) as AuthorityStatus;
+      process.stdout.write(options.json === true ? `${text}\n` : describe(status));
+      if (options.ready === true && status.consensus?.epoch !== status.epoch)
+        throw new UserError('the authority is not ready: it has issued no consensus of this epoch', {
+          exitCode: ExitCode.tempFail,
+        });
     });
 }
 

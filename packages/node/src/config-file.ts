@@ -112,6 +112,12 @@ ${resolver === undefined ? '# resolver = "system"' : `resolver = ${value(resolve
 # Nothing more is accepted beyond this, or with less than the reserve left on the disk.
 # max_size = "20GB"
 # reserve = "64MB"
+
+# Metrics for Prometheus, coarse in time and number; without this section there are none. Or "unix:/run/postern-node/metrics.sock".
+# [metrics]
+# listen = "127.0.0.1:9464"
+# Only this opens another address than loopback's, to whoever reaches it.
+# public = false
 ${delivery === undefined ? '' : deliverySection(delivery)}${submission === undefined ? '' : formatSubmission(submission)}`;
   return { toml, fields };
 }

@@ -9,6 +9,7 @@ import {
   type Clock,
   createMetrics,
   type Endpoint,
+  exportMetrics,
   type Log,
   type Metrics,
   type Random,
@@ -21,6 +22,7 @@ import { createCounters } from './counters.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
 import { createSender } from './forward/sender.ts';
+import { addGauges } from './gauges.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createLookUps } from './lookups.ts';
@@ -82,7 +84,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   await using opened = new AsyncDisposableStack();
   const identity = await loadIdentity(config.dataDir);
   const directory = directoryClient(config, deps, ending.signal);
-  const metrics = createMetrics();
+  const metrics = createMetrics(random);
   const made = { ...deps, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
   const { topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
@@ -111,6 +113,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   };
   const { resolver } = parts;
   const proof = resolver && watchProof({ clock, log, resolver });
+  const proofNow = (): NodeStatus['dns'] => proof?.current() ?? 'unasked';
   const loops = [
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
@@ -142,17 +145,17 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     consensus: consensusStatus(parts, listed()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
-    dns: proof?.current() ?? 'unasked',
+    dns: proofNow(),
     exitByDns: parts.lookUps.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
     domainKeyOverlap: parts.domainKeys?.overlap() ?? null,
     counts: await spool.counts(),
     counters: await counters.values(),
   });
+  addGauges(metrics, parts, { listed, proof: proofNow });
+  const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
   const socketPath = join(config.dataDir, 'control.sock');
-  opened.use(
-    await serveControl({ socketPath, status, metrics: () => metrics.text(), calls: callsOf(parts) }),
-  );
+  opened.use(await serveControl({ socketPath, status, metrics: exporter.text, calls: callsOf(parts) }));
 
   const running = opened.move();
   let closed: Promise<void> | undefined;

@@ -179,6 +179,30 @@ test('run without keys says how to make them', async () => {
   expect(err).toContain('postern-node init');
 });
 
+test('a node that no consensus lists lives, and is not ready', async () => {
+  await using authority = await startAuthority(
+    parseAuthorityConfig({
+      name: 'authority.test',
+      data_dir: join(folder, 'authority'),
+      listen: '127.0.0.1:0',
+      bootstrap: { nodes: 2 },
+    }),
+    { clock: systemClock, random: systemRandom, log: silentLog },
+  );
+  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
+  expect(await run('status', '--ready')).toMatchObject({ code: 69 });
+  const node = start('run');
+  await until(() => node.err().includes('"event":"started"'));
+  expect(await run('status')).toMatchObject({ code: 0, err: '' });
+  const { code, err, out } = await run('status', '--ready');
+  expect({ code, err }).toEqual({
+    code: 75,
+    err: 'postern-node: the node is not ready: there is no consensus that holds: nothing is sent\n',
+  });
+  expect(out).toContain('mix1.test (mix)');
+});
+
 test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', async () => {
   await using authority = await startAuthority(
     parseAuthorityConfig({
@@ -206,6 +230,8 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
   const { out } = await run('status');
   expect(out).toContain('mix1.test (mix)');
   expect(out).toContain('lists this node');
+
+  expect(await run('status', '--ready')).toMatchObject({ code: 0, err: '' });
 
   const second = await run('run');
   expect(second.code).not.toBe(0);

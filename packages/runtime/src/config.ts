@@ -96,6 +96,25 @@ export function formatEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** A unix socket. */
+export interface SocketPath {
+  readonly path: string;
+}
+
+const unixSocket = z
+  .templateLiteral(['unix:/', z.string()])
+  .transform((text): SocketPath => ({ path: text.slice('unix:'.length) }));
+
+/** `host:port` or `unix:/path`, the path absolute. `what` names it in the message: `LMTP address`. */
+export function endpointOrSocket(what: string): z.ZodType<Endpoint | SocketPath, string> {
+  return z.string().transform((text, context) => {
+    const parsed = text.startsWith('unix:') ? unixSocket.safeParse(text) : endpoint.safeParse(text);
+    if (parsed.success) return parsed.data;
+    context.addIssue({ code: 'custom', message: `is no ${what}; write "host:port" or "unix:/path"` });
+    return z.NEVER;
+  });
+}
+
 const bytes: Readonly<Record<string, number>> = { B: 1, kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 };
 
 /** `512B`, `64kB`, `25MB`, `1GB` (powers of ten) → bytes. */

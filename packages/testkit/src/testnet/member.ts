@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Endpoint, formatEndpoint, readControl } from '@postern/runtime';
 import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
 import { TestkitError } from '../errors.ts';
+import { readObserved } from '../observed.ts';
 import { lastLines, runProgram, type Supervised, startProcess } from '../supervise/process.ts';
 import { until } from '../until.ts';
 import type { NetworkProcess, ProcessRole } from './network-file.ts';
@@ -19,7 +20,7 @@ export interface Member extends AsyncDisposable {
   readonly tap: Tap | undefined;
   readonly process: Supervised;
   readonly ready: Promise<void>;
-  /** Prometheus text, over its control socket. */
+  /** What it exports, and what it tells its operator. */
   metrics(): Promise<string>;
   status(): Promise<unknown>;
   describe(): NetworkProcess;
@@ -115,7 +116,7 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
     tap,
     process,
     status,
-    metrics: () => readControl(socket, '/metrics'),
+    metrics: () => readObserved(socket),
     ready,
     describe: () => ({
       name,
