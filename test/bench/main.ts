@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
+import { hopBenchmark } from './hop/hop.ts';
 import { packetBenchmark } from './packet.ts';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { packet: packetBenchmark };
+const benchmarks: Readonly<Record<string, Benchmark>> = { packet: packetBenchmark, hop: hopBenchmark };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -59,13 +59,22 @@ export class ConfigError extends Error {
   readonly exitCode: number = ExitCode.config;
   readonly source: string;
   readonly mistakes: readonly Mistake[];
+  readonly hint: string | undefined;
 
-  constructor(source: string, mistakes: readonly Mistake[], options: { cause?: unknown } = {}) {
+  constructor(
+    source: string,
+    mistakes: readonly Mistake[],
+    options: { cause?: unknown; hint?: string } = {},
+  ) {
     const lines = mistakes.map(({ path, message }) =>
       path === '' ? `  ${message}` : `  ${path}: ${message}`,
     );
-    super(`${source} does not hold:\n${lines.join('\n')}`, options);
+    super(
+      `${source} does not hold:\n${lines.join('\n')}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.source = source;
     this.mistakes = mistakes;
+    this.hint = options.hint;
   }
 }

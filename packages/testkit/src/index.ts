@@ -55,7 +55,8 @@ export { type Letter, type LetterOptions, writeLetter } from './message/letter.t
 export type { NodeHost } from './network/node-host.ts';
 export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';
 export { clientOf, type Person, readMaildir } from './people/person.ts';
-export type { Supervised } from './supervise/process.ts';
+export { freePorts } from './supervise/ports.ts';
+export { type Supervised, startProcess } from './supervise/process.ts';
 export { nodeArguments, type Program } from './supervise/programs.ts';
 export type { Member } from './testnet/member.ts';
 export type {

@@ -191,8 +191,13 @@ export async function startWatchedDomains({ by, listed }: Way): Promise<WatchedD
         const log = Buffer.from(await host.postfix.log());
         evidence.add({ ...whose(cast, names.mail), how: 'log', where: 'log', bytes: log });
       }
-      const metrics = Buffer.from(await domains.authority.metrics());
-      evidence.add({ ...whose(cast, authorityName), how: 'metrics', where: 'metrics', bytes: metrics });
+      const { authority } = domains;
+      evidence.add({
+        ...whose(cast, authorityName),
+        how: 'metrics',
+        where: 'metrics and status',
+        bytes: Buffer.from(`${authority.metrics()}${JSON.stringify(authority.status())}`),
+      });
       for (const [mail, messages] of queued)
         for (const bytes of messages) {
           evidence.add({ ...whose(cast, mail), how: 'at rest', part: 'queue', where: 'queue', bytes });

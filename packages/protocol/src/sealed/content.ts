@@ -1,5 +1,5 @@
-import { Inflate, type InflateOptions } from 'pako';
 import { type FramedPacket, framePackets, packetTypes } from '../codec/openpgp.ts';
+import { type CompressedFormat, type Inflated, inflate } from './inflate.ts';
 import { maxSignatures } from './limits.ts';
 
 export type Content =
@@ -15,7 +15,7 @@ export type Content =
 export type ContentRefusedReason =
   /** Not one literal, signed as a whole or not at all. */
   | 'malformed-content'
-  /** Compressed by other means than ZIP and ZLIB, or broken. */
+  /** Compressed by other means than ZIP and ZLIB, broken, or in more blocks than what it holds needs. */
   | 'malformed-compression'
   | 'too-large';
 
@@ -70,36 +70,10 @@ function literalData(body: Uint8Array): Uint8Array | undefined {
   return dataAt > body.length ? undefined : body.subarray(dataAt);
 }
 
-/** What stands behind the compressed data says nothing: Sequoia pads with it. */
-function decompress(body: Uint8Array, mostBytes: number): Uint8Array | 'malformed-compression' | 'too-large' {
+function decompress(body: Uint8Array, mostBytes: number): Inflated {
   const format = formats[body[0] ?? 0];
-  if (format === undefined) return 'malformed-compression';
-  const inflate = new Inflate(format);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  inflate.onData = (chunk) => {
-    chunks.push(chunk);
-    size += chunk.length;
-  };
-  inflate.onEnd = () => {};
-  for (let at = 1; !inflate.ended && size <= mostBytes; at += stepBytes)
-    inflate.push(body.subarray(at, at + stepBytes), at + stepBytes >= body.length);
-  if (size > mostBytes) return 'too-large';
-  return inflate.err === 0 ? gather(chunks, size) : 'malformed-compression';
-}
-
-/** Whether too much comes out is looked at after each: 17 MB at most. */
-const stepBytes = 16_384;
-
-function gather(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return format === undefined ? 'malformed-compression' : inflate(body.subarray(1), format, mostBytes);
 }
 
 /** RFC 9580 section 9.4: ZIP and ZLIB. BZip2 is in none of the libraries here. */
-const formats: Readonly<Record<number, InflateOptions>> = { 1: { raw: true }, 2: { windowBits: 15 } };
+const formats: Readonly<Record<number, CompressedFormat>> = { 1: 'deflate', 2: 'zlib' };
