@@ -8,8 +8,8 @@ const bob = 'bob@b.test';
 /** Envelope, header and body of a carriage, whole (spec carriage 2). */
 const carriageSeen = new RegExp(
   [
-    String.raw`^MAIL FROM:<secure@(?<from>[a-z0-9.]+)>`,
-    String.raw`RCPT TO:<secure@(?<to>[a-z0-9.]+)>`,
+    '^MAIL FROM:<secure@(?<from>[a-z0-9.]+)>',
+    'RCPT TO:<secure@(?<to>[a-z0-9.]+)>',
     'DATA',
     String.raw`From: <secure@\k<from>>`,
     String.raw`To: <secure@\k<to>>`,
