@@ -2,11 +2,11 @@ import type { Coverage, Feature } from './coverage.ts';
 import { type Material, mutate } from './mutate.ts';
 import { type Chance, chance } from './random.ts';
 import { nowMs, type Shared } from './shared.ts';
-import { defaultMaxBytes, type Target } from './target.ts';
+import { defaultMaxBytes, defaultMostMs, type Target } from './target.ts';
 
 export interface Finding {
   readonly target: string;
-  /** `hang`: more than a second; `crash`: it threw, or ended its thread. */
+  /** `hang`: longer than it may; `crash`: it threw, or ended its thread. */
   readonly kind: 'crash' | 'hang';
   readonly detail: string;
   readonly input: Uint8Array;
@@ -18,6 +18,8 @@ export interface Tally {
   readonly inputs: number;
   readonly features: number;
   readonly slowestMs: number;
+  /** Of all runs together. */
+  readonly totalMs: number;
   /** Bytes that its inputs and their features take up, which grow by design. */
   readonly heldBytes: number;
 }
@@ -42,6 +44,7 @@ export class Campaign {
   #tokens: readonly Uint8Array[];
   #executions = 0;
   #slowestMs = 0;
+  #totalMs = 0;
   #heldBytes = 0;
   #features = 0;
 
@@ -86,6 +89,7 @@ export class Campaign {
       inputs: this.#pool.length,
       features: this.#features,
       slowestMs: this.#slowestMs,
+      totalMs: this.#totalMs,
       heldBytes: this.#heldBytes,
     };
   }
@@ -131,7 +135,7 @@ export class Campaign {
   async #run(input: Uint8Array): Promise<unknown> {
     this.#executions++;
     const start = nowMs();
-    this.#shared.enter(this.target.name, input);
+    this.#shared.enter(this.target.name, this.target.mostMs ?? defaultMostMs, input);
     try {
       const running = this.target.run(input);
       if (running !== undefined) await running;
@@ -140,7 +144,9 @@ export class Campaign {
       return fault ?? new Error('nothing was thrown');
     } finally {
       this.#shared.leave();
-      this.#slowestMs = Math.max(this.#slowestMs, nowMs() - start);
+      const ms = nowMs() - start;
+      this.#totalMs += ms;
+      this.#slowestMs = Math.max(this.#slowestMs, ms);
     }
   }
 

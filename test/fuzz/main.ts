@@ -4,7 +4,7 @@ import { corpusFolder, keep, readCorpus } from './corpus.ts';
 import { Memory } from './memory.ts';
 import { findingLine, progressLine, summary } from './report.ts';
 import { Supervisor } from './supervisor.ts';
-import { targets } from './targets.ts';
+import { counted, targets } from './targets.ts';
 
 const names = targets.map(({ name }) => name);
 const { values } = parseArgs({
@@ -42,6 +42,7 @@ async function fuzz(chosen: readonly string[]): Promise<number> {
   const supervisor = new Supervisor({
     module: new URL('./targets.ts', import.meta.url).pathname,
     targets: chosen,
+    counted,
     corpus: (name) => readCorpus(name).map(({ bytes }) => bytes),
     seed: values.seed,
     jobs: Math.min(jobs, chosen.length),

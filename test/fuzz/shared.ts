@@ -10,13 +10,13 @@ export class Shared {
   constructor(buffer = new SharedArrayBuffer(inputAt + mostInputBytes)) {
     this.buffer = buffer;
     this.#startedMs = new Float64Array(buffer, 0, 1);
-    this.#flags = new Int32Array(buffer, flagsAt, 2);
+    this.#flags = new Int32Array(buffer, flagsAt, 3);
     this.#name = new Uint8Array(buffer, nameAt, mostNameBytes);
     this.#input = new Uint8Array(buffer, inputAt);
   }
 
   /** Puts down what is about to run, so that it can be told if it never ends. */
-  enter(target: string, input: Uint8Array): void {
+  enter(target: string, mostMs: number, input: Uint8Array): void {
     this.#input.set(input.subarray(0, mostInputBytes));
     if (target !== this.#target) {
       this.#target = target;
@@ -24,6 +24,7 @@ export class Shared {
       this.#name.set(new TextEncoder().encode(target).subarray(0, mostNameBytes));
     }
     this.#flags[1] = input.length;
+    this.#flags[2] = mostMs;
     this.#startedMs[0] = nowMs();
   }
 
@@ -31,11 +32,10 @@ export class Shared {
     this.#startedMs[0] = 0;
   }
 
-  /** The run in hand; nothing between two. */
-  get inHand(): { readonly input: Uint8Array; readonly ms: number } | undefined {
+  /** Whether the run in hand has taken longer than it may. */
+  get isLate(): boolean {
     const started = this.#startedMs[0] ?? 0;
-    if (started === 0) return undefined;
-    return { input: this.lastInput(), ms: nowMs() - started };
+    return started !== 0 && nowMs() - started > (this.#flags[2] ?? 0);
   }
 
   lastInput(): Uint8Array {
@@ -66,6 +66,6 @@ export function nowMs(): number {
 export const mostInputBytes = 131_072;
 
 const flagsAt = 8;
-const nameAt = 16;
+const nameAt = 24;
 const mostNameBytes = 64;
 const inputAt = nameAt + mostNameBytes;

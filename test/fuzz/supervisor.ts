@@ -7,6 +7,8 @@ export interface FuzzOptions {
   /** Path of the module whose `targets` they are. */
   readonly module: string;
   readonly targets: readonly string[];
+  /** Names by a pattern the files, relative to the repository, whose places are counted where coverage is followed. */
+  readonly counted: RegExp;
   readonly corpus: (target: string) => readonly Uint8Array[];
   readonly seed: string;
   /** Worker threads, among which the targets are dealt. */
@@ -25,9 +27,6 @@ export interface Outcome {
   /** For each worker its heap in bytes after collections, in order. */
   readonly heaps: readonly (readonly number[])[];
 }
-
-/** Longest time that one run may take, in ms. */
-export const hangMs = 1_000;
 
 /** Fuzzes in worker threads and watches them from outside, so that what never ends or ends its thread is found as well. */
 export class Supervisor {
@@ -87,7 +86,7 @@ export class Supervisor {
       if (ended.kind === 'failed') return ended.finding;
       if (ended.kind === 'done') return undefined;
     }
-    return { target, kind: 'hang', detail: `it takes longer than ${hangMs} ms`, input };
+    return { target, kind: 'hang', detail: 'it takes too long, each time', input };
   }
 
   async #watch(
@@ -95,9 +94,9 @@ export class Supervisor {
     signal: AbortSignal | undefined,
     hear: (said: Said) => void,
   ): Promise<Ended> {
-    const { module, seed } = this.#options;
+    const { module, seed, counted } = this.#options;
     const shared = new Shared();
-    const work: Work = { module, shared: shared.buffer, seed, task };
+    const work: Work = { module, counted, shared: shared.buffer, seed, task };
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: work,
       execArgv: ['--conditions=@postern/source', '--disable-warning=ExperimentalWarning'],
@@ -106,9 +105,7 @@ export class Supervisor {
     const { promise, resolve, reject } = Promise.withResolvers<Ended>();
     const current = (): string => shared.lastTarget ?? '';
     const timer = setInterval(() => {
-      const { inHand } = shared;
-      if (inHand !== undefined && inHand.ms > hangMs)
-        resolve({ kind: 'stalled', target: current(), input: inHand.input });
+      if (shared.isLate) resolve({ kind: 'stalled', target: current(), input: shared.lastInput() });
     }, watchMs);
     const stop = (): void => shared.stop();
     if (signal?.aborted === true) stop();
@@ -151,6 +148,7 @@ function sum(before: Tally | undefined, tally: Tally): Tally {
   return {
     ...tally,
     executions: before.executions + tally.executions,
+    totalMs: before.totalMs + tally.totalMs,
     slowestMs: Math.max(before.slowestMs, tally.slowestMs),
   };
 }

@@ -12,6 +12,8 @@ export interface Target {
   readonly maxBytes?: number;
   /** How many mutations the bounded run tries; 400 unless given. */
   readonly bounded?: number;
+  /** Longest time that one run may take, in ms: a second, unless code that waits for a peer has bounds of its own. */
+  readonly mostMs?: number;
   /** Ends what the seeds or runs have opened. */
   close?(): Promise<void>;
 }
@@ -50,3 +52,4 @@ export function bytes(text: string): Uint8Array {
 
 export const defaultMaxBytes = 4_096;
 export const defaultBounded = 400;
+export const defaultMostMs = 1_000;

@@ -25,3 +25,7 @@ export const targets: readonly Target[] = [
   ...smtpServerTargets,
   ...smtpClientTargets,
 ];
+
+/** Our own code, and the libraries that read what strangers send. */
+export const counted =
+  /^(?:packages\/[^/]+\/src\/(?!testing\/)|node_modules\/(?:mailauth|nodemailer|openpgp|smol-toml|smtp-server)\/)/;

@@ -3,12 +3,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Campaign, type Finding, type Tally } from './campaign.ts';
 import { Coverage } from './coverage.ts';
 import { nowMs, Shared } from './shared.ts';
-import { defaultBounded, type Target } from './target.ts';
+import { defaultBounded, defaultMostMs, type Target } from './target.ts';
 
 /** What a worker is started with. */
 export interface Work {
   /** Path of the module whose `targets` they are. */
   readonly module: string;
+  readonly counted: RegExp;
   readonly shared: SharedArrayBuffer;
   readonly seed: string;
   readonly task:
@@ -34,7 +35,6 @@ export type Said =
   | { readonly kind: 'essence'; readonly target: string; readonly inputs: readonly Uint8Array[] }
   | { readonly kind: 'done' };
 
-const libraries = /^node_modules\/(?:mailauth|nodemailer|openpgp|smol-toml|smtp-server)\//;
 const turnMs = 500;
 const heapEveryMs = 10_000;
 
@@ -55,7 +55,7 @@ async function replay({ target: name, input }: { target: string; input: Uint8Arr
   const target = named(name);
   await target.seeds();
   say({ kind: 'ready' });
-  shared.enter(name, input);
+  shared.enter(name, target.mostMs ?? defaultMostMs, input);
   await target.run(input);
   shared.leave();
   await target.close?.();
@@ -119,9 +119,7 @@ function named(name: string): Target {
   return target;
 }
 
-/** Our own code, and the libraries that read what strangers send. */
 function isCounted(path: string): boolean {
-  const root = join(import.meta.dirname, '..', '..');
-  const rest = path.startsWith(root + sep) ? path.slice(root.length + 1) : '';
-  return (/^packages\/[^/]+\/src\//.test(rest) && !rest.includes('/testing/')) || libraries.test(rest);
+  const root = join(import.meta.dirname, '..', '..') + sep;
+  return path.startsWith(root) && work.counted.test(path.slice(root.length));
 }

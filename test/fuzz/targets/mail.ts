@@ -136,16 +136,20 @@ const dkimKeys = [
 ];
 const records = new Map(dkimKeys.map((key) => [`${key.selector}._domainkey.a.test`, dkimRecord(key)]));
 
+let signed: Uint8Array = new Uint8Array();
+
 /** Signatures that anybody can write, over keys that the domain in them publishes. */
 const dkim: Target = {
   name: 'dkim',
-  seeds: () => {
+  async seeds() {
     const message = makeCarriage(parts);
     const fields = createDkimSigner({ domain: 'a.test', keys: dkimKeys }).sign(message);
-    return [joined(fields, message), joined(simpleSignature, message)];
+    signed = joined(fields, message);
+    await verifyDkim(signed, { lookupTxt: async () => [], now: parts.now }); // the library is loaded with the first
+    return [signed, joined(simpleSignature, message)];
   },
   tokens: ['DKIM-Signature: ', 'v=1; ', 'a=rsa-sha256; ', 'c=simple/simple; ', 'h=from:from; ', 'l=0; ', 'x=1; ', 't=', 'i=@a.test; ', 'bh=', 'b=', ...words],
-  bounded: 60,
+  bounded: 30,
   async run(input) {
     let asked = 0;
     const lookupTxt = async (name: string): Promise<string[]> => {
@@ -163,16 +167,17 @@ const simpleSignature = `DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple; d=a
 /** A key record of another domain, which is anybody's text. */
 const dkimKeyText: Target = {
   name: 'dkim-record',
-  seeds: () => [...records.values(), 'v=DKIM1; t=y:s; k=rsa; n=note; p='].map((text) => bytes(text)),
+  async seeds() {
+    await dkim.seeds();
+    return [...records.values(), 'v=DKIM1; t=y:s; k=rsa; n=note; p='].map((text) => bytes(text));
+  },
   tokens: ['v=DKIM1; ', 'k=rsa; ', 'k=ed25519; ', 'p=', 't=y; ', 'h=sha1; ', 's=email; '],
-  bounded: 60,
+  bounded: 30,
   async run(input) {
-    signed ??= (await dkim.seeds())[0];
-    const result = await verifyDkim(signed ?? new Uint8Array(), { lookupTxt: async () => [latin1(input)], now: parts.now });
+    const result = await verifyDkim(signed, { lookupTxt: async () => [latin1(input)], now: parts.now });
     if (result.kind === 'attested') hold(result.domain === 'a.test', 'only the author’s domain attests');
   },
 };
-let signed: Uint8Array | undefined;
 
 const policy: Target = {
   name: 'sts-policy',

@@ -3,7 +3,8 @@ import { createLmtpSender, createSmtpSender, type DeliveryResult, type SendResul
 import { bytes, hold, latin1, type Target } from '../target.ts';
 
 /*
- * A server that says whatever the input is: the pieces between two NULs, one at the beginning and one for each piece that the client sends, and then hangs up.
+ * A server that says whatever the input is: the pieces between two NULs, one at the beginning and one for each piece that the client sends; with the
+ * last one it hangs up.
  */
 
 const good = [
@@ -16,11 +17,16 @@ const good = [
   '221 bye\r\n',
 ];
 
+const timeouts = { connectMs: 100, sendMs: 100 };
+/** Those, two seconds for RSET, one for QUIT, and some more. */
+const mostMs = 4_000;
+
 const smtp: Target = {
   name: 'smtp-client',
   seeds: () => [script(good), script(good.with(1, '250-b.test\r\n250 8BITMIME\r\n')), script(good.with(2, '550 5.1.1 no\r\n'))],
   tokens: replies(),
-  bounded: 25,
+  bounded: 8,
+  mostMs,
   run: (input) => send(input, 'smtp'),
 };
 
@@ -28,7 +34,8 @@ const lmtp: Target = {
   name: 'lmtp-client',
   seeds: () => [script(good), script(good.with(5, '452 4.2.2 full\r\n'))],
   tokens: replies(),
-  bounded: 25,
+  bounded: 8,
+  mostMs,
   run: (input) => send(input, 'lmtp'),
 };
 
@@ -43,7 +50,6 @@ function replies(): string[] {
 async function send(input: Uint8Array, kind: 'smtp' | 'lmtp'): Promise<void> {
   const played = await play(input);
   const { host, port } = played;
-  const timeouts = { connectMs: 400, sendMs: 400 };
   const mail = { from: 'secure@a.test', to: 'secure@b.test', message };
   try {
     let result: DeliveryResult | SendResult;
@@ -80,13 +86,11 @@ async function play(input: Uint8Array): Promise<Played> {
     let said = '';
     let next = 0;
     const say = (): void => {
-      const piece = pieces[next++];
-      if (piece === undefined) {
-        socket.end();
-        return;
-      }
+      const piece = pieces[next++] ?? '';
       said += piece;
       socket.write(piece, 'latin1');
+      // The rest is silence, and would be waited for.
+      if (next >= pieces.length) socket.end();
     };
     socket.on('data', (chunk: Buffer) => {
       heard += chunk.toString('latin1');
