@@ -39,6 +39,7 @@ export class Campaign {
   readonly #random: Chance;
   readonly #maxBytes: number;
   readonly #found: (finding: Finding) => void;
+  readonly #led: (input: Uint8Array) => void;
   readonly #faults = new Set<string>();
   #pool: Entry[] = [];
   #tokens: readonly Uint8Array[];
@@ -54,6 +55,8 @@ export class Campaign {
     shared: Shared;
     coverage: Coverage | undefined;
     found: (finding: Finding) => void;
+    /** Told of each input that has reached something new. */
+    led: (input: Uint8Array) => void;
   }) {
     this.target = p.target;
     this.#shared = p.shared;
@@ -61,13 +64,15 @@ export class Campaign {
     this.#random = chance(`${p.seed} ${p.target.name}`);
     this.#maxBytes = p.target.maxBytes ?? defaultMaxBytes;
     this.#found = p.found;
+    this.#led = p.led;
     this.#tokens = (p.target.tokens ?? []).map(octets);
   }
 
-  /** Runs every seed and every file once. */
-  async begin(corpus: readonly Uint8Array[]): Promise<void> {
+  /** Runs every seed, every file and what was kept once. */
+  async begin(corpus: readonly Uint8Array[], kept: readonly Uint8Array[]): Promise<void> {
     const seeds = await this.target.seeds();
     for (const input of [...seeds, ...corpus]) await this.#try(input, true);
+    for (const input of kept) await this.#try(input, false);
     if (this.#coverage === undefined) return;
     const literals = this.#coverage.literalsAround(this.#pool.flatMap(({ features }) => features));
     this.#tokens = [...this.#tokens, ...literals.values().map(octets)];
@@ -123,6 +128,7 @@ export class Campaign {
     if (this.#coverage?.isNew() === true || given) {
       this.#features += (this.#coverage?.features ?? 0) - before;
       this.#add({ input, given, features: this.#coverage?.ofRun() ?? [] });
+      if (!given) this.#led(input);
     }
   }
 

@@ -68,13 +68,16 @@ export class Coverage {
   /** String literals of the modules in which these features lie. */
   literalsAround(features: Iterable<Feature>): Set<string> {
     const counters = new Set([...features].map((feature) => feature >> 3));
-    const around = this.#modules.filter(({ from, to }) => counters.values().some((at) => at >= from && at < to));
+    const around = this.#modules.filter(({ from, to }) =>
+      counters.values().some((at) => at >= from && at < to),
+    );
     return new Set(around.flatMap(({ literals }) => literals));
   }
 
   #instrumented(path: string, source: Buffer): string {
     const { text, count, literals } = instrument(path, source.toString(), this.#used);
-    if (this.#used + count > mostCounters) throw new RangeError(`more than ${mostCounters} places to count at`);
+    if (this.#used + count > mostCounters)
+      throw new RangeError(`more than ${mostCounters} places to count at`);
     this.#modules.push({ from: this.#used, to: this.#used + count, literals });
     this.#used += count;
     return text;

@@ -1,9 +1,9 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { corpusFolder, nameOf, readCorpus } from './corpus.ts';
 import { Supervisor } from './supervisor.ts';
 import { counted, targets } from './targets.ts';
-import { readdirSync } from 'node:fs';
 
 const names = targets.map(({ name }) => name);
 
@@ -18,8 +18,14 @@ test('every input of the corpus, and the same mutations each time, break nothing
     endless: false,
   });
   const { findings, tallies } = await supervisor.run();
-  console.log([...tallies].map(([n,t])=>[n,t.executions,t.totalMs]).sort((a,b)=>Number(b[2])-Number(a[2])).slice(0,30).join('\n'));
-  expect(findings.map(({ target, kind, detail, input }) => [target, kind, detail, Buffer.from(input).toString('base64')])).toEqual([]);
+  expect(
+    findings.map(({ target, kind, detail, input }) => [
+      target,
+      kind,
+      detail,
+      Buffer.from(input).toString('base64'),
+    ]),
+  ).toEqual([]);
   expect([...tallies.keys()].sort()).toEqual([...names].sort());
 });
 
@@ -31,7 +37,9 @@ describe('the corpus', () => {
   });
 
   test('names each input after its content', () => {
-    const wrong = names.flatMap((name) => readCorpus(name).filter(({ name: file, bytes }) => file !== nameOf(bytes)));
+    const wrong = names.flatMap((name) =>
+      readCorpus(name).filter(({ name: file, bytes }) => file !== nameOf(bytes)),
+    );
     expect(wrong.map(({ name }) => name)).toEqual([]);
   });
 });

@@ -89,7 +89,9 @@ function open(node: Node, writer: Writer): () => void {
       if (isNode(node.body)) beginBlock(node.body, writer);
       return none;
     case 'ArrowFunctionExpression':
-      return node.expression === true ? wrapExpression(node.body as Node, writer) : openBlock(node.body, writer);
+      return node.expression === true
+        ? wrapExpression(node.body as Node, writer)
+        : openBlock(node.body, writer);
     case 'IfStatement':
       return openIf(node, writer);
     case 'WhileStatement':

@@ -24,7 +24,8 @@ const unknown = values.target.filter((name) => !names.includes(name));
 if (values.help) {
   console.log(help());
 } else if (!(seconds > 0) || !Number.isInteger(jobs) || jobs < 1 || unknown.length > 0) {
-  const wrong = unknown.length > 0 ? `there is no target ${unknown[0]}` : '--seconds and --jobs take numbers above 0';
+  const wrong =
+    unknown.length > 0 ? `there is no target ${unknown[0]}` : '--seconds and --jobs take numbers above 0';
   console.error(`fuzz: ${wrong}\n\n${help()}`);
   process.exitCode = 64;
 } else {
@@ -63,7 +64,8 @@ async function fuzz(chosen: readonly string[]): Promise<number> {
   clearTimeout(timer);
   clearInterval(progress);
   process.off('SIGINT', end);
-  if (values.keep) for (const [name, inputs] of outcome.essence) for (const input of inputs) keep(name, input);
+  if (values.keep)
+    for (const [name, inputs] of outcome.essence) for (const input of inputs) keep(name, input);
   const grown = memory.judge(outcome.heaps);
   console.log(summary(outcome, memory, grown, paths));
   return outcome.findings.length > 0 || grown.length > 0 ? 1 : 0;

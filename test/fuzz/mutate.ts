@@ -22,8 +22,7 @@ type Mutator = (input: Buffer, random: Chance, material: Material) => Buffer;
 /** What lies at the edges of integers, and octets that mean something in mail. */
 const interesting = [0, 1, 2, 0x7f, 0x80, 0xc0, 0xfe, 0xff, 0x0a, 0x0d, 0x09, 0x20, 0x2e, 0x3a, 0x22, 0x3c];
 
-const flipBit: Mutator = (input, random) =>
-  changedAt(input, random, (byte) => byte ^ (1 << random.below(8)));
+const flipBit: Mutator = (input, random) => changedAt(input, random, (byte) => byte ^ (1 << random.below(8)));
 const setByte: Mutator = (input, random) => changedAt(input, random, () => random.below(256));
 const setInteresting: Mutator = (input, random) => changedAt(input, random, () => random.pick(interesting));
 const nudgeByte: Mutator = (input, random) => changedAt(input, random, (byte) => byte + random.below(17) - 8);

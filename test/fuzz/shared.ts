@@ -63,7 +63,7 @@ export function nowMs(): number {
 }
 
 /** Longest input of any target. */
-export const mostInputBytes = 131_072;
+const mostInputBytes = 131_072;
 
 const flagsAt = 8;
 const nameAt = 24;

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Finding, Tally } from './campaign.ts';
+import { nameOf } from './corpus.ts';
 import { Shared } from './shared.ts';
 import type { Said, Work } from './worker.ts';
 
@@ -33,6 +34,8 @@ export class Supervisor {
   readonly #options: FuzzOptions;
   readonly tallies = new Map<string, Tally>();
   readonly findings: Finding[] = [];
+  /** What led on, for a worker that goes on where another has ended. */
+  readonly #kept = new Map<string, Map<string, Uint8Array>>();
   readonly #essence = new Map<string, readonly Uint8Array[]>();
   readonly #heaps: number[][] = [];
 
@@ -70,13 +73,23 @@ export class Supervisor {
     const heap: number[] = [];
     this.#heaps.push(heap);
     const before = new Map(this.tallies);
-    const targets = names.map((name) => ({ name, corpus: corpus(name) }));
+    const targets = names.map((name) => ({
+      name,
+      corpus: corpus(name),
+      kept: [...(this.#kept.get(name)?.values() ?? [])],
+    }));
     return this.#watch({ kind: 'campaigns', targets, endless }, signal, (said) => {
       if (said.kind === 'tally') this.tallies.set(said.target, sum(before.get(said.target), said.tally));
+      else if (said.kind === 'kept') this.#remember(said.target, said.input);
       else if (said.kind === 'finding') this.#add(said.finding);
       else if (said.kind === 'heap') heap.push(said.bytes);
       else if (said.kind === 'essence') this.#essence.set(said.target, said.inputs);
     });
+  }
+
+  #remember(target: string, input: Uint8Array): void {
+    const inputs = this.#kept.get(target) ?? new Map<string, Uint8Array>();
+    this.#kept.set(target, inputs.set(nameOf(input), input));
   }
 
   /** A run that took too long has to do so twice more, alone. */
@@ -121,7 +134,10 @@ export class Supervisor {
     worker.on('exit', (code) => {
       // Nothing is left to wait for, and the run in hand has not come to its end.
       const detail = `its promise never settles (exit code ${code})`;
-      resolve({ kind: 'failed', finding: { target: current(), kind: 'hang', detail, input: shared.lastInput() } });
+      resolve({
+        kind: 'failed',
+        finding: { target: current(), kind: 'hang', detail, input: shared.lastInput() },
+      });
     });
     const ended = await promise;
     clearInterval(timer);

@@ -19,7 +19,7 @@ export interface Target {
 }
 
 /** A property that an input breaks. */
-export class Broken extends Error {
+class Broken extends Error {
   override readonly name = 'Broken';
 }
 

@@ -15,8 +15,7 @@ export interface Work {
   readonly task:
     | {
         readonly kind: 'campaigns';
-        /** Names, and the inputs to begin with. */
-        readonly targets: readonly { readonly name: string; readonly corpus: readonly Uint8Array[] }[];
+        readonly targets: readonly Begin[];
         /** Follows coverage, and goes on until it is stopped; else as many mutations as each target names. */
         readonly endless: boolean;
       }
@@ -24,11 +23,20 @@ export interface Work {
     | { readonly kind: 'replay'; readonly target: string; readonly input: Uint8Array };
 }
 
+/** A target's name, and the inputs to begin with. */
+export interface Begin {
+  readonly name: string;
+  readonly corpus: readonly Uint8Array[];
+  /** Those that led on in this campaign before. */
+  readonly kept: readonly Uint8Array[];
+}
+
 /** What a worker says. */
 export type Said =
   /** From here on it runs inputs. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'finding'; readonly finding: Finding }
+  | { readonly kind: 'kept'; readonly target: string; readonly input: Uint8Array }
   | { readonly kind: 'tally'; readonly target: string; readonly tally: Tally }
   /** Bytes of the heap after a collection, without what campaigns hold by design. */
   | { readonly kind: 'heap'; readonly bytes: number }
@@ -64,11 +72,12 @@ async function replay({ target: name, input }: { target: string; input: Uint8Arr
 async function runCampaigns(task: Extract<Work['task'], { kind: 'campaigns' }>): Promise<void> {
   const campaigns: Campaign[] = [];
   say({ kind: 'ready' });
-  for (const { name, corpus } of task.targets) {
+  for (const { name, corpus, kept } of task.targets) {
     const target = named(name);
     const found = (finding: Finding): void => say({ kind: 'finding', finding });
-    const campaign = new Campaign({ target, seed: work.seed, shared, coverage, found });
-    await campaign.begin(corpus);
+    const led = (input: Uint8Array): void => say({ kind: 'kept', target: name, input });
+    const campaign = new Campaign({ target, seed: work.seed, shared, coverage, found, led });
+    await campaign.begin(corpus, kept);
     campaigns.push(campaign);
     tell(campaign);
   }

@@ -30,7 +30,10 @@ const message: Target = {
   name: 'dns-message',
   seeds: () => [
     ...asked.map((type) => response(types[type], [record(owner, types[type], samples[type])])),
-    response(types.MX, [record(owner, types.CNAME, nameToWire('c.test.')), record('c.test.', types.MX, samples.MX)]),
+    response(types.MX, [
+      record(owner, types.CNAME, nameToWire('c.test.')),
+      record('c.test.', types.MX, samples.MX),
+    ]),
     response(types.MX, [], [record(owner, types.SOA, soa)]),
     compressed,
   ],
@@ -72,18 +75,40 @@ const data: Target = {
 const dnssec: Target = {
   name: 'dns-dnssec',
   seeds: () => [
-    response(types.MX, [record(owner, types.MX, samples.MX), record(owner, types.RRSIG, signature), keyRecord]),
-    response(types.MX, [keyRecord], [
-      record(owner, types.NSEC, Buffer.concat([nameToWire('c.b.test.'), Buffer.from('000640000000000b', 'hex')])),
-      record(`${'0'.repeat(32)}.b.test.`, types.NSEC3, Buffer.concat([Buffer.of(1, 0, 0, 0, 0, 20), Buffer.alloc(20, 0xff), Buffer.from('000640000000000b', 'hex')])),
+    response(types.MX, [
+      record(owner, types.MX, samples.MX),
+      record(owner, types.RRSIG, signature),
+      keyRecord,
     ]),
+    response(
+      types.MX,
+      [keyRecord],
+      [
+        record(
+          owner,
+          types.NSEC,
+          Buffer.concat([nameToWire('c.b.test.'), Buffer.from('000640000000000b', 'hex')]),
+        ),
+        record(
+          `${'0'.repeat(32)}.b.test.`,
+          types.NSEC3,
+          Buffer.concat([
+            Buffer.of(1, 0, 0, 0, 0, 20),
+            Buffer.alloc(20, 0xff),
+            Buffer.from('000640000000000b', 'hex'),
+          ]),
+        ),
+      ],
+    ),
   ],
   tokens: ['\x01b\x04test\x00', '*'],
   bounded: 200,
   run(input) {
     const decoded = decodeMessage(input);
     if (decoded === undefined) return;
-    const keys = decoded.answer.filter(({ type }) => type === types.DNSKEY).flatMap(({ data: key }) => readZoneKey(key) ?? []);
+    const keys = decoded.answer
+      .filter(({ type }) => type === types.DNSKEY)
+      .flatMap(({ data: key }) => readZoneKey(key) ?? []);
     const budget = { verifications: 200 };
     const zone = { name: owner, keys };
     for (const first of decoded.answer) {

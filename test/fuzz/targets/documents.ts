@@ -1,16 +1,4 @@
 import {
-  type Consensus,
-  parseAuthorityKey,
-  signConsensus,
-  signDescriptor,
-  signParameters,
-  tabulate,
-  verifyConsensus,
-  verifyDescriptor,
-  verifyParameters,
-  writeGeometry,
-} from '@postern/protocol/consensus';
-import {
   decodeBase64,
   decodeHex,
   decodeJson,
@@ -24,6 +12,18 @@ import {
   parseNoteKey,
   signText,
 } from '@postern/protocol/codec';
+import {
+  type Consensus,
+  parseAuthorityKey,
+  signConsensus,
+  signDescriptor,
+  signParameters,
+  tabulate,
+  verifyConsensus,
+  verifyDescriptor,
+  verifyParameters,
+  writeGeometry,
+} from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { ed25519 } from '@postern/protocol/primitives';
 import {
@@ -69,7 +69,7 @@ const base64: Target = {
 
 const json: Target = {
   name: 'codec-json',
-  seeds: () => [bytes(encodeJson({ a: [1, 'x', null, true, 1e21], 'é': { b: -0.5 } })), bytes('"\\u0000"')],
+  seeds: () => [bytes(encodeJson({ a: [1, 'x', null, true, 1e21], é: { b: -0.5 } })), bytes('"\\u0000"')],
   tokens: ['{"', '":', '[', '1e400', '\\ud800', '"__proto__":', '-0', '1.0', '{}', '[]'],
   run(input) {
     const decoded = decodeJson(utf8(input));
@@ -95,7 +95,8 @@ const key: Target = {
   seeds: () => trust.authorities.map((each) => bytes(formatNoteKey(each))),
   run(input) {
     const parsed = parseNoteKey(utf8(input));
-    if (parsed !== undefined) hold(formatNoteKey(parsed) === utf8(input), 'a verifier key: one text for each');
+    if (parsed !== undefined)
+      hold(formatNoteKey(parsed) === utf8(input), 'a verifier key: one text for each');
     try {
       parseAuthorityKey(utf8(input));
     } catch (fault) {

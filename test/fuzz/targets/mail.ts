@@ -2,10 +2,10 @@ import {
   composeReport,
   createDkimSigner,
   dkimRecord,
+  formatMailbox,
   makeCarriage,
   openCarriage,
   parseMailbox,
-  formatMailbox,
   readDsn,
   readReport,
   verifyDkim,
@@ -41,13 +41,32 @@ const parts = {
   now: new Date('2026-06-01T10:20:30Z'),
   random: (length: number) => random.bytes(length),
 };
-const words = ['\r\n', '\n', '\r', '\r\n ', ': ', '<', '>', '@', '"', ';', '=', '--', '\0', 'Received: x\r\n'];
+const words = [
+  '\r\n',
+  '\n',
+  '\r',
+  '\r\n ',
+  ': ',
+  '<',
+  '>',
+  '@',
+  '"',
+  ';',
+  '=',
+  '--',
+  '\0',
+  'Received: x\r\n',
+];
 
 const carriage: Target = {
   name: 'carriage',
   seeds: () => {
     const own = makeCarriage({ ...parts, tlsOptional: true });
-    return [own, makeCarriage({ ...parts, account: 'alice@a.test' }), joined('Received: from x\r\n by y\r\n', own)];
+    return [
+      own,
+      makeCarriage({ ...parts, account: 'alice@a.test' }),
+      joined('Received: from x\r\n by y\r\n', own),
+    ];
   },
   tokens: words,
   maxBytes: 8_192,
@@ -61,7 +80,10 @@ const carriage: Target = {
 
 const account: Target = {
   name: 'carriage-account',
-  seeds: () => [makeCarriage({ ...parts, account: 'alice@a.test' }), bytes(`${'QUJD'.repeat(15)}\r\nQUI=\r\n`)],
+  seeds: () => [
+    makeCarriage({ ...parts, account: 'alice@a.test' }),
+    bytes(`${'QUJD'.repeat(15)}\r\nQUI=\r\n`),
+  ],
   tokens: words,
   run(input) {
     const octets = Buffer.from(input);
@@ -72,7 +94,14 @@ const account: Target = {
   },
 };
 
-const reportParts = { author: 'alice@a.test', domain: 'a.test', token: '0123456789abcdef'.repeat(2), action: 'failed', now: parts.now, random: parts.random } as const;
+const reportParts = {
+  author: 'alice@a.test',
+  domain: 'a.test',
+  token: '0123456789abcdef'.repeat(2),
+  action: 'failed',
+  now: parts.now,
+  random: parts.random,
+} as const;
 const report: Target = {
   name: 'dsn',
   seeds: () => [
@@ -80,12 +109,21 @@ const report: Target = {
     composeReport({ ...reportParts, sealed: { kind: 'sealed', data: random.bytes(40) } }),
     bytes(foreign),
   ],
-  tokens: ['--b', '--b--', 'Action: failed\r\n', 'Status: 5.0.0\r\n', 'message/rfc822', 'Message-ID: <', ...words],
+  tokens: [
+    '--b',
+    '--b--',
+    'Action: failed\r\n',
+    'Status: 5.0.0\r\n',
+    'message/rfc822',
+    'Message-ID: <',
+    ...words,
+  ],
   maxBytes: 8_192,
   run(input) {
     readReport(input);
     const dsn = readDsn(input);
-    if (dsn.kind === 'dsn') hold(/^[ -~]{0,160}$/.test(dsn.diagnostic), 'a diagnostic is printable and short');
+    if (dsn.kind === 'dsn')
+      hold(/^[ -~]{0,160}$/.test(dsn.diagnostic), 'a diagnostic is printable and short');
     const read = readMultipart(input);
     if (read.kind === 'parts') for (const part of read.parts) readStatus(part);
   },
@@ -119,7 +157,11 @@ const foreign = [
 
 const header: Target = {
   name: 'mail-header',
-  seeds: () => [bytes(foreign), bytes('A: b\n\tc\nD : e\n\nbody'), bytes('Content-Type: a/b; c="d\\"e"; f=g\r\n\r\n')],
+  seeds: () => [
+    bytes(foreign),
+    bytes('A: b\n\tc\nD : e\n\nbody'),
+    bytes('Content-Type: a/b; c="d\\"e"; f=g\r\n\r\n'),
+  ],
   tokens: words,
   run(input) {
     const read = readHeader(Buffer.from(input), 0, 2_048);
@@ -148,13 +190,29 @@ const dkim: Target = {
     await verifyDkim(signed, { lookupTxt: async () => [], now: parts.now }); // the library is loaded with the first
     return [signed, joined(simpleSignature, message)];
   },
-  tokens: ['DKIM-Signature: ', 'v=1; ', 'a=rsa-sha256; ', 'c=simple/simple; ', 'h=from:from; ', 'l=0; ', 'x=1; ', 't=', 'i=@a.test; ', 'bh=', 'b=', ...words],
+  tokens: [
+    'DKIM-Signature: ',
+    'v=1; ',
+    'a=rsa-sha256; ',
+    'c=simple/simple; ',
+    'h=from:from; ',
+    'l=0; ',
+    'x=1; ',
+    't=',
+    'i=@a.test; ',
+    'bh=',
+    'b=',
+    ...words,
+  ],
   bounded: 30,
   async run(input) {
     let asked = 0;
     const lookupTxt = async (name: string): Promise<string[]> => {
       asked++;
-      hold(name.endsWith('._domainkey.a.test') || !latin1(input).includes('@a.test'), 'no other domain is asked');
+      hold(
+        name.endsWith('._domainkey.a.test') || !latin1(input).includes('@a.test'),
+        'no other domain is asked',
+      );
       const text = records.get(name);
       return text === undefined ? [] : [text];
     };
@@ -197,39 +255,70 @@ const policy: Target = {
 const command: Target = {
   name: 'smtp-command',
   seeds: () =>
-    ['MAIL FROM:<secure@a.test> SIZE=100 BODY=8BITMIME', 'RCPT TO:<"a b"@b.test> X', 'AUTH PLAIN AGEAYg==', 'AUTH LOGIN'].map(bytes),
-  tokens: ['MAIL FROM:<', 'RCPT TO:<', '>', ' ', '=', '"', 'REQUIRETLS', 'SIZE=', 'AUTH PLAIN ', 'AUTH LOGIN'],
+    [
+      'MAIL FROM:<secure@a.test> SIZE=100 BODY=8BITMIME',
+      'RCPT TO:<"a b"@b.test> X',
+      'AUTH PLAIN AGEAYg==',
+      'AUTH LOGIN',
+    ].map(bytes),
+  tokens: [
+    'MAIL FROM:<',
+    'RCPT TO:<',
+    '>',
+    ' ',
+    '=',
+    '"',
+    'REQUIRETLS',
+    'SIZE=',
+    'AUTH PLAIN ',
+    'AUTH LOGIN',
+  ],
   run(input) {
     const line = latin1(input);
     lineFault(Buffer.from(input));
     verb(Buffer.from(input));
-    for (const [name, start] of [['MAIL FROM', 'MAIL FROM:<'], ['RCPT TO', 'RCPT TO:<']] as const) {
+    for (const [name, start] of [
+      ['MAIL FROM', 'MAIL FROM:<'],
+      ['RCPT TO', 'RCPT TO:<'],
+    ] as const) {
       const read = readAddressCommand(name, line);
-      if (read !== false) hold(line.toUpperCase().startsWith(start) && line.includes(read.address), 'an address is what was sent');
+      if (read !== false)
+        hold(
+          line.toUpperCase().startsWith(start) && line.includes(read.address),
+          'an address is what was sent',
+        );
       readHandedOn(name, line);
     }
     const mailbox = parseMailbox(line);
-    if (mailbox !== undefined) hold(parseMailbox(formatMailbox(mailbox)) !== undefined, 'a mailbox can be written');
+    if (mailbox !== undefined)
+      hold(parseMailbox(formatMailbox(mailbox)) !== undefined, 'a mailbox can be written');
   },
 };
 
 /** An AUTH command, and the lines that answer its challenges. */
 const login: Target = {
   name: 'smtp-auth',
-  seeds: () => ['AUTH PLAIN AGEAYg==', 'AUTH PLAIN\nAGEAYg==', 'AUTH LOGIN\nYQ==\nYg==', 'AUTH LOGIN =\n*'].map(bytes),
+  seeds: () =>
+    ['AUTH PLAIN AGEAYg==', 'AUTH PLAIN\nAGEAYg==', 'AUTH LOGIN\nYQ==\nYg==', 'AUTH LOGIN =\n*'].map(bytes),
   tokens: ['AUTH PLAIN', 'AUTH LOGIN', '\n', '=', '*', ' '],
   run(input) {
     const [first = '', ...answers] = latin1(input).split('\n');
     let step: Step = beginExchange(first);
     for (const answer of answers) if (step.kind === 'challenge') step = step.answer(answer);
-    if (step.kind === 'login') hold(!/[\p{Cc}]/u.test(step.user + step.password), 'a login has no control characters');
+    if (step.kind === 'login')
+      hold(!/[\p{Cc}]/u.test(step.user + step.password), 'a login has no control characters');
   },
 };
 
 /** The data of a message however it is cut, and the same written for the next server. */
 const data: Target = {
   name: 'smtp-data',
-  seeds: () => [bytes('A: b\r\n\r\n..dot\r\n.\r\n'), bytes('.\r\n'), bytes('x\n.\r\n'), bytes('line\r\n\r\n.\r\nQUIT\r\n')],
+  seeds: () => [
+    bytes('A: b\r\n\r\n..dot\r\n.\r\n'),
+    bytes('.\r\n'),
+    bytes('x\n.\r\n'),
+    bytes('line\r\n\r\n.\r\nQUIT\r\n'),
+  ],
   tokens: ['\r\n.\r\n', '\n.\n', '\r.\r', '\n.\r\n', '\r\n.\n', '..', '\0', '\r\n'],
   run(input) {
     const whole = readData([Buffer.from(input)]);
@@ -258,7 +347,9 @@ function readData(chunks: readonly Buffer[]): { text: string; bytes?: Uint8Array
 }
 
 function joined(...pieces: readonly (string | Uint8Array)[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? bytes(piece) : piece))));
+  return new Uint8Array(
+    Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? bytes(piece) : piece))),
+  );
 }
 
 export const mailTargets: readonly Target[] = [

@@ -26,7 +26,27 @@ const letter =
   'From: "Alice, the first" <alice@a.test>\r\nTo: bob@b.test, Group: c@c.test;\r\nCc: d@[1.2.3.4] (why)\r\n' +
   'Subject: folded\r\n subject\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b 1"; hp="cipher"\r\n' +
   'HP-Outer: Subject: [...]\r\n\r\n--b 1\r\n\r\none\r\n--b 1\r\nContent-Type: text/plain\r\n\r\ntwo\r\n--b 1--\r\n';
-const words = ['\r\n', '\n', '\r', '\r\n ', ': ', '<', '>', '@', '"', '\\', '(', ')', ';', ',', '=', '--', '--b 1', '\0', '\u00e9'];
+const words = [
+  '\r\n',
+  '\n',
+  '\r',
+  '\r\n ',
+  ': ',
+  '<',
+  '>',
+  '@',
+  '"',
+  '\\',
+  '(',
+  ')',
+  ';',
+  ',',
+  '=',
+  '--',
+  '--b 1',
+  '\0',
+  '\u00e9',
+];
 
 /** Where one program must not see other fields or parts than the next. */
 const header: Target = {
@@ -51,7 +71,11 @@ const header: Target = {
 const mediaType: Target = {
   name: 'mime-type',
   seeds: () =>
-    ['text/plain; charset=utf-8', 'multipart/encrypted; boundary="a\\"b" (c(d)e); protocol=x', 'a/b;;c=d;'].map(bytes),
+    [
+      'text/plain; charset=utf-8',
+      'multipart/encrypted; boundary="a\\"b" (c(d)e); protocol=x',
+      'a/b;;c=d;',
+    ].map(bytes),
   tokens: words,
   run(input) {
     const type = parseMediaType(latin1(input));
@@ -75,14 +99,19 @@ const parts: Target = {
 
 const addresses: Target = {
   name: 'mime-addresses',
-  seeds: () => [bytes(letter), ...['a@b.test, "c, d" <e@f.test>', 'g: h@i.test, j@k.test;', '<@l:m@n>'].map(bytes)],
+  seeds: () => [
+    bytes(letter),
+    ...['a@b.test, "c, d" <e@f.test>', 'g: h@i.test, j@k.test;', '<@l:m@n>'].map(bytes),
+  ],
   tokens: words,
   run(input) {
     parseAddressList(latin1(input));
     readRecipients(input);
     readAuthors(input);
     try {
-      requireSealable(input, [{ from: 'secure@b.test', to: 'bob@b.test', date: now, messageId: '<0@b.test>' }]);
+      requireSealable(input, [
+        { from: 'secure@b.test', to: 'bob@b.test', date: now, messageId: '<0@b.test>' },
+      ]);
     } catch (fault) {
       throwUnless(fault, 'too-large', 'wrong-message', 'wrong-mailbox');
     }
@@ -92,7 +121,13 @@ const addresses: Target = {
 const armor: Target = {
   name: 'openpgp-armor',
   seeds: () => [0, 1, 2, 48, 100].map((length) => encodeArmor(random.bytes(length))),
-  tokens: ['-----BEGIN PGP MESSAGE-----\r\n', '-----END PGP MESSAGE-----\r\n', '=', 'Comment: x\r\n', ...words],
+  tokens: [
+    '-----BEGIN PGP MESSAGE-----\r\n',
+    '-----END PGP MESSAGE-----\r\n',
+    '=',
+    'Comment: x\r\n',
+    ...words,
+  ],
   run(input) {
     const decoded = decodeArmor(input);
     if (decoded === undefined) return;

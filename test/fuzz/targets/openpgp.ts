@@ -1,4 +1,14 @@
-import { decodeFragment, encodeFragment, type EnvelopeKey, type Fragment, join, loadEnvelopeKey, openEnvelope, sealEnvelope } from '@postern/protocol/envelope';
+import {
+  decodeFragment,
+  type EnvelopeKey,
+  encodeFragment,
+  type Fragment,
+  join,
+  loadCertificate,
+  loadEnvelopeKey,
+  openEnvelope,
+  sealEnvelope,
+} from '@postern/protocol/envelope';
 import { open, seal } from '@postern/protocol/sealed';
 import {
   decryptMessage,
@@ -64,7 +74,10 @@ const fragment: Target = {
 /** Several fragments one behind the other, each with its length in front, put together. */
 const joining: Target = {
   name: 'envelope-join',
-  seeds: () => [framed(fragments.map(encodeFragment)), framed([0, 0].flatMap(() => fragments.map(encodeFragment)))],
+  seeds: () => [
+    framed(fragments.map(encodeFragment)),
+    framed([0, 0].flatMap(() => fragments.map(encodeFragment))),
+  ],
   run(input) {
     const found: Fragment[] = [];
     for (let at = 0; at + 2 <= input.length && found.length < 64; ) {
@@ -114,12 +127,19 @@ const envelopeContent: Target = {
 
 const packets: Target = {
   name: 'openpgp-packets',
-  seeds: () => [literalPacket('text'), domainKey.certificate, new Uint8Array([0xd1, 0xe1, 1, 2, 0xe0, 3, 2, 4, 5])],
+  seeds: () => [
+    literalPacket('text'),
+    domainKey.certificate,
+    new Uint8Array([0xd1, 0xe1, 1, 2, 0xe0, 3, 2, 4, 5]),
+  ],
   run(input) {
     const framed = framePackets(input, 32);
     if (framed === undefined) return;
     hold((framed.at(-1)?.end ?? 0) === input.length, 'packets lie behind each other up to the end');
-    hold(framed.every(({ body }) => body.length <= input.length), 'a body is no longer than all');
+    hold(
+      framed.every(({ body }) => body.length <= input.length),
+      'a body is no longer than all',
+    );
   },
 };
 
@@ -174,9 +194,12 @@ const mostBytes = 1_000_000;
 const certificate: Target = {
   name: 'dns-certificate',
   seeds: () => [domainKey.certificate],
-  bounded: 200,
-  run(input) {
+  bounded: 60,
+  async run(input) {
     inspectCertificate(input, 'b.test');
+    await loadCertificate(input, now).catch((fault: unknown) =>
+      throwUnless(fault, 'wrong-key', 'key-expired', 'key-revoked', 'key-unusable'),
+    );
   },
 };
 
@@ -202,7 +225,10 @@ const parsed = new Map<Uint8Array, Promise<{ privateKey: PrivateKey; publicKey: 
 function personKeys(secret: Uint8Array): Promise<{ privateKey: PrivateKey; publicKey: PublicKey }> {
   const keys =
     parsed.get(secret) ??
-    readPrivateKey({ binaryKey: secret }).then((privateKey) => ({ privateKey, publicKey: privateKey.toPublic() }));
+    readPrivateKey({ binaryKey: secret }).then((privateKey) => ({
+      privateKey,
+      publicKey: privateKey.toPublic(),
+    }));
   parsed.set(secret, keys);
   return keys;
 }

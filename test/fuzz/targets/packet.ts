@@ -27,7 +27,12 @@ const routing: Target = {
     [
       { kind: 'relay', delayMs: 5, nextNode: random.bytes(32) } as const,
       { kind: 'exit', delayMs: 0, domain: 'b.example' } as const,
-      { kind: 'reply', delayMs: 2 ** 32 - 1, domain: `${'d'.repeat(63)}.example`, surbId: random.bytes(16) } as const,
+      {
+        kind: 'reply',
+        delayMs: 2 ** 32 - 1,
+        domain: `${'d'.repeat(63)}.example`,
+        surbId: random.bytes(16),
+      } as const,
     ].map((one) => encodeRouting(one, g.routingBytes)),
   tokens: ['example', 'xn--', '.', '-'],
   maxBytes: g.routingBytes,
@@ -60,7 +65,8 @@ const peeling: Target = {
     packetEpoch(input);
     for (const key of path.keys) {
       const peeled = peel(g, key, input, random);
-      if (peeled.kind === 'relay') hold(peeled.packet.length === g.packetBytes, 'a relayed packet has its size');
+      if (peeled.kind === 'relay')
+        hold(peeled.packet.length === g.packetBytes, 'a relayed packet has its size');
       if (peeled.kind === 'exit') {
         hold(peeled.unit.length === g.packetBytes, 'a unit has its size');
         hold(decodeUnit(g, peeled.unit).kind !== 'refused', 'what exits is a unit');
@@ -78,7 +84,8 @@ const unit: Target = {
   maxBytes: g.packetBytes + 16,
   run(input) {
     const decoded = decodeUnit(g, input);
-    if (decoded.kind === 'envelope') hold(decoded.envelope.length === g.payloadBytes, 'an envelope has its size');
+    if (decoded.kind === 'envelope')
+      hold(decoded.envelope.length === g.payloadBytes, 'an envelope has its size');
     if (decoded.kind === 'reply') hold(decoded.body.length === g.bodyBytes, 'a reply has its size');
   },
 };

@@ -1,5 +1,13 @@
 import { parseClientConfig } from '@postern/client';
-import { decodePacketFile, decodeReturn, encodePacketFile, encodeReturn, flawOf, mailboxesOf, readKeyFile } from '@postern/client/testing';
+import {
+  decodePacketFile,
+  decodeReturn,
+  encodePacketFile,
+  encodeReturn,
+  flawOf,
+  mailboxesOf,
+  readKeyFile,
+} from '@postern/client/testing';
 import { parseAuthorityConfig } from '@postern/directory';
 import { parseNodeConfig } from '@postern/node';
 import { findField, formatHash, openField, parseAuthors, parseHash } from '@postern/node/testing';
@@ -37,8 +45,26 @@ const parsers = [parseNodeConfig, parseAuthorityConfig, parseClientConfig];
 /** Every mistake in a file is a mistake that is told. */
 const settings: Target = {
   name: 'settings',
-  seeds: () => [bytes(nodeToml), bytes('a = 1979-05-27T07:32:00Z\nb = [1, 0x2, {c = "d"}]\n[[e]]\nf = """\n g"""\n')],
-  tokens: ['[', ']', ' = ', '"', '"""', '[[', '{', 'true', 'inf', '"10m"', '"64kB"', '\n', 'submission', '__proto__'],
+  seeds: () => [
+    bytes(nodeToml),
+    bytes('a = 1979-05-27T07:32:00Z\nb = [1, 0x2, {c = "d"}]\n[[e]]\nf = """\n g"""\n'),
+  ],
+  tokens: [
+    '[',
+    ']',
+    ' = ',
+    '"',
+    '"""',
+    '[[',
+    '{',
+    'true',
+    'inf',
+    '"10m"',
+    '"64kB"',
+    '\n',
+    'submission',
+    '__proto__',
+  ],
   bounded: 150,
   run(input) {
     expectMistakes(() => {
@@ -66,7 +92,8 @@ const authors: Target = {
     expectMistakes(() => parseAuthors(utf8(input), 'a.test', 'authors'));
     for (const line of utf8(input).split('\n')) {
       const parsed = parseHash(line.slice(line.indexOf(':') + 1));
-      if (parsed !== undefined) hold(128 * parsed.r * 2 ** parsed.ln <= 2 ** 28, 'a guess has a bounded cost');
+      if (parsed !== undefined)
+        hold(128 * parsed.r * 2 ** parsed.ln <= 2 ** 28, 'a guess has a bounded cost');
     }
   },
 };
@@ -104,13 +131,18 @@ const returns: Target = {
       { kind: 'domain', key: random.bytes(32) } as const,
       { kind: 'surb', secrets: random.bytes(64), geometry: defaultGeometry } as const,
     ].map((secret) =>
-      bytes(encodeReturn({ token, secret, expires: 1_800_000_000, set: 'ef'.repeat(16), messageId: '<a@b>' })),
+      bytes(
+        encodeReturn({ token, secret, expires: 1_800_000_000, set: 'ef'.repeat(16), messageId: '<a@b>' }),
+      ),
     ),
   tokens: ['"kind":"', 'surb', '"__proto__":', '":', ',"'],
   run(input) {
     const record = decodeReturn(utf8(input), token);
     if (record !== undefined)
-      hold(decodeReturn(encodeReturn(record), token) !== undefined, 'a record of a return can be written again');
+      hold(
+        decodeReturn(encodeReturn(record), token) !== undefined,
+        'a record of a return can be written again',
+      );
   },
 };
 const token = '01'.repeat(16);
@@ -157,4 +189,12 @@ const addresses: Target = {
   },
 };
 
-export const settingsTargets: readonly Target[] = [settings, authors, outbox, returns, keyFile, returnHeader, addresses];
+export const settingsTargets: readonly Target[] = [
+  settings,
+  authors,
+  outbox,
+  returns,
+  keyFile,
+  returnHeader,
+  addresses,
+];

@@ -23,7 +23,11 @@ const mostMs = 4_000;
 
 const smtp: Target = {
   name: 'smtp-client',
-  seeds: () => [script(good), script(good.with(1, '250-b.test\r\n250 8BITMIME\r\n')), script(good.with(2, '550 5.1.1 no\r\n'))],
+  seeds: () => [
+    script(good),
+    script(good.with(1, '250-b.test\r\n250 8BITMIME\r\n')),
+    script(good.with(2, '550 5.1.1 no\r\n')),
+  ],
   tokens: replies(),
   bounded: 8,
   mostMs,
@@ -44,7 +48,22 @@ function script(lines: readonly string[]): Uint8Array {
 }
 
 function replies(): string[] {
-  return [...good, '\0', '\0\0', '\r\n', '250-', '250 ', '354 ', '421 4.3.2 down\r\n', '550 5.7.1 no\r\n', '250-STARTTLS\r\n', '250-SMTPUTF8\r\n', '250-DSN\r\n', '25', '-'];
+  return [
+    ...good,
+    '\0',
+    '\0\0',
+    '\r\n',
+    '250-',
+    '250 ',
+    '354 ',
+    '421 4.3.2 down\r\n',
+    '550 5.7.1 no\r\n',
+    '250-STARTTLS\r\n',
+    '250-SMTPUTF8\r\n',
+    '250-DSN\r\n',
+    '25',
+    '-',
+  ];
 }
 
 async function send(input: Uint8Array, kind: 'smtp' | 'lmtp'): Promise<void> {
@@ -57,7 +76,12 @@ async function send(input: Uint8Array, kind: 'smtp' | 'lmtp'): Promise<void> {
       await using sender = createSmtpSender({ ehloName: 'a.test', timeouts, idleMs: 1 });
       result = await sender.send({ host, port, tls: { kind: 'opportunistic' } }, mail);
     } else {
-      await using sender = createLmtpSender({ target: { host, port }, lhloName: 'a.test', timeouts, idleMs: 1 });
+      await using sender = createLmtpSender({
+        target: { host, port },
+        lhloName: 'a.test',
+        timeouts,
+        idleMs: 1,
+      });
       result = await sender.deliver(mail);
     }
     if (result.kind === 'sent') hold(played.tookAll(), 'nothing is sent that was not taken');

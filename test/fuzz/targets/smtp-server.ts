@@ -1,13 +1,15 @@
 import { connect, type TLSSocket } from 'node:tls';
 import { createGatekeeper, type Message, type SmtpServer, startSmtpServer } from '@postern/mail';
+import { nameOf } from '../corpus.ts';
 import { chance } from '../random.ts';
 import { bytes, hold, latin1, type Target } from '../target.ts';
-import { nameOf } from '../corpus.ts';
 import { createIdentity } from './tls.ts';
 
 const session =
   'EHLO a.test\r\nMAIL FROM:<secure@a.test> SIZE=20\r\nRCPT TO:<secure@b.test>\r\nDATA\r\nA: b\r\n\r\n..dot\r\n.\r\nQUIT\r\n';
-const loginSession = session.replace('MAIL', 'AUTH PLAIN AGEAYg==\r\nMAIL').replace('secure@a.test', 'a@a.test');
+const loginSession = session
+  .replace('MAIL', 'AUTH PLAIN AGEAYg==\r\nMAIL')
+  .replace('secure@a.test', 'a@a.test');
 
 /** A server as it runs, and what it has taken in the session at hand. */
 interface Desk {
@@ -33,7 +35,9 @@ const submission: Target = {
   name: 'smtp-submission',
   async seeds() {
     submitter ??= await startDesk(true);
-    return [loginSession, loginSession.replace('AUTH PLAIN AGEAYg==', 'AUTH LOGIN\r\nYQ==\r\nYg==')].map(bytes);
+    return [loginSession, loginSession.replace('AUTH PLAIN AGEAYg==', 'AUTH LOGIN\r\nYQ==\r\nYg==')].map(
+      bytes,
+    );
   },
   tokens: [...commands(), 'AUTH PLAIN AGEAYg==\r\n', 'AUTH LOGIN\r\n', 'YQ==\r\n', 'Yg==\r\n', '*\r\n'],
   bounded: 15,
@@ -46,8 +50,26 @@ let submitter: Desk | undefined;
 
 function commands(): string[] {
   const lines = session.split('\r\n').map((line) => `${line}\r\n`);
-  const others = ['HELO x', 'RSET', 'NOOP', 'STARTTLS', 'BDAT 4 LAST', 'MAIL FROM:<> BODY=8BITMIME', 'XCLIENT A=1', 'VRFY a'];
-  return [...lines, ...others.map((line) => `${line}\r\n`), '\r\n.\r\n', '\n.\n', '\r.\r', '\n.\r\n', '\r\n.\n', '\0'];
+  const others = [
+    'HELO x',
+    'RSET',
+    'NOOP',
+    'STARTTLS',
+    'BDAT 4 LAST',
+    'MAIL FROM:<> BODY=8BITMIME',
+    'XCLIENT A=1',
+    'VRFY a',
+  ];
+  return [
+    ...lines,
+    ...others.map((line) => `${line}\r\n`),
+    '\r\n.\r\n',
+    '\n.\n',
+    '\r.\r',
+    '\n.\r\n',
+    '\r\n.\n',
+    '\0',
+  ];
 }
 
 async function startDesk(login: boolean): Promise<Desk> {
@@ -85,7 +107,10 @@ async function converse(desk: Desk | undefined, input: Uint8Array): Promise<void
   const ends = text.split('\r\n.\r\n').length - 1 + (text.match(/(?=\r\n\.\r\n\.\r\n)/g)?.length ?? 0);
   const taken = new Set(desk.messages.map((message) => message.bytes)).size;
   hold(taken <= ends, 'no more messages are taken than data ends');
-  hold((replies.match(/^250 2\.6\.0 /gm)?.length ?? 0) <= ends, 'no more messages are acknowledged than data ends');
+  hold(
+    (replies.match(/^250 2\.6\.0 /gm)?.length ?? 0) <= ends,
+    'no more messages are acknowledged than data ends',
+  );
   for (const { bytes: message, recipient } of desk.messages) {
     const data = latin1(message);
     hold(/^secure@[bc]\.test$/.test(recipient), 'mail is for whom the server takes mail');

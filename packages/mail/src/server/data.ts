@@ -115,7 +115,8 @@ export class DataReader {
 
   /** Of several the gravest stands, so that the answer does not depend on how the data was cut. */
   #refuse(fault: DataFault): void {
-    if (this.#fault === undefined || gravity.indexOf(fault) > gravity.indexOf(this.#fault)) this.#fault = fault;
+    if (this.#fault === undefined || gravity.indexOf(fault) > gravity.indexOf(this.#fault))
+      this.#fault = fault;
     this.#kept.drop();
   }
 }
