@@ -80,12 +80,16 @@ export class Campaign {
 
   /** Tries mutations until `isOver`, which is asked before each. */
   async mutateUntil(isOver: () => boolean): Promise<void> {
-    const material: Material = {
+    const small: Material = {
       tokens: this.#tokens,
       other: () => this.#choose().input,
-      maxBytes: this.#maxBytes,
+      maxBytes: Math.min(this.#maxBytes, smallBytes),
     };
-    while (!isOver()) await this.#try(mutate(this.#choose().input, material, this.#random), false);
+    const large = { ...small, maxBytes: this.#maxBytes };
+    while (!isOver()) {
+      const material = this.#random.below(8) === 0 ? large : small;
+      await this.#try(mutate(this.#choose().input, material, this.#random), false);
+    }
   }
 
   get tally(): Tally {
@@ -196,4 +200,6 @@ function octets(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'utf8'));
 }
 
+/** Most inputs are no longer: many short ones find more than a few long ones, which are for what takes too long. */
+const smallBytes = 4_096;
 const mostTries = 2_000;

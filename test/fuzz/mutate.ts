@@ -58,10 +58,13 @@ const remove: Mutator = (input, random) => {
   return Buffer.concat([input.subarray(0, start), input.subarray(end)]);
 };
 
-/** A stretch once more behind itself, or up to 64 times. */
+/** A stretch once more behind itself, or over and over. */
 const repeat: Mutator = (input, random, { maxBytes }) => {
   const [start, end] = range(input, random);
-  const times = Math.min(random.pick([1, 1, 1, 4, 64]), Math.ceil(maxBytes / Math.max(1, end - start)));
+  const times = Math.min(
+    random.pick([1, 1, 1, 4, 64, 1_024]),
+    Math.ceil(maxBytes / Math.max(1, end - start)),
+  );
   const copies = Array.from({ length: times }, () => input.subarray(start, end));
   return Buffer.concat([input.subarray(0, end), ...copies, input.subarray(end)]);
 };

@@ -8,7 +8,7 @@ export interface Target {
   run(input: Uint8Array): void | Promise<void>;
   /** Pieces of text to build inputs with, beyond the literals of the code that the seeds reach. */
   readonly tokens?: readonly string[];
-  /** Longest input, in bytes; 4,096 unless given. */
+  /** Longest input, in bytes; 4,096 unless given, at most 131,072. */
   readonly maxBytes?: number;
   /** How many mutations the bounded run tries; 400 unless given. */
   readonly bounded?: number;

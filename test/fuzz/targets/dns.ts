@@ -28,6 +28,7 @@ const asked = ['TXT', 'MX', 'A', 'AAAA', 'TLSA', 'OPENPGPKEY'] as const;
 /** Answers of a name server, or of whoever gets in between. */
 const message: Target = {
   name: 'dns-message',
+  maxBytes: 65_535,
   seeds: () => [
     ...asked.map((type) => response(types[type], [record(owner, types[type], samples[type])])),
     response(types.MX, [
@@ -74,6 +75,7 @@ const data: Target = {
 /** What a zone says of itself, judged by its own keys: bounded work, whatever stands there. */
 const dnssec: Target = {
   name: 'dns-dnssec',
+  maxBytes: 65_535,
   seeds: () => [
     response(types.MX, [
       record(owner, types.MX, samples.MX),

@@ -69,6 +69,7 @@ const base64: Target = {
 
 const json: Target = {
   name: 'codec-json',
+  maxBytes: 131_072,
   seeds: () => [bytes(encodeJson({ a: [1, 'x', null, true, 1e21], é: { b: -0.5 } })), bytes('"\\u0000"')],
   tokens: ['{"', '":', '[', '1e400', '\\ud800', '"__proto__":', '-0', '1.0', '{}', '[]'],
   run(input) {
@@ -79,6 +80,7 @@ const json: Target = {
 
 const note: Target = {
   name: 'codec-note',
+  maxBytes: 131_072,
   seeds: () => {
     const text = 'origin\nline\n';
     return [Buffer.from(formatNote({ text, signatures: trusted.map((signer) => signText(text, signer)) }))];
@@ -108,12 +110,12 @@ const key: Target = {
 /** Whole notes: who has no key gets no further than the signatures. */
 const signed: Target = {
   name: 'consensus-signed',
+  maxBytes: 131_072,
   seeds: () => [
     Buffer.from(signConsensus(consensus(), trusted)),
     Buffer.from(signParameters(parameters, trusted)),
     ...descriptors.map((one) => Buffer.from(signDescriptor(one, seedOf(one.name)))),
   ],
-  maxBytes: 16_384,
   bounded: 100,
   run(input) {
     const text = utf8(input);
@@ -126,12 +128,12 @@ const signed: Target = {
 /** What stands in a note, as if it were signed: an authority or a node may write anything there. */
 const documents: Target = {
   name: 'consensus-text',
+  maxBytes: 131_072,
   seeds: () => [
     Buffer.from(encodeText(forms.consensus, consensus())),
     Buffer.from(encodeText(forms.parameters, parameters)),
     Buffer.from(encodeText(forms.descriptor, descriptors[0] ?? mix('mix1.test'))),
   ],
-  maxBytes: 16_384,
   bounded: 200,
   run(input) {
     const text = utf8(input);

@@ -60,6 +60,7 @@ const words = [
 
 const carriage: Target = {
   name: 'carriage',
+  maxBytes: 131_072,
   seeds: () => {
     const own = makeCarriage({ ...parts, tlsOptional: true });
     return [
@@ -69,7 +70,6 @@ const carriage: Target = {
     ];
   },
   tokens: words,
-  maxBytes: 8_192,
   run(input) {
     const opened = openCarriage(input, 60);
     if (opened.kind === 'refused') return;
@@ -80,6 +80,7 @@ const carriage: Target = {
 
 const account: Target = {
   name: 'carriage-account',
+  maxBytes: 131_072,
   seeds: () => [
     makeCarriage({ ...parts, account: 'alice@a.test' }),
     bytes(`${'QUJD'.repeat(15)}\r\nQUI=\r\n`),
@@ -104,6 +105,7 @@ const reportParts = {
 } as const;
 const report: Target = {
   name: 'dsn',
+  maxBytes: 131_072,
   seeds: () => [
     composeReport({ ...reportParts, status: '5.1.1', finalRecipient: 'bob@b.test', diagnostic: '550 no' }),
     composeReport({ ...reportParts, sealed: { kind: 'sealed', data: random.bytes(40) } }),
@@ -118,7 +120,6 @@ const report: Target = {
     'Message-ID: <',
     ...words,
   ],
-  maxBytes: 8_192,
   run(input) {
     readReport(input);
     const dsn = readDsn(input);
@@ -157,6 +158,7 @@ const foreign = [
 
 const header: Target = {
   name: 'mail-header',
+  maxBytes: 131_072,
   seeds: () => [
     bytes(foreign),
     bytes('A: b\n\tc\nD : e\n\nbody'),
@@ -183,6 +185,7 @@ let signed: Uint8Array = new Uint8Array();
 /** Signatures that anybody can write, over keys that the domain in them publishes. */
 const dkim: Target = {
   name: 'dkim',
+  maxBytes: 131_072,
   async seeds() {
     const message = makeCarriage(parts);
     const fields = createDkimSigner({ domain: 'a.test', keys: dkimKeys }).sign(message);
@@ -225,6 +228,7 @@ const simpleSignature = `DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple; d=a
 /** A key record of another domain, which is anybody's text. */
 const dkimKeyText: Target = {
   name: 'dkim-record',
+  maxBytes: 4_096,
   async seeds() {
     await dkim.seeds();
     return [...records.values(), 'v=DKIM1; t=y:s; k=rsa; n=note; p='].map((text) => bytes(text));
@@ -239,6 +243,7 @@ const dkimKeyText: Target = {
 
 const policy: Target = {
   name: 'sts-policy',
+  maxBytes: 131_072,
   seeds: () => [
     bytes('version: STSv1\r\nmode: enforce\r\nmx: mx.b.test\r\nmx: *.b.test\r\nmax_age: 604800\r\n'),
     bytes('v=STSv1; id=20260601;'),
@@ -313,6 +318,7 @@ const login: Target = {
 /** The data of a message however it is cut, and the same written for the next server. */
 const data: Target = {
   name: 'smtp-data',
+  maxBytes: 131_072,
   seeds: () => [
     bytes('A: b\r\n\r\n..dot\r\n.\r\n'),
     bytes('.\r\n'),

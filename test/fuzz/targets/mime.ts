@@ -51,6 +51,7 @@ const words = [
 /** Where one program must not see other fields or parts than the next. */
 const header: Target = {
   name: 'mime-header',
+  maxBytes: 131_072,
   seeds: () => [bytes(letter), bytes('Subject: x\n\nbody\n'), bytes('\r\nbody')],
   tokens: words,
   run(input) {
@@ -70,6 +71,7 @@ const header: Target = {
 
 const mediaType: Target = {
   name: 'mime-type',
+  maxBytes: 131_072,
   seeds: () =>
     [
       'text/plain; charset=utf-8',
@@ -87,6 +89,7 @@ const mediaType: Target = {
 
 const parts: Target = {
   name: 'mime-parts',
+  maxBytes: 131_072,
   seeds: () => [bytes('--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n'), bytes('x\r\n--b \t\r\n\r\n--b--')],
   tokens: ['--b', '--b--', '\r\n--b', ...words],
   run(input) {
@@ -99,6 +102,7 @@ const parts: Target = {
 
 const addresses: Target = {
   name: 'mime-addresses',
+  maxBytes: 131_072,
   seeds: () => [
     bytes(letter),
     ...['a@b.test, "c, d" <e@f.test>', 'g: h@i.test, j@k.test;', '<@l:m@n>'].map(bytes),
@@ -120,6 +124,7 @@ const addresses: Target = {
 
 const armor: Target = {
   name: 'openpgp-armor',
+  maxBytes: 131_072,
   seeds: () => [0, 1, 2, 48, 100].map((length) => encodeArmor(random.bytes(length))),
   tokens: [
     '-----BEGIN PGP MESSAGE-----\r\n',
@@ -139,6 +144,7 @@ const armor: Target = {
 
 const outer: Target = {
   name: 'sealed-outer',
+  maxBytes: 131_072,
   seeds: () => [formatOuter([['From', 'secure@b.test']], random.bytes(60)), bytes(letter)],
   tokens: words,
   run(input) {

@@ -127,6 +127,7 @@ const envelopeContent: Target = {
 
 const packets: Target = {
   name: 'openpgp-packets',
+  maxBytes: 131_072,
   seeds: () => [
     literalPacket('text'),
     domainKey.certificate,
@@ -146,6 +147,7 @@ const packets: Target = {
 /** Whole sealed messages: header, parts, armor, encryption. */
 const sealedOuter: Target = {
   name: 'sealed-open',
+  maxBytes: 131_072,
   seeds: async () => {
     const { privateKey, publicKey } = await personKeys(personKey);
     const message = bytes('From: Alice <alice@a.test>\r\nTo: bob@b.test\r\nSubject: hello\r\n\r\nHello\r\n');
@@ -165,6 +167,7 @@ const sealedOuter: Target = {
 
 const decryption: Target = {
   name: 'sealed-decrypt',
+  maxBytes: 131_072,
   seeds: async () => [await encryptContent(literalPacket('text'), (await personKeys(personKey)).publicKey)],
   bounded: 40,
   async run(input) {
@@ -175,6 +178,7 @@ const decryption: Target = {
 /** What was encrypted: compression, literal, signatures. A bomb in it must not go off. */
 const content: Target = {
   name: 'sealed-content',
+  maxBytes: 131_072,
   seeds: async () => {
     const { privateKey } = await personKeys(personKey);
     const message = await createMessage({ binary: bytes('From: a@a.test\r\n\r\ntext\r\n') });
@@ -193,6 +197,7 @@ const mostBytes = 1_000_000;
 
 const certificate: Target = {
   name: 'dns-certificate',
+  maxBytes: 131_072,
   seeds: () => [domainKey.certificate],
   bounded: 60,
   async run(input) {
@@ -205,6 +210,7 @@ const certificate: Target = {
 
 const secretKey: Target = {
   name: 'envelope-key',
+  maxBytes: 131_072,
   seeds: () => [domainKey.secretKey],
   bounded: 60,
   async run(input) {

@@ -11,6 +11,7 @@ const record = makeRecord({ domain, certificate, tls: 'require', mix: true, maxB
 
 const text: Target = {
   name: 'dns-text',
+  maxBytes: 131_072,
   seeds: () => [bytes(formatTags(record)), bytes(formatTags({ ...record, tls: 'prefer', mix: false }))],
   tokens: ['; ', '=', 'v=SM1', 'exp=', 'size=', 'tls=prefer', 'mix=no', '\t'],
   run(input) {
@@ -33,6 +34,7 @@ const text: Target = {
 
 const zone: Target = {
   name: 'dns-zone',
+  maxBytes: 131_072,
   seeds: () => [bytes(formatZone(record))],
   tokens: [' IN TXT ', ' IN OPENPGPKEY ', '\n', '; comment\n', '" "', '3600 '],
   run(input) {

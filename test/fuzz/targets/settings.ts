@@ -45,6 +45,7 @@ const parsers = [parseNodeConfig, parseAuthorityConfig, parseClientConfig];
 /** Every mistake in a file is a mistake that is told. */
 const settings: Target = {
   name: 'settings',
+  maxBytes: 131_072,
   seeds: () => [
     bytes(nodeToml),
     bytes('a = 1979-05-27T07:32:00Z\nb = [1, 0x2, {c = "d"}]\n[[e]]\nf = """\n g"""\n'),
@@ -86,6 +87,7 @@ function expectMistakes(work: () => void): void {
 const hash = { ln: 15, r: 8, p: 1, salt: random.bytes(16), hash: random.bytes(32) };
 const authors: Target = {
   name: 'authors',
+  maxBytes: 131_072,
   seeds: () => [bytes(`# authors\nalice@a.test:${formatHash(hash)}\n\nbob@a.test:${formatHash(hash)}\n`)],
   tokens: ['\n', ':', '#', '$', 'ln=15,r=8,p=1', '@a.test'],
   run(input) {
@@ -125,6 +127,7 @@ const outbox: Target = {
 
 const returns: Target = {
   name: 'return-record',
+  maxBytes: 131_072,
   seeds: () =>
     [
       { kind: 'none' } as const,
@@ -150,6 +153,7 @@ const token = '01'.repeat(16);
 /** What a key directory, a domain or a file gives for a key. */
 const keyFile: Target = {
   name: 'key-file',
+  maxBytes: 131_072,
   seeds: () => [domainKey.certificate, personKey, bytes(armored)],
   tokens: ['-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n', '-----END PGP PUBLIC KEY BLOCK-----\n', '=', '\n'],
   bounded: 40,
@@ -171,6 +175,7 @@ const armored = `-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n${Buffer.from(domainKey
 
 const returnHeader: Target = {
   name: 'return-header',
+  maxBytes: 131_072,
   seeds: () => [bytes(`A: b\r\nPostern-Return: ${'QUJD'.repeat(15)}\r\n ${'QUJD'.repeat(90)}\r\n\r\nbody`)],
   tokens: ['Postern-Return:', '\r\n ', '\r\n', '\n\t', 'QUJD'.repeat(100)],
   run(input) {

@@ -1,5 +1,13 @@
-import { connect, type TLSSocket } from 'node:tls';
-import { createGatekeeper, type Message, type SmtpServer, startSmtpServer } from '@postern/mail';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import {
+  type Authenticator,
+  createGatekeeper,
+  type Message,
+  type SmtpServer,
+  type SmtpServerOptions,
+  startSmtpServer,
+} from '@postern/mail';
 import { nameOf } from '../corpus.ts';
 import { chance } from '../random.ts';
 import { bytes, hold, latin1, type Target } from '../target.ts';
@@ -14,72 +22,90 @@ const loginSession = session
 /** A server as it runs, and what it has taken in the session at hand. */
 interface Desk {
   readonly server: SmtpServer;
-  messages: Message[];
+  /** TLS from the first octet, so that what the client says is all inside. */
+  readonly implicitTls: boolean;
+  readonly messages: Message[];
 }
 
-/** What a client says, from its first octet inside TLS to its last; how it is cut into writes follows from the bytes. */
-const receiving: Target = {
-  name: 'smtp-session',
-  async seeds() {
-    receiver ??= await startDesk(false);
-    return [session, session.replaceAll('\r\n', '\n'), `${session}${session}`, 'QUIT\r\n'].map(bytes);
-  },
-  tokens: commands(),
-  bounded: 25,
-  run: (input) => converse(receiver, input),
-  close: async () => receiver?.server.close(),
-};
-
-/** The same where clients have to log in. */
-const submission: Target = {
-  name: 'smtp-submission',
-  async seeds() {
-    submitter ??= await startDesk(true);
-    return [loginSession, loginSession.replace('AUTH PLAIN AGEAYg==', 'AUTH LOGIN\r\nYQ==\r\nYg==')].map(
-      bytes,
-    );
-  },
-  tokens: [...commands(), 'AUTH PLAIN AGEAYg==\r\n', 'AUTH LOGIN\r\n', 'YQ==\r\n', 'Yg==\r\n', '*\r\n'],
-  bounded: 15,
-  run: (input) => converse(submitter, input),
-  close: async () => submitter?.server.close(),
-};
-
-let receiver: Desk | undefined;
-let submitter: Desk | undefined;
-
-function commands(): string[] {
-  const lines = session.split('\r\n').map((line) => `${line}\r\n`);
-  const others = [
-    'HELO x',
-    'RSET',
-    'NOOP',
-    'STARTTLS',
-    'BDAT 4 LAST',
-    'MAIL FROM:<> BODY=8BITMIME',
-    'XCLIENT A=1',
-    'VRFY a',
-  ];
-  return [
-    ...lines,
-    ...others.map((line) => `${line}\r\n`),
-    '\r\n.\r\n',
-    '\n.\n',
-    '\r.\r',
-    '\n.\r\n',
-    '\r\n.\n',
-    '\0',
-  ];
+/** What a client says, from its first octet to its last; how it is cut into writes follows from the bytes. */
+function target(
+  p: Pick<Target, 'name' | 'bounded'> & { sessions: readonly string[]; options: Partial<SmtpServerOptions> },
+): Target {
+  let desk: Desk | undefined;
+  return {
+    name: p.name,
+    bounded: p.bounded ?? 15,
+    tokens,
+    async seeds() {
+      desk ??= await openDesk(p.options);
+      return p.sessions.map(bytes);
+    },
+    async run(input) {
+      if (desk !== undefined) await converse(desk, input);
+    },
+    close: async () => desk?.server.close(),
+  };
 }
 
-async function startDesk(login: boolean): Promise<Desk> {
-  const auth = createGatekeeper({
+const lines = session.split('\r\n');
+const others = [
+  'HELO x',
+  'RSET',
+  'NOOP',
+  'STARTTLS',
+  'BDAT 4 LAST',
+  'MAIL FROM:<> BODY=8BITMIME',
+  'XCLIENT A=1',
+];
+const logins = ['AUTH PLAIN AGEAYg==', 'AUTH PLAIN', 'AUTH LOGIN', 'YQ==', 'Yg==', '*', 'VRFY a', 'QUIT'];
+const tokens = [
+  ...[...lines, ...others, ...logins].map((line) => `${line}\r\n`),
+  ...['\r\n.\r\n', '\n.\n', '\r.\r', '\n.\r\n', '\r\n.\n', '\0'],
+];
+
+export const smtpServerTargets: readonly Target[] = [
+  target({
+    name: 'smtp-session',
+    bounded: 20,
+    sessions: [session, session.replaceAll('\r\n', '\n'), `${session}${session}`, 'QUIT\r\n'],
+    options: {},
+  }),
+  /** Clients have to log in. */
+  target({
+    name: 'smtp-submission',
+    sessions: [loginSession, loginSession.replace('AUTH PLAIN AGEAYg==', 'AUTH LOGIN\r\nYQ==\r\nYg==')],
+    options: { auth: createGatekeeper(authenticator()) },
+  }),
+  /** The client is a mail server of one's own, which may write a return path in any way. */
+  target({
+    name: 'smtp-handed-on',
+    sessions: [session, session.replace('<secure@a.test>', '<"\u00e9 x"@a> SMTPUTF8')],
+    options: { handsOn: () => true, onUnreadable: () => ({ kind: 'accepted' }) },
+  }),
+  /** Nobody has spoken of TLS yet: nothing counts but that it begins. */
+  target({
+    name: 'smtp-in-clear',
+    bounded: 20,
+    sessions: [
+      session,
+      'EHLO a.test\r\nSTARTTLS\r\nMAIL FROM:<>\r\n',
+      'STARTTLS\r\n\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00',
+    ],
+    options: { implicitTls: false },
+  }),
+];
+
+function authenticator(): Authenticator {
+  return {
     authenticate: async ({ user, password }) =>
       user === 'a' && password === 'b' ? { kind: 'author', mailbox: 'a@a.test' } : { kind: 'refused' },
     clock: { now: () => 0, wait: async () => {} },
-  });
-  const desk: { server?: SmtpServer; messages: Message[] } = { messages: [] };
-  desk.server = await startSmtpServer({
+  };
+}
+
+async function openDesk(options: Partial<SmtpServerOptions>): Promise<Desk> {
+  const messages: Message[] = [];
+  const server = await startSmtpServer({
     listen: { host: '127.0.0.1', port: 0 },
     hostname: 'b.test',
     tls: await createIdentity('b.test'),
@@ -87,31 +113,32 @@ async function startDesk(login: boolean): Promise<Desk> {
     maxBytes: 4_096,
     accepts: (mailbox) => mailbox === 'secure@b.test' || mailbox === 'secure@c.test',
     onMessage: async (message) => {
-      desk.messages.push(message);
+      messages.push(message);
       return { kind: 'accepted' };
     },
     onFault: (fault) => {
       throw fault;
     },
     limits: { greetingMs: 1, drainMs: 100 },
-    ...(login ? { auth } : {}),
+    ...options,
   });
-  return desk as Desk;
+  return { server, implicitTls: options.implicitTls ?? true, messages };
 }
 
-async function converse(desk: Desk | undefined, input: Uint8Array): Promise<void> {
-  if (desk === undefined) throw new Error('the server is not started');
-  desk.messages = [];
-  const replies = await talk(desk.server.address.port, input);
+async function converse({ server, implicitTls, messages }: Desk, input: Uint8Array): Promise<void> {
+  messages.length = 0;
+  const replies = await talk(server.address.port, implicitTls, input);
+  if (!implicitTls)
+    hold(messages.length === 0 && !/^(?:250 2\.1|354)/m.test(replies), 'nothing counts before TLS');
   const text = latin1(input);
   const ends = text.split('\r\n.\r\n').length - 1 + (text.match(/(?=\r\n\.\r\n\.\r\n)/g)?.length ?? 0);
-  const taken = new Set(desk.messages.map((message) => message.bytes)).size;
+  const taken = new Set(messages.map((message) => message.bytes)).size;
   hold(taken <= ends, 'no more messages are taken than data ends');
   hold(
     (replies.match(/^250 2\.6\.0 /gm)?.length ?? 0) <= ends,
     'no more messages are acknowledged than data ends',
   );
-  for (const { bytes: message, recipient } of desk.messages) {
+  for (const { bytes: message, recipient } of messages) {
     const data = latin1(message);
     hold(/^secure@[bc]\.test$/.test(recipient), 'mail is for whom the server takes mail');
     hold(!/\0|\r(?!\n)|(?<!\r)\n/.test(data) && (data === '' || data.endsWith('\r\n')), 'lines end in CRLF');
@@ -120,11 +147,12 @@ async function converse(desk: Desk | undefined, input: Uint8Array): Promise<void
 }
 
 /** Says all of it, then that there is no more, and waits for the server to hang up. */
-function talk(port: number, input: Uint8Array): Promise<string> {
+function talk(port: number, implicitTls: boolean, input: Uint8Array): Promise<string> {
   const random = chance(nameOf(input));
   return new Promise((resolve, reject) => {
     const replies: Buffer[] = [];
-    const socket: TLSSocket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+    const at = { host: '127.0.0.1', port };
+    const socket = implicitTls ? connectTls({ ...at, rejectUnauthorized: false }) : connect(at);
     socket.on('data', (chunk: Buffer) => {
       // The greeting: what comes before it is refused as a whole.
       if (replies.push(chunk) === 1) void write(socket, input, random.below);
@@ -136,7 +164,7 @@ function talk(port: number, input: Uint8Array): Promise<string> {
   });
 }
 
-async function write(socket: TLSSocket, input: Uint8Array, below: (bound: number) => number): Promise<void> {
+async function write(socket: Socket, input: Uint8Array, below: (bound: number) => number): Promise<void> {
   for (let at = 0; at < input.length; ) {
     const end = below(3) === 0 ? at + 1 + below(8) : at + 1 + below(input.length);
     await new Promise((resolve) => socket.write(input.subarray(at, end), resolve));
@@ -144,5 +172,3 @@ async function write(socket: TLSSocket, input: Uint8Array, below: (bound: number
   }
   socket.end();
 }
-
-export const smtpServerTargets: readonly Target[] = [receiving, submission];
