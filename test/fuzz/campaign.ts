@@ -1,7 +1,7 @@
 import type { Coverage, Feature } from './coverage.ts';
 import { type Material, mutate } from './mutate.ts';
 import { type Chance, chance } from './random.ts';
-import { nowMs, type Shared } from './shared.ts';
+import type { Shared } from './shared.ts';
 import { defaultMaxBytes, defaultMostMs, type Target } from './target.ts';
 
 export interface Finding {
@@ -17,9 +17,8 @@ export interface Tally {
   readonly executions: number;
   readonly inputs: number;
   readonly features: number;
+  /** Of one run: time of the processor, which does not depend on what else the machine does. */
   readonly slowestMs: number;
-  /** Of all runs together. */
-  readonly totalMs: number;
   /** Bytes that its inputs and their features take up, which grow by design. */
   readonly heldBytes: number;
 }
@@ -45,7 +44,7 @@ export class Campaign {
   #tokens: readonly Uint8Array[];
   #executions = 0;
   #slowestMs = 0;
-  #totalMs = 0;
+  #lastMs = 0;
   #heldBytes = 0;
   #features = 0;
 
@@ -98,7 +97,6 @@ export class Campaign {
       inputs: this.#pool.length,
       features: this.#features,
       slowestMs: this.#slowestMs,
-      totalMs: this.#totalMs,
       heldBytes: this.#heldBytes,
     };
   }
@@ -126,10 +124,13 @@ export class Campaign {
 
   async #try(input: Uint8Array, given: boolean): Promise<void> {
     this.#coverage?.clear();
+    const slowest = this.#slowestMs;
     const fault = await this.#run(input);
     if (fault !== undefined) await this.#report(input, fault);
     const { features: before = 0 } = this.#coverage ?? {};
-    if (this.#coverage?.isNew() === true || given) {
+    // What takes far longer than anything before it leads on to what takes too long.
+    const isSlower = this.#coverage !== undefined && this.#lastMs > Math.max(1.5 * slowest, slowMs);
+    if (this.#coverage?.isNew() === true || isSlower || given) {
       this.#features += (this.#coverage?.features ?? 0) - before;
       this.#add({ input, given, features: this.#coverage?.ofRun() ?? [] });
       if (!given) this.#led(input);
@@ -144,7 +145,7 @@ export class Campaign {
   /** What it throws; nothing when all properties hold. */
   async #run(input: Uint8Array): Promise<unknown> {
     this.#executions++;
-    const start = nowMs();
+    const before = process.threadCpuUsage();
     this.#shared.enter(this.target.name, this.target.mostMs ?? defaultMostMs, input);
     try {
       const running = this.target.run(input);
@@ -154,9 +155,9 @@ export class Campaign {
       return fault ?? new Error('nothing was thrown');
     } finally {
       this.#shared.leave();
-      const ms = nowMs() - start;
-      this.#totalMs += ms;
-      this.#slowestMs = Math.max(this.#slowestMs, ms);
+      const { user, system } = process.threadCpuUsage(before);
+      this.#lastMs = (user + system) / 1_000;
+      this.#slowestMs = Math.max(this.#slowestMs, this.#lastMs);
     }
   }
 
@@ -202,4 +203,5 @@ function octets(text: string): Uint8Array {
 
 /** Most inputs are no longer: many short ones find more than a few long ones, which are for what takes too long. */
 const smallBytes = 4_096;
+const slowMs = 5;
 const mostTries = 2_000;

@@ -164,7 +164,6 @@ function sum(before: Tally | undefined, tally: Tally): Tally {
   return {
     ...tally,
     executions: before.executions + tally.executions,
-    totalMs: before.totalMs + tally.totalMs,
     slowestMs: Math.max(before.slowestMs, tally.slowestMs),
   };
 }

@@ -58,10 +58,9 @@ const others = [
   'XCLIENT A=1',
 ];
 const logins = ['AUTH PLAIN AGEAYg==', 'AUTH PLAIN', 'AUTH LOGIN', 'YQ==', 'Yg==', '*', 'VRFY a', 'QUIT'];
-const tokens = [
-  ...[...lines, ...others, ...logins].map((line) => `${line}\r\n`),
-  ...['\r\n.\r\n', '\n.\n', '\r.\r', '\n.\r\n', '\r\n.\n', '\0'],
-];
+const tokens = [...lines, ...others, ...logins]
+  .map((line) => `${line}\r\n`)
+  .concat('\r\n.\r\n', '\n.\n', '\r.\r', '\n.\r\n', '\r\n.\n', '\0');
 
 export const smtpServerTargets: readonly Target[] = [
   target({
