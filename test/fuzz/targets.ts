@@ -1,4 +1,5 @@
 import type { Target } from './target.ts';
+import { dkimTargets } from './targets/dkim.ts';
 import { dnsTargets } from './targets/dns.ts';
 import { documentTargets } from './targets/documents.ts';
 import { mailTargets } from './targets/mail.ts';
@@ -9,6 +10,7 @@ import { recordTargets } from './targets/records.ts';
 import { reportTargets } from './targets/reports.ts';
 import { settingsTargets } from './targets/settings.ts';
 import { smtpClientTargets } from './targets/smtp-client.ts';
+import { smtpLineTargets } from './targets/smtp-lines.ts';
 import { smtpServerTargets } from './targets/smtp-server.ts';
 
 /** Everything that reads what a stranger may have written. */
@@ -21,6 +23,8 @@ export const targets: readonly Target[] = [
   ...recordTargets,
   ...dnsTargets,
   ...mailTargets,
+  ...dkimTargets,
+  ...smtpLineTargets,
   ...settingsTargets,
   ...smtpServerTargets,
   ...smtpClientTargets,
