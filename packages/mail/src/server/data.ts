@@ -115,6 +115,7 @@ export class DataReader {
 
   /** Of several the gravest stands, so that the answer does not depend on how the data was cut. */
   #refuse(fault: DataFault): void {
+    if (fault === this.#fault) return;
     if (this.#fault === undefined || gravity.indexOf(fault) > gravity.indexOf(this.#fault))
       this.#fault = fault;
     this.#kept.drop();
