@@ -1,7 +1,7 @@
 import type { Coverage, Feature } from './coverage.ts';
 import { type Material, mutate } from './mutate.ts';
 import { type Chance, chance } from './random.ts';
-import type { Shared } from './shared.ts';
+import { type Shared, threadMs } from './shared.ts';
 import { defaultMaxBytes, defaultMostMs, type Target } from './target.ts';
 
 export interface Finding {
@@ -70,8 +70,9 @@ export class Campaign {
   /** Runs every seed, every file and what was kept once. */
   async begin(corpus: readonly Uint8Array[], kept: readonly Uint8Array[]): Promise<void> {
     const seeds = await this.target.seeds();
-    for (const input of [...seeds, ...corpus]) await this.#try(input, true);
-    for (const input of kept) await this.#try(input, false);
+    const given = [...seeds, ...corpus].map((input) => ({ input, given: true }));
+    for (const one of [...given, ...kept.map((input) => ({ input, given: false }))])
+      if (!this.#shared.stopped) await this.#try(one.input, one.given);
     if (this.#coverage === undefined) return;
     const literals = this.#coverage.literalsAround(this.#pool.flatMap(({ features }) => features));
     this.#tokens = [...this.#tokens, ...literals.values().map(octets)];
@@ -145,8 +146,9 @@ export class Campaign {
   /** What it throws; nothing when all properties hold. */
   async #run(input: Uint8Array): Promise<unknown> {
     this.#executions++;
-    const before = process.threadCpuUsage();
-    this.#shared.enter(this.target.name, this.target.mostMs ?? defaultMostMs, input);
+    const { name: target, mostMs = defaultMostMs } = this.target;
+    const usedMs = threadMs();
+    this.#shared.enter({ target, mostMs, usedMs }, input);
     try {
       const running = this.target.run(input);
       if (running !== undefined) await running;
@@ -155,8 +157,7 @@ export class Campaign {
       return fault ?? new Error('nothing was thrown');
     } finally {
       this.#shared.leave();
-      const { user, system } = process.threadCpuUsage(before);
-      this.#lastMs = (user + system) / 1_000;
+      this.#lastMs = threadMs() - usedMs;
       this.#slowestMs = Math.max(this.#slowestMs, this.#lastMs);
     }
   }
@@ -179,7 +180,7 @@ export class Campaign {
     let shortest = input;
     let tries = 0;
     for (let width = input.length >> 1; width > 0; width >>= 1) {
-      for (let at = 0; at < shortest.length && tries < mostTries; ) {
+      for (let at = 0; at < shortest.length && tries < mostTries && !this.#shared.stopped; ) {
         const shorter = Uint8Array.from([...shortest.subarray(0, at), ...shortest.subarray(at + width)]);
         tries++;
         if (await does(shorter)) shortest = shorter;

@@ -13,6 +13,7 @@ export const targets: readonly Target[] = [
     name: 'loop',
     seeds: () => [bytes('ok')],
     tokens: ['loop'],
+    mostMs: 100,
     run(input) {
       while (input.includes(0x6c)); // an l
     },

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Finding, Tally } from './campaign.ts';
 import { nameOf } from './corpus.ts';
-import { Shared } from './shared.ts';
+import { nowMs, Shared } from './shared.ts';
 import type { Said, Work } from './worker.ts';
 
 export interface FuzzOptions {
@@ -54,7 +54,7 @@ export class Supervisor {
   async #work(share: readonly string[]): Promise<void> {
     let left = share;
     let stalls = 0;
-    while (left.length > 0) {
+    while (left.length > 0 && this.#options.signal?.aborted !== true) {
       const ended = await this.#workOnce(left);
       if (ended.kind === 'done') return;
       const finding = ended.kind === 'failed' ? ended.finding : await this.#confirm(ended);
@@ -117,8 +117,9 @@ export class Supervisor {
     });
     const { promise, resolve, reject } = Promise.withResolvers<Ended>();
     const current = (): string => shared.lastTarget ?? '';
-    const timer = setInterval(() => {
-      if (shared.isLate) resolve({ kind: 'stalled', target: current(), input: shared.lastInput() });
+    const timer = setInterval(async () => {
+      if (await isLate(worker, shared))
+        resolve({ kind: 'stalled', target: current(), input: shared.lastInput() });
     }, watchMs);
     const stop = (): void => shared.stop();
     if (signal?.aborted === true) stop();
@@ -151,6 +152,19 @@ export class Supervisor {
     this.#options.onFinding?.(finding);
   }
 }
+
+/** Whether the run in hand has used the processor for longer than it may, or has waited for far longer: another program may have it. */
+async function isLate(worker: Worker, shared: Shared): Promise<boolean> {
+  const { inHand: run } = shared;
+  if (run === undefined || nowMs() - run.startedMs < run.mostMs) return false;
+  if (nowMs() - run.startedMs > longestWait * run.mostMs) return true;
+  const { user, system } = await worker.cpuUsage().catch(() => ({ user: 0, system: 0 }));
+  const same = shared.inHand?.startedMs === run.startedMs;
+  return same && (user + system) / 1_000 - run.usedMs > run.mostMs;
+}
+
+/** Times what a run may take. */
+const longestWait = 10;
 
 type Ended =
   | { readonly kind: 'done' }

@@ -2,7 +2,7 @@ import { join, sep } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Campaign, type Finding, type Tally } from './campaign.ts';
 import { Coverage } from './coverage.ts';
-import { nowMs, Shared } from './shared.ts';
+import { nowMs, Shared, threadMs } from './shared.ts';
 import { defaultBounded, defaultMostMs, type Target } from './target.ts';
 
 /** What a worker is started with. */
@@ -63,7 +63,7 @@ async function replay({ target: name, input }: { target: string; input: Uint8Arr
   const target = named(name);
   await target.seeds();
   say({ kind: 'ready' });
-  shared.enter(name, target.mostMs ?? defaultMostMs, input);
+  shared.enter({ target: name, mostMs: target.mostMs ?? defaultMostMs, usedMs: threadMs() }, input);
   await target.run(input);
   shared.leave();
   await target.close?.();

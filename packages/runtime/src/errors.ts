@@ -53,7 +53,7 @@ export interface Mistake {
   readonly message: string;
 }
 
-/** A configuration that does not hold: every mistake at once. */
+/** A configuration that does not hold: every mistake at once, as far as anybody reads on. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly exitCode: number = ExitCode.config;
@@ -61,11 +61,20 @@ export class ConfigError extends Error {
   readonly mistakes: readonly Mistake[];
 
   constructor(source: string, mistakes: readonly Mistake[], options: { cause?: unknown } = {}) {
-    const lines = mistakes.map(({ path, message }) =>
-      path === '' ? `  ${message}` : `  ${path}: ${message}`,
-    );
+    const told = bounded(mistakes);
+    const lines = told.map(({ path, message }) => (path === '' ? `  ${message}` : `  ${path}: ${message}`));
     super(`${source} does not hold:\n${lines.join('\n')}`, options);
     this.source = source;
-    this.mistakes = mistakes;
+    this.mistakes = told;
   }
 }
+
+/** A file of something else, read by mistake, has one in every line. */
+function bounded(mistakes: readonly Mistake[]): readonly Mistake[] {
+  const more = mistakes.length - mostMistakes;
+  return more > 0
+    ? [...mistakes.slice(0, mostMistakes), { path: '', message: `and ${more} more mistakes` }]
+    : mistakes;
+}
+
+const mostMistakes = 100;
