@@ -115,42 +115,43 @@ export class Supervisor {
       execArgv: ['--conditions=@postern/source', '--disable-warning=ExperimentalWarning'],
       resourceLimits: { maxOldGenerationSizeMb: 2_048 },
     });
-    const { promise, resolve, reject } = Promise.withResolvers<Ended>();
-    const current = (): string => shared.lastTarget ?? '';
-    const timer = setInterval(async () => {
-      if (await isLate(worker, shared))
-        resolve({ kind: 'stalled', target: current(), input: shared.lastInput() });
-    }, watchMs);
     const stop = (): void => shared.stop();
     if (signal?.aborted === true) stop();
     signal?.addEventListener('abort', stop, { once: true });
-    worker.on('message', (said: Said) => (said.kind === 'done' ? resolve({ kind: 'done' }) : hear(said)));
-    worker.on('error', (fault) => {
-      // Before the first run it is no target's.
-      if (current() === '') reject(fault);
-      const detail = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
-      const finding: Finding = { target: current(), kind: 'crash', detail, input: shared.lastInput() };
-      resolve({ kind: 'failed', finding });
-    });
-    worker.on('exit', (code) => {
-      // Nothing is left to wait for, and the run in hand has not come to its end.
-      const detail = `its promise never settles (exit code ${code})`;
-      resolve({
-        kind: 'failed',
-        finding: { target: current(), kind: 'hang', detail, input: shared.lastInput() },
-      });
-    });
-    const ended = await promise;
-    clearInterval(timer);
-    signal?.removeEventListener('abort', stop);
-    await worker.terminate();
-    return ended;
+    try {
+      return await endOf(worker, shared, hear);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      await worker.terminate();
+    }
   }
 
   #add(finding: Finding): void {
     this.findings.push(finding);
     this.#options.onFinding?.(finding);
   }
+}
+
+/** What a worker comes to. Rejects with what breaks it before its first run, which is no target's fault. */
+function endOf(worker: Worker, shared: Shared, hear: (said: Said) => void): Promise<Ended> {
+  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
+  const failed = (kind: Finding['kind'], detail: string): void => {
+    const target = shared.lastTarget;
+    if (target === undefined) reject(new Error(detail));
+    else resolve({ kind: 'failed', finding: { target, kind, detail, input: shared.lastInput() } });
+  };
+  const look = async (): Promise<void> => {
+    if (await isLate(worker, shared))
+      resolve({ kind: 'stalled', target: shared.lastTarget ?? '', input: shared.lastInput() });
+  };
+  const timer = setInterval(() => void look(), watchMs);
+  worker.on('message', (said: Said) => (said.kind === 'done' ? resolve({ kind: 'done' }) : hear(said)));
+  worker.on('error', (fault) =>
+    failed('crash', fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)),
+  );
+  // Nothing is left to wait for, and the run in hand has not come to its end.
+  worker.on('exit', (code) => failed('hang', `its promise never settles (exit code ${code})`));
+  return promise.finally(() => clearInterval(timer));
 }
 
 /** Whether the run in hand has used the processor for longer than it may, or has waited for far longer: another program may have it. */
