@@ -27,7 +27,7 @@ function fuzz(targets: readonly string[], p: { endless: boolean; seed?: string }
 
 describe('a planted fault is found:', () => {
   test('one that only coverage leads to, and the input is as short as can be', async () => {
-    const { findings } = await fuzz(['deep'], { endless: true });
+    const { findings } = await fuzz(['deep'], { endless: true, seed: 'e' });
     expect(findings).toMatchObject([{ target: 'deep', kind: 'crash' }]);
     expect(findings[0]?.detail).toContain('TypeError: found');
     expect(Buffer.from(findings[0]?.input ?? []).toString('hex')).toBe('f713a95c');

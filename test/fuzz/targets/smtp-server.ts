@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import {
   type Authenticator,
@@ -8,9 +8,8 @@ import {
   type SmtpServerOptions,
   startSmtpServer,
 } from '@postern/mail';
-import { nameOf } from '../corpus.ts';
-import { chance } from '../random.ts';
 import { bytes, hold, latin1, type Target } from '../target.ts';
+import { talk } from './smtp-talk.ts';
 import { createIdentity } from './tls.ts';
 
 const session =
@@ -27,7 +26,7 @@ interface Desk {
   readonly messages: Message[];
 }
 
-/** What a client says, from its first octet to its last; how it is cut into writes follows from the bytes. */
+/** What a client says, from its first octet to its last. */
 function target(
   p: Pick<Target, 'name' | 'bounded'> & { sessions: readonly string[]; options: Partial<SmtpServerOptions> },
 ): Target {
@@ -126,7 +125,9 @@ async function openDesk(options: Partial<SmtpServerOptions>): Promise<Desk> {
 
 async function converse({ server, implicitTls, messages }: Desk, input: Uint8Array): Promise<void> {
   messages.length = 0;
-  const replies = await talk(server.address.port, implicitTls, input);
+  const at = { host: '127.0.0.1', port: server.address.port };
+  const socket = implicitTls ? connectTls({ ...at, rejectUnauthorized: false }) : connect(at);
+  const replies = await talk(socket, input);
   if (!implicitTls)
     hold(messages.length === 0 && !/^(?:250 2\.1|354)/m.test(replies), 'nothing counts before TLS');
   const text = latin1(input);
@@ -137,37 +138,13 @@ async function converse({ server, implicitTls, messages }: Desk, input: Uint8Arr
     (replies.match(/^250 2\.6\.0 /gm)?.length ?? 0) <= ends,
     'no more messages are acknowledged than data ends',
   );
+  // Without the dots that are taken off.
+  const plain = text.replaceAll(/\r\n\.(?!\r\n)/g, '\r\n');
   for (const { bytes: message, recipient } of messages) {
     const data = latin1(message);
     hold(/^secure@[bc]\.test$/.test(recipient), 'mail is for whom the server takes mail');
     hold(!/\0|\r(?!\n)|(?<!\r)\n/.test(data) && (data === '' || data.endsWith('\r\n')), 'lines end in CRLF');
+    hold(plain.includes(`\r\n${data}.\r\n`), 'a message is what stands between a line and the end of data');
     hold(!/[^\r\n]{999}/.test(data) && message.length <= 4_096, 'lines and messages have their lengths');
   }
-}
-
-/** Says all of it, then that there is no more, and waits for the server to hang up. */
-function talk(port: number, implicitTls: boolean, input: Uint8Array): Promise<string> {
-  const random = chance(nameOf(input));
-  return new Promise((resolve, reject) => {
-    const replies: Buffer[] = [];
-    const at = { host: '127.0.0.1', port };
-    const socket = implicitTls ? connectTls({ ...at, rejectUnauthorized: false }) : connect(at);
-    socket.on('data', (chunk: Buffer) => {
-      // The greeting: what comes before it is refused as a whole.
-      if (replies.push(chunk) === 1) void write(socket, input, random.below);
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
-    });
-    socket.on('close', () => resolve(Buffer.concat(replies).toString('latin1')));
-  });
-}
-
-async function write(socket: Socket, input: Uint8Array, below: (bound: number) => number): Promise<void> {
-  for (let at = 0; at < input.length; ) {
-    const end = below(3) === 0 ? at + 1 + below(8) : at + 1 + below(input.length);
-    await new Promise((resolve) => socket.write(input.subarray(at, end), resolve));
-    at = end;
-  }
-  socket.end();
 }
