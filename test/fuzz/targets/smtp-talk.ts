@@ -71,4 +71,4 @@ function toEnd(text: string): string {
   return text.slice(0, index + end.length);
 }
 
-const patienceMs = 50;
+const patienceMs = 20;
