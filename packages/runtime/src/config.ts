@@ -15,12 +15,17 @@ export async function readToml(path: string, ifMissing?: string): Promise<unknow
       ...(ifMissing !== undefined && isMissing(cause) ? { hint: ifMissing } : {}),
     });
   }
+  return parseToml(text, path);
+}
+
+/** TOML 1.0 as plain data. Throws `ConfigError` when it is none; `source` names it in the message. */
+export function parseToml(text: string, source: string): unknown {
   try {
     return parseTomlText(text);
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
     const what = cause.message.split('\n')[0] ?? 'no TOML';
-    throw new ConfigError(path, [{ path: `line ${cause.line}, column ${cause.column}`, message: what }], {
+    throw new ConfigError(source, [{ path: `line ${cause.line}, column ${cause.column}`, message: what }], {
       cause,
     });
   }

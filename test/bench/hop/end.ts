@@ -1,4 +1,5 @@
-import type { Question } from './ends.ts';
+import { hash } from 'node:crypto';
+import type { Answer, Arrived, Keep, Question } from './ends.ts';
 import { type Arrival, startSink } from './sink.ts';
 import { send } from './source.ts';
 
@@ -16,23 +17,33 @@ async function answer(question: Question): Promise<unknown> {
   }
 }
 
-function arrive(count: number, keep: boolean): Promise<unknown> {
+function arrive(wanted: number, keep: Keep): Promise<Arrived> {
   const kept: Arrival[] = [];
-  let left = count;
+  const digests = new Set<string>();
+  let count = 0;
   return new Promise((resolve) => {
     onMessage = ({ atMs, message }) => {
+      count += 1;
       // A copy: it is a part of something longer.
-      if (keep) kept.push({ atMs, message: Buffer.from(message) });
-      left -= 1;
-      if (left === 0) resolve({ lastMs: atMs, kept });
+      if (keep === 'messages') kept.push({ atMs, message: Buffer.from(message) });
+      if (keep === 'digests') digests.add(hash('sha256', bodyOf(message), 'base64').slice(0, 16));
+      if ((keep === 'digests' ? digests.size : count) >= wanted) resolve({ count, lastMs: atMs, kept });
     };
   });
 }
 
-process.on('message', (question: Question) => {
+function bodyOf(message: Buffer): Buffer {
+  return message.subarray(message.indexOf('\r\n\r\n'));
+}
+
+function reply(answer: Answer): void {
+  process.send?.(answer);
+}
+
+process.on('message', ({ number, question }: { number: number; question: Question }) => {
   answer(question).then(
-    (given) => process.send?.({ answer: given }),
-    (error: unknown) => process.send?.({ error: String(error) }),
+    (given) => reply({ number, answer: given }),
+    (error: unknown) => reply({ number, error: String(error) }),
   );
 });
 process.on('disconnect', () => process.exit());

@@ -4,14 +4,26 @@ import { fileURLToPath } from 'node:url';
 import type { Arrival } from './sink.ts';
 import type { Load, Sent } from './source.ts';
 
-/** What a worker process is asked, with the number that its answer bears. */
+/** What a worker process is asked. Each question has a number, which its answer bears. */
 export type Question =
-  | { readonly ask: 'listen'; readonly key: string; readonly cert: string }
-  | { readonly ask: 'arrived'; readonly count: number; readonly keep: boolean }
+  | { readonly ask: 'listen'; readonly key: string; readonly cert: string; readonly port: number }
+  | { readonly ask: 'arrived'; readonly count: number; readonly keep: Keep }
   | ({ readonly ask: 'send' } & Load);
+
+/** What came of a question. */
+export interface Answer {
+  readonly number: number;
+  readonly error?: string;
+  readonly answer?: unknown;
+}
+
+/** What the sink keeps of what arrives: the messages, or to tell different ones by, digests of their bodies. */
+export type Keep = 'nothing' | 'messages' | 'digests';
 
 /** What came at the sink. */
 export interface Arrived {
+  /** Messages, of which with `digests` only different ones were waited for. */
+  readonly count: number;
   /** When the last of them was there. */
   readonly lastMs: number;
   readonly kept: readonly Arrival[];
@@ -19,19 +31,19 @@ export interface Arrived {
 
 /** Both ends of a hop, in a process each. */
 export interface Ends extends AsyncDisposable {
-  /** Starts the next hop; resolves to its port. */
-  listen(tls: { readonly key: string; readonly cert: string }): Promise<number>;
+  /** Starts the next hop, on any free port unless told which; resolves to its port. */
+  listen(tls: { readonly key: string; readonly cert: string }, port?: number): Promise<number>;
   send(load: Load): Promise<Sent>;
-  /** To be called before they are sent: resolves once so many messages have arrived. They are kept if told so. */
-  arrived(count: number, keep: boolean): Promise<Arrived>;
+  /** To be called before they are sent: resolves once so many messages have arrived. */
+  arrived(count: number, keep?: Keep): Promise<Arrived>;
 }
 
 export async function startEnds(): Promise<Ends> {
   const [source, sink] = await Promise.all([startProcess(), startProcess()]);
   return {
-    listen: (tls) => sink.ask({ ask: 'listen', ...tls }),
+    listen: (tls, port = 0) => sink.ask({ ask: 'listen', ...tls, port }),
     send: (load) => source.ask({ ask: 'send', ...load }),
-    arrived: (count, keep) => sink.ask({ ask: 'arrived', count, keep }),
+    arrived: (count, keep = 'nothing') => sink.ask({ ask: 'arrived', count, keep }),
     async [Symbol.asyncDispose]() {
       await Promise.all([source.stop(), sink.stop()]);
     },
@@ -43,13 +55,19 @@ async function startProcess() {
     serialization: 'advanced',
   });
   await once(child, 'spawn');
+  const asked = new Map<number, PromiseWithResolvers<unknown>>();
+  child.on('message', ({ number, error, answer }: Answer) => {
+    if (error === undefined) asked.get(number)?.resolve(answer);
+    else asked.get(number)?.reject(new Error(error));
+    asked.delete(number);
+  });
+  let count = 0;
   return {
-    async ask<T>(question: Question): Promise<T> {
-      const answered = once(child, 'message');
-      child.send(question);
-      const [{ error, answer }] = (await answered) as [{ error?: string; answer: T }];
-      if (error !== undefined) throw new Error(error);
-      return answer;
+    ask<T>(question: Question): Promise<T> {
+      const answer = Promise.withResolvers<unknown>();
+      asked.set(count, answer);
+      child.send({ number: count++, question });
+      return answer.promise as Promise<T>;
     },
     async stop() {
       const ended = once(child, 'exit');

@@ -24,6 +24,7 @@ export const hopBenchmark: Benchmark = {
     `at least ${leastRatio} times the rate of the faster Postfix`,
     `at half of its own rate, added latency median at most ${mostMedianMs} ms, p99 at most ${mostP99Ms} ms`,
   ],
+  runs: 1_000,
   run,
 };
 
@@ -94,7 +95,7 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
 
 async function throughput(ends: Ends, relay: Relay, count: number): Promise<Turn> {
   const messages = Array.from({ length: count }, (_, number) => relay.carriage(number));
-  const arrived = ends.arrived(count, false);
+  const arrived = ends.arrived(count);
   const before = busyMs();
   const { beganMs } = await ends.send(loadOf(relay, messages));
   const { lastMs } = await arrived;
@@ -104,7 +105,7 @@ async function throughput(ends: Ends, relay: Relay, count: number): Promise<Turn
 /** From the last octet of each message at the source to its last octet at the sink, ms, ascending. */
 async function latency(ends: Ends, relay: Relay, rate: number, count: number): Promise<Float64Array> {
   const messages = Array.from({ length: count }, (_, number) => relay.carriage(number));
-  const arrived = ends.arrived(count, true);
+  const arrived = ends.arrived(count, 'messages');
   const { atMs } = await ends.send({ ...loadOf(relay, messages), rate });
   const { kept } = await arrived;
   const times = kept.map(({ atMs: arrivedMs, message }) => {
@@ -115,7 +116,7 @@ async function latency(ends: Ends, relay: Relay, rate: number, count: number): P
   return Float64Array.from(times).sort();
 }
 
-function loadOf({ port, from, to }: Relay, messages: Buffer[]): Load {
+export function loadOf({ port, from, to }: Relay, messages: Buffer[]): Load {
   // No line of a carriage begins with a dot.
   const framed = messages.map((message) => Buffer.concat([message, endOfData]));
   return { port, from, to, messages: framed, connections };

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
@@ -7,15 +8,26 @@ import { makeCarriage, openCarriage } from '@postern/mail';
 import { initNode } from '@postern/node';
 import { buildPacket } from '@postern/protocol/packet';
 import { createLog, readControl, systemClock, systemRandom } from '@postern/runtime';
-import { freePorts, startProcess, until } from '@postern/testkit';
+import { freePorts, type Supervised, startProcess, until } from '@postern/testkit';
 import { enlist, numberAtEnd } from './enlist.ts';
 import type { Relay } from './relay.ts';
 
 const name = 'mix.test';
 const epochSeconds = 86_400;
 
+/** A mix as a relay, and its process. */
+export interface PosternRelay extends Relay {
+  /** Of the one that runs now. */
+  readonly pid: number;
+  /** Stops it, and starts it again once `meanwhile` has resolved; resolves to how long the new one took to its first greeting, ms. */
+  restart(meanwhile?: () => Promise<void>): Promise<number>;
+}
+
 /** A mix with its defaults, as its operator runs it, whose next hop is `sink`. */
-export async function startPostern(sink: { readonly port: number; readonly pin: string }): Promise<Relay> {
+export async function startPostern(sink: {
+  readonly port: number;
+  readonly pin: string;
+}): Promise<PosternRelay> {
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-hop-'));
   opened.defer(() => rm(folder, { recursive: true }));
@@ -60,15 +72,16 @@ export async function startPostern(sink: { readonly port: number; readonly pin: 
     },
     { clock: systemClock, random: systemRandom },
   );
-  opened.use(
-    await startProcess({
+  const start = (): Promise<Supervised> =>
+    startProcess({
       name,
       program: 'postern-node',
       args: ['run', '--config', configPath],
       log: join(folder, 'log'),
       restart: false,
-    }),
-  );
+    });
+  let mix = await start();
+  opened.defer(async () => void (await mix.stop()));
   await until(
     async () => {
       const status = await readControl(join(folder, 'mix/control.sock'), '/status').catch(() => '{}');
@@ -85,6 +98,17 @@ export async function startPostern(sink: { readonly port: number; readonly pin: 
   const running = opened.move();
   return {
     port,
+    get pid() {
+      return mix.pid;
+    },
+    async restart(meanwhile = async () => undefined) {
+      await mix.stop();
+      await meanwhile();
+      const began = performance.now();
+      mix = await start();
+      await until(() => greets(port), { what: 'the mix takes SMTP again', deadlineMs: 60_000 });
+      return performance.now() - began;
+    },
     from: 'secure@source.test',
     to: `secure@${name}`,
     carriage(number) {
@@ -99,6 +123,15 @@ export async function startPostern(sink: { readonly port: number; readonly pin: 
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+function greets(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.once('data', () => socket.destroy());
+    socket.once('error', () => undefined);
+    socket.once('close', () => resolve(socket.bytesRead > 0));
+  });
 }
 
 export function carriageTo(toDomain: string, bytes: Uint8Array): Buffer {

@@ -11,6 +11,8 @@ export interface Arrival {
 export interface SinkOptions {
   readonly key: string;
   readonly cert: string;
+  /** On loopback; 0 for any that is free. */
+  readonly port: number;
   /** Told of each message before its 250. */
   readonly onMessage: (arrival: Arrival) => void;
 }
@@ -19,14 +21,14 @@ const end = Buffer.from('\r\n.\r\n');
 const offers = ['sink.test', 'PIPELINING', 'SIZE', '8BITMIME', 'ENHANCEDSTATUSCODES'];
 
 /** The next hop: takes every message over TLS, stores nothing, costs little. Resolves to its port on loopback. */
-export function startSink({ key, cert, onMessage }: SinkOptions): Promise<number> {
+export function startSink({ key, cert, port, onMessage }: SinkOptions): Promise<number> {
   const context = createSecureContext({ key, cert, minVersion: 'TLSv1.2' });
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined);
     serve(socket, context, onMessage);
   });
   return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+    server.listen(port, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
   });
 }
 
