@@ -5,6 +5,50 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 const alice = 'alice@a.test';
 const bob = 'bob@b.test';
 
+/** Envelope, header and body of a carriage, whole (spec carriage 2). */
+const carriageSeen = new RegExp(
+  [
+    '^MAIL FROM:<secure@(?<from>[a-z0-9.]+)>',
+    'RCPT TO:<secure@(?<to>[a-z0-9.]+)>',
+    'DATA',
+    String.raw`From: <secure@\k<from>>`,
+    String.raw`To: <secure@\k<to>>`,
+    String.raw`Date: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:00:00 \+0000`,
+    String.raw`Message-ID: <(?<id>[0-9a-f]{32})@\k<from>>`,
+    String.raw`MIME-Version: 1\.0`,
+    'Content-Type: application/octet-stream',
+    'Content-Transfer-Encoding: base64',
+    'Padding: x+',
+    '',
+    String.raw`(?:[A-Za-z0-9+/]{76}\r\n)+[A-Za-z0-9+/=]{1,76}`,
+    '$',
+  ].join(String.raw`\r\n`),
+);
+
+/** What a mailbox gets, up to the armor, which has no header (spec sealed 2). */
+const sealedSeen = new RegExp(
+  [
+    '^Return-Path: <>',
+    'Delivered-To: bob@b.test',
+    'From: secure@b.test',
+    'To: bob@b.test',
+    String.raw`Date: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:00:00 \+0000`,
+    String.raw`Message-ID: <[0-9a-f]{32}@b\.test>`,
+    String.raw`MIME-Version: 1\.0`,
+    'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted";',
+    ' boundary="(?<boundary>[0-9a-f]{32})"',
+    '',
+    String.raw`--\k<boundary>`,
+    'Content-Type: application/pgp-encrypted',
+    '',
+    'Version: 1',
+    '',
+    String.raw`--\k<boundary>`,
+    'Content-Type: application/octet-stream',
+    '$',
+  ].join(String.raw`\r\n`),
+);
+
 describe('through a network in one process', () => {
   let net: TestNetwork;
   beforeAll(async () => {
@@ -72,7 +116,7 @@ describe('through a network in one process', () => {
     for (const one of opened) expect(one.kind === 'opened' && write().equals(one.message)).toBe(true);
   });
 
-  test('every packet on every wire has one size, as plain text and as TLS records show it', async () => {
+  test('P3 every packet on every wire has one size, as plain text and as TLS records show it', async () => {
     const { packetBytes } = (await net.client(alice).route()).consensus.geometry;
     const sizes = new Set(net.recorder.sendings.map(({ outgoing }) => outgoing.message.length));
     expect([...sizes]).toEqual([carriageLength(packetBytes)]);
@@ -80,6 +124,36 @@ describe('through a network in one process', () => {
     expect(transfers).toHaveLength(net.recorder.sendings.length);
     // The dot that ends a message, and its line end, are part of what passes.
     expect([...new Set(transfers.map(({ bytes }) => bytes))]).toEqual([carriageLength(packetBytes) + 3]);
+  });
+
+  describe('P2 nothing stands', () => {
+    test('around a packet but the two domains of a hop, the hour and chance', () => {
+      const ids = new Set<string>();
+      for (const sending of net.recorder.sendings) {
+        const from = sending.by.replace(/^.*@/, '');
+        const { groups } = carriageSeen.exec(Buffer.from(seenIn(sending)).toString('latin1')) ?? {};
+        expect(groups).toMatchObject({ from, to: expect.not.stringContaining('@') });
+        ids.add(groups?.id ?? '');
+      }
+      expect(ids.size).toBe(net.recorder.sendings.length);
+      const domains = new Set(net.recorder.sendings.map(({ by }) => by.replace(/^.*@/, '')));
+      const inClear = net.nodes.flatMap(({ tap }) =>
+        tap.connections.map(({ chunks }) =>
+          Buffer.concat(chunks.map(({ bytes }) => bytes)).toString('latin1'),
+        ),
+      );
+      const greetings = inClear.flatMap((text) => /\bEHLO .*/.exec(text)?.[0].trim() ?? []);
+      expect(new Set(greetings)).toEqual(new Set([...domains].map((domain) => `EHLO ${domain}`)));
+    });
+
+    test('around what is delivered but the mailbox, its domain, the hour and chance', async () => {
+      const delivered = await net.delivered(bob);
+      expect(delivered.length).toBeGreaterThan(1);
+      for (const { bytes } of delivered)
+        expect(
+          Buffer.from(bytes).toString('latin1').split('\r\n-----BEGIN PGP MESSAGE-----\r\n\r\n')[0],
+        ).toMatch(sealedSeen);
+    });
   });
 
   test('no two hand-overs share a line but those that every carriage has', async () => {

@@ -106,7 +106,7 @@ describe.skipIf(!haveKnot || !haveUnbound)('DNSSEC of Debian’s Knot', () => {
   const failed = (reason: string): object => ({ kind: 'failed', reason });
   const v1 = { strings: ['v=SM1'] };
 
-  describe.each(['signed.test', 'walked.test'])('D1 a signed zone: %s', (zone) => {
+  describe.each(['signed.test', 'walked.test'])('a signed zone: %s', (zone) => {
     test.each<[string, string, RecordType, object]>([
       ['a record', '_securemail', 'TXT', found(true, v1)],
       ['another type', '_securemail', 'OPENPGPKEY', none(true)],
@@ -159,16 +159,16 @@ describe.skipIf(!haveKnot || !haveUnbound)('DNSSEC of Debian’s Knot', () => {
     ['expired proof that there is nothing', 'nowhere.expired.test', failed('bogus')],
     ['a record that was tampered with', '_securemail.bent.test', failed('bogus')],
     ['a record that lost its signature', '_securemail.bare.test', failed('bogus')],
-  ])('D1 %s', async (_what, name, answer) => {
+  ])('%s', async (_what, name, answer) => {
     expect(await ask(name, 'TXT')).toMatchObject(answer);
   });
 
-  test('D1 a CNAME loop is no answer', async () => {
+  test('a CNAME loop is no answer', async () => {
     for (const resolver of Object.values(resolvers))
       expect(await resolver.resolve('one.signed.test', 'TXT')).toMatchObject({ kind: 'failed' });
   });
 
-  test('D1 20 KB, and two certificates at one name', async () => {
+  test('20 KB, and two certificates at one name', async () => {
     expect(await ask('large.keys.test', 'OPENPGPKEY')).toMatchObject(
       found(true, { certificate: Uint8Array.from(certificate) }),
     );
@@ -177,7 +177,7 @@ describe.skipIf(!haveKnot || !haveUnbound)('DNSSEC of Debian’s Knot', () => {
     expect(held.sort(Buffer.compare)).toEqual(small);
   });
 
-  test('D1 a zone whose servers are gone', async () => {
+  test('a zone whose servers are gone', async () => {
     const lame = await resolvers.unbound.resolve('_securemail.lame.test', 'TXT');
     expect(lame).toEqual(failed('servfail'));
     expect(await resolvers.inProcessThroughUnbound.resolve('_securemail.lame.test', 'TXT')).toEqual(
@@ -185,7 +185,7 @@ describe.skipIf(!haveKnot || !haveUnbound)('DNSSEC of Debian’s Knot', () => {
     );
   });
 
-  test('D1 a resolver that never answers', async () => {
+  test('a resolver that never answers', async () => {
     const { port } = silent.address();
     const server = { host: '127.0.0.1', port };
     const soon = { server, timeoutMs: 100 };
@@ -196,7 +196,7 @@ describe.skipIf(!haveKnot || !haveUnbound)('DNSSEC of Debian’s Knot', () => {
       expect(await resolver.resolve('_securemail.signed.test', 'TXT')).toEqual(failed('timeout'));
   });
 
-  test('D1 other anchors than the root’s: nothing can be proven', async () => {
+  test('other anchors than the root’s: nothing can be proven', async () => {
     const stranger = createValidatingResolver({ server: knot.address });
     expect(await stranger.resolve('_securemail.signed.test', 'TXT')).toEqual(failed('bogus'));
     expect(await stranger.resolve('_securemail.unsigned.test', 'TXT')).toEqual(failed('bogus'));
@@ -207,7 +207,7 @@ describe.skipIf(!haveKnot || !haveUnbound)('DNSSEC of Debian’s Knot', () => {
     'any.wild.walked.test',
     'nowhere.signed.test',
     '_securemail.expired.test',
-  ])('D1 whatever octet somebody changes on the way to it, nothing false is believed of %s', async (name) => {
+  ])('whatever octet somebody changes on the way to it, nothing false is believed of %s', async (name) => {
     await using meddler = await startMeddler(knot.address);
     const options = { server: meddler.address, anchors: knot.anchors, timeoutMs: 50 };
     const truth = await createValidatingResolver(options).resolve(name, 'TXT');
@@ -230,7 +230,7 @@ describe.skipIf(!haveKnot || !haveUnbound)('DNSSEC of Debian’s Knot', () => {
     expect(taken.length).toBeLessThan(believed.length);
   });
 
-  test('D1 an answer without its proof, or without its signatures, is not believed', async () => {
+  test('an answer without its proof, or without its signatures, is not believed', async () => {
     await using meddler = await startMeddler(knot.address);
     const options = { server: meddler.address, anchors: knot.anchors };
     // Only the answer section is left: what denies, and what rules a nearer name out, is gone.

@@ -136,7 +136,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'])(
       ['another DS', 'wrong.test', { kind: 'temporary', reason: 'bogus' }],
       ['an altered record', 'bent.test', { kind: 'temporary', reason: 'bogus' }],
       ['servers that are gone', 'lame.test', { kind: 'temporary', reason: 'servfail' }],
-    ])('D1 %s', async (_what, domain, finding) => {
+    ])('%s', async (_what, domain, finding) => {
       await using client = createClient({ paths: pathsUnder(home) });
       expect((await client.domains.check(domain)).asked?.finding).toMatchObject(finding);
     });

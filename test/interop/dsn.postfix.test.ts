@@ -23,7 +23,7 @@ const carriage = makeCarriage({
   random: randomBytes,
 });
 
-describe.skipIf(!haveMailHost)('B1 what Debian’s Postfix cannot hand over comes back', () => {
+describe.skipIf(!haveMailHost)('what Debian’s Postfix cannot hand over comes back', () => {
   const came: Uint8Array[] = [];
   let server: SmtpServer;
   let host: MailHost;

@@ -48,7 +48,7 @@ describe.skipIf(!haveMailHost)('to Debian’s Dovecot', () => {
     expect(await dovecot.mail('bob')).toHaveLength(before + 1);
   });
 
-  test('Q7 an unknown mailbox is refused, and so is one whose quota the message breaks, though nothing fails before the data', async () => {
+  test('an unknown mailbox is refused, and so is one whose quota the message breaks, though nothing fails before the data', async () => {
     expect(await deliver('nobody@b.test', `${subject('three')}x\r\n`)).toEqual({
       kind: 'refused',
       code: 550,
@@ -59,7 +59,7 @@ describe.skipIf(!haveMailHost)('to Debian’s Dovecot', () => {
     expect(await deliver('bob@b.test', `${subject('five')}x\r\n`)).toEqual({ kind: 'sent' });
   });
 
-  test('R3 a NUL, which Dovecot would drop, is not sent', async () => {
+  test('a NUL, which Dovecot would drop, is not sent', async () => {
     const before = (await dovecot.mail('bob')).length;
     expect(await deliver('bob@b.test', `${subject('six')}x\0y\r\n`)).toEqual({
       kind: 'refused',

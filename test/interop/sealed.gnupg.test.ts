@@ -64,7 +64,7 @@ describe.skipIf(!haveGnuPg)('GnuPG 2.2 reads a sealed message', () => {
     expect(stdout.equals(payloadOf(message, shown))).toBe(true);
   });
 
-  test('P2 and lists no packet that tells of the author', () => {
+  test('and lists no packet that tells of the author', () => {
     const listed = gpg.run(['--list-only', '--list-packets'], sealed).stdout.toString();
     const subkey = bob.publicKey.subkeys[0]?.getKeyID().toHex().toUpperCase();
     expect([...listed.matchAll(/keyid ([0-9A-F]{16})/g)].map(([, id]) => id)).toEqual([subkey]);
@@ -75,7 +75,7 @@ describe.skipIf(!haveGnuPg)('GnuPG 2.2 reads a sealed message', () => {
     expect(opened).not.toMatch(/compressed packet/);
   });
 
-  test('C4 and refuses it with one byte changed', () => {
+  test('and refuses it with one byte changed', () => {
     const text = Buffer.from(sealed).toString('latin1');
     const at = text.lastIndexOf('\r\n-----END') - 80;
     const changed = `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`;
@@ -177,7 +177,7 @@ describe.skipIf(!haveGnuPg)('from GnuPG 2.2 comes PGP/MIME that opens', () => {
     });
   });
 
-  test('C5 and is refused in a cipher of another age', async () => {
+  test('and is refused in a cipher of another age', async () => {
     expect(await opened(signed('--cipher-algo', '3des'))).toEqual({
       kind: 'refused',
       reason: 'unknown-encryption',

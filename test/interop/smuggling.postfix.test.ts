@@ -71,7 +71,7 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
     return smtp;
   }
 
-  test('R1 the peer is one that smuggling works on', async () => {
+  test('the peer is one that smuggling works on', async () => {
     for (const sequence of smugglingSequences) {
       using smtp = await Wire.connect(host.smtp);
       await smtp.reply();
@@ -87,7 +87,7 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
     }
   });
 
-  test.each(smugglingSequences)('R1 %j is refused by us, and Postfix hears of nothing', async (sequence) => {
+  test.each(smugglingSequences)('%j is refused by us, and Postfix hears of nothing', async (sequence) => {
     using smtp = await throughUs();
     expect(await smtp.say(attack(sequence))).toMatch(/^550 5\.6\.0 /);
     expect(await smtp.say('NOOP')).toMatch(/^[25]/); // what stood behind the real end of the data, or this
@@ -95,7 +95,7 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
     expect(await host.takeMail('secure', 0)).toEqual([]);
   });
 
-  test('R1 what we accept arrives as one message, dots and all', async () => {
+  test('what we accept arrives as one message, dots and all', async () => {
     const lines = ['Subject: dots', '', '.', '..', '.x', `MAIL FROM:<evil@a.test>`, '...', '', '.'];
     using smtp = await throughUs();
     const stuffed = lines.map((line) => `${line.replace(/^\./, '..')}\r\n`).join('');
@@ -106,7 +106,7 @@ describe.skipIf(!haveMailHost)('in front of Debian’s Postfix', () => {
     expect(forwarded.splice(0)).toHaveLength(1);
   });
 
-  test('R1 every carriage arrives as one message, and opens from the Maildir', async () => {
+  test('every carriage arrives as one message, and opens from the Maildir', async () => {
     const payloads = [
       ...smugglingSequences.map((sequence) => pad(attack(sequence))),
       randomBytes(32_768),

@@ -26,7 +26,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 /** In one process, where the adversary also sees inside TLS and the clock stands still while packets wait. */
-describe('one letter through a network in one process', () => {
+describe('P1 one letter through a network in one process', () => {
   let net: TestNetwork;
   let cast: Cast;
   let pieces: readonly Piece[];

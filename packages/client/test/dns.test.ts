@@ -84,7 +84,7 @@ const problemsOf = async (who = alice): Promise<object[]> => {
   return outcome.kind === 'refused' ? outcome.problems.map((each) => ({ ...each })) : [];
 };
 
-describe('sending', () => {
+describe('P4 sending', () => {
   test('needs no pin where DNS vouches, and says that it asked just now', async () => {
     const sent = await alice.client.send(toBob);
     expect(sent).toMatchObject({
@@ -97,7 +97,7 @@ describe('sending', () => {
     );
   });
 
-  test('P4 asks nobody while what was found is fresh, in this process and the next', async () => {
+  test('asks nobody while what was found is fresh, in this process and the next', async () => {
     await alice.client.domains.check('B.test');
     const { length } = resolver.asked;
     expect(await alice.client.send(toBob)).toMatchObject({ kind: 'sent', warnings: [] });
@@ -118,7 +118,7 @@ describe('sending', () => {
     expect(resolver.asked).toHaveLength(length + 2);
   });
 
-  test('P4 asks nobody at all about what is pinned', async () => {
+  test('asks nobody at all about what is pinned', async () => {
     await alice.client.domains.pin(network.zones.get('b.test') ?? '');
     resolver.publish(await otherZone());
     expect(await alice.client.send(toBob)).toMatchObject({ kind: 'sent', warnings: [] });
@@ -299,7 +299,7 @@ describe('an unsigned zone that the author trusts on first use', () => {
 });
 
 describe('prefetch', () => {
-  test('P4 asks for every domain that is known once, in random order, at random times within what is given', async () => {
+  test('asks for every domain that is known once, in random order, at random times within what is given', async () => {
     const names = ['b.test', 'c.test', 'd.test', 'e.test', 'f.test', 'g.test'];
     const orders = new Set<string>();
     for (const seed of ['one', 'two', 'three']) {

@@ -95,7 +95,7 @@ const problems = async (who: Person): Promise<object[]> => {
   return outcome.kind === 'refused' ? outcome.problems.map((each) => ({ ...each })) : [];
 };
 
-describe('P4 when send asks', () => {
+describe('when send asks', () => {
   test('nobody is asked where a key is pinned', async () => {
     const bob = await keyOf(['bob@b.test']);
     await alice.client.keys.import(bytes(bob));

@@ -226,12 +226,12 @@ test.each<[string, Uint8Array, ProblemCode]>([
   ['from two', message({ From: 'alice@a.test, bob@b.test', To: 'bob@b.test' }), 'bad-message'],
   ['from no one', message({ To: 'bob@b.test' }), 'bad-message'],
   [
-    'M2 with a recipient behind a CR in its subject',
+    'with a recipient behind a CR in its subject',
     Buffer.from('From: alice@a.test\r\nTo: bob@b.test\r\nSubject: x\rBcc: evil@evil.test\r\n\r\nhi\r\n'),
     'bad-message',
   ],
   [
-    'M2 with a recipient behind a LF in its subject',
+    'with a recipient behind a LF in its subject',
     Buffer.from('From: alice@a.test\r\nTo: bob@b.test\r\nSubject: x\nBcc: evil@evil.test\r\n\r\nhi\r\n'),
     'bad-message',
   ],

@@ -239,8 +239,8 @@ describe('before AUTH nobody sends, and after it only as themselves', () => {
   });
 });
 
-describe('R7, R8 injection around AUTH', () => {
-  test('R8 AUTH before TLS: 530, and its response is no command', async () => {
+describe('injection around AUTH', () => {
+  test('AUTH before TLS: 530, and its response is no command', async () => {
     await using desk = await openDesk();
     await conversation(
       desk.port,
@@ -262,7 +262,7 @@ describe('R7, R8 injection around AUTH', () => {
     ['a whole AUTH', `AUTH PLAIN ${right}\\r\\nMAIL FROM:<alice@a.test>\\r\\n`],
     ['the begin of an exchange, which would take the next line for a password', 'AUTH LOGIN YWxpY2U=\\r\\n'],
     ['half an AUTH', 'AUTH PLAIN '],
-  ])('R7 %s in the segment of STARTTLS: nobody is logged in afterwards', async (_, injected) => {
+  ])('%s in the segment of STARTTLS: nobody is logged in afterwards', async (_, injected) => {
     await using desk = await openDesk();
     await conversation(
       desk.port,
@@ -288,16 +288,13 @@ describe('R7, R8 injection around AUTH', () => {
     ['PLAIN and a command', `AUTH PLAIN\\r\\n${right}\\r\\nNOOP\\r\\n`],
     ['LOGIN', 'AUTH LOGIN\\r\\nYWxpY2U=\\r\\nd29uZGVyIGxhbmQ=\\r\\n'],
     ['LOGIN with its user', 'AUTH LOGIN YWxpY2U=\\r\\nd29u'],
-  ])(
-    'R9 a response that does not wait for its 334 is neither response nor command: %s',
-    async (_, octets) => {
-      await using desk = await openDesk();
-      await conversation(desk.port, `${overTls}\n C! ${octets}\n S: 503 5.5.1\n S: closed`);
-      expect(desk.logins).toEqual([]);
-    },
-  );
+  ])('a response that does not wait for its 334 is neither response nor command: %s', async (_, octets) => {
+    await using desk = await openDesk();
+    await conversation(desk.port, `${overTls}\n C! ${octets}\n S: 503 5.5.1\n S: closed`);
+    expect(desk.logins).toEqual([]);
+  });
 
-  test('R9 what stands behind an AUTH that is answered at once runs once it is answered', async () => {
+  test('what stands behind an AUTH that is answered at once runs once it is answered', async () => {
     await using desk = await openDesk();
     await conversation(
       desk.port,
@@ -318,7 +315,7 @@ describe('R7, R8 injection around AUTH', () => {
     ['a NUL', `${right}\\0`],
     ['an octet above 127', `${right}\\xe4`],
     ['a star and more', '* '],
-  ])('R8 a response that is %s is malformed, and ends the exchange', async (_, octets) => {
+  ])('a response that is %s is malformed, and ends the exchange', async (_, octets) => {
     await using desk = await openDesk();
     await conversation(
       desk.port,
@@ -334,7 +331,7 @@ describe('R7, R8 injection around AUTH', () => {
   });
 });
 
-test('R1 an exchange whose octets come one by one is the same exchange', async () => {
+test('an exchange whose octets come one by one is the same exchange', async () => {
   await using desk = await openDesk();
   using wire = await Wire.connect({ port: desk.port });
   await converse(wire, overTls);
@@ -349,7 +346,7 @@ test('R1 an exchange whose octets come one by one is the same exchange', async (
 });
 
 describe('A4 who tries out passwords', () => {
-  test('A4 hears the same for a wrong user and a wrong password, and 421 after the third', async () => {
+  test('hears the same for a wrong user and a wrong password, and 421 after the third', async () => {
     await using desk = await openDesk();
     using wire = await Wire.connect({ port: desk.port });
     await converse(wire, overTls);
@@ -369,7 +366,7 @@ describe('A4 who tries out passwords', () => {
     expect(desk.outcomes).toEqual(['refused', 'refused', 'refused']);
   });
 
-  test('A4 nobody to ask: 454, and no failure of the login', async () => {
+  test('nobody to ask: 454, and no failure of the login', async () => {
     const faults: unknown[] = [];
     await using desk = await openDesk({}, { onFault: (fault) => faults.push(fault) });
     await conversation(
@@ -385,7 +382,7 @@ describe('A4 who tries out passwords', () => {
     expect(desk.waits).toEqual([]);
   });
 
-  test('A4 waits longer after each failure of the login, from wherever, and not for ever', async () => {
+  test('waits longer after each failure of the login, from wherever, and not for ever', async () => {
     const limits = { delayMs: 100, maxDelayMs: 500 };
     await using desk = await openDesk({ limits });
     for (let n = 0; n < 6; n += 1) await guess(desk.port, `127.0.0.${n + 10}`, wrong, '535');
@@ -394,7 +391,7 @@ describe('A4 who tries out passwords', () => {
     expect(desk.waits).toHaveLength(6);
   });
 
-  test('A4 is not heard any more after so many failures of the login, until the window has passed', async () => {
+  test('is not heard any more after so many failures of the login, until the window has passed', async () => {
     await using desk = await openDesk({ limits: { maxFailuresPerLogin: 3, windowMs: 1000 } });
     for (const login of [wrong, base64('\0ALICE\0x'), wrong])
       await guess(desk.port, '127.0.0.2', login, '535');
@@ -406,7 +403,7 @@ describe('A4 who tries out passwords', () => {
     await guess(desk.port, '127.0.0.3', right, '235');
   });
 
-  test('A4 does not lock out who has logged in from the same remote before', async () => {
+  test('does not lock out who has logged in from the same remote before', async () => {
     await using desk = await openDesk({ limits: { maxFailuresPerLogin: 3 } });
     await guess(desk.port, '127.0.0.2', right, '235');
     for (let n = 0; n < 3; n += 1) await guess(desk.port, '127.0.0.3', wrong, '535');
@@ -416,14 +413,14 @@ describe('A4 who tries out passwords', () => {
     expect(desk.waits).toHaveLength(waits);
   });
 
-  test('A4 is not heard any more after so many failures from the remote, whatever the login', async () => {
+  test('is not heard any more after so many failures from the remote, whatever the login', async () => {
     await using desk = await openDesk({ limits: { maxFailuresPerRemote: 4 } });
     for (let n = 0; n < 4; n += 1) await guess(desk.port, '127.0.0.2', base64(`\0user${n}\0x`), '535');
     await guess(desk.port, '127.0.0.2', right, '454');
     await guess(desk.port, '127.0.0.3', right, '235');
   });
 
-  test('A4 has no more tries in many sessions at once', async () => {
+  test('has no more tries in many sessions at once', async () => {
     const judged = Promise.withResolvers<{ kind: 'refused' }>();
     let asked = 0;
     const authenticate = (): Promise<{ kind: 'refused' }> => {
@@ -454,7 +451,7 @@ describe('A4 who tries out passwords', () => {
     for (const wire of wires) wire.cut();
   });
 
-  test('A4 goes away while its login is looked at: nothing is said, and the server goes on', async () => {
+  test('goes away while its login is looked at: nothing is said, and the server goes on', async () => {
     const asked = Promise.withResolvers<void>();
     const judged = Promise.withResolvers<{ kind: 'refused' }>();
     const authenticate = (): Promise<{ kind: 'refused' }> => {
@@ -504,7 +501,7 @@ describe('TLS for submission', () => {
     expect(desk.logins).toEqual([]);
   });
 
-  test('R12 implicit TLS: a handshake that does not come to its end holds a place no longer than it may', async () => {
+  test('implicit TLS: a handshake that does not come to its end holds a place no longer than it may', async () => {
     await using desk = await openDesk({}, { implicitTls: true, limits: { tlsMs: 20, maxConnections: 1 } });
     using idle = await Wire.connect({ port: desk.port });
     expect(await idle.reply()).toBe('closed');
@@ -513,7 +510,7 @@ describe('TLS for submission', () => {
     expect(await wire.reply()).toMatch(/^220 /);
   });
 
-  test('R12 implicit TLS: one in its handshake holds a place, and loses it to the next', async () => {
+  test('implicit TLS: one in its handshake holds a place, and loses it to the next', async () => {
     await using desk = await openDesk({}, { implicitTls: true, limits: { maxConnections: 1 } });
     using idle = await Wire.connect({ port: desk.port });
     using wire = await Wire.connect({ port: desk.port });

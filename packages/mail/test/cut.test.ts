@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { Wire } from '@postern/mail/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { converse, octetsOf, overTls } from './conversation.ts';
 import { type Inbox, openInbox, text } from './inbox.ts';
 
@@ -13,30 +13,32 @@ const endOfData = session.indexOf('\r\n.\r\n') + 5;
 const startOfData = session.indexOf('Subject');
 const message = 'Subject: x\r\n\r\n.\r\nbody\r\n';
 
-test('R17 a connection cut at any octet of the session: the whole message or none', async () => {
-  await using inbox = await openInbox();
-  await inGroupsOf(40, range(0, session.length + 1), async (at) => {
-    using wire = await Wire.connect({ port: inbox.port });
-    await converse(wire, overTls);
-    await wire.write(session.subarray(0, Math.min(at, startOfData)));
-    if (at > startOfData) {
-      await converse(wire, 'S: 250\n S: 250\n S: 354');
-      await wire.write(session.subarray(startOfData, at));
-    }
-    if (at >= endOfData) await converse(wire, 'S: 250');
+describe('R17 a connection that is cut', () => {
+  test('at any octet of the session: the whole message or none', async () => {
+    await using inbox = await openInbox();
+    await inGroupsOf(40, range(0, session.length + 1), async (at) => {
+      using wire = await Wire.connect({ port: inbox.port });
+      await converse(wire, overTls);
+      await wire.write(session.subarray(0, Math.min(at, startOfData)));
+      if (at > startOfData) {
+        await converse(wire, 'S: 250\n S: 250\n S: 354');
+        await wire.write(session.subarray(startOfData, at));
+      }
+      if (at >= endOfData) await converse(wire, 'S: 250');
+    });
+    expect(inbox.messages.map(text)).toEqual(Array.from(range(endOfData, session.length + 1), () => message));
   });
-  expect(inbox.messages.map(text)).toEqual(Array.from(range(endOfData, session.length + 1), () => message));
-});
 
-test('R17 a connection cut at any octet on the wire, TLS and all', async () => {
-  await using inbox = await openInbox();
-  const whole = await sendThrough(inbox, Number.POSITIVE_INFINITY);
-  expect(whole).toBeGreaterThan(session.length);
-  expect(inbox.messages.splice(0).map(text)).toEqual([message]);
-  await inGroupsOf(40, range(0, whole, 7), (at) => sendThrough(inbox, at));
-  expect(new Set(inbox.messages.map(text))).toEqual(new Set(inbox.messages.length === 0 ? [] : [message]));
-  const quitOctets = 40; // the TLS records behind the end of the data
-  expect(inbox.messages.length).toBeLessThanOrEqual(Math.ceil((3 * quitOctets) / 7));
+  test('at any octet on the wire, TLS and all', async () => {
+    await using inbox = await openInbox();
+    const whole = await sendThrough(inbox, Number.POSITIVE_INFINITY);
+    expect(whole).toBeGreaterThan(session.length);
+    expect(inbox.messages.splice(0).map(text)).toEqual([message]);
+    await inGroupsOf(40, range(0, whole, 7), (at) => sendThrough(inbox, at));
+    expect(new Set(inbox.messages.map(text))).toEqual(new Set(inbox.messages.length === 0 ? [] : [message]));
+    const quitOctets = 40; // the TLS records behind the end of the data
+    expect(inbox.messages.length).toBeLessThanOrEqual(Math.ceil((3 * quitOctets) / 7));
+  });
 });
 
 /** Runs the session through a relay that passes `octets` of the client's on and then cuts. Returns how many there were. */

@@ -120,7 +120,7 @@ describe('spec report 5: what other mail servers report', () => {
     expect(read(report([mta, ...recipient('Failed', written)]))).toMatchObject({ action: 'failed', status });
   });
 
-  test('M2 a diagnostic is one line of printable ASCII, and short', () => {
+  test('a diagnostic is one line of printable ASCII, and short', () => {
     const dsn = read(
       report([mta, ...recipient('failed', '', `smtp; a\r\n \t\x1b[31m\xe4\r b ${'x'.repeat(990)}`)]),
     );
@@ -142,25 +142,25 @@ describe('what is none', () => {
       good.replace('report-type=delivery-status', 'report-type=disposition-notification'),
     ],
     ['type', 'no kind of report', good.replace('report-type=delivery-status; ', '')],
-    ['header', 'M1 two types', `Content-Type: text/plain\r\n${good}`],
-    ['header', 'M1 two boundaries', good.replace('boundary=b', 'boundary=b; boundary=c')],
+    ['header', 'two types', `Content-Type: text/plain\r\n${good}`],
+    ['header', 'two boundaries', good.replace('boundary=b', 'boundary=b; boundary=c')],
     ['header', 'a type that is none', good.replace('; boundary', ' boundary')],
-    ['parts', 'M1 no boundary', good.replace('; boundary=b', '')],
-    ['parts', 'M1 an empty boundary', good.replace('boundary=b', 'boundary=""')],
-    ['parts', 'M1 another boundary', good.replace('boundary=b', 'boundary=c')],
-    ['parts', 'M1 no end', good.replace('--b--', '')],
-    ['parts', 'M1 a boundary that others begin with', good.replaceAll('\r\n--b', '\r\n--bb')],
+    ['parts', 'no boundary', good.replace('; boundary=b', '')],
+    ['parts', 'an empty boundary', good.replace('boundary=b', 'boundary=""')],
+    ['parts', 'another boundary', good.replace('boundary=b', 'boundary=c')],
+    ['parts', 'no end', good.replace('--b--', '')],
+    ['parts', 'a boundary that others begin with', good.replaceAll('\r\n--b', '\r\n--bb')],
     ['parts', 'one part', good.replace(/--b\r\nContent[\s\S]*(?=--b--)/, '')],
     ['parts', 'eleven parts', good.replace('--b--', `${'--b\r\n\r\n'.repeat(9)}--b--`)],
     ['status', 'no delivery status', good.replace('message/delivery-status', 'text/plain')],
     [
       'status',
-      'M1 two types of it',
+      'two types of it',
       good.replace('Content-Type: message', 'Content-Type: text/plain\r\nContent-Type: message'),
     ],
     [
       'status',
-      'M3 an encoded one',
+      'an encoded one',
       good.replace('/delivery-status\r\n', '/delivery-status\r\nContent-Transfer-Encoding: base64\r\n'),
     ],
     ['status', 'an empty one', report([])],
@@ -175,7 +175,7 @@ describe('what is none', () => {
   });
 });
 
-describe('M1 bombs end in bounded time', () => {
+describe('bombs end in bounded time', () => {
   const long = (unit: string): string => unit.repeat(Math.floor(250_000 / unit.length));
   const nested = Array.from(
     { length: 3_000 },

@@ -4,7 +4,7 @@ import { conversation, overTls } from './conversation.ts';
 import { identity } from './inbox.ts';
 import { openDesk, right, wrong } from './submission.ts';
 
-test('A4 failures at one of two servers with one gatekeeper count at the other', async () => {
+test('failures at one of two servers with one gatekeeper count at the other', async () => {
   await using desk = await openDesk({ limits: { maxFailuresPerLogin: 3 } });
   await using other = await startSmtpServer({
     listen: { host: '127.0.0.1', port: 0 },

@@ -6,7 +6,7 @@ import { conversation, converse, overTls, transaction, upToData } from './conver
 import { openInbox, text } from './inbox.ts';
 
 describe('R11 size', () => {
-  test('R11 a declared size over the limit is refused at MAIL', async () => {
+  test('a declared size over the limit is refused at MAIL', async () => {
     await using inbox = await openInbox({ maxBytes: 1000 });
     await conversation(
       inbox.port,
@@ -18,7 +18,7 @@ describe('R11 size', () => {
     );
   });
 
-  test('R11 a lie is found at the first octet too many, and the session goes on', async () => {
+  test('a lie is found at the first octet too many, and the session goes on', async () => {
     await using inbox = await openInbox({ maxBytes: 1000 });
     const lying = `
       C: MAIL FROM:<secure@a.test> SIZE=10
@@ -41,7 +41,7 @@ describe('R11 size', () => {
     expect(inbox.messages.map(({ bytes }) => bytes.length)).toEqual([1000]);
   });
 
-  test('R11 declared 10, sent without end: cut soon after the limit', async () => {
+  test('declared 10, sent without end: cut soon after the limit', async () => {
     await using inbox = await openInbox({ maxBytes: 1000, limits: { drainMs: 1000 } });
     using wire = await Wire.connect({ port: inbox.port, rude: true });
     await converse(wire, upToData);
@@ -77,14 +77,14 @@ describe.concurrent('R12 slow clients', () => {
     return await answer;
   }
 
-  test('R12 an octet now and then in a command', async () => {
+  test('an octet now and then in a command', async () => {
     await using inbox = await openInbox({ limits: { ...patient, commandMs: 1000 } });
     using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, overTls);
     expect(await drip(wire, Buffer.from(`NOOP ${'x'.repeat(1000)}`))).toMatch(/^421 4\.4\.2/);
   });
 
-  test('R12 an octet now and then in data: too slow in any window', async () => {
+  test('an octet now and then in data: too slow in any window', async () => {
     await using inbox = await openInbox({
       limits: { ...patient, rateWindowMs: 100, minBytesPerSecond: 1000 },
     });
@@ -94,7 +94,7 @@ describe.concurrent('R12 slow clients', () => {
     expect(inbox.messages).toEqual([]);
   });
 
-  test('R12 data fast enough for the window, but without end', async () => {
+  test('data fast enough for the window, but without end', async () => {
     await using inbox = await openInbox({
       limits: { ...patient, dataMs: 200, rateWindowMs: 50, minBytesPerSecond: 20 },
     });
@@ -103,7 +103,7 @@ describe.concurrent('R12 slow clients', () => {
     expect(await drip(wire, Buffer.from('x\r\n'.repeat(10_000)))).toMatch(/^421 4\.4\.2/);
   });
 
-  test('R12 an octet now and then in the TLS handshake', async () => {
+  test('an octet now and then in the TLS handshake', async () => {
     await using inbox = await openInbox({ limits: { ...patient, tlsMs: 1000 } });
     using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, 'S: 220\n C: EHLO client.test\n S: 250\n C: STARTTLS\n S: 220');
@@ -111,12 +111,12 @@ describe.concurrent('R12 slow clients', () => {
     expect(await drip(wire, hello)).toBe('closed');
   });
 
-  test('R12 silence before TLS', async () => {
+  test('silence before TLS', async () => {
     await using inbox = await openInbox({ limits: { ...patient, tlsMs: 1000 } });
     await conversation(inbox.port, 'S: 220\n C: EHLO client.test\n S: 250\n S: 421 4.4.2\n S: closed');
   });
 
-  test('R12 a session that is never done', async () => {
+  test('a session that is never done', async () => {
     await using inbox = await openInbox({ limits: { ...patient, sessionMs: 1500 } });
     using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, overTls);
@@ -128,7 +128,7 @@ describe.concurrent('R12 slow clients', () => {
     expect(reply).toMatch(/^421 4\.4\.2/);
   });
 
-  test('R12 the session’s end waits for the message in hand', async () => {
+  test('the session’s end waits for the message in hand', async () => {
     const taken = Promise.withResolvers<{ kind: 'accepted' }>();
     await using inbox = await openInbox({
       limits: { ...patient, sessionMs: 1500 },
@@ -142,7 +142,7 @@ describe.concurrent('R12 slow clients', () => {
     await converse(busy, 'S: 250 2.6.0\n S: 421\n S: closed');
   });
 
-  test('R12 500 idle clients do not keep others from being served', async () => {
+  test('500 idle clients do not keep others from being served', async () => {
     await using inbox = await openInbox({
       limits: { ...patient, tlsMs: 5000, maxConnectionsPerRemote: 1000 },
     });
@@ -155,7 +155,7 @@ describe.concurrent('R12 slow clients', () => {
     for (const wire of idle) wire.cut();
   });
 
-  test('R12 when the server is full the session longest without a message makes place', async () => {
+  test('when the server is full the session longest without a message makes place', async () => {
     await using inbox = await openInbox({ limits: { ...patient, maxConnections: 2 } });
     using one = await Wire.connect({ port: inbox.port, from: '127.0.0.2' });
     await converse(one, overTls);
@@ -167,7 +167,7 @@ describe.concurrent('R12 slow clients', () => {
     await converse(one, 'C: NOOP\n S: 250');
   });
 
-  test('R12 messages without end from a few networks keep nobody out, and cut nobody else’s off', async () => {
+  test('messages without end from a few networks keep nobody out, and cut nobody else’s off', async () => {
     await using inbox = await openInbox({
       limits: { ...patient, maxConnections: 4, maxConnectionsPerRemote: 2 },
     });
@@ -187,7 +187,7 @@ describe.concurrent('R12 slow clients', () => {
     expect(inbox.messages.map(text)).toEqual(['honest\r\n']);
   });
 
-  test('R12 a message in the receiver’s hands is never cut off: where there is nothing else the newcomer is told 421', async () => {
+  test('a message in the receiver’s hands is never cut off: where there is nothing else the newcomer is told 421', async () => {
     const taken = Promise.withResolvers<{ kind: 'accepted' }>();
     const both = Promise.withResolvers<void>();
     let arrived = 0;
@@ -209,7 +209,7 @@ describe.concurrent('R12 slow clients', () => {
     for (const wire of [one, two]) await converse(wire, 'S: 250 2.6.0');
   });
 
-  test('R12 a flood of idle TLS sessions from one remote leaves the others’ alone', async () => {
+  test('a flood of idle TLS sessions from one remote leaves the others’ alone', async () => {
     await using inbox = await openInbox({
       limits: { ...patient, maxConnections: 6, maxConnectionsPerRemote: 3 },
     });
@@ -228,7 +228,7 @@ describe.concurrent('R12 slow clients', () => {
     for (const wire of flood) wire.cut();
   });
 
-  test('R12 who does not hang up holds its place no longer than another needs it', async () => {
+  test('who does not hang up holds its place no longer than another needs it', async () => {
     await using inbox = await openInbox({ limits: { ...patient, drainMs: 60_000, maxConnections: 1 } });
     using rude = new DisposableStack();
     for (let n = 0; n < 5; n += 1) {

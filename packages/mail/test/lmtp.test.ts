@@ -25,14 +25,14 @@ const session = (answer: string): string => `
   S: ${answer}
 `;
 
-describe('LMTP answers for the recipient behind the data', () => {
+describe('Q7 LMTP answers for the recipient behind the data', () => {
   test.each([
     ['250 2.0.0 <bob@b.test> delivered', { kind: 'sent' }],
     ['550 5.1.1 <bob@b.test> user does not exist', { kind: 'refused', code: 550, enhanced: '5.1.1' }],
     ['552 5.2.2 quota', { kind: 'refused', code: 552, enhanced: '5.2.2' }],
     ['452 4.2.2 quota', { kind: 'deferred', reason: 'busy', maybeDelivered: false }],
     ['421 4.3.2 down', { kind: 'deferred', reason: 'busy', maybeDelivered: false }],
-  ])('Q7 %s', async (answer, result) => {
+  ])('%s', async (answer, result) => {
     await using peer = await openPeer([session(answer)]);
     await using sender = createLmtpSender({
       target: { host: '127.0.0.1', port: peer.port },

@@ -280,7 +280,6 @@ describe('every policy that trusts not everybody', () => {
 
 describe('opportunistic', () => {
   const any: TlsPolicy = { kind: 'opportunistic' };
-  const clear = `S: 220 mx.test ESMTP\n C: EHLO sender.test\n S: 250-mx.test\\r\\n250 PIPELINING${taken}`;
   const inOneWrite = 'S: 220 mx.test ESMTP\n C: EHLO sender.test\n S: 250 mx.test';
 
   test('TLS with whoever answers', async () => {
@@ -308,22 +307,6 @@ describe('opportunistic', () => {
     await using sender = createSender();
     expect(await sender.send(at(peer.port, any), mail())).toEqual({ kind: 'sent', secured: false });
     expect(peer.connections).toBe(2);
-  });
-
-  test('R16 REQUIRETLS is not asked of a peer in clear, whatever it offers', async () => {
-    const offering = clear.replace('PIPELINING', 'REQUIRETLS');
-    await using peer = await openPeer([offering, offering]);
-    await using sender = createSender();
-    expect(await sender.send(at(peer.port, any), mail({ requireTls: true }))).toEqual({
-      kind: 'refused',
-      code: 550,
-      enhanced: '5.7.30',
-    });
-    expect(await sender.send(at(peer.port, any), mail({ requireTls: 'if-offered' }))).toEqual({
-      kind: 'sent',
-      secured: false,
-    });
-    expect(peer.heard[0]?.filter((line) => line.startsWith('MAIL'))).toEqual(['MAIL FROM:<secure@a.test>']);
   });
 });
 

@@ -96,7 +96,7 @@ describe('the text for people', () => {
     expect(text({ ...own, text: ['one', '', ' two'] })).toBe('one\r\n\r\n two\r\n');
   });
 
-  test('B4 of a sealed report it names no mailbox', () => {
+  test('of a sealed report it names no mailbox', () => {
     expect(text(sealed)).not.toContain('@');
     expect(compose(sealed)).toContain('Final-Recipient: rfc822; undisclosed@postern.invalid\r\n');
     expect(compose(sealed)).toContain('Status: 5.0.0\r\n');

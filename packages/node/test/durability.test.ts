@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createSmtpSender, makeCarriage, type SendResult, type SmtpPeer } from '@postern/mail';
 import { systemClock, systemRandom } from '@postern/runtime';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { unit } from './spool-contract.ts';
 import { until } from './support.ts';
@@ -71,29 +71,31 @@ async function stops(): Promise<void> {
   await until(() => child?.exitCode !== null || child.signalCode !== null);
 }
 
-test('Q1 what was answered with 250 is there after SIGKILL', async () => {
+test('what was answered with 250 is there after SIGKILL', async () => {
   const peer = await startReceiver([]);
   expect((await send(peer, 6)).map(({ kind }) => kind)).toEqual(Array(6).fill('sent'));
   await stops();
   expect(await stored()).toBe(6);
 });
 
-test('Q3 with no room left on the disk the answer is 4yz, and nothing is stored', async () => {
-  const peer = await startReceiver([], String(Number.MAX_SAFE_INTEGER));
-  expect(await send(peer)).toEqual([{ kind: 'deferred', reason: 'busy', maybeDelivered: false }]);
-  await stops();
-  expect(await stored()).toBe(0);
-});
+describe('Q3 a disk that takes no more', () => {
+  test('with no room left on the disk the answer is 4yz, and nothing is stored', async () => {
+    const peer = await startReceiver([], String(Number.MAX_SAFE_INTEGER));
+    expect(await send(peer)).toEqual([{ kind: 'deferred', reason: 'busy', maybeDelivered: false }]);
+    await stops();
+    expect(await stored()).toBe(0);
+  });
 
-// A file that must not grow is what a failing disk looks like: the write itself fails.
-test('Q3 when the disk fails in the middle of writing the answer is 4yz', async () => {
-  const peer = await startReceiver(['prlimit', '--fsize=400000']);
-  const results = await send(peer, 24);
-  const sent = results.filter(({ kind }) => kind === 'sent').length;
-  expect(sent).toBeLessThan(24);
-  expect(new Set(results.map(({ kind }) => kind))).toContain('deferred');
-  await stops();
-  expect(await stored()).toBe(sent);
+  // A file that must not grow is what a failing disk looks like: the write itself fails.
+  test('when the disk fails in the middle of writing the answer is 4yz', async () => {
+    const peer = await startReceiver(['prlimit', '--fsize=400000']);
+    const results = await send(peer, 24);
+    const sent = results.filter(({ kind }) => kind === 'sent').length;
+    expect(sent).toBeLessThan(24);
+    expect(new Set(results.map(({ kind }) => kind))).toContain('deferred');
+    await stops();
+    expect(await stored()).toBe(sent);
+  });
 });
 
 const strace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;

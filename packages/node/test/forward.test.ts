@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSmtpSender } from '@postern/mail';
@@ -13,7 +15,7 @@ import { type Relay, relayExpiresGridMs, type Spool } from '../src/spool.ts';
 import { chain, type Stage } from '../src/stage.ts';
 import { createTopology, type Topology } from '../src/topology.ts';
 import { createWays } from '../src/ways.ts';
-import { consensusOf, makeCertificate, startPeer } from './peers.ts';
+import { consensusOf, makeCertificate, type Peer, startPeer } from './peers.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { type FakeClock, fakeClock, seeded, until } from './support.ts';
 
@@ -70,6 +72,36 @@ const outcomes = async (): Promise<Record<string, number>> =>
 const happened = (outcome: string): Promise<void> =>
   until(async () => ((await outcomes())[outcome] ?? 0) > 0);
 const gone = (): Promise<void> => until(async () => (await spool.counts()).relays === 0);
+/** Stands before a peer, and drops the connection in place of its answer to what it took. */
+async function cutBehindData(
+  peer: Peer,
+): Promise<AsyncDisposable & { address: { host: string; port: number }; passes(): void }> {
+  let cutting = true;
+  const server = createServer((near) => {
+    const far = connect(peer.entry.smtp);
+    const before = peer.messages.length;
+    const end = (): void => {
+      near.destroy();
+      far.destroy();
+    };
+    near
+      .on('data', (chunk) => far.write(chunk))
+      .on('error', end)
+      .on('close', end);
+    far.on('error', end).on('close', end);
+    far.on('data', (chunk) => (cutting && peer.messages.length > before ? end() : near.write(chunk)));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  return {
+    address: { host: '127.0.0.1', port },
+    passes: () => {
+      cutting = false;
+    },
+    [Symbol.asyncDispose]: async () => void server.close(),
+  };
+}
+
 /** Moves time on until a condition holds. */
 const timeUntil = (condition: () => Promise<boolean>): Promise<void> =>
   until(async () => {
@@ -144,7 +176,22 @@ test('a next hop that is no mix gets nothing: the relay is dropped and counted, 
   expect(gate.messages).toEqual([]);
 });
 
-test('Q8 every attempt has the same bytes in another carriage, at growing intervals', async () => {
+test('Q8 a packet whose answer got lost lies at the peer, perhaps, and goes again as the same bytes', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  await using between = await cutBehindData(peer);
+  topology.update(consensusOf([{ ...peer.entry, smtp: between.address }], clock.now()));
+  const bytes = await store();
+  await happened('deferred');
+  expect(peer.taken).toEqual([Buffer.from(bytes)]);
+  expect(await spool.counts()).toMatchObject({ relays: 1 });
+  between.passes();
+  await timeUntil(async () => (await spool.counts()).relays === 0);
+  expect(peer.taken).toEqual([Buffer.from(bytes), Buffer.from(bytes)]);
+  expect(Buffer.compare(peer.messages[0] ?? bytes, peer.messages[1] ?? bytes)).not.toBe(0);
+  expect(await outcomes()).toMatchObject({ deferred: 1, sent: 1 });
+});
+
+test('every attempt has the same bytes in another carriage, at growing intervals', async () => {
   await using peer = await startPeer(id, 'mix2.test');
   topology.update(consensusOf([peer.entry], clock.now()));
   peer.decide({ kind: 'deferred', text: 'later' });

@@ -64,7 +64,7 @@ test('before it is cut, nothing is left in the journal of what stood there', () 
   expect(contentOf(db)).toEqual(written);
 });
 
-test('Q1 cut off at any byte of the overwriting, the database has every row and is whole', () => {
+test('cut off at any byte of the overwriting, the database has every row and is whole', () => {
   for (const part of [0, 32, 33, 4_000, 0.1, 0.5, 0.9, 1]) {
     const written = fill();
     const copy = join(folder, 'copy.sqlite');

@@ -39,7 +39,7 @@ describe('three mixes and a gateway', () => {
     await until(drained);
   });
 
-  test('R17 C8 a packet that comes again, in another carriage and after a restart, is dropped and counted', async () => {
+  test('C8 a packet that comes again, in another carriage and after a restart, is dropped and counted', async () => {
     const before = (await network.mailbox('bob')).length;
     const packets = await network.packets(message(random, 500));
     const [one] = packets;
@@ -57,7 +57,7 @@ describe('three mixes and a gateway', () => {
     expect(await network.mailbox('bob')).toHaveLength(before + 1);
   });
 
-  test('C9 the answer is 250 whether a layer opens or not', async () => {
+  test('the answer is 250 whether a layer opens or not', async () => {
     const [one] = await network.packets(message(random, 500));
     if (one === undefined) throw new Error('no packet');
     const tampered = one.packet.slice();
@@ -105,7 +105,7 @@ describe('three mixes and a gateway', () => {
     await until(drained);
   });
 
-  test('Q1 while a mix is down its packets wait at the one before, and each arrives once', async () => {
+  test('while a mix is down its packets wait at the one before, and each arrives once', async () => {
     const before = (await network.mailbox('bea')).length;
     const [first, middle] = [await layer(1), await layer(2)];
     await network.nodes.get(middle)?.close();
@@ -125,7 +125,7 @@ describe('three mixes and a gateway', () => {
     expect(new Set(arrived).size).toBe(before + 4);
   });
 
-  test('Q1 what a node was holding when it was closed goes on when it starts again', async () => {
+  test('what a node was holding when it was closed goes on when it starts again', async () => {
     const before = (await network.mailbox('bob')).length;
     const [middle] = [await layer(2)];
     const packets = await network.packets(message(random, 100_000), { delayMs: 1_500 });
@@ -137,13 +137,34 @@ describe('three mixes and a gateway', () => {
     await until(drained);
   });
 
+  test('Q5 while all nodes stop and start again and again what is on its way arrives once', async () => {
+    const before = (await network.mailbox('bob')).length;
+    const rounds = 4;
+    const sent: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const one = message(random, 40_000 + round);
+      sent.push(Buffer.from(one).toString('hex'));
+      const packets = await network.packets(one, { delayMs: 300 });
+      expect(new Set(await send(packets))).toEqual(new Set(['sent']));
+      await Promise.all([...network.nodes.values()].map((node) => node.close()));
+      const names = [...network.nodes.keys()];
+      const started = await Promise.all(names.map((name) => network.start(name)));
+      await Promise.all(started.map(({ ready }) => ready));
+    }
+    await until(async () => (await network.mailbox('bob')).length >= before + rounds);
+    await until(drained);
+    const arrived = (await network.mailbox('bob')).map((one) => Buffer.from(one).toString('hex'));
+    expect(arrived).toHaveLength(before + rounds);
+    expect(sent.filter((one) => !arrived.includes(one))).toEqual([]);
+  });
+
   test('an exit to a domain that has no gateway is held, and counted', async () => {
     await send(await network.packets(message(random, 500), { exit: 'nowhere.test' }));
     await until(async () => (await total('forwarded', 'no-route')) > 0);
     expect((await statuses()).reduce((sum, { counts }) => sum + counts.relays, 0)).toBe(1);
   });
 
-  test('R17 once its spool is lost, a mix opens nothing that was made for it before', async () => {
+  test('once its spool is lost, a mix opens nothing that was made for it before', async () => {
     const before = (await network.mailbox('bob')).length;
     const packets = await network.packets(message(random, 500));
     const first = packets[0]?.first.name ?? '';

@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { generateDomainKey } from '@postern/protocol/envelope';
 import { systemClock } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import { rotateDomainKey } from '../src/keys/domain-keys.ts';
@@ -82,7 +83,7 @@ async function hide(path: string): Promise<() => Promise<void>> {
   };
 }
 
-test('the domain gets another key while messages are on their way: all arrive, under the old one and the new', async () => {
+test('C6 the domain gets another key while messages are on their way: all arrive, under the old one and the new, and none under another’s', async () => {
   await using rotating = await Rotating.start();
   const before = await rotating.certificate();
   await rotating.send(before, 10);
@@ -95,6 +96,10 @@ test('the domain gets another key while messages are on their way: all arrive, u
   const sent = await rotating.awaited();
   expect(await rotating.arrived()).toEqual(sent);
   expect((await rotating.status()).counters.unwrapped?.refused).toBe(0);
+  const { certificate } = await generateDomainKey('b.test');
+  await rotating.send(certificate, 3);
+  await until(async () => (await rotating.status()).counters.unwrapped?.refused === 3);
+  expect(await rotating.arrived()).toEqual(sent);
 });
 
 test('what comes under an old key that cannot be read waits, over restarts too, and arrives once it can', async () => {

@@ -9,7 +9,7 @@ import { fakeClock, seeded } from './support.ts';
 const memory = '/dev/shm';
 
 test.each([30, 60, 90])(
-  'Q3 a disk with %i MB for the spool fills up, is worked off, and takes as much again',
+  'a disk with %i MB for the spool fills up, is worked off, and takes as much again',
   async (megabytes) => {
     const folder = await mkdtemp(join(memory, 'postern-disk-'));
     try {

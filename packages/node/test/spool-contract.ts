@@ -457,7 +457,7 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
     });
 
     describe('faults', () => {
-      test('Q3 a full spool refuses units, works off what it has, and then accepts again', async () => {
+      test('a full spool refuses units, works off what it has, and then accepts again', async () => {
         await spool.close();
         spool = await site.open(clock, { maxBytes: 20 * unitBytes });
         let taken = 0;

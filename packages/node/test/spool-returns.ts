@@ -126,7 +126,7 @@ export function returnsContract(name: string, createSite: () => Promise<Site>): 
       expect(await spool.counts()).toMatchObject({ relays: 0, deliveries: 0 });
     });
 
-    test('B1 a report that came as an input tells once: a replayed and a forged one do nothing', async () => {
+    test('a report that came as an input tells once: a replayed and a forged one do nothing', async () => {
       const { token } = submission();
       await spool.submit(submission({ token }));
       const kinds = [];
@@ -140,7 +140,7 @@ export function returnsContract(name: string, createSite: () => Promise<Site>): 
       expect(await spool.counts()).toMatchObject({ inputs: 0, deliveries: 1 });
     });
 
-    test('Q6 expired relays of authors are kept for whoever tells them; their tokens go', async () => {
+    test('expired relays of authors are kept for whoever tells them; their tokens go', async () => {
       const given = submission({ relay: relayVerdict({ next: domain, expiresMs: start + 1 }).relay });
       await spool.submit(given);
       await clock.advance(relayExpiresGridMs);
@@ -159,7 +159,7 @@ export function returnsContract(name: string, createSite: () => Promise<Site>): 
       expect(inputs.map(({ attested }) => attested).sort()).toEqual(['a.test', undefined]);
     });
 
-    test('Q3 a full spool refuses authors too', async () => {
+    test('a full spool refuses authors too', async () => {
       await spool.close();
       spool = await site.open(clock, { maxBytes: 1 });
       await spool.submit(submission()).then(

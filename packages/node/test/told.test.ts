@@ -16,7 +16,7 @@ import { chain, type Stage } from '../src/stage.ts';
 import { createTopology } from '../src/topology.ts';
 import { createWays } from '../src/ways.ts';
 import { type Peer, startPeer } from './peers.ts';
-import { relayVerdict, unit } from './spool-contract.ts';
+import { fragment, relayVerdict, unit } from './spool-contract.ts';
 import { type FakeClock, fakeClock, seeded, until } from './support.ts';
 
 /** What a gateway sends for its own authors, and what it tells them. */
@@ -202,5 +202,41 @@ describe('its author is told', () => {
     await until(async () => ((await counters.values()).forwarded['no-route'] ?? 0) > 0);
     expect(await letters()).toEqual([]);
     expect(await spool.counts()).toMatchObject({ relays: 1 });
+  });
+});
+
+describe('B2 a report that comes to nothing', () => {
+  /** As it stands in the spool once a set has failed. */
+  async function report(expiresMs = start + 5 * 24 * hourMs): Promise<void> {
+    await spool.accept(unit('exit'));
+    const [input] = await spool.claimInputs('exit', 1);
+    const settled = await spool.settle(input?.id ?? '', { kind: 'fragment', fragment: fragment() });
+    const { relay } = relayVerdict({ next: b, dueMs: clock.now(), expiresMs });
+    await spool.sets.finish(settled.kind === 'complete' ? settled.complete.id : '', relay);
+  }
+  const over = (): Promise<void> => timeUntil(async () => (await spool.counts()).relays === 0);
+
+  test('refused, it is dropped: it went from nobody, and nobody is told', async () => {
+    peer.decide({ kind: 'rejected', code: 550, enhanced: '5.1.1', text: 'no such user' });
+    await report();
+    await until(() => peer.messages.length > 0);
+    await over();
+    expect(new Set(peer.returnPaths)).toEqual(new Set(['']));
+    expect(await letters()).toEqual([]);
+  });
+
+  test('expired, it is dropped the same', async () => {
+    exchanges = () => ({ kind: 'unverifiable' });
+    await report();
+    await over();
+    expect(await letters()).toEqual([]);
+  });
+
+  test('and what an author is told asks for none', async () => {
+    peer.decide({ kind: 'rejected', code: 550, enhanced: '5.1.1', text: 'no such user' });
+    await submit();
+    await told(1);
+    const [letter] = await spool.sets.claim(1);
+    expect(await spool.sets.returnInfo(letter?.id ?? '')).toBeUndefined();
   });
 });

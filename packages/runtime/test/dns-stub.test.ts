@@ -127,7 +127,7 @@ async function otherAddresses(): Promise<string[]> {
   );
 }
 
-describe('D1 large', () => {
+describe('large', () => {
   const certificate = Buffer.alloc(20_000, 0xa5);
 
   test('what does not fit a datagram comes over TCP: 20 KB', async () => {

@@ -58,7 +58,7 @@ const typeNames: Readonly<Record<number, string>> = { 16: 'TXT', 43: 'DS', 48: '
 
 /** What the author's program makes of each kind of answer, by either way of validating it. */
 describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as const)(
-  'the table of DNS answers, validate = "%s"',
+  'D1 the table of DNS answers, validate = "%s"',
   (validate) => {
     const stack = new AsyncDisposableStack();
     let knot: Knot;
@@ -184,11 +184,11 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
       ['two texts', 'twice.test', { kind: 'invalid', reason: 'two-texts' }],
       ['a certificate for another domain', 'foreign.test', { kind: 'invalid' }],
       ['CNAME loop', 'loop.test', { kind: 'temporary' }],
-    ])('D1 %s', async (_row, domain, finding) => {
+    ])('%s', async (_row, domain, finding) => {
       expect(await check(domain)).toMatchObject(finding);
     });
 
-    test('D1 time-out', async () => {
+    test('time-out', async () => {
       const silent = createSocket('udp4').bind(0, '127.0.0.1');
       stack.defer(() => void silent.close());
       await once(silent, 'listening');
@@ -197,7 +197,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
       );
     }, 30_000);
 
-    test('D1 truncated, and nobody takes TCP', async () => {
+    test('truncated, and nobody takes TCP', async () => {
       await using meddler = await startMeddler(unbound.address);
       meddler.change = (answer) => {
         const cut = Buffer.from(answer);
@@ -207,7 +207,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
       expect(await check('b.test', meddler.address)).toMatchObject({ kind: 'temporary' });
     }, 30_000);
 
-    test('D1 record vanished: the last good one is kept', async () => {
+    test('record vanished: the last good one is kept', async () => {
       await using client = clientOf();
       expect((await client.domains.check('b.test')).asked?.finding).toMatchObject(takesPart);
       await knot.change('b.test', []);
@@ -221,7 +221,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
       expect((await client.domains.check('b.test')).asked?.finding).toMatchObject(takesPart);
     });
 
-    test('D1 unsigned, with trust on first use: taken, and said at every message', async () => {
+    test('unsigned, with trust on first use: taken, and said at every message', async () => {
       await using client = clientOf(unbound.address, { unsigned: 'trust-on-first-use' });
       expect((await client.domains.check('unsigned.test')).asked?.finding).toMatchObject({
         kind: 'record',
@@ -295,7 +295,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
           ([, name, type]) => `${name} ${type}`,
         );
 
-      test('D1 bogus', async () => {
+      test('bogus', async () => {
         await using other = await startKnot({
           zones: [{ name: '.' }, { name: 'test' }, { name: 'b.test', records: published }],
         });
@@ -303,7 +303,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
         await expectKept('bogus', resolver.address, () => askedOf(resolver));
       });
 
-      test('D1 SERVFAIL', async () => {
+      test('SERVFAIL', async () => {
         await using failing = await startMeddler(knot.address);
         failing.change = (answer) => {
           const failed = Buffer.from(answer);
@@ -314,7 +314,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
         await expectKept('servfail', resolver.address, () => askedOf(resolver));
       });
 
-      test('D1 silent', async () => {
+      test('silent', async () => {
         const questions: string[] = [];
         const silent = createSocket('udp4').bind(0, '127.0.0.1');
         stack.defer(() => void silent.close());
@@ -325,7 +325,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
       });
     });
 
-    test('D1 another key while messages wait: told, and not taken unasked', async () => {
+    test('another key while messages wait: told, and not taken unasked', async () => {
       await using client = clientOf();
       expect((await client.domains.check('b.test')).asked?.finding).toMatchObject(takesPart);
       await knot.change('b.test', await zone('b.test'));
@@ -345,7 +345,7 @@ describe.skipIf(!haveKnot || !haveUnbound || !haveNamespaces)('a resolver that i
   /** Of the machine's own, and yet none of 127.0.0.0/8 (RFC 5737). */
   const beyond = '198.51.100.53';
 
-  test('D2 its AD bit is not believed, the same one’s on loopback is', async () => {
+  test('its AD bit is not believed, the same one’s on loopback is', async () => {
     await using stack = new AsyncDisposableStack();
     const knot = stack.use(
       await startKnot({ zones: [{ name: '.' }, { name: 'test', records: ['x TXT "v"'] }] }),

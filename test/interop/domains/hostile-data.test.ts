@@ -37,7 +37,7 @@ describe.skipIf(!haveBesieged).each(kinds)('what the %s listener is sent', (kind
   };
 
   test.each(smugglingSequences)(
-    'R1 %j with a whole session behind it, in every split over segments',
+    '%j with a whole session behind it, in every split over segments',
     async (sequence) => {
       await siege.remember();
       // With its last CRLF it would be no carriage any more where a server ends the data at the sequence.
@@ -62,7 +62,7 @@ describe.skipIf(!haveBesieged).each(kinds)('what the %s listener is sent', (kind
     },
   );
 
-  test('R1 the end of the data, in every split over segments: one message each', async () => {
+  test('the end of the data, in every split over segments: one message each', async () => {
     await siege.remember();
     using wire = await enter(siege.listener);
     const end = '\r\n.\r\n';
@@ -77,19 +77,19 @@ describe.skipIf(!haveBesieged).each(kinds)('what the %s listener is sent', (kind
     expect(await siege.since(end.length + 1)).toEqual(inAndOut(kind, end.length + 1));
   });
 
-  test.each(['\n', '\r', '\r\r\n', '\n\r', '\n\r\n'])('R2 %j in the place of a line’s end', async (end) => {
+  test.each(['\n', '\r', '\r\r\n', '\n\r', '\n\r\n'])('%j in the place of a line’s end', async (end) => {
     const carriage = await siege.carriage();
     const places = [carriage.indexOf('\r\n'), carriage.indexOf('\r\n\r\n') + 2, carriage.length - 2];
     for (const at of places)
       await refuses(`${carriage.slice(0, at)}${end}${carriage.slice(at + 2)}\r\n`, /^550 5\.6\.0/);
   });
 
-  test('R3 a NUL in the data', async () => {
+  test('a NUL in the data', async () => {
     await refuses(await inTheMiddle((line) => `${line}\0`), /^550 5\.6\.0/);
   });
 
   test.each(['NO\0OP', `MAIL FROM:<secure\0@a.test>`, 'RCPT TO:<secure@b.test>\x07', 'NOOP \xe4'])(
-    'R3 %j as a command',
+    '%j as a command',
     async (command) => {
       await siege.remember();
       using wire = await enter(siege.listener);
@@ -98,12 +98,12 @@ describe.skipIf(!haveBesieged).each(kinds)('what the %s listener is sent', (kind
     },
   );
 
-  test('R4 a line of more than 998 octets', async () => {
+  test('a line of more than 998 octets', async () => {
     await refuses(await inTheMiddle(() => 'A'.repeat(999)), /^550 5\.6\.0/);
     await refuses(`X-Long: ${'a'.repeat(1_500)}\r\n${await siege.carriage()}`, /^550 5\.6\.0/);
   });
 
-  test('R5 octets above 127: no carriage has any; BODY says nothing else', async () => {
+  test('octets above 127: no carriage has any; BODY says nothing else', async () => {
     await refuses(await inTheMiddle((line) => `\xe4${line.slice(1)}`), /^554 5\.6\.0/);
     await siege.remember();
     using wire = await enter(siege.listener);
@@ -117,7 +117,7 @@ describe.skipIf(!haveBesieged).each(kinds)('what the %s listener is sent', (kind
     expect(await siege.since(1)).toEqual(inAndOut(kind, 1));
   });
 
-  test('R6 an address that is not ASCII, and SMTPUTF8', async () => {
+  test('an address that is not ASCII, and SMTPUTF8', async () => {
     await siege.remember();
     using wire = await enter(siege.listener);
     expect(await wire.say('MAIL FROM:<\xc3\xa4@a.test> SMTPUTF8')).toMatch(/^553 5\.6\.7/);
@@ -128,7 +128,7 @@ describe.skipIf(!haveBesieged).each(kinds)('what the %s listener is sent', (kind
     await siege.onlyHonest(wire);
   });
 
-  test('R11 a size that is told too small: cut soon after the limit, and memory stays flat', async () => {
+  test('a size that is told too small: cut soon after the limit, and memory stays flat', async () => {
     await siege.remember();
     using wire = await enter(siege.listener);
     expect(await wire.say(`MAIL FROM:<${siege.listener.from}> SIZE=1000000000`)).toMatch(/^552 5\.3\.4/);
@@ -172,7 +172,7 @@ describe.skipIf(!haveBesieged)('what Postfix is sent for the gateway behind it',
   };
 
   test.each(smugglingSequences)(
-    'R1 %j: wherever Postfix ends the data, nothing smuggled gets past the gateway',
+    '%j: wherever Postfix ends the data, nothing smuggled gets past the gateway',
     async (sequence) => {
       const { domains } = besieged;
       const before = await passed(domains);
@@ -193,7 +193,7 @@ describe.skipIf(!haveBesieged)('what Postfix is sent for the gateway behind it',
     },
   );
 
-  test('R1 an honest carriage: one', async () => {
+  test('an honest carriage: one', async () => {
     const { domains } = besieged;
     const before = await passed(domains);
     using wire = await stranger();

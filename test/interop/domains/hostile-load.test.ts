@@ -21,7 +21,7 @@ describe.skipIf(!haveBesieged).each(kinds)('clients of the %s listener', (kind) 
   const siege = besiege(kind);
   beforeEach(() => siege.remember());
 
-  test('R12 500 that say nothing, or an octet now and then, in the handshake, a command and the data: others are served, and they go', async () => {
+  test('500 that say nothing, or an octet now and then, in the handshake, a command and the data: others are served, and they go', async () => {
     using idle = new DisposableStack();
     const addresses = Array.from({ length: 10 }, (_, n) => `127.0.2.${n + 1}`);
     const connected = await Promise.all(
@@ -55,7 +55,7 @@ describe.skipIf(!haveBesieged).each(kinds)('clients of the %s listener', (kind) 
     expect(await siege.since(1)).toEqual(inAndOut(kind, 1));
   });
 
-  test('R12 those of one address take each other’s places and nobody else’s', async () => {
+  test('those of one address take each other’s places and nobody else’s', async () => {
     using flood = new DisposableStack();
     const wires: Wire[] = [];
     await inGroupsOf(20, range(0, 260), async () => {
@@ -68,7 +68,7 @@ describe.skipIf(!haveBesieged).each(kinds)('clients of the %s listener', (kind) 
     expect(wires.slice(-200).filter(({ gone }) => gone)).toEqual([]);
   });
 
-  test('R13 who never reads the answers is not read any further, and others are served', async () => {
+  test('who never reads the answers is not read any further, and others are served', async () => {
     using wire = await enter(siege.listener);
     wire.socket.pause();
     const chunk = 'NOOP\r\n'.repeat(10_000);
@@ -91,7 +91,7 @@ describe.skipIf(!haveBesieged).each(kinds)('clients of the %s listener', (kind) 
     await writing;
   });
 
-  test('R17 cut at any octet of the commands, or of the data: nothing of it is kept', async () => {
+  test('cut at any octet of the commands, or of the data: nothing of it is kept', async () => {
     const carriage = await siege.carriage();
     const commands = `MAIL FROM:<${siege.listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
     const session = `${commands}${carriage}.\r\n`;
@@ -113,7 +113,7 @@ describe.skipIf(!haveBesieged).each(kinds)('clients of the %s listener', (kind) 
     await siege.onlyHonest();
   });
 
-  test('R17 cut at any octet of what comes before a session: nobody is in', async () => {
+  test('cut at any octet of what comes before a session: nobody is in', async () => {
     const clear = 'EHLO client.test\r\nSTARTTLS\r\n';
     for (const at of range(0, clear.length)) {
       using wire = await Wire.connect(siege.listener.at);
@@ -129,7 +129,7 @@ describe.skipIf(!haveBesieged).each(kinds)('clients of the %s listener', (kind) 
     await siege.onlyHonest();
   });
 
-  test('R17 cut behind the end of the data and before the answer, and sent again: it arrives once', async () => {
+  test('cut behind the end of the data and before the answer, and sent again: it arrives once', async () => {
     for (let time = 0; time < 5; time += 1) {
       const own = await passed(siege.domains);
       const carriage = await siege.carriage();

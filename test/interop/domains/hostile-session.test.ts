@@ -108,7 +108,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     }
   };
 
-  test.each(ways)('R7 commands %s do not run behind TLS', async (_way, comesAbout, send) => {
+  test.each(ways)('commands %s do not run behind TLS', async (_way, comesAbout, send) => {
     let opened = 0;
     const all = await injected();
     for (const commands of all) {
@@ -131,7 +131,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     await siege.onlyHonest();
   });
 
-  test('R7 STARTTLS behind a bare LF or CR is no STARTTLS', async () => {
+  test('STARTTLS behind a bare LF or CR is no STARTTLS', async () => {
     for (const end of ['\n', '\r']) {
       using wire = await inClear();
       expect(await wire.say(`STARTTLS${end}MAIL FROM:<${siege.listener.from}>`)).toMatch(/^50\d/);
@@ -141,7 +141,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     await siege.onlyHonest();
   });
 
-  test('R8 STARTTLS takes no parameter and comes once; nothing goes on before it', async () => {
+  test('STARTTLS takes no parameter and comes once; nothing goes on before it', async () => {
     using wire = await inClear();
     expect(await wire.say('STARTTLS now')).toMatch(/^501 5\.5\./);
     const closed = [
@@ -157,7 +157,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     await siege.onlyHonest(secure);
   });
 
-  test('R9 a session in one write: what stands behind DATA is neither data nor commands', async () => {
+  test('a session in one write: what stands behind DATA is neither data nor commands', async () => {
     const carriage = await siege.carriage();
     const envelope = `MAIL FROM:<${siege.listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
     for (const behind of [`${carriage}.\r\nQUIT\r\n`, `NOOP\r\n`, envelope]) {
@@ -169,7 +169,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     await siege.onlyHonest();
   });
 
-  test('R9 a group of commands is answered in order, and a carriage behind each 354 arrives', async () => {
+  test('a group of commands is answered in order, and a carriage behind each 354 arrives', async () => {
     using wire = await enter(siege.listener);
     const envelope = `MAIL FROM:<${siege.listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
     await wire.write(envelope);
@@ -181,7 +181,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     expect(await siege.since(2)).toEqual(inAndOut(kind, 2));
   });
 
-  test('R9 who speaks before 220 is sent away', async () => {
+  test('who speaks before 220 is sent away', async () => {
     using wire = await Wire.connect(siege.listener.at);
     await wire.write(`EHLO client.test\r\nSTARTTLS\r\nMAIL FROM:<${siege.listener.from}>\r\n`);
     expect(await wire.reply()).toMatch(/^(421|554) /);
@@ -189,7 +189,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     await siege.onlyHonest();
   });
 
-  test('R10 of 1,000 times a recipient the first one is kept, and the carriage comes once', async () => {
+  test('of 1,000 times a recipient the first one is kept, and the carriage comes once', async () => {
     using wire = await enter(siege.listener);
     expect(await wire.say(`MAIL FROM:<${siege.listener.from}>`)).toMatch(/^250/);
     const codes: Record<string, number> = {};
@@ -225,7 +225,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     '<postmaster>',
     '<secure>',
   ];
-  test.each(relayed)('R14 to %s', async (to) => {
+  test.each(relayed)('%s', async (to) => {
     using wire = await enter(siege.listener);
     const senders = kind === 'submission' ? ['alice@a.test'] : ['', 'secure@b.test', 'anyone@far.test'];
     for (const from of senders) {
@@ -237,7 +237,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     await siege.onlyHonest(wire);
   });
 
-  test('R14 to the gateway of another domain: never from a stranger, and from an author carriages alone', async () => {
+  test('the gateway of another domain: never from a stranger, and from an author carriages alone', async () => {
     using wire = await enter(siege.listener);
     const honest = await siege.carriage();
     if (kind === 'submission') {
@@ -266,7 +266,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
   });
 
   test.each(['XCLIENT ADDR=10.0.0.1', 'XFORWARD ADDR=10.0.0.1', 'PROXY TCP4 10.0.0.1 10.0.0.2 1 25'])(
-    'R15 %s',
+    '%s',
     async (command) => {
       using clear = await Wire.connect(siege.listener.at);
       expect(await clear.reply()).toMatch(/^220/);
@@ -277,7 +277,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     },
   );
 
-  test('R16 REQUIRETLS is not offered, and refused: never dropped', async () => {
+  test('REQUIRETLS is not offered, and refused: never dropped', async () => {
     using clear = await inClear();
     expect(await clear.say(`MAIL FROM:<${siege.listener.from}> REQUIRETLS`)).toMatch(/^530 5\.7\.0/);
     using wire = await enter(siege.listener);
@@ -301,7 +301,7 @@ describe.skipIf(!haveBesieged)('a stranger at the mail servers beside the gatewa
   });
   afterAll(() => stack.disposeAsync());
 
-  test('R14 where mail for the domain is taken, nobody else’s is', async () => {
+  test('where mail for the domain is taken, nobody else’s is', async () => {
     const { domains } = besieged;
     const before = await passed(domains);
     for (const { host } of [domains.a, domains.b]) {
@@ -325,7 +325,7 @@ describe.skipIf(!haveBesieged)('a stranger at the mail servers beside the gatewa
     expect(await passedSince(domains, before, 0)).toEqual(inAndOut('delivery', 0));
   });
 
-  test('R14 where the gateway hands over, it alone is let in, and only as what it is', async () => {
+  test('where the gateway hands over, it alone is let in, and only as what it is', async () => {
     const { domains } = besieged;
     const before = await passed(domains);
     for (const { host } of [domains.a, domains.b]) {

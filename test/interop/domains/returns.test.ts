@@ -149,7 +149,7 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
     expect(await domains.b.host.dovecot.mail('bob')).toEqual([]);
   });
 
-  test('B1 1,000 that are forged or replayed from outside: none; the one true report before them: one', async () => {
+  test('1,000 that are forged or replayed from outside: none; the one true report before them: one', async () => {
     const { a } = domains;
     await submit('bob@b.test');
     await until(() => domains.settled());

@@ -3,7 +3,7 @@ import { ours } from '../../e2e/command.ts';
 import { until } from '../debian.ts';
 import { type Besieged, enter, hand, haveBesieged, listenerOf, startBesieged } from './hostile.ts';
 
-describe.skipIf(!haveBesieged)('D1 another key in DNS while messages wait', () => {
+describe.skipIf(!haveBesieged)('another key in DNS while messages wait', () => {
   const stack = new AsyncDisposableStack();
   let besieged: Besieged;
 

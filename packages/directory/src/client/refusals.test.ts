@@ -1,8 +1,9 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { consensusOf, openBench, post, register } from '../testing/authorities.ts';
 import { epochSeconds } from '../testing/clock.ts';
-import { seeded } from '../testing/nodes.ts';
+import { seeded, signedNode } from '../testing/nodes.ts';
 import { documentOf, epochOf, type Library, openLibrary, others, ours, vkeyOf } from '../testing/readers.ts';
 import { text } from '../testing/servers.ts';
 import type { DirectoryClientOptions } from './client.ts';
@@ -16,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => library[Symbol.asyncDispose]());
 
-describe('refuses', () => {
+describe('A2 refuses', () => {
   const signedOnce = documentOf(epoch);
   const elsewhere = documentOf(epoch, { epochSeconds: 1_800, epoch: 2_000 }).replaceAll(
     '"hops":3',
@@ -192,6 +193,23 @@ describe('refuses', () => {
     await expect(library.client([silent.url], { signal: stop.signal }).current()).rejects.toMatchObject({
       name: 'AbortError',
     });
+  });
+
+  test('a descriptor that its node did not sign: no consensus has it', async () => {
+    await using bench = await openBench();
+    const authority = await bench.run();
+    const nowMs = bench.clock.now();
+    const forged = [
+      signedNode('mix4.test', nowMs).replace('mix4.test', 'mix5.test'),
+      signedNode('mix4.test', nowMs).replace('"port":2525', '"port":2526'),
+      signedNode('mix1.test', nowMs, {}, 'another key'),
+    ];
+    await register(authority, nowMs, 'mix1.test', 'mix2.test');
+    for (const text of forged) expect((await post(authority, text)).status).not.toBe(202);
+    await register(authority, nowMs, 'mix3.test');
+    const { consensus } = await consensusOf(authority, nowMs);
+    expect(consensus.nodes.map(({ name }) => name).sort()).toEqual(['mix1.test', 'mix2.test', 'mix3.test']);
+    expect(new Set(consensus.nodes.map(({ smtp }) => smtp.port))).toEqual(new Set([2525]));
   });
 });
 

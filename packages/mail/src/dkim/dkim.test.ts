@@ -266,7 +266,7 @@ describe('signatures of other programs', () => {
     expect(await verify(broken.repeat(5) + signed)).toEqual(invalid);
   });
 
-  test('D1 a key that cannot be looked up is a temporary failure, unless the other signature verifies', async () => {
+  test('a key that cannot be looked up is a temporary failure, unless the other signature verifies', async () => {
     const fails: LookupTxt = () => Promise.reject(new Error('SERVFAIL'));
     expect(await verify(signed, fails)).toEqual({ kind: 'temporary' });
     const one: LookupTxt = (name) => (name.startsWith(rsa.selector) ? fails(name) : lookupIn(zone)(name));

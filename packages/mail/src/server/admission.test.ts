@@ -28,7 +28,7 @@ function arrive(admission: Admission<Visitor>, addresses: readonly string[]): Vi
 
 const dismissed = (visitors: readonly Visitor[]): boolean[] => visitors.map((visitor) => visitor.dismissed);
 
-describe('R12 who is let in', () => {
+describe('who is let in', () => {
   test('the longest without a message makes place when the server is full', () => {
     const admission = open(3, 3);
     const [a, b, c] = arrive(admission, ['10.0.0.1', '10.0.0.2', '10.0.0.3']) as [Visitor, Visitor, Visitor];

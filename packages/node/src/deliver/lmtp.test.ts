@@ -74,7 +74,7 @@ test('a message goes to its one mailbox, from nobody', async () => {
   ]);
 });
 
-test('Q7 a temporary answer for the mailbox defers, a permanent one refuses', async () => {
+test('a temporary answer for the mailbox defers, a permanent one refuses', async () => {
   answer = '452 4.2.2 over quota';
   expect(await put()).toEqual({ kind: 'deferred', why: 'busy' });
   answer = '550 5.1.1 unknown';

@@ -66,11 +66,11 @@ describe('lines', () => {
     'A: b\r',
     '\rbody',
     '\r',
-  ])('M2 the message %j does so in more than one way', (given) => {
+  ])('the message %j does so in more than one way', (given) => {
     expect(messageToCrlf(octets(given))).toBeUndefined();
   });
 
-  test('M1 more lines take no more calls of the engine', () => {
+  test('more lines take no more calls of the engine', () => {
     const few = new Watched(octets('A: b\n'.repeat(10)));
     const many = new Watched(octets('A: b\n'.repeat(10_000)));
     messageToCrlf(few);
@@ -124,7 +124,7 @@ describe('header', () => {
     expect(parse(text)).toEqual({ kind: 'refused', reason: 'malformed-header' });
   });
 
-  test('M1 300,000 fields, and 10 MB in one, are too large', () => {
+  test('300,000 fields, and 10 MB in one, are too large', () => {
     expect(parse('A: b\r\n'.repeat(300_000))).toEqual({ kind: 'refused', reason: 'header-too-large' });
     expect(parse(`A: ${'b'.repeat(10_000_000)}\r\n\r\n`)).toEqual({
       kind: 'refused',
@@ -188,7 +188,7 @@ describe('media type', () => {
     expect(parseMediaType(value)).toBeUndefined();
   });
 
-  test('M1 is refused beyond a number of parameters and a length, so that reading it stays cheap', () => {
+  test('is refused beyond a number of parameters and a length, so that reading it stays cheap', () => {
     const withParameters = (count: number): string =>
       `a/b${Array.from({ length: count }, (_, index) => `;p${index}=x`).join('')}`;
     expect(parameters(withParameters(mostParameters))).toHaveLength(mostParameters);
@@ -212,7 +212,7 @@ describe('parts', () => {
     expect(split('--b\r\n--b\r\n\r\n--b--')).toEqual(['', '']);
   });
 
-  test('M1 a boundary that begins another is not it', () => {
+  test('a boundary that begins another is not it', () => {
     expect(split('--b\r\n--bc\r\n--b\r\n--b-\r\n--b--\r\n')).toEqual(['--bc', '--b-']);
   });
 
@@ -221,8 +221,8 @@ describe('parts', () => {
     ['three', '--b\r\n1\r\n--b\r\n2\r\n--b\r\n3\r\n--b--\r\n'],
     ['no end', '--b\r\n1\r\n--b\r\n2\r\n'],
     ['no parts', 'nothing\r\n'],
-    ['M1 a delimiter behind the end', '--b\r\n1\r\n--b\r\n2\r\n--b--\r\n--b\r\n'],
-    ['M1 a delimiter behind the end, cut off', '--b\r\n1\r\n--b\r\n2\r\n--b--\r\n--b'],
+    ['a delimiter behind the end', '--b\r\n1\r\n--b\r\n2\r\n--b--\r\n--b\r\n'],
+    ['a delimiter behind the end, cut off', '--b\r\n1\r\n--b\r\n2\r\n--b--\r\n--b'],
     ['a second end', '--b\r\n1\r\n--b\r\n2\r\n--b--\r\n--b--\r\n'],
     ['an end without a beginning', '--b--\r\n'],
   ])('%s are not two', (_what, body) => {
@@ -258,7 +258,7 @@ describe('parts', () => {
     );
   });
 
-  test('M1 more lines take no more calls of the engine', () => {
+  test('more lines take no more calls of the engine', () => {
     const few = new Watched(octets('\r\n--bc\r\n'.repeat(10)));
     const many = new Watched(octets('\r\n--bc\r\n'.repeat(10_000)));
     splitParts(few, 'b', 2);
@@ -266,7 +266,7 @@ describe('parts', () => {
     expect(many.calls).toBe(few.calls);
   });
 
-  test('M1 100,000 parts are refused', () => {
+  test('100,000 parts are refused', () => {
     expect(split('--b\r\nx\r\n'.repeat(100_000))).toBeUndefined();
   });
 });

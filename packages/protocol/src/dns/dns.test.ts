@@ -116,7 +116,7 @@ describe('reading takes', () => {
   });
 });
 
-describe('D1 reading refuses', () => {
+describe('reading refuses', () => {
   test.each<[string, string, (text: string) => string]>([
     ['too-large', 'a zone of a megabyte', (t) => t + '\n'.repeat(1_000_000)],
     ['malformed-line', 'a line that is none', (t) => `${t}hello\n`],

@@ -72,7 +72,7 @@ describe('secure and valid', () => {
     });
   });
 
-  test('D1 of two certificates the one that the text means', () => {
+  test('of two certificates the one that the text means', () => {
     const both = certificates(other.certificate, Uint8Array.of(1), record.certificate);
     expect(find({ certificate: both })).toMatchObject({ kind: 'record', record });
   });
@@ -179,7 +179,7 @@ describe('a record that does not hold', () => {
       () => ({ text: texts(true, formatTags({ ...record, fingerprint: '0'.repeat(40) })) }),
     ],
     ['wrong-user-id', () => ({ domain: 'c.test' })],
-  ])('D1 %s', (reason, change) => {
+  ])('%s', (reason, change) => {
     expect(find(change())).toEqual({ kind: 'invalid', reason });
     expect(find({ ...change(), known: known('dnssec') })).toEqual({ kind: 'invalid', reason });
   });

@@ -157,7 +157,7 @@ describe('opening', () => {
   const ofContent = async (...packets: Uint8Array[]): Promise<string> =>
     reason(await encryptContent(concat(...packets), certificate.publicKey, true));
 
-  test('C6 tries every key', async () => {
+  test('tries every key', async () => {
     const next = await generateDomainKey('b.test', now);
     const nextKey = await loadEnvelopeKey(next.secretKey);
     const envelope = await sealEnvelope(fragmentOf(9), certificate, size);
@@ -167,7 +167,7 @@ describe('opening', () => {
     expect(await reason(envelope, [])).toBe('no-key');
   });
 
-  test('C4 refuses every changed byte', async () => {
+  test('refuses every changed byte', async () => {
     const envelope = await sealEnvelope(fragmentOf(9), certificate, 500);
     const reasons = new Set<string>();
     for (let at = 0; at < envelope.length; at++) {
@@ -246,7 +246,7 @@ describe('opening', () => {
     ['markers', writePacket(10, Uint8Array.of(0x50, 0x47, 0x50))],
     ['padding', Uint8Array.of(0xd5, 0)],
     ['unknown packets', Uint8Array.of(0xfc, 0)],
-  ])('C2 refuses %s to the brim', async (_what, unit) => {
+  ])('refuses %s to the brim', async (_what, unit) => {
     expect(await ofContent(times(Math.floor(28_000 / unit.length), unit))).toBe('wrong-content');
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concat } from '../codec/bytes.ts';
+import { concat, equalBytes } from '../codec/bytes.ts';
 import { encodeHex } from '../codec/hex.ts';
 import { maxSealedBytes } from '../sealed/limits.ts';
 import { decodeFragment, encodeFragment, type Fragment, fragmentOverhead, placeOf } from './fragment.ts';
@@ -224,18 +224,31 @@ describe('splitting and joining', () => {
     });
   });
 
-  test('A3 refuse more than a sealed message can be, and nothing', () => {
-    expect(() => split(new Uint8Array(maxSealedBytes + 1), { ...options, capacity: 28_000 })).toThrow(
-      expect.objectContaining({ code: 'too-large', hint: expect.stringContaining('25 MB') }),
-    );
-    expect(() => split(sealed(70_000), { ...options, capacity: 1 })).toThrow(
-      expect.objectContaining({ code: 'too-large' }),
-    );
-    expect(() => split(new Uint8Array(), { ...options, capacity: 9 })).toThrow(
-      expect.objectContaining({ code: 'wrong-fragment' }),
-    );
-    expect(() => split(sealed(9), { ...options, capacity: 0 })).toThrow(
-      expect.objectContaining({ code: expect.stringMatching(/wrong-fragment|too-large/) }),
-    );
+  describe('A3 the largest sealed message is', () => {
+    test('many fragments of one capacity, and whole again', () => {
+      const message = new Uint8Array(maxSealedBytes);
+      for (let at = 0; at < message.length; at += 997) message[at] = at;
+      const parts = split(message, { ...options, capacity: 28_000 });
+      expect(parts).toHaveLength(Math.ceil(maxSealedBytes / 28_000));
+      expect(Math.max(...parts.map(({ data }) => data.length))).toBeLessThanOrEqual(28_000);
+      expect(new Set(parts.map(({ totalBytes, k, n }) => `${totalBytes} ${k} ${n}`)).size).toBe(1);
+      const joined = join(parts.reverse());
+      expect(joined.kind === 'joined' && equalBytes(joined.sealed, message)).toBe(true);
+    });
+
+    test('refused beyond it, and when there is nothing', () => {
+      expect(() => split(new Uint8Array(maxSealedBytes + 1), { ...options, capacity: 28_000 })).toThrow(
+        expect.objectContaining({ code: 'too-large', hint: expect.stringContaining('25 MB') }),
+      );
+      expect(() => split(sealed(70_000), { ...options, capacity: 1 })).toThrow(
+        expect.objectContaining({ code: 'too-large' }),
+      );
+      expect(() => split(new Uint8Array(), { ...options, capacity: 9 })).toThrow(
+        expect.objectContaining({ code: 'wrong-fragment' }),
+      );
+      expect(() => split(sealed(9), { ...options, capacity: 0 })).toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/wrong-fragment|too-large/) }),
+      );
+    });
   });
 });

@@ -14,47 +14,113 @@ vi.setConfig({ testTimeout: 300_000 });
 /** 256 bytes of payload: small enough to try every bit of the body. */
 const small = geometry({ suite: 1, hops: 3, routingBytes: 307, packetBytes: 6 + 3 * 1443 + 16 + 256 });
 
-describe('header', () => {
-  const path = testPath(small);
-  const key = at(path.keys, 0);
-  const packet = buildPacket(small, path.epoch, path.hops, { domain: 'b.test' }, new Uint8Array(256));
-  const headerBits = 8 * (prefixBytes + small.headerBytes);
+/** Whoever marks a packet on one wire must not know it again on another. */
+describe('C9 a tag', () => {
+  describe('header', () => {
+    const path = testPath(small);
+    const key = at(path.keys, 0);
+    const packet = buildPacket(small, path.epoch, path.hops, { domain: 'b.test' }, new Uint8Array(256));
+    const headerBits = 8 * (prefixBytes + small.headerBytes);
 
-  test(`every single one of the ${headerBits} bits of prefix and header, flipped, is refused at the first hop`, () => {
-    const kinds = new Set<string>();
-    for (let bit = 0; bit < headerBits; bit++) kinds.add(peel(small, key, flipBit(packet, bit)).kind);
-    expect([...kinds]).toEqual(['refused']);
-  });
-
-  test('one bit in 33 of the live header, flipped, is refused at the second and third hop', () => {
-    const wires = relayed(packet);
-    for (const hop of [1, 2]) {
-      const wire = at(wires, hop - 1);
-      const live = 8 * (prefixBytes + (3 - hop) * small.layerBytes);
+    test(`every single one of the ${headerBits} bits of prefix and header, flipped, is refused at the first hop`, () => {
       const kinds = new Set<string>();
-      for (let bit = hop % 8; bit < live; bit += 33) {
-        kinds.add(peel(small, at(path.keys, hop), flipBit(wire, bit)).kind);
-      }
+      for (let bit = 0; bit < headerBits; bit++) kinds.add(peel(small, key, flipBit(packet, bit)).kind);
       expect([...kinds]).toEqual(['refused']);
-    }
-  });
+    });
 
-  test('a flip in the fill behind the live header changes nothing that a node makes of the packet', () => {
-    const wires = relayed(packet);
-    for (const hop of [1, 2]) {
-      const wire = at(wires, hop - 1);
-      const chance = () => seeded('fill');
-      const whole = peel(small, at(path.keys, hop), wire, chance());
-      const first = 8 * (prefixBytes + (3 - hop) * small.layerBytes);
-      for (let bit = first; bit < headerBits; bit += 97) {
-        expect(peel(small, at(path.keys, hop), flipBit(wire, bit), chance())).toEqual(whole);
+    test('one bit in 33 of the live header, flipped, is refused at the second and third hop', () => {
+      const wires = relayed(packet);
+      for (const hop of [1, 2]) {
+        const wire = at(wires, hop - 1);
+        const live = 8 * (prefixBytes + (3 - hop) * small.layerBytes);
+        const kinds = new Set<string>();
+        for (let bit = hop % 8; bit < live; bit += 33) {
+          kinds.add(peel(small, at(path.keys, hop), flipBit(wire, bit)).kind);
+        }
+        expect([...kinds]).toEqual(['refused']);
       }
+    });
+
+    test('a flip in the fill behind the live header changes nothing that a node makes of the packet', () => {
+      const wires = relayed(packet);
+      for (const hop of [1, 2]) {
+        const wire = at(wires, hop - 1);
+        const chance = () => seeded('fill');
+        const whole = peel(small, at(path.keys, hop), wire, chance());
+        const first = 8 * (prefixBytes + (3 - hop) * small.layerBytes);
+        for (let bit = first; bit < headerBits; bit += 97) {
+          expect(peel(small, at(path.keys, hop), flipBit(wire, bit), chance())).toEqual(whole);
+        }
+      }
+    });
+
+    function relayed(first: Uint8Array): Uint8Array[] {
+      return walk(small, path, first).flatMap((peeled) => (peeled.kind === 'relay' ? [peeled.packet] : []));
     }
   });
 
-  function relayed(first: Uint8Array): Uint8Array[] {
-    return walk(small, path, first).flatMap((peeled) => (peeled.kind === 'relay' ? [peeled.packet] : []));
-  }
+  describe('body', () => {
+    test.each([
+      [0, 'every bit', 1],
+      [1, 'every 7th bit', 7],
+      [2, 'every 7th bit', 7],
+    ])(
+      'before hop %i, %s of a body with 256 bytes of payload, flipped, fails at the exit',
+      (hop, _, step) => {
+        const path = testPath(small);
+        const packet = buildPacket(small, path.epoch, path.hops, { domain: 'b.test' }, new Uint8Array(256));
+        const wire = at(
+          [packet, ...walk(small, path, packet).flatMap((p) => (p.kind === 'relay' ? [p.packet] : []))],
+          hop,
+        );
+        for (let bit = 8 * (small.packetBytes - small.bodyBytes); bit < 8 * small.packetBytes; bit += step) {
+          const last = walk(small, path, flipBit(wire, bit), hop);
+          expect(last).toHaveLength(3 - hop);
+          expect(last.at(-1)).toEqual({ kind: 'refused', reason: 'bad-body' });
+        }
+      },
+    );
+
+    test('a seeded sample of 300 bits of a 32 KiB packet, flipped, fails at the exit', () => {
+      const g = defaultGeometry;
+      const path = testPath(g);
+      const packet = buildPacket(
+        g,
+        path.epoch,
+        path.hops,
+        { domain: 'b.test' },
+        new Uint8Array(g.payloadBytes),
+      );
+      const chance = seeded('body bits');
+      for (let i = 0; i < 300; i++) {
+        const bit = 8 * (g.packetBytes - g.bodyBytes) + below(chance, 8 * g.bodyBytes);
+        expect(walk(g, path, flipBit(packet, bit)).at(-1)).toEqual({ kind: 'refused', reason: 'bad-body' });
+      }
+    });
+
+    test('every 7th bit of a reply, flipped, passes the mixes and is refused by its owner', () => {
+      const path = testPath(small);
+      const { surb, secrets } = createSurb(small, path.epoch, path.hops, { domain: 'a.test' });
+      const { packet } = useSurb(small, surb, new Uint8Array(256));
+      for (let bit = 8 * (small.packetBytes - small.bodyBytes); bit < 8 * small.packetBytes; bit += 7) {
+        const last = walk(small, path, flipBit(packet, bit)).at(-1);
+        if (last?.kind !== 'exit') throw new Error('a mix looked into a reply');
+        const unit = decodeUnit(small, last.unit);
+        if (unit.kind !== 'reply') throw new Error('no reply');
+        expect(openReply(small, secrets, unit.body)).toEqual({ kind: 'refused', reason: 'bad-body' });
+      }
+    });
+
+    test('a body of another packet under this header fails at the exit', () => {
+      const path = testPath(small);
+      const [one, other] = [1, 2].map((value) =>
+        buildPacket(small, path.epoch, path.hops, { domain: 'b.test' }, new Uint8Array(256).fill(value)),
+      );
+      const mixed = (one ?? new Uint8Array()).slice();
+      mixed.set((other ?? mixed).subarray(-small.bodyBytes), small.packetBytes - small.bodyBytes);
+      expect(walk(small, path, mixed).at(-1)).toEqual({ kind: 'refused', reason: 'bad-body' });
+    });
+  });
 });
 
 describe('length', () => {
@@ -77,66 +143,6 @@ describe('length', () => {
     const longer = new Uint8Array(packet.length + more);
     longer.set(packet);
     expect(peel(defaultGeometry, key, longer)).toEqual(refused);
-  });
-});
-
-describe('body', () => {
-  test.each([
-    [0, 'every bit', 1],
-    [1, 'every 7th bit', 7],
-    [2, 'every 7th bit', 7],
-  ])('before hop %i, %s of a body with 256 bytes of payload, flipped, fails at the exit', (hop, _, step) => {
-    const path = testPath(small);
-    const packet = buildPacket(small, path.epoch, path.hops, { domain: 'b.test' }, new Uint8Array(256));
-    const wire = at(
-      [packet, ...walk(small, path, packet).flatMap((p) => (p.kind === 'relay' ? [p.packet] : []))],
-      hop,
-    );
-    for (let bit = 8 * (small.packetBytes - small.bodyBytes); bit < 8 * small.packetBytes; bit += step) {
-      const last = walk(small, path, flipBit(wire, bit), hop);
-      expect(last).toHaveLength(3 - hop);
-      expect(last.at(-1)).toEqual({ kind: 'refused', reason: 'bad-body' });
-    }
-  });
-
-  test('a seeded sample of 300 bits of a 32 KiB packet, flipped, fails at the exit', () => {
-    const g = defaultGeometry;
-    const path = testPath(g);
-    const packet = buildPacket(
-      g,
-      path.epoch,
-      path.hops,
-      { domain: 'b.test' },
-      new Uint8Array(g.payloadBytes),
-    );
-    const chance = seeded('body bits');
-    for (let i = 0; i < 300; i++) {
-      const bit = 8 * (g.packetBytes - g.bodyBytes) + below(chance, 8 * g.bodyBytes);
-      expect(walk(g, path, flipBit(packet, bit)).at(-1)).toEqual({ kind: 'refused', reason: 'bad-body' });
-    }
-  });
-
-  test('every 7th bit of a reply, flipped, passes the mixes and is refused by its owner', () => {
-    const path = testPath(small);
-    const { surb, secrets } = createSurb(small, path.epoch, path.hops, { domain: 'a.test' });
-    const { packet } = useSurb(small, surb, new Uint8Array(256));
-    for (let bit = 8 * (small.packetBytes - small.bodyBytes); bit < 8 * small.packetBytes; bit += 7) {
-      const last = walk(small, path, flipBit(packet, bit)).at(-1);
-      if (last?.kind !== 'exit') throw new Error('a mix looked into a reply');
-      const unit = decodeUnit(small, last.unit);
-      if (unit.kind !== 'reply') throw new Error('no reply');
-      expect(openReply(small, secrets, unit.body)).toEqual({ kind: 'refused', reason: 'bad-body' });
-    }
-  });
-
-  test('a body of another packet under this header fails at the exit', () => {
-    const path = testPath(small);
-    const [one, other] = [1, 2].map((value) =>
-      buildPacket(small, path.epoch, path.hops, { domain: 'b.test' }, new Uint8Array(256).fill(value)),
-    );
-    const mixed = (one ?? new Uint8Array()).slice();
-    mixed.set((other ?? mixed).subarray(-small.bodyBytes), small.packetBytes - small.bodyBytes);
-    expect(walk(small, path, mixed).at(-1)).toEqual({ kind: 'refused', reason: 'bad-body' });
   });
 });
 

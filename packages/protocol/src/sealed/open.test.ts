@@ -110,7 +110,12 @@ describe('opening takes', () => {
   });
 });
 
-describe('M1 M3 opening refuses', () => {
+/** The beginning of a part with parts. */
+function nested(boundary: string): string {
+  return `Content-Type: multipart/mixed; boundary=${boundary}\r\n\r\n--${boundary}\r\n`;
+}
+
+describe('M1 opening refuses', () => {
   const inHeader = (change: (text: string) => string): Promise<string> =>
     refused(octets(change(characters(sealed))));
 
@@ -123,10 +128,9 @@ describe('M1 M3 opening refuses', () => {
       (t) => `Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 8bit\r\n${t}`,
       'repeated-field',
     ],
-    ['an encoded multipart', (t) => `Content-Transfer-Encoding: base64\r\n${t}`, 'malformed-parts'],
     ['NUL', (t) => `${t}\0`, 'nul'],
-    ['M2 CR alone in a field', (t) => `X: y\rReply-To: mallory@evil.test\r\n${t}`, 'malformed-header'],
-    ['M2 LF alone in a field', (t) => `X: y\nReply-To: mallory@evil.test\r\n${t}`, 'malformed-header'],
+    ['CR alone in a field', (t) => `X: y\rReply-To: mallory@evil.test\r\n${t}`, 'malformed-header'],
+    ['LF alone in a field', (t) => `X: y\nReply-To: mallory@evil.test\r\n${t}`, 'malformed-header'],
     ['no header', (t) => `hello\r\n${t}`, 'malformed-header'],
     ['300,000 fields', (t) => 'A: b\r\n'.repeat(300_000) + t, 'header-too-large'],
     ['another type', (t) => t.replace('multipart/encrypted', 'multipart/mixed'), 'not-encrypted'],
@@ -147,19 +151,31 @@ describe('M1 M3 opening refuses', () => {
       'malformed-parts',
     ],
     [
-      'an encoded part',
-      (t) => t.replace('octet-stream\r\n', 'octet-stream\r\nContent-Transfer-Encoding: base64\r\n'),
-      'malformed-parts',
-    ],
-    [
       'a part with two types',
       (t) => t.replace('octet-stream\r\n', 'octet-stream\r\nContent-Type: text/plain\r\n'),
       'malformed-parts',
     ],
-    ['text in front of the armor', (t) => t.replace('-----BEGIN', 'hello\r\n-----BEGIN'), 'malformed-armor'],
-    ['broken armor', (t) => t.replace(/\r\n\r\nw/, '\r\n\r\n!'), 'malformed-armor'],
   ])('%s', async (_what, change, reason) => {
     expect(await inHeader(change)).toBe(reason);
+  });
+
+  test('10 MB in one field, and 5,000 parts in one another, outside', async () => {
+    expect(await inHeader((t) => `X: ${'y'.repeat(10_000_000)}\r\n${t}`)).toBe('header-too-large');
+    const parts = Array.from({ length: 5_000 }, (_, n) => nested(`c${n}`)).join('');
+    expect(await inHeader((t) => t.replace(/\r\n\r\n--/, `\r\n\r\n${parts}\r\n--`))).toBe('opened');
+    expect(await inHeader((t) => t.replace(/\r\n\r\nVersion: 1/, `\r\n\r\n${parts}`))).toBe(
+      'malformed-parts',
+    );
+  });
+
+  test.each([
+    ['5,000 parts in one another', Array.from({ length: 5_000 }, (_, n) => nested(`c${n}`)).join('')],
+    ['2,000 messages in one another', 'Content-Type: message/rfc822\r\n\r\n'.repeat(2_000)],
+    ['100,000 parts', `${nested('b')}${'--b\r\n\r\n'.repeat(100_000)}`],
+  ])('nothing inside, where it is bytes to hand on: %s', async (_what, text) => {
+    const message = octets(`Subject: x\r\n${text}`);
+    const again = await seal(message, sealOptions(alice, bob));
+    expect(await opened(again)).toMatchObject({ kind: 'opened', message, verdict: { kind: 'good' } });
   });
 
   test('what is longer than a sealed message can be', async () => {
@@ -192,6 +208,14 @@ describe('M2 opening refuses a signed header with', () => {
     expect(await signed(text)).toEqual({ kind: 'refused', reason: 'malformed-content' });
   });
 
+  test('none in an encoded word, which stays one', async () => {
+    const word = '=?utf-8?q?hello=0D=0AReply-To:_mallory@evil.test?=';
+    expect(await signed(`Subject: ${word}\r\n${type}\r\n\r\nbody`)).toMatchObject({
+      kind: 'opened',
+      message: octets(`Subject: ${word}\r\nContent-Type: text/plain\r\n\r\nbody`),
+    });
+  });
+
   test('none of these; the body may have them', async () => {
     expect(await signed(`Subject: s\n${type}\n\none\rtwo\r\n`)).toMatchObject({
       kind: 'opened',
@@ -203,55 +227,34 @@ describe('M2 opening refuses a signed header with', () => {
 });
 
 describe('opening refuses OpenPGP', () => {
-  test('C4 with any bit flipped, and releases nothing', async () => {
-    const reasons = new Set<string>();
-    for (let at = 0; at < encrypted.length; at += 7) {
-      const changed = encrypted.slice();
-      changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
-      const result = await opened(mimeAround(changed));
-      expect(result).toEqual({ kind: 'refused', reason: expect.any(String) });
-      if (result.kind === 'refused') reasons.add(result.reason);
-    }
-    expect(reasons).toContain('damaged');
-    expect(reasons).toContain('no-key');
-  });
+  describe('C4 what was tampered with', () => {
+    test('with any bit flipped, and releases nothing', async () => {
+      const reasons = new Set<string>();
+      for (let at = 0; at < encrypted.length; at += 7) {
+        const changed = encrypted.slice();
+        changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
+        const result = await opened(mimeAround(changed));
+        expect(result).toEqual({ kind: 'refused', reason: expect.any(String) });
+        if (result.kind === 'refused') reasons.add(result.reason);
+      }
+      expect(reasons).toContain('damaged');
+      expect(reasons).toContain('no-key');
+    });
 
-  test('C4 with its end cut off, whatever the lengths say', async () => {
-    const at = dataAt();
-    for (const cut of [1, 20, 22, 40, 100]) {
-      const body = encrypted.subarray(at + 3, -cut);
-      const shorter = concat(encrypted.subarray(0, at), writePacket(18, body));
-      expect(await refused(mimeAround(shorter))).toBe('damaged');
-    }
-    expect(await refused(mimeAround(encrypted.subarray(0, -1)))).toBe('malformed-openpgp');
-  });
-
-  test('C5 without integrity protection, before any key is tried', async () => {
-    const at = dataAt();
-    const stripped = concat(
-      encrypted.subarray(0, at),
-      writePacket(packetTypes.symmetricallyEncrypted, encrypted.subarray(at + 4)),
-    );
-    expect(await refused(mimeAround(stripped))).toBe('no-integrity');
+    test('with its end cut off, whatever the lengths say', async () => {
+      const at = dataAt();
+      for (const cut of [1, 20, 22, 40, 100]) {
+        const body = encrypted.subarray(at + 3, -cut);
+        const shorter = concat(encrypted.subarray(0, at), writePacket(18, body));
+        expect(await refused(mimeAround(shorter))).toBe('damaged');
+      }
+      expect(await refused(mimeAround(encrypted.subarray(0, -1)))).toBe('malformed-openpgp');
+    });
   });
 
   test('for others', async () => {
     expect(await opened(sealed, [alice.privateKey])).toEqual({ kind: 'refused', reason: 'no-key' });
     expect(await opened(sealed, [])).toEqual({ kind: 'refused', reason: 'no-key' });
-  });
-
-  test('C2 with thousands of session keys, or packets that ask for memory', async () => {
-    const end = dataAt();
-    const key = encrypted.subarray(0, end);
-    const data = encrypted.subarray(end);
-    expect(await refused(mimeAround(concat(times(33, key), data)))).toBe('too-many-keys');
-    expect(await refused(mimeAround(concat(times(5000, key), data)))).toBe('too-many-keys');
-    expect(await refused(mimeAround(concat(times(70_000, Uint8Array.of(0xc3, 0)), data)))).toBe(
-      'malformed-openpgp',
-    );
-    // Argon2 with 2^31 KiB: nobody has a password, so nobody derives a key.
-    const argon2 = writePacket(3, Uint8Array.of(4, 9, 4, ...new Uint8Array(16), 255, 4, 31));
-    expect(await opened(mimeAround(concat(argon2, key, data)))).toMatchObject({ kind: 'opened' });
   });
 
   test('in version 2, and with anything else in place of the data', async () => {
@@ -296,53 +299,55 @@ describe('opening refuses content', () => {
     expect(await refusedContent(flood, literal)).toBe('malformed-content');
   });
 
-  test('C1 a decompression bomb, of either kind, and nested', async () => {
-    const zeros = new Uint8Array(27_000_000);
-    for (const [algorithm, format] of [
-      [1, 'deflate-raw'],
-      [2, 'deflate'],
-    ] as const) {
-      const bomb = writePacket(8, Uint8Array.of(algorithm), await deflate(zeros, format));
-      expect(bomb.length).toBeLessThan(50_000);
-      expect(await refusedContent(bomb)).toBe('too-large');
-    }
-    const once = writePacket(8, Uint8Array.of(1), await deflate(literal, 'deflate-raw'));
-    const twice = writePacket(8, Uint8Array.of(1), await deflate(once, 'deflate-raw'));
-    expect(await refusedContent(once)).toBe('opened');
-    expect(await refusedContent(twice)).toBe('malformed-content');
-  });
-
-  test('C1 broken or unknown compression', async () => {
-    const deflated = await deflate(literal, 'deflate-raw');
-    const checked = await deflate(literal, 'deflate');
-    checked[checked.length - 1] = (checked.at(-1) ?? 0) ^ 1;
-    for (const body of [
-      [1, ...deflated.subarray(0, -3)],
-      [1, ...deflated.subarray(0, -1)],
-      [2, ...deflated],
-      [2, ...checked],
-      [3, ...deflated],
-      [1],
-      [99],
-      [],
-    ])
-      expect(await refusedContent(writePacket(8, Uint8Array.from(body)))).toBe('malformed-compression');
-  });
-
-  test('C1 of what stands behind compressed data nothing is read, however much it is', async () => {
-    for (const [algorithm, format] of [
-      [1, 'deflate-raw'],
-      [2, 'deflate'],
-    ] as const)
-      for (const behind of [
-        octets('\0'),
-        literal,
-        new Uint8Array(3_000_000),
-        await deflate(literal, format),
-      ]) {
-        const padded = concat(Uint8Array.of(algorithm), await deflate(literal, format), behind);
-        expect(await refusedContent(writePacket(8, padded))).toBe('opened');
+  describe('C1 compression', () => {
+    test('a decompression bomb, of either kind, and nested', async () => {
+      const zeros = new Uint8Array(27_000_000);
+      for (const [algorithm, format] of [
+        [1, 'deflate-raw'],
+        [2, 'deflate'],
+      ] as const) {
+        const bomb = writePacket(8, Uint8Array.of(algorithm), await deflate(zeros, format));
+        expect(bomb.length).toBeLessThan(50_000);
+        expect(await refusedContent(bomb)).toBe('too-large');
       }
+      const once = writePacket(8, Uint8Array.of(1), await deflate(literal, 'deflate-raw'));
+      const twice = writePacket(8, Uint8Array.of(1), await deflate(once, 'deflate-raw'));
+      expect(await refusedContent(once)).toBe('opened');
+      expect(await refusedContent(twice)).toBe('malformed-content');
+    });
+
+    test('broken or unknown compression', async () => {
+      const deflated = await deflate(literal, 'deflate-raw');
+      const checked = await deflate(literal, 'deflate');
+      checked[checked.length - 1] = (checked.at(-1) ?? 0) ^ 1;
+      for (const body of [
+        [1, ...deflated.subarray(0, -3)],
+        [1, ...deflated.subarray(0, -1)],
+        [2, ...deflated],
+        [2, ...checked],
+        [3, ...deflated],
+        [1],
+        [99],
+        [],
+      ])
+        expect(await refusedContent(writePacket(8, Uint8Array.from(body)))).toBe('malformed-compression');
+    });
+
+    test('of what stands behind compressed data nothing is read, however much it is', async () => {
+      for (const [algorithm, format] of [
+        [1, 'deflate-raw'],
+        [2, 'deflate'],
+      ] as const)
+        for (const behind of [
+          octets('\0'),
+          literal,
+          new Uint8Array(3_000_000),
+          await deflate(literal, format),
+        ]) {
+          const padded = concat(Uint8Array.of(algorithm), await deflate(literal, format), behind);
+          expect(await refusedContent(writePacket(8, padded))).toBe('opened');
+        }
+    });
   });
 });
 

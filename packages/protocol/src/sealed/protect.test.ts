@@ -161,7 +161,7 @@ describe('preparing', () => {
     'Subject: Re: x\nBcc: evil@evil.test\r\n\r\nbody',
     'Subject: Re: x\rBcc: evil@evil.test\n\nbody',
     'Subject: Re: x\r\n\nbody',
-  ])('M2 refuses %j: no CR or LF in a header becomes a line end', (text) => {
+  ])('refuses %j: no CR or LF in a header becomes a line end', (text) => {
     expect(() => prepare(octets(text))).toThrow(
       expect.objectContaining({ code: 'wrong-message', hint: expect.stringContaining('all in LF') }),
     );

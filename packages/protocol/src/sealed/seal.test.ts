@@ -128,7 +128,7 @@ describe('a sealed message', () => {
     expect(Math.max(...text.split('\r\n').map(({ length }) => length))).toBeLessThan(78);
   });
 
-  test('P1 P2 bears no trace of its author, in any encoding of its wrapper', async () => {
+  test('bears no trace of its author, in any encoding of its wrapper', async () => {
     const bytes = await sealed();
     const encrypted = await encryptedIn(bytes);
     const packets = framePackets(encrypted, 9) ?? [];
@@ -264,13 +264,13 @@ describe('sealing refuses', () => {
     { from: 'secure@b.test\r\nSubject: x' },
     { to: '"bob"@b.test' },
     { to: 'bob@b.test, carol@b.test' },
-  ])('M2 %j outside', async (change) => {
+  ])('%j outside', async (change) => {
     const { outer } = sealOptions(alice, bob);
     expect(await fault({ outer: { ...outer, ...change } })).toMatchObject({ code: 'wrong-mailbox' });
   });
 
   test.each(['x@y', '<x@y>\r\nX: y', '<x y@z>', '<>', `<${'x'.repeat(300)}@y>`])(
-    'M2 the Message-ID %j',
+    'the Message-ID %j',
     async (messageId) => {
       const { outer } = sealOptions(alice, bob);
       expect(await fault({ outer: { ...outer, messageId } })).toMatchObject({ code: 'wrong-message' });
