@@ -70,7 +70,7 @@ async function newOperator(name: string, port: number): Promise<Operator> {
       ['$NAME:25', `$NAME:${port}`],
       ['127.0.0.1:8440', `127.0.0.1:${port}`],
     ].reduce((all, [from = '', to = '']) => all.replaceAll(from, to), text);
-  const start = `sed -n 's/^ExecStart=[^ ]* //p' "${own}/$3.service"`;
+  const start = `sed -nE 's/^ExecStart=[^ ]* (--[^ ]* )*//p' "${own}/$3.service"`;
   const commands = {
     'postern-node': `exec ${[process.execPath, ...nodeArguments('postern-node')].join(' ')} "$@"`,
     'postern-directory': `exec ${[process.execPath, ...nodeArguments('postern-directory')].join(' ')} "$@"`,

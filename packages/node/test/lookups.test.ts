@@ -1,6 +1,8 @@
 import type { PolicyStore } from '@postern/mail';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { formatZone, makeRecord } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
+import { ed25519 } from '@postern/protocol/primitives';
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/index.ts';
@@ -17,7 +19,7 @@ const config = parseNodeConfig({
   smtp: { listen: '127.0.0.1:0', advertise: '127.0.0.1:0' },
   directory: {
     urls: ['http://127.0.0.1:1'],
-    authorities: [`authority.test+01020304+${Buffer.alloc(33, 1).toString('base64')}`],
+    authorities: [formatAuthorityKey('authority.test', ed25519.generate().publicKey)],
   },
   delivery: { domain: 'a.test', maildir: '/nowhere/{local}', mailboxes: ['alice'] },
 });
