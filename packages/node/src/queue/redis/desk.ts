@@ -3,11 +3,11 @@ import type { NodeError } from '../../errors.ts';
 import type { SpoolId } from '../../spool.ts';
 import { asRedisFault, redisFault } from './faults.ts';
 import { type Chore, createJobs } from './jobs.ts';
-import { createKeeper } from './keeper.ts';
+import { createKeeper, final } from './keeper.ts';
 import { createMemory } from './memory.ts';
 import { createRecovery, presenceOf } from './recover.ts';
 import type { ScriptName, Taking } from './scripts.ts';
-import { openSession, type QueueName, type Session, type SessionOptions, type Value } from './session.ts';
+import { openSession, type QueueName, queueNames, type Session, type SessionOptions, type Value } from './session.ts';
 
 export interface DeskOptions extends Pick<SessionOptions, 'connection' | 'prefix' | 'demands' | 'onWake'> {
   readonly clock: Clock;
@@ -76,6 +76,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       if (!checked) await recovery.check(session);
       checked = true;
       await recovery.reconcile(session);
+      for (const queue of queueNames) options.onWake(queue);
       return session;
     } catch (error) {
       await session.close();
@@ -87,14 +88,19 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
   const stop = new AbortController();
   const asked = new Set<Promise<unknown>>();
   const chores = new Set<Promise<void>>();
+  const latest = new Map<SpoolId, Promise<void>>();
   const choresDone = async (): Promise<void> => void (await Promise.all(chores));
-  const follow = (session: Session, wanted: readonly Chore[]): void => {
-    if (wanted.length === 0) return;
-    // What fails stays in the outbox.
-    const running = jobs
-      .run(session, wanted)
+  /** One after the other for the same row. What fails stays in the outbox, or with a lock that ends. */
+  const follow = (ids: readonly SpoolId[], work: () => Promise<void>): void => {
+    const before = ids.flatMap((row) => latest.get(row) ?? []);
+    const running = Promise.all(before)
+      .then(work)
       .catch(() => undefined)
-      .finally(() => chores.delete(running));
+      .finally(() => {
+        chores.delete(running);
+        for (const row of ids) if (latest.get(row) === running) latest.delete(row);
+      });
+    for (const row of ids) latest.set(row, running);
     chores.add(running);
   };
 
@@ -104,7 +110,9 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       .current()
       .then((session) => work(session, stop.signal))
       .catch((error: unknown) => {
-        throw asRedisFault(error);
+        const fault = asRedisFault(error);
+        if (final.has(fault.code)) keeper.condemn(fault);
+        throw fault;
       });
     const over = Promise.withResolvers<void>();
     asked.add(over.promise);
@@ -118,20 +126,20 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
 
   const hand = async (session: Session, queue: QueueName, ids: readonly SpoolId[]): Promise<Taken[]> => {
     const answers = (await session.run('claim', head(), [queue, leaseMs, leaseGridMs, ...ids])) as Buffer[][];
-    const taken = await Promise.all(
-      ids.map(async (row, at): Promise<Taken[]> => {
-        const [verdict, when, ...fields] = answers[at] ?? [];
-        if (String(verdict) === 'gone') {
-          await jobs.end(session, queue, row);
-          // Meanwhile it may have been taken up again, and its job was still there.
-          await recovery.mend(session, queue, [row]);
-          return [];
-        }
-        await jobs.later(session, queue, row, Number(when));
-        return String(verdict) === 'taken' ? [{ id: row, fields }] : [];
-      }),
-    );
-    return taken.flat();
+    const verdicts = ids.map((row, at) => {
+      const [verdict, when, ...fields] = answers[at] ?? [];
+      return { id: row, verdict: String(verdict), atMs: Number(when), fields };
+    });
+    follow(ids, async () => {
+      const moved = verdicts.map(async ({ id: row, verdict, atMs }) => {
+        if (verdict !== 'gone') return jobs.later(session, queue, row, atMs);
+        await jobs.end(session, queue, row);
+        // Meanwhile it may have been taken up again, and its job was still there.
+        await recovery.mend(session, queue, [row]);
+      });
+      await Promise.all(moved);
+    });
+    return verdicts.filter(({ verdict }) => verdict === 'taken');
   };
 
   const act = async <Of>(
@@ -141,7 +149,12 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     wanted: (answer: Of) => readonly Chore[],
   ): Promise<Of> => {
     const answer = (await session.run(name, head(), given)) as Of;
-    follow(session, wanted(answer));
+    const wants = wanted(answer);
+    if (wants.length > 0)
+      follow(
+        wants.map((chore) => chore.id),
+        () => jobs.run(session, wants),
+      );
     return answer;
   };
 

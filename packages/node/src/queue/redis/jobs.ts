@@ -1,5 +1,6 @@
 import type { Random } from '@postern/runtime';
 import type { SpoolId } from '../../spool.ts';
+import { createAcks } from './acks.ts';
 import type { QueueName, Session, Value } from './session.ts';
 
 /** What a job needs so that it says what its row says: to be made, to be moved to a time, or to go. */
@@ -39,6 +40,7 @@ export function createJobs(context: {
   readonly head: () => readonly Value[];
 }): Jobs {
   const { random, process, head } = context;
+  const acks = createAcks(head);
 
   /** Inputs are taken in an order of chance, the others by due time. Where none has come yet, the job lies there from the start. */
   const add = async ({ lines }: Session, { queue, id, atMs = 0 }: Chore): Promise<void> => {
@@ -75,22 +77,20 @@ export function createJobs(context: {
     else await session.lines[chore.queue].queue.remove(chore.id, { removeChildren: false });
   };
 
-  const settle = (
-    session: Session,
-    queue: QueueName,
-    wake: boolean,
-    ids: readonly SpoolId[],
-  ): Promise<unknown> => session.run('settled', head(), [queue, wake ? 1 : 0, ...ids]);
-
   return {
     async run(session, chores) {
       await Promise.all(chores.map((chore) => one(session, chore)));
       const byQueue = Map.groupBy(chores, ({ queue }) => queue);
-      for (const [queue, all] of byQueue) {
-        const wake = all.some(({ kind }) => kind !== 'remove');
+      const done = [...byQueue].map(([queue, all]) => {
         const ids = all.map(({ id }) => id);
-        await settle(session, queue, wake, ids);
-      }
+        return acks.add(
+          session,
+          queue,
+          ids,
+          all.some(({ kind }) => kind !== 'remove'),
+        );
+      });
+      await Promise.all(done);
     },
 
     async take(session, queue, limit) {
@@ -105,7 +105,7 @@ export function createJobs(context: {
     async later(session, queue, id, atMs) {
       const backend = session.lines[queue].worker.getBackend();
       await backend.moveToDelayed(id, atMs, 0, process, { skipAttempt: true });
-      await settle(session, queue, false, [id]);
+      await acks.add(session, queue, [id], false);
     },
 
     async end(session, queue, id) {
@@ -120,7 +120,7 @@ export function createJobs(context: {
         const theirs = ids.filter((_, at) => locks[at] === dead);
         for (const id of theirs) {
           await worker.getBackend().moveToDelayed(id, 1, 0, dead, { skipAttempt: true });
-          await settle(session, name as QueueName, true, [id]);
+          await acks.add(session, name as QueueName, [id], true);
         }
       }
     },
