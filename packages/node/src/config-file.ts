@@ -95,6 +95,8 @@ peel_workers = ${mix.peel_workers}
 # trust_anchors = "iana"
 
 [spool]
+# "sqlite", in data_dir, or "redis": docs/operations/redis.md.
+# store = "sqlite"
 # Nothing more is accepted beyond this, or with less than the reserve left on the disk.
 # max_size = "20GB"
 # reserve = "64MB"

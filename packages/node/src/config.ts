@@ -5,6 +5,7 @@ import { type DnsConfig, dnsFields, refuseUnbelieved } from '@postern/runtime/dn
 import { z } from 'zod';
 import { networkText } from './networks.ts';
 import type { SenderPolicy } from './senders.ts';
+import { type SpoolConfig, spoolSection } from './spool-config.ts';
 import { type SubmissionConfig, submissionSection } from './submission-config.ts';
 
 export const nodeRoles = ['mix', 'delivery', 'submission'] as const;
@@ -46,10 +47,7 @@ export interface NodeConfig {
   readonly submission: SubmissionConfig | undefined;
   /** How other domains are looked up. */
   readonly dns: DnsConfig;
-  readonly spool: {
-    readonly maxBytes: number;
-    readonly reserveBytes: number;
-  };
+  readonly spool: SpoolConfig;
 }
 
 export interface DeliveryConfig {
@@ -100,7 +98,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     delivery: delivery === undefined ? undefined : deliveryFrom(delivery),
     submission,
     dns: { ...dns, trustAnchors },
-    spool: { maxBytes: spool.max_size, reserveBytes: spool.reserve },
+    spool,
   };
 }
 
@@ -224,9 +222,7 @@ const schema = z
     delivery: deliverySchema.optional(),
     submission: submissionSection.optional(),
     dns: z.strictObject(dnsFields('system')).superRefine(refuseUnbelieved).prefault({}),
-    spool: z
-      .strictObject({ max_size: size.default(20_000_000_000), reserve: size.default(64_000_000) })
-      .prefault({}),
+    spool: spoolSection.prefault({}),
   })
   .superRefine(({ roles, delivery, submission, directory }, context) => {
     const say = (path: string[], message: string): void =>

@@ -1,4 +1,4 @@
-import { createServer, connect, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** Stands before a server's socket, and cuts every connection at one exchange, for good. */
 export interface CuttingProxy extends AsyncDisposable {

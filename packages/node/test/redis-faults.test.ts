@@ -59,7 +59,9 @@ describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
     spool = await openAt(server.socket);
     await server.ask('CONFIG', 'SET', 'save', '3600 1');
     await server.ask('BGSAVE');
-    await until(async () => /rdb_last_bgsave_status:err/.test(String(await server.ask('INFO', 'persistence'))));
+    await until(async () =>
+      /rdb_last_bgsave_status:err/.test(String(await server.ask('INFO', 'persistence'))),
+    );
     await expect(spool.accept(unit())).rejects.toMatchObject({ code: 'spool-io' });
     await expect(openAt(server.socket)).rejects.toMatchObject({ code: 'spool-unsafe' });
   });
@@ -69,7 +71,10 @@ describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
     await server.ask('ACL', 'SETUSER', 'node', 'on', '>secret', '~*', '&*', '+@all', '-config');
     const connection = { path: server.socket, username: 'node', password: 'secret' };
     const refused = openAt(server.socket, { connection });
-    await expect(refused).rejects.toMatchObject({ code: 'spool-unsafe', hint: expect.stringContaining('vouch') });
+    await expect(refused).rejects.toMatchObject({
+      code: 'spool-unsafe',
+      hint: expect.stringContaining('vouch'),
+    });
     spool = await openAt(server.socket, { connection, vouched: true });
     await spool.accept(unit());
   });

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { systemClock } from '@postern/runtime';
+import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { openRedisSpool } from '../src/queue/redis/spool.ts';
 import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
-import { crashContract } from './spool-crash.ts';
 import { type Site, spoolContract } from './spool-contract.ts';
+import { crashContract } from './spool-crash.ts';
 import { returnsContract } from './spool-returns.ts';
 import { seeded } from './support.ts';
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@postern/runtime';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
-import { crashContract } from './spool-crash.ts';
 import { type Site, spoolContract } from './spool-contract.ts';
+import { crashContract } from './spool-crash.ts';
 import { returnsContract } from './spool-returns.ts';
 import { seeded } from './support.ts';
 

@@ -7,7 +7,14 @@ import { createKeeper, final } from './keeper.ts';
 import { createMemory } from './memory.ts';
 import { createRecovery, presenceOf } from './recover.ts';
 import type { ScriptName, Taking } from './scripts.ts';
-import { openSession, type QueueName, queueNames, type Session, type SessionOptions, type Value } from './session.ts';
+import {
+  openSession,
+  type QueueName,
+  queueNames,
+  type Session,
+  type SessionOptions,
+  type Value,
+} from './session.ts';
 
 export interface DeskOptions extends Pick<SessionOptions, 'connection' | 'prefix' | 'demands' | 'onWake'> {
   readonly clock: Clock;

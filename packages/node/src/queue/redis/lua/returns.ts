@@ -1,7 +1,7 @@
 import { sets } from './sets.ts';
 
 /** `told` of a token: 0 nothing, 1 of a delay, 2 of a failure. Even then it stays until it expires: more of the message may come yet. */
-export const returns: string = `${sets}
+const returns: string = `${sets}
 local function note(token, final)
   local of = key('return', token)
   local told = call('HGET', of, 'told')
