@@ -19,6 +19,14 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
+/** In a cluster it is all of it: it has every slot, and refuses what touches keys of several. */
+export async function redisCluster(folder: string): Promise<RedisServer> {
+  const server = await redisServer(folder, ['--cluster-enabled', 'yes']);
+  await server.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+  await until(async () => String(await server.ask('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+  return server;
+}
+
 export async function redisServer(folder: string, given: readonly string[] = []): Promise<RedisServer> {
   const socket = join(folder, 'redis.sock');
   const dir = join(folder, 'redis');

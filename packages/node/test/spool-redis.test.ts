@@ -2,17 +2,15 @@ import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@postern/runtime';
 import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { openRedisSpool } from '../src/queue/redis/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, redisCluster, redisServer } from './redis-server.ts';
+import { openAt } from './redis-spool.ts';
 import { type Site, spoolContract } from './spool-contract.ts';
 import { crashContract } from './spool-crash.ts';
 import { returnsContract } from './spool-returns.ts';
 import { seeded } from './support.ts';
 
-/** A cluster refuses what touches keys of several slots. */
-const cluster = ['--cluster-enabled', 'yes'];
 /** A disk that need not survive this. */
 const quickly = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 let server: RedisServer;
@@ -36,29 +34,29 @@ async function createSite(): Promise<Site> {
   };
 }
 
+const newFolder = () => mkdtemp(join(quickly, 'postern-redis-'));
+
 describe.skipIf(!haveRedis)('in Redis', () => {
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(quickly, 'postern-redis-')), cluster);
-    await server.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    server = await redisCluster(await newFolder());
   });
   afterAll(() => server.stop());
 
   spoolContract('Redis', createSite);
   returnsContract('Redis', createSite);
-  crashContract('Redis', async () => ({
-    place: ['redis', server.socket],
-    open: () =>
-      openRedisSpool({
-        connection: { path: server.socket },
-        name: 'crash',
-        clock: systemClock,
-        random: seeded('after'),
-        maxBytes: 500_000_000,
-      }),
-    async between() {
-      await server.kill();
-      await server.start();
-    },
-    dispose: async () => void (await server.ask('FLUSHALL')),
-  }));
+});
+
+describe.skipIf(!haveRedis)('in Redis', () => {
+  crashContract('Redis', async () => {
+    const killed = await redisServer(await newFolder());
+    return {
+      place: ['redis', killed.socket],
+      open: () => openAt(killed.socket, { name: 'crash', random: seeded('after') }),
+      async between() {
+        await killed.kill();
+        await killed.start();
+      },
+      dispose: () => killed.stop(),
+    };
+  });
 });

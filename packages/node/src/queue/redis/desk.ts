@@ -67,7 +67,10 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
 
   const identify = async ({ redis }: Session): Promise<void> => {
     const key = `${prefix}:spool`;
-    if (id === '') await redis.multi().hsetnx(key, 'id', newId()).hsetnx(key, 'format', format).exec();
+    if (id === '') {
+      await redis.hsetnx(key, 'format', format);
+      await redis.hsetnx(key, 'id', newId());
+    }
     const [found, written] = await redis.hmget(key, 'id', 'format');
     if (id !== '' && found !== id) throw redisFault('spool-lost', 'another spool or none is there');
     if (written !== format) throw redisFault('spool-damaged', 'it is no spool of this version');
@@ -81,9 +84,10 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       await session.redis.sadd(`${prefix}:processes`, process);
       await recovery.bury(session);
       if (!checked) await recovery.check(session);
-      checked = true;
       await recovery.reconcile(session);
-      for (const queue of queueNames) options.onWake(queue);
+      // What others rang for in between was not heard.
+      if (checked) for (const queue of queueNames) options.onWake(queue);
+      checked = true;
       return session;
     } catch (error) {
       await session.close();
