@@ -91,14 +91,14 @@ describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
   test('Q3 while it is down nothing is accepted, and when it is back everything is there', async () => {
     await start();
     spool = await openAt(server.socket);
+    const { signal } = new AbortController();
     await spool.accept(unit());
+    await spool.wakeInputs('packet', signal);
     await server.kill();
     await expect(spool.accept(unit())).rejects.toMatchObject({ code: 'spool-io', hint: expect.any(String) });
-    const woken = spool.wakeInputs('packet', new AbortController().signal);
-    await woken;
-    const wokenAgain = spool.wakeInputs('packet', new AbortController().signal);
+    const woken = spool.wakeInputs('packet', signal);
     await server.start();
-    await wokenAgain;
+    await woken;
     const back = spool;
     await until(async () => (await back.counts().catch(() => ({ inputs: 0 }))).inputs === 1);
     expect(await back.claimInputs('packet', 2)).toHaveLength(1);
