@@ -28,6 +28,8 @@ export interface Jobs {
 /** What BullMQ's functions say of a job that is not there, or not where it was looked for. */
 const missing = -1;
 const elsewhere = -3;
+/** Every job is of the same moment; of 0 BullMQ makes the present. */
+const made = 1;
 /** BullMQ's bound. */
 const priorities = 2 ** 21;
 /** Jobs that are asked for at one time. */
@@ -48,9 +50,9 @@ export function createJobs(context: {
     const priority = 1 + (Buffer.from(random.bytes(4)).readUInt32BE() % priorities);
     await lines[queue].queue.add(queue, null, {
       jobId: id,
-      timestamp: 0,
+      timestamp: made,
       // Of a list BullMQ keeps the order in which jobs came, of delayed ones that of their times.
-      ...(input && atMs === 0 ? {} : { delay: Math.max(1, atMs) }),
+      ...(input && atMs === 0 ? {} : { delay: Math.max(1, atMs - made) }),
       ...(input ? { priority } : {}),
       removeOnComplete: true,
       removeOnFail: true,

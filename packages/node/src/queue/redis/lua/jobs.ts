@@ -106,7 +106,8 @@ return tostring(math.floor(next[600] / 4096))
 /**
  * After BullMQ has done what was asked of it: queue, whether to wake, ids. A delayed job gets the time that its row wants by now, whoever
  * changed that meanwhile, and the row leaves the outbox. What BullMQ notes of order and time beside a job goes: its events, its counters, when
- * it was last taken, and its place among those that are due at the same time.
+ * it was last taken, how long it was to wait from then, and its place among those that are due at the same time, or
+ * have the same priority.
  */
 export const settled: string = `${wanting}
 local queue = ARGV[5]
@@ -114,7 +115,9 @@ for at = 7, #ARGV do
   local id = ARGV[at]
   local when = wanted(queue, id)
   if when then call('ZADD', jobs(queue, 'delayed'), 'XX', string.format('%.0f', math.max(1, when) * 4096), id) end
-  call('HDEL', jobs(queue, id), 'processedOn', 'ats', 'atm', 'stc')
+  local place = call('ZSCORE', jobs(queue, 'prioritized'), id)
+  if place then call('ZADD', jobs(queue, 'prioritized'), 'XX', string.format('%.0f', math.floor(place / 2^32) * 2^32), id) end
+  call('HDEL', jobs(queue, id), 'processedOn', 'ats', 'atm', 'stc', 'delay')
   call('SREM', key('outbox'), queue .. ':' .. id)
 end
 call('DEL', jobs(queue, 'events'), jobs(queue, 'pc'), jobs(queue, 'id'))
