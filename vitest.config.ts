@@ -12,6 +12,7 @@ export default defineConfig({
       'test/faults/**',
       'test/interop/domains/**',
       'test/interop/*.{knot,dovecot,postfix}.test.ts',
+      'packages/node/test/redis-steps.test.ts',
     ],
     maxWorkers: 2,
     testTimeout: 60_000,

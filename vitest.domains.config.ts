@@ -1,11 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
 // Debian's mail and name servers, and whole domains with them: they take the ports that DNS gives them, so one file at a time.
+// A spool in Redis whose process or server is killed at every step is with them, since it takes as long.
 export default defineConfig({
   resolve: { conditions: ['@postern/source'] },
   ssr: { resolve: { conditions: ['@postern/source', 'node'] } },
   test: {
-    include: ['test/interop/domains/**/*.test.ts', 'test/interop/*.{knot,dovecot,postfix}.test.ts'],
+    include: [
+      'test/interop/domains/**/*.test.ts',
+      'test/interop/*.{knot,dovecot,postfix}.test.ts',
+      'packages/node/test/redis-steps.test.ts',
+    ],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     fileParallelism: false,

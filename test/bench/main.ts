@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
 import { packetBenchmark } from './packet.ts';
+import { spoolBenchmark } from './spool.ts';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { packet: packetBenchmark };
+const benchmarks: Readonly<Record<string, Benchmark>> = { packet: packetBenchmark, spool: spoolBenchmark };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

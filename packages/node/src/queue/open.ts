@@ -10,7 +10,7 @@ import { openSqliteSpool } from './sqlite/spool.ts';
 
 /** Opens the node's spool in the store that is configured. Throws what that store throws. */
 export async function openSpool(
-  { dataDir, name, spool }: NodeConfig,
+  { dataDir, name, spool }: Pick<NodeConfig, 'dataDir' | 'name' | 'spool'>,
   context: { readonly clock: Clock; readonly random: Random; readonly unitBytes: number },
 ): Promise<Spool> {
   const { redis, ...limits } = spool;

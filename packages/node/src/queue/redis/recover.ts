@@ -58,9 +58,21 @@ export function createRecovery(context: {
     return mended;
   };
 
-  const inspect = async (session: Session, table: string, ids: readonly string[]): Promise<void> => {
-    const wrong = Number(await session.run('inspect', head(), [table, ...ids]));
-    if (wrong > 0) throw redisFault('spool-damaged', `${wrong} of its ${table}s lack what they are to have`);
+  /** Every row of a list, as many at a time as are looked at together. */
+  const each = async (
+    session: Session,
+    list: string,
+    table: string,
+    queues: readonly QueueName[],
+  ): Promise<void> => {
+    const scan = session.redis.sscanStream(`${prefix}:${list}`, { count: atOnce });
+    for await (const ids of scan as AsyncIterable<string[]>) {
+      if (ids.length === 0) continue;
+      const wrong = Number(await session.run('inspect', head(), [list, table, ...ids]));
+      if (wrong > 0)
+        throw redisFault('spool-damaged', `${wrong} of its ${table}s lack what they are to have`);
+      for (const queue of queues) await mend(session, queue, ids);
+    }
   };
 
   return {
@@ -72,19 +84,10 @@ export function createRecovery(context: {
       await reconcile(session);
     },
     async check(session) {
-      for await (const ids of members(session, `${prefix}:inputs`)) {
-        await inspect(session, 'input', ids);
-        for (const queue of ['packet', 'exit'] as const) await mend(session, queue, ids);
-      }
-      for await (const ids of members(session, `${prefix}:relays`)) {
-        await inspect(session, 'relay', ids);
-        await mend(session, 'relays', ids);
-      }
-      for (const state of ['open', 'complete'])
-        for await (const ids of members(session, `${prefix}:${state}`)) {
-          await inspect(session, 'set', ids);
-          await mend(session, 'sets', ids);
-        }
+      await each(session, 'inputs', 'input', ['packet', 'exit']);
+      await each(session, 'relays', 'relay', ['relays']);
+      await each(session, 'open', 'set', []);
+      await each(session, 'complete', 'set', ['sets']);
     },
   };
 }
@@ -92,11 +95,6 @@ export function createRecovery(context: {
 /** The channel that a process listens to while it lives. */
 export function presenceOf(prefix: string, process: string): string {
   return `${prefix}:process:${process}`;
-}
-
-async function* members(session: Session, key: string): AsyncGenerator<string[]> {
-  for await (const ids of session.redis.sscanStream(key, { count: atOnce }))
-    if (ids.length > 0) yield ids as string[];
 }
 
 function pieces<Of>(all: readonly Of[]): Of[][] {

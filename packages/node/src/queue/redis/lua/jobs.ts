@@ -105,7 +105,7 @@ return tostring(math.floor(next[600] / 4096))
 
 /**
  * After BullMQ has done what was asked of it: queue, whether to wake, ids. A delayed job gets the time that its row wants by now, whoever
- * changed that meanwhile, and the row leaves the outbox. What BullMQ notes of order and time beside a job goes: its events, its counters, when
+ * changed that meanwhile, and the row leaves the outbox, unless its job went meanwhile. What BullMQ notes of order and time beside a job goes: its events, its counters, when
  * it was last taken, how long it was to wait from then, and its place among those that are due at the same time, or
  * have the same priority.
  */
@@ -118,7 +118,8 @@ for at = 7, #ARGV do
   local place = call('ZSCORE', jobs(queue, 'prioritized'), id)
   if place then call('ZADD', jobs(queue, 'prioritized'), 'XX', string.format('%.0f', math.floor(place / 2^32) * 2^32), id) end
   call('HDEL', jobs(queue, id), 'processedOn', 'ats', 'atm', 'stc', 'delay')
-  call('SREM', key('outbox'), queue .. ':' .. id)
+  if when and call('EXISTS', jobs(queue, id)) == 0 then outbox(queue, id)
+  else call('SREM', key('outbox'), queue .. ':' .. id) end
 end
 call('DEL', jobs(queue, 'events'), jobs(queue, 'pc'), jobs(queue, 'id'))
 if ARGV[6] == '1' then call('PUBLISH', key('wake'), queue) end
@@ -161,16 +162,18 @@ call('DEL', key('held', dead))
 call('SREM', key('processes'), dead)
 `;
 
-/** Findings that no crash explains: a row without bytes, a set whose fragments are not what it counts. Table, ids. */
+/** Findings that no crash explains: a row without bytes, a set whose fragments are not what it counts. Where their ids stand, table, ids. */
 export const inspect: string = `${wanting}
-local of, wrong = ARGV[5], 0
-for at = 6, #ARGV do
+local listed, of, wrong = key(ARGV[5]), ARGV[6], 0
+for at = 7, #ARGV do
   local id = ARGV[at]
+  local fine = call('EXISTS', key(of, id), key('bytes', id)) == 2
   if of == 'set' then
     local has = number(call('HGET', key('set', id), 'has'))
-    if has == 0 or has ~= call('HLEN', key('fragments', id)) then wrong = wrong + 1 end
-  elseif call('EXISTS', key(of, id), key('bytes', id)) ~= 2 then wrong = wrong + 1
+    fine = has > 0 and has == call('HLEN', key('fragments', id))
   end
+  -- Another process may have removed it just now.
+  if not fine and call('SISMEMBER', listed, id) == 1 then wrong = wrong + 1 end
 end
 return wrong
 `;
