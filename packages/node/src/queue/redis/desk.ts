@@ -2,6 +2,7 @@ import type { Clock, Random } from '@postern/runtime';
 import type { NodeError } from '../../errors.ts';
 import type { SpoolId } from '../../spool.ts';
 import { asRedisFault, redisFault } from './faults.ts';
+import { createFollowUps } from './follow-ups.ts';
 import { type Chore, createJobs } from './jobs.ts';
 import { createKeeper, final } from './keeper.ts';
 import { createMemory } from './memory.ts';
@@ -98,22 +99,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
 
   const stop = new AbortController();
   const asked = new Set<Promise<unknown>>();
-  const chores = new Set<Promise<void>>();
-  const latest = new Map<SpoolId, Promise<void>>();
-  const choresDone = async (): Promise<void> => void (await Promise.all(chores));
-  /** One after the other for the same row. What fails stays in the outbox, or with a lock that ends. */
-  const follow = (ids: readonly SpoolId[], work: () => Promise<void>): void => {
-    const before = ids.flatMap((row) => latest.get(row) ?? []);
-    const running = Promise.all(before)
-      .then(work)
-      .catch(() => undefined)
-      .finally(() => {
-        chores.delete(running);
-        for (const row of ids) if (latest.get(row) === running) latest.delete(row);
-      });
-    for (const row of ids) latest.set(row, running);
-    chores.add(running);
-  };
+  const followUps = createFollowUps();
 
   const use: Desk['use'] = (work) => {
     if (stop.signal.aborted) return Promise.reject(redisFault('spool-closed', 'it is closed'));
@@ -141,7 +127,8 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       const [verdict, when, ...fields] = answers[at] ?? [];
       return { id: row, verdict: String(verdict), atMs: Number(when), fields };
     });
-    follow(ids, async () => {
+    const rows = ids.map((row) => ({ queue, id: row }));
+    followUps.add(rows, async () => {
       const moved = verdicts.map(async ({ id: row, verdict, atMs }) => {
         if (verdict !== 'gone') return jobs.later(session, queue, row, atMs);
         await jobs.end(session, queue, row);
@@ -161,11 +148,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
   ): Promise<Of> => {
     const answer = (await session.run(name, head(), given)) as Of;
     const wants = wanted(answer);
-    if (wants.length > 0)
-      follow(
-        wants.map((chore) => chore.id),
-        () => jobs.run(session, wants),
-      );
+    if (wants.length > 0) followUps.add(wants, () => jobs.run(session, wants));
     return answer;
   };
 
@@ -177,7 +160,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     ask: (name, ...given) => use((session) => session.run(name, head(), given)),
     askIdle: (name, ...given) =>
       use(async (session) => {
-        await choresDone();
+        await followUps.done();
         return session.run(name, head(), given);
       }),
     act: (name, given, wanted) => use((session) => act(session, name, given, wanted)),
@@ -188,25 +171,29 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       }),
     claim: (queue, limit) =>
       use(async (session) => {
-        await choresDone();
         const found: Taken[] = [];
-        while (found.length < limit) {
+        for (let waited = false; found.length < limit; ) {
           const ids = await jobs.take(session, queue, limit - found.length);
-          if (ids.length === 0) break;
-          found.push(...(await hand(session, queue, ids)));
+          if (ids.length > 0) found.push(...(await hand(session, queue, ids)));
+          else if (waited) break;
+          else {
+            // What this process has just stored may have no job yet.
+            await followUps.done(queue);
+            waited = true;
+          }
         }
         return found;
       }),
     recover: () =>
       use(async (session) => {
-        await choresDone();
+        await followUps.done();
         await recovery.bury(session);
         await recovery.reconcile(session);
       }),
     async close() {
       stop.abort();
       await Promise.all(asked);
-      await choresDone();
+      await followUps.done();
       await keeper
         .current()
         .then((session) => recovery.leave(session, process))
