@@ -34,11 +34,12 @@ export function redisFault(
 }
 
 /**
- * Anything that Redis, ioredis or BullMQ rejected with, as a fault of the spool. The error itself is not kept: it carries the command, and
+ * Anything that Redis, ioredis or BullMQ rejected with, or what waits for them when the spool closes, as a fault of the spool. The error itself is not kept: it carries the command, and
  * that content.
  */
 export function asRedisFault(error: unknown): NodeError {
   if (error instanceof NodeError) return error;
+  if (error instanceof DOMException) return redisFault('spool-closed', 'it is closed');
   const { name, message } = error instanceof Error ? error : { name: '', message: '' };
   if (name !== 'ReplyError') return redisFault('spool-io', `no connection to Redis (${reason(error)})`);
   const word = /^[A-Z]+/.exec(message)?.[0] ?? '';

@@ -40,6 +40,11 @@ export interface SessionOptions {
 
 /** A job is in a worker's hands only while its row is claimed, a moment: what is longer is a process that died. */
 const lockMs = 30_000;
+/**
+ * Redis reads from each connection in turn, no more than a part of a packet, and syncs once for all that it read: packets that come on
+ * connections of their own share a sync.
+ */
+const scriptConnections = 16;
 /** Longest wait for an answer before Redis counts as gone. */
 const answerMs = 30_000;
 
@@ -74,7 +79,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   try {
     const redis = await connect();
     await assertConditions(redis, demands);
-    for (const [name, lua] of scripts) redis.defineCommand(name, { numberOfKeys: 1, lua });
+    const callers = await Promise.all(Array.from({ length: scriptConnections }, connect));
+    for (const caller of callers)
+      for (const [name, lua] of scripts) caller.defineCommand(name, { numberOfKeys: 1, lua });
+    let turn = 0;
+    const run: Session['run'] = (name, head, given) => {
+      const caller = callers[turn++ % callers.length] as unknown as Record<string, Command>;
+      return (caller[`${name}Buffer`] as Command)(`${prefix}:spool`, ...head, ...given.map(asValue));
+    };
     const subscriber = await connect();
     subscriber.on('message', (_channel: string, queue: QueueName) => options.onWake(queue));
     await subscriber.subscribe(`${prefix}:wake`, options.presence);
@@ -85,13 +97,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       Object.values(lines).flatMap(({ queue, worker }) => [queue.waitUntilReady(), worker.waitUntilReady()]),
     );
     for (const { worker } of Object.values(lines)) void worker.startStalledCheckTimer();
-    const commands = redis as unknown as Record<string, (...values: Value[]) => Promise<unknown>>;
     const kept = opened.move();
     return {
       redis,
       lines,
-      run: (name, head, given) =>
-        (commands[`${name}Buffer`] as Command)(`${prefix}:spool`, ...head, ...given.map(asValue)),
+      run,
       ended: ended.promise,
       close: () => kept.disposeAsync(),
     };
