@@ -39,7 +39,8 @@ export function redisFault(
  */
 export function asRedisFault(error: unknown): NodeError {
   if (error instanceof NodeError) return error;
-  if (error instanceof DOMException) return redisFault('spool-closed', 'it is closed');
+  if (error instanceof Error && 'code' in error && error.code === 'ABORT_ERR')
+    return redisFault('spool-closed', 'it is closed');
   const { name, message } = error instanceof Error ? error : { name: '', message: '' };
   if (name !== 'ReplyError') return redisFault('spool-io', `no connection to Redis (${reason(error)})`);
   const word = /^[A-Z]+/.exec(message)?.[0] ?? '';

@@ -10,6 +10,8 @@ export interface Chore {
   readonly id: SpoolId;
   /** When the row is to be looked at; 0 for at once. */
   readonly atMs?: number;
+  /** The row is in its caller's hands: nobody needs to be woken. */
+  readonly held?: boolean;
 }
 
 export interface Jobs {
@@ -31,7 +33,7 @@ const elsewhere = -3;
 /** Every job is of the same moment; of 0 BullMQ makes the present. */
 const made = 1;
 /** BullMQ's bound. */
-const priorities = 2 ** 21;
+const priorities = 2 ** 21 - 1;
 /** Jobs that are asked for at one time. */
 const takenAtOnce = 64;
 
@@ -89,7 +91,7 @@ export function createJobs(context: {
           session,
           queue,
           ids,
-          all.some(({ kind }) => kind !== 'remove'),
+          all.some(({ kind, held }) => kind !== 'remove' && held !== true),
         );
       });
       await Promise.all(done);

@@ -37,7 +37,7 @@ export function createSettle(context: ShelfContext): Spool['settle'] {
     const { values, expiresMs } = relayFields(relay);
     const given = [epoch, replayTag, leaseMs, leaseGridMs, id, ...values];
     const [kind = ''] = await act(input, 'relay', given, ([said, , heldMs]) =>
-      said === 'waiting' ? [{ kind: 'add', queue: 'relays', id, atMs: Number(heldMs) }] : [],
+      said === 'waiting' ? [{ kind: 'add', queue: 'relays', id, atMs: Number(heldMs), held: true }] : [],
     );
     if (kind !== 'waiting') return { kind: kind as 'replayed' | 'gone' };
     const { next, dueMs } = relay;
@@ -51,7 +51,7 @@ export function createSettle(context: ShelfContext): Spool['settle'] {
     const id = idOfSet(fragment);
     const given = [leaseMs, leaseGridMs, ...fragmentFields(fragment, maxBytes)];
     const [kind = '', , , expiresMs] = await act(input, 'fragment', given, ([said, , heldMs]) =>
-      said === 'complete' ? [{ kind: 'add', queue: 'sets', id, atMs: Number(heldMs) }] : [],
+      said === 'complete' ? [{ kind: 'add', queue: 'sets', id, atMs: Number(heldMs), held: true }] : [],
     );
     if (kind !== 'complete') return { kind: kind as 'stored' | 'duplicate' | 'gone' };
     return { kind, complete: { id, dueMs: 0, expiresMs: Number(expiresMs), attempts: 0 } };
