@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { environment } from './packages/testkit/src/supervise/programs.ts';
+
+// Workers and the commands that suites start find compiled code there.
+Object.assign(process.env, environment());
 
 // Suites that need a Debian package skip themselves visibly where it is missing. Those with mail or name servers of Debian are test:domains.
 export default defineConfig({

@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { environment } from './packages/testkit/src/supervise/programs.ts';
+
+// Workers and the commands that suites start find compiled code there.
+Object.assign(process.env, environment());
 
 // Debian's mail and name servers, and whole domains with them: they take the ports that DNS gives them, so one file at a time.
 // A spool in Redis whose process or server is killed at every step is with them, since it takes as long.

@@ -18,6 +18,7 @@ export const table: Readonly<Record<string, Rule>> = {
       '@noble/post-quantum',
       'canonicalize',
       'openpgp',
+      'pako',
     ],
     stages: [],
   },

@@ -3,6 +3,8 @@ export interface Benchmark {
   readonly summary: string;
   /** What the result has to keep to, a sentence each. */
   readonly gates: readonly string[];
+  /** How often its work is done, unless told otherwise. */
+  readonly runs: number;
   /** The report line by line, and the gates that were missed. */
   run(runs: number): Promise<{ readonly lines: readonly string[]; readonly missed: readonly string[] }>;
 }

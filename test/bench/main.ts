@@ -1,34 +1,41 @@
 import { parseArgs } from 'node:util';
+import { backlogBenchmark } from './backlog.ts';
 import type { Benchmark } from './benchmark.ts';
+import { hopBenchmark } from './hop/hop.ts';
 import { packetBenchmark } from './packet.ts';
 import { spoolBenchmark } from './spool.ts';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { packet: packetBenchmark, spool: spoolBenchmark };
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  packet: packetBenchmark,
+  hop: hopBenchmark,
+  backlog: backlogBenchmark,
+  spool: spoolBenchmark,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     help: { type: 'boolean', short: 'h', default: false },
     'no-gate': { type: 'boolean', default: false },
-    runs: { type: 'string', default: '1000' },
+    runs: { type: 'string' },
   },
 });
 const name = positionals[0];
-const runs = Number(values.runs);
+const runs = values.runs === undefined ? undefined : Number(values.runs);
 
 if (values.help) {
   console.log(help());
 } else if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   console.error(name === undefined ? help() : `bench: there is no benchmark ${name}\n\n${help()}`);
   process.exitCode = 64;
-} else if (!Number.isInteger(runs) || runs < 1) {
+} else if (runs !== undefined && !(Number.isInteger(runs) && runs >= 1)) {
   console.error('bench: --runs takes a whole number from 1');
   process.exitCode = 64;
 } else {
   await report(benchmarks[name] as Benchmark, runs);
 }
 
-async function report(benchmark: Benchmark, count: number): Promise<void> {
+async function report(benchmark: Benchmark, count = benchmark.runs): Promise<void> {
   const { lines, missed } = await benchmark.run(count);
   console.log(lines.join('\n'));
   for (const gate of missed) console.log(`missed: ${gate}`);
@@ -39,12 +46,12 @@ function help(): string {
   return [
     'npm run bench -- NAME [--runs N] [--no-gate]',
     '',
-    ...Object.entries(benchmarks).flatMap(([key, { summary, gates }]) => [
-      `  ${key.padEnd(10)} ${summary}`,
+    ...Object.entries(benchmarks).flatMap(([key, { summary, gates, runs: usual }]) => [
+      `  ${key.padEnd(10)} ${summary} (${usual} runs)`,
       ...gates.map((gate) => `  ${''.padEnd(10)} gate: ${gate}`),
     ]),
     '',
-    '  --runs N     how often each piece of work is timed (1000)',
+    '  --runs N     how often each piece of work is done',
     '  --no-gate    exit with 0 even when a gate is missed',
   ].join('\n');
 }

@@ -15,14 +15,14 @@ export interface CommandOptions {
   readonly input?: Uint8Array;
 }
 
-/** Runs a command to its end, with `input` on standard input and nothing of our environment but PATH beside `env`. */
+/** Runs a command to its end, with `input` on standard input and nothing of our environment beside `env` but PATH and where compiled code is. */
 export async function command(
   file: string,
   args: readonly string[],
   { env = {}, input }: CommandOptions = {},
 ): Promise<Ended> {
   const child = spawn(file, args, {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => undefined); // it may end without reading

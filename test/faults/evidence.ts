@@ -31,8 +31,8 @@ const lookEveryMs = 500;
 const harmless: Readonly<Record<string, readonly string[]>> = {
   received: ['accepted', 'deferred'],
   peeled: ['relay', 'exit', 'replayed'],
-  forwarded: ['sent', 'deferred', 'refused', 'wrong-pin', 'no-tls', 'no-route', 'no-consensus'],
-  unwrapped: ['stored', 'complete', 'duplicate'],
+  forwarded: ['sent', 'deferred', 'refused', 'wrong-pin', 'no-tls', 'no-route', 'no-consensus', 'postponed'],
+  unwrapped: ['stored', 'complete', 'duplicate', 'deferred'],
   delivered: ['delivered', 'deferred'],
 };
 

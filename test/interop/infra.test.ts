@@ -1,9 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
+import { ed25519 } from '@postern/protocol/primitives';
+import { nodeArguments } from '@postern/testkit';
 import { describe, expect, test } from 'vitest';
 import { ours } from '../e2e/command.ts';
 import { openFolder } from './debian.ts';
+import { havePostfix } from './postfix.ts';
 
 const infra = (path: string): Promise<string> =>
   readFile(new URL(`../../infra/${path}`, import.meta.url), 'utf8');
@@ -26,7 +31,12 @@ describe('the page about the mail server beside a gateway', () => {
     const folder = await openFolder('fingerprint');
     const config = join(folder, 'node.toml');
     const init = 'init --name gate.b.test --role mix --directory-url http://127.0.0.1:1';
-    const authority = ['--authority', 'authority.test+00000000+AA==', '--config', config];
+    const authority = [
+      '--authority',
+      formatAuthorityKey('authority.test', ed25519.generate().publicKey),
+      '--config',
+      config,
+    ];
     expect(await ours('postern-node', [...init.split(' '), ...authority])).toMatchObject({ code: 0 });
     const args = line.replace('/etc/postern/node.toml', config).split(' ');
     const { stdout } = await ours('postern-node', args);
@@ -34,5 +44,37 @@ describe('the page about the mail server beside a gateway', () => {
     expect(stdout.toString().trim().replaceAll(':', '')).toBe(spkiPin(cert));
     expect(stdout.toString()).toMatch(/^(?:[0-9a-f]{2}:){31}[0-9a-f]{2}\n$/);
     await rm(folder, { recursive: true });
+  });
+});
+
+test('a node is started with the same flags by its own first line, by its unit and by the testnet', async () => {
+  const bin = await readFile(new URL('../../packages/node/bin/postern-node.js', import.meta.url), 'utf8');
+  const flags = /^#!\/usr\/bin\/env -S node (.+)$/m.exec(bin)?.[1]?.split(' ') ?? [];
+  expect(flags).toHaveLength(1);
+  const unit = await infra('systemd/postern-node.service');
+  expect(/^ExecStart=\S+\/node (--\S+) /m.exec(unit)?.slice(1)).toEqual(flags);
+  expect(nodeArguments('postern-node').slice(0, 1)).toEqual(flags);
+});
+
+describe.skipIf(!havePostfix)('the filter of commands', () => {
+  const rcpt = 'RCPT TO:<secure@b.test>';
+  const filtered = (command: string): string => {
+    const table = new URL('../../infra/postfix/command_filter', import.meta.url);
+    const args = ['-q', command, `regexp:${table.pathname}`];
+    return execFileSync('/usr/sbin/postmap', args, { encoding: 'utf8' }).trimEnd();
+  };
+
+  test.each([
+    ['', ' NOTIFY=FAILURE'],
+    [' NOTIFY=SUCCESS,DELAY', ' NOTIFY=FAILURE'],
+    [' NOTIFY=SUCCESS ORCPT=rfc822;a@a.test', ' ORCPT=rfc822;a@a.test NOTIFY=FAILURE'],
+    [' NOTIFY=NEVER', ' NOTIFY=NEVER'],
+    [' notify=never ORCPT=rfc822;a@a.test', ' ORCPT=rfc822;a@a.test notify=never'],
+    // Postfix refuses what follows.
+    [' NOTIFY=NEVER NOTIFY=NEVER', ' NOTIFY=NEVER NOTIFY=NEVER'],
+    [' NOTIFY=NEVER NOTIFY=SUCCESS', ' NOTIFY=SUCCESS NOTIFY=NEVER'],
+    [' NOTIFY=NEVER,SUCCESS', ' NOTIFY=NEVER,SUCCESS'],
+  ])('makes of %j %j', (asked, made) => {
+    expect(filtered(`${rcpt}${asked}`)).toBe(`${rcpt}${made}`);
   });
 });

@@ -1,10 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { until } from './debian.ts';
-import { fetchInbox } from './imap.ts';
-import { haveMailHost, startMailHost } from './mailhost.ts';
 import { haveNamespaces, startNamespace } from './namespace.ts';
-import { haveSwaks, swaks } from './swaks.ts';
 
 const resolver = '127.0.0.53';
 
@@ -53,23 +49,4 @@ describe.skipIf(!haveNamespaces)('a namespace of one’s own', () => {
     const program = namespace.startProgram('postern-node', ['--help']);
     expect(await new Promise((resolve) => program.once('exit', resolve))).toBe(0);
   });
-
-  test.skipIf(!haveMailHost || !haveSwaks)(
-    'holds a mail server on the ports that mail servers have',
-    async () => {
-      await using place = await startNamespace({ resolver });
-      await using host = await startMailHost({
-        domain: 'b.test',
-        address: '127.0.0.1',
-        ports: { smtp: 25, imap: 993 },
-        mailboxes: [{ name: 'bob', password: 'of bob' }],
-        place,
-      });
-      const message = 'Subject: inside\r\n\r\nx\r\n';
-      const { code } = await swaks({ server: host.smtp, from: 'a@a.test', to: 'bob@b.test', message, place });
-      expect(code).toBe(0);
-      await until(async () => (await host.dovecot.mail('bob')).length > 0);
-      expect(String(await fetchInbox(host.account('bob')))).toContain('\r\nSubject: inside\r\n');
-    },
-  );
 });

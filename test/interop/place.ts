@@ -21,7 +21,7 @@ export interface Place {
   call(program: string, args: readonly string[], options?: RunOptions): Promise<Outcome>;
   /** The same, and gives what it printed. Throws when it fails. */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<Buffer>;
-  /** Starts one that stays; the standard streams go nowhere unless told otherwise. */
+  /** Starts one that stays, and is killed when we are; the standard streams go nowhere unless told otherwise. */
   start(program: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
 }
 
@@ -48,6 +48,10 @@ export function placeOf(
         throw new Error(`${program} ${args.join(' ')} ended with ${code}: ${stderr}${stdout.toString()}`);
       return stdout;
     },
-    start: (program, args, options) => spawn(...via(program, args), { stdio: 'ignore', ...options }),
+    start: (program, args, options) => {
+      const [file, rest] = via(program, args);
+      const dying = ['--pdeathsig', 'KILL', file, ...rest];
+      return spawn('/usr/bin/setpriv', dying, { stdio: 'ignore', ...options });
+    },
   };
 }

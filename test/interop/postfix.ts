@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Endpoint } from '@postern/runtime';
@@ -60,6 +61,8 @@ export interface Postfix extends AsyncDisposable {
   queue(): Promise<Queued[]>;
   /** Tries what was deferred now. */
   flush(): Promise<void>;
+  /** Loses a message that waits: nobody is told. */
+  lose(queueId: string): Promise<void>;
   /** Takes the place of all that was said before about where to hand things on. */
   route(routing: Routing): Promise<void>;
   /** Takes other values for what `main.cf` sets, from now on. */
@@ -81,6 +84,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   await writeFile(join(etc, 'command_filter'), await fillIn('postfix/command_filter', names(options)));
   await writeFile(join(etc, 'mailboxes'), await mailboxes(options));
   await writeRouting(etc, options);
+  const guard = startGuard(etc);
   await place.run('/usr/sbin/postfix', ['-c', etc, 'start']);
   return {
     folder,
@@ -96,6 +100,9 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     flush: async () => {
       await place.run('/usr/sbin/postqueue', ['-c', etc, '-f']);
     },
+    lose: async (queueId) => {
+      await place.run('/usr/sbin/postsuper', ['-c', etc, '-d', queueId]);
+    },
     route: async (routing) => {
       await writeRouting(etc, { domain: options.domain, ...routing });
       await place.run('/usr/sbin/postfix', ['-c', etc, 'reload']);
@@ -107,17 +114,39 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     },
     [Symbol.asyncDispose]: async () => {
       await place.run('/usr/sbin/postfix', ['-c', etc, 'stop']);
+      await guard.dismiss();
       await rm(folder, { recursive: true });
     },
   };
 }
 
-/** Whether this Postfix ends data at a bare LF unless told otherwise, as Debian 12's does. */
-export function takesBareNewline(): boolean {
+/**
+ * Ends a Postfix when we end without having stopped it, however that comes about. Its master is a daemon, which no signal of ours reaches: a
+ * shell in a session of its own waits at the other end of a pipe.
+ */
+function startGuard(etc: string): { dismiss(): Promise<void> } {
+  const guard = spawn('/bin/sh', ['-c', 'read -r _ || exec /usr/sbin/postfix -c "$0" abort', etc], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  const exited = once(guard, 'exit');
+  return {
+    dismiss: async () => {
+      guard.stdin.end('\n');
+      await exited;
+    },
+  };
+}
+
+/** Sequences that end data for a Postfix which takes a bare LF for the end of a line. */
+const splitting = new Set(['\n.\n', '\n.\r\n', '\r\n.\n', '\r\n.\r\r\n', '\r\r\n.\r\r\n']);
+
+/** Whether this Postfix takes the sequence for the end of data unless told otherwise, as Debian 12's does with some of them. */
+export function endsDataAt(sequence: string): boolean {
   const shown = execFileSync('/usr/sbin/postconf', ['-d', '-h', 'smtpd_forbid_bare_newline'], {
     encoding: 'utf8',
   });
-  return shown.trim() === 'no';
+  return shown.trim() === 'no' && splitting.has(sequence);
 }
 
 function names({ domain, hostname, relay, lmtp, tls }: PostfixOptions): Record<string, string> {

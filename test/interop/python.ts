@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { run } from './gnupg.ts';
 
 /** Debian's own, where its packages are. */
-const python = '/usr/bin/python3';
+export const python = '/usr/bin/python3';
 
 export const havePython: boolean = existsSync(python);
 /** python3-dkim with python3-nacl, which it needs for Ed25519. */

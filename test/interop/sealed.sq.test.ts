@@ -48,10 +48,19 @@ describe.skipIf(!haveSequoia)('Sequoia', () => {
     expect(stdout.equals(payloadOf(letter, shown))).toBe(true);
   });
 
-  test('its own message opens', async () => {
-    const entity = file('entity', 'Content-Type: text/plain; hp="cipher"\r\nSubject: s\r\n\r\nhello\r\n');
+  /** By default it pads, more or less by the length. */
+  test.each([
+    ['pad', 5],
+    ['pad', 1_000],
+    ['pad', 50_000],
+    ['none', 1_000],
+    ['zip', 50_000],
+    ['zlib', 50_000],
+  ])('its own message opens, compression %s of %i bytes', async (compression, length) => {
+    const body = 'hello'.repeat(length / 5);
+    const entity = file('entity', `Content-Type: text/plain; hp="cipher"\r\nSubject: s\r\n\r\n${body}\r\n`);
     const keys = ['--signer-key', join(dir, 'alice.key'), '--recipient-cert', join(dir, 'bob.cert')];
-    const { stdout, stderr } = sq('encrypt', ...keys, entity);
+    const { stdout, stderr } = sq('encrypt', '--compression', compression, ...keys, entity);
     expect(stderr).toBe('');
     const mail = [
       'From: x@y.test',
@@ -72,7 +81,7 @@ describe.skipIf(!haveSequoia)('Sequoia', () => {
     expect(await open(Buffer.from(mail), options)).toMatchObject({
       kind: 'opened',
       protection: 'cipher',
-      message: new Uint8Array(Buffer.from('Content-Type: text/plain\r\nSubject: s\r\n\r\nhello\r\n')),
+      message: new Uint8Array(Buffer.from(`Content-Type: text/plain\r\nSubject: s\r\n\r\n${body}\r\n`)),
       verdict: { kind: 'good', fingerprint: alice.publicKey.getFingerprint() },
     });
   });

@@ -4,11 +4,10 @@ import {
   type VerifiedConsensus,
 } from '@postern/directory/client';
 import { createSmtpSender, readReport, type SmtpSender } from '@postern/mail';
-import type { Consensus } from '@postern/protocol/consensus';
 import { isDomain } from '@postern/protocol/packet';
 // Drawn by the provider itself, so that it encapsulates natively.
 import { systemRandom } from '@postern/protocol/primitives';
-import type { Constraints, Explanation } from '@postern/protocol/route';
+import type { Constraints } from '@postern/protocol/route';
 import { type Clock, type Log, type Random, silentLog, systemClock } from '@postern/runtime';
 import { openResolver, type Resolver } from '@postern/runtime/dns';
 import { type Account, openAccount } from './account/account.ts';
@@ -16,31 +15,32 @@ import { noPassword, type PasswordSource } from './account/password.ts';
 import { domainOf } from './compose/gateway.ts';
 import type { Consent } from './compose/reader.ts';
 import { type ClientConfig, readClientConfig } from './config.ts';
-import {
-  type DomainCheck,
-  type Domains,
-  openDomains,
-  type Prefetched,
-  type PrefetchProgress,
-  prefetch,
-} from './domains/index.ts';
+import { type Domains, openDomains, type Prefetched, prefetch } from './domains/index.ts';
 import { ClientError } from './errors.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
 import { type Keys, openKeys, type PassphraseSource, type WkdOptions } from './keys/index.ts';
-import type { Problem } from './message.ts';
 import { once } from './once.ts';
 import { type Described, describeCopy } from './open/copy.ts';
 import { type Opened as OpenedMessage, open } from './open/open.ts';
 import { type Report as BareReport, openReport } from './open/report.ts';
-import { type CarriageFile, type Outbox, openOutbox, type Staged, stageFiles } from './outbox/index.ts';
-import { closedToOrdinaryMail } from './path.ts';
+import { type Outbox, openOutbox, type Staged, stageFiles } from './outbox/index.ts';
+import { pathOf } from './path.ts';
 import type { ClientPaths } from './paths.ts';
-import { type Queued, queue, type RecipientResult, type Work } from './pipeline.ts';
-import { type Plan, type Prepared, type PrepareOptions, prepare } from './prepare.ts';
+import { type Queued, queue, type Work } from './pipeline.ts';
+import { type Prepared, type PrepareOptions, prepare } from './prepare.ts';
+import type {
+  PrefetchRequest,
+  PreviewOutcome,
+  Routes,
+  SendOutcome,
+  SendRequest,
+  SubmitRequest,
+  WrapOutcome,
+  WrapRequest,
+} from './requests.ts';
 import { openReturns } from './returns/index.ts';
-import { mergeConstraints, plan } from './route/route.ts';
-import { sourcesOf } from './sources.ts';
+import { isFindable, sourcesOf } from './sources.ts';
 import { type Submission, submit } from './submit/submit.ts';
 import { within } from './submit/within.ts';
 
@@ -70,71 +70,6 @@ export interface ClientOptions {
   readonly resolver?: Resolver;
 }
 
-/** What happens while a message is built and handed over: packets, and the bytes of those done. */
-export type Progress =
-  | {
-      readonly kind: 'built' | 'submitted';
-      readonly done: number;
-      readonly of: number;
-      readonly bytes: number;
-    }
-  /** Nothing moves until then, in the clock's milliseconds. */
-  | { readonly kind: 'pause'; readonly untilMs: number };
-
-export interface SubmitRequest {
-  /** How long to try, milliseconds; the configured time when absent. 0 tries nothing: packets stay in the outbox. */
-  readonly timeoutMs?: number | undefined;
-  /** Ends it early; what is in the outbox stays there. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: (progress: Progress) => void;
-}
-
-export interface PrefetchRequest {
-  /** Over how long the questions are spread, milliseconds. */
-  readonly withinMs: number;
-  readonly signal?: AbortSignal | undefined;
-  readonly onChecked?: (check: DomainCheck) => void;
-  readonly onWait?: (progress: PrefetchProgress) => void;
-}
-
-export interface SendRequest extends PrepareOptions, SubmitRequest {}
-
-/** `sent`: it is in the outbox, and so far on its way as `submitted` and `pending` say. */
-export type SendOutcome =
-  | ({
-      readonly kind: 'sent';
-      readonly messageId: string;
-      /** Names the message in the outbox, and the author's copy. */
-      readonly id: string;
-      readonly recipients: readonly RecipientResult[];
-      /** The author's mailbox, when all of it is carried by an account at a provider that knows nothing of Postern. */
-      readonly account?: string;
-      /** What went wrong although the message is on its way, in sentences. */
-      readonly warnings: readonly string[];
-    } & Submission)
-  /** Nothing was stored and nothing was sent. */
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
-
-/** `planned`: a message that could go, and that nothing was made of. */
-export type PreviewOutcome = Plan | Extract<Prepared, { kind: 'refused' }>;
-
-export interface WrapRequest extends PrepareOptions, Pick<SubmitRequest, 'signal' | 'onProgress'> {
-  /** Below it the message gets a directory of its own. */
-  readonly directory: string;
-}
-
-export type WrapOutcome =
-  | {
-      readonly kind: 'wrapped';
-      readonly messageId: string;
-      /** Names the author's copy, and the directory. */
-      readonly id: string;
-      readonly recipients: readonly RecipientResult[];
-      readonly warnings: readonly string[];
-      readonly files: readonly CarriageFile[];
-    }
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
-
 /** A person's end: what the commands do, as values, without a terminal. Keys and certificates are read once. */
 export interface Client extends AsyncDisposable {
   readonly paths: ClientPaths;
@@ -142,11 +77,8 @@ export interface Client extends AsyncDisposable {
   readonly domains: Domains;
   readonly outbox: Outbox;
   config(): Promise<ClientConfig>;
-  /** The paths that a message may take now. */
-  route(
-    constraints?: Constraints,
-    meanDelayMs?: number,
-  ): Promise<{ consensus: Consensus; explanation: Explanation }>;
+  /** The paths that a message may take now, and what `send` would say of them. */
+  route(constraints?: Constraints, meanDelayMs?: number): Promise<Routes>;
   /** RFC 5322 in. Every check is made before anything is stored. */
   send(message: Uint8Array, request?: SendRequest): Promise<SendOutcome>;
   /** Makes every check that `send` makes, and nothing of the message. */
@@ -165,6 +97,9 @@ export interface Client extends AsyncDisposable {
   /** Removes what opens the reports of a token, once the last of them has been shown: a `failed` one. */
   forgetReturn(token: string): Promise<void>;
 }
+
+const noGateway =
+  'no gateway of your own domain is configured ([submission]): if it has none, nobody takes these files; postern send hands over without one';
 
 /** Opens nothing and asks nothing until it has to. Disposed, it closes its connections and ends what it still asks the directory. */
 export function createClient(options: ClientOptions): Client {
@@ -226,8 +161,19 @@ export function createClient(options: ClientOptions): Client {
     request: PrepareOptions,
     way: { gateway: boolean; account: boolean; pins: boolean },
   ): Promise<Prepared> => {
-    const deps = { config: await config(), keys, domains, directory: await directory(), clock, random };
-    return prepare(message, request, { ...deps, ...way, consent: options.consent });
+    const settings = await config();
+    const resolves = options.resolver !== undefined || settings.dns.resolver !== 'none';
+    return prepare(message, request, {
+      config: settings,
+      keys,
+      domains,
+      directory: await directory(),
+      clock,
+      random,
+      consent: options.consent,
+      findable: isFindable(settings.keys, resolves),
+      ...way,
+    });
   };
 
   const build = (
@@ -272,7 +218,7 @@ export function createClient(options: ClientOptions): Client {
         bytes += length;
         onProgress?.({ kind: 'submitted', done, of: packets.length, bytes });
       },
-      onPause: (untilMs) => onProgress?.({ kind: 'pause', untilMs }),
+      onPause: (untilMs, waiting) => onProgress?.({ kind: 'pause', untilMs, waiting }),
     });
     if (submission.held.some(({ reason }) => reason === 'no-login')) gateway?.forget();
     return submission;
@@ -285,15 +231,13 @@ export function createClient(options: ClientOptions): Client {
     outbox,
     config,
     async route(constraints, meanDelayMs) {
-      const { route, send, submission } = await config();
-      const { consensus } = await current();
-      const closed = submission?.kind === 'account' ? closedToOrdinaryMail(consensus) : [];
-      const asked = mergeConstraints({ ...route, exclude: [...route.exclude, ...closed] }, constraints);
-      const mean = meanDelayMs ?? send.meanDelayMs ?? consensus.meanDelayMs;
-      return {
-        consensus,
-        explanation: plan(consensus, asked, mean).explanation,
-      };
+      const settings = await config();
+      const verified = await current();
+      const { explanation, problems, warnings } = pathOf(verified, { constraints, meanDelayMs }, settings, {
+        now: new Date(clock.now()),
+        account: settings.submission?.kind === 'account',
+      });
+      return { consensus: verified.consensus, explanation, problems, warnings };
     },
     async send(message, request = {}) {
       await recovered();
@@ -346,7 +290,7 @@ export function createClient(options: ClientOptions): Client {
       const prepared = await prepareFor(message, request, { gateway: true, account: false, pins: true });
       if (prepared.kind === 'refused') return prepared;
       const work = await prepared.work();
-      const { mailbox } = await config();
+      const { mailbox, submission } = await config();
       const staged = await stageFiles(request.directory, paths, random, (packet) =>
         readyCarriage(packet, { mailbox, clock, random, current }),
       );
@@ -354,7 +298,8 @@ export function createClient(options: ClientOptions): Client {
       if (queued.kind === 'refused') return queued;
       const { set: id, recipients } = queued;
       const { messageId } = prepared.draft;
-      const warnings = [...prepared.warnings, ...queued.warnings];
+      const unnamed = submission === undefined ? [noGateway] : [];
+      const warnings = [...prepared.warnings, ...queued.warnings, ...unnamed];
       return { kind: 'wrapped', messageId, id, recipients, warnings, files: staged.files };
     },
     async flush(request = {}) {

@@ -64,7 +64,12 @@ const authority = z.string().superRefine((vkey, context) => {
 const directory = z
   .strictObject({
     urls: z
-      .array(z.url({ protocol: /^https?$/, error: 'is no http or https URL' }))
+      .array(
+        z.url({
+          protocol: /^https?$/,
+          error: 'is no http or https URL; write for example "https://directory.example"',
+        }),
+      )
       .min(1, 'needs at least one URL'),
     authorities: z.array(authority).min(1, 'needs at least one authority key'),
     threshold: z.int().min(1, 'is at least 1').optional(),
@@ -146,7 +151,7 @@ export async function readClientConfig(path: string): Promise<ClientConfig> {
   } catch (cause) {
     throw new ClientError('no-config', `there is no configuration at ${path}`, {
       cause,
-      hint: 'Make one: postern init --mailbox YOU@YOUR.DOMAIN --directory-url URL --authority KEY --threshold N',
+      hint: 'Make one: postern init --mailbox YOU@YOUR.DOMAIN --directory-url URL --authority KEY. Or name its home: --home DIR',
     });
   }
   return parseClientConfig(await readToml(path), path);

@@ -1,10 +1,10 @@
 import { DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
+import { isOpenToOrdinaryMail } from '@postern/protocol/route';
 import type { Clock, Random } from '@postern/runtime';
 import type { Account } from './account/account.ts';
 import { domainOf } from './compose/gateway.ts';
 import { ClientError } from './errors.ts';
 import type { Next, OutboxPacket, ReadyCarriage } from './outbox/index.ts';
-import { isOpenToOrdinaryMail } from './path.ts';
 import { carriageOf } from './submit/carriage.ts';
 import type { Hop, NoHop } from './submit/hop.ts';
 

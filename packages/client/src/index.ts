@@ -1,20 +1,6 @@
 export type { PasswordRequest, PasswordSource } from './account/password.ts';
 export type { SubmissionConfig } from './account/settings.ts';
-export {
-  type Client,
-  type ClientOptions,
-  createClient,
-  type Opened,
-  type PrefetchRequest,
-  type PreviewOutcome,
-  type Progress,
-  type Report,
-  type SendOutcome,
-  type SendRequest,
-  type SubmitRequest,
-  type WrapOutcome,
-  type WrapRequest,
-} from './client.ts';
+export { type Client, type ClientOptions, createClient, type Opened, type Report } from './client.ts';
 export { type ClientConfig, formatClientConfig, parseClientConfig, readClientConfig } from './config.ts';
 export type { DnsConfig } from './dns-config.ts';
 export type {
@@ -53,4 +39,14 @@ export type {
 export type { CarriageFile, Outbox, OutboxSet } from './outbox/index.ts';
 export { type ClientPaths, pathsUnder, xdgPaths } from './paths.ts';
 export type { RecipientResult } from './pipeline.ts';
+export type {
+  PrefetchRequest,
+  PreviewOutcome,
+  Progress,
+  SendOutcome,
+  SendRequest,
+  SubmitRequest,
+  WrapOutcome,
+  WrapRequest,
+} from './requests.ts';
 export type { HoldReason, Stay, Submission, WaitReason } from './submit/submit.ts';

@@ -41,6 +41,8 @@ export interface PrepareDeps {
   /** It is an account at a provider that knows nothing of Postern: nobody takes reports there. */
   readonly account: boolean;
   readonly consent?: Consent | undefined;
+  /** Whether there is anybody to look a recipient's key up with. */
+  readonly findable: boolean;
   /** Whether a key that is found is pinned. */
   readonly pins: boolean;
 }
@@ -77,7 +79,7 @@ export type Prepared =
 export async function prepare(
   message: Uint8Array,
   options: PrepareOptions,
-  { config, keys, domains, directory, clock, random, gateway, account, consent, pins }: PrepareDeps,
+  { config, keys, domains, directory, clock, random, gateway, account, consent, findable, pins }: PrepareDeps,
 ): Promise<Prepared> {
   const now = new Date(clock.now());
   const sender = options.as ?? config.mailbox;
@@ -96,6 +98,7 @@ export async function prepare(
           domains,
           now,
           mode,
+          modeAsked: options.mode !== undefined,
           tls,
           gateway,
           account,
@@ -117,7 +120,7 @@ export async function prepare(
   const found =
     draft === undefined
       ? nobody
-      : await audience(draft, ways, { keys, now, lookup, consent, pins, signal }, mayAsk);
+      : await audience(draft, ways, { keys, now, lookup, consent, findable, pins, signal }, mayAsk);
   const readers = copyFor === undefined ? found.addressees : [copyFor, ...found.addressees];
   const sealing = sealingProblems(composed, readers, now);
   const problems = [...before, ...sealing, ...found.problems];
@@ -190,13 +193,13 @@ async function ownKey(sender: string, keys: Keys, now: Date): Promise<{ problems
     const certificate = await keys.certificate(sender);
     const flaw = certificate && ((await flawOf(certificate, now)) ?? (await cannotSign(certificate, now)));
     if (flaw === undefined) return { problems: [] };
-    const hint = `Renew it and: postern keys import --replace FILE  or make another: postern keys generate --replace ${sender}`;
+    const hint = `Renew it and: postern keys import --replace FILE. Or make another: postern keys generate --replace ${sender}`;
     const message = `your own key of ${sender} ${flaw}`;
     return {
       problems: [{ code: 'unusable-own-key', mailbox: sender, message, hint, exitCode: ExitCode.dataError }],
     };
   }
-  const hint = `Make one: postern keys generate ${sender}  or bring yours: postern keys import FILE`;
+  const hint = `Make one: postern keys generate ${sender}. Or bring yours: postern keys import FILE`;
   const message = `there is no secret key of ${sender}`;
   return { problems: [{ code: 'no-own-key', mailbox: sender, message, hint, exitCode: ExitCode.dataError }] };
 }

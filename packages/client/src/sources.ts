@@ -8,6 +8,11 @@ import {
   wkdSource,
 } from './keys/index.ts';
 
+/** Whether a look-up of a recipient's key asks anybody. */
+export function isFindable({ order, gnupg }: KeysConfig, resolves: boolean): boolean {
+  return order.some((source) => (source === 'keyring' ? gnupg !== undefined : resolves));
+}
+
 /** Where recipients' keys are looked up. Without a resolver nobody beyond this machine is asked. */
 export function sourcesOf(
   { order, gnupg }: KeysConfig,

@@ -137,12 +137,20 @@ test('without a first mix that ordinary mail finds nothing is stored, and it is 
   });
   expect(provider.taken).toEqual([]);
   expect(await alice.client.outbox.list()).toEqual([]);
-  const { explanation } = await alice.client.route();
+  const { explanation, problems } = await alice.client.route();
   expect(explanation.refused).toMatchObject({ reason: 'empty-layer', layer: 1 });
+  expect(explanation.layers[0]?.excluded).toMatchObject([
+    { name: 'm1-0.test', why: 'not-by-account' },
+    { name: 'm1-1.test', why: 'not-by-account' },
+  ]);
+  expect(problems).toMatchObject([{ code: 'no-route', hint: expect.stringContaining('--mode direct') }]);
 });
 
 test('a constraint of the author that leaves no path is told as such', async () => {
   const { alice } = await scene({});
+  const { explanation, problems } = await alice.client.route({ exclude: ['m1-0.test'] });
+  expect(problems).toEqual([]);
+  expect(explanation.layers[0]?.excluded).toMatchObject([{ name: 'm1-0.test', why: 'excluded' }]);
   expect(
     await alice.client.send(toBob, { constraints: { exclude: ['m2-0.test', 'm2-1.test'] } }),
   ).toMatchObject({

@@ -18,7 +18,7 @@ export function selfSigned(): { key: string; cert: string } {
   );
   const signature = sign('sha256', tbs, privateKey);
   const der = sequence(tbs, algorithm, tagged(0x03, Buffer.concat([Buffer.of(0), signature])));
-  const lines = der.toString('base64').replace(/.{64}/g, '$&\n');
+  const lines = der.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,

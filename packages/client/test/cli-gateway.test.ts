@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { appendFile, chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { composeReport } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
@@ -88,12 +90,90 @@ test('send says which mode each recipient has, why, and that it may travel unenc
     expect.stringMatching(/^ {2}key: [0-9A-F]{40}, imported, pinned since /),
     expect.stringMatching(/^ {2}domain: [0-9a-f]{40}, pinned$/),
     '  mode: direct, the mode asked for; it may travel unencrypted between mail servers',
-    '1 of 1 packet handed over',
+    '  reports: the recipient’s gateway can tell you what it cannot deliver',
+    '1 of 1 envelope handed over to 127.0.0.1 (your gateway)',
     '',
   ]);
   const wrong = await alice(['send', '--mode', 'pigeon'], toBob);
   expect(wrong.code).toBe(64);
   expect(wrong.stderr).toContain('mix, direct, auto');
+});
+
+/** Lets `[submission]` of Alice's configuration say something else. */
+async function submission(change: (section: string) => string): Promise<void> {
+  const path = join(home, 'config', 'config.toml');
+  const config = await readFile(path, 'utf8');
+  const at = config.lastIndexOf('\n[submission]\n') + 1;
+  await writeFile(path, config.slice(0, at) + change(config.slice(at)));
+}
+
+async function unusedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+test('what waits for the own gateway is called what it is, and the gateway is named while it is tried again', async () => {
+  const port = await unusedPort();
+  await submission((section) => section.replace(/server = .*/, `server = "127.0.0.1:${port}"`));
+  const sent = await alice(['send', '--json', '--mode', 'direct', '--timeout', '2s'], toBob);
+  expect(sent.code).toBe(75);
+  expect(sent.stderr).toMatch(
+    /^postern: 127\.0\.0\.1 \(your gateway\): nothing answers there; trying again in \d+ s\n/,
+  );
+  expect(sent.stderr).toMatch(
+    /postern: 1 envelope could not be handed over at 127\.0\.0\.1 \(your gateway\): nothing answers there\npostern: what is left/,
+  );
+  const { id, waiting } = JSON.parse(sent.stdout);
+  expect(waiting).toMatchObject([{ packets: 1, envelopes: 1 }]);
+  const listed = await succeed(alice(['outbox']));
+  expect(listed.stdout).toMatch(new RegExp(`^${id} +1 envelope +until 2`));
+  const through = await alice(['send', '--timeout', '0s'], toBob);
+  expect(through.stderr).toContain('1 packet could not be handed over: the time was over');
+  const flushed = await alice(['flush', '--timeout', '0s']);
+  expect(flushed.stdout).toBe('0 of 2 handed over to 127.0.0.1 (your gateway)\n');
+  expect(flushed.stderr).toContain('1 packet and 1 envelope could not be handed over: the time was over');
+  const discarded = await succeed(alice(['outbox', '--discard', id]));
+  expect(discarded.stdout).toBe(`Discarded 1 envelope of ${id}.\n`);
+});
+
+test('a server of the other kind of TLS: what was asked of it is shown, and what its port may want', async () => {
+  await submission((section) => `${section}tls = "implicit"\n`);
+  const { port } = msa.submission;
+  const sent = await alice(['send', '--mode', 'direct', '--timeout', '1s'], toBob);
+  expect(sent.code).toBe(69);
+  expect(sent.stderr).toContain(`  Is tls = "implicit" in [submission] right for port ${port}? Port 465 `);
+  // As a server looks from here that waits for TLS, and gives up.
+  const deaf = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await once(deaf, 'listening');
+  const other = (deaf.address() as AddressInfo).port;
+  await submission((section) =>
+    section.replace(/server = .*/, `server = "127.0.0.1:${other}"`).replace('"implicit"', '"starttls"'),
+  );
+  const lost = await alice(['flush', '--timeout', '1s']);
+  deaf.close();
+  expect(lost.code).toBe(75);
+  expect(lost.stderr).toContain('at 127.0.0.1 (your gateway): the connection broke\n');
+  expect(lost.stderr).toContain(`  Is tls = "starttls" in [submission] right for port ${other}? Port 465 `);
+  msa.answer = 'refuse';
+  await submission((section) => section.replace(/server = .*/, `server = "127.0.0.1:${port}"`));
+  const refused = await alice(['flush', '--timeout', '1s']);
+  expect(refused.stderr).toContain('1 envelope kept: 127.0.0.1 (your gateway) refuses them');
+  expect(refused.stderr).not.toContain('Is tls');
+});
+
+test('route says of a first mix that an account does not reach that it is so, and what to do', async () => {
+  await submission((section) => section.replace('[submission]', '[submission]\nkind = "account"'));
+  const shown = await alice(['route', '--explain']);
+  expect(shown.code).toBe(65);
+  expect(shown.stdout).toMatch(/m1-0\.test +0 % +ordinary mail, .*, does not find it\n/);
+  expect(shown.stdout).toMatch(/m2-0\.test +0 % +no path: layer 1 has no mix left\n/);
+  expect(shown.stderr).toMatch(
+    /can be reached by ordinary mail.*\n {2}.*port 25 of the host of its own name/,
+  );
 });
 
 test('by an account, send says what that gives away, and what its provider cannot promise', async () => {
@@ -164,9 +244,15 @@ test('wrap writes files and lists them with their envelope', async () => {
   expect(carriage).toMatch(/^From: <secure@a\.test>\r\nTo: <secure@b\.test>\r\n/);
   expect((await readdir(join(output, id))).sort()).toContain('list.json');
   const shown = await succeed(alice(['wrap', '--output', output], toBob));
-  expect(shown.stdout).toMatch(/\.eml: from alice@a\.test to secure@m1-0\.test\nHand them over before 2/);
+  expect(shown.stdout).toMatch(
+    /\.eml: from alice@a\.test to secure@m1-0\.test\nHand them over before 2.*, to the gateway of your own domain and to no other server\.\n$/,
+  );
+  expect(shown.stderr).toBe('');
   expect(msa.handed).toEqual([]);
   expect((await alice(['wrap'], toBob)).code).toBe(64);
+  await submission(() => '');
+  const without = await succeed(alice(['wrap', '--output', output], toBob));
+  expect(without.stderr).toMatch(/^postern: no gateway of your own domain is configured/);
 });
 
 test('wrap takes a folder that others may look into, and none that they may write to', async () => {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { folder } from './folder.ts';
@@ -104,7 +104,8 @@ describe('from one to the other', () => {
       'bob@b.test: 1 packet, by m1-0.test (0 ms) → m2-1.test (0 ms) → m3-1.test (0 ms)',
       expect.stringMatching(/^ {2}key: [0-9A-F]{40}, imported, pinned since \d{4}-\d\d-\d\d$/),
       expect.stringMatching(/^ {2}domain: [0-9a-f]{40}, pinned$/),
-      '  mode: mix, the mode asked for; TLS required on the way',
+      '  mode: mix, as configured; TLS required on the way',
+      '  reports: none can reach you',
       '1 of 1 packet handed over',
       '',
     ]);
@@ -148,6 +149,30 @@ describe('from one to the other', () => {
     expect(JSON.parse(everything.stdout)).toHaveLength(3);
     expect((await readdir(output)).sort()).toEqual(['0.M0.host.eml', '1.M1.host.1.eml', '1.M1.host.eml']);
     expect(await readdir(maildir, { recursive: true })).toEqual(before);
+  });
+
+  test('the messages of a Maildir come in the order of their delivery; that nothing is between them is told', async () => {
+    const maildir = await folder();
+    for (const name of ['cur', 'new', 'tmp']) await mkdir(join(maildir, name));
+    for (const body of ['first\r\n', 'second\r\n', 'third\r\n'])
+      await succeed(alice(['send'], message({ From: 'alice@a.test', To: 'bob@b.test' }, body)));
+    const sealed = (await network.deliver()).get('bob@b.test') ?? [];
+    const places = ['new/c.host', 'cur/b.host:2,S', 'new/a.host'].map((place) => join(maildir, place));
+    for (const [at, path] of places.entries()) {
+      await writeFile(path, sealed[at] ?? '');
+      await utimes(path, 1000 + at, 1000 + at);
+    }
+    const names = ['c.host', 'b.host', 'a.host'];
+    const listed = await succeed(bob(['open', '--json', '--all', '--maildir', maildir]));
+    const messages: { messageBase64: string }[] = JSON.parse(listed.stdout);
+    expect(messages).toMatchObject(names.map((name) => ({ name, kind: 'opened' })));
+    expect(listed.stderr).not.toContain('--output DIR');
+    const shown = await succeed(bob(['open', '--all', '--maildir', maildir]));
+    const inOrder = messages.map(({ messageBase64 }) => Buffer.from(messageBase64, 'base64'));
+    expect(shown.bytes).toEqual(Buffer.concat(inOrder));
+    expect(shown.stderr).toMatch(/for more than one use --output DIR or --json\n$/);
+    const one = await succeed(bob(['open', join(maildir, 'new', 'c.host')]));
+    expect(one.stderr).not.toContain('--output DIR');
   });
 
   test('without a way to the first mix packets stay, outbox lists them, flush goes on, discard gives up', async () => {
@@ -221,7 +246,17 @@ describe('refusals', () => {
     const empty = await folder();
     const none = await postern(['--home', empty, 'send'], toBob);
     expect(none.code).toBe(78);
-    expect(none.stderr).toContain('postern init --mailbox');
+    expect(none.stderr).toContain(
+      'Make one: postern init --mailbox YOU@YOUR.DOMAIN --directory-url URL --authority KEY. Or name its home: --home DIR\n',
+    );
+    const mistaken = ['--directory-url', 'directory.example', '--authority', 'x+y+z'];
+    const refused = await postern(['--home', empty, 'init', '--mailbox', 'alice@a.test', ...mistaken]);
+    expect(refused.code).toBe(64);
+    expect(refused.stderr).toContain(
+      'directory.urls.0: is no http or https URL; write for example "https://directory.example"\n',
+    );
+    expect(refused.stderr).toContain('directory.authorities.0: is no authority key');
+    expect(await readdir(empty)).toEqual([]);
     const path = join(home, 'config', 'config.toml');
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     const again = await alice([
@@ -249,6 +284,7 @@ describe('refusals', () => {
       ['keys', 'export'],
       ['open', 'x', '--maildir', 'y'],
       ['open', '--all'],
+      ['init', '--mailbox', 'alice@a.test', '--directory-url', 'directory.example', '--authority', 'x'],
     ]) {
       expect([...args, (await alice(args)).code]).toEqual([...args, 64]);
     }
@@ -362,14 +398,11 @@ describe('keys and domains', () => {
 
 describe('route', () => {
   test('shows each layer with its probabilities, and with --explain who is left out', async () => {
-    const shown = await succeed(
-      alice(['route', '--explain', '--exclude', 'm2-0.test', '--exclude', 'mx.test']),
-    );
+    const shown = await succeed(alice(['route', '--explain', '--exclude', 'm2-0.test']));
     expect(shown.stdout).toContain('Layer 1\n  m1-');
     expect(shown.stdout).toMatch(/m2-0\.test +0 % +excluded/);
     expect(shown.stdout).toContain('4 possible paths');
     expect(shown.stdout).toContain('600 ms of delay');
-    expect(shown.stderr).toContain('no node of the consensus is called mx.test');
     expect(json(await succeed(alice(['route', '--json'])))).toMatchObject({
       paths: 8,
       expectedLatencyMs: 600,
@@ -387,9 +420,38 @@ describe('route', () => {
     const shown = await alice(['route', '--pin', 'm2-0.test']);
     expect(shown.code).toBe(65);
     expect(shown.stdout).toMatch(/^Epoch \d+, valid until [^\n]+\n$/);
-    expect(shown.stderr).toContain('the mix pinned for layer 1 is not in that layer');
+    expect(shown.stderr).toBe(
+      'postern: there is no path: the mix pinned for layer 1 is not in that layer\n' +
+        '  Loosen include, exclude or pins; postern route --explain shows each mix, and why it is left out.\n',
+    );
+    expect(json(await alice(['route', '--json', '--pin', 'm2-0.test']))).toMatchObject({
+      refused: { reason: 'wrong-layer', layer: 1 },
+      problems: [{ code: 'no-route', hint: expect.stringContaining('--explain') }],
+    });
     const explained = await alice(['route', '--explain', '--pin', 'm2-0.test']);
     expect(explained.stdout).toContain('another mix is pinned');
+    expect(explained.stdout).toMatch(/Layer 3\n {2}m3-[01]\.test +0 % +no path: layer 1 has no mix left\n/);
+    expect(explained.stdout).not.toContain('family is needed');
+  });
+
+  test('a mix that is not there: the code and the hint of send, as a warning where the configuration names it', async () => {
+    for (const option of ['--exclude', '--include', '--pin']) {
+      const [shown, sent] = [
+        await alice(['route', option, 'mx.test']),
+        await alice(['send', option, 'mx.test'], toBob),
+      ];
+      expect([shown.code, sent.code]).toEqual([64, 64]);
+      expect(shown.stderr).toMatch(
+        /^postern: no node of the consensus is called mx\.test\n {2}Without these /,
+      );
+      expect(sent.stderr).toBe(`${shown.stderr}postern: nothing was sent\n`);
+    }
+    const file = join(home, 'config', 'config.toml');
+    await writeFile(file, (await readFile(file, 'utf8')).replace('# exclude = []', 'exclude = ["mx.test"]'));
+    const configured = await succeed(alice(['route']));
+    expect(configured.stderr).toBe(
+      'postern: no node of the consensus is called mx.test, as route in the configuration says\n',
+    );
   });
 });
 

@@ -103,7 +103,7 @@ test('direct: envelopes for the domain, known by the token, and no consensus is 
       record: { fingerprint: expect.any(String), vouchedBy: 'pinned', from: 'file' },
       packets: 1,
       mode: 'direct',
-      why: 'the mode asked for',
+      why: 'as configured',
       tlsOptional: false,
       reports: true,
       paths: [],
@@ -203,7 +203,11 @@ test('envelopes that wait for a gateway that is configured no more are held, and
   sent(await alice.client.send(toBob, { timeoutMs: 0 }));
   const { paths } = alice.client;
   await using later = createClient({ paths, config: network.config('alice@a.test'), clock: alice.clock });
-  expect(await later.flush()).toMatchObject({ pending: 1, held: [{ reason: 'no-gateway', packets: 1 }] });
+  expect(await later.outbox.list()).toMatchObject([{ packets: 1, envelopes: 1 }]);
+  expect(await later.flush()).toMatchObject({
+    pending: 1,
+    held: [{ reason: 'no-gateway', packets: 1, envelopes: 1 }],
+  });
 });
 
 test('a gateway that is not the one of the configuration gets no password', async () => {

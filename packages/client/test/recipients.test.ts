@@ -9,6 +9,7 @@ import { openpgpkeyLabel } from '@postern/protocol/dns';
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { generateKey, type PrivateKey, readKey, reformatKey, revokeKey } from 'openpgp';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { type Client, createClient } from '../src/client.ts';
 import { refusalOf } from '../src/compose/reader.ts';
 import { readClientConfig } from '../src/config.ts';
 import { wkdHash } from '../src/keys/find/wkd.ts';
@@ -106,7 +107,7 @@ describe('P4 when send asks', () => {
           key: { fingerprint: print(bob), source: 'file', since: '2026-01-01' },
           record: { vouchedBy: 'pinned', from: 'file' },
           mode: 'mix',
-          why: 'the mode asked for',
+          why: 'as configured',
         },
       ],
     });
@@ -554,6 +555,24 @@ describe('what is said when nothing is found', () => {
     });
   });
 
+  test('a search is proposed only where there is somebody to ask', async () => {
+    const never = async (client: Client): Promise<unknown> => {
+      const outcome = await client.send(toBob, { lookup: 'never' });
+      return outcome.kind === 'refused' ? outcome.problems.map(({ hint }) => hint) : outcome.kind;
+    };
+    const getIt = 'Get their certificate, make sure that it is theirs, and: postern keys import FILE';
+    const search = `${getIt}. Or look for it: postern keys find Bob@b.test`;
+    expect(await never(alice.client)).toEqual([search]);
+    const config = network.config('alice@a.test');
+    const alone = await person(network, 'alice@a.test', now, { config });
+    await alone.client.domains.pin(network.zones.get('b.test') ?? '');
+    expect(await never(alone.client)).toEqual([getIt]);
+    const { paths } = alone.client;
+    const keyring = { ...config, keys: { ...config.keys, gnupg: '/nowhere' } };
+    await using withKeyring = createClient({ paths, config: keyring, clock: alone.clock });
+    expect(await never(withKeyring)).toEqual([search]);
+  });
+
   test('with resolver = "none": that nobody was asked, and why', async () => {
     const config = network.config('alice@a.test');
     const { client } = await person(network, 'alice@a.test', now, { config });
@@ -565,7 +584,7 @@ describe('what is said when nothing is found', () => {
     });
     expect(refusalOf(finding)?.problem).toMatchObject({
       message: expect.stringMatching(/^nobody was asked for a key of bob@b\.test \(DNS: not asked, /),
-      hint: expect.stringMatching(/postern keys import FILE {2}or name a resolver in \[dns\]/),
+      hint: expect.stringMatching(/postern keys import FILE\. Or name a resolver in \[dns\]/),
     });
   });
 

@@ -99,7 +99,12 @@ test('a mix that takes none for a while is tried again with growing pauses, with
   const stored = await Promise.all((await outbox.queued()).map((queued) => queued.load()));
   mix.answer = () => (clock.waits.length < 4 ? 'defer' : 'accept');
   const pauses: number[] = [];
-  const { submitted, pending } = await run({ onPause: (until) => pauses.push(until - clock.now()) });
+  const { submitted, pending } = await run({
+    onPause(until, waiting) {
+      pauses.push(until - clock.now());
+      expect(waiting).toEqual([{ reason: 'busy', node: 'm1.test', packets: 3 }]);
+    },
+  });
   expect({ submitted, pending }).toEqual({ submitted: 3, pending: 0 });
   expect(pauses).toHaveLength(4);
   for (const [round, pause] of pauses.entries()) {

@@ -11,16 +11,16 @@ import {
   writeGeometry,
 } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
-import { type Clock, createMetrics, type Log, type Random } from '@postern/runtime';
+import { type Clock, createMetrics, exportMetrics, type Log, type Random } from '@postern/runtime';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup } from './due.ts';
 import { type Epochs, startEpochs } from './epochs.ts';
 import { AuthorityError } from './errors.ts';
 import { createKey, keyPath, readKey } from './key.ts';
+import { addGauges, type Counters, createCounters } from './observe.ts';
 import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
-import { registerRefusals } from './registration.ts';
 import { type AuthorityStore, type Issued, openStore } from './store.ts';
 
 export interface AuthorityDeps {
@@ -40,8 +40,8 @@ export interface RunningAuthority extends AsyncDisposable {
   /** The verifier key that clients ship. */
   readonly vkey: string;
   status(): AuthorityStatus;
-  /** Prometheus text. */
-  metrics(): Promise<string>;
+  /** Prometheus text, as of the last snapshot. */
+  metrics(): string;
   close(): Promise<void>;
 }
 
@@ -58,6 +58,8 @@ export interface AuthorityStatus {
   readonly heldUp?: { readonly reason: Holdup['kind']; readonly why: string };
   /** The newest consensus, unless there is none yet. */
   readonly consensus?: { readonly epoch: number; readonly digest: string; readonly freshUntil: string };
+  /** Outcomes since the start. */
+  readonly counters: Readonly<Record<keyof Counters, Readonly<Record<string, number>>>>;
 }
 
 /**
@@ -79,17 +81,15 @@ export async function startAuthority(
   assertContinues(store, config, vkey);
   dropUnwanted(store, config);
   const limits = rateLimits(config.epochSeconds);
-  const metrics = createMetrics();
-  const counted = metrics.outcomes('postern_directory_descriptors_total', 'Descriptors posted, by outcome.', [
-    'registered',
-    ...registerRefusals,
-  ]);
-  const epochs = opened.use(startEpochs({ ...deps, config, signer, store, metrics }));
+  const metrics = createMetrics(deps.random);
+  const counters = createCounters(metrics);
+  addGauges(metrics, { config, clock, store });
+  const epochs = opened.use(startEpochs({ ...deps, config, signer, store, counters }));
 
   const server = await publish(config.listen, {
     register(signed) {
       const outcome = register(signed, { config, store, limits, now: clock.now() });
-      counted.add(outcome.kind === 'refused' ? outcome.reason : outcome.kind);
+      counters.descriptors.add(outcome.kind === 'refused' ? outcome.reason : outcome.kind);
       if (outcome.kind === 'registered') epochs.conclude();
       return outcome;
     },
@@ -103,6 +103,9 @@ export async function startAuthority(
     },
   });
   opened.defer(() => server.close());
+  const exporter = opened.use(
+    await exportMetrics({ metrics, clock, random: deps.random, ...config.metrics }),
+  );
 
   const running = opened.move();
   const close = (): Promise<void> => running.disposeAsync();
@@ -111,8 +114,8 @@ export async function startAuthority(
   return {
     url: server.url,
     vkey,
-    metrics: () => metrics.text(),
-    status: () => statusOf({ config, clock, store, epochs, url: server.url, vkey }),
+    metrics: exporter.text,
+    status: () => statusOf({ config, clock, store, epochs, counters, url: server.url, vkey }),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -179,11 +182,12 @@ interface Shown {
   readonly clock: Clock;
   readonly store: AuthorityStore;
   readonly epochs: Epochs;
+  readonly counters: Counters;
   readonly url: string;
   readonly vkey: string;
 }
 
-function statusOf({ config, clock, store, epochs, url, vkey }: Shown): AuthorityStatus {
+function statusOf({ config, clock, store, epochs, counters, url, vkey }: Shown): AuthorityStatus {
   const latest = store.latest();
   const holdup = epochs.holdup();
   const own = {
@@ -193,6 +197,7 @@ function statusOf({ config, clock, store, epochs, url, vkey }: Shown): Authority
     epoch: epochNow(config, clock),
     registered: store.registered.size,
     bootstrapNodes: config.bootstrap.nodes,
+    counters: { descriptors: counters.descriptors.values(), consensus: counters.consensus.values() },
     ...(holdup && { heldUp: { reason: holdup.kind, why: explain(holdup) } }),
   };
   if (latest === undefined) return own;

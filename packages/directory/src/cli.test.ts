@@ -89,7 +89,12 @@ describe('postern-directory', () => {
 
     const first = start('run');
     await said(first.child, 'serving');
-    const [status, second] = await Promise.all([run('status', '--json'), run('run')]);
+    const [status, second, early] = await Promise.all([
+      run('status', '--json'),
+      run('run'),
+      run('status', '--ready'),
+    ]);
+    expect(early).toMatchObject({ code: 75, err: expect.stringContaining('not ready') });
     const vkey = made.out.trim();
     const { url, ...rest } = JSON.parse(status.out) as { url: string };
     expect(rest).toMatchObject({ name: 'authority1.test', vkey, registered: 0, bootstrapNodes: 1 });
@@ -105,6 +110,7 @@ describe('postern-directory', () => {
     }
     const issued = await (await fetch(`${url}/v1/consensus`)).text();
     const [, epoch = ''] = /"epoch":(\d+)/.exec(issued) ?? [];
+    expect(await run('status', '--ready')).toMatchObject({ code: 0, err: '' });
     first.child.kill('SIGKILL');
     await first.ended;
 
@@ -155,5 +161,7 @@ test('every commented setting in the configuration that init writes is known, an
   expect(uncommented).toMatch(/^max_nodes = [\s\S]*^\[geometry\]\nsuite = /m);
   await writeFile(join(folder, 'uncommented.toml'), uncommented);
   const [plain, full] = await Promise.all([readToml(written), readToml(join(folder, 'uncommented.toml'))]);
-  expect(parseAuthorityConfig(full)).toEqual(parseAuthorityConfig(plain));
+  // The section is an example: it has no default, since without it there is nothing.
+  const metrics = { listen: { host: '127.0.0.1', port: 9465 } };
+  expect(parseAuthorityConfig(full)).toEqual({ ...parseAuthorityConfig(plain), metrics });
 });

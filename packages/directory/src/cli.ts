@@ -9,8 +9,10 @@ import {
   readToml,
   runCommandLine,
   serveControl,
+  superviseBy,
   systemClock,
   systemRandom,
+  tellSupervisor,
   UserError,
 } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -32,6 +34,8 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
 }
 
 const configOption = ['--config <file>', 'configuration file', 'directory.toml'] as const;
+
+const ifMissing = 'Name it with --config FILE, or make one: postern-directory init';
 
 function addInit(program: Command): void {
   program
@@ -87,11 +91,14 @@ function addRun(program: Command, stop: AbortSignal): void {
         log,
         ...(confirmEpoch === undefined ? {} : { confirmedEpoch: confirmEpoch }),
       });
+      const status = async (): Promise<AuthorityStatus> => authority.status();
       await using _control = await serveControl({
         socketPath: socketPath(config),
-        status: async () => authority.status(),
-        metrics: () => authority.metrics(),
+        status,
+        metrics: authority.metrics,
       });
+      const by = superviseBy(process.env, process.pid);
+      await using _supervised = await tellSupervisor({ by, log, alive: status });
       await aborted(stop);
       log.info('stopping');
     });
@@ -103,11 +110,15 @@ function addStatus(program: Command): void {
     .description('Ask the running authority how it does.')
     .option(...configOption)
     .option('--json', 'print one JSON object')
-    .action(async (options: { config: string; json?: boolean }) => {
+    .option('--ready', 'end with 75 unless it has issued the consensus of this epoch')
+    .action(async (options: { config: string; json?: boolean; ready?: boolean }) => {
       const text = await readControl(socketPath(await readConfig(options.config)), '/status');
-      process.stdout.write(
-        options.json === true ? `${text}\n` : describe(JSON.parse(text) as AuthorityStatus),
-      );
+      const status = JSON.parse(text) as AuthorityStatus;
+      process.stdout.write(options.json === true ? `${text}\n` : describe(status));
+      if (options.ready === true && status.consensus?.epoch !== status.epoch)
+        throw new UserError('the authority is not ready: it has issued no consensus of this epoch', {
+          exitCode: ExitCode.tempFail,
+        });
     });
 }
 
@@ -134,7 +145,7 @@ ${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}`;
 }
 
 async function readConfig(path: string): Promise<AuthorityConfig> {
-  const config = parseAuthorityConfig(await readToml(path), path);
+  const config = parseAuthorityConfig(await readToml(path, ifMissing), path);
   return { ...config, dataDir: resolve(dirname(path), config.dataDir) };
 }
 

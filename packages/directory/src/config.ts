@@ -1,6 +1,14 @@
 import { maxNodes } from '@postern/protocol/consensus';
 import { defaultGeometry, type Geometry, geometry } from '@postern/protocol/packet';
-import { domainName, duration, type Endpoint, endpoint, parseConfig } from '@postern/runtime';
+import {
+  domainName,
+  duration,
+  type Endpoint,
+  endpoint,
+  type MetricsConfig,
+  metricsSection,
+  parseConfig,
+} from '@postern/runtime';
 import { z } from 'zod';
 
 /** An authority, parsed. */
@@ -24,6 +32,8 @@ export interface AuthorityConfig {
   readonly revoked: readonly string[];
   /** Ids that may register; empty = any. */
   readonly allow: readonly string[];
+  /** Where metrics are served; nowhere without. */
+  readonly metrics: MetricsConfig | undefined;
 }
 
 const nodeId = z
@@ -64,6 +74,7 @@ const schema = z
     max_nodes: z.int().min(1).max(maxNodes).default(1_000),
     revoked: z.array(nodeId).default([]),
     allow: z.array(nodeId).default([]),
+    metrics: metricsSection.optional(),
   })
   .transform(
     (config): AuthorityConfig => ({
@@ -77,6 +88,7 @@ const schema = z
       maxNodes: config.max_nodes,
       revoked: config.revoked,
       allow: config.allow,
+      metrics: config.metrics,
     }),
   );
 

@@ -1,9 +1,10 @@
 import type { NoteSigner } from '@postern/protocol/codec';
 import { type Consensus, epochAt, isStanding } from '@postern/protocol/consensus';
-import type { Clock, Log, Metrics, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import { agree, seal } from './agree/agree.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup, holdupOf, isAlarming, isOfClock, patienceMs } from './due.ts';
+import type { Counters } from './observe.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {
@@ -13,7 +14,7 @@ export interface EpochsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly counters: Pick<Counters, 'consensus'>;
   /** An epoch that the operator has found to be right. */
   readonly confirmedEpoch?: number;
 }
@@ -40,12 +41,9 @@ const bindingSeconds = 30 * 86_400;
 
 /** Issues a consensus at every epoch's start, the first as soon as enough nodes have registered (spec consensus 9.3). */
 export function startEpochs(options: EpochsOptions): Epochs {
-  const { config, clock, log, metrics } = options;
+  const { config, clock, log, counters } = options;
+  const counted = counters.consensus;
   const stop = new AbortController();
-  const counted = metrics.outcomes('postern_directory_consensus_total', 'Consensus documents, by outcome.', [
-    'issued',
-    'failed',
-  ]);
 
   let waiting = new AbortController();
   let dueSince: number | undefined;

@@ -82,5 +82,11 @@ nodes = ${bootstrapNodes}
 # suite = 1
 # hops = 3
 # packet_bytes = 32768
+
+# Metrics for Prometheus; without this section there are none. Or "unix:/run/postern-directory/metrics.sock".
+# [metrics]
+# listen = "127.0.0.1:9465"
+# Only this opens another address than loopback's, to whoever reaches it.
+# public = false
 `;
 }

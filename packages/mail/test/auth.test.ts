@@ -1,9 +1,10 @@
 /* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
+
+import { Wire } from '@postern/mail/testing';
 import { describe, expect, test } from 'vitest';
 import { conversation, converse, overTls } from './conversation.ts';
 import { text } from './inbox.ts';
 import { base64, openDesk, right, wrong } from './submission.ts';
-import { Wire } from './wire.ts';
 
 const message = `
   C: DATA
@@ -13,7 +14,7 @@ const message = `
 
 test('AUTH is offered over TLS and not before, and not twice', async () => {
   await using desk = await openDesk();
-  using wire = await Wire.connect(desk.port);
+  using wire = await Wire.connect({ port: desk.port });
   const hello = async (): Promise<string[]> => {
     await wire.write('EHLO client.test\r\n');
     return (await wire.reply()).split('\r\n').filter((line) => line.includes('AUTH'));
@@ -335,7 +336,7 @@ describe('R7, R8 injection around AUTH', () => {
 
 test('R1 an exchange whose octets come one by one is the same exchange', async () => {
   await using desk = await openDesk();
-  using wire = await Wire.connect(desk.port);
+  using wire = await Wire.connect({ port: desk.port });
   await converse(wire, overTls);
   for (const [line, reply] of [
     ['AUTH LOGIN', '334 VXNlcm5hbWU6'],
@@ -350,7 +351,7 @@ test('R1 an exchange whose octets come one by one is the same exchange', async (
 describe('A4 who tries out passwords', () => {
   test('A4 hears the same for a wrong user and a wrong password, and 421 after the third', async () => {
     await using desk = await openDesk();
-    using wire = await Wire.connect(desk.port);
+    using wire = await Wire.connect({ port: desk.port });
     await converse(wire, overTls);
     const replies: string[] = [];
     for (const login of [wrong, base64('\0nobody\0x'), wrong]) {
@@ -430,7 +431,7 @@ describe('A4 who tries out passwords', () => {
       return judged.promise;
     };
     await using desk = await openDesk({ authenticate, limits: { maxFailuresPerLogin: 3 } });
-    const wires = await Promise.all(Array.from({ length: 8 }, () => Wire.connect(desk.port)));
+    const wires = await Promise.all(Array.from({ length: 8 }, () => Wire.connect({ port: desk.port })));
     const replies = wires.map(async (wire) => {
       await converse(wire, overTls);
       await wire.write(`AUTH PLAIN ${wrong}\r\n`);
@@ -461,7 +462,7 @@ describe('A4 who tries out passwords', () => {
       return judged.promise;
     };
     await using desk = await openDesk({ authenticate });
-    using wire = await Wire.connect(desk.port);
+    using wire = await Wire.connect({ port: desk.port });
     await converse(wire, `${overTls}\n C: AUTH PLAIN ${wrong}`);
     await asked.promise;
     wire.cut();
@@ -473,7 +474,7 @@ describe('A4 who tries out passwords', () => {
 describe('TLS for submission', () => {
   test('implicit TLS: no word in clear, no STARTTLS, the rest as ever', async () => {
     await using desk = await openDesk({}, { implicitTls: true });
-    using wire = await Wire.connect(desk.port);
+    using wire = await Wire.connect({ port: desk.port });
     await wire.startTls();
     expect(await wire.reply()).toBe('220 mx.test ESMTP');
     await wire.write('EHLO client.test\r\n');
@@ -497,7 +498,7 @@ describe('TLS for submission', () => {
 
   test('implicit TLS: who speaks in clear is heard by nobody', async () => {
     await using desk = await openDesk({}, { implicitTls: true });
-    using wire = await Wire.connect(desk.port);
+    using wire = await Wire.connect({ port: desk.port });
     await wire.write(`EHLO client.test\r\nAUTH PLAIN ${right}\r\n`);
     expect(await wire.reply()).not.toMatch(/^\d{3} /);
     expect(desk.logins).toEqual([]);
@@ -505,17 +506,17 @@ describe('TLS for submission', () => {
 
   test('R12 implicit TLS: a handshake that does not come to its end holds a place no longer than it may', async () => {
     await using desk = await openDesk({}, { implicitTls: true, limits: { tlsMs: 20, maxConnections: 1 } });
-    using idle = await Wire.connect(desk.port);
+    using idle = await Wire.connect({ port: desk.port });
     expect(await idle.reply()).toBe('closed');
-    using wire = await Wire.connect(desk.port);
+    using wire = await Wire.connect({ port: desk.port });
     await wire.startTls();
     expect(await wire.reply()).toMatch(/^220 /);
   });
 
   test('R12 implicit TLS: one in its handshake holds a place, and loses it to the next', async () => {
     await using desk = await openDesk({}, { implicitTls: true, limits: { maxConnections: 1 } });
-    using idle = await Wire.connect(desk.port);
-    using wire = await Wire.connect(desk.port);
+    using idle = await Wire.connect({ port: desk.port });
+    using wire = await Wire.connect({ port: desk.port });
     await wire.startTls();
     expect(await idle.reply()).toBe('closed');
     expect(await wire.reply()).toMatch(/^220 /);
@@ -524,7 +525,7 @@ describe('TLS for submission', () => {
   test('TLS 1.2 with curves that everybody has, where it is allowed', async () => {
     await using desk = await openDesk();
     for (const options of [{ maxVersion: 'TLSv1.2' }, { ecdhCurve: 'P-256' }] as const) {
-      using wire = await Wire.connect(desk.port);
+      using wire = await Wire.connect({ port: desk.port });
       await converse(wire, 'S: 220\n C: EHLO client.test\n S: 250\n C: STARTTLS\n S: 220');
       await wire.startTls(options);
       await converse(wire, 'C: EHLO client.test\n S: 250');
@@ -534,7 +535,7 @@ describe('TLS for submission', () => {
 
 /** One login in a session of its own. */
 async function guess(port: number, from: string, login: string, reply: string): Promise<void> {
-  using wire = await Wire.connect(port, { from });
+  using wire = await Wire.connect({ port, from });
   await converse(wire, `${overTls}\n C: AUTH PLAIN ${login}\n S: ${reply}`);
 }
 

@@ -1,5 +1,5 @@
+import { Wire } from '@postern/mail/testing';
 import { expect } from 'vitest';
-import { Wire } from './wire.ts';
 
 /**
  * Holds a conversation with the server on `port` and checks its side of it. One line each:
@@ -11,7 +11,7 @@ import { Wire } from './wire.ts';
  * - `TLS`: a TLS handshake
  */
 export async function conversation(port: number, script: string): Promise<void> {
-  using wire = await Wire.connect(port);
+  using wire = await Wire.connect({ port });
   await converse(wire, script);
 }
 
@@ -52,6 +52,11 @@ export const transaction = `
 
 /** From the greeting up to the server's 354. */
 export const upToData = `${overTls}${transaction}`;
+
+/** Octets of ASCII as `C!` writes them. */
+export function written(octets: string): string {
+  return octets.replaceAll('\r', '\\r').replaceAll('\n', '\\n').replaceAll('\0', '\\0');
+}
 
 /** The octets of `C!`. */
 export function octetsOf(text: string): Buffer {

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { Wire } from '@postern/mail/testing';
 import { expect, test } from 'vitest';
 import { converse, octetsOf, overTls } from './conversation.ts';
 import { type Inbox, openInbox, text } from './inbox.ts';
-import { Wire } from './wire.ts';
 
 const session = octetsOf(
   String.raw`MAIL FROM:<secure@a.test>\r\nRCPT TO:<secure@mx.test>\r\nDATA\r\nSubject: x\r\n\r\n..\r\nbody\r\n.\r\nQUIT\r\n`,
@@ -16,7 +16,7 @@ const message = 'Subject: x\r\n\r\n.\r\nbody\r\n';
 test('R17 a connection cut at any octet of the session: the whole message or none', async () => {
   await using inbox = await openInbox();
   await inGroupsOf(40, range(0, session.length + 1), async (at) => {
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, overTls);
     await wire.write(session.subarray(0, Math.min(at, startOfData)));
     if (at > startOfData) {
@@ -60,7 +60,7 @@ async function sendThrough(inbox: Inbox, octets: number): Promise<number> {
   }).listen(0, '127.0.0.1');
   await once(relay, 'listening');
   const { port } = relay.address() as { port: number };
-  using wire = await Wire.connect(port);
+  using wire = await Wire.connect({ port });
   await converse(wire, overTls)
     .then(() => wire.write(session.subarray(0, startOfData)))
     .then(() => converse(wire, 'S: 250\n S: 250\n S: 354'))

@@ -1,7 +1,7 @@
+import { Wire } from '@postern/mail/testing';
 import { expect, test } from 'vitest';
 import { conversation, overTls } from './conversation.ts';
 import { type Inbox, openInbox, text } from './inbox.ts';
-import { Wire } from './wire.ts';
 
 /** A mail server at 127.0.0.1 hands on to it; what is refused comes back to those alone who sent with the null return path. */
 const openBehind = (handsOn = (remote: string): boolean => remote === '127.0.0.1'): Promise<Inbox> =>
@@ -27,7 +27,7 @@ test('who hands on is offered any size and UTF-8 return paths, others are not', 
     [false, ['SIZE 2000']],
   ] as const) {
     await using inbox = await openBehind(() => handsOn);
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await wire.reply();
     await wire.write('EHLO client.test\r\n');
     const lines = (await wire.reply()).split('\r\n').map((line) => line.slice(4));

@@ -1,9 +1,9 @@
 /* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
 import { setInterval } from 'node:timers/promises';
+import { Wire } from '@postern/mail/testing';
 import { describe, expect, test } from 'vitest';
 import { conversation, converse, overTls, transaction, upToData } from './conversation.ts';
 import { openInbox, text } from './inbox.ts';
-import { Wire } from './wire.ts';
 
 describe('R11 size', () => {
   test('R11 a declared size over the limit is refused at MAIL', async () => {
@@ -43,7 +43,7 @@ describe('R11 size', () => {
 
   test('R11 declared 10, sent without end: cut soon after the limit', async () => {
     await using inbox = await openInbox({ maxBytes: 1000, limits: { drainMs: 1000 } });
-    using wire = await Wire.connect(inbox.port, { rude: true });
+    using wire = await Wire.connect({ port: inbox.port, rude: true });
     await converse(wire, upToData);
     let sent = 0;
     const chunk = Buffer.from(`${'x'.repeat(62)}\r\n`.repeat(1024), 'latin1');
@@ -79,7 +79,7 @@ describe.concurrent('R12 slow clients', () => {
 
   test('R12 an octet now and then in a command', async () => {
     await using inbox = await openInbox({ limits: { ...patient, commandMs: 1000 } });
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, overTls);
     expect(await drip(wire, Buffer.from(`NOOP ${'x'.repeat(1000)}`))).toMatch(/^421 4\.4\.2/);
   });
@@ -88,7 +88,7 @@ describe.concurrent('R12 slow clients', () => {
     await using inbox = await openInbox({
       limits: { ...patient, rateWindowMs: 100, minBytesPerSecond: 1000 },
     });
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, upToData);
     expect(await drip(wire, Buffer.from('x\r\n'.repeat(10_000)))).toMatch(/^421 4\.4\.2/);
     expect(inbox.messages).toEqual([]);
@@ -98,14 +98,14 @@ describe.concurrent('R12 slow clients', () => {
     await using inbox = await openInbox({
       limits: { ...patient, dataMs: 200, rateWindowMs: 50, minBytesPerSecond: 20 },
     });
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, upToData);
     expect(await drip(wire, Buffer.from('x\r\n'.repeat(10_000)))).toMatch(/^421 4\.4\.2/);
   });
 
   test('R12 an octet now and then in the TLS handshake', async () => {
     await using inbox = await openInbox({ limits: { ...patient, tlsMs: 1000 } });
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, 'S: 220\n C: EHLO client.test\n S: 250\n C: STARTTLS\n S: 220');
     const hello = Buffer.concat([Buffer.from('160301020001', 'hex'), Buffer.alloc(511)]);
     expect(await drip(wire, hello)).toBe('closed');
@@ -118,7 +118,7 @@ describe.concurrent('R12 slow clients', () => {
 
   test('R12 a session that is never done', async () => {
     await using inbox = await openInbox({ limits: { ...patient, sessionMs: 1500 } });
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, overTls);
     let reply = '250';
     while (reply.startsWith('250')) {
@@ -134,8 +134,8 @@ describe.concurrent('R12 slow clients', () => {
       limits: { ...patient, sessionMs: 1500 },
       onMessage: () => taken.promise,
     });
-    using idle = await Wire.connect(inbox.port);
-    using busy = await Wire.connect(inbox.port);
+    using idle = await Wire.connect({ port: inbox.port });
+    using busy = await Wire.connect({ port: inbox.port });
     await converse(busy, `${upToData}\n C! x\\r\\n.\\r\\n`);
     await idle.closed(); // the same age: its time is over
     taken.resolve({ kind: 'accepted' });
@@ -146,7 +146,7 @@ describe.concurrent('R12 slow clients', () => {
     await using inbox = await openInbox({
       limits: { ...patient, tlsMs: 5000, maxConnectionsPerRemote: 1000 },
     });
-    const idle = await Promise.all(Array.from({ length: 500 }, () => Wire.connect(inbox.port)));
+    const idle = await Promise.all(Array.from({ length: 500 }, () => Wire.connect({ port: inbox.port })));
     await Promise.all(idle.map((wire) => converse(wire, 'S: 220')));
     await conversation(inbox.port, `${upToData}\n C! served\\r\\n.\\r\\n\n S: 250`);
     expect(inbox.messages.map(text)).toEqual(['served\r\n']);
@@ -157,9 +157,9 @@ describe.concurrent('R12 slow clients', () => {
 
   test('R12 when the server is full the session longest without a message makes place', async () => {
     await using inbox = await openInbox({ limits: { ...patient, maxConnections: 2 } });
-    using one = await Wire.connect(inbox.port, { from: '127.0.0.2' });
+    using one = await Wire.connect({ port: inbox.port, from: '127.0.0.2' });
     await converse(one, overTls);
-    using two = await Wire.connect(inbox.port, { from: '127.0.0.3' });
+    using two = await Wire.connect({ port: inbox.port, from: '127.0.0.3' });
     await converse(two, overTls);
     await converse(one, `${transaction}\n C! x\\r\\n.\\r\\n\n S: 250`);
     await conversation(inbox.port, `${upToData}\n C! served\\r\\n.\\r\\n\n S: 250`);
@@ -173,13 +173,13 @@ describe.concurrent('R12 slow clients', () => {
     });
     using flood = new DisposableStack();
     const sending = async (from: string): Promise<Wire> => {
-      const wire = flood.use(await Wire.connect(inbox.port, { from }));
+      const wire = flood.use(await Wire.connect({ port: inbox.port, from }));
       await converse(wire, `${upToData}\n C! x\\r\\n`);
       return wire;
     };
     const oldest = await sending('127.0.0.2');
     for (const from of ['127.0.0.2', '127.0.0.3', '127.0.0.3']) await sending(from);
-    using honest = await Wire.connect(inbox.port, { from: '127.0.0.9' });
+    using honest = await Wire.connect({ port: inbox.port, from: '127.0.0.9' });
     await converse(honest, `${upToData}\n C! honest\\r\\n`);
     await converse(oldest, 'S: 421 4.3.2\n S: closed');
     for (const from of ['127.0.0.2', '127.0.0.3', '127.0.0.2', '127.0.0.3']) await sending(from);
@@ -199,9 +199,9 @@ describe.concurrent('R12 slow clients', () => {
         return taken.promise;
       },
     });
-    using one = await Wire.connect(inbox.port, { from: '127.0.0.2' });
+    using one = await Wire.connect({ port: inbox.port, from: '127.0.0.2' });
     await converse(one, `${upToData}\n C! x\\r\\n.\\r\\n`);
-    using two = await Wire.connect(inbox.port, { from: '127.0.0.3' });
+    using two = await Wire.connect({ port: inbox.port, from: '127.0.0.3' });
     await converse(two, `${upToData}\n C! x\\r\\n.\\r\\n`);
     await both.promise;
     await conversation(inbox.port, 'S: 421 4.3.2\n S: closed');
@@ -213,11 +213,11 @@ describe.concurrent('R12 slow clients', () => {
     await using inbox = await openInbox({
       limits: { ...patient, maxConnections: 6, maxConnectionsPerRemote: 3 },
     });
-    using other = await Wire.connect(inbox.port, { from: '127.0.0.2' });
+    using other = await Wire.connect({ port: inbox.port, from: '127.0.0.2' });
     await converse(other, overTls);
     const flood: Wire[] = [];
     for (let n = 0; n < 12; n += 1) {
-      const wire = await Wire.connect(inbox.port);
+      const wire = await Wire.connect({ port: inbox.port });
       await converse(wire, overTls);
       flood.push(wire);
     }
@@ -232,9 +232,9 @@ describe.concurrent('R12 slow clients', () => {
     await using inbox = await openInbox({ limits: { ...patient, drainMs: 60_000, maxConnections: 1 } });
     using rude = new DisposableStack();
     for (let n = 0; n < 5; n += 1) {
-      const quitting = rude.use(await Wire.connect(inbox.port, { rude: true }));
+      const quitting = rude.use(await Wire.connect({ port: inbox.port, rude: true }));
       await converse(quitting, 'S: 220\n C: QUIT\n S: 221');
-      const dismissed = rude.use(await Wire.connect(inbox.port, { rude: true }));
+      const dismissed = rude.use(await Wire.connect({ port: inbox.port, rude: true }));
       await converse(dismissed, 'S: 220');
     }
     await conversation(inbox.port, 'S: 220');
@@ -243,7 +243,7 @@ describe.concurrent('R12 slow clients', () => {
 
 test('R13 who never reads the replies is not read any further, and then cut', async () => {
   await using inbox = await openInbox({ limits: { commandMs: 1000 } });
-  using wire = await Wire.connect(inbox.port);
+  using wire = await Wire.connect({ port: inbox.port });
   await converse(wire, overTls);
   wire.socket.pause();
   const chunk = 'NOOP\r\n'.repeat(10_000);

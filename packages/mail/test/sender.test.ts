@@ -270,6 +270,32 @@ describe.concurrent('time', () => {
     expect(await sending).toEqual(deferred('aborted', maybeDelivered));
   });
 
+  test.each([
+    ['at the answer to RCPT', `${greeting}C: MAIL\n S: 250 ok\n C: RCPT\n END`, 0],
+    ['at the answer to DATA', `${greeting}C: MAIL\n S: 250 ok\n C: RCPT\n S: 250 ok\n C: DATA\n END`, 0],
+    ['at the answer to the data', `${greeting}${taken.replace('S: 250 2.6.0 taken', 'END')}`, 1],
+  ] as const)('one that is silent %s has asked for the data so many times', async (_, script, times) => {
+    await using peer = await openPeer([script]);
+    await using sender = createSender({ timeouts: { sendMs: 1000 } });
+    let asked = 0;
+    const onData = (): void => void asked++;
+    expect(await sender.send(to(peer.port), mail({ onData }))).toMatchObject({ reason: 'timeout' });
+    expect(asked).toBe(times);
+  });
+
+  test('the caller’s signal ends what waits for a connection, and nothing was asked of the peer', async () => {
+    await using peer = await openPeer([`${greeting}C: MAIL\n END`]);
+    await using sender = createSender({ maxConnectionsPerPeer: 1 });
+    const [first, second] = [new AbortController(), new AbortController()];
+    const sending = sender.send(to(peer.port), mail({ signal: first.signal }));
+    const waiting = sender.send(to(peer.port), mail({ signal: second.signal }));
+    second.abort();
+    expect(await waiting).toEqual(deferred('crowded'));
+    first.abort();
+    expect(await sending).toEqual(deferred('aborted'));
+    expect(peer.connections).toBeLessThanOrEqual(1);
+  });
+
   test('a signal that was over before: nothing is opened', async () => {
     await using peer = await openPeer([]);
     await using sender = createSender();

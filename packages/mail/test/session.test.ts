@@ -1,8 +1,9 @@
 /* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
+
+import { Wire } from '@postern/mail/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { conversation, converse, overTls, transaction, upToData } from './conversation.ts';
 import { type Inbox, openInbox, text } from './inbox.ts';
-import { Wire } from './wire.ts';
 
 let inbox: Inbox;
 beforeAll(async () => {
@@ -20,7 +21,7 @@ afterAll(() => inbox[Symbol.asyncDispose]());
 const accepted = new Set(['secure@mx.test', 'mix1@mx.test', 'mix2@mx.test', 'mix3@mx.test', 'mix4@mx.test']);
 
 test('says its name and what it can, and no more', async () => {
-  using wire = await Wire.connect(inbox.port);
+  using wire = await Wire.connect({ port: inbox.port });
   expect(await wire.reply()).toBe('220 mx.test ESMTP');
   await wire.write('EHLO client.test\r\n');
   expect((await wire.reply()).split('\r\n')).toEqual([
@@ -58,7 +59,7 @@ test.each([
 });
 
 test('ends a session of nothing but nonsense', async () => {
-  using wire = await Wire.connect(inbox.port);
+  using wire = await Wire.connect({ port: inbox.port });
   await converse(wire, overTls);
   const replies: string[] = [];
   for (let n = 0; n < 10; n += 1) {
@@ -134,7 +135,7 @@ describe('R7 injection before TLS', () => {
   test.each(injected)(
     'R7 %s in segments behind STARTTLS is no TLS handshake: nothing runs',
     async (_, commands) => {
-      using wire = await Wire.connect(inbox.port);
+      using wire = await Wire.connect({ port: inbox.port });
       await converse(wire, 'S: 220\n C: EHLO client.test\n S: 250\n C: STARTTLS\n S: 220');
       await converse(
         wire,
@@ -149,7 +150,7 @@ describe('R7 injection before TLS', () => {
   );
 
   test('R7 commands behind half a TLS record: nothing runs', async () => {
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, 'S: 220\n C: EHLO client.test\n S: 250\n C: STARTTLS\n S: 220');
     await converse(
       wire,
@@ -212,7 +213,7 @@ describe('R8 STARTTLS', () => {
 
   test('R8 speaks TLS 1.3 only, with X25519 or better', async () => {
     const upgrade = async (options: Parameters<Wire['startTls']>[0]): Promise<void> => {
-      using wire = await Wire.connect(inbox.port);
+      using wire = await Wire.connect({ port: inbox.port });
       await converse(wire, 'S: 220\n C: EHLO client.test\n S: 250\n C: STARTTLS\n S: 220');
       await wire.startTls(options);
       await converse(wire, 'C: EHLO client.test\n S: 250');
@@ -285,7 +286,7 @@ describe('R9 pipelining', () => {
 });
 
 test('R10 past the limit recipients are told 452, and the message goes to the accepted ones', async () => {
-  using wire = await Wire.connect(inbox.port);
+  using wire = await Wire.connect({ port: inbox.port });
   await converse(wire, `${overTls}\n C: MAIL FROM:<secure@a.test>\n S: 250`);
   const codes: Record<string, number> = {};
   const recipients = [
@@ -428,7 +429,7 @@ describe('R16 REQUIRETLS', () => {
 
   test('R16 where it is not offered it is refused, not dropped', async () => {
     await using own = await openInbox();
-    using wire = await Wire.connect(own.port);
+    using wire = await Wire.connect({ port: own.port });
     await converse(wire, overTls);
     await wire.write('EHLO client.test\r\n');
     expect(await wire.reply()).not.toContain('REQUIRETLS');
@@ -479,7 +480,7 @@ describe('the answer to the data is the receiver’s', () => {
       onMessage: () => Promise.reject(fault),
       onFault: (thrown) => faults.push(thrown),
     });
-    using wire = await Wire.connect(own.port);
+    using wire = await Wire.connect({ port: own.port });
     await converse(wire, `${upToData}\n C! x\\r\\n.\\r\\n`);
     expect(await wire.reply()).toBe('451 4.3.0 not now');
     expect(faults).toEqual([fault]);
@@ -494,7 +495,7 @@ describe('the answer to the data is the receiver’s', () => {
         return taken.promise;
       },
     });
-    using wire = await Wire.connect(own.port);
+    using wire = await Wire.connect({ port: own.port });
     await converse(wire, `${upToData}\n C! x\\r\\n.\\r\\n`);
     await asked.promise;
     const reply = wire.reply();

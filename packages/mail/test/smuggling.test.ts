@@ -1,9 +1,9 @@
 /* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
+
+import { smugglingSequences, Wire } from '@postern/mail/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { conversation, converse, octetsOf, overTls, upToData } from './conversation.ts';
+import { conversation, converse, octetsOf, overTls, transaction, upToData, written } from './conversation.ts';
 import { type Inbox, openInbox, text } from './inbox.ts';
-import { smugglingSequences } from './smuggling.ts';
-import { Wire } from './wire.ts';
 
 let inbox: Inbox;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ afterAll(() => inbox[Symbol.asyncDispose]());
 const smuggled = String.raw`MAIL FROM:<secure@evil.test>\r\nRCPT TO:<secure@mx.test>\r\nDATA\r\nsmuggled\r\n.\r\n`;
 
 describe('R1 smuggling', () => {
-  test.each(smugglingSequences)(
+  test.each(smugglingSequences.map(written))(
     'R1 %s does not end the data: one refusal for all of it',
     async (sequence) => {
       await conversation(
@@ -36,9 +36,9 @@ describe('R1 smuggling', () => {
     },
   );
 
-  test.each(smugglingSequences)('R1 %s in any split over segments', async (sequence) => {
+  test.each(smugglingSequences.map(written))('R1 %s in any split over segments', async (sequence) => {
     const octets = octetsOf(`body${sequence}MAIL FROM:<secure@evil.test>\\r\\n.\\r\\n`);
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, overTls);
     for (let at = 1; at < octets.length; at += 1) {
       await converse(wire, transaction);
@@ -54,7 +54,7 @@ describe('R1 smuggling', () => {
 
   test('R1 only CRLF "." CRLF ends the data, in any split over segments', async () => {
     const octets = octetsOf(String.raw`.\x2e\r\nbody\r\n..\r\n..x\r\n.\x2e.\r\n\r\n.\r\n`);
-    using wire = await Wire.connect(inbox.port);
+    using wire = await Wire.connect({ port: inbox.port });
     await converse(wire, overTls);
     for (let at = 1; at < octets.length; at += 1) {
       await converse(wire, transaction);
@@ -153,12 +153,3 @@ describe('R2 to R5 data that other servers read in another way', () => {
     expect(inbox.messages.map(text)).toEqual(['\xc3\xa4\xff\r\n', '\xc3\xa4\xff\r\n']);
   });
 });
-
-const transaction = `
-  C: MAIL FROM:<secure@a.test>
-  S: 250
-  C: RCPT TO:<secure@mx.test>
-  S: 250
-  C: DATA
-  S: 354
-`;

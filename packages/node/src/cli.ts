@@ -3,10 +3,14 @@ import {
   aborted,
   commandLine,
   createLog,
+  ExitCode,
   readControl,
   runCommandLine,
+  superviseBy,
   systemClock,
   systemRandom,
+  tellSupervisor,
+  UserError,
 } from '@postern/runtime';
 import type { Command } from 'commander';
 import { addAbuse } from './commands/abuse.ts';
@@ -17,7 +21,7 @@ import { addDomain } from './commands/domain.ts';
 import { addInit } from './commands/init.ts';
 import { addDkim, addTls } from './commands/rotate.ts';
 import { startNode } from './node.ts';
-import { formatStatus, type NodeStatus } from './status.ts';
+import { formatStatus, type NodeStatus, unreadiness } from './status.ts';
 
 /** The command line of `postern-node`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
@@ -48,6 +52,8 @@ function addRun(program: Command, stop: AbortSignal): void {
       const deps = { clock: systemClock, random: systemRandom, log };
       try {
         await using node = await startNode(config, { ...deps, signal: stop });
+        const by = superviseBy(process.env, process.pid);
+        await using _supervised = await tellSupervisor({ by, log, alive: () => node.status() });
         await Promise.race([aborted(stop), node.broken.then((error) => Promise.reject(error))]);
       } catch (error) {
         if (!stop.aborted) throw error;
@@ -61,11 +67,14 @@ function addStatus(program: Command): void {
     .description('Ask the running node how it does.')
     .option(...configOption)
     .option('--json', 'print one JSON object')
-    .action(async (options: { config: string; json?: boolean }) => {
+    .option('--ready', 'end with 75 unless a consensus that holds lists it')
+    .action(async (options: { config: string; json?: boolean; ready?: boolean }) => {
       const { dataDir } = await readConfig(options.config);
       const text = await readControl(join(dataDir, 'control.sock'), '/status');
-      process.stdout.write(
-        options.json === true ? `${text}\n` : formatStatus(JSON.parse(text) as NodeStatus),
-      );
+      const status = JSON.parse(text) as NodeStatus;
+      process.stdout.write(options.json === true ? `${text}\n` : formatStatus(status));
+      const lacks = unreadiness(status);
+      if (options.ready === true && lacks !== undefined)
+        throw new UserError(`the node is not ready: ${lacks}`, { exitCode: ExitCode.tempFail });
     });
 }

@@ -18,6 +18,8 @@ export interface NewNode {
   /** A majority of the authorities when not given. */
   readonly threshold?: number;
   readonly peelWorkers?: number;
+  /** `system` unless given. */
+  readonly resolver?: string;
   readonly delivery?: {
     readonly domain: string;
     readonly maildir?: string;
@@ -29,7 +31,18 @@ export interface NewNode {
 
 /** A commented `node.toml`, and the same as the data that reading it gives. */
 export function formatConfig(node: NewNode): { readonly toml: string; readonly fields: object } {
-  const { name, roles, dataDir, family = '', listen, advertise, behind = [], delivery, submission } = node;
+  const {
+    name,
+    roles,
+    dataDir,
+    family = '',
+    listen,
+    advertise,
+    behind = [],
+    resolver,
+    delivery,
+    submission,
+  } = node;
   const directory = {
     urls: node.directoryUrls,
     authorities: node.authorities,
@@ -44,6 +57,7 @@ export function formatConfig(node: NewNode): { readonly toml: string; readonly f
     directory,
     mix,
     smtp: { listen, advertise, behind },
+    ...(resolver === undefined ? {} : { dns: { resolver } }),
     ...(delivery === undefined ? {} : { delivery }),
     ...(submission === undefined ? {} : { submission: submissionFields(submission) }),
   };
@@ -88,7 +102,7 @@ peel_workers = ${mix.peel_workers}
 
 [dns]
 # Who is asked about other domains: "system" for what /etc/resolv.conf says, "none" for nobody, or for example "127.0.0.1:53".
-# resolver = "system"
+${resolver === undefined ? '# resolver = "system"' : `resolver = ${value(resolver)}`}
 # Who validates DNSSEC: "resolver", whose word is taken only from loopback, or "in-process", the node itself.
 # validate = "resolver"
 # The root's keys for in-process validation: "iana", or a file such as /usr/share/dns/root.key.
@@ -100,6 +114,12 @@ peel_workers = ${mix.peel_workers}
 # Nothing more is accepted beyond this, or with less than the reserve left on the disk.
 # max_size = "20GB"
 # reserve = "64MB"
+
+# Metrics for Prometheus, coarse in time and number; without this section there are none. Or "unix:/run/postern-node/metrics.sock".
+# [metrics]
+# listen = "127.0.0.1:9464"
+# Only this opens another address than loopback's, to whoever reaches it.
+# public = false
 ${delivery === undefined ? '' : deliverySection(delivery)}${submission === undefined ? '' : formatSubmission(submission)}`;
   return { toml, fields };
 }

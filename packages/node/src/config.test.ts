@@ -1,13 +1,17 @@
+import { formatAuthorityKey } from '@postern/protocol/consensus';
+import { ed25519 } from '@postern/protocol/primitives';
 import { ConfigError } from '@postern/runtime';
 import { describe, expect, test } from 'vitest';
 import { parseNodeConfig } from './config.ts';
+
+const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
 
 const mix = {
   name: 'mix1.test',
   roles: ['mix'],
   data_dir: '/var/lib/postern',
   smtp: { listen: '0.0.0.0:25', advertise: 'mix1.test:25' },
-  directory: { urls: ['http://127.0.0.1:8440'], authorities: ['authority.test+1+x'] },
+  directory: { urls: ['http://127.0.0.1:8440'], authorities: [keyOf('authority.test')] },
 };
 const gateway = {
   ...mix,
@@ -56,7 +60,7 @@ describe('parseNodeConfig', () => {
       ...mix,
       directory: {
         urls: mix.directory.urls,
-        authorities: Array.from({ length: count }, (_, at) => `authority${at}.test+1+x`),
+        authorities: Array.from({ length: count }, (_, at) => keyOf(`authority${at}.test`)),
         ...(threshold === undefined ? {} : { threshold }),
       },
     });
@@ -74,7 +78,7 @@ describe('parseNodeConfig', () => {
   });
 
   test('an authority with two keys counts once', () => {
-    const authorities = ['a1.test+1+x', 'a2.test+1+x', 'a2.test+2+y'];
+    const authorities = ['a1.test', 'a2.test', 'a2.test'].map(keyOf);
     const listed = { ...mix, directory: { urls: mix.directory.urls, authorities } };
     expect(parseNodeConfig(listed).directory.threshold).toBe(2);
     const all = { ...listed, directory: { ...listed.directory, threshold: 3 } };

@@ -1,6 +1,17 @@
 import { isAbsolute } from 'node:path';
-import { majority, thresholdMistake } from '@postern/directory/client';
-import { domainName, duration, type Endpoint, endpoint, parseConfig, size } from '@postern/runtime';
+import { authorityKey, directoryUrl, majority, thresholdMistake } from '@postern/directory/client';
+import {
+  domainName,
+  duration,
+  type Endpoint,
+  endpoint,
+  endpointOrSocket,
+  type MetricsConfig,
+  metricsSection,
+  parseConfig,
+  type SocketPath,
+  size,
+} from '@postern/runtime';
 import { type DnsConfig, dnsFields, refuseUnbelieved } from '@postern/runtime/dns';
 import { z } from 'zod';
 import { networkText } from './networks.ts';
@@ -48,6 +59,8 @@ export interface NodeConfig {
   /** How other domains are looked up. */
   readonly dns: DnsConfig;
   readonly spool: SpoolConfig;
+  /** Where metrics are served; nowhere without. */
+  readonly metrics: MetricsConfig | undefined;
 }
 
 export interface DeliveryConfig {
@@ -67,7 +80,7 @@ export interface MaildirConfig {
 
 export interface LmtpConfig {
   readonly kind: 'lmtp';
-  readonly address: Endpoint | { readonly path: string };
+  readonly address: Endpoint | SocketPath;
 }
 
 /** Data as TOML reads it into a configuration. Throws `ConfigError` with every mistake and its path. */
@@ -81,6 +94,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     submission,
     dns: { trust_anchors: trustAnchors, ...dns },
     spool,
+    metrics,
     ...rest
   } = parseConfig(schema, input, source);
   return {
@@ -99,6 +113,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     submission,
     dns: { ...dns, trustAnchors },
     spool,
+    metrics,
   };
 }
 
@@ -128,17 +143,6 @@ const maildirPath = z
   .refine(isAbsolute, 'is no absolute path')
   .refine((path) => !path.split('/').includes('..'), 'must not go upwards with ".."');
 
-const unixSocket = z
-  .templateLiteral(['unix:/', z.string()])
-  .transform((text) => ({ path: text.slice('unix:'.length) }));
-
-const lmtpAddress = z.string().transform((text, context) => {
-  const parsed = text.startsWith('unix:') ? unixSocket.safeParse(text) : endpoint.safeParse(text);
-  if (parsed.success) return parsed.data;
-  context.addIssue({ code: 'custom', message: 'is no LMTP address; write "host:port" or "unix:/path"' });
-  return z.NEVER;
-});
-
 /** Longest that leaves a file system's 255 octets for `.<domain>.zone.<hex>`, under which the records are written. */
 const maxGatewayOctets = 236;
 
@@ -152,7 +156,7 @@ const deliverySchema = z
     domain: gatewayDomain,
     maildir: maildirPath.optional(),
     mailboxes: z.array(mailboxName).min(1).optional(),
-    lmtp: lmtpAddress.optional(),
+    lmtp: endpointOrSocket('LMTP address').optional(),
     accept: z.array(domainName).min(1).optional(),
     deny: z.array(domainName).default([]),
     carriages_per_hour: z.int().min(1).default(100_000),
@@ -208,8 +212,8 @@ const schema = z
       behind: z.array(networkText).default([]),
     }),
     directory: z.strictObject({
-      urls: z.array(z.url({ protocol: /^https?$/ })).min(1),
-      authorities: z.array(z.string().min(1)).min(1),
+      urls: z.array(directoryUrl).min(1, 'needs at least one URL'),
+      authorities: z.array(authorityKey).min(1, 'needs at least one authority key'),
       threshold: z.int().min(1).optional(),
     }),
     mix: z
@@ -223,6 +227,7 @@ const schema = z
     submission: submissionSection.optional(),
     dns: z.strictObject(dnsFields('system')).superRefine(refuseUnbelieved).prefault({}),
     spool: spoolSection.prefault({}),
+    metrics: metricsSection.optional(),
   })
   .superRefine(({ roles, delivery, submission, directory }, context) => {
     const say = (path: string[], message: string): void =>

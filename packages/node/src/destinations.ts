@@ -35,8 +35,8 @@ export interface DestinationsContext {
 
 /** Look-ups at one time. */
 const atOnce = 16;
-/** Of them, such as are for domains that had no answer or none that leads on the last time. */
-const strangersAtOnce = 12;
+/** Of them, of one kind: for domains that led on the last time, or for strangers, which did not. The others' places are kept. */
+const ofKindAtOnce = 12;
 /** Of them, in one zone. */
 const ofZoneAtOnce = 4;
 /** One look-up, with all of its questions. */
@@ -62,8 +62,8 @@ const forgivenFailures = 5;
 /**
  * Finds by DNS where what is for a domain goes. Whoever builds a packet, or submits a message, chooses its domain, and that domain's name servers how long they take: so nobody
  * waits here. A relay asks again later; domains are asked for once at a time, few at once, in random order, whatever number of relays is
- * theirs, and for domains that led on before some places are kept. Name servers that never answer for some thousand zones make other unknown
- * domains wait, and nothing else; for one zone, whatever number of names is in it, they keep the places of a few.
+ * theirs, and some places are kept for domains that led on before, and some for those that did not. Name servers that never answer make others
+ * of their kind wait: for some thousand zones for hours, for a few, whatever number of names is in them, no longer than some look-ups take.
  */
 export function createDestinations({ clock, random, lookUp }: DestinationsContext): Destinations {
   // Apart, so that quick answers about any number of domains push out none that leads on.
@@ -78,9 +78,9 @@ export function createDestinations({ clock, random, lookUp }: DestinationsContex
 
   const next = (): { domain: string; stranger: boolean } | undefined => {
     if (ending.signal.aborted || asked.size >= atOnce) return undefined;
-    const acquainted = known.draw(places.enter);
+    const acquainted = asked.size - strangersAsked < ofKindAtOnce ? known.draw(places.enter) : undefined;
     if (acquainted !== undefined) return { domain: acquainted, stranger: false };
-    const stranger = strangersAsked < strangersAtOnce ? strangers.draw(places.enter) : undefined;
+    const stranger = strangersAsked < ofKindAtOnce ? strangers.draw(places.enter) : undefined;
     return stranger === undefined ? undefined : { domain: stranger, stranger: true };
   };
 

@@ -4,11 +4,12 @@ import {
   type DirectoryClient,
   type VerifiedConsensus,
 } from '@postern/directory/client';
-import { createSmtpSender, type SmtpSender } from '@postern/mail';
+import type { SmtpSender } from '@postern/mail';
 import {
   type Clock,
   createMetrics,
   type Endpoint,
+  exportMetrics,
   type Log,
   type Metrics,
   type Random,
@@ -20,6 +21,8 @@ import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
+import { createSender } from './forward/sender.ts';
+import { addGauges } from './gauges.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createLookUps } from './lookups.ts';
@@ -81,7 +84,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   await using opened = new AsyncDisposableStack();
   const identity = await loadIdentity(config.dataDir);
   const directory = directoryClient(config, deps, ending.signal);
-  const metrics = createMetrics();
+  const metrics = createMetrics(random);
   const made = { ...deps, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
   const { topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
@@ -110,6 +113,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   };
   const { resolver } = parts;
   const proof = resolver && watchProof({ clock, log, resolver });
+  const proofNow = (): NodeStatus['dns'] => proof?.current() ?? 'unasked';
   const loops = [
     epochs.start((mixKeys) => registration.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
@@ -141,17 +145,17 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     consensus: consensusStatus(parts, listed()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
-    dns: proof?.current() ?? 'unasked',
+    dns: proofNow(),
     exitByDns: parts.lookUps.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
     domainKeyOverlap: parts.domainKeys?.overlap() ?? null,
     counts: await spool.counts(),
     counters: await counters.values(),
   });
+  addGauges(metrics, parts, { listed, proof: proofNow });
+  const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
   const socketPath = join(config.dataDir, 'control.sock');
-  opened.use(
-    await serveControl({ socketPath, status, metrics: () => metrics.text(), calls: callsOf(parts) }),
-  );
+  opened.use(await serveControl({ socketPath, status, metrics: exporter.text, calls: callsOf(parts) }));
 
   const running = opened.move();
   let closed: Promise<void> | undefined;
@@ -198,8 +202,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const lookUps = createLookUps(config, { clock, random, resolver, policies });
   opened.defer(() => lookUps.close());
-  const own = { ehloName: config.smtp.ehlo, maxConnectionsPerPeer: connectionsPerPeer };
-  const sender = opened.use(made.sender ?? createSmtpSender(own));
+  const sender = opened.use(made.sender ?? createSender(config.smtp.ehlo, connectionsPerPeer));
   const epochs = await openEpochs({
     clock,
     random,

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { NodeError } from './errors.ts';
+import { handedOver } from './handed-over.ts';
 import { codeOf, createSetback } from './loop.ts';
 
 export interface PoolOptions<Setup> {
@@ -20,9 +21,9 @@ export interface PoolOptions<Setup> {
 export interface Pool<Setup, Task, Answer> {
   /**
    * Rejects with `worker-died` when the thread that had the task ends, and at once while no thread runs. Another one takes its place
-   * after a pause.
+   * after a pause. `owned` belongs to the thread from then on.
    */
-  run(task: Task): Promise<Answer>;
+  run(task: Task, owned?: readonly Uint8Array[]): Promise<Answer>;
   /** Replaces what every thread, and every one started later, is set up with, before any task asked for from now on. */
   setUp(setup: Setup): void;
   close(): Promise<void>;
@@ -75,12 +76,12 @@ export function createPool<Setup, Task, Answer>(options: PoolOptions<Setup>): Po
 
   const kept = Array.from({ length: size }, keep);
   return {
-    async run(task) {
+    async run(task, owned = []) {
       const thread = [...threads].sort((a, b) => a.pending.length - b.pending.length)[0];
       if (signal.aborted || thread === undefined) throw new NodeError('worker-died', 'no worker thread runs');
       const answer = Promise.withResolvers<Answer>();
       thread.pending.push(answer);
-      thread.worker.postMessage({ task });
+      thread.worker.postMessage({ task }, handedOver(owned));
       return answer.promise;
     },
     setUp(next) {

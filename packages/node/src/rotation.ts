@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { Clock, Log } from '@postern/runtime';
 import { inOrder, type Loaded, loadRing, type Unread } from './keys/loaded.ts';
@@ -48,14 +47,14 @@ export async function openRotation<T>(context: RotationContext<T>): Promise<Rota
   const sayUnread = createUnreadLog(context);
   await finishForgetting(dataDir, kind);
   const first = await readRing(dataDir, kind);
-  let mark = await markOf(first);
+  let mark = markOf(first);
   let { keys, unread } = await loadRing(first, load);
   let isComplete = unread.length === 0;
   sayUnread(unread);
 
   const reload = async (): Promise<void> => {
     const there = await readRing(dataDir, kind);
-    const markThere = await markOf(there);
+    const markThere = markOf(there);
     if (markThere === mark && isComplete) return;
     const before = { keys, unread, mark, isComplete };
     // The files of one that is or was in force never change, and what is known of them need not be read again.
@@ -82,10 +81,11 @@ export async function openRotation<T>(context: RotationContext<T>): Promise<Rota
     const now = Math.floor(clock.now() / 1_000);
     const { next } = keys;
     const isTime = next !== undefined && next.at <= now && mayPromote();
-    if (isTime) await promote(dataDir, kind, now);
+    // What the conditions hold for is this one.
+    const isPromoted = isTime && (await promote(dataDir, kind, next, now));
     const forgotten = mayForget() ? await forgetPast(dataDir, kind, now) : 0;
     if (forgotten > 0) log.info('old keys were destroyed', { what, keys: forgotten });
-    return isTime || forgotten > 0;
+    return isPromoted || forgotten > 0;
   };
 
   return {
@@ -122,9 +122,9 @@ function createUnreadLog({
   };
 }
 
-/** The same as long as the keys are: one that is taken back before it is in force may leave its name to another. */
-async function markOf(ring: Ring): Promise<string> {
-  const { next } = ring;
-  const made = next === undefined ? '' : (await stat(next.dir, { bigint: true })).mtimeNs;
-  return [made, ...inOrder(ring).map(({ dir }) => dir)].join('\n');
+/** The same as long as the keys are. */
+function markOf(ring: Ring): string {
+  return inOrder(ring)
+    .map(({ dir }) => dir)
+    .join('\n');
 }

@@ -70,9 +70,10 @@ export interface Letter {
   readonly mail: Fragment;
 }
 
-/** A durable relay, claimed by whoever holds this. Its bytes stay on disk until `read`. */
+/** A durable relay, claimed by whoever holds this. Its bytes stay on disk until `read`, unless whoever stored it has them at hand. */
 export interface Waiting {
   readonly id: SpoolId;
+  readonly bytes?: Uint8Array;
   readonly next: Next;
   readonly dueMs: number;
   readonly expiresMs: number;
@@ -214,8 +215,9 @@ export interface Swept {
 /**
  * A node's durable memory, the same contract for every store:
  *
- * - **Durable.** When a promise resolves, what it did survives a crash of process and machine. When it rejects with a
- *   `NodeError` (`spool-full`, `spool-io`), nothing of it happened; of a store behind a connection `spool-io` may also say that its answer
+ * - **Durable.** When a promise resolves, what it did survives a crash of the process, and of the machine. A crash of the machine alone may
+ *   undo the newest of what can be done again: an input's becoming a relay, or being refused, and a relay's end or new due time. When it
+ *   rejects with a `NodeError` (`spool-full`, `spool-io`), nothing of it happened; of a store behind a connection `spool-io` may also say that its answer
  *   was lost, as that to a carriage may be: then it happened whole or not at all.
  * - **Atomic.** `settle` removes the input, unless that is deferred, and stores what it became in one transaction; so does `finish`, which for a set removes its
  *   fragments and remembers its id until it expires, and `tell`.

@@ -42,6 +42,12 @@ export interface NodeStatus {
   readonly counters: Readonly<Record<CounterStage, Readonly<Record<string, number>>>>;
 }
 
+/** Why a node that runs gets no mail or hands none on; nothing when it is ready. */
+export function unreadiness({ consensus }: NodeStatus): string | undefined {
+  if (consensus === null) return 'there is no consensus that holds: nothing is sent';
+  return consensus.listed ? undefined : 'the consensus does not list it';
+}
+
 /** For people: what is there, and every outcome that has occurred. */
 export function formatStatus(status: NodeStatus): string {
   const { name, id, roles, smtp, submissions, epoch, consensus, counts, counters } = status;

@@ -6,6 +6,11 @@ import type { Topology } from './topology.ts';
 /** The gateway's own authors; or anybody else, who has it report or, as a mix, pass something on. */
 export type Whose = 'authors' | 'others';
 
+/** By the token of those that have somebody here who is told of them. */
+export function whoseOf({ token }: Pick<Waiting, 'token'>): Whose {
+  return token === undefined ? 'others' : 'authors';
+}
+
 /** Where a relay can be handed over now. */
 export type Way =
   | {
@@ -59,15 +64,14 @@ export interface WaysContext {
  */
 export function createWays({ topology, smarthost, exchangers, exits }: WaysContext): Ways {
   return {
-    async find({ next, token }) {
+    async find({ next, ...rest }) {
       const own = next.kind === 'domain' && next.own === true;
       if (own && smarthost !== undefined) {
         const server = smarthost[modeOf(next)];
         return toDomain(`smarthost ${server.host} ${server.port}`, [server], next);
       }
       // Anybody may have told the directory that they serve a domain; DNS is the domain's own word.
-      if (own && exchangers !== undefined)
-        return byExchange(next, token === undefined ? 'others' : 'authors', exchangers);
+      if (own && exchangers !== undefined) return byExchange(next, whoseOf(rest), exchangers);
       const found = topology.find(next);
       if (found.kind === 'found') {
         const { smtp, tlsPins } = found.entry;

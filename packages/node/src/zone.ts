@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { encodeBase64 } from '@postern/protocol/codec';
 import { textData } from './keys/dkim-keys.ts';
 
 export interface ZoneRecord {
@@ -7,12 +8,16 @@ export interface ZoneRecord {
   readonly type: string;
   /** As in a zone file. */
   readonly data: string;
+  /** When it is published, or taken out again. */
+  readonly when?: string;
 }
 
 export interface ZoneParts {
   readonly domain: string;
   /** The records of the domain's key (spec dns 2), as in a zone file. */
   readonly own: string;
+  /** Certificates of the keys before, binary. */
+  readonly certificatesBefore: readonly Uint8Array[];
   /** Those of its DKIM keys. */
   readonly dkim: readonly { readonly owner: string; readonly data: string }[];
   /** Name of the server that takes mail for the domain. */
@@ -37,7 +42,14 @@ export interface DomainZone {
   readonly policy: { readonly url: string; readonly text: string };
 }
 
-export function domainZone({ domain, own, dkim, mx, certificate }: ZoneParts): DomainZone {
+export function domainZone({
+  domain,
+  own,
+  certificatesBefore,
+  dkim,
+  mx,
+  certificate,
+}: ZoneParts): DomainZone {
   const policy = `version: STSv1\r\nmode: enforce\r\nmx: ${mx}\r\nmax_age: 604800\r\n`;
   const sts: ZoneRecord = {
     owner: `_mta-sts.${domain}.`,
@@ -50,7 +62,7 @@ export function domainZone({ domain, own, dkim, mx, certificate }: ZoneParts): D
   return {
     domain,
     records: [
-      ...readLines(own),
+      ...keyRecords(own, certificatesBefore),
       { owner: `${domain}.`, type: 'MX', data: `10 ${mx}.` },
       ...(certificate?.pins ?? []).map((pin) => ({
         owner: `_25._tcp.${mx}.`,
@@ -89,7 +101,8 @@ export function domainZone({ domain, own, dkim, mx, certificate }: ZoneParts): D
 
 /** Lines for a zone file, ready but for what its owner has to decide, which stands there as comments. */
 export function formatDomainZone({ domain, records, suggestions, policy }: DomainZone): string {
-  const line = ({ owner, type, data }: ZoneRecord): string => `${owner} IN ${type} ${data}\n`;
+  const line = ({ owner, type, data, when }: ZoneRecord): string =>
+    `${when === undefined ? '' : `; ${when}:\n`}${owner} IN ${type} ${data}\n`;
   const policyLines = policy.text.trimEnd().split('\r\n');
   return [
     `; Records of ${domain}, ready for its zone. TLSA needs DNSSEC. What is behind a semicolon is for its owner to decide.\n`,
@@ -98,6 +111,21 @@ export function formatDomainZone({ domain, records, suggestions, policy }: Domai
     `; MTA-STS: the policy at ${policy.url}\n`,
     ...policyLines.map((text) => `;   ${text}\n`),
   ].join('');
+}
+
+// spec dns 5.2
+/** The certificates before stand beside the present one: whoever remembers the text before asks for them still. */
+function keyRecords(own: string, certificatesBefore: readonly Uint8Array[]): ZoneRecord[] {
+  const records = readLines(own);
+  const certificate = records.find(({ type }) => type === 'OPENPGPKEY');
+  if (certificate === undefined || certificatesBefore.length === 0) return records;
+  const before = certificatesBefore.map((bytes) => ({
+    ...certificate,
+    data: encodeBase64(bytes),
+    when: 'of a key before: it may go once the text above has been there for longer than its time to live',
+  }));
+  const last = 'once all certificates below have been there for longer than their time to live';
+  return [...records.map((one) => (one.type === 'TXT' ? { ...one, when: last } : one)), ...before];
 }
 
 function readLines(zone: string): ZoneRecord[] {

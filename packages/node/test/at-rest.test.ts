@@ -106,6 +106,7 @@ test('beside a relay lies no time finer than the grids, no order of arrival and 
     'slots',
     'spool',
     'tags',
+    'worn',
   ]);
   // A stranger's packet is nobody's, and nobody has signed for it.
   for (const owner of [
@@ -114,9 +115,9 @@ test('beside a relay lies no time finer than the grids, no order of arrival and 
     'SELECT attested FROM inputs',
   ])
     expect(db.prepare(owner).all().flatMap(Object.values).filter(Boolean)).toEqual([]);
-  // A slot has a number, drawn at random; nothing else has one.
+  // A slot has a number, drawn at random, by which it is also known while it is to be overwritten; nothing else has one.
   const numbered = tables.filter(({ sql }) => !String(sql).includes('WITHOUT ROWID'));
-  expect(numbered.map(({ name }) => name)).toEqual(['slots']);
+  expect(numbered.map(({ name }) => name)).toEqual(['slots', 'worn']);
 
   const relays = db
     .prepare('SELECT id, due, expires, attempts, bytes FROM relays JOIN slots USING (slot) ORDER BY id')

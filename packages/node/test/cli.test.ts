@@ -3,6 +3,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
+import { ed25519 } from '@postern/protocol/primitives';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
@@ -26,7 +28,8 @@ function start(...args: string[]): Started {
 }
 
 const run = (...args: string[]): Promise<Ended> => start(...args).ended;
-const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', 'authority.test+00000000+AA=='];
+const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
+const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf('authority.test')];
 
 test('help names the commands, and what is unknown is a usage error', async () => {
   const help = await run('--help');
@@ -115,8 +118,42 @@ test('init puts keys where nobody else may look, and the configuration anywhere'
   expect((await run(...args)).code).toBe(0);
 });
 
+test.each([['name+keyid+AQ…'], ['x+y+z'], ['authority.test+00000000+AA==']])(
+  'init takes no %s for an authority’s key, and leaves nothing behind',
+  async (key) => {
+    const refused = await run('init', '--name', 'mix1.test', ...directory, '--authority', key);
+    expect(refused.code).toBe(78);
+    expect(refused.err).toMatch(/^ +directory\.authorities\.1: is no authority key; copy the line/m);
+    expect(await readdir(folder)).toEqual([]);
+  },
+);
+
+test('init says what a URL looks like', async () => {
+  const key = keyOf('authority.test');
+  const refused = await run('init', '--name', 'mix1.test', '--directory-url', 'here', '--authority', key);
+  expect(refused.code).toBe(78);
+  expect(refused.err).toMatch(/^ +directory\.urls\.0: .*"https:\/\/directory\.example"/m);
+});
+
+test('init names the resolver that it is told, and no other than there may be', async () => {
+  const args = ['init', '--name', 'mix1.test', ...directory, '--resolver'];
+  const refused = await run(...args, 'somebody');
+  expect(refused.code).toBe(78);
+  expect(refused.err).toMatch(/^ +dns\.resolver: /m);
+  expect(await run(...args, 'none')).toMatchObject({ code: 0 });
+  expect(parseNodeConfig(await readToml(join(folder, 'node.toml'))).dns.resolver).toBe('none');
+});
+
+test('a configuration that is not there can be named or made', async () => {
+  for (const command of ['run', 'status']) {
+    const { code, err } = await run(command, '--config', 'elsewhere.toml');
+    expect(code).toBe(78);
+    expect(err).toMatch(/elsewhere\.toml does not hold:\n.*no such file\n.*--config FILE.*postern-node init/);
+  }
+});
+
 test('init asks for a majority of the authorities unless told otherwise', async () => {
-  const three = ['a', 'b', 'c'].flatMap((name) => ['--authority', `${name}.test+00000000+AA==`]);
+  const three = ['a', 'b', 'c'].flatMap((name) => ['--authority', keyOf(`${name}.test`)]);
   const common = ['init', '--name', 'mix1.test', '--directory-url', 'http://127.0.0.1:1', ...three];
   const alone = await run(...common, '--threshold', '1');
   expect(alone.code).toBe(78);
@@ -140,6 +177,30 @@ test('run without keys says how to make them', async () => {
   const { code, err } = await run('run');
   expect(code).toBe(78);
   expect(err).toContain('postern-node init');
+});
+
+test('a node that no consensus lists lives, and is not ready', async () => {
+  await using authority = await startAuthority(
+    parseAuthorityConfig({
+      name: 'authority.test',
+      data_dir: join(folder, 'authority'),
+      listen: '127.0.0.1:0',
+      bootstrap: { nodes: 2 },
+    }),
+    { clock: systemClock, random: systemRandom, log: silentLog },
+  );
+  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
+  expect(await run('status', '--ready')).toMatchObject({ code: 69 });
+  const node = start('run');
+  await until(() => node.err().includes('"event":"started"'));
+  expect(await run('status')).toMatchObject({ code: 0, err: '' });
+  const { code, err, out } = await run('status', '--ready');
+  expect({ code, err }).toEqual({
+    code: 75,
+    err: 'postern-node: the node is not ready: there is no consensus that holds: nothing is sent\n',
+  });
+  expect(out).toContain('mix1.test (mix)');
 });
 
 test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', async () => {
@@ -170,6 +231,8 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
   expect(out).toContain('mix1.test (mix)');
   expect(out).toContain('lists this node');
 
+  expect(await run('status', '--ready')).toMatchObject({ code: 0, err: '' });
+
   const second = await run('run');
   expect(second.code).not.toBe(0);
   expect(second.err).toContain('Another postern-node runs on this data directory');
@@ -185,4 +248,23 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
   expect(events).toContain('started');
   expect(events.at(-1)).toBe('stopped');
   expect(await readFile(join(folder, 'node.toml'), 'utf8')).not.toContain('undefined');
+});
+
+test('a node that the directory does not want says so in its log', async () => {
+  await using authority = await startAuthority(
+    parseAuthorityConfig({
+      name: 'authority.test',
+      data_dir: join(folder, 'authority'),
+      listen: '127.0.0.1:0',
+      allow: ['0'.repeat(64)],
+    }),
+    { clock: systemClock, random: systemRandom, log: silentLog },
+  );
+  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
+  const node = start('run');
+  await until(() => /"reason":"not-allowed","event":"the directory refuses this node"/.test(node.err()));
+  expect(authority.status().registered).toBe(0);
+  node.child.kill('SIGTERM');
+  expect((await node.ended).code).toBe(0);
 });

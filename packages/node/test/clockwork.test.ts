@@ -2,18 +2,18 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startNetwork, type TestNetwork } from './network.ts';
-import { type FakeClock, fakeClock, seeded, until } from './support.ts';
+import { type FakeClock, fakeClock, message, seeded, until } from './support.ts';
 
 const random = seeded('clockwork');
 const start = Date.UTC(2032, 7, 3, 10, 0, 5);
-const hour = 3_600_000;
+const epochMs = 600_000;
 
 describe('on a clock that stands still until it is moved', () => {
   let clock: FakeClock;
   let network: TestNetwork;
   beforeEach(async () => {
     clock = fakeClock(start);
-    const starting = startNetwork({ clock });
+    const starting = startNetwork({ clock, epoch: '10m' });
     let started = false;
     const noted = starting.then(() => {
       started = true;
@@ -31,7 +31,7 @@ describe('on a clock that stands still until it is moved', () => {
   });
 
   const sendOne = async (delayMs: number): Promise<void> => {
-    for (const { first, packet } of await network.packets(random.bytes(300), { delayMs }))
+    for (const { first, packet } of await network.packets(message(random, 300), { delayMs }))
       expect(await network.handOver(first, packet)).toMatchObject({ kind: 'sent' });
   };
   const settled = (wanted: string): Promise<void> =>
@@ -65,9 +65,9 @@ describe('on a clock that stands still until it is moved', () => {
 
   test('with an expired consensus a packet is taken and held, and nothing is sent', async () => {
     const { authority } = network;
-    const packets = await network.packets(random.bytes(300));
+    const packets = await network.packets(message(random, 300));
     await authority.close();
-    await clock.advance(3 * hour);
+    await clock.advance(3 * epochMs);
     const first = packets[0];
     if (first === undefined) throw new Error('no packet');
     expect(await network.handOver(first.first, first.packet)).toMatchObject({ kind: 'sent' });
@@ -84,7 +84,7 @@ describe('on a clock that stands still until it is moved', () => {
 
   test('mix keys are made ahead, used in their epoch, and gone after their grace', async () => {
     const folder = join(network.folder, 'mix1.test', 'mix-keys');
-    const epoch = Math.floor(start / hour);
+    const epoch = Math.floor(start / epochMs);
     const files = async () =>
       (await readdir(folder))
         .filter((name) => name.endsWith('.key'))
@@ -92,7 +92,7 @@ describe('on a clock that stands still until it is moved', () => {
         .sort((a, b) => a - b);
     expect(await files()).toEqual([0, 1, 2]);
     for (let later = 1; later <= 5; later++) {
-      await clock.advance(hour);
+      await clock.advance(epochMs);
       await until(async () => {
         await clock.advance(1_000);
         const statuses = await Promise.all([...network.nodes.values()].map((node) => node.status()));

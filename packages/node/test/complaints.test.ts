@@ -89,7 +89,9 @@ test('a spool of the version before is taken over, with whom its tokens stand fo
   const token = await submit('alice@a.test');
   await spool.close();
   const db = new DatabaseSync(path());
-  db.exec('DROP TABLE complaints; ALTER TABLE returns DROP COLUMN complained; PRAGMA user_version = 3');
+  db.exec(
+    'DROP TABLE worn; DROP TABLE complaints; ALTER TABLE returns DROP COLUMN complained; PRAGMA user_version = 3',
+  );
   db.close();
   spool = await open();
   expect(await complain(token)).toBe('complaint');

@@ -148,6 +148,21 @@ describe('while ten thousand names of one zone never answer', () => {
     expect(open.size).toBe(4);
   });
 
+  test('four such zones that all led on before keep an unknown domain waiting no longer', async () => {
+    const zones = Array.from({ length: 4 }, (_, zone) =>
+      Array.from({ length: 100 }, (_, at) => `d${at}.evil${zone}.test`),
+    ).flat();
+    for (const domain of zones) {
+      destinations.find(domain);
+      await answer(domain, found);
+    }
+    await clock.advance(3_600_000);
+    for (const domain of zones) destinations.find(domain);
+    expect(open.size).toBe(12);
+    destinations.find('b.test');
+    expect(asked.at(-1)).toBe('b.test');
+  });
+
   test('a new zone is not behind them, even where few places are left', async () => {
     const zones = Array.from({ length: 3 }, (_, at) =>
       names.map((name) => name.replace('evil', `evil${at}`)),

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { spkiPin } from '@postern/mail';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
+import { ed25519 } from '@postern/protocol/primitives';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
@@ -28,7 +30,8 @@ const gateway = [
   'init --name gate.a.test --role delivery submission --domain a.test',
   '--lmtp 127.0.0.1:24 --advertise mx.a.test:25',
 ].flatMap((line) => line.split(' '));
-const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', 'authority.test+00000000+AA=='];
+const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
+const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf('authority.test')];
 
 test('init makes what submission needs, and a configuration that holds', async () => {
   expect(await run([...gateway, ...directory])).toMatchObject({ code: 0 });

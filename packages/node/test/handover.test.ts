@@ -1,4 +1,4 @@
-import type { OutgoingMessage, SendResult, SmtpPeer, SmtpSender } from '@postern/mail';
+import type { DeferredReason, OutgoingMessage, SendResult, SmtpPeer, SmtpSender } from '@postern/mail';
 import { expect, test } from 'vitest';
 import { type HandOverContext, handOver } from '../src/forward/handover.ts';
 import { createServers, type Servers } from '../src/forward/servers.ts';
@@ -7,12 +7,15 @@ import type { Waiting } from '../src/spool.ts';
 import type { Way } from '../src/ways.ts';
 import { fakeClock, seeded } from './support.ts';
 
-/** A hand-over to servers that take a connection and say nothing more. */
+/** A hand-over to servers that take a connection and say nothing more, or ask for the data before that. */
 const clock = fakeClock(Date.UTC(2033, 0, 1));
 const lifetime = createLifetime(clock, 1_000);
 const peerAt = (host: string): SmtpPeer => ({ host, port: 25, tls: { kind: 'opportunistic' } });
 const silent = Array.from({ length: 10 }, (_, at) => peerAt(`1.1.1.${at}`));
 const good = peerAt('1.0.0.1');
+const slow = peerAt('1.0.0.2');
+/** All connections to it are others'. */
+const busy = peerAt('1.0.0.3');
 const sent: SendResult = { kind: 'sent', secured: true };
 
 const begin = (
@@ -20,11 +23,13 @@ const begin = (
 ): { tried: string[]; servers: Servers; result: Promise<SendResult | undefined> } => {
   const tried: string[] = [];
   const sender: SmtpSender = {
-    send: async ({ host }, { signal }: OutgoingMessage) => {
+    send: async ({ host }, { signal, onData }: OutgoingMessage) => {
       tried.push(host);
       if (host === good.host) return sent;
+      if (host === slow.host) onData?.();
       await clock.wait(Number.POSITIVE_INFINITY, signal).catch(() => undefined);
-      return { kind: 'deferred', reason: 'aborted', maybeDelivered: false };
+      const reason: DeferredReason = host === busy.host ? 'crowded' : 'aborted';
+      return { kind: 'deferred', reason, maybeDelivered: host === slow.host };
     },
     close: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
@@ -54,6 +59,30 @@ test('a silent server has its share of the time, and the next one gets what it d
   expect(tried).toEqual(['1.1.1.0', good.host]);
 });
 
+test('a server that has asked for the data gets what is left of the time, however many others there are', async () => {
+  const { tried, result } = begin([...silent.slice(0, 1), slow, ...silent.slice(1, 4)]);
+  await clock.advance(60_000);
+  let ended = false;
+  void result.then(() => {
+    ended = true;
+  });
+  await clock.advance(179_999);
+  expect(ended).toBe(false);
+  await clock.advance(1);
+  expect(await result).toEqual({ kind: 'deferred', reason: 'timeout', maybeDelivered: true });
+  expect(tried).toEqual(['1.1.1.0', slow.host]);
+});
+
+test('a server to which no connection was free has not failed, and the next one is tried', async () => {
+  const { result, servers } = begin([busy]);
+  await clock.advance(240_000);
+  expect(await result).toBeUndefined();
+  expect(await servers.run(busy.host, async () => sent)).toEqual(sent);
+  const second = begin([busy, good]);
+  await clock.advance(120_000);
+  expect(await second.result).toEqual(sent);
+});
+
 test('a silent server is left alone for a while, and one that was not tried is not', async () => {
   const { result, servers } = begin(silent);
   await clock.advance(240_000);
@@ -65,10 +94,12 @@ test('a silent server is left alone for a while, and one that was not tried is n
 });
 
 test('one that is cut off because the node ends has not failed', async () => {
+  const waiting = begin([busy]);
   const { tried, result, servers } = begin(silent);
   lifetime.stop();
   await clock.advance(1_000);
   expect(await result).toMatchObject({ reason: 'aborted' });
+  expect(await waiting.result).toMatchObject({ reason: 'aborted' });
   expect(tried).toEqual(['1.1.1.0']);
   expect(await servers.run('1.1.1.0', async () => sent)).toEqual(sent);
 });

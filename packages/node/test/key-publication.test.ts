@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DkimKey, dkimOwner, dkimRecord } from '@postern/mail';
@@ -8,7 +8,7 @@ import { openDkim } from '../src/dkim.ts';
 import { type DomainKeys, openDomainKeys } from '../src/domain.ts';
 import { makeDkimKeys } from '../src/keys/dkim-keys.ts';
 import { createDomainKey, rotateDomainKey } from '../src/keys/domain-keys.ts';
-import { addNext, dkimRing, domainRing, readRing } from '../src/keys/ring.ts';
+import { addNext, discardNext, dkimRing, domainRing, readRing } from '../src/keys/ring.ts';
 import type { Loop } from '../src/loop.ts';
 import type { Names } from '../src/names.ts';
 import { type FakeClock, fakeClock, until } from './support.ts';
@@ -83,7 +83,7 @@ async function rotated() {
   };
   const published = async (): Promise<string> =>
     readFile(join((await readRing(dataDir, domainRing)).current.dir, 'published'), 'utf8');
-  return { clock, dns, warnings, start, pass, published };
+  return { dataDir, clock, dns, warnings, start, pass, published };
 }
 
 test('the domain’s key before is destroyed only after DNS has named the present one for the whole overlap', async () => {
@@ -160,6 +160,19 @@ test('the overlap outlives a restart, begins anew when DNS names another key, an
   });
 });
 
+test('a key before that cannot be read is one all the same: DNS is asked, and status says so', async () => {
+  const { dataDir, clock, dns, start } = await rotated();
+  const path = join(dataDir, 'domain.key');
+  await rename(path, `${path}.hidden`);
+  await mkdir(path);
+  dns.names = 'the new key';
+  const keys = await start();
+  expect(keys.fingerprints()).toHaveLength(1);
+  expect(keys.overlap()).toEqual({ publication: 'unknown' });
+  await looks(clock);
+  expect(keys.overlap()).toEqual({ publication: 'published', until: expect.any(String) });
+});
+
 /** A gateway with DKIM keys, and others to follow. */
 async function withNextDkim(inSeconds: number, resolves = true) {
   const dataDir = await dataDirectory();
@@ -168,13 +181,21 @@ async function withNextDkim(inSeconds: number, resolves = true) {
   const warnings: string[] = [];
   const dkim = await openDkim({ clock, log: logInto(warnings), dataDir, domain: 'a.test' });
   let next: readonly DkimKey[] = [];
-  await addNext(dataDir, dkimRing, startMs / 1_000 + inSeconds, async (dir) => {
+  const at = startMs / 1_000 + inSeconds;
+  await addNext(dataDir, dkimRing, at, async (dir) => {
     next = await makeDkimKeys(dir, systemRandom);
   });
   const zone = new Map<string, string[]>();
   let answers = true;
+  let meanwhile: Promise<void> | 'to be replaced' | undefined;
+  const replace = async (): Promise<void> => {
+    await discardNext(dataDir, dkimRing);
+    await addNext(dataDir, dkimRing, at, (dir) => makeDkimKeys(dir, systemRandom));
+  };
   const lookupTxt = async (name: string): Promise<string[]> => {
     if (!answers) throw new Error('no answer');
+    if (meanwhile === 'to be replaced') meanwhile = replace();
+    await meanwhile;
     return zone.get(name) ?? [];
   };
   const loop = dkim.start(resolves ? { lookupTxt } : undefined);
@@ -191,6 +212,11 @@ async function withNextDkim(inSeconds: number, resolves = true) {
     status: () => dkim.status().map(({ phase, publication }) => [phase, publication]),
     next: next.map((key) => ({ owner: dkimOwner('a.test', key), text: dkimRecord(key) })),
     signsWithNext,
+    /** The next keys, by others, before DNS answers. Gives whether that has been done. */
+    replaceWhileAsked(): () => Promise<boolean> {
+      meanwhile = 'to be replaced';
+      return async () => typeof meanwhile === 'object' && meanwhile.then(() => true);
+    },
     setAnswers: (value: boolean) => {
       answers = value;
     },
@@ -248,6 +274,20 @@ test('published DKIM keys wait for their time', async () => {
     await clock.advance(2_000);
     return signsWithNext();
   });
+});
+
+test('DKIM keys that take the place of published ones, for the same time, wait for their own records', async () => {
+  const { clock, zone, next, signsWithNext, status, replaceWhileAsked } = await withNextDkim(3_600);
+  for (const { owner, text } of next) zone.set(owner, [text]);
+  const replaced = replaceWhileAsked();
+  clock.skip(hourMs);
+  await until(async () => {
+    await clock.advance(2_000);
+    return replaced();
+  });
+  await looks(clock);
+  expect(await signsWithNext()).toBe(false);
+  expect(status()[0]).toEqual(['next', 'missing']);
 });
 
 test('without anybody to ask, the log says at once and each day that the next DKIM keys never sign', async () => {

@@ -1,3 +1,4 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +16,10 @@ async function withThree(): Promise<string> {
   onTestFinished(() => rm(dataDir, { recursive: true }));
   await writeFile(join(dataDir, 'tls.key'), 'first');
   for (const [at, text] of ['second', 'third'].entries()) {
-    await addNext(dataDir, tlsRing, startSeconds, (dir) => writeFile(join(dir, 'tls.key'), text));
-    await promote(dataDir, tlsRing, startSeconds + at);
+    const next = await addNext(dataDir, tlsRing, startSeconds, (dir) =>
+      writeFile(join(dir, 'tls.key'), text),
+    );
+    await promote(dataDir, tlsRing, next, startSeconds + at);
   }
   return dataDir;
 }
@@ -155,4 +158,34 @@ test('one that is taken back, and another under its name, are told apart', async
   expect((await readdir(join(dataDir, tlsRing.folder))).filter((name) => !name.startsWith('since-'))).toEqual(
     [],
   );
+});
+
+test('what the conditions held for is put in force, and not what takes its place meanwhile', async () => {
+  const dataDir = await withThree();
+  const context = contextOf(dataDir);
+  const rotation = await openRotation(context);
+  await addNext(dataDir, tlsRing, startSeconds, (dir) => writeFile(join(dir, 'tls.key'), 'fourth'));
+  const asked: string[] = [];
+  const loop = rotation.start({
+    mayPromote() {
+      const { next } = rotation.keys();
+      if (next === undefined) throw new Error('nothing is next');
+      asked.push(next.value);
+      if (next.value !== 'fourth') return false;
+      // Taken back, and another made, as soon as it was looked at.
+      rmSync(next.dir, { recursive: true });
+      const other = join(dataDir, tlsRing.folder, `next-${startSeconds}-${'0'.repeat(16)}`);
+      mkdirSync(other);
+      writeFileSync(join(other, 'tls.key'), 'fifth');
+      return true;
+    },
+    mayForget: () => false,
+  });
+  onTestFinished(() => loop.stop());
+  await until(async () => {
+    await context.clock.advance(2_000);
+    return asked.length > 1;
+  });
+  expect(asked.slice(0, 2)).toEqual(['fourth', 'fifth']);
+  expect(rotation.keys().current.value).toBe('third');
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { NodeStatus } from '../src/index.ts';
 import { startNetwork, type TestNetwork } from './network.ts';
-import { seeded, until } from './support.ts';
+import { message, seeded, until } from './support.ts';
 
 const random = seeded('pipeline');
 
@@ -27,7 +27,7 @@ describe('three mixes and a gateway', () => {
     (await network.consensus()).consensus.nodes.find((entry) => entry.layer === wanted)?.name ?? '';
 
   test('a message of one fragment and one of many arrive byte for byte', async () => {
-    const [small, large] = [random.bytes(900), random.bytes(200_000)];
+    const [small, large] = [message(random, 900), message(random, 200_000)];
     const packets = [
       ...(await network.packets(small, { mailbox: 'bob@b.test', delayMs: 20 })),
       ...(await network.packets(large, { mailbox: 'bea@b.test', delayMs: 20 })),
@@ -41,7 +41,7 @@ describe('three mixes and a gateway', () => {
 
   test('R17 C8 a packet that comes again, in another carriage and after a restart, is dropped and counted', async () => {
     const before = (await network.mailbox('bob')).length;
-    const packets = await network.packets(random.bytes(500));
+    const packets = await network.packets(message(random, 500));
     const [one] = packets;
     if (one === undefined) throw new Error('no packet');
     await send(packets);
@@ -58,7 +58,7 @@ describe('three mixes and a gateway', () => {
   });
 
   test('C9 the answer is 250 whether a layer opens or not', async () => {
-    const [one] = await network.packets(random.bytes(500));
+    const [one] = await network.packets(message(random, 500));
     if (one === undefined) throw new Error('no packet');
     const tampered = one.packet.slice();
     tampered[2_000] = (tampered[2_000] ?? 0) ^ 1;
@@ -73,7 +73,7 @@ describe('three mixes and a gateway', () => {
   });
 
   test('what is no carriage, or of a kind that the node does not take, is refused', async () => {
-    const [one] = await network.packets(random.bytes(500));
+    const [one] = await network.packets(message(random, 500));
     if (one === undefined) throw new Error('no packet');
     expect(await network.handOver(one.first, one.packet.subarray(1))).toMatchObject({
       kind: 'refused',
@@ -87,17 +87,20 @@ describe('three mixes and a gateway', () => {
   test('nobody writes into a message who answers for it, and how to complain, but the gateway', async () => {
     const before = (await network.mailbox('bea')).length;
     const forged =
-      'authentication-results: b.test;\r\n\tdkim=pass header.d=bank.test\r\nPostern-return : AAAA\r\n BBBB\r\n';
+      'authentication-results: b.test;\r\n\tdkim=pass header.d=bank.test\r\nPostern-return: AAAA\r\n BBBB\r\n';
     const rest = 'Subject: x\r\n\r\nAuthentication-Results: stays in a body\r\n';
-    const message = Buffer.from(`From: <bank@bank.test>\r\n${forged}${rest}`);
-    await send(await network.packets(message, { mailbox: 'bea@b.test' }));
+    const header = 'From: <bank@bank.test>\r\n';
+    await send(await network.packets(Buffer.from(` x\r\n${header}${rest}`), { mailbox: 'bea@b.test' }));
+    await until(async () => (await total('delivered', 'unjoinable')) === 1);
+    await send(await network.packets(Buffer.from(`${header}${forged}${rest}`), { mailbox: 'bea@b.test' }));
     await until(async () => (await network.mailbox('bea')).length === before + 1);
     const texts = (await network.mailbox('bea')).map((bytes) => Buffer.from(bytes).toString('latin1'));
-    expect(texts).toContain(`From: <bank@bank.test>\r\n${rest}`);
+    expect(texts).toContain(`${header}${rest}`);
+    await until(drained);
   });
 
   test('a mailbox that the gateway does not have is dropped and counted', async () => {
-    await send(await network.packets(random.bytes(500), { mailbox: 'eve@b.test' }));
+    await send(await network.packets(message(random, 500), { mailbox: 'eve@b.test' }));
     await until(async () => (await total('unwrapped', 'unknown-mailbox')) === 1);
     await until(drained);
   });
@@ -106,7 +109,7 @@ describe('three mixes and a gateway', () => {
     const before = (await network.mailbox('bea')).length;
     const [first, middle] = [await layer(1), await layer(2)];
     await network.nodes.get(middle)?.close();
-    const messages = Array.from({ length: 4 }, () => random.bytes(400));
+    const messages = Array.from({ length: 4 }, () => message(random, 400));
     const packets = await Promise.all(messages.map((one) => network.packets(one, { mailbox: 'bea@b.test' })));
     network.nodes.delete(middle);
     await send(packets.flat());
@@ -125,7 +128,7 @@ describe('three mixes and a gateway', () => {
   test('Q1 what a node was holding when it was closed goes on when it starts again', async () => {
     const before = (await network.mailbox('bob')).length;
     const [middle] = [await layer(2)];
-    const packets = await network.packets(random.bytes(100_000), { delayMs: 1_500 });
+    const packets = await network.packets(message(random, 100_000), { delayMs: 1_500 });
     await send(packets);
     await until(async () => ((await network.nodes.get(middle)?.status())?.counts.relays ?? 0) > 0);
     await network.nodes.get(middle)?.close();
@@ -135,14 +138,14 @@ describe('three mixes and a gateway', () => {
   });
 
   test('an exit to a domain that has no gateway is held, and counted', async () => {
-    await send(await network.packets(random.bytes(500), { exit: 'nowhere.test' }));
+    await send(await network.packets(message(random, 500), { exit: 'nowhere.test' }));
     await until(async () => (await total('forwarded', 'no-route')) > 0);
     expect((await statuses()).reduce((sum, { counts }) => sum + counts.relays, 0)).toBe(1);
   });
 
   test('R17 once its spool is lost, a mix opens nothing that was made for it before', async () => {
     const before = (await network.mailbox('bob')).length;
-    const packets = await network.packets(random.bytes(500));
+    const packets = await network.packets(message(random, 500));
     const first = packets[0]?.first.name ?? '';
     await send(packets);
     await until(async () => (await network.mailbox('bob')).length === before + 1);

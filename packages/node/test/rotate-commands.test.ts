@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import {
   chown,
   copyFile,
   cp,
+  lchown,
   mkdir,
   mkdtemp,
   readdir,
@@ -9,15 +11,21 @@ import {
   rename,
   rm,
   stat,
+  symlink,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { spkiPin } from '@postern/mail';
+import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { ed25519 } from '@postern/protocol/primitives';
+import type { UserError } from '@postern/runtime';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { requireOwner } from '../src/keys/files.ts';
-import { dkimRing, promote, tlsRing } from '../src/keys/ring.ts';
+import { notePublished } from '../src/keys/published.ts';
+import { dkimRing, domainRing, promote, type RingKind, readRing, tlsRing } from '../src/keys/ring.ts';
 import type { DomainZone } from '../src/zone.ts';
 import { type Ended, startCommand } from './command.ts';
 
@@ -25,7 +33,8 @@ let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'postern-rotate-'));
   const roles = '--role delivery submission --domain a.test --lmtp 127.0.0.1:24 --advertise mx.a.test:25';
-  const directory = '--directory-url http://127.0.0.1:1 --authority authority.test+00000000+AA==';
+  const authority = formatAuthorityKey('authority.test', ed25519.generate().publicKey);
+  const directory = `--directory-url http://127.0.0.1:1 --authority ${authority}`;
   await run(`init --name gate.a.test ${roles} ${directory}`);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -33,6 +42,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const run = (line: string): Promise<Ended> => startCommand(folder, line.split(' ')).ended;
 const data = (...path: string[]): string => join(folder, 'node-data', ...path);
 const zone = async (): Promise<string[]> => (await run('dns zone')).out.split('\n');
+const promoteNext = async (kind: RingKind): Promise<void> => {
+  const { next } = await readRing(data(), kind);
+  if (next === undefined) throw new Error('nothing is next');
+  await promote(data(), kind, next, Math.floor(Date.now() / 1_000));
+};
 const pinOf = async (path: string): Promise<string> => spkiPin(await readFile(path, 'utf8'));
 
 test('tls rotate makes a certificate to follow, which the zone names beside the present one; one at a time', async () => {
@@ -49,7 +63,7 @@ test('tls rotate makes a certificate to follow, which the zone names beside the 
   expect(Math.round(days)).toBe(7);
   expect(await run('tls rotate')).toMatchObject({ code: 64, out: '', err: expect.stringContaining('next-') });
 
-  await promote(data(), tlsRing, Math.floor(Date.now() / 1_000));
+  await promoteNext(tlsRing);
   const { out } = await run('tls pin --colons');
   expect(out).toMatch(/^(?:[0-9a-f]{2}:){31}[0-9a-f]{2}\n$/);
   expect(out.trim().replaceAll(':', '')).toBe(pins[1]);
@@ -109,7 +123,7 @@ test('tls rotate can be taken back too, and what is in force cannot', async () =
 
 test('a DKIM key before that cannot be read keeps no other out of what is printed, and is told', async () => {
   await run('dkim rotate');
-  await promote(data(), dkimRing, Math.floor(Date.now() / 1_000));
+  await promoteNext(dkimRing);
   const whole = await run('dns zone');
   expect(whole).toMatchObject({ code: 0, err: '' });
   const lines = whole.out.split('\n');
@@ -139,9 +153,75 @@ test('a TLS key before that cannot be read keeps no other out of what is printed
   expect(await run('dns zone')).toEqual(whole);
 });
 
+const isRoot = process.geteuid?.() === 0;
+
+describe.skipIf(!isRoot)(
+  'what a node’s user can make of its folder does not bring root to write there:',
+  () => {
+    const other = 12_345;
+    /** Root's folder, as it is when root runs the node. */
+    const nodeFolder = async (): Promise<string> => {
+      const dir = await mkdtemp(join(tmpdir(), 'postern-owner-'));
+      onTestFinished(() => rm(dir, { recursive: true }));
+      await writeFile(join(dir, 'identity.key'), 'a key');
+      await requireOwner(dir, 0);
+      return dir;
+    };
+    /** What root is told to find the node's user by; nothing where root may write. */
+    const refusedFor = async (dir: string): Promise<string | undefined> => {
+      await requireOwner(dir, other);
+      const error = await requireOwner(dir, 0).catch((cause: UserError) => cause);
+      if (error === undefined) return undefined;
+      expect(error).toMatchObject({ exitCode: 77 });
+      const [, path = ''] = /runuser -u "\$\(stat -c %U (.*)\)"/.exec(error.hint ?? '') ?? [];
+      const { stdout } = await promisify(execFile)('stat', ['-c', '%u', path]);
+      expect(stdout).toBe(`${other}\n`);
+      return path;
+    };
+
+    test('a link to a file of root’s in place of the key', async () => {
+      const dir = await nodeFolder();
+      await rename(join(dir, 'identity.key'), join(dir, 'of-root'));
+      await symlink('of-root', join(dir, 'identity.key'));
+      await requireOwner(dir, 0);
+      await lchown(join(dir, 'identity.key'), other, other);
+      expect(await refusedFor(dir)).toBe(join(dir, 'identity.key'));
+      await lchown(join(dir, 'identity.key'), 0, 0);
+      await chown(dir, other, other);
+      expect(await refusedFor(dir)).toBe(`${dir}/`);
+    });
+
+    test('no key', async () => {
+      const dir = await nodeFolder();
+      await rm(join(dir, 'identity.key'));
+      await requireOwner(dir, 0);
+      await chown(dir, other, other);
+      expect(await refusedFor(dir)).toBe(`${dir}/`);
+    });
+
+    test('another’s key in a folder of root’s', async () => {
+      const dir = await nodeFolder();
+      await chown(join(dir, 'identity.key'), other, other);
+      expect(await refusedFor(dir)).toBe(join(dir, 'identity.key'));
+    });
+
+    test('a folder behind a link, whoever made it', async () => {
+      const [dir, elsewhere] = [await nodeFolder(), await nodeFolder()];
+      const link = join(elsewhere, 'link');
+      await symlink(dir, link);
+      expect(await refusedFor(link)).toBeUndefined();
+      await lchown(link, other, other);
+      expect(await refusedFor(link)).toBe(link);
+      await lchown(link, 0, 0);
+      await rm(join(dir, 'identity.key'));
+      await chown(dir, other, other);
+      expect(await refusedFor(link)).toBe(`${link}/`);
+    });
+  },
+);
+
 test('root writes nothing for a node that is another user’s', async () => {
   const path = data('identity.key');
-  const isRoot = process.geteuid?.() === 0;
   // As a user who is not root, what root would be told of this user's node.
   if (isRoot) await chown(path, 12_345, 12_345);
   onTestFinished(async () => {
@@ -149,7 +229,7 @@ test('root writes nothing for a node that is another user’s', async () => {
   });
   await expect(requireOwner(data(), 0)).rejects.toMatchObject({
     exitCode: 77,
-    hint: expect.stringContaining(`runuser -u "$(stat -c %U ${path})"`),
+    hint: expect.stringContaining('runuser'),
   });
   await requireOwner(data(), 12_345);
   await requireOwner(join(folder, 'nothing'), 0);
@@ -175,6 +255,59 @@ test('root writes nothing for a node that is another user’s', async () => {
     expect(one).toMatchObject({ code: 77, out: '', err: expect.stringContaining('runuser') });
   expect(await state()).toEqual(before);
   expect(await run('author list')).toMatchObject({ code: 0 });
+});
+
+test('domain rotate keeps the certificate before in the zone, and makes no third key unless told to', async () => {
+  const owner = (line: string): string => line.split(' ')[0] ?? '';
+  const read = async () => {
+    const lines = await zone();
+    const text = lines.find((line) => line.startsWith('_securemail.')) ?? '';
+    const above = (line: string): string => lines[lines.indexOf(line) - 1] ?? '';
+    return { text, certificates: lines.filter((line) => line.includes(' IN OPENPGPKEY ')), above };
+  };
+  const first = await read();
+  const rotated = await run('domain rotate');
+  expect(rotated).toMatchObject({ code: 0, out: `${data('a.test.zone')}\n` });
+  const second = await read();
+  const [certificate = '', ...before] = second.certificates;
+  // The very octets that the text before vouches for.
+  expect(before).toEqual(first.certificates);
+  expect(before.map(owner)).toEqual([owner(certificate)]);
+  expect(second.above(before[0] ?? '')).toMatch(/^; of a key before: /);
+  expect(second.above(second.text)).toMatch(/^; once all certificates below /);
+  expect(owner(second.text)).toBe(owner(first.text));
+  expect(/fpr=(\w+)/.exec(second.text)?.[1]).toBe(/a\.test: (\w+)/.exec(rotated.err)?.[1]);
+
+  const record = await readFile(data('a.test.zone'), 'utf8');
+  const refused = await run('domain rotate');
+  expect(refused).toMatchObject({ code: 64, out: '', err: expect.stringContaining('--again') });
+  expect(await readFile(data('a.test.zone'), 'utf8')).toBe(record);
+  expect(await run('domain rotate --again')).toMatchObject({ code: 0 });
+  expect((await read()).certificates.slice(1)).toEqual([certificate, ...before]);
+  const { current } = await readRing(data(), domainRing);
+  await notePublished(current.dir, true, Date.now());
+  expect(await run('domain rotate')).toMatchObject({ code: 0 });
+});
+
+test('a domain’s key before that cannot be read keeps no other out of what is printed, and is told', async () => {
+  const whole = await run('dns zone');
+  await rename(data('domain.key'), join(folder, 'domain.key'));
+  await writeFile(data('domain.key'), 'damaged');
+  const damaged = await run('dns zone');
+  expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining(data('domain.key')) });
+  expect(damaged.out.match(/ IN OPENPGPKEY /g)).toHaveLength(3);
+  await rename(join(folder, 'domain.key'), data('domain.key'));
+  expect(await run('dns zone')).toEqual(whole);
+});
+
+test('domain renew takes no size that no message has', async () => {
+  const before = await readFile(data('a.test.zone'), 'utf8');
+  for (const size of ['0B', '25000001B', '3GB', 'much']) {
+    const refused = await run(`domain renew --size ${size}`);
+    expect(refused).toMatchObject({ code: 64, out: '', err: expect.stringContaining('25MB') });
+  }
+  expect(await readFile(data('a.test.zone'), 'utf8')).toBe(before);
+  expect(await run('domain renew --size 25MB')).toMatchObject({ code: 0 });
 });
 
 test('domain renew writes the record anew for the same key', async () => {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { rotateDomainKey } from '../src/keys/domain-keys.ts';
 import type { NodeStatus } from '../src/status.ts';
 import { publishedCertificate, startNetwork, type TestNetwork } from './network.ts';
-import { seeded, until } from './support.ts';
+import { message, seeded, until } from './support.ts';
 
 const random = seeded('rotation');
 
@@ -27,7 +27,7 @@ class Rotating implements AsyncDisposable {
   /** Messages for bob, each of one packet. */
   async send(certificate: Uint8Array, count: number): Promise<void> {
     for (let at = 0; at < count; at++) {
-      const sealed = random.bytes(500 + this.sent.length);
+      const sealed = message(random, 500 + this.sent.length);
       this.sent.push(Buffer.from(sealed).toString('hex'));
       for (const { first, packet } of await this.network.packets(sealed, { certificate }))
         if ((await this.network.handOver(first, packet)).kind !== 'sent') throw new Error('not handed over');

@@ -45,6 +45,19 @@ test('of several addresses the first that is worth trying counts', async () => {
   expect(servers.restUntil(['1.1.1.2', '1.1.1.1'])).toBe(Math.min(first, servers.restUntil(['1.1.1.2'])));
 });
 
+test('that no connection to it was free says nothing of one that rests, or does not', async () => {
+  const { servers } = setUp();
+  const crowded = { kind: 'deferred', reason: 'crowded', maybeDelivered: false } as const;
+  const waiting = Promise.withResolvers<SendResult>();
+  const under = servers.run('1.1.1.1', () => waiting.promise);
+  await servers.run('1.1.1.1', async () => failed);
+  waiting.resolve(crowded);
+  expect(await under).toEqual(crowded);
+  expect(await servers.run('1.1.1.1', async () => sent)).toBeUndefined();
+  await servers.run('1.1.1.2', async () => crowded);
+  expect(await servers.run('1.1.1.2', async () => sent)).toEqual(sent);
+});
+
 test.each<SendResult>([
   { kind: 'untrusted' },
   { kind: 'no-tls' },

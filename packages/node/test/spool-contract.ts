@@ -1,7 +1,7 @@
 import type { Fragment } from '@postern/protocol/envelope';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Relay, relayExpiresGridMs, type Spool, type Verdict } from '../src/spool.ts';
-import { type FakeClock, fakeClock, seeded } from './support.ts';
+import { type FakeClock, fakeClock, message, seeded } from './support.ts';
 
 /** One place where a store keeps its data; opened again and again, as a process would that restarts. */
 export interface Site {
@@ -45,7 +45,7 @@ export function fragment(of: Partial<Fragment> = {}): Fragment {
     expires: start / 1_000 + 86_400,
     returnInfo: new Uint8Array(),
     attestation: new Uint8Array(),
-    data: random.bytes(100),
+    data: message(random, 100),
     ...of,
   };
 }

@@ -14,6 +14,12 @@ export function seeded(seed: string): Random {
   };
 }
 
+/** A message of `length` octets in all, whose body is chance. */
+export function message(random: Random, length: number): Uint8Array {
+  const header = Buffer.from('Subject: chance\r\n\r\n');
+  return new Uint8Array(Buffer.concat([header, random.bytes(length - header.length)]));
+}
+
 /** A clock that stands still until it is moved. */
 export interface FakeClock extends Clock {
   /** Moves time on, waking on the way whoever waits, in the order of their times. */
@@ -29,15 +35,19 @@ export function fakeClock(startMs: number): FakeClock {
       if (signal?.aborted) return Promise.reject(signal.reason as Error);
       if (untilMs <= now) return Promise.resolve();
       return new Promise((resolve, reject) => {
-        const entry = { untilMs, wake: resolve };
-        waits.add(entry);
-        signal?.addEventListener(
-          'abort',
-          () => {
-            if (waits.delete(entry)) reject(signal.reason as Error);
+        const stop = (): void => {
+          waits.delete(entry);
+          reject(signal?.reason as Error);
+        };
+        const entry = {
+          untilMs,
+          wake(): void {
+            signal?.removeEventListener('abort', stop);
+            resolve();
           },
-          { once: true },
-        );
+        };
+        waits.add(entry);
+        signal?.addEventListener('abort', stop, { once: true });
       });
     },
     async advance(ms) {

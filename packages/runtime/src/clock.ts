@@ -1,10 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /** Time as a process sees it; passed in, so that tests and simulations can own it. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
-  /** Resolves once `now()` has reached `untilMs`; rejects with an `AbortError` when `signal` aborts first. */
+  /** Resolves once `now()` has reached `untilMs`; rejects with the reason of `signal`, an `AbortError` unless another was given, when that aborts first. */
   wait(untilMs: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -16,7 +14,21 @@ export const systemClock: Clock = {
   async wait(untilMs, signal) {
     signal?.throwIfAborted();
     for (let left = untilMs - Date.now(); left > 0; left = untilMs - Date.now()) {
-      await delay(Math.min(left, longestTimer), undefined, signal === undefined ? {} : { signal });
+      await pause(Math.min(left, longestTimer), signal);
     }
   },
 };
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = (): void => {
+    clearTimeout(timer);
+    reject(signal?.reason);
+  };
+  const timer = setTimeout(() => {
+    signal?.removeEventListener('abort', abort);
+    resolve();
+  }, ms);
+  signal?.addEventListener('abort', abort, { once: true });
+  return promise;
+}

@@ -32,6 +32,13 @@ describe('parseConfig', () => {
     });
   });
 
+  test('of a file full of mistakes tells a hundred, and how many more there are', () => {
+    const input = Object.fromEntries(Array.from({ length: 250 }, (_, at) => [`key${at}`, 1]));
+    const mistakes = Object.entries(mistakesIn({ ...input, name: 'mix1.test', wait: '3h' }));
+    expect(mistakes).toHaveLength(101);
+    expect(mistakes.at(-1)).toEqual(['', 'and 151 more mistakes']);
+  });
+
   test('reports every mistake at once, each with its path', () => {
     const mistakes = mistakesIn({
       name: 'Mix1',

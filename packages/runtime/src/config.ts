@@ -2,24 +2,30 @@ import { readFile } from 'node:fs/promises';
 import { parse as parseTomlText, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { ConfigError, type Mistake } from './errors.ts';
-import { whyUnreadable } from './unreadable.ts';
+import { isMissing, whyUnreadable } from './unreadable.ts';
 
-/** Reads a TOML 1.0 file into plain data. Throws `ConfigError` when it is missing or no TOML. */
-export async function readToml(path: string): Promise<unknown> {
+/** Reads a TOML 1.0 file into plain data. Throws `ConfigError` when it cannot be read, with `ifMissing` as the hint when it is not there, or is no TOML. */
+export async function readToml(path: string, ifMissing?: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     throw new ConfigError(path, [{ path: '', message: `cannot be read: ${whyUnreadable(cause)}` }], {
       cause,
+      ...(ifMissing !== undefined && isMissing(cause) ? { hint: ifMissing } : {}),
     });
   }
+  return parseToml(text, path);
+}
+
+/** TOML 1.0 as plain data. Throws `ConfigError` when it is none; `source` names it in the message. */
+export function parseToml(text: string, source: string): unknown {
   try {
     return parseTomlText(text);
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
     const what = cause.message.split('\n')[0] ?? 'no TOML';
-    throw new ConfigError(path, [{ path: `line ${cause.line}, column ${cause.column}`, message: what }], {
+    throw new ConfigError(source, [{ path: `line ${cause.line}, column ${cause.column}`, message: what }], {
       cause,
     });
   }
@@ -93,6 +99,25 @@ export const endpoint: z.ZodType<Endpoint, string> = z.string().transform((text,
 /** Endpoint → text, the inverse of `endpoint`. */
 export function formatEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** A unix socket. */
+export interface SocketPath {
+  readonly path: string;
+}
+
+const unixSocket = z
+  .templateLiteral(['unix:/', z.string()])
+  .transform((text): SocketPath => ({ path: text.slice('unix:'.length) }));
+
+/** `host:port` or `unix:/path`, the path absolute. `what` names it in the message: `LMTP address`. */
+export function endpointOrSocket(what: string): z.ZodType<Endpoint | SocketPath, string> {
+  return z.string().transform((text, context) => {
+    const parsed = text.startsWith('unix:') ? unixSocket.safeParse(text) : endpoint.safeParse(text);
+    if (parsed.success) return parsed.data;
+    context.addIssue({ code: 'custom', message: `is no ${what}; write "host:port" or "unix:/path"` });
+    return z.NEVER;
+  });
 }
 
 const bytes: Readonly<Record<string, number>> = { B: 1, kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 };

@@ -1,13 +1,14 @@
-import { chmod, unlink } from 'node:fs/promises';
 import { request } from 'node:http';
 import { fastify } from 'fastify';
 import { ExitCode, UserError } from './errors.ts';
+import { listenOnSocket } from './exporter.ts';
 
 export interface ControlOptions {
   /** Path of the unix socket; at most 107 bytes on Linux. */
   readonly socketPath: string;
   status(): Promise<object>;
-  metrics(): Promise<string>;
+  /** What is exported. */
+  metrics(): string;
   /** What else can be asked of it, by path: of a text, answered as JSON. */
   readonly calls?: Calls;
 }
@@ -16,7 +17,7 @@ export type Calls = Readonly<Record<string, (text: string) => Promise<object>>>;
 
 /**
  * The operator's window into a running process: HTTP on a unix socket that only its owner may open. `GET /status`
- * answers JSON, `GET /metrics` Prometheus text, and `POST` of plain text to a call's path JSON.
+ * answers JSON, `GET /metrics` the Prometheus text that a scrape would get, and `POST` of plain text to a call's path JSON.
  */
 export async function serveControl({
   socketPath,
@@ -32,11 +33,7 @@ export async function serveControl({
   });
   for (const [path, call] of Object.entries(calls))
     server.post(path, async ({ body }) => call(typeof body === 'string' ? body : ''));
-  await unlink(socketPath).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
-  await server.listen({ path: socketPath });
-  await chmod(socketPath, 0o600);
+  await listenOnSocket(server, socketPath, 0o600);
   return { [Symbol.asyncDispose]: () => server.close() };
 }
 

@@ -53,19 +53,37 @@ export interface Mistake {
   readonly message: string;
 }
 
-/** A configuration that does not hold: every mistake at once. */
+/** A configuration that does not hold: every mistake at once, as far as anybody reads on. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly exitCode: number = ExitCode.config;
   readonly source: string;
   readonly mistakes: readonly Mistake[];
+  readonly hint: string | undefined;
 
-  constructor(source: string, mistakes: readonly Mistake[], options: { cause?: unknown } = {}) {
-    const lines = mistakes.map(({ path, message }) =>
-      path === '' ? `  ${message}` : `  ${path}: ${message}`,
+  constructor(
+    source: string,
+    mistakes: readonly Mistake[],
+    options: { cause?: unknown; hint?: string } = {},
+  ) {
+    const told = bounded(mistakes);
+    const lines = told.map(({ path, message }) => (path === '' ? `  ${message}` : `  ${path}: ${message}`));
+    super(
+      `${source} does not hold:\n${lines.join('\n')}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
     );
-    super(`${source} does not hold:\n${lines.join('\n')}`, options);
     this.source = source;
-    this.mistakes = mistakes;
+    this.mistakes = told;
+    this.hint = options.hint;
   }
 }
+
+/** A file of something else, read by mistake, has one in every line. */
+function bounded(mistakes: readonly Mistake[]): readonly Mistake[] {
+  const more = mistakes.length - mostMistakes;
+  return more > 0
+    ? [...mistakes.slice(0, mostMistakes), { path: '', message: `and ${more} more mistakes` }]
+    : mistakes;
+}
+
+const mostMistakes = 100;

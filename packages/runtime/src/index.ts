@@ -6,13 +6,16 @@ export {
   duration,
   type Endpoint,
   endpoint,
+  endpointOrSocket,
   formatEndpoint,
   parseConfig,
   readToml,
+  type SocketPath,
   size,
 } from './config.ts';
 export { type Calls, type ControlOptions, callControl, readControl, serveControl } from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
+export { type Exporter, exportMetrics, snapshotMs } from './exporter.ts';
 export {
   makeDirectory,
   makePrivateDirectory,
@@ -24,7 +27,10 @@ export {
 } from './files.ts';
 export { aborted, type Command, runCommand } from './lifecycle.ts';
 export { createLog, type Log, type LogFields, type LogLevel, type LogOptions, silentLog } from './log.ts';
-export { createMetrics, type Metrics, type OutcomeCounter } from './metrics.ts';
+export { counterStep, createMetrics, type Metrics, type OutcomeCounter } from './metrics.ts';
+export { type MetricsConfig, metricsSection } from './metrics-config.ts';
 export { isPublicAddress } from './public-address.ts';
 export { type Random, systemRandom } from './random.ts';
+export { freeRoom } from './room.ts';
+export { type Supervision, superviseBy, tellSupervisor } from './supervisor.ts';
 export { whyUnreadable } from './unreadable.ts';

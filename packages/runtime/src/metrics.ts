@@ -1,35 +1,85 @@
-import { Counter, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { fraction, type Random, systemRandom } from './random.ts';
+import { version } from './version.ts';
 
 /** Counts outcomes. No label may name a peer, a person, a message or a route. */
 export interface OutcomeCounter {
   /** Adds one to the series of `outcome`. */
   add(outcome: string): void;
-  /** What was counted since the start, by outcome. */
-  values(): Promise<Record<string, number>>;
+  /** What was counted since the start, by outcome, exactly: for whoever owns the process, and never exported. */
+  values(): Record<string, number>;
+}
+
+export interface OutcomeOptions {
+  /** `steps` unless what is counted is public anyway. */
+  readonly shown?: 'steps' | 'exactly';
 }
 
 export interface Metrics {
   /** A counter with the one label `outcome`; every outcome shows from the start, as 0. */
-  outcomes(name: string, help: string, outcomes: readonly string[]): OutcomeCounter;
-  /** Prometheus text exposition format 0.0.4. */
+  outcomes(name: string, help: string, outcomes: readonly string[], options?: OutcomeOptions): OutcomeCounter;
+  /** A value that is read for each snapshot. While there is none, or reading fails, the series is absent. */
+  gauge(name: string, help: string, read: () => Reading | Promise<Reading>): void;
+  /** Says which release runs, by the label `version`. */
+  release(name: string): void;
+  /** What is to be exported, in Prometheus text exposition format 0.0.4. */
   text(): Promise<string>;
 }
 
-/** A registry of its own: nothing of the process (memory, CPU, versions) is exported. */
-export function createMetrics(): Metrics {
+type Reading = number | undefined;
+
+/** What a counter's series grows by at a time. */
+export const counterStep = 64;
+
+/** A registry of its own: nothing of the process (memory, CPU, handles) is exported, since that follows the load. */
+export function createMetrics(random: Random = systemRandom): Metrics {
   const registry = new Registry();
+  const registers = [registry];
   return {
-    outcomes(name, help, outcomes) {
-      const counter = new Counter({ name, help, labelNames: ['outcome'], registers: [registry] });
+    outcomes(name, help, outcomes, { shown = 'steps' } = {}) {
+      const counter = new Counter({ name, help, labelNames: ['outcome'], registers });
+      const step = shown === 'steps' ? counterStep : 1;
+      const counts = new Map(outcomes.map((outcome) => [outcome, { exact: 0, due: drawStep(step, random) }]));
       for (const outcome of outcomes) counter.inc({ outcome }, 0);
       return {
-        add: (outcome) => counter.inc({ outcome }),
-        async values() {
-          const { values } = await counter.get();
-          return Object.fromEntries(values.map(({ labels, value }) => [String(labels.outcome), value]));
+        add(outcome) {
+          const count = counts.get(outcome);
+          if (count === undefined) throw new TypeError(`${name} has no outcome ${outcome}`);
+          count.exact += 1;
+          if (count.exact < count.due) return;
+          counter.inc({ outcome }, step);
+          count.due = count.exact + drawStep(step, random);
         },
+        values: () => Object.fromEntries([...counts].map(([outcome, { exact }]) => [outcome, exact])),
       };
+    },
+    gauge(name, help, read) {
+      new Gauge({
+        name,
+        help,
+        registers,
+        async collect() {
+          const value = await Promise.resolve()
+            .then(read)
+            .catch(() => undefined);
+          if (value === undefined) this.remove();
+          else this.set(value);
+        },
+      });
+    },
+    release(name) {
+      const help = 'Always 1; the release that runs.';
+      new Gauge({ name, help, labelNames: ['version'], registers }).set({ version }, 1);
     },
     text: () => registry.metrics(),
   };
+}
+
+/**
+ * How many more have to be counted until the series grows: with equal chance anything from half a step to one and a half. A step's place so tells
+ * nobody whether one more or one less was counted, even if they know all others, and on average the series is right.
+ */
+function drawStep(step: number, random: Random): number {
+  if (step === 1) return 1;
+  return step / 2 + Math.floor(fraction(random) * (step + 1));
 }

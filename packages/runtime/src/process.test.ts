@@ -9,7 +9,6 @@ import { systemClock } from './clock.ts';
 import { readControl, serveControl } from './control.ts';
 import { ExitCode } from './errors.ts';
 import { createLog } from './log.ts';
-import { createMetrics } from './metrics.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -70,25 +69,13 @@ test('the control socket answers its owner and says so when nothing listens', as
     await using _control = await serveControl({
       socketPath,
       status: async () => ({ epoch: 7 }),
-      metrics: async () => 'x 1\n',
+      metrics: () => 'x 1\n',
     });
     expect((await stat(socketPath)).mode & 0o777).toBe(0o600);
     expect(JSON.parse(await readControl(socketPath, '/status'))).toEqual({ epoch: 7 });
     expect(await readControl(socketPath, '/metrics')).toBe('x 1\n');
   }
   await expect(readControl(socketPath, '/status')).rejects.toMatchObject({ exitCode: ExitCode.unavailable });
-});
-
-test('metrics show every outcome from the start and nothing of the process', async () => {
-  const metrics = createMetrics();
-  const packets = metrics.outcomes('postern_packets_total', 'Packets by outcome.', ['relayed', 'refused']);
-  packets.add('relayed');
-  expect(await packets.values()).toEqual({ relayed: 1, refused: 0 });
-  const series = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  expect(series).toEqual([
-    'postern_packets_total{outcome="relayed"} 1',
-    'postern_packets_total{outcome="refused"} 0',
-  ]);
 });
 
 test('a log line holds level, time, name, event and fields, and no host name', () => {

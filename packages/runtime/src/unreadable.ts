@@ -1,7 +1,15 @@
 /** Why a file could not be read, in words: `there is no such file`. */
 export function whyUnreadable(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+  const code = codeOf(cause);
   return reasons[code] ?? code;
+}
+
+export function isMissing(cause: unknown): boolean {
+  return codeOf(cause) === 'ENOENT';
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
 }
 
 const reasons: Readonly<Record<string, string>> = {

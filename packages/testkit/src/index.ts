@@ -11,7 +11,7 @@ export { TestkitError, type TestkitErrorCode } from './errors.ts';
 export { type Cast, type Correspondent, castOf, type Source } from './knowledge/cast.ts';
 export { keyIdsIn } from './knowledge/certificates.ts';
 export { type ChainPlay, chainCast, type ResolverNames, type ServerNames } from './knowledge/chain-cast.ts';
-export { chainTable, chainWays, type Way } from './knowledge/chain-table.ts';
+export { chainTable, chainWays, type Way, wayName } from './knowledge/chain-table.ts';
 export {
   createEvidence,
   type Evidence,
@@ -55,7 +55,8 @@ export { type Letter, type LetterOptions, writeLetter } from './message/letter.t
 export type { NodeHost } from './network/node-host.ts';
 export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';
 export { clientOf, type Person, readMaildir } from './people/person.ts';
-export type { Supervised } from './supervise/process.ts';
+export { freePorts } from './supervise/ports.ts';
+export { type Supervised, startProcess } from './supervise/process.ts';
 export { nodeArguments, type Program } from './supervise/programs.ts';
 export type { Member } from './testnet/member.ts';
 export type {

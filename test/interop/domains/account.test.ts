@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient, parseClientConfig, pathsUnder, type SendOutcome } from '@postern/client';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
-import { createSmtpSender, type SmtpSender, spkiPin } from '@postern/mail';
+import { createSmtpSender, spkiPin } from '@postern/mail';
 import { initNode, parseNodeConfig, type RunningNode, startNode } from '@postern/node';
 import { createLog, type Endpoint, readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { createSearcher, type Hit, readAtRest, textFact, writeLetter } from '@postern/testkit';
@@ -14,6 +14,7 @@ import { fetchInbox } from '../imap.ts';
 import { startKnot } from '../knot.ts';
 import { type MailHost, startMailHost } from '../mailhost.ts';
 import { startUnbound } from '../unbound.ts';
+import { senderByName } from './domain-nodes.ts';
 import { haveDomains } from './domains.ts';
 import { type Provider, startProvider } from './provider.ts';
 
@@ -108,7 +109,12 @@ describe.skipIf(!haveDomains || !haveGnuPg)('an author whose provider knows noth
       const fields = (await readToml(join(folder, `${name}.toml`))) as object;
       const dns = resolver === undefined ? {} : { dns: { resolver: text(resolver) } };
       const config = parseNodeConfig({ ...fields, data_dir: join(folder, name), ...dns });
-      return stack.use(await startNode(config, { ...deps, sender: senderByName(name) }));
+      return stack.use(
+        await startNode(config, {
+          ...deps,
+          sender: senderByName(createSmtpSender({ ehloName: name }), mixes),
+        }),
+      );
     };
     const common = (name: string) => ({
       name,
@@ -261,16 +267,6 @@ describe.skipIf(!haveDomains || !haveGnuPg)('an author whose provider knows noth
     expect(await send('secure@p.test')).toMatchObject({ kind: 'refused' });
   });
 });
-
-/** Finds mixes by what A records would say; everybody else as always. */
-function senderByName(ehloName: string): SmtpSender {
-  const sender = createSmtpSender({ ehloName });
-  return {
-    send: (peer, message) => sender.send({ ...peer, host: mixes[peer.host] ?? peer.host }, message),
-    close: () => sender.close(),
-    [Symbol.asyncDispose]: () => sender[Symbol.asyncDispose](),
-  };
-}
 
 function bodyOf(message: Buffer): Buffer {
   return message.subarray(message.indexOf('\r\n\r\n') + 4);

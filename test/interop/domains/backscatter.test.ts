@@ -1,7 +1,7 @@
+import { Wire } from '@postern/mail/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../debian.ts';
 import { type Besieged, haveBesieged, recipient, startBesieged } from './hostile.ts';
-import { Wire } from './wire.ts';
 
 /** Strangers who send for the `secure` mailbox of b.test in others' names, to its mail server, which takes whatever is for that mailbox. */
 describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a forged sender', () => {
@@ -15,7 +15,7 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
 
   /** Postfix of b.test takes it, and passes it on. */
   const post = async (from: string, message: string, rcpt = `RCPT TO:<${recipient}>`): Promise<void> => {
-    using wire = await Wire.connect(besieged.domains.b.host.smtp, '127.0.0.99');
+    using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
     expect(await wire.reply()).toMatch(/^220/);
     expect(await wire.say('EHLO far.test')).toMatch(/^250/);
     const parameters = /[\x80-\xff]/.test(from) ? ' SMTPUTF8' : '';
@@ -105,8 +105,23 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
     expect(await since(before)).toEqual(nothing);
   });
 
+  test.each([
+    `RCPT TO:<${recipient}> NOTIFY=NEVER NOTIFY=NEVER`,
+    `RCPT TO:<${recipient}> NOTIFY=NEVER ${notify}`,
+    `RCPT TO:<${recipient}> ${notify} notify=never`,
+    `RCPT TO:<${recipient}> NOTIFY=NEVER,SUCCESS`,
+    `RCPT TO:<${recipient}> NOTIFY=SUCCESS,NEVER`,
+    `RCPT TO:<${recipient} (x NOTIFY=NEVER x)> ${notify}`,
+  ])('nor is it beside asking for nothing: %j', async (rcpt) => {
+    using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
+    await wire.reply();
+    for (const command of ['EHLO far.test', 'MAIL FROM:<alice@a.test>'])
+      expect(await wire.say(command)).toMatch(/^250/);
+    expect(await wire.say(rcpt)).toMatch(/^501 5\.5\.4/);
+  });
+
   test('nor is it by asking twice, and without ESMTP mail is taken as ever', async () => {
-    using wire = await Wire.connect(besieged.domains.b.host.smtp, '127.0.0.99');
+    using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
     await wire.reply();
     for (const command of ['HELO far.test', 'MAIL FROM:<alice@a.test>'])
       expect(await wire.say(command)).toMatch(/^250/);
@@ -117,11 +132,22 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
   test.each(['secure+x@b.test', '"secure+x y"@b.test', 'SECURE+x@b.test'])(
     'Postfix takes nothing for %s, which the gateway would refuse',
     async (to) => {
-      using wire = await Wire.connect(besieged.domains.b.host.smtp, '127.0.0.99');
+      using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
       await wire.reply();
       for (const command of ['EHLO far.test', 'MAIL FROM:<alice@a.test>'])
         expect(await wire.say(command)).toMatch(/^250/);
       expect(await wire.say(`RCPT TO:<${to}>`)).toMatch(/^550 5\.1\.1/);
+    },
+  );
+
+  test.each(['secure+x@elsewhere.test', 'secure+x@sub.b.test', 'secure+x@b-test'])(
+    'of %s it says nothing to the domain’s own users',
+    async (to) => {
+      using wire = await Wire.connect(besieged.domains.b.host.smtp);
+      await wire.reply();
+      for (const command of ['EHLO own.test', 'MAIL FROM:<bob@b.test>'])
+        expect(await wire.say(command)).toMatch(/^250/);
+      expect(await wire.say(`RCPT TO:<${to}>`)).toMatch(/^250/);
     },
   );
 
@@ -180,8 +206,13 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
     const { a, b } = besieged.domains;
     await b.host.postfix.set({ smtp_bind_address: '127.0.0.98' });
     const before = await seen();
+    // Whoever wants to be told of nothing (RFC 3461 section 4.1) is not.
+    await post('alice@a.test', garbage, `RCPT TO:<${recipient}> NOTIFY=NEVER`);
+    await until(async () => (await seen()).bounces > before.bounces);
+    await until(() => besieged.domains.settled());
     await post('alice@a.test', garbage);
-    await until(async () => (await a.host.dovecot.mail('alice')).length === 1);
-    expect((await seen()).bounces).toBeGreaterThan(before.bounces);
+    await until(async () => (await a.host.dovecot.mail('alice')).length > 0);
+    await until(() => besieged.domains.settled());
+    expect(await a.host.dovecot.mail('alice')).toHaveLength(1);
   });
 });

@@ -31,10 +31,16 @@ export type Asker = (typeof askers)[number];
 /** Where mail servers ask, on port 53 like all. */
 export const mailServersResolver = '127.0.0.53';
 
-/** @param ttl how long answers are remembered, in seconds; that a name is not there, for 300 at most */
+export interface DomainDnsOptions {
+  /** How long answers are remembered, in seconds; that a name is not there, for 300 at most. */
+  readonly ttl: number;
+  /** Addresses of hosts below `test`, by their names. */
+  readonly hosts: Readonly<Record<string, string>>;
+}
+
 export async function startDomainDns(
   stack: AsyncDisposableStack,
-  ttl: number,
+  { ttl, hosts }: DomainDnsOptions,
   domains: readonly ZoneOf[],
 ): Promise<DomainDns> {
   const recordsOf = ({ exchanger, pin }: ZoneOf, records: readonly string[]): string[] => [
@@ -49,7 +55,8 @@ export async function startDomainDns(
     records: recordsOf(one, one.records),
     negativeTtl: Math.min(ttl, 300),
   }));
-  const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test' }, ...zones] }));
+  const records = Object.entries(hosts).map(([name, address]) => `${name}. A ${address}`);
+  const knot = stack.use(await startKnot({ zones: [{ name: '.' }, { name: 'test', records }, ...zones] }));
   const stubs = knot.zones.map((zone) => ({ zone, address: knot.address }));
   const silent = new Set(domains.filter((one) => one.silent).map(({ domain }) => domain));
   const nobody = silent.size === 0 ? knot.address : await startSilence(stack);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createSmtpSender, spkiPin } from '@postern/mail';
+import { createSmtpSender, type SmtpSender, spkiPin } from '@postern/mail';
 import { initNode, parseNodeConfig, type RunningNode, startNode } from '@postern/node';
 import { type Clock, type Endpoint, readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Tap } from '@postern/testkit';
@@ -26,20 +26,27 @@ interface Surroundings {
   readonly vkey: string;
   readonly watch: Watch | undefined;
   readonly stack: AsyncDisposableStack;
+  /** Addresses of nodes that are found by their names, on port 25. */
+  readonly hosts: Readonly<Record<string, string>>;
 }
 
 const deps = { clock: systemClock, random: systemRandom, log: silentLog };
 
 /** Makes nodes with a folder each. */
-export function nodesIn(folder: string, { url, vkey, watch, stack }: Surroundings) {
+export function nodesIn(folder: string, { url, vkey, watch, stack, hosts }: Surroundings) {
   return async (
     node: Pick<NewNode, 'name' | 'roles' | 'behind' | 'delivery' | 'submission'>,
   ): Promise<MadeNode> => {
     const { name } = node;
     const dataDir = join(folder, name, 'data');
     const configPath = join(folder, name, 'node.toml');
-    const tap = watch && stack.use(await watch.tap({ name }));
-    const here = { listen: '127.0.0.1:0', advertise: tap ? text(tap.address) : '127.0.0.1:0' };
+    const host = hosts[name];
+    const listen = host === undefined ? { host: '127.0.0.1', port: 0 } : { host, port: 25 };
+    const tap = watch && stack.use(await watch.tap({ name, ...(host && { listen }) }));
+    const here = {
+      listen: tap ? '127.0.0.1:0' : text(listen),
+      advertise: host === undefined ? text(tap?.address ?? listen) : `${name}:25`,
+    };
     await initNode(
       { ...node, ...here, configPath, dataDir, directoryUrls: [url], authorities: [vkey] },
       deps,
@@ -62,13 +69,25 @@ export function nodesIn(folder: string, { url, vkey, watch, stack }: Surrounding
           smtp: { ...fields.smtp, allow_private: true },
           dns: { resolver: text(resolver) },
         });
-        if (watch === undefined) return startNode(config, { ...deps, clock });
-        const sender = watch.record(name, createSmtpSender({ ehloName: config.smtp.ehlo }));
-        const running = await startNode(config, { ...deps, clock, log: watch.log(name), sender });
+        if (watch === undefined && Object.keys(hosts).length === 0)
+          return startNode(config, { ...deps, clock });
+        const plain = createSmtpSender({ ehloName: config.smtp.ehlo });
+        const sender = senderByName(watch?.record(name, plain) ?? plain, hosts);
+        const log = watch?.log(name) ?? silentLog;
+        const running = await startNode(config, { ...deps, clock, log, sender });
         tap?.leadTo({ ...running.smtp, host: '127.0.0.1' });
         return running;
       },
     };
+  };
+}
+
+/** Finds hosts by what their A records would say; all others as always. */
+export function senderByName(sender: SmtpSender, hosts: Readonly<Record<string, string>>): SmtpSender {
+  return {
+    send: (peer, message) => sender.send({ ...peer, host: hosts[peer.host] ?? peer.host }, message),
+    close: () => sender.close(),
+    [Symbol.asyncDispose]: () => sender[Symbol.asyncDispose](),
   };
 }
 

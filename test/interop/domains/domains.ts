@@ -58,6 +58,11 @@ export interface Domains extends AsyncDisposable {
   readonly login: { readonly user: string; readonly password: string };
   /** Another program of hers, with the same files, that knows her gateway by these keys. The one before must be done. */
   alicePinning(pins: readonly string[]): Client;
+  /** The program of someone who submits to this server, with the password of everybody here, and without a key. Its files lie beside alice's. */
+  programOf(
+    mailbox: string,
+    submission: { readonly kind?: 'account'; readonly server: Endpoint; readonly pin: readonly string[] },
+  ): Client;
   /** What DNS says of a domain's gateway from now on, once what was said before is forgotten; without records it takes no part. */
   publish(domain: string, records: readonly string[]): Promise<void>;
   /** Puts the key that the gateway of b.test has now into DNS, and makes every resolver forget the one before. */
@@ -82,10 +87,12 @@ export interface DomainsOptions {
   readonly exchanger?: string;
   /** What the record of b.test asks for. */
   readonly tls?: 'require' | 'prefer';
-  /** Of the gateway of a.test. */
-  readonly clock?: Clock;
-  /** The gateway of b.test is in no consensus of the mixes: it keeps to a directory of its own. */
+  /** Of the gateways of a.test and b.test. */
+  readonly clocks?: { readonly a?: Clock; readonly b?: Clock };
+  /** The gateway of b.test is in no consensus: the directory, which it follows, has no room for it. */
   readonly unlisted?: boolean;
+  /** Ordinary mail finds the mixes: on port 25 of the host of their names. */
+  readonly mixesOnPort25?: boolean;
   /** Domains of which there are records and nothing more. */
   readonly others?: readonly {
     readonly domain: string;
@@ -98,11 +105,17 @@ export interface DomainsOptions {
 
 export const haveDomains: boolean = haveMailHost && haveKnot && haveUnbound;
 
-const mixNames = ['mix1.test', 'mix2.test', 'mix3.test'];
+/** With where each is found by ordinary mail. */
+const mixHosts: Readonly<Record<string, string>> = {
+  'mix1.test': '127.0.0.31',
+  'mix2.test': '127.0.0.32',
+  'mix3.test': '127.0.0.33',
+};
+const mixNames = Object.keys(mixHosts);
 
 export async function startDomains(options: DomainsOptions = {}): Promise<Domains> {
   const { watch, epoch = '1h', ttl = 3_600, smarthost = true, tls = 'require' } = options;
-  const { clock = systemClock, unlisted = false, others = [] } = options;
+  const { clocks = {}, unlisted = false, mixesOnPort25 = false, others = [] } = options;
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-domains-'));
   stack.defer(() => rm(folder, { recursive: true }));
@@ -128,7 +141,8 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
     hostB.smtp,
   );
 
-  const makeNode = nodesIn(folder, { url, vkey: authority.vkey, watch, stack });
+  const hosts = mixesOnPort25 ? mixHosts : {};
+  const makeNode = nodesIn(folder, { url, vkey: authority.vkey, watch, stack, hosts });
   const mixes = await Promise.all(mixNames.map((name) => makeNode({ name, roles: ['mix'] })));
   const relayTo = async (at: Endpoint): Promise<string> => text(await wireTo({ name: 'mx.a.test' }, at));
   const gateA = await makeNode({
@@ -151,10 +165,7 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
       }),
     },
   });
-  const makeNodeB = unlisted
-    ? nodesIn(folder, { ...(await anotherAuthority(stack, folder)), watch, stack })
-    : makeNode;
-  const gateB = await makeNodeB({
+  const gateB = await makeNode({
     name: 'gate.b.test',
     roles: ['delivery'],
     behind: [hostB.smtp.host],
@@ -168,7 +179,7 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
     return made.records();
   };
   const recordsOfB = async (): Promise<string[]> => allow(tls, await gateB.records());
-  const { resolvers, publish, forget } = await startDomainDns(stack, ttl, [
+  const { resolvers, publish, forget } = await startDomainDns(stack, { ttl, hosts }, [
     {
       domain: 'a.test',
       exchanger: exchangerA.host,
@@ -189,15 +200,19 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
       })),
     )),
   ]);
-  const start = async (made: MadeNode, asker: Asker): Promise<RunningNode> =>
-    stack.use(await made.start(addressOf(resolvers, asker), made === gateA ? clock : systemClock));
-  const nodes = await Promise.all([
-    start(gateA, 'gate.a.test'),
-    start(gateB, 'gate.b.test'),
-    ...mixes.map((mix) => start(mix, 'mixes')),
-  ]);
-  const [nodeA, nodeB, ...mixNodes] = nodes as [RunningNode, RunningNode, ...RunningNode[]];
-  await Promise.all(nodes.filter((node) => !unlisted || node !== nodeB).map(({ ready }) => ready));
+  const start = async (made: MadeNode, asker: Asker, clock: Clock = systemClock): Promise<RunningNode> =>
+    stack.use(await made.start(addressOf(resolvers, asker), clock));
+  const startingA = start(gateA, 'gate.a.test', clocks.a);
+  const startingMixes = mixes.map((mix) => start(mix, 'mixes'));
+  const readyAll = async (starting: readonly Promise<RunningNode>[]): Promise<void> => {
+    await Promise.all(starting.map(async (node) => (await node).ready));
+  };
+  // Who comes when the directory is full is not listed.
+  if (unlisted) await readyAll([startingA, ...startingMixes]);
+  const startingB = start(gateB, 'gate.b.test', clocks.b);
+  if (!unlisted) await readyAll([startingA, startingB, ...startingMixes]);
+  const [nodeA, nodeB, ...mixNodes] = await Promise.all([startingA, startingB, ...startingMixes]);
+  const nodes = [nodeA, nodeB, ...mixNodes];
   const a = { host: hostA, gateway: await gatewayOf(nodeA, gateA) };
   const b = { host: hostB, gateway: await gatewayOf(nodeB, gateB) };
 
@@ -205,24 +220,25 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
   if (submission === undefined) throw new Error('the gateway takes no submissions');
   const server = await wireTo({ name: 'gate.a.test', from: authorsAddress }, submission);
   const programs = stack.use(new AsyncDisposableStack());
-  const alicePinning = (pins: readonly string[]): Client => {
+  const programOf: Domains['programOf'] = (mailbox, given) => {
     const config = parseClientConfig({
-      mailbox: 'alice@a.test',
+      mailbox,
       directory: { urls: [url], authorities: [authority.vkey] },
       dns: { resolver: text(addressOf(resolvers, 'alice')) },
       send: { mean_delay: '20ms' },
-      submission: { server: text(server), tls: 'starttls', pin: pins },
+      submission: { ...given, server: text(given.server), tls: 'starttls' },
     });
     const plain = programs.use(createSmtpSender({ ehloName: config.ehlo }));
     return programs.use(
       createClient({
-        paths: pathsUnder(join(folder, 'alice')),
+        paths: pathsUnder(homeOf(folder, mailbox)),
         config,
         password: async () => password,
-        ...(watch && { sender: watch.record('alice@a.test', plain) }),
+        ...(watch && { sender: watch.record(mailbox, plain) }),
       }),
     );
   };
+  const alicePinning = (pins: readonly string[]): Client => programOf('alice@a.test', { server, pin: pins });
   const alice = alicePinning([a.gateway.at.pin]);
   await alice.keys.generate('alice@a.test', { noPassphrase: true });
 
@@ -245,6 +261,7 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
     folder,
     alice,
     alicePinning,
+    programOf,
     login: { user: 'alice@a.test', password },
     publish,
     republish: async () => change('b.test', await recordsOfB()),
@@ -263,6 +280,14 @@ export async function startDomains(options: DomainsOptions = {}): Promise<Domain
 /** Where alice's gateway sees her connect from, when somebody stands between. */
 export const authorsAddress = '127.0.0.77';
 
+/** Of alice, and of whoever else writes. */
+export const password = 'of alice';
+
+/** Where a person's program keeps its files. */
+export function homeOf(folder: string, mailbox: string): string {
+  return join(folder, mailbox.split('@')[0] ?? '');
+}
+
 /** Gives where to connect to a server: itself, or who stands before it. */
 function wires(watch: Watch | undefined, stack: AsyncDisposableStack) {
   return async (options: Parameters<Watch['tap']>[0], server: Endpoint): Promise<Endpoint> => {
@@ -273,7 +298,6 @@ function wires(watch: Watch | undefined, stack: AsyncDisposableStack) {
   };
 }
 
-const password = 'of alice';
 const deps = { clock: systemClock, random: systemRandom, log: silentLog };
 
 async function areIdle(nodes: readonly RunningNode[]): Promise<boolean> {
@@ -291,15 +315,9 @@ function startTheAuthority(
     listen: '127.0.0.1:0',
     epoch,
     bootstrap: { nodes },
+    max_nodes: nodes,
   });
   return startAuthority(config, { ...deps, log });
-}
-
-/** One that knows nobody of the mixes, and never has nodes enough for a consensus. */
-async function anotherAuthority(stack: AsyncDisposableStack, folder: string): Promise<RunningAuthority> {
-  const data_dir = join(folder, 'another-authority');
-  const config = parseAuthorityConfig({ name: 'another.test', data_dir, listen: '127.0.0.1:0', epoch: '1h' });
-  return stack.use(await startAuthority(config, deps));
 }
 
 async function startHosts(stack: AsyncDisposableStack): Promise<[MailHost, MailHost]> {

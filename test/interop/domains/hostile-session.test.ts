@@ -1,52 +1,28 @@
 /* oxlint-disable vitest/expect-expect, vitest/no-conditional-expect -- helpers check what a listener says and what arrives; not every listener takes the same */
+import { Wire } from '@postern/mail/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   type Besieged,
+  besiege,
   enter,
-  hand,
   haveBesieged,
   inAndOut,
   kinds,
-  type Listener,
   leave,
-  listenerOf,
-  type Passed,
   passed,
   passedSince,
   recipient,
   startBesieged,
 } from './hostile.ts';
-import { Wire } from './wire.ts';
 
 /** Sessions that no decent client has, at the gateways of two domains with Debian's Postfix between them. */
 describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (kind) => {
-  const stack = new AsyncDisposableStack();
-  let besieged: Besieged;
-  let listener: Listener;
-  let before: Passed;
-
-  beforeAll(async () => {
-    besieged = stack.use(await startBesieged());
-    listener = listenerOf(kind, besieged.domains);
-  });
-  afterAll(() => stack.disposeAsync());
-  beforeEach(async () => {
-    before = await passed(besieged.domains);
-  });
-
-  const since = (count: number): Promise<Passed> => passedSince(besieged.domains, before, count);
-
-  /** An honest carriage, on this connection or one of its own: it alone arrives. */
-  const onlyHonest = async (wire?: Wire): Promise<void> => {
-    using honest = wire ?? (await enter(listener));
-    expect(await hand(listener, honest, await besieged.carriage())).toMatch(/^250 2\.6\.0/);
-    await leave(honest);
-    expect(await since(1)).toEqual(inAndOut(kind, 1));
-  };
+  const siege = besiege(kind);
+  beforeEach(() => siege.remember());
 
   /** Up to STARTTLS. */
   const inClear = async (): Promise<Wire> => {
-    const wire = await Wire.connect(listener.at);
+    const wire = await Wire.connect(siege.listener.at);
     expect(await wire.reply()).toMatch(/^220/);
     expect(await wire.say('EHLO client.test')).toMatch(/^250/);
     return wire;
@@ -54,9 +30,9 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
 
   /** What is put behind STARTTLS in clear, to run once there is TLS (CVE-2011-0411). */
   const injected = async (): Promise<string[]> => {
-    const carriage = await besieged.carriage();
-    const envelope = `MAIL FROM:<${listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
-    const auth = listener.auth ?? 'AUTH PLAIN AGEAYg==';
+    const carriage = await siege.carriage();
+    const envelope = `MAIL FROM:<${siege.listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
+    const auth = siege.listener.auth ?? 'AUTH PLAIN AGEAYg==';
     return [
       'EHLO evil.test\r\n',
       'HELO evil.test\r\n',
@@ -64,14 +40,14 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
       'RSET\r\n',
       'QUIT\r\n',
       'STARTTLS\r\n',
-      `MAIL FROM:<${listener.from}>\r\n`,
+      `MAIL FROM:<${siege.listener.from}>\r\n`,
       `${auth}\r\n`,
       `EHLO evil.test\r\n${auth}\r\n`,
       'AUTH LOGIN\r\n',
       `EHLO evil.test\r\n${auth}\r\n${envelope}`,
       `EHLO evil.test\r\n${auth}\r\n${envelope}${carriage}.\r\n`,
-      `MAIL FROM:<${listener.from}>\r\n`.repeat(300),
-      `MAIL FROM:<${listener.from.slice(0, 3)}`,
+      `MAIL FROM:<${siege.listener.from}>\r\n`.repeat(300),
+      `MAIL FROM:<${siege.listener.from.slice(0, 3)}`,
       'x'.repeat(2_000),
       '\r\n\r\n',
       '\0\0\0\r\n',
@@ -145,77 +121,77 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
       if (!(await handshake)) continue;
       opened += 1;
       expect(await wire.say(`RCPT TO:<${recipient}>`)).toMatch(/^503 5\.5\.1/);
-      expect(await wire.say(`MAIL FROM:<${listener.from}>`)).toMatch(/^503 5\.5\.1/);
+      expect(await wire.say(`MAIL FROM:<${siege.listener.from}>`)).toMatch(/^503 5\.5\.1/);
       expect(await wire.say('EHLO client.test')).toMatch(/^250/);
       expect(await wire.say(`RCPT TO:<${recipient}>`)).toMatch(/^503 5\.5\.1|^530/);
-      if (kind === 'submission') expect(await wire.say(`MAIL FROM:<${listener.from}>`)).toMatch(/^530/);
+      if (kind === 'submission') expect(await wire.say(`MAIL FROM:<${siege.listener.from}>`)).toMatch(/^530/);
       await leave(wire);
     }
     if (comesAbout) expect(opened).toBe(all.length);
-    await onlyHonest();
+    await siege.onlyHonest();
   });
 
   test('R7 STARTTLS behind a bare LF or CR is no STARTTLS', async () => {
     for (const end of ['\n', '\r']) {
       using wire = await inClear();
-      expect(await wire.say(`STARTTLS${end}MAIL FROM:<${listener.from}>`)).toMatch(/^50\d/);
-      expect(await wire.say(`MAIL FROM:<${listener.from}>`)).toMatch(/^530 5\.7\.0/);
+      expect(await wire.say(`STARTTLS${end}MAIL FROM:<${siege.listener.from}>`)).toMatch(/^50\d/);
+      expect(await wire.say(`MAIL FROM:<${siege.listener.from}>`)).toMatch(/^530 5\.7\.0/);
       await leave(wire);
     }
-    await onlyHonest();
+    await siege.onlyHonest();
   });
 
   test('R8 STARTTLS takes no parameter and comes once; nothing goes on before it', async () => {
     using wire = await inClear();
     expect(await wire.say('STARTTLS now')).toMatch(/^501 5\.5\./);
     const closed = [
-      `MAIL FROM:<${listener.from}>`,
+      `MAIL FROM:<${siege.listener.from}>`,
       `RCPT TO:<${recipient}>`,
       'DATA',
-      listener.auth ?? 'AUTH PLAIN AGEAYg==',
+      siege.listener.auth ?? 'AUTH PLAIN AGEAYg==',
     ];
     for (const command of closed) expect(await wire.say(command)).toMatch(/^530 5\.7\.0/);
     await leave(wire);
-    using secure = await enter(listener);
+    using secure = await enter(siege.listener);
     expect(await secure.say('STARTTLS')).toMatch(/^503/);
-    await onlyHonest(secure);
+    await siege.onlyHonest(secure);
   });
 
   test('R9 a session in one write: what stands behind DATA is neither data nor commands', async () => {
-    const carriage = await besieged.carriage();
-    const envelope = `MAIL FROM:<${listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
+    const carriage = await siege.carriage();
+    const envelope = `MAIL FROM:<${siege.listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
     for (const behind of [`${carriage}.\r\nQUIT\r\n`, `NOOP\r\n`, envelope]) {
-      using wire = await enter(listener);
+      using wire = await enter(siege.listener);
       await wire.write(`${envelope}${behind}`);
       const replies = [await wire.reply(), await wire.reply(), await wire.reply(), await wire.reply()];
       expect(replies.map((reply) => reply.slice(0, 3))).toEqual(['250', '250', '554', 'clo']);
     }
-    await onlyHonest();
+    await siege.onlyHonest();
   });
 
   test('R9 a group of commands is answered in order, and a carriage behind each 354 arrives', async () => {
-    using wire = await enter(listener);
-    const envelope = `MAIL FROM:<${listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
+    using wire = await enter(siege.listener);
+    const envelope = `MAIL FROM:<${siege.listener.from}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`;
     await wire.write(envelope);
     for (const code of ['250', '250', '354']) expect((await wire.reply()).slice(0, 3)).toBe(code);
-    await wire.write(`${await besieged.carriage()}.\r\n${envelope}`);
+    await wire.write(`${await siege.carriage()}.\r\n${envelope}`);
     for (const code of ['250', '250', '250', '354']) expect((await wire.reply()).slice(0, 3)).toBe(code);
-    await wire.write(`${await besieged.carriage()}.\r\nQUIT\r\n`);
+    await wire.write(`${await siege.carriage()}.\r\nQUIT\r\n`);
     for (const code of ['250', '221', 'clo']) expect((await wire.reply()).slice(0, 3)).toBe(code);
-    expect(await since(2)).toEqual(inAndOut(kind, 2));
+    expect(await siege.since(2)).toEqual(inAndOut(kind, 2));
   });
 
   test('R9 who speaks before 220 is sent away', async () => {
-    using wire = await Wire.connect(listener.at);
-    await wire.write(`EHLO client.test\r\nSTARTTLS\r\nMAIL FROM:<${listener.from}>\r\n`);
+    using wire = await Wire.connect(siege.listener.at);
+    await wire.write(`EHLO client.test\r\nSTARTTLS\r\nMAIL FROM:<${siege.listener.from}>\r\n`);
     expect(await wire.reply()).toMatch(/^(421|554) /);
     expect(await wire.reply()).toBe('closed');
-    await onlyHonest();
+    await siege.onlyHonest();
   });
 
   test('R10 of 1,000 times a recipient the first one is kept, and the carriage comes once', async () => {
-    using wire = await enter(listener);
-    expect(await wire.say(`MAIL FROM:<${listener.from}>`)).toMatch(/^250/);
+    using wire = await enter(siege.listener);
+    expect(await wire.say(`MAIL FROM:<${siege.listener.from}>`)).toMatch(/^250/);
     const codes: Record<string, number> = {};
     const another = kind === 'submission' ? 'secure@far.test' : 'secure@gate.b.test';
     for (let n = 0; n < 1_000; n += 1) {
@@ -224,10 +200,10 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     }
     expect(codes).toEqual({ '250 2.1.5': 500, '452 4.5.3': 500 });
     expect(await wire.say('DATA')).toMatch(/^354/);
-    await wire.write(await besieged.carriage());
+    await wire.write(await siege.carriage());
     expect(await wire.say('.')).toMatch(/^250 2\.6\.0/);
     await leave(wire);
-    expect(await since(1)).toEqual(inAndOut(kind, 1));
+    expect(await siege.since(1)).toEqual(inAndOut(kind, 1));
   });
 
   /** Everything but a mailbox where carriages are taken, written plainly. */
@@ -250,7 +226,7 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
     '<secure>',
   ];
   test.each(relayed)('R14 to %s', async (to) => {
-    using wire = await enter(listener);
+    using wire = await enter(siege.listener);
     const senders = kind === 'submission' ? ['alice@a.test'] : ['', 'secure@b.test', 'anyone@far.test'];
     for (const from of senders) {
       expect(await wire.say(`MAIL FROM:<${from}>`)).toMatch(/^250/);
@@ -258,12 +234,12 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
       expect(await wire.say('DATA')).toMatch(/^503/);
       expect(await wire.say('RSET')).toMatch(/^250/);
     }
-    await onlyHonest(wire);
+    await siege.onlyHonest(wire);
   });
 
   test('R14 to the gateway of another domain: never from a stranger, and from an author carriages alone', async () => {
-    using wire = await enter(listener);
-    const honest = await besieged.carriage();
+    using wire = await enter(siege.listener);
+    const honest = await siege.carriage();
     if (kind === 'submission') {
       for (const from of ['', 'bob@a.test', 'secure@a.test', 'alice@b.test', 'anyone@far.test'])
         expect(await wire.say(`MAIL FROM:<${from}>`)).toMatch(/^550 5\.7\.1/);
@@ -272,44 +248,46 @@ describe.skipIf(!haveBesieged).each(kinds)('a session with the %s listener', (ki
         honest,
         honest.replace('To: <secure@b.test>', 'To: <secure@far.test>'),
       ]) {
-        expect(await wire.say(`MAIL FROM:<${listener.from}>`)).toMatch(/^250/);
+        expect(await wire.say(`MAIL FROM:<${siege.listener.from}>`)).toMatch(/^250/);
         expect(await wire.say('RCPT TO:<secure@far.test>')).toMatch(/^250/);
         expect(await wire.say('DATA')).toMatch(/^354/);
         await wire.write(data.replace('From: <secure@a.test>', 'From: <secure@evil.test>'));
         expect(await wire.say('.')).toMatch(/^554 5\.6\.0/);
       }
-      using stranger = await enter({ ...listener, auth: undefined });
-      expect(await stranger.say(`MAIL FROM:<${listener.from}>`)).toMatch(/^530/);
+      using stranger = await enter({ ...siege.listener, auth: undefined });
+      expect(await stranger.say(`MAIL FROM:<${siege.listener.from}>`)).toMatch(/^530/);
     } else {
       expect(await wire.say('MAIL FROM:<secure@a.test>')).toMatch(/^250/);
       for (const to of ['secure@far.test', 'secure@a.test', 'secure@gate.a.test'])
         expect(await wire.say(`RCPT TO:<${to}>`)).toMatch(/^550 5\.7\.1/);
       expect(await wire.say('RSET')).toMatch(/^250/);
     }
-    await onlyHonest(wire);
+    await siege.onlyHonest(wire);
   });
 
   test.each(['XCLIENT ADDR=10.0.0.1', 'XFORWARD ADDR=10.0.0.1', 'PROXY TCP4 10.0.0.1 10.0.0.2 1 25'])(
     'R15 %s',
     async (command) => {
-      using clear = await Wire.connect(listener.at);
+      using clear = await Wire.connect(siege.listener.at);
       expect(await clear.reply()).toMatch(/^220/);
       expect(await clear.say(command)).toMatch(/^550 5\.7\.0/);
-      using wire = await enter(listener);
+      using wire = await enter(siege.listener);
       expect(await wire.say(command)).toMatch(/^550 5\.7\.0/);
-      await onlyHonest(wire);
+      await siege.onlyHonest(wire);
     },
   );
 
   test('R16 REQUIRETLS is not offered, and refused: never dropped', async () => {
     using clear = await inClear();
-    expect(await clear.say(`MAIL FROM:<${listener.from}> REQUIRETLS`)).toMatch(/^530 5\.7\.0/);
-    using wire = await enter(listener);
+    expect(await clear.say(`MAIL FROM:<${siege.listener.from}> REQUIRETLS`)).toMatch(/^530 5\.7\.0/);
+    using wire = await enter(siege.listener);
     expect(await wire.say('EHLO client.test')).not.toContain('REQUIRETLS');
     for (const parameter of ['REQUIRETLS', 'REQUIRETLS=x', 'SIZE=10 REQUIRETLS'])
-      expect(await wire.say(`MAIL FROM:<${listener.from}> ${parameter}`)).toMatch(/^5(?:01|55) 5\.5\.4/);
+      expect(await wire.say(`MAIL FROM:<${siege.listener.from}> ${parameter}`)).toMatch(
+        /^5(?:01|55) 5\.5\.4/,
+      );
     expect(await wire.say(`RCPT TO:<${recipient}>`)).toMatch(/^503/);
-    await onlyHonest(wire);
+    await siege.onlyHonest(wire);
   });
 });
 
@@ -328,7 +306,7 @@ describe.skipIf(!haveBesieged)('a stranger at the mail servers beside the gatewa
     const before = await passed(domains);
     for (const { host } of [domains.a, domains.b]) {
       for (const from of ['', 'anyone@far.test', `secure@${host.domain}`]) {
-        using wire = await Wire.connect(host.smtp, '127.0.0.99');
+        using wire = await Wire.connect({ ...host.smtp, from: '127.0.0.99' });
         expect(await wire.reply()).toMatch(/^220/);
         expect(await wire.say('EHLO far.test')).toMatch(/^250/);
         expect(await wire.say(`MAIL FROM:<${from}>`)).toMatch(/^250/);

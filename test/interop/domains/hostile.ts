@@ -2,12 +2,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@postern/client';
+import { Wire } from '@postern/mail/testing';
 import type { Endpoint } from '@postern/runtime';
 import { writeLetter } from '@postern/testkit';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { until } from '../debian.ts';
 import { type GnuPg, haveGnuPg, startGnuPg } from '../gnupg.ts';
 import { type Domains, haveDomains, startDomains } from './domains.ts';
-import { Wire } from './wire.ts';
 
 export const haveBesieged: boolean = haveDomains && haveGnuPg;
 
@@ -47,6 +48,52 @@ export async function startBesieged(): Promise<Besieged> {
   };
 }
 
+/** What the tests of one listener share. */
+export interface Siege {
+  readonly domains: Domains;
+  readonly listener: Listener;
+  carriage: Besieged['carriage'];
+  /** Everything that has passed by now counts no more. */
+  remember(): Promise<void>;
+  /** What has gone where since, once nothing is under way and bob has `count` more. */
+  since(count: number): Promise<Passed>;
+  /** An honest carriage, on this connection or one of its own: it alone arrives. */
+  onlyHonest(wire?: Wire): Promise<void>;
+}
+
+/** Lays siege to a listener for as long as the `describe` lasts that calls it. */
+export function besiege(kind: Listener['kind']): Siege {
+  const stack = new AsyncDisposableStack();
+  let besieged: Besieged;
+  let listener: Listener;
+  let before: Passed;
+  beforeAll(async () => {
+    besieged = stack.use(await startBesieged());
+    listener = listenerOf(kind, besieged.domains);
+  });
+  afterAll(() => stack.disposeAsync());
+  const since = (count: number): Promise<Passed> => passedSince(besieged.domains, before, count);
+  return {
+    get domains() {
+      return besieged.domains;
+    },
+    get listener() {
+      return listener;
+    },
+    carriage: () => besieged.carriage(),
+    remember: async () => {
+      before = await passed(besieged.domains);
+    },
+    since,
+    onlyHonest: async (wire) => {
+      using honest = wire ?? (await enter(listener));
+      expect(await hand(listener, honest, await besieged.carriage())).toMatch(/^250 2\.6\.0/);
+      await leave(honest);
+      expect(await since(1)).toEqual(inAndOut(kind, 1));
+    },
+  };
+}
+
 /** One of the gateways' listeners, and what an honest client says to it. */
 export interface Listener {
   readonly kind: 'submission' | 'delivery';
@@ -69,7 +116,7 @@ export function listenerOf(kind: Listener['kind'], { a, b, login }: Domains): Li
 
 /** Up to the begin of a transaction. */
 export async function enter(listener: Listener, from?: string): Promise<Wire> {
-  const wire = await Wire.connect(listener.at, from);
+  const wire = await Wire.connect({ ...listener.at, ...(from !== undefined && { from }) });
   await wire.reply();
   for (const command of ['EHLO client.test', 'STARTTLS']) await expectReply(wire, command, /^2/);
   await wire.startTls();

@@ -18,12 +18,15 @@ export interface ProviderOptions {
   readonly domain: string;
   readonly address: string;
   readonly customer: { readonly name: string; readonly password: string };
+  /** That its mail server asks, on port 53; without, it finds no other domain but by a route. */
+  readonly resolver?: string;
 }
 
 /** Debian's Postfix and Dovecot with submission: who may log in says Dovecot, which mailbox is whose says a table. */
-export async function startProvider({ domain, address, customer }: ProviderOptions): Promise<Provider> {
+export async function startProvider(options: ProviderOptions): Promise<Provider> {
   await using stack = new AsyncDisposableStack();
-  const host = stack.use(await startMailHost({ domain, address, mailboxes: [customer] }));
+  const { domain, address, customer } = options;
+  const host = stack.use(await startMailHost({ ...options, mailboxes: [customer] }));
   const { postfix, dovecot } = host;
   const sasl = await freePort('127.0.0.1');
   const port = await freePort(address);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Opened, SendMode } from '@postern/client';
+import { Wire } from '@postern/mail/testing';
 import { writeLetter } from '@postern/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../debian.ts';
@@ -9,17 +10,22 @@ import { haveGnuPg, startGnuPg } from '../gnupg.ts';
 import { fetchInbox } from '../imap.ts';
 import { havePython, runPython } from '../python.ts';
 import { type Domains, haveDomains, startDomains } from './domains.ts';
-import { Wire } from './wire.ts';
+import { hastenedClock } from './hastened.ts';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 
 /** What an author finds in the mailbox, by Postern's reading and by that of another library. */
 describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the author’s mailbox', () => {
   const stack = new AsyncDisposableStack();
   let domains: Domains;
+  /** Of the recipient's gateway: the last test puts it ahead. */
+  const clock = hastenedClock();
   let letters = 0;
 
   beforeAll(async () => {
     using gpg = startGnuPg();
-    domains = stack.use(await startDomains());
+    domains = stack.use(await startDomains({ clocks: { b: clock } }));
     for (const name of ['bob', 'full', 'nobody']) {
       const key = gpg.makeKey(`${name} <${name}@b.test>`);
       await domains.alice.keys.import(gpg.run(['--export', key]).stdout);
@@ -33,13 +39,15 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
     await domains.b.host.dovecot.take('bob');
   });
 
-  /** Sends a letter of several carriages; its Message-ID. */
-  const send = async (to: string, mode: SendMode = 'direct'): Promise<string> => {
+  /** Sends a letter of several carriages; its Message-ID, and how many. */
+  const submit = async (to: string, mode: SendMode = 'direct') => {
     const seed = `letter ${++letters}`;
     const letter = { from: 'alice@a.test', to: [to], date: new Date(), attachmentBytes: 60_000, seed };
     const { message, telltales } = writeLetter(letter);
-    expect(await domains.alice.send(message, { mode })).toMatchObject({ kind: 'sent', pending: 0 });
-    return telltales.messageId;
+    const outcome = await domains.alice.send(message, { mode });
+    expect(outcome).toMatchObject({ kind: 'sent', pending: 0 });
+    const carriages = outcome.kind === 'sent' ? outcome.submitted : 0;
+    return { messageId: telltales.messageId, carriages };
   };
 
   /** The one message that comes, once nothing is under way any more: as Postern opens it, and as Python reads it. */
@@ -63,6 +71,15 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
     'Original-Envelope-Id': expect.stringMatching(/^[0-9a-f]{32}$/),
   };
 
+  /** What the recipient's gateway said is for the author's program alone. */
+  const isSealed = {
+    ...isReport,
+    status: [
+      aboutMessage,
+      { 'Final-Recipient': 'rfc822; undisclosed@postern.invalid', Action: 'failed', Status: '5.0.0' },
+    ],
+  };
+
   test.each([
     ['direct', 'an unknown mailbox', 'nobody@b.test', '5.1.1'],
     ['direct', 'a full mailbox', 'full@b.test', '5.2.2'],
@@ -71,7 +88,7 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
   ] as const)(
     '%s, %s: one, whose reason only the author’s program reads',
     async (mode, _what, to, status) => {
-      const messageId = await send(to, mode);
+      const { messageId } = await submit(to, mode);
       const { opened, read } = await theReport();
       expect(opened).toMatchObject({
         kind: 'report',
@@ -81,13 +98,7 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
         status,
         sealed: true,
       });
-      expect(read).toMatchObject({
-        ...isReport,
-        status: [
-          aboutMessage,
-          { 'Final-Recipient': 'rfc822; undisclosed@postern.invalid', Action: 'failed', Status: '5.0.0' },
-        ],
-      });
+      expect(read).toMatchObject(isSealed);
     },
   );
 
@@ -96,7 +107,7 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
     const known = await readFile(mailboxes, 'utf8');
     await writeFile(mailboxes, 'bob@b.test dovecot\n');
     await domains.routeAsUsual(); // has the file read
-    const messageId = await send('bob@b.test');
+    const { messageId } = await submit('bob@b.test');
     const { opened, read } = await theReport();
     await writeFile(mailboxes, known);
     expect(opened).toMatchObject({
@@ -116,7 +127,7 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
     const { postfix } = domains.a.host;
     await postfix.set({ maximal_queue_lifetime: '1s', bounce_queue_lifetime: '1s' });
     await domains.b.host.postfix.set({ master_service_disable: 'inet' }); // it listens no longer
-    const messageId = await send('bob@b.test');
+    const { messageId } = await submit('bob@b.test');
     await until(async () => {
       await postfix.flush();
       return (await domains.a.host.dovecot.mail('alice')).length > 0;
@@ -140,13 +151,13 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
 
   test('B1 1,000 that are forged or replayed from outside: none; the one true report before them: one', async () => {
     const { a } = domains;
-    await send('bob@b.test');
+    await submit('bob@b.test');
     await until(() => domains.settled());
     const ids = (await a.host.postfix.log()).match(/(?<=message-id=<)[0-9a-f]{32}(?=@a\.test>)/g) ?? [];
     const carriage = ids.at(-1) ?? '';
     const before = await returned();
 
-    using wire = await Wire.connect(a.host.smtp, '127.0.0.99');
+    using wire = await Wire.connect({ ...a.host.smtp, from: '127.0.0.99' });
     await wire.reply();
     await wire.say('EHLO mx.far.test');
     const bounce = async (data: string): Promise<void> => {
@@ -176,6 +187,37 @@ describe.skipIf(!haveDomains || !haveGnuPg || !havePython)('reports in the autho
     await until(() => domains.settled());
     expect(await a.host.dovecot.mail('alice')).toHaveLength(1);
     expect((await returned()).told - before.told).toBe(1);
+  });
+
+  test('a fragment that a mail server has lost: one, once the others expire at the recipient’s gateway', async () => {
+    const { postfix } = domains.b.host;
+    await postfix.set({ defer_transports: 'smtp' });
+    const { messageId, carriages } = await submit('bob@b.test');
+    expect(carriages).toBeGreaterThan(1);
+    const deferred = async () =>
+      (await postfix.queue()).filter(({ queue_name }) => queue_name === 'deferred');
+    await until(async () => (await deferred()).length === carriages);
+    const [lost] = await deferred();
+    await postfix.lose(lost?.queue_id ?? '');
+    await postfix.set({ defer_transports: '' });
+    await postfix.flush();
+    const { node } = domains.b.gateway;
+    await until(async () => (await node.status()).counts.fragments === carriages - 1);
+    expect(await domains.a.host.dovecot.mail('alice')).toEqual([]);
+
+    clock.advance(5 * dayMs + hourMs); // an expiry is a whole hour
+    const { opened, read } = await theReport();
+    expect(opened).toMatchObject({
+      kind: 'report',
+      messageId,
+      recipient: 'bob@b.test',
+      action: 'failed',
+      status: '4.4.7',
+      sealed: true,
+    });
+    expect(read).toMatchObject(isSealed);
+    expect(await domains.b.host.dovecot.mail('bob')).toEqual([]);
+    expect((await node.status()).counters.delivered.incomplete).toBe(1);
   });
 
   const returned = async (): Promise<{ all: number; told: number }> => {

@@ -55,7 +55,7 @@ describe.skipIf(!haveDomains || !haveSwaks || !haveGnuPg).each([
     stripper = stack.use(await startStripper({ host: '127.0.0.12', port: 25 }));
     wire = stack.use(await startTap({ name: 'mx.b.test', listen: { host: exchanger, port: 25 } }));
     wire.leadTo(stripper.address);
-    domains = stack.use(await startDomains({ smarthost, exchanger, tls: 'prefer', clock }));
+    domains = stack.use(await startDomains({ smarthost, exchanger, tls: 'prefer', clocks: { a: clock } }));
     await domains.a.host.postfix.set({
       delay_warning_time: '2s',
       maximal_queue_lifetime: '12s',

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Client } from '@postern/client';
 import { createLog, readControl } from '@postern/runtime';
 import {
   type Cast,
@@ -17,28 +18,35 @@ import {
   startTap,
   type Tap,
   type Watched,
+  type Way,
 } from '@postern/testkit';
 import { until } from '../debian.ts';
+import type { MailHost } from '../mailhost.ts';
 import type { Postfix } from '../postfix.ts';
-import type { Asker } from './domain-dns.ts';
-import { type Domain, type Domains, type DomainsOptions, startDomains, type Watch } from './domains.ts';
+import { type Asker, mailServersResolver } from './domain-dns.ts';
+import { authorsAddress, type Domains, homeOf, password, startDomains, type Watch } from './domains.ts';
+import { startProvider } from './provider.ts';
 
 /** Two domains with an adversary on every wire, beside every process, and at every disk again and again. */
 export interface WatchedDomains extends AsyncDisposable {
   readonly domains: Domains;
+  /** Whoever writes, with a key, and where what comes back to them lies. */
+  readonly author: { readonly mailbox: string; readonly program: Client; readonly host: MailHost };
   /** Taps on the wires to the authority. */
   readonly directory: Tap;
   /** Looks at every disk; what lay there as it does now before the message is nothing that the message left. */
   look(): Promise<void>;
   /** Has a Postfix keep what it would hand on by these of its transports, and by no others, from now on. */
-  holdBack(domain: Domain, transports: readonly Transport[]): Promise<void>;
+  holdBack(host: MailHost, transports: readonly Transport[]): Promise<void>;
   /** Looks at a Postfix's queue, deferred and on hold, once as much waits as `count`; then what waited goes on, but by these. */
-  lookAtQueue(domain: Domain, count: number, stillBack?: readonly Transport[]): Promise<void>;
+  lookAtQueue(host: MailHost, count: number, stillBack?: readonly Transport[]): Promise<void>;
+  /** Whether nothing is under way anywhere. */
+  settled(): Promise<boolean>;
   /** Everything that anybody has or had since the start. */
   gather(cast: Cast): Promise<Evidence>;
 }
 
-/** By which Postfix hands on: `smtp` to the domain's gateway, the others to other domains. */
+/** By which Postfix hands on: `smtp` to the domain's gateway and what comes from its own customers, the others what its gateway sends. */
 export type Transport = 'smtp' | 'optional' | 'verified';
 
 export const mixNames: readonly string[] = ['mix1.test', 'mix2.test', 'mix3.test'];
@@ -59,10 +67,8 @@ export const resolverNames: ResolverNames = {
   mixes: resolverOf('mixes'),
 };
 
-/** @param options `smarthost`: of the gateway of a.test */
-export async function startWatchedDomains(
-  options: Pick<DomainsOptions, 'smarthost'>,
-): Promise<WatchedDomains> {
+/** The domains that this way needs. From an account writes a customer of a third one, beside which a.test has nothing to do. */
+export async function startWatchedDomains({ by, listed }: Way): Promise<WatchedDomains> {
   const taps: Tap[] = [];
   const logs = new Map<string, string[]>();
   const recorder = createRecorder();
@@ -83,18 +89,35 @@ export async function startWatchedDomains(
     },
     record: (name, sender) => recorder.record(name, sender),
   };
-  const domains = await startDomains({ ...options, watch });
+  await using stack = new AsyncDisposableStack();
+  const account = by === 'account';
+  const domains = stack.use(
+    await startDomains({
+      watch,
+      smarthost: by === 'smarthost',
+      unlisted: !listed,
+      mixesOnPort25: account,
+      // No provider promises that mail servers behind its own use TLS.
+      tls: account ? 'prefer' : 'require',
+    }),
+  );
   ({ folder } = domains);
-  const hosts = [domains.a, domains.b].map(({ host }) => ({ host, names: serversOf(host.domain) }));
+  const author = account
+    ? await startCustomer(domains, watch, stack)
+    : { mailbox: 'alice@a.test', program: domains.alice, host: domains.a.host };
+  const hosts = [...new Set([author.host, domains.a.host, domains.b.host])].map((host) => ({
+    host,
+    names: serversOf(host.domain),
+  }));
   const nodes = [domains.a.gateway.node, domains.b.gateway.node, ...domains.mixes];
-  const nodeNames = [...hosts.map(({ names }) => names.gateway), ...mixNames];
+  const nodeNames = ['gate.a.test', 'gate.b.test', ...mixNames];
   const folders = [
     ...[...nodeNames, authorityName].map((owner) => ({ owner, folder: join(folder, owner) })),
     ...hosts.flatMap(({ host, names }) => [
       { owner: names.mail, folder: host.postfix.folder },
       { owner: names.mailboxes, folder: host.dovecot.folder },
     ]),
-    { owner: 'alice@a.test', folder: join(folder, 'alice') },
+    { owner: author.mailbox, folder: homeOf(folder, author.mailbox) },
     { owner: 'reader', folder: join(folder, 'reader') },
   ];
   const look = async (): Promise<void> => {
@@ -106,12 +129,14 @@ export async function startWatchedDomains(
   const startedWith = new Map<string, number>();
   for (const [asker, resolver] of domains.resolvers) startedWith.set(asker, (await resolver.log()).length);
 
+  const started = stack.move();
   return {
     domains,
+    author,
     directory: named(taps, authorityName),
     look,
-    holdBack: ({ host }, transports) => defer(host.postfix, transports),
-    async lookAtQueue({ host: { domain, postfix } }, count, stillBack = []) {
+    holdBack: ({ postfix }, transports) => defer(postfix, transports),
+    async lookAtQueue({ domain, postfix }, count, stillBack = []) {
       const { mail } = serversOf(domain);
       await until(async () => {
         const queue = await postfix.queue();
@@ -125,6 +150,7 @@ export async function startWatchedDomains(
       await postsuper(postfix, '-H');
       await postfix.flush();
     },
+    settled: async () => (await author.host.postfix.queue()).length === 0 && (await domains.settled()),
     async gather(cast) {
       await look();
       const evidence = createEvidence();
@@ -165,13 +191,18 @@ export async function startWatchedDomains(
         const log = Buffer.from(await host.postfix.log());
         evidence.add({ ...whose(cast, names.mail), how: 'log', where: 'log', bytes: log });
       }
-      const metrics = Buffer.from(await domains.authority.metrics());
-      evidence.add({ ...whose(cast, authorityName), how: 'metrics', where: 'metrics', bytes: metrics });
+      const { authority } = domains;
+      evidence.add({
+        ...whose(cast, authorityName),
+        how: 'metrics',
+        where: 'metrics and status',
+        bytes: Buffer.from(`${authority.metrics()}${JSON.stringify(authority.status())}`),
+      });
       for (const [mail, messages] of queued)
         for (const bytes of messages) {
           evidence.add({ ...whose(cast, mail), how: 'at rest', part: 'queue', where: 'queue', bytes });
           // As it hands it on.
-          const taker = mail === 'mx.b.test' ? 'gate.b.test' : undefined;
+          const taker = takerFrom(mail, cast);
           if (taker !== undefined)
             evidence.add({
               ...whose(cast, taker),
@@ -203,8 +234,30 @@ export async function startWatchedDomains(
       }
       return evidence;
     },
-    [Symbol.asyncDispose]: () => domains[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/** Someone with an account at a provider, whose program is connected to the provider's mail server by way of a tap. */
+async function startCustomer(domains: Domains, watch: Watch, stack: AsyncDisposableStack) {
+  const customer = { name: 'adelaide', password };
+  const domain = 'p.test';
+  const provider = stack.use(
+    await startProvider({ domain, address: '127.0.0.13', customer, resolver: mailServersResolver }),
+  );
+  const tap = stack.use(await watch.tap({ name: serversOf(domain).mail, from: authorsAddress }));
+  tap.leadTo(provider.submission);
+  const mailbox = `${customer.name}@${domain}`;
+  const submission = { kind: 'account', server: tap.address, pin: [provider.host.pin] } as const;
+  const program = domains.programOf(mailbox, submission);
+  await program.keys.generate(mailbox, { noPassphrase: true });
+  return { mailbox, program, host: provider.host };
+}
+
+/** To whom a mail server hands what it has on hold, if that is not another mail server. */
+function takerFrom(mail: string, { author, hops: [first] }: Cast): string | undefined {
+  if (mail === 'mx.b.test') return 'gate.b.test';
+  return mail === serversOf(author.domain).mail ? first[0] : undefined;
 }
 
 function whose(cast: Cast, owner: string) {

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { milliseconds } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print } from './context.ts';
 import { progressLine } from './progress.ts';
-import { explainPending } from './submission.ts';
-import { count } from './table.ts';
+import { explainPending, toServer } from './submission.ts';
 
 interface FlushOptions extends CommonOptions {
   readonly timeout?: number;
@@ -19,7 +18,8 @@ export function addFlush(program: Command, context: Context): void {
 
 async function flush(options: FlushOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
-  const line = progressLine(context.terminal);
+  const { submission: server } = await client.config();
+  const line = progressLine(context.terminal, server);
   const submission = await client
     .flush({ timeoutMs: options.timeout, signal: context.stop, onProgress: line.report })
     .finally(line.end);
@@ -27,7 +27,7 @@ async function flush(options: FlushOptions, context: Context): Promise<void> {
   const text =
     submitted + pending === 0
       ? 'The outbox is empty.'
-      : `${submitted} of ${count(submitted + pending, 'packet')} handed over`;
+      : `${submitted} of ${submitted + pending} handed over${toServer(server)}`;
   await print(context, options, submission, text);
-  context.exitCode = await explainPending(context, submission);
+  context.exitCode = await explainPending(context, submission, server);
 }

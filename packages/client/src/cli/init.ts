@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { majority } from '@postern/directory/client';
-import { makeDirectory } from '@postern/runtime';
+import { ConfigError, makeDirectory } from '@postern/runtime';
 import type { Command } from 'commander';
 import { formatClientConfig, parseClientConfig } from '../config.ts';
 import { ClientError } from '../errors.ts';
@@ -50,11 +50,21 @@ async function init(options: InitOptions, context: Context): Promise<void> {
   const threshold = options.threshold ?? majority(authorities);
   const submission = submissionOf(options);
   const fields = { mailbox, directory: { urls, authorities, threshold }, ...(submission && { submission }) };
-  parseClientConfig(fields, 'the command line');
+  requireHolding(fields);
   const { configFile } = pathsOf(context, options);
   await makeDirectory(dirname(configFile));
   await writeNew(configFile, formatClientConfig({ mailbox, urls, authorities, threshold, submission }));
   await print(context, options, { config: configFile }, `Wrote ${configFile}.`);
+}
+
+/** Throws `wrong-use` with every mistake: they are of the command line, and nothing is written. */
+function requireHolding(fields: object): void {
+  try {
+    parseClientConfig(fields, 'the command line');
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause;
+    throw new ClientError('wrong-use', cause.message, { cause });
+  }
 }
 
 /** `[submission]` as it stands in the file, if any of it is asked for. */

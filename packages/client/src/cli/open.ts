@@ -51,8 +51,13 @@ async function openAll(file: string | undefined, options: OpenOptions, context: 
     all.push(await openOne(client, found, options, context));
   }
   await print(context, options, all, '');
+  const printed = all.filter(({ kind }) => kind === 'opened').length;
+  if (printed > 1 && options.json !== true && options.output === undefined) await warn(context, runTogether);
   await forgetShown(client, all);
 }
+
+const runTogether =
+  'the messages stand one after the other on standard output, with nothing between them; for more than one use --output DIR or --json';
 
 /** One mail as it is shown with `--json`. */
 interface Shown {

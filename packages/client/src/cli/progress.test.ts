@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { SubmissionConfig } from '../account/settings.ts';
 import { progressLine } from './progress.ts';
 import { systemTerminal } from './terminal.ts';
 
@@ -22,7 +23,7 @@ test('a short message is done without a word', async () => {
 test('a log gets a line for each tenth', async () => {
   const lines = (await shown(false, 200)).trimEnd().split('\n');
   expect(lines).toHaveLength(11);
-  expect(lines.at(-1)).toBe('postern: submitted 200 of 200 packets, 6.6 MB');
+  expect(lines.at(-1)).toBe('postern: submitted 200 of 200, 6.6 MB');
 });
 
 test('a prefetch says at once how long it takes: a log once, a person all the time', async () => {
@@ -45,6 +46,47 @@ test('a prefetch says at once how long it takes: a log once, a person all the ti
 test('a person gets one line, which goes away', async () => {
   const written = await shown(true, 200);
   expect(written).not.toContain('\n');
-  expect(written).toContain('submitted 200 of 200 packets, 6.6 MB');
+  expect(written).toContain('submitted 200 of 200, 6.6 MB');
   expect(written.endsWith('\r\u001b[K')).toBe(true);
+});
+
+describe('a pause says who takes nothing, and why', () => {
+  const server: SubmissionConfig = {
+    kind: 'account',
+    host: 'smtp.p.test',
+    port: 587,
+    implicitTls: false,
+    tls: { kind: 'web', names: ['smtp.p.test'] },
+    user: 'alice',
+    password: { kind: 'ask' },
+  };
+  const away = { reason: 'unreachable', node: 'm1.test', packets: 2 } as const;
+  const busy = { reason: 'busy', node: 'm2.test', packets: 1 } as const;
+
+  test.each([
+    ['one mix', [away], undefined, 'm1.test: nothing answers there'],
+    ['several mixes', [away, busy], undefined, 'some first mixes do not take packets now'],
+    [
+      'a provider',
+      [{ ...busy, node: 'smtp.p.test' }],
+      server,
+      'smtp.p.test (your provider): it takes none at the moment',
+    ],
+    [
+      'nobody',
+      [{ reason: 'no-consensus', node: '', packets: 1 }],
+      undefined,
+      'there is no valid consensus to look the first mix up in',
+    ],
+  ] as const)('%s', async (_who, waiting, of, said) => {
+    const stderr = new PassThrough();
+    const written = text(stderr);
+    progressLine({ ...systemTerminal(), stderr, watched: false }, of).report({
+      kind: 'pause',
+      untilMs: Date.now(),
+      waiting,
+    });
+    stderr.end();
+    expect((await written).replace(/-?\d+ s\n$/, '')).toBe(`postern: ${said}; trying again in `);
+  });
 });

@@ -1,7 +1,10 @@
-import type { Progress } from '../client.ts';
+import type { SubmissionConfig } from '../account/settings.ts';
 import type { PrefetchProgress } from '../domains/index.ts';
+import type { Progress } from '../requests.ts';
+import { whyWaiting } from './submission.ts';
 import { count } from './table.ts';
 import type { Terminal } from './terminal.ts';
+import { visible } from './visible.ts';
 
 export interface ProgressLine {
   readonly report: (progress: Progress) => void;
@@ -14,8 +17,8 @@ export interface ProgressLine {
 /** Messages of fewer packets are done before anyone could read a line about them. */
 const longMessage = 20;
 
-/** For a person one line that changes, at most ten times a second; for a log a line for each tenth of the way. */
-export function progressLine(terminal: Terminal): ProgressLine {
+/** `server`: that of `[submission]`. For a person one line that changes, at most ten times a second; for a log a line for each tenth of the way. */
+export function progressLine(terminal: Terminal, server?: SubmissionConfig): ProgressLine {
   let drawnAt = 0;
   let drawn = false;
   let tenth = '';
@@ -28,14 +31,14 @@ export function progressLine(terminal: Terminal): ProgressLine {
     report(progress) {
       if (progress.kind === 'pause') {
         const seconds = Math.ceil((progress.untilMs - Date.now()) / 1000);
-        const text = `some first mixes do not take packets now; trying again in ${seconds} s`;
+        const text = visible(`${whyWaiting(progress.waiting, server)}; trying again in ${seconds} s`);
         if (terminal.watched) draw(text);
         else terminal.stderr.write(`postern: ${text}\n`);
         return;
       }
       const { kind, done, of, bytes } = progress;
       if (of < longMessage) return;
-      const text = `${kind} ${done} of ${of} packets, ${(bytes / 1e6).toFixed(1)} MB`;
+      const text = `${kind} ${done} of ${of}, ${(bytes / 1e6).toFixed(1)} MB`;
       if (terminal.watched) {
         if (Date.now() - drawnAt >= 100 || done === of) draw(text);
         return;

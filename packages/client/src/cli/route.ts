@@ -1,10 +1,9 @@
 import type { Consensus } from '@postern/protocol/consensus';
-import type { Explanation } from '@postern/protocol/route';
-import { ExitCode } from '@postern/runtime';
+import type { Explanation, Hindrance } from '@postern/protocol/route';
 import type { Command } from 'commander';
-import { describeRefusal } from '../route/refusal.ts';
 import { type ConstraintOptions, constraintsOf, withConstraints } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
+import { explainProblems, shownProblem } from './problems.ts';
 import { count, table } from './table.ts';
 
 interface RouteOptions extends CommonOptions, ConstraintOptions {
@@ -22,18 +21,26 @@ export function addRoute(program: Command, context: Context): void {
 
 async function route(options: RouteOptions, context: Context): Promise<void> {
   await using client = openClient(context, options);
-  const { consensus, explanation } = await client.route(constraintsOf(options), options.meanDelay);
+  const { consensus, explanation, problems, warnings } = await client.route(
+    constraintsOf(options),
+    options.meanDelay,
+  );
   const { epoch, freshUntil, validUntil } = consensus;
   const layers =
     options.explain === true
       ? explanation.layers
       : explanation.layers.map(({ layer, eligible }) => ({ layer, eligible }));
-  const value = { epoch, freshUntil, validUntil, ...explanation, layers };
+  const value = {
+    epoch,
+    freshUntil,
+    validUntil,
+    ...explanation,
+    layers,
+    ...(problems.length === 0 ? {} : { problems: problems.map(shownProblem) }),
+  };
   await print(context, options, value, textOf(consensus, explanation, options.explain === true));
-  for (const name of explanation.unmatched) await warn(context, `no node of the consensus is called ${name}`);
-  if (explanation.refused === undefined) return;
-  await warn(context, `there is no path: ${describeRefusal(explanation.refused)}`);
-  context.exitCode = ExitCode.dataError;
+  for (const warning of warnings) await warn(context, warning);
+  context.exitCode = await explainProblems(context, problems);
 }
 
 function textOf(consensus: Consensus, explanation: Explanation, explain: boolean): string {
@@ -44,7 +51,7 @@ function textOf(consensus: Consensus, explanation: Explanation, explain: boolean
       `${(100 * probability).toFixed(2)} %`,
       family === '' ? '' : `family ${family}`,
     ]);
-    const left = explain ? excluded.map(({ name, why }) => [`  ${name}`, '0 %', reasons[why]]) : [];
+    const left = explain ? excluded.map((each) => [`  ${each.name}`, '0 %', reasonOf(each)]) : [];
     return `Layer ${layer}\n${table([...rows, ...left])}`;
   });
   const all = explanation.layers.reduce((sum, { eligible }) => sum + eligible.length, 0);
@@ -64,9 +71,17 @@ function pathsText({ paths, expectedLatencyMs }: Explanation): string[] {
   ];
 }
 
+function reasonOf(hindrance: Hindrance): string {
+  return hindrance.why === 'empty-layer'
+    ? `no path: layer ${hindrance.emptyLayer} has no mix left`
+    : reasons[hindrance.why];
+}
+
 const reasons = {
   excluded: 'excluded',
+  'not-by-account': 'ordinary mail, which is all that your account sends, does not find it',
   'not-included': 'not among those included',
   'not-pinned': 'another mix is pinned',
+  'family-conflict': 'no path: every way through the other layers has two mixes of one family',
   family: 'no path: its family is needed in another layer',
 } as const;

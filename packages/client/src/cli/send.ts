@@ -1,21 +1,20 @@
 import { maxMessageBytes } from '@postern/protocol/sealed';
-import { ExitCode } from '@postern/runtime';
 import { type Command, Option } from 'commander';
-import type { PreviewOutcome, SendOutcome } from '../client.ts';
+import type { SubmissionConfig } from '../account/settings.ts';
 import { collectOne } from '../collect/collect.ts';
 import { ClientError } from '../errors.ts';
 import { type LookupPolicy, lookupPolicies } from '../keys/index.ts';
 import { type Problem, type SendMode, sendModes, type TlsWish, tlsWishes } from '../message.ts';
 import type { RecipientResult } from '../pipeline.ts';
 import type { Planned, PrepareOptions } from '../prepare.ts';
+import type { PreviewOutcome, SendOutcome } from '../requests.ts';
 import { type ConstraintOptions, constraintsOf, milliseconds, withConstraints } from './constraints.ts';
 import { type CommonOptions, type Context, openClient, print, warn } from './context.ts';
 import { type PassphraseOptions, passphraseSource, withPassphrase } from './passphrase.ts';
+import { explainProblems, shownProblem } from './problems.ts';
 import { progressLine } from './progress.ts';
-import { explainPending } from './submission.ts';
-import { count } from './table.ts';
-import { write } from './terminal.ts';
-import { visible } from './visible.ts';
+import { explainPending, toServer } from './submission.ts';
+import { count, countUnits } from './table.ts';
 
 interface SendOptions extends MessageOptions {
   readonly timeout?: number;
@@ -87,7 +86,8 @@ async function send(file: string, options: SendOptions, context: Context): Promi
       options,
       context,
     );
-  const line = progressLine(context.terminal);
+  const { submission } = await client.config();
+  const line = progressLine(context.terminal, submission);
   const outcome = await client
     .send(bytes, {
       ...prepareOptions(options),
@@ -103,16 +103,16 @@ async function send(file: string, options: SendOptions, context: Context): Promi
     .finally(line.end);
   if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);
   const { kind: _kind, ...value } = outcome;
-  await print(context, options, value, textOf(outcome));
+  await print(context, options, value, textOf(outcome, submission));
   for (const warning of outcome.warnings) await warn(context, warning);
-  context.exitCode = await explainPending(context, outcome);
+  context.exitCode = await explainPending(context, outcome, submission);
 }
 
 async function preview(outcome: PreviewOutcome, options: SendOptions, context: Context): Promise<void> {
   if (outcome.kind === 'refused') return refuse(outcome.problems, options, context);
   const { kind: _kind, ...value } = outcome;
   const { recipients, account } = outcome;
-  const lines = recipients.map((each) => `${basisOf(each.mailbox, each)}\n  reports: ${reportsText(each)}`);
+  const lines = recipients.map((each) => basisOf(each.mailbox, each));
   const by = account === undefined ? [] : [byAccount(account, recipients)];
   await print(context, options, value, [...lines, ...by, 'Nothing was sent.'].join('\n'));
   for (const warning of outcome.warnings) await warn(context, warning);
@@ -123,27 +123,21 @@ export async function refuse(
   options: CommonOptions,
   context: Context,
 ): Promise<void> {
-  for (const { message, hint } of problems) {
-    await warn(context, message);
-    await write(context.terminal.stderr, `  ${visible(hint)}\n`);
-  }
+  context.exitCode = await explainProblems(context, problems);
   await warn(context, 'nothing was sent');
-  if (options.json === true) {
-    const shown = problems.map(({ exitCode: _exitCode, ...problem }) => problem);
-    await print(
-      context,
-      options,
-      { error: { code: 'refused', message: 'nothing was sent', problems: shown } },
-      '',
-    );
-  }
-  const codes = new Set(problems.map(({ exitCode }) => exitCode));
-  const [only] = codes;
-  context.exitCode = codes.size === 1 && only !== undefined ? only : ExitCode.dataError;
+  if (options.json !== true) return;
+  const error = { code: 'refused', message: 'nothing was sent', problems: problems.map(shownProblem) };
+  await print(context, options, { error }, '');
 }
 
-function textOf(outcome: Extract<SendOutcome, { kind: 'sent' }>): string {
-  const handed = `${outcome.submitted} of ${count(outcome.submitted + outcome.pending, 'packet')} handed over`;
+function textOf(
+  outcome: Extract<SendOutcome, { kind: 'sent' }>,
+  server: SubmissionConfig | undefined,
+): string {
+  const direct = outcome.recipients.filter(({ mode }) => mode === 'direct');
+  const envelopes = direct.reduce((sum, { packets }) => sum + packets, 0);
+  const all = outcome.submitted + outcome.pending;
+  const handed = `${outcome.submitted} of ${countUnits(all, envelopes)} handed over${toServer(server)}`;
   const by = outcome.account === undefined ? [] : [byAccount(outcome.account, outcome.recipients)];
   return [outcome.messageId, ...outcome.recipients.map(lineOf), ...by, handed].join('\n');
 }
@@ -167,7 +161,8 @@ function reportsText({ reports }: Planned): string {
   return reports ? 'the recipient’s gateway can tell you what it cannot deliver' : 'none can reach you';
 }
 
-function basisOf(first: string, { mode, why, tlsOptional, key, record }: Planned): string {
+function basisOf(first: string, planned: Planned): string {
+  const { mode, why, tlsOptional, key, record } = planned;
   const since = key.since === undefined ? '' : `, pinned since ${key.since}`;
   const news = key.news === undefined ? '' : `, ${newsText[key.news]}`;
   const tls = tlsOptional ? 'it may travel unencrypted between mail servers' : 'TLS required on the way';
@@ -176,6 +171,7 @@ function basisOf(first: string, { mode, why, tlsOptional, key, record }: Planned
     `  key: ${key.fingerprint}, ${sourceText[key.source]}${since}${news}`,
     `  domain: ${record.fingerprint}, ${voucherText[record.vouchedBy]}${fromText[record.from]}`,
     `  mode: ${mode}, ${why}; ${tls}`,
+    `  reports: ${reportsText(planned)}`,
   ].join('\n');
 }
 

@@ -1,23 +1,67 @@
 import { ExitCode } from '@postern/runtime';
-import type { Submission } from '../submit/submit.ts';
+import type { SubmissionConfig } from '../account/settings.ts';
+import type { HoldReason, Stay, Submission, WaitReason } from '../submit/submit.ts';
 import { type Context, warn } from './context.ts';
-import { count } from './table.ts';
+import { countUnits } from './table.ts';
+import { write } from './terminal.ts';
 
-/** Says what stays in the outbox and why, and returns the exit code that this comes to. */
+/** Says what stays in the outbox and why, and returns the exit code that this comes to. `server`: that of `[submission]`. */
 export async function explainPending(
   context: Context,
   { waiting, held, pending }: Submission,
+  server: SubmissionConfig | undefined,
 ): Promise<number> {
-  for (const { reason, node, packets } of waiting) {
-    const where = node === '' ? '' : ` at ${node}`;
-    await warn(context, `${count(packets, 'packet')} could not be handed over${where}: ${waits[reason]}`);
+  for (const { reason, node, packets, envelopes } of waiting) {
+    const where = node === '' ? '' : ` at ${placeOf(node, server)}`;
+    const what = countUnits(packets, envelopes);
+    await warn(context, `${what} could not be handed over${where}: ${waits[reason]}`);
   }
-  for (const { reason, node, packets } of held) {
-    await warn(context, `${count(packets, 'packet')} kept: ${holds[reason].replace('%', node)}`);
+  for (const { reason, node, packets, envelopes } of held) {
+    const why = holds[reason].replace('%', placeOf(node, server));
+    await warn(context, `${countUnits(packets, envelopes)} kept: ${why}`);
   }
+  if (server !== undefined && [...waiting, ...held].some((stay) => isPerhapsOtherTls(stay, server)))
+    await write(context.terminal.stderr, `  ${tlsHint(server)}\n`);
   if (pending === 0) return ExitCode.ok;
   await warn(context, 'what is left stays in the outbox; postern flush goes on with it');
   return held.length > 0 ? ExitCode.unavailable : ExitCode.tempFail;
+}
+
+/** A server as a person knows it. */
+function placeOf(node: string, server: SubmissionConfig | undefined): string {
+  if (node !== server?.host) return node;
+  return `${node} (${server.kind === 'gateway' ? 'your gateway' : 'your provider'})`;
+}
+
+/** Whom everything is handed over to, when that is one server. */
+export function toServer(server: SubmissionConfig | undefined): string {
+  return server === undefined ? '' : ` to ${placeOf(server.host, server)}`;
+}
+
+/** Why nothing moves just now, in few words. */
+export function whyWaiting(
+  waiting: readonly Stay<WaitReason>[],
+  server: SubmissionConfig | undefined,
+): string {
+  if (waiting.length > 1 && server === undefined) return 'some first mixes do not take packets now';
+  return waiting
+    .map(({ reason, node }) => (node === '' ? waits[reason] : `${placeOf(node, server)}: ${waits[reason]}`))
+    .join('; ');
+}
+
+/** What a server of the other kind of TLS looks like. */
+const otherTls: ReadonlySet<WaitReason | HoldReason> = new Set(['lost', 'timeout', 'protocol', 'no-tls']);
+
+function isPerhapsOtherTls(
+  { reason, node }: Stay<WaitReason | HoldReason>,
+  { host }: SubmissionConfig,
+): boolean {
+  return node === host && otherTls.has(reason);
+}
+
+function tlsHint({ port, implicitTls }: SubmissionConfig): string {
+  const way = implicitTls ? 'implicit' : 'starttls';
+  return `Is tls = "${way}" in [submission] right for port ${port}? Port 465 speaks TLS from the first octet ("implicit"), 587 after STARTTLS ("starttls").`;
 }
 
 const waits = {
@@ -27,6 +71,7 @@ const waits = {
   busy: 'it takes none at the moment',
   protocol: 'what answers is no mail server',
   aborted: 'the command was ended',
+  crowded: 'the command was ended',
   closed: 'the command was ended',
   'no-consensus': 'there is no valid consensus to look the first mix up in',
   unreadable: 'their files in the outbox cannot be read now',

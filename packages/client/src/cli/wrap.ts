@@ -1,7 +1,7 @@
 import { maxMessageBytes } from '@postern/protocol/sealed';
 import type { Command } from 'commander';
-import type { WrapOutcome } from '../client.ts';
 import { collectOne } from '../collect/collect.ts';
+import type { WrapOutcome } from '../requests.ts';
 import { type Context, openClient, print, warn } from './context.ts';
 import { passphraseSource } from './passphrase.ts';
 import { progressLine } from './progress.ts';
@@ -49,5 +49,10 @@ async function wrap(file: string, options: WrapOptions, context: Context): Promi
 function textOf({ messageId, recipients, files }: Extract<WrapOutcome, { kind: 'wrapped' }>): string {
   const listed = files.map(({ file, from, to }) => `${file}: from ${from} to ${to}`);
   const until = new Date(Math.min(...files.map(({ expires }) => expires)) * 1000).toISOString();
-  return [messageId, ...recipients.map(lineOf), ...listed, `Hand them over before ${until}.`].join('\n');
+  return [
+    messageId,
+    ...recipients.map(lineOf),
+    ...listed,
+    `Hand them over before ${until}, to the gateway of your own domain and to no other server.`,
+  ].join('\n');
 }

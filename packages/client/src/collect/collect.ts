@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { maxSealedBytes } from '@postern/protocol/sealed';
 import { whyUnreadable } from '@postern/runtime';
@@ -51,8 +51,8 @@ async function readUpTo(
 }
 
 /**
- * The messages of a Maildir, oldest name first: those in `new`, or with `all` those in `cur` too. One at a time, and nothing in
- * the Maildir is moved or marked. Throws `bad-file` when it is none.
+ * The messages of a Maildir in the order in which they were delivered, by the times of their files: those in `new`, or with `all` those in
+ * `cur` too. One at a time, and nothing in the Maildir is moved or marked. Throws `bad-file` when it is none.
  */
 export async function* collectMaildir(directory: string, all: boolean): AsyncGenerator<Found> {
   const folders = await readdir(directory).catch(absent);
@@ -61,15 +61,33 @@ export async function* collectMaildir(directory: string, all: boolean): AsyncGen
       hint: 'A Maildir has the folders new, cur and tmp.',
     });
   }
-  for (const folder of all ? ['cur', 'new'] : ['new']) {
-    const names = (await readdir(join(directory, folder)).catch(absent)) ?? [];
-    for (const name of names.filter((each) => !each.startsWith('.')).sort()) {
-      // Mail programs rename what they have seen at any time.
-      // One byte more than any sealed message has is enough for it to be refused, and the others still come.
-      const bytes = await buffer(
-        createReadStream(join(directory, folder, name), { end: maxSealedBytes }),
-      ).catch(absent);
-      if (bytes !== undefined) yield { name: basename(name).replace(/:2,.*$/, ''), bytes };
-    }
+  const listed = (all ? ['cur', 'new'] : ['new']).map((folder) => mailsIn(join(directory, folder)));
+  const mails = (await Promise.all(listed)).flat();
+  // A delivered file is never written to again. Those of one moment go by their names.
+  mails.sort((a, b) => a.deliveredMs - b.deliveredMs || (a.name < b.name ? -1 : 1));
+  for (const { path, name } of mails) {
+    // One byte more than any sealed message has is enough for it to be refused, and the others still come.
+    const bytes = await buffer(createReadStream(path, { end: maxSealedBytes })).catch(absent);
+    if (bytes !== undefined) yield { name, bytes };
   }
+}
+
+interface Mail {
+  readonly path: string;
+  readonly name: string;
+  readonly deliveredMs: number;
+}
+
+/** Mail programs rename what they have seen at any time: what is gone meanwhile is left out. */
+async function mailsIn(folder: string): Promise<Mail[]> {
+  const names = (await readdir(folder).catch(absent)) ?? [];
+  const mails = names
+    .filter((name) => !name.startsWith('.'))
+    .map(async (name): Promise<Mail[]> => {
+      const path = join(folder, name);
+      const found = await stat(path).catch(absent);
+      if (found === undefined) return [];
+      return [{ path, name: name.replace(/:2,.*$/, ''), deliveredMs: found.mtimeMs }];
+    });
+  return (await Promise.all(mails)).flat();
 }

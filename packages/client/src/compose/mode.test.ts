@@ -16,7 +16,7 @@ function found(vouchedBy: FoundRecord['vouchedBy'], mix = true): FoundRecord {
 }
 
 function deps(mode: ModeDeps['mode']): ModeDeps {
-  return { mode, tls: 'require', gateway: true, account: false, consensus: nobody };
+  return { mode, modeAsked: true, tls: 'require', gateway: true, account: false, consensus: nobody };
 }
 
 describe('a domain that no gateway of the consensus serves', () => {

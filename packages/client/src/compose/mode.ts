@@ -7,6 +7,8 @@ import type { Problem, SendMode, TlsWish, Travel } from '../message.ts';
 /** What counts for the way to a domain. */
 export interface ModeDeps {
   readonly mode: SendMode;
+  /** For this message; else it is the configured one. */
+  readonly modeAsked: boolean;
   readonly tls: TlsWish;
   /** Whether something takes what goes to domains: the author's own gateway, or whoever gets the files. */
   readonly gateway: boolean;
@@ -28,7 +30,8 @@ export function travelTo(found: FoundRecord, deps: ModeDeps): ChosenTravel {
   const { record } = found;
   const { domain, mix } = record;
   const { mode, consensus } = deps;
-  if (mode === 'direct') return direct(record, 'the mode asked for', deps);
+  const wish = deps.modeAsked ? 'the mode asked for' : 'as configured';
+  if (mode === 'direct') return direct(record, wish, deps);
   const served = consensus === undefined || isReached(found, consensus);
   if (mode === 'auto' && !mix) return direct(record, `${domain} takes no mail through mixes`, deps);
   if (mode === 'auto' && !served) return direct(record, `no gateway of the consensus serves ${domain}`, deps);
@@ -39,7 +42,7 @@ export function travelTo(found: FoundRecord, deps: ModeDeps): ChosenTravel {
     const message = `${domain} takes no mail through mixes`;
     return { kind: 'problem', problem: problem('domain-takes-no-mix', message, hint) };
   }
-  const why = mode === 'mix' ? 'the mode asked for' : `${domain} takes mail through mixes`;
+  const why = mode === 'mix' ? wish : `${domain} takes mail through mixes`;
   return { kind: 'travel', travel: { mode: 'mix', why, tlsOptional: false } };
 }
 

@@ -18,6 +18,8 @@ export interface ReaderDeps {
   readonly keys: Keys;
   readonly now: Date;
   readonly lookup: LookupPolicy;
+  /** Whether there is anybody to look a key up with, as the configuration is. */
+  readonly findable: boolean;
   /** Whether what is found is pinned; else it is used as an offer alone. */
   readonly pins: boolean;
   readonly consent?: Consent | undefined;
@@ -64,13 +66,17 @@ export async function readersOf(
 }
 
 /** `looked`: what a look-up said, if there was one. */
-async function pinned(mailbox: string, { keys, now }: ReaderDeps, looked = ''): Promise<FoundReader> {
+async function pinned(
+  mailbox: string,
+  { keys, now, findable }: ReaderDeps,
+  looked = '',
+): Promise<FoundReader> {
   const certificate = await keys.certificate(mailbox);
-  if (certificate === undefined) return noKey(mailbox);
+  if (certificate === undefined) return noKey(mailbox, findable);
   const flaw = await flawOf(certificate, now);
   if (flaw === undefined)
     return { kind: 'reader', certificate, key: await keyOf(mailbox, certificate, keys) };
-  const find = looked === '' ? `  or look for one: postern keys find ${mailbox}` : '';
+  const find = looked === '' && findable ? `. Or look for one: postern keys find ${mailbox}` : '';
   const hint = `Get a newer one, make sure that it is theirs, and: postern keys import FILE${find}`;
   return problem(mailbox, 'unusable-key', `the key of ${mailbox} ${flaw}${inBrackets(looked)}`, hint);
 }
@@ -165,7 +171,7 @@ export function refusalOf(
       const brings = `${names[source]} brings ${usable.join(' and ')}`;
       if (finding.own) {
         const message = `ANOTHER KEY FOR YOUR OWN MAILBOX ${mailbox}: yours is ${finding.pinned}, and ${brings}`;
-        const hint = `If that is none of yours, ask the operator of the domain who published it, and publish yours: postern keys export ${mailbox}  If it is yours too, bring its secret key: postern keys import --replace FILE`;
+        const hint = `If that is none of yours, ask the operator of the domain who published it, and publish yours: postern keys export ${mailbox}. If it is yours too, bring its secret key: postern keys import --replace FILE`;
         return problem(mailbox, 'key-changed', message, hint);
       }
       const old = flawed.find(({ fingerprint }) => fingerprint === finding.pinned);
@@ -207,7 +213,7 @@ export function refusalOf(
       return { ...failed, problem: { ...failed.problem, exitCode: ExitCode.tempFail } };
     }
     case 'declined': {
-      const hint = `Look it up ahead of time: postern keys find ${mailbox}  or now, which shows your resolver and their domain that you write to them: --lookup always`;
+      const hint = `Look it up ahead of time: postern keys find ${mailbox}. Or now, which shows your resolver and their domain that you write to them: --lookup always`;
       return problem(
         mailbox,
         'no-recipient-key',
@@ -217,7 +223,7 @@ export function refusalOf(
     }
     case 'unasked': {
       const hint =
-        stays === '' ? `${getIt}  or name a resolver in [dns] of your configuration` : pinnedCounts(finding);
+        stays === '' ? `${getIt}. Or name a resolver in [dns] of your configuration` : pinnedCounts(finding);
       return problem(
         mailbox,
         'no-recipient-key',
@@ -258,8 +264,8 @@ function publishOwn({ mailbox }: Finding): string {
   return `To have it found, give it to the operator of your domain: postern keys export ${mailbox}`;
 }
 
-function noKey(mailbox: string): Extract<FoundReader, { kind: 'problem' }> {
-  const hint = `${getIt}  or look for it: postern keys find ${mailbox}`;
+function noKey(mailbox: string, findable: boolean): Extract<FoundReader, { kind: 'problem' }> {
+  const hint = findable ? `${getIt}. Or look for it: postern keys find ${mailbox}` : getIt;
   return problem(mailbox, 'no-recipient-key', `there is no key of ${mailbox}`, hint);
 }
 

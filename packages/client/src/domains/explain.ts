@@ -55,7 +55,7 @@ export function explain(domain: string, refusal: Refusal): Explained {
     }
     case 'unsigned': {
       const message = `the zone of ${domain} is not signed, so nothing vouches for its record`;
-      const hint = `${pinIt}  or set unsigned = "trust-on-first-use" in [dns], if you accept whatever is seen first.`;
+      const hint = `${pinIt}. Or set unsigned = "trust-on-first-use" in [dns], if you accept whatever is seen first.`;
       return problem('domain-unsigned', message, hint);
     }
     case 'temporary':

@@ -172,7 +172,7 @@ export function openKeys({
       const key = await ownKey(storedMailbox(mailbox) ?? '');
       if (key !== undefined) return open(key);
       throw new ClientError('no-key', `there is no secret key of ${mailbox}`, {
-        hint: `Make one: postern keys generate ${mailbox}  or bring yours: postern keys import FILE`,
+        hint: `Make one: postern keys generate ${mailbox}. Or bring yours: postern keys import FILE`,
       });
     },
     async decryptionKeys(keyIds) {

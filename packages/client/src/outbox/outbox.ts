@@ -23,6 +23,8 @@ export interface OutboxSet {
   readonly id: string;
   /** Packets that still wait. */
   readonly packets: number;
+  /** How many of them are envelopes of direct mode; absent when none is. */
+  readonly envelopes?: number;
   /** Unix seconds: the earliest expiry among those that can be read; infinite when none can. */
   readonly expires: number;
   /** Why some of it cannot be read. */
@@ -113,6 +115,7 @@ function queuedPacket(set: string, path: string): QueuedPacket {
 /** Never rejects: one damaged set hides none of the others. */
 async function describeSet(id: string, packetsOf: () => Promise<QueuedPacket[]>): Promise<OutboxSet> {
   let count = 0;
+  let envelopes = 0;
   let expires = Number.POSITIVE_INFINITY;
   let flaw: string | undefined;
   const note = (error: unknown): undefined => {
@@ -125,9 +128,17 @@ async function describeSet(id: string, packetsOf: () => Promise<QueuedPacket[]>)
     });
     if (loaded === undefined) continue;
     count += 1;
-    if (loaded !== 'unreadable') expires = Math.min(expires, loaded.expires);
+    if (loaded === 'unreadable') continue;
+    if (loaded.next.kind === 'domain') envelopes += 1;
+    expires = Math.min(expires, loaded.expires);
   }
-  return { id, packets: count, expires, ...(flaw === undefined ? {} : { flaw }) };
+  return {
+    id,
+    packets: count,
+    ...(envelopes === 0 ? {} : { envelopes }),
+    expires,
+    ...(flaw === undefined ? {} : { flaw }),
+  };
 }
 
 async function entries(directory: string): Promise<string[]> {

@@ -8,8 +8,14 @@ import type { HoldReason, SubmitOptions, WaitReason } from './submit.ts';
 /** What became of one packet in one round. `gone`: another process has handed it over. */
 export type Outcome =
   | { readonly kind: 'submitted' | 'gone' }
-  | { readonly kind: 'wait'; readonly reason: WaitReason; readonly node: string }
-  | { readonly kind: 'hold'; readonly reason: HoldReason; readonly node: string };
+  | (Stayed & { readonly kind: 'wait'; readonly reason: WaitReason })
+  | (Stayed & { readonly kind: 'hold'; readonly reason: HoldReason });
+
+interface Stayed {
+  readonly node: string;
+  /** It is an envelope of direct mode. */
+  readonly envelope?: true;
+}
 
 /** Tries one packet once, unless its server is to be avoided in this round; adds to `avoided` what the try has shown. */
 export async function handOver(
@@ -17,11 +23,21 @@ export async function handOver(
   avoided: Map<string, Outcome>,
   options: SubmitOptions,
 ): Promise<Outcome> {
-  const { clock, deadline, signal } = options;
-  if (clock.now() >= deadline || signal?.aborted) return { kind: 'wait', reason: 'not-tried', node: '' };
   const packet = await queued.load().catch(flawOf);
   if (packet === undefined) return { kind: 'gone' };
   if ('kind' in packet) return packet;
+  const outcome = await tryOnce(queued, packet, { avoided, options });
+  const stays = outcome.kind === 'wait' || outcome.kind === 'hold';
+  return stays && packet.next.kind === 'domain' ? { ...outcome, envelope: true } : outcome;
+}
+
+async function tryOnce(
+  queued: QueuedPacket,
+  packet: OutboxPacket,
+  { avoided, options }: { avoided: Map<string, Outcome>; options: SubmitOptions },
+): Promise<Outcome> {
+  const { clock, deadline, signal } = options;
+  if (clock.now() >= deadline || signal?.aborted) return { kind: 'wait', reason: 'not-tried', node: '' };
   if (clock.now() >= packet.expires * 1000) return { kind: 'hold', reason: 'expired', node: '' };
 
   const { next } = packet;

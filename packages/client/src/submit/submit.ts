@@ -34,6 +34,8 @@ export interface Stay<Reason> {
   /** The first mix's name, or its id when the consensus does not know it, or the gateway's host; '' when it is of no matter. */
   readonly node: string;
   readonly packets: number;
+  /** How many of them are envelopes of direct mode; absent when none is. */
+  readonly envelopes?: number;
 }
 
 export interface Submission {
@@ -60,8 +62,8 @@ export interface SubmitOptions {
   /** Ends the tries early; packets stay. */
   readonly signal?: AbortSignal | undefined;
   onSubmitted?(bytes: number): void;
-  /** Everything left waits until then. */
-  onPause?(untilMs: number): void;
+  /** Everything left waits until then, for these reasons. */
+  onPause?(untilMs: number, waiting: readonly Stay<WaitReason>[]): void;
 }
 
 const firstPauseMs = 1_000;
@@ -85,7 +87,7 @@ export async function submit(packets: readonly QueuedPacket[], options: SubmitOp
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** idle) * (0.5 + uniform(random));
     const until = clock.now() + pauseMs;
     const over = left.length === 0 || until > deadline || signal?.aborted;
-    if (!over) options.onPause?.(until);
+    if (!over) options.onPause?.(until, result.waiting.stays);
     if (over || !(await waited(clock, until, signal))) {
       const pending = left.length + held.packets;
       return { submitted, pending, waiting: result.waiting.stays, held: held.stays };
@@ -114,9 +116,9 @@ async function oneRound(
     for (let packet = queue.pop(); packet !== undefined; packet = queue.pop()) {
       const outcome = await handOver(packet, avoided, options);
       if (outcome.kind === 'submitted') submitted += 1;
-      if (outcome.kind === 'hold') held.add(outcome.reason, outcome.node);
+      if (outcome.kind === 'hold') held.add(outcome);
       if (outcome.kind === 'wait') {
-        waiting.add(outcome.reason, outcome.node);
+        waiting.add(outcome);
         left.push(packet);
       }
     }
@@ -129,9 +131,12 @@ async function oneRound(
 class Tally<Reason extends string> {
   readonly #stays = new Map<string, Stay<Reason>>();
 
-  add(reason: Reason, node: string): void {
+  add({ reason, node, envelope }: { reason: Reason; node: string; envelope?: true }): void {
     const key = `${reason} ${node}`;
-    this.#stays.set(key, { reason, node, packets: (this.#stays.get(key)?.packets ?? 0) + 1 });
+    const before = this.#stays.get(key);
+    const packets = (before?.packets ?? 0) + 1;
+    const envelopes = (before?.envelopes ?? 0) + (envelope ? 1 : 0);
+    this.#stays.set(key, { reason, node, packets, ...(envelopes === 0 ? {} : { envelopes }) });
   }
 
   get stays(): Stay<Reason>[] {

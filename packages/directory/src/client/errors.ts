@@ -1,5 +1,6 @@
 import type { ConsensusRefusal } from '@postern/protocol/consensus';
 import { ExitCode } from '@postern/runtime';
+import type { RegisterRefusal } from '../registration.ts';
 
 /** Why there is no consensus to use, most telling first. */
 const refusals = [
@@ -65,9 +66,16 @@ export class DirectoryError extends Error {
   readonly code: DirectoryErrorCode;
   readonly hint: string;
   readonly exitCode: number;
+  /** Of `not-published`: why a directory that was reached did not take the descriptor. */
+  readonly refusal: RegisterRefusal | undefined;
 
-  constructor(code: DirectoryErrorCode, message: string, options: { cause?: unknown } = {}) {
-    super(message, options);
+  constructor(
+    code: DirectoryErrorCode,
+    message: string,
+    options: { cause?: unknown; refusal?: RegisterRefusal | undefined } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.refusal = options.refusal;
     this.code = code;
     this.hint = hints[code];
     this.exitCode = exitCodes[code] ?? ExitCode.unavailable;

@@ -85,6 +85,19 @@ describe('publish', () => {
   });
 });
 
+describe('a refusal', () => {
+  test.each([
+    ['not-allowed', 'not-allowed'],
+    ['made-up', undefined],
+  ])('%s of a directory is named if there is such a one', async (error, refusal) => {
+    const server = await library.serving(text(JSON.stringify({ error, message: 'no' }), 403));
+    await expect(library.client([server.url]).publish('descriptor')).rejects.toMatchObject({
+      code: 'not-published',
+      refusal,
+    });
+  });
+});
+
 describe('parameters', () => {
   const signedParameters = (signer: typeof ours): string =>
     signParameters(

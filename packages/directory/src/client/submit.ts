@@ -1,3 +1,4 @@
+import { type RegisterRefusal, registerRefusals } from '../registration.ts';
 import { type Answer, ask } from './ask.ts';
 import type { Directory } from './collect.ts';
 import { DirectoryError, describeFailures, type Failure } from './errors.ts';
@@ -13,7 +14,7 @@ export async function submit(directory: Directory, descriptor: string): Promise<
   const outcomes = await Promise.all(
     directory.urls.map(async (url) => {
       const answer = await ask(`${url}/v1/descriptors`, { ...directory, maxBytes: 8_192, body: descriptor });
-      return { url, detail: refusalIn(answer) };
+      return { url, detail: refusalIn(answer), refusal: reasonIn(answer) };
     }),
   );
   const accepted = outcomes.filter(({ detail }) => detail === undefined).map(({ url }) => url);
@@ -21,7 +22,9 @@ export async function submit(directory: Directory, descriptor: string): Promise<
     detail === undefined ? [] : [{ url, reason: 'unreachable' as const, detail }],
   );
   if (accepted.length > 0) return { accepted, failed };
-  throw new DirectoryError('not-published', `no directory took the descriptor: ${describeFailures(failed)}`);
+  const { refusal } = outcomes.find(({ refusal }) => refusal !== undefined) ?? {};
+  const message = `no directory took the descriptor: ${describeFailures(failed)}`;
+  throw new DirectoryError('not-published', message, { refusal });
 }
 
 /** What speaks against it; undefined when it was accepted. */
@@ -30,6 +33,17 @@ function refusalIn(answer: Answer): string | undefined {
   if (answer.kind !== 'answer') return 'its answer is too long';
   if (answer.status === 202) return undefined;
   return `answered ${answer.status}${messageIn(answer.text)}`;
+}
+
+/** One of those that there are; whatever else a directory says is none. */
+function reasonIn(answer: Answer): RegisterRefusal | undefined {
+  if (answer.kind !== 'answer') return undefined;
+  try {
+    const { error } = JSON.parse(answer.text) as { error?: unknown };
+    return registerRefusals.find((reason) => reason === error);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The authority's own words, as long as they are plain ones. */

@@ -37,7 +37,7 @@ export function makeCarriage(parts: CarriageParts): Uint8Array {
     messageId: messageId(parts),
   });
   const trace = parts.tlsOptional === true ? 'TLS-Required: No\r\n' : '';
-  return Buffer.concat([Buffer.from(trace + header, 'latin1'), writeBody(parts.bytes)]);
+  return writeBody(parts.bytes, trace + header);
 }
 
 function accountMailbox(account: string, domain: string): string {

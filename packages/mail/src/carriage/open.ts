@@ -1,7 +1,7 @@
 import { isDomain } from '../address.ts';
 import { maxLineOctets } from '../server/data.ts';
 import { readAccountBody, readAccountHeader } from './account.ts';
-import { type HeaderValues, view, writeBody, writeHeader } from './shape.ts';
+import { type HeaderValues, isBodyOf, view, writeHeader } from './shape.ts';
 
 /**
  * - `trace`: what stands on top is not a trace of mail servers (spec carriage 4), or is longer than `maxTraceOctets`
@@ -143,7 +143,7 @@ function readValues(header: string): HeaderValues | undefined {
 /** Buffer's decoder passes over what is no base64; writing the outcome again and comparing shows whether there was any. */
 function readBody(body: Buffer, expectBytes: number): Uint8Array | undefined {
   const bytes = Buffer.from(body.toString('latin1'), 'base64');
-  return bytes.length === expectBytes && writeBody(bytes).equals(body) ? bytes : undefined;
+  return bytes.length === expectBytes && isBodyOf(bytes, body) ? bytes : undefined;
 }
 
 function refused(reason: CarriageRefusal): OpenedCarriage {

@@ -42,16 +42,41 @@ export function writeHeader(values: HeaderValues): string {
   ].join('\r\n');
 }
 
-/** Writes base64 in lines (spec carriage 3). */
-export function writeBody(bytes: Uint8Array): Buffer {
-  const text = Buffer.from(view(bytes).toString('base64'), 'latin1');
-  const body = Buffer.allocUnsafe(bodyOctets(bytes.length));
-  let to = 0;
+/** Base64 in lines (spec carriage 3), behind the header. */
+export function writeBody(bytes: Uint8Array, header: string = ''): Buffer {
+  const octets = Buffer.allocUnsafe(header.length + bodyOctets(bytes.length));
+  putBody(bytes, octets, octets.write(header, 'latin1'));
+  return octets;
+}
+
+/** Whether it is the body that is written for these bytes. */
+export function isBodyOf(bytes: Uint8Array, body: Buffer): boolean {
+  if (body.length !== bodyOctets(bytes.length)) return false;
+  const written = scratch.lines(body.length);
+  putBody(bytes, written, 0);
+  return written.equals(body);
+}
+
+function putBody(bytes: Uint8Array, octets: Buffer, at: number): void {
+  const base64 = view(bytes).toString('base64');
+  const text = scratch.text(base64.length);
+  text.write(base64, 'latin1');
+  let to = at;
   for (let from = 0; from < text.length; from += lineOctets) {
-    to += text.copy(body, to, from, Math.min(from + lineOctets, text.length));
-    to = body.writeUInt16BE(crlf, to);
+    to += text.copy(octets, to, from, Math.min(from + lineOctets, text.length));
+    to = octets.writeUInt16BE(crlf, to);
   }
-  return body;
+}
+
+/** Memory for what is done with at once, and need not be allocated for each carriage. */
+const scratch = { text: reusable(), lines: reusable() };
+
+function reusable(): (octets: number) => Buffer {
+  let buffer = Buffer.alloc(0);
+  return (octets) => {
+    if (buffer.length < octets) buffer = Buffer.allocUnsafeSlow(octets);
+    return buffer.subarray(0, octets);
+  };
 }
 
 /**

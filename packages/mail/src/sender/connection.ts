@@ -18,6 +18,7 @@ export interface Mail {
   readonly message: Buffer;
   readonly requireTls: boolean | 'if-offered';
   readonly envid: string | undefined;
+  readonly onData: (() => void) | undefined;
 }
 
 /** An open connection, past its greeting and its last EHLO or LHLO. */
@@ -78,6 +79,8 @@ export function handOver(
   data.once('end', () => {
     ended = true;
   });
+  // nodemailer lets the data flow once DATA is answered.
+  data.once('resume', () => mail.onData?.());
   const giveUp = (reason: 'aborted' | 'timeout'): void => {
     resolve({ result: deferred(reason, ended), connection: 'broken' });
     connection.close();

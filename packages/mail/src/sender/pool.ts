@@ -45,7 +45,8 @@ export class Pool {
 
   async #send(mail: Mail, signal: AbortSignal | undefined): Promise<SendResult> {
     if (this.#closed) return deferred('closed');
-    if (!(await this.#slots.take(signal))) return deferred(this.#closed ? 'closed' : 'aborted');
+    if (signal?.aborted) return deferred('aborted');
+    if (!(await this.#slots.take(signal))) return deferred(this.#closed ? 'closed' : 'crowded');
     try {
       return await this.#overSomeLink(mail, signal);
     } finally {

@@ -6,9 +6,18 @@
  * - `busy`: the peer answered 4yz, or would not talk at all
  * - `protocol`: the peer answered what no mail server answers
  * - `aborted`: the caller's signal
+ * - `crowded`: the caller's signal, before any of the connections to the peer was free: nothing was asked of it
  * - `closed`: the sender is closed
  */
-export type DeferredReason = 'unreachable' | 'timeout' | 'lost' | 'busy' | 'protocol' | 'aborted' | 'closed';
+export type DeferredReason =
+  | 'unreachable'
+  | 'timeout'
+  | 'lost'
+  | 'busy'
+  | 'protocol'
+  | 'aborted'
+  | 'crowded'
+  | 'closed';
 
 export interface Sent {
   readonly kind: 'sent';

@@ -43,6 +43,8 @@ export interface OutgoingMessage {
    * with the wish that reports return no body, to a peer that takes it.
    */
   readonly envid?: string;
+  /** Called when the peer has taken sender and recipient and asks for the data; once more where a second connection is tried. */
+  readonly onData?: () => void;
   readonly signal?: AbortSignal;
 }
 
@@ -103,7 +105,7 @@ export function checkName(name: string): void {
 export function checkMail(
   outgoing: OutgoingMessage,
 ): { readonly kind: 'mail'; readonly mail: Mail } | Refused {
-  const { from, to, requireTls = false, envid } = outgoing;
+  const { from, to, requireTls = false, envid, onData } = outgoing;
   if (envid !== undefined && !/^[\x20-\x7e]{1,100}$/.test(envid))
     throw new MailError('bad-options', 'an ENVID is 1 to 100 printable ASCII characters');
   const sender = from === '' ? undefined : parseMailbox(from);
@@ -120,6 +122,7 @@ export function checkMail(
     message,
     requireTls,
     envid,
+    onData,
   };
   return { kind: 'mail', mail };
 }

@@ -27,7 +27,7 @@ export function until(
   const fail = (error: Error): void => resolve(meaning(error as LibraryError));
   const lost = (): void => resolve(deferred('lost'));
   if (signal?.aborted) abort();
-  const timer = setTimeout(() => giveUp('timeout'), endsAt - performance.now());
+  const timer = setTimeout(() => giveUp('timeout'), Math.max(endsAt - performance.now(), 1));
   signal?.addEventListener('abort', abort, { once: true });
   connection.on('error', fail); // stays: an error that nobody hears would end the process
   connection.once('end', lost);

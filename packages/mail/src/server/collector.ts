@@ -1,5 +1,5 @@
 /**
- * Puts chunks together in one buffer that doubles as it fills, up to `maxBytes`. A list of the chunks would cost some
+ * Puts chunks together in one buffer that becomes four times as large when it is full, up to `maxBytes`. A list of the chunks would cost some
  * 200 octets of objects for each, which a client that sends octet by octet could make 200 times its message.
  */
 export class Collector {
@@ -11,7 +11,7 @@ export class Collector {
     this.#maxBytes = maxBytes;
   }
 
-  /** Octets of memory taken up: less than twice what was added, or `minCapacity`, and never more than `maxBytes`. */
+  /** Octets of memory taken up: less than four times what was added, or `minCapacity`, and never more than `maxBytes`. */
   get capacity(): number {
     return this.#buffer.length;
   }
@@ -36,13 +36,13 @@ export class Collector {
   }
 
   #grow(length: number): void {
-    const capacity = Math.min(Math.max(length, 2 * this.#buffer.length, minCapacity), this.#maxBytes);
+    const capacity = Math.min(Math.max(length, 4 * this.#buffer.length, minCapacity), this.#maxBytes);
     const grown = Buffer.allocUnsafeSlow(capacity);
     this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;
   }
 }
 
-/** Octets of the first buffer: it grows four times for a carriage of some 45 KB. */
+/** Octets of the first buffer: a carriage of some 45 KB takes at most two more. */
 export const minCapacity = 4096;
 const empty = Buffer.alloc(0);

@@ -113,12 +113,17 @@ export class DataReader {
     if (this.#lineOctets > maxLineOctets) this.#refuse('long-line');
   }
 
-  /** The first fault stands, but for the size: that one says that the rest need not be sent. */
+  /** Of several the gravest stands, so that the answer does not depend on how the data was cut. */
   #refuse(fault: DataFault): void {
-    if (this.#fault === undefined || fault === 'too-big') this.#fault = fault;
+    if (fault === this.#fault) return;
+    if (this.#fault === undefined || gravity.indexOf(fault) > gravity.indexOf(this.#fault))
+      this.#fault = fault;
     this.#kept.drop();
   }
 }
+
+/** The last one says that the rest need not be sent. */
+const gravity: readonly DataFault[] = ['long-line', 'line-ends', 'nul', 'too-big'];
 
 const empty = Buffer.alloc(0);
 const endOfData = Buffer.from('.\r\n', 'latin1');

@@ -47,6 +47,8 @@ export class Session extends SMTPConnection implements Guest {
   #deciding = false;
   /** The session ends once the message in hand is answered. */
   #retired = false;
+  /** The command in hand is one whose reply need not be waited for. */
+  #inGroup = false;
 
   constructor(server: SMTPServer, socket: Socket, from: SMTPConnectionOptions, options: SessionOptions) {
     super(server, socket, from);
@@ -111,6 +113,7 @@ export class Session extends SMTPConnection implements Guest {
       super._onCommand(line, callback);
       return;
     }
+    this.#inGroup = groupVerbs.has(verb(line));
     this.#command.set(this.#limits.commandMs);
     if (this.#auth?.open) {
       void this.#answerAuth(this.#auth.take(line.toString('latin1')), callback);
@@ -259,7 +262,11 @@ export class Session extends SMTPConnection implements Guest {
   /** A text that begins with an RFC 3463 code keeps it; smtp-server knows only one for each reply code. */
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
     const said = this.#handsOn && Array.isArray(data) ? offeredToHandOn(data) : data;
+    // A group's replies leave together (RFC 2920 section 3.2).
+    const more = this.#inGroup && this._parser instanceof Framing && this._parser.pendingOctets > 0;
+    if (more) this._socket.cork();
     super.send(code, said, typeof data === 'string' && enhancedCode.test(data) ? false : context);
+    if (!more) while (this._socket.writableCorked > 0) this._socket.uncork();
   }
 
   override _onClose(): void {
@@ -307,6 +314,7 @@ function offeredToHandOn(lines: readonly string[]): string[] {
   return [...lines.map((line) => line.replace(/^SIZE \d+$/, 'SIZE')), 'SMTPUTF8'];
 }
 
+const groupVerbs: ReadonlySet<string> = new Set(['MAIL', 'RCPT', 'RSET']);
 /** Refusals in a row before the session ends, as in smtp-server for commands that it does not know. */
 const maxRefusals = 10;
 /** Octets past the limit that are read on, so that a client a little too big hears why. */

@@ -124,6 +124,7 @@ describe('what does not hold is said, with what mends it', () => {
   test.each<[string, Answer, RegExp]>([
     ['missing', none, /there is no key/],
     ['another', found([{ strings: ['v=DKIM1; p=BBBB'] }]), /another key/],
+    ['on trial', found([{ strings: ['v=DKIM1; t=y; p=AAAA'] }]), /not as it is printed/],
     ['not to be had', failedBy('timeout'), /timeout/],
   ])('dkim: %s', async (_, answer, says) => {
     expect(await bad('dkim', { [`TXT ${dkimOwner}`]: answer })).toMatchObject({

@@ -126,7 +126,10 @@ async function dkimFinding(
     };
   const texts = answer.kind === 'found' ? answer.records.map(({ strings }) => strings.join('')) : [];
   if (isOnlyRecord(text, texts)) return { about, holds: true, says: owner };
-  const what = texts.length === 0 ? 'there is no key' : 'there is another key, or more than one,';
+  const what =
+    texts.length === 0
+      ? 'there is no key'
+      : 'there is another key, more than one, or one not as it is printed,';
   return { about, holds: false, says: `${what} at ${owner}`, mend: publish };
 }
 

@@ -9,6 +9,8 @@ import { resolvePaths } from '../submission-config.ts';
 
 export const configOption = ['--config <file>', 'configuration file', 'node.toml'] as const;
 
+const ifMissing = 'Name it with --config FILE, or make one: postern-node init';
+
 /** An option whose value has one of the configuration's forms. */
 export function option<T>(flags: string, description: string, form: z.ZodType<T, string>): Option {
   return new Option(flags, description).argParser((text) => {
@@ -27,7 +29,7 @@ export async function readOwnConfig(path: string): Promise<NodeConfig> {
 
 /** The configuration, with absolute paths. */
 export async function readConfig(path: string): Promise<NodeConfig> {
-  const config = parseNodeConfig(await readToml(path), path);
+  const config = parseNodeConfig(await readToml(path, ifMissing), path);
   const absolute = (name: string): string => (isAbsolute(name) ? name : resolve(dirname(path), name));
   return {
     ...config,

@@ -6,6 +6,7 @@ import { domainName, ExitCode, UserError } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadCertificate } from '../keys/certificate.ts';
 import { dkimLine, loadDkimKeys } from '../keys/dkim-keys.ts';
+import { certificatesBefore } from '../keys/domain-keys.ts';
 import { readKeyFile } from '../keys/files.ts';
 import { inOrder, loadRing, type Unread } from '../keys/loaded.ts';
 import { dkimRing, readRing, tlsRing } from '../keys/ring.ts';
@@ -47,8 +48,10 @@ export function addDns(program: Command): void {
       const given =
         options.mxCert === undefined ? undefined : describe(await readCertificate(options.mxCert));
       const shown = given === undefined && mx === own ? await ownCertificate(dataDir) : undefined;
+      const before = await certificatesBefore(dataDir);
       const zone = domainZone({
         domain,
+        certificatesBefore: before.certificates,
         own: Buffer.from(await readKeyFile(join(dataDir, `${domain}.zone`))).toString('utf8'),
         dkim: dkim.keys.map((key) => dkimLine(domain, key)),
         mx,
@@ -58,7 +61,7 @@ export function addDns(program: Command): void {
         options.json === true ? `${JSON.stringify(zone, null, 2)}\n` : formatDomainZone(zone),
       );
       refuseUnread(
-        [...dkim.unread, ...(shown?.unread ?? [])],
+        [...before.unread, ...dkim.unread, ...(shown?.unread ?? [])],
         'Its records are not among those printed: leave them where they are published',
       );
     });

@@ -1,10 +1,22 @@
+import { maxMessageBytes } from '@postern/protocol/sealed';
 import { duration, ExitCode, size, systemClock, UserError } from '@postern/runtime';
 import { type Command, Option } from 'commander';
 import type { DeliveryConfig } from '../config.ts';
-import { recordSeconds, renewRecord, rotateDomainKey } from '../keys/domain-keys.ts';
+import {
+  readRecord,
+  recordSeconds,
+  refuseUnpublished,
+  renewRecord,
+  rotateDomainKey,
+} from '../keys/domain-keys.ts';
 import { domainRing } from '../keys/ring.ts';
 import { addCheck } from './check.ts';
 import { configOption, option, readOwnConfig } from './context.ts';
+
+const messageSize = size.refine(
+  (bytes) => bytes > 0 && bytes <= maxMessageBytes,
+  'is no size of a message; write one from "1B" to "25MB", more than which nobody sends',
+);
 
 interface RenewOptions {
   readonly config: string;
@@ -22,12 +34,20 @@ export function addDomain(program: Command): void {
     .command('rotate')
     .description('Make the domain a new key; the one before goes on opening what is on its way.')
     .option(...configOption)
-    .action(async (options: { readonly config: string }) => {
-      const { dataDir, delivery } = await gatewayConfig(options.config);
-      process.stdout.write(`${await rotateDomainKey(dataDir, delivery.domain, seconds())}\n`);
+    .option('--again', 'even while the present key is not known to be in DNS')
+    .action(async ({ config, again = false }: { readonly config: string; readonly again?: boolean }) => {
+      const { dataDir, delivery } = await gatewayConfig(config);
+      if (!again) await refuseUnpublished(dataDir);
+      const path = await rotateDomainKey(dataDir, delivery.domain, seconds());
+      const { fingerprint } = await readRecord(dataDir, delivery.domain);
+      process.stdout.write(`${path}\n`);
       process.stderr.write(
-        `Made a new key for ${delivery.domain}. A node that runs opens messages with it within seconds.\n` +
-          'Then publish its records: postern-node dns zone prints them.\n' +
+        `Made a new key for ${delivery.domain}: ${fingerprint}\n` +
+          'A node that runs opens messages with it within seconds. Publish what postern-node dns zone prints, step by step,\n' +
+          'each once the time to live of the records before is over:\n' +
+          '  1. The new OPENPGPKEY record beside the old one. The text _securemail stays as it is.\n' +
+          '  2. The new text in place of the old one. Tell authors the fingerprint by another way than DNS.\n' +
+          '  3. Take the old OPENPGPKEY record out.\n' +
           `The key before opens messages until DNS has named the new one for ${domainRing.overlap / 86_400} days; without answers of DNS it is kept.\n`,
       );
     });
@@ -51,7 +71,7 @@ export function addDomain(program: Command): void {
       ]),
     )
     .addOption(
-      option('--size <size>', 'largest message that it takes, for example 25MB (default: as it is)', size),
+      option('--size <size>', 'largest message that it takes, 25MB at most (default: as it is)', messageSize),
     )
     .action(async ({ config, holds, tls, mix, size: maxBytes }: RenewOptions) => {
       const { dataDir, delivery } = await gatewayConfig(config);

@@ -19,6 +19,7 @@ interface InitOptions {
   readonly directoryUrl: string[];
   readonly authority: string[];
   readonly threshold?: number;
+  readonly resolver?: string;
   readonly domain?: string;
   readonly maildir?: string;
   readonly mailbox?: string[];
@@ -43,6 +44,10 @@ export function addInit(program: Command): void {
     .requiredOption('--directory-url <url...>', 'where the directory is served')
     .requiredOption('--authority <key...>', 'keys of the authorities, as they print them')
     .option('--threshold <n>', 'how many authorities must have signed (default: more than half)', Number)
+    .option(
+      '--resolver <address>',
+      'who is asked about other domains: "none", or for example 127.0.0.1:53 (default: "system")',
+    )
     .option(...configOption)
     .option('--dir <folder>', 'keys and spool, relative to the configuration file', 'node-data')
     .option('--family <name>', 'operator that runs several nodes')
@@ -76,7 +81,7 @@ export function addInit(program: Command): void {
 
 function newNode(options: InitOptions): NewNode {
   const { config, dir, name, role, family, listen, advertise, directoryUrl, authority } = options;
-  const { threshold, behind, domain, maildir, mailbox, lmtp } = options;
+  const { threshold, resolver, behind, domain, maildir, mailbox, lmtp } = options;
   const asked = [domain, maildir, mailbox, lmtp].some((option) => option !== undefined);
   const submission = newSubmission(options);
   return {
@@ -91,6 +96,7 @@ function newNode(options: InitOptions): NewNode {
     directoryUrls: directoryUrl,
     authorities: authority,
     ...(threshold === undefined ? {} : { threshold }),
+    ...(resolver === undefined ? {} : { resolver }),
     ...(asked
       ? {
           delivery: {

@@ -1,27 +1,22 @@
-import type { Fragment } from '@postern/protocol/envelope';
-import { join } from '@postern/protocol/envelope';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
 import type { Counters } from '../counters.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { startPuller } from '../puller.ts';
-import { fieldName, type WriteReturnField } from '../report/field.ts';
 import { type ReportQueue, reportTriedMs } from '../report/queue.ts';
 import type { Failure, Reported } from '../report/report.ts';
 import type { Complete, Spool } from '../spool.ts';
 import type { Stage } from '../stage.ts';
+import { type MessageContext, messageFrom } from './message.ts';
 
-export interface DeliverContext {
+export interface DeliverContext extends MessageContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly spool: Spool;
   readonly counters: Counters;
   readonly lifetime: Lifetime;
-  readonly domain: string;
-  readonly findMailbox: (recipient: string) => string | undefined;
   readonly mailSystem: MailSystem;
-  readonly returnField: WriteReturnField;
   readonly reports: Pick<ReportQueue, 'ask'>;
 }
 
@@ -119,51 +114,3 @@ const failures = {
   unjoinable: { status: '5.6.0' },
   expired: { status: '4.4.7' },
 } as const;
-
-type Message =
-  | { readonly kind: 'message'; readonly local: string; readonly bytes: Uint8Array }
-  | { readonly kind: 'unknown-mailbox' | 'unjoinable' };
-
-/** The sealed message as it is, behind the trace fields of its delivery (RFC 5321 section 4.4). */
-function messageFrom(
-  fragments: readonly Fragment[],
-  { domain, findMailbox, returnField }: DeliverContext,
-): Message {
-  const [first] = fragments;
-  const local = first === undefined ? undefined : findMailbox(first.recipient);
-  if (local === undefined) return { kind: 'unknown-mailbox' };
-  const joined = join(fragments);
-  if (joined.kind !== 'joined') return { kind: 'unjoinable' };
-  const known = `${attestation(fragments, domain)}${returnField(fragments)}`;
-  const trace = `Return-Path: <>\r\nDelivered-To: ${local}@${domain}\r\n${known}`;
-  return {
-    kind: 'message',
-    local,
-    bytes: Buffer.concat([Buffer.from(trace, 'latin1'), unclaimed(joined.sealed)]),
-  };
-}
-
-/** Which domain answers for the message (RFC 8601), if one signed every carriage that brought a part of it. */
-function attestation(fragments: readonly Fragment[], domain: string): string {
-  const [attested = '', ...others] = new Set(
-    fragments.map((fragment) => Buffer.from(fragment.attestation).toString('latin1')),
-  );
-  if (attested === '' || others.length > 0) return '';
-  return `Authentication-Results: ${domain}; dkim=pass header.d=${attested}\r\n`;
-}
-
-/** Without what its author wrote in the name of those who judge mail (RFC 8601 section 5): only the gateway says who answers for it, and how to complain. */
-function unclaimed(sealed: Uint8Array): Uint8Array {
-  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length);
-  const end = bytes.indexOf('\r\n\r\n');
-  const header = bytes.toString('latin1', 0, end < 0 ? 0 : end + 2);
-  const cleaned = header.replace(gatewayFields, '');
-  return cleaned.length === header.length
-    ? bytes
-    : Buffer.concat([Buffer.from(cleaned, 'latin1'), bytes.subarray(header.length)]);
-}
-
-const gatewayFields = new RegExp(
-  `^(?:Authentication-Results|${fieldName})[ \\t]*:.*\\r\\n(?:[ \\t].*\\r\\n)*`,
-  'gim',
-);

@@ -6,7 +6,7 @@ import type { ComposeLetter } from '../report/letter.ts';
 import type { Failure } from '../report/report.ts';
 import type { Due, Spool, Waiting } from '../spool.ts';
 import type { Stage } from '../stage.ts';
-import type { Way, Ways, Whose } from '../ways.ts';
+import { type Way, type Ways, type Whose, whoseOf } from '../ways.ts';
 import { type HandOverContext, handOver } from './handover.ts';
 import { createLanes, type Lane, type Load } from './lanes.ts';
 import { createServers, type Servers } from './servers.ts';
@@ -34,6 +34,8 @@ const standBackMs = 1_000;
 const byDnsStandBackMs = 15_000;
 /** Relays in memory for one peer. */
 const perPeer = 128;
+/** For all peers that the consensus or the operator names: a line that slow ones fill keeps nobody from one that is idle. */
+const knownAtOnce: Load = { connections: Number.POSITIVE_INFINITY, line: 128 };
 /** For one domain by what it says in DNS. */
 const byDnsPerDomain = 32;
 /** For all such domains, however long their servers take: a part of what may be under way, and for authors another than for anybody else. */
@@ -70,7 +72,11 @@ export function forward(context: ForwardContext): Stage<Due> {
     servers: createServers({ clock, random }),
   });
   const roads = { authors: byDns('authors'), others: byDns('others') };
-  const known: Road = { standBackMs, laneTo: createLanes({ clock, random, width, each: perPeer }) };
+  const toKnown = (): Road => ({
+    standBackMs,
+    laneTo: createLanes({ clock, random, width, each: perPeer, all: knownAtOnce }),
+  });
+  const known = { packets: toKnown(), authors: toKnown(), others: toKnown() };
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
@@ -85,25 +91,34 @@ export function forward(context: ForwardContext): Stage<Due> {
       const pause = relay.next.kind === 'node' || isOwn(relay) ? routePause : lookUpPause;
       return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, pause, random));
     }
-    const road = way.byDns === undefined ? known : roads[way.byDns];
+    const road = way.byDns === undefined ? known[kindOf(relay)] : roads[way.byDns];
     const turn = { way, road, lane: road.laneTo(way.key), since: clock.now() };
     if (turn.lane.crowded || restUntil(turn) > clock.now()) return standBack(relay, turn);
-    await turn.lane.run(() => attempt(relay, turn));
+    const attempted = await turn.lane.run(() => attempt(relay, turn));
+    // The next one has the connection while this one's outcome is written.
+    await conclude(relay, turn, attempted);
   };
 
-  const attempt = async (relay: Waiting, turn: Turn): Promise<void> => {
+  const attempt = async (relay: Waiting, turn: Turn): Promise<Attempted> => {
     const { way, road, lane, since } = turn;
-    if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
-    if (restUntil(turn) > clock.now() || clock.now() > since + lineMs) return standBack(relay, turn);
-    const bytes = await spool.relays.read(relay.id);
-    if (bytes === undefined) return;
+    if (lifetime.stopping.aborted) return 'interrupted';
+    if (restUntil(turn) > clock.now() || clock.now() > since + lineMs) return 'untried';
+    const bytes = relay.bytes ?? (await spool.relays.read(relay.id));
+    if (bytes === undefined) return 'gone';
     const result = await handOver(context, relay, way, bytes, road.servers);
-    if (result === undefined) return standBack(relay, turn);
+    if (result === undefined) return 'untried';
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
-      return spool.relays.release([relay.id]);
+      return 'interrupted';
     if (reached(result)) lane.works();
     else lane.fails();
-    if (result.kind === 'refused' && (isOwn(relay) || way.exit !== undefined))
+    return result;
+  };
+
+  const conclude = async (relay: Waiting, turn: Turn, result: Attempted): Promise<void> => {
+    if (result === 'gone') return;
+    if (result === 'interrupted') return spool.relays.release([relay.id]);
+    if (result === 'untried') return standBack(relay, turn);
+    if (result.kind === 'refused' && (isOwn(relay) || turn.way.exit !== undefined))
       return end(relay, 'refused', failureOf(result));
     counters.count('forwarded', result.kind);
     if (result.kind === 'sent') return spool.relays.finish(relay.id);
@@ -166,6 +181,14 @@ interface Turn {
   readonly lane: Lane;
   /** When the relay got in line. */
   readonly since: number;
+}
+
+/** What came of an attempt: of one that the peer was not in, `untried` or `interrupted`, and of one that had gone meanwhile, `gone`. */
+type Attempted = SendResult | 'untried' | 'interrupted' | 'gone';
+
+/** Packets have one road, whoever's they are: a node that holds up what others have for it could tell by another which are authors'. */
+function kindOf(relay: Waiting): Whose | 'packets' {
+  return isOwn(relay) ? whoseOf(relay) : 'packets';
 }
 
 /** When the way is worth trying; in the past when it is now. */

@@ -1,6 +1,7 @@
 import {
   type DkimSigner,
   makeCarriage,
+  type OutgoingMessage,
   type SendResult,
   type SmtpPeer,
   type SmtpSender,
@@ -9,7 +10,7 @@ import type { Clock, Random } from '@postern/runtime';
 import type { Lifetime } from '../lifetime.ts';
 import type { Waiting } from '../spool.ts';
 import type { Way } from '../ways.ts';
-import type { Servers } from './servers.ts';
+import { isCrowded, type Servers } from './servers.ts';
 
 type To = Extract<Way, { kind: 'way' }>;
 
@@ -31,12 +32,13 @@ export interface HandOverContext {
 
 /** All peers of one hand-over together: it has to end, and the relay be put back, while the relay is this one's alone. */
 const handOverMs = 240_000;
-/** One peer, while others are still to be tried: at least this, and its share of what is left. */
+/** One peer up to the end of its envelope, while others are still to be tried: at least this, and its share of what is left. */
 const peerMs = 60_000;
 
 /**
- * One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it, within four minutes. Nothing
- * if none of them may be tried now. `servers`: what is known of the peers, when they are such as DNS names.
+ * One attempt: a new carriage around the relay's bytes, to the first of the peers that takes or refuses it, within four minutes. A peer that
+ * has taken the envelope gets all that is left of them: it may need long behind the data (RFC 5321 section 4.5.3.2.6), and cut off there each
+ * attempt leaves a copy. Nothing if none of them may be tried now. `servers`: what is known of the peers, when they are such as DNS names.
  */
 export async function handOver(
   context: HandOverContext,
@@ -54,18 +56,19 @@ export async function handOver(
     ...(needsTls(relay, way) ? { requireTls: 'if-offered' as const } : {}),
     ...(isToDomain(relay) && relay.token !== undefined ? { envid: relay.id } : {}),
   };
-  const send = (peer: SmtpPeer, ms: number): Promise<SendResult> =>
-    within(clock, ms, lifetime.cut, (signal) => sender.send(peer, { ...mail, signal }));
+  const send = (peer: SmtpPeer, times: Times): Promise<SendResult> =>
+    within(clock, times, lifetime.cut, (limits) => sender.send(peer, { ...mail, ...limits }));
   const endMs = clock.now() + handOverMs;
   let last: SendResult | undefined;
   for (const [at, peer] of way.peers.entries()) {
     const leftMs = endMs - clock.now();
     if (leftMs <= 0) break;
-    const ms = Math.min(leftMs, Math.max(peerMs, leftMs / (way.peers.length - at)));
+    const envelopeMs = Math.min(leftMs, Math.max(peerMs, leftMs / (way.peers.length - at)));
+    const times = { envelopeMs, allMs: leftMs };
     const result = await (servers === undefined
-      ? send(peer, ms)
-      : servers.run(peer.host, () => send(peer, ms)));
-    if (result === undefined) continue;
+      ? send(peer, times)
+      : servers.run(peer.host, () => send(peer, times)));
+    if (result === undefined || isCrowded(result)) continue;
     if (isOver(result)) return result;
     last = result;
   }
@@ -79,27 +82,44 @@ function isOver(result: SendResult): boolean {
   return result.kind === 'deferred' && (result.maybeDelivered || result.reason === 'aborted');
 }
 
+/** What one peer may take, ms. */
+interface Times {
+  /** Until it asks for the data. */
+  readonly envelopeMs: number;
+  readonly allMs: number;
+}
+
 /** What has not ended by then is a `timeout`; `aborted` is what `cut` cuts off. */
 async function within(
   clock: Clock,
-  ms: number,
+  { envelopeMs, allMs }: Times,
   cut: AbortSignal,
-  send: (signal: AbortSignal) => Promise<SendResult>,
+  send: (limits: Pick<OutgoingMessage, 'signal' | 'onData'>) => Promise<SendResult>,
 ): Promise<SendResult> {
   const over = new AbortController();
+  const taken = new AbortController();
   const late = new AbortController();
-  clock.wait(clock.now() + ms, over.signal).then(
-    () => late.abort(),
-    () => undefined,
-  );
+  const lateIn = (ms: number, unless: AbortSignal): void =>
+    void clock.wait(clock.now() + ms, unless).then(
+      () => late.abort(),
+      () => undefined,
+    );
+  lateIn(allMs, over.signal);
+  lateIn(envelopeMs, AbortSignal.any([over.signal, taken.signal]));
   try {
-    const result = await send(AbortSignal.any([cut, late.signal]));
-    const isLate = result.kind === 'deferred' && result.reason === 'aborted' && !cut.aborted;
-    return isLate ? { ...result, reason: 'timeout' } : result;
+    const signal = AbortSignal.any([cut, late.signal]);
+    const result = await send({ signal, onData: () => taken.abort() });
+    if (result.kind !== 'deferred' || (result.reason !== 'aborted' && result.reason !== 'crowded'))
+      return result;
+    if (cut.aborted) return { ...result, reason: 'aborted' };
+    return result.reason === 'aborted' ? { ...result, reason: 'timeout' } : result;
   } finally {
-    over.abort();
+    over.abort(ended);
   }
 }
+
+/** A reason of one's own spares the exception that would be made, with its stack, for each hand-over. */
+const ended = new Error('the hand-over has ended');
 
 function carriageOf(context: HandOverContext, relay: Waiting, { domain }: To, bytes: Uint8Array): Uint8Array {
   const { clock, random, own } = context;

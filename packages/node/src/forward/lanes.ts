@@ -9,7 +9,7 @@ export interface Lane {
   /** Whether there is neither a connection to be had nor a place in line for one. */
   readonly crowded: boolean;
   /** Takes a connection, or a place in line until one is free, and runs `work`. */
-  run(work: () => Promise<void>): Promise<void>;
+  run<T>(work: () => Promise<T>): Promise<T>;
   /** The peer answered, whatever it said. */
   works(): void;
   /** The peer could not be reached, or is not who it should be. */
@@ -77,7 +77,7 @@ function openLane(
       load[here++ < width ? 'connections' : 'line']++;
       await slots.enter();
       try {
-        await work();
+        return await work();
       } finally {
         slots.leave();
         load[--here < width ? 'connections' : 'line']--;

@@ -15,7 +15,7 @@ export interface Servers {
 }
 
 /** Hand-overs to one address at one time. */
-const eachAtOnce = 16;
+export const eachAtOnce = 16;
 const rest: Pause = { firstMs: 1_000, mostMs: 900_000 };
 /** Addresses that rest. */
 const mostResting = 10_000;
@@ -31,6 +31,7 @@ export function createServers({
   const resting = new Map<string, { readonly failures: number; readonly untilMs: number }>();
 
   const note = (address: string, result: SendResult): void => {
+    if (isCrowded(result)) return;
     const before = resting.get(address);
     if (!isOutOfReach(result)) return void resting.delete(address);
     // Those that were under way together fail together: one failure.
@@ -56,6 +57,11 @@ export function createServers({
       }
     },
   };
+}
+
+/** Whether no connection was free: nothing is known of the peer. */
+export function isCrowded(result: SendResult): boolean {
+  return result.kind === 'deferred' && result.reason === 'crowded';
 }
 
 /**

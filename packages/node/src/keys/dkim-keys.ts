@@ -35,21 +35,45 @@ export function textData(text: string): string {
   return (text.match(/.{1,255}/g) ?? []).map((string) => `"${string}"`).join(' ');
 }
 
-/** Whether what DNS has at a key's name is its record and nothing else: of several verifiers may take any (RFC 6376 section 3.6.2.2). */
+/**
+ * Whether what DNS has at a key's name is its record, as verifiers take it, and nothing else: of several they may take any
+ * (RFC 6376 section 3.6.2.2).
+ */
 export function isOnlyRecord(text: string, found: readonly string[] = []): boolean {
   const [only = '', ...others] = found;
   const [own, theirs] = [tagsOf(text), tagsOf(only)];
-  return others.length === 0 && own.p === theirs.p && own.k === theirs.k;
+  if (own === undefined || theirs === undefined || others.length > 0) return false;
+  return keyOf(own) === keyOf(theirs) && isInForce(theirs);
 }
 
-/** White space around and in what was written by hand means nothing, and a key without a type is one of RSA (RFC 6376 sections 3.2, 3.6.1). */
-function tagsOf(text: string): { readonly k: string; readonly p: string | undefined } {
-  const tags = text.split(';').map((tag) => {
-    const [name = '', ...value] = tag.replace(/\s+/g, '').split('=');
-    return [name, value.join('=')] as const;
-  });
-  const { k = 'rsa', p } = Object.fromEntries(tags) as { k?: string; p?: string };
-  return { k, p };
+type Tags = ReadonlyMap<string, string>;
+
+/** White space around what was written by hand means nothing; no name may occur twice, and `v` in front alone (RFC 6376 sections 3.2, 3.6.1). */
+function tagsOf(text: string): Tags | undefined {
+  const tags = text
+    .replace(/;\s*$/, '')
+    .split(';')
+    .map((tag) => /^\s*([A-Za-z]\w*)\s*=\s*(.*?)\s*$/s.exec(tag));
+  const byName = new Map(tags.map((tag) => [tag?.[1] ?? '', tag?.[2] ?? '']));
+  const isList = tags.every((tag) => tag !== null) && byName.size === tags.length;
+  return isList && !tags.slice(1).some((tag) => tag?.[1] === 'v') ? byName : undefined;
+}
+
+/** A key without a type is one of RSA; white space in it means nothing. */
+function keyOf(tags: Tags): string {
+  return `${tags.get('k') ?? 'rsa'} ${tags.get('p')?.replace(/\s+/g, '')}`;
+}
+
+/** Whether verifiers take the key for what it signs here, and do not treat that as unsigned (RFC 6376 section 3.6.1). */
+function isInForce(tags: Tags): boolean {
+  const list = (name: string, otherwise: string): string[] =>
+    (tags.get(name) ?? otherwise).split(':').map((value) => value.trim());
+  return (
+    (tags.get('v') ?? 'DKIM1') === 'DKIM1' &&
+    !list('t', '').includes('y') &&
+    list('h', 'sha256').includes('sha256') &&
+    list('s', '*').some((service) => service === '*' || service === 'email')
+  );
 }
 
 const schema = z

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import { type DomainRecord, formatZone, makeRecord, parseZone } from '@postern/protocol/dns';
 import { generateDomainKey, loadEnvelopeKey } from '@postern/protocol/envelope';
-import { writeFileDurable } from '@postern/runtime';
+import { ExitCode, writeFileDurable } from '@postern/runtime';
+import { NodeError } from '../errors.ts';
 import { readKeyFile, wrongKeyFile } from './files.ts';
+import { loadBefore, type Unread } from './loaded.ts';
+import { readPublished } from './published.ts';
 import { addNext, domainRing, promote, readRing, refuseLater } from './ring.ts';
 
 /** What the domain's record says besides its key. */
@@ -30,12 +33,43 @@ export async function rotateDomainKey(dataDir: string, domain: string, nowSecond
   refuseLater(current, nowSeconds);
   const made = next ?? (await addNext(dataDir, domainRing, nowSeconds, (dir) => makeKey(dir, domain)));
   const { tls, mix, maxBytes } = await readRecord(dataDir, domain);
-  const { privateKey } = await loadEnvelopeKey(await loadDomainKey(made.dir));
-  const certificate = privateKey.toPublic().write();
+  const certificate = await certificateIn(made.dir);
   const values = { tls, mix, maxBytes, expires: nowSeconds + recordSeconds };
   const path = await writeRecord(dataDir, domain, certificate, values);
-  await promote(dataDir, domainRing, nowSeconds);
+  await promote(dataDir, domainRing, made, nowSeconds);
   return path;
+}
+
+/**
+ * Refuses another key while the present one replaces one that DNS may still name: whoever wrote would have three to tell apart. Throws
+ * `NodeError` `rotation-under-way`.
+ */
+export async function refuseUnpublished(dataDir: string): Promise<void> {
+  const { next, current, previous } = await readRing(dataDir, domainRing);
+  // One that a crash cut short is gone on with.
+  if (next !== undefined || previous.length === 0) return;
+  if ((await readPublished(current.dir)) !== undefined) return;
+  throw new NodeError('rotation-under-way', 'the domain’s present key is not known to be in DNS yet', {
+    exitCode: ExitCode.usage,
+    hint: 'Publish it first, as postern-node dns zone prints it: the node asks DNS for it each hour, and postern-node status says when it is there. For yet another key all the same: --again',
+  });
+}
+
+/** The certificates of the keys before the present one that are kept still, binary, the last one first. */
+export async function certificatesBefore(
+  dataDir: string,
+): Promise<{ readonly certificates: readonly Uint8Array[]; readonly unread: readonly Unread[] }> {
+  const { previous } = await readRing(dataDir, domainRing);
+  const { keys, unread } = await loadBefore(previous, async (one) => ({
+    ...one,
+    value: await certificateIn(one.dir),
+  }));
+  return { certificates: keys.map(({ value }) => value), unread };
+}
+
+async function certificateIn(dir: string): Promise<Uint8Array> {
+  const { privateKey } = await loadEnvelopeKey(await loadDomainKey(dir));
+  return privateKey.toPublic().write();
 }
 
 /** Writes the record of the same key anew, with other values. Gives the path of the zone file. */

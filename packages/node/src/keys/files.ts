@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExitCode, UserError } from '@postern/runtime';
 import { NodeError } from '../errors.ts';
@@ -18,20 +18,26 @@ export async function readKeyFile(path: string): Promise<Uint8Array> {
 
 /**
  * Refuses to have root write into the data directory of a node that is another user's: that user could not read what root makes there,
- * and could lead root elsewhere by a link. Whose the identity key is, whose the node is. Throws `UserError`.
+ * and could lead root elsewhere by a link. Whose the directory is, or the identity key in it, the node is. Throws `UserError`.
  */
 export async function requireOwner(
   dataDir: string,
   user: number | undefined = process.geteuid?.(),
 ): Promise<void> {
   if (user !== 0) return;
-  const path = join(dataDir, 'identity.key');
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (found === undefined || found.uid === 0) return;
-  throw new UserError(
+  // Where the directory's own name is a link, that link and what it leads to; in it a link in the key's place, not what that leads to.
+  for (const path of [`${dataDir}/`, dataDir, join(dataDir, 'identity.key')]) {
+    const found = await lstat(path).catch(ifGone);
+    if (found !== undefined && found.uid !== 0) throw othersNode(dataDir, path);
+  }
+}
+
+function ifGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+function othersNode(dataDir: string, path: string): UserError {
+  return new UserError(
     `${dataDir} belongs to a node that root does not run, which could not read what root makes`,
     {
       exitCode: ExitCode.noPermission,

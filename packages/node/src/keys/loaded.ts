@@ -24,15 +24,25 @@ export async function loadRing<T>(
     const had = held.find(({ dir }) => dir === one.dir);
     return { ...one, value: had === undefined ? await load(one.dir) : had.value };
   };
-  const readBefore = (one: Generation): Promise<Loaded<T> | Unread> =>
-    read(one).catch((error: unknown) => ({ ...one, error }));
-  const before = await Promise.all(previous.map(readBefore));
+  const before = await loadBefore(previous, read);
   return {
-    keys: {
-      next: next && (await read(next)),
-      current: await read(current),
-      previous: before.filter((one) => 'value' in one),
-    },
+    keys: { next: next && (await read(next)), current: await read(current), previous: before.keys },
+    unread: before.unread,
+  };
+}
+
+/** Those before the present one, as far as they can be read. */
+export async function loadBefore<T>(
+  previous: Ring['previous'],
+  read: (one: Generation) => Promise<Loaded<T>>,
+): Promise<{ readonly keys: readonly Loaded<T>[]; readonly unread: readonly Unread[] }> {
+  const before = await Promise.all(
+    previous.map(
+      (one): Promise<Loaded<T> | Unread> => read(one).catch((error: unknown) => ({ ...one, error })),
+    ),
+  );
+  return {
+    keys: before.filter((one) => 'value' in one),
     unread: before.filter((one) => 'error' in one),
   };
 }

@@ -36,15 +36,20 @@ describe('what follows a key', () => {
       [next, current, ...previous].map(async (one) => one && readFile(join(one.dir, 'tls.key'), 'utf8')),
     );
   };
+  const promoteNext = async (at: number): Promise<boolean> => {
+    const { next } = await readRing(folder, tlsRing);
+    if (next === undefined) throw new Error('nothing is next');
+    return promote(folder, tlsRing, next, at);
+  };
   beforeEach(() => make('first')(folder));
 
   test('is next, then in force, and the one before goes after the overlap', async () => {
     expect(await contents()).toEqual([undefined, 'first']);
     await addNext(folder, tlsRing, now, make('second'));
     expect(await contents()).toEqual(['second', 'first']);
-    await promote(folder, tlsRing, now + 5);
+    await promoteNext(now + 5);
     expect(await contents()).toEqual([undefined, 'second', 'first']);
-    await promote(folder, tlsRing, now + 6); // nothing is next
+    await expect(promoteNext(now + 6)).rejects.toThrow('nothing is next');
     expect((await readRing(folder, tlsRing)).current.at).toBe(now + 5);
     expect(await forgetPast(folder, tlsRing, now + 4 + tlsRing.overlap)).toBe(0);
     expect(await forgetPast(folder, tlsRing, now + 5 + tlsRing.overlap)).toBe(1);
@@ -52,7 +57,7 @@ describe('what follows a key', () => {
     expect(await readdir(folder)).toEqual([tlsRing.folder]);
 
     await addNext(folder, tlsRing, now, make('third'));
-    await promote(folder, tlsRing, now + 9);
+    await promoteNext(now + 9);
     expect(await contents()).toEqual([undefined, 'third', 'second']);
     expect(await forgetPast(folder, tlsRing, now + 9 + tlsRing.overlap)).toBe(1);
     expect(await readdir(join(folder, tlsRing.folder))).toEqual([`since-${now + 9}`]);
@@ -81,6 +86,17 @@ describe('what follows a key', () => {
     expect(await contents()).toEqual([undefined, 'first']);
   });
 
+  test('is put in force itself, and no other that took its place, made to be in force as soon', async () => {
+    const second = await addNext(folder, tlsRing, now, make('second'));
+    await discardNext(folder, tlsRing);
+    const third = await addNext(folder, tlsRing, now, make('third'));
+    expect(await promote(folder, tlsRing, second, now)).toBe(false);
+    expect(await contents()).toEqual(['third', 'first']);
+    expect(await promote(folder, tlsRing, third, now)).toBe(true);
+    expect(await promote(folder, tlsRing, third, now + 1)).toBe(false);
+    expect(await contents()).toEqual([undefined, 'third', 'first']);
+  });
+
   test.each([0, 1, 2])(
     'after a crash with %i of its files written is none, and can be made anew',
     async (files) => {
@@ -92,14 +108,16 @@ describe('what follows a key', () => {
       await expect(addNext(folder, tlsRing, now, crashing)).rejects.toThrow('crash');
       expect(await contents()).toEqual([undefined, 'first']);
       await addNext(folder, tlsRing, now, make('second'));
-      expect(await readdir(join(folder, tlsRing.folder))).toEqual([`next-${now}`]);
+      expect(await readdir(join(folder, tlsRing.folder))).toEqual([
+        expect.stringMatching(`^next-${now}-[0-9a-f]{16}$`),
+      ]);
       expect(await contents()).toEqual(['second', 'first']);
     },
   );
 
   test('a removal that a crash cut short is no key that is kept', async () => {
     await addNext(folder, tlsRing, now, make('second'));
-    await promote(folder, tlsRing, now);
+    await promoteNext(now);
     await rm(join(folder, 'tls.key'));
     expect(await contents()).toEqual([undefined, 'second']);
     expect(await forgetPast(folder, tlsRing, now + 10 * tlsRing.overlap)).toBe(0);
@@ -107,23 +125,23 @@ describe('what follows a key', () => {
 
   test('comes after the one in force, whatever the clock says', async () => {
     await addNext(folder, tlsRing, now, make('second'));
-    await promote(folder, tlsRing, now);
+    await promoteNext(now);
     await addNext(folder, tlsRing, now, make('third'));
-    await promote(folder, tlsRing, now); // within the second
+    await promoteNext(now); // within the second
     expect(await contents()).toEqual([undefined, 'third', 'second', 'first']);
 
     await addNext(folder, tlsRing, now, make('fourth'));
     const aMonthAhead = now + 30 * 86_400;
-    await promote(folder, tlsRing, aMonthAhead);
+    await promoteNext(aMonthAhead);
     await addNext(folder, tlsRing, now, make('fifth'));
-    await expect(promote(folder, tlsRing, now + 60)).rejects.toMatchObject({
+    await expect(promoteNext(now + 60)).rejects.toMatchObject({
       code: 'clock-behind',
       hint: expect.stringContaining(`since-${now + 60}`),
     });
     expect((await contents()).slice(0, 2)).toEqual(['fifth', 'fourth']);
     const { current } = await readRing(folder, tlsRing);
     await rename(current.dir, join(folder, tlsRing.folder, `since-${now + 60}`)); // as the hint says
-    await promote(folder, tlsRing, now + 60);
+    await promoteNext(now + 60);
     expect(await contents()).toEqual([undefined, 'fifth', 'fourth', 'third', 'second', 'first']);
   });
 
@@ -131,11 +149,11 @@ describe('what follows a key', () => {
     '%s is destroyed under a name that no key has',
     async (which) => {
       await addNext(folder, tlsRing, now, make('second'));
-      await promote(folder, tlsRing, now);
+      await promoteNext(now);
       if (which !== 'what init made') {
         await forgetPast(folder, tlsRing, now + tlsRing.overlap);
         await addNext(folder, tlsRing, now, make('third'));
-        await promote(folder, tlsRing, now + 1);
+        await promoteNext(now + 1);
       }
       const [inForce, old] = (await contents()).slice(1);
       // Overwriting fails where the secret is a folder: what is left is what a crash at that step leaves.
@@ -159,7 +177,7 @@ describe('what follows a key', () => {
 
   test('one in force that is damaged hides behind none before it', async () => {
     await addNext(folder, tlsRing, now, make('second'));
-    await promote(folder, tlsRing, now);
+    await promoteNext(now);
     const { current } = await readRing(folder, tlsRing);
     await rm(join(current.dir, 'tls.key'));
     expect((await readRing(folder, tlsRing)).current).toEqual(current);

@@ -1,12 +1,18 @@
 import { lstat, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ExitCode, makePrivateDirectory, overwriteAndRemove, syncDirectory } from '@postern/runtime';
+import { basename, join } from 'node:path';
+import {
+  ExitCode,
+  makePrivateDirectory,
+  overwriteAndRemove,
+  syncDirectory,
+  systemRandom,
+} from '@postern/runtime';
 import { NodeError } from '../errors.ts';
 
 /**
  * One key of the node, or several that change as one. What `init` made lies in the data directory, and each that follows in a
  * folder of its own, under the same names. A folder is called by what it is: every step is one rename, so that a crash leaves the
- * state before it or the one after.
+ * state before it or the one after. That of a next one has chance in its name besides: it can be taken back, and no other ever has its name.
  */
 export interface RingKind {
   /** Below the data directory. */
@@ -65,7 +71,7 @@ export const domainRing: RingKind = {
 export async function readRing(dataDir: string, kind: RingKind): Promise<Ring> {
   const folder = join(dataDir, kind.folder);
   const found = (await namesIn(folder)).flatMap((name) => {
-    const [, phase, at] = /^(next|since)-(\d{1,12})$/.exec(name) ?? [];
+    const [, phase, at] = /^(next|since)-(\d{1,12})(?:-[0-9a-f]{16})?$/.exec(name) ?? [];
     return phase === undefined ? [] : [{ phase, dir: join(folder, name), at: Number(at) }];
   });
   const since = found.filter(({ phase }) => phase === 'since').sort((a, b) => b.at - a.at);
@@ -105,7 +111,8 @@ export async function addNext(
   await removeAll(aside, kind); // what a crash left
   await makePrivateDirectory(aside);
   await make(aside);
-  const made = { dir: join(folder, `next-${at}`), at, until: Number.POSITIVE_INFINITY };
+  const chance = Buffer.from(systemRandom.bytes(8)).toString('hex');
+  const made = { dir: join(folder, `next-${at}-${chance}`), at, until: Number.POSITIVE_INFINITY };
   await rename(aside, made.dir);
   await syncDirectory(folder);
   return made;
@@ -116,7 +123,7 @@ export async function discardNext(dataDir: string, kind: RingKind): Promise<bool
   const { next } = await readRing(dataDir, kind);
   if (next === undefined) return false;
   const folder = join(dataDir, kind.folder);
-  const renamed = await rename(next.dir, join(folder, `${pastPrefix}next-${next.at}`)).then(
+  const renamed = await rename(next.dir, join(folder, `${pastPrefix}${basename(next.dir)}`)).then(
     () => true,
     ifGone(false),
   );
@@ -125,15 +132,24 @@ export async function discardNext(dataDir: string, kind: RingKind): Promise<bool
   return renamed;
 }
 
-/** Puts the next one in force. Throws `NodeError` `clock-behind`. */
-export async function promote(dataDir: string, kind: RingKind, nowSeconds: number): Promise<void> {
-  const { next, current } = await readRing(dataDir, kind);
-  if (next === undefined) return;
+/**
+ * Puts `next` in force, and no other; false where it is the next one no more: taken back, or in force already. Throws `NodeError`
+ * `clock-behind`.
+ */
+export async function promote(
+  dataDir: string,
+  kind: RingKind,
+  next: Generation,
+  nowSeconds: number,
+): Promise<boolean> {
+  const { current } = await readRing(dataDir, kind);
   refuseLater(current, nowSeconds);
   const folder = join(dataDir, kind.folder);
   // The order of the times is the order of the keys, so that no two have the same.
-  await rename(next.dir, join(folder, `since-${Math.max(nowSeconds, current.at + 1)}`));
+  const since = join(folder, `since-${Math.max(nowSeconds, current.at + 1)}`);
+  const renamed = await rename(next.dir, since).then(() => true, ifGone(false));
   await syncDirectory(folder);
+  return renamed;
 }
 
 /**

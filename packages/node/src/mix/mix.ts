@@ -17,6 +17,8 @@ export interface MixContext {
 
 /** Relays held in memory for their exact time; what comes on top waits on disk, where times are coarse. */
 const heldLimit = 10_000;
+/** Of them, those whose bytes are held too; the others' are read from disk when they are due. */
+const bytesLimit = 512;
 /** Those due later than this wait on disk. */
 const horizonMs = 600_000;
 /**
@@ -28,6 +30,7 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
   return (next) => {
     const strategy = holdUntilDue<Waiting>();
     const held = new Set<Waiting>();
+    let withBytes = 0;
     const sooner = createBell();
     let state: Held<Waiting> = strategy.initial;
     let wakeAt: number | undefined;
@@ -47,6 +50,7 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
       ({ state, wakeAt } = after);
       const crowded = release.filter((relay) => {
         held.delete(relay);
+        if (relay.bytes !== undefined) withBytes -= 1;
         return !puller.offer(relay);
       });
       giveBack(crowded);
@@ -72,10 +76,12 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
       async take(relays) {
         const now = clock.now();
         const crowded: Waiting[] = [];
-        for (const relay of relays) {
+        for (const { bytes, ...rest } of relays) {
+          const relay: Waiting = bytes === undefined || withBytes >= bytesLimit ? rest : { ...rest, bytes };
           if (held.size >= heldLimit || relay.dueMs > now + horizonMs) crowded.push(relay);
           else {
             held.add(relay);
+            if (relay.bytes !== undefined) withBytes += 1;
             step({ kind: 'arrival', packet: relay, delayMs: Math.max(0, relay.dueMs - now) });
           }
         }

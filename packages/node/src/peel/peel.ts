@@ -40,14 +40,17 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
 
     const settle = async (input: Input, unlayered: Unlayered | undefined): Promise<Waiting[]> => {
       if (unlayered === undefined) return [];
-      const settled = await spool.settle(input.id, verdictOn(unlayered, context));
+      const verdict = verdictOn(unlayered, context);
+      const settled = await spool.settle(input.id, verdict);
       count(counters, unlayered, settled);
-      return settled.kind === 'waiting' ? [settled.waiting] : [];
+      if (settled.kind !== 'waiting' || verdict.kind !== 'relay') return [];
+      return [{ ...settled.waiting, bytes: verdict.relay.bytes }];
     };
 
     return {
       async take(inputs) {
-        const unlayered = await pool.run(inputs.map(({ bytes }) => bytes));
+        const packets = inputs.map(({ bytes }) => bytes);
+        const unlayered = await pool.run(packets, packets);
         const settled = await Promise.allSettled(inputs.map((input, at) => settle(input, unlayered[at])));
         await next.take(settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])));
         const failed = settled.find((one) => one.status === 'rejected');

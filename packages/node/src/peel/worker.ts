@@ -43,4 +43,10 @@ answerIn<PeelSetup, PeelTask, Unlayered[]>(({ geometry, nodeId, epochSeconds, ke
     }
   };
   return async (packets) => packets.map(open);
-});
+}, bytesOf);
+
+function bytesOf(unlayered: readonly Unlayered[]): Uint8Array[] {
+  return unlayered.flatMap((one) =>
+    one.kind === 'relay' ? [one.packet] : one.kind === 'exit' ? [one.unit] : [],
+  );
+}

@@ -1,4 +1,4 @@
-import type { DirectoryClient } from '@postern/directory/client';
+import { type DirectoryClient, DirectoryError } from '@postern/directory/client';
 import type { EpochKey } from '@postern/protocol/consensus';
 import type { Clock, Endpoint, Log } from '@postern/runtime';
 import { createBell } from '../bell.ts';
@@ -31,6 +31,11 @@ export function register(context: RegisterContext): Registration {
   const news = createBell();
   let wanted: readonly EpochKey[] | undefined;
   let last: readonly EpochKey[] | undefined;
+  let refusal: string | undefined;
+  const note = (reason: string | undefined): void => {
+    if (reason !== undefined && reason !== refusal) log.warn('the directory refuses this node', { reason });
+    refusal = reason;
+  };
 
   const loop = startLoop(
     { clock, log, trouble: 'the directory did not take the descriptor' },
@@ -38,7 +43,12 @@ export function register(context: RegisterContext): Registration {
       const mixKeys = wanted;
       if (mixKeys === undefined) return news.wait(stop);
       const tlsPins = context.tlsPins();
-      await directory.publish(describe({ ...context, tlsPins, mixKeys, now: clock.now() }));
+      const descriptor = describe({ ...context, tlsPins, mixKeys, now: clock.now() });
+      await directory.publish(descriptor).catch((error: unknown) => {
+        note(error instanceof DirectoryError ? error.refusal : undefined);
+        throw error;
+      });
+      note(undefined);
       last = mixKeys;
       if (wanted === mixKeys && sameTexts(tlsPins, context.tlsPins())) wanted = undefined;
       log.debug('registered');

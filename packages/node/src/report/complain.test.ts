@@ -23,27 +23,30 @@ const info = {
   expires: Math.floor(start / hourMs) * 3_600 + tokenLifeSeconds,
 } as const;
 
-/** The field of a message from an author who asks for reports in this way, attested by that domain. */
+const encoded = (returnInfo: ReturnInfo): Uint8Array => encodeReturnInfo(defaultGeometry, returnInfo);
+
+/** The field of a message whose fragments have this return information, and for which that domain answers. */
 function fieldOf(
-  returnInfo: ReturnInfo = info,
+  returnInfos: readonly Uint8Array[] = [encoded(info)],
   attested = 'a.test',
   key: Uint8Array | undefined = present,
 ): string {
   const keys = { current: () => (key === undefined ? [] : [key]) };
   const write = createReturnFields({ clock, random: systemRandom, geometry: defaultGeometry, keys });
-  const fragment = {
+  const setId = systemRandom.bytes(16);
+  const fragments = returnInfos.map((returnInfo, index) => ({
     recipient: 'bob@b.test',
-    setId: systemRandom.bytes(16),
-    index: 0,
-    k: 1,
-    n: 1,
-    totalBytes: 1,
+    setId,
+    index,
+    k: returnInfos.length,
+    n: returnInfos.length,
+    totalBytes: returnInfos.length,
     expires: Math.ceil(start / 3_600_000 + 24) * 3_600,
-    returnInfo: encodeReturnInfo(defaultGeometry, returnInfo),
+    returnInfo,
     attestation: Buffer.from(attested),
     data: new Uint8Array(1),
-  };
-  return write([fragment]);
+  }));
+  return write(fragments, attested);
 }
 
 let now = start;
@@ -99,14 +102,16 @@ test('the author’s domain gets an envelope with the token and a complaint, and
 
 test('a key that was replaced still opens', async () => {
   const { complain } = complainer();
-  expect(await complain(fieldValue(fieldOf(info, 'a.test', before)))).toMatchObject({ kind: 'sent' });
+  expect(await complain(fieldValue(fieldOf([encoded(info)], 'a.test', before)))).toMatchObject({
+    kind: 'sent',
+  });
 });
 
 test('forged, changed and expired ones are refused and counted', async () => {
   const { complain, sent, counters } = complainer();
   const value = fieldValue(fieldOf());
   const foreign = await generateDomainKey('b.test');
-  const forged = fieldValue(fieldOf(info, 'a.test', foreign.secretKey));
+  const forged = fieldValue(fieldOf([encoded(info)], 'a.test', foreign.secretKey));
   const changed = value.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'));
   for (const one of [forged, changed, value.slice(4), ''])
     expect(await complain(one)).toEqual({ kind: 'unknown' });
@@ -151,10 +156,18 @@ test('of a domain that takes no part, or cannot be looked up now, the operator i
   expect(await complainer(() => ({ kind: 'temporary' })).complain(value)).toEqual({ kind: 'later' });
 });
 
-test('a message has the field only when the domain that it names answers for it', () => {
-  expect(fieldOf(info, '')).toBe('');
-  expect(fieldOf(info, 'c.test')).toBe('');
-  expect(fieldOf({ kind: 'none' })).toBe('');
+test('a message has the field only when all that its fragments ask for is one token at the domain that answers for it', () => {
+  const [asking, other] = [encoded(info), encoded({ ...info, token: systemRandom.bytes(16) })];
+  const silent = encoded({ kind: 'none' });
+  expect(fieldOf([asking], 'c.test')).toBe('');
+  expect(fieldOf([silent, silent])).toBe('');
+  expect(fieldOf([asking, other])).toBe('');
+  expect(fieldOf([asking, Buffer.from('no return information')])).toBe('');
+  for (const asked of [
+    [silent, asking, silent],
+    [asking, asking],
+  ])
+    expect(fieldValue(fieldOf(asked))).not.toBe('');
 });
 
 test('the field is folded, all of one length, and found in a header alone', () => {
@@ -162,7 +175,7 @@ test('the field is folded, all of one length, and found in a header alone', () =
   const lines = field.split('\r\n');
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(78);
   const longer = `${'d'.repeat(63)}.a.test`;
-  expect(fieldOf({ ...info, domain: longer }, longer)).toHaveLength(field.length);
+  expect(fieldOf([encoded({ ...info, domain: longer })], longer)).toHaveLength(field.length);
   const value = fieldValue(field);
   expect(field.replace(/^Postern-Return: |\s+/g, '')).toBe(value);
   expect(findField(Buffer.from(`From: a\n${field.replaceAll('\r\n', '\n')}To: b\n\nbody\n`))).toBe(value);

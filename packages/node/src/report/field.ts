@@ -18,8 +18,11 @@ const lifeMs = 30 * 24 * hourMs;
 /** How long a complaint may be on its way. */
 export const complaintTravelMs: number = 5 * 24 * hourMs;
 
-/** The field, line end included, that a message made of these fragments is delivered with; nothing when no complaint of it could be made. */
-export type WriteReturnField = (fragments: readonly Fragment[]) => string;
+/**
+ * The field, line end included, that a message made of these fragments is delivered with, for all of which the domain `attested` answers;
+ * nothing when no complaint of it could be made.
+ */
+export type WriteReturnField = (fragments: readonly Fragment[], attested: string) => string;
 
 export interface ReturnFieldContext {
   readonly clock: Clock;
@@ -32,9 +35,9 @@ export interface ReturnFieldContext {
 // spec report 7.1
 export function createReturnFields(context: ReturnFieldContext): WriteReturnField {
   const { clock, random, geometry, keys } = context;
-  return (fragments) => {
+  return (fragments, attested) => {
     const [secretKey] = keys.current();
-    const asking = fragments.map((fragment) => attestedReturn(fragment, geometry)).find((one) => one);
+    const asking = attestedReturn(fragments, attested, geometry);
     if (secretKey === undefined || asking === undefined) return '';
     // The complaint's own end is on a full hour, too.
     const lastMs = asking.expires * 1_000 - complaintTravelMs - hourMs;
@@ -68,10 +71,19 @@ export function findField(message: Uint8Array): string | undefined {
   return wellFormed ? value : undefined;
 }
 
-/** Whom to write to of the message, and how long they know whose it is, if that domain answers for it. */
-function attestedReturn({ returnInfo, attestation }: Fragment, geometry: Geometry): ReturnField | undefined {
-  const info = decodeReturnInfo(geometry, returnInfo);
-  const attested = Buffer.from(attestation).toString('latin1');
+/**
+ * Whom to write to of the message, and how long they know whose it is: what all fragments that ask for reports name, if it is at the
+ * domain that answers for it.
+ */
+function attestedReturn(
+  fragments: readonly Fragment[],
+  attested: string,
+  geometry: Geometry,
+): ReturnField | undefined {
+  const asking = fragments.map(({ returnInfo }) => returnInfo).filter(({ length }) => length > 0);
+  const [first] = asking;
+  if (first === undefined || asking.some((one) => Buffer.compare(one, first) !== 0)) return undefined;
+  const info = decodeReturnInfo(geometry, first);
   return info.kind === 'domain' && info.domain === attested
     ? { domain: info.domain, token: info.token, expires: info.expires }
     : undefined;

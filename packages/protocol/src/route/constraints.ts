@@ -8,10 +8,12 @@ export interface Constraints {
   readonly exclude?: readonly string[];
   /** The hop of each layer, first layer first; `undefined` leaves a layer open. */
   readonly pinned?: readonly (string | undefined)[];
+  /** Ordinary mail alone carries packets to their first mix (spec route 2.4). */
+  readonly byAccount?: boolean;
 }
 
-/** Why a mix of a layer cannot be its hop. */
-export type Exclusion = 'excluded' | 'not-included' | 'not-pinned' | 'family';
+/** What keeps a mix from being eligible in its layer. */
+export type Exclusion = 'excluded' | 'not-by-account' | 'not-included' | 'not-pinned';
 
 export type RefusalReason =
   | 'too-many-pins'
@@ -80,13 +82,20 @@ export function unmatchedNames(consensus: Consensus, { include = [], exclude = [
   );
 }
 
+// spec route 2.4
+/** Whether a mail server that knows the node's name alone finds it: on port 25 there, as of any domain without MX. */
+export function isOpenToOrdinaryMail({ name, smtp }: Pick<NodeEntry, 'name' | 'smtp'>): boolean {
+  return smtp.port === 25 && smtp.host.toLowerCase() === name;
+}
+
 function exclusion(
   node: NodeEntry,
-  { include = [], exclude = [], pinned = [] }: Constraints,
+  { include = [], exclude = [], pinned = [], byAccount = false }: Constraints,
   index: number,
 ): Exclusion | undefined {
   const pin = pinned[index];
   if (exclude.some((name) => names(name, node))) return 'excluded';
+  if (byAccount && index === 0 && !isOpenToOrdinaryMail(node)) return 'not-by-account';
   if (include.length > 0 && !include.some((name) => names(name, node))) return 'not-included';
   if (pin !== undefined && !names(pin, node)) return 'not-pinned';
   return undefined;

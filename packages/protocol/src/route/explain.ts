@@ -20,8 +20,17 @@ export interface ExplainedLayer {
     readonly family: string;
     readonly probability: number;
   }[];
-  readonly excluded: readonly { readonly id: string; readonly name: string; readonly why: Exclusion }[];
+  readonly excluded: readonly ({ readonly id: string; readonly name: string } & Hindrance)[];
 }
+
+// spec route 3.3
+/**
+ * Why a mix cannot be the hop. Of those that would be eligible, `empty-layer`: another layer has no eligible mix, and the first such is named;
+ * `family-conflict`: no path through the other layers keeps the family rule; `family`: every such path has the mix's own family in it.
+ */
+export type Hindrance =
+  | { readonly why: Exclusion | 'family-conflict' | 'family' }
+  | { readonly why: 'empty-layer'; readonly emptyLayer: number };
 
 export interface Explanation {
   readonly layers: readonly ExplainedLayer[];
@@ -49,7 +58,8 @@ export function explainRoute(
       const others = countPaths(censuses.filter((_, other) => other !== index));
       const through = ({ family }: NodeEntry): bigint =>
         family === '' ? others.all : others.without(family);
-      return explainLayer(layer, through, all);
+      const empty = layers.find((other) => other !== layer && other.eligible.length === 0);
+      return explainLayer(layer, { through, all, otherwise: hindranceBy(empty, others.all) });
     }),
     paths: refused === undefined ? Number(all) : 0,
     expectedLatencyMs: layers.length * meanDelayMs,
@@ -58,12 +68,24 @@ export function explainRoute(
   };
 }
 
-/** A mix is the hop of as many paths as lead through the other layers past its family. */
-function explainLayer(layer: Layer, through: (node: NodeEntry) => bigint, all: bigint): ExplainedLayer {
+/** What hinders a mix that is eligible and the hop of no path: `empty` is another layer without any, `others` the paths through the other layers. */
+function hindranceBy(empty: Layer | undefined, others: bigint): Hindrance {
+  if (empty !== undefined) return { why: 'empty-layer', emptyLayer: empty.layer };
+  return { why: others === 0n ? 'family-conflict' : 'family' };
+}
+
+interface Ways {
+  /** Of how many paths a mix is the hop: as many as lead through the other layers past its family. */
+  through(node: NodeEntry): bigint;
+  readonly all: bigint;
+  /** What hinders those that are the hop of none. */
+  readonly otherwise: Hindrance;
+}
+
+function explainLayer(layer: Layer, { through, all, otherwise }: Ways): ExplainedLayer {
   const judged = layer.eligible.map((node) => ({ node, ways: through(node) }));
   const possible = judged.filter(({ ways }) => ways > 0n);
   const impossible = judged.filter(({ ways }) => ways === 0n);
-  const excluded = [...layer.excluded, ...impossible.map(({ node }) => ({ node, why: 'family' as const }))];
   return {
     layer: layer.layer,
     eligible: possible.map(({ node: { id, name, family }, ways }) => ({
@@ -72,6 +94,9 @@ function explainLayer(layer: Layer, through: (node: NodeEntry) => bigint, all: b
       family,
       probability: all === 0n ? 0 : Number(ways) / Number(all),
     })),
-    excluded: excluded.map(({ node: { id, name }, why }) => ({ id, name, why })),
+    excluded: [
+      ...layer.excluded.map(({ node: { id, name }, why }) => ({ id, name, why })),
+      ...impossible.map(({ node: { id, name } }) => ({ id, name, ...otherwise })),
+    ],
   };
 }

@@ -99,6 +99,28 @@ describe('the distribution', () => {
     );
   });
 
+  test('a mix that no path leads through is told what hinders it: an empty layer, the others’ families, or its own', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(layers, (given) => {
+        for (const { layer, excluded } of explainRoute(consensusOf(given), {}).layers) {
+          const empty = given.findIndex((families, index) => index !== layer - 1 && families.length === 0);
+          const others = walk(consensusOf(given.filter((_, index) => index !== layer - 1)));
+          const hindrance =
+            empty !== -1
+              ? { why: 'empty-layer', emptyLayer: empty + 1 }
+              : { why: others.length === 0 ? 'family-conflict' : 'family' };
+          for (const { id: _id, name: _name, ...told } of excluded) {
+            expect(told).toEqual(hindrance);
+            seen.add(told.why);
+          }
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect([...seen].sort()).toEqual(['empty-layer', 'family', 'family-conflict']);
+  });
+
   test('every path drawn is admissible, and none is drawn when none is', () => {
     fc.assert(
       fc.property(layers, fc.string(), (given, seed) => {
@@ -201,6 +223,30 @@ describe('constraints', () => {
       name: 'm3-0.test',
       why: 'family',
     });
+  });
+
+  test('what leaves one layer empty is not told as a family of the mixes in the others', () => {
+    const { layers } = explainRoute(consensus, { exclude: ['m1-0.test', 'm1-1.test', 'm1-2.test'] });
+    expect(new Set(layers[0]?.excluded.map(({ why }) => why))).toEqual(new Set(['excluded']));
+    for (const { excluded } of layers.slice(1))
+      expect(excluded).toMatchObject(Array(3).fill({ why: 'empty-layer', emptyLayer: 1 }));
+  });
+
+  test('an account has first mixes that ordinary mail finds, and any behind them', () => {
+    const open = {
+      ...consensus,
+      nodes: consensus.nodes.map((node) =>
+        node.name === 'm1-1.test' ? { ...node, smtp: { host: 'M1-1.test', port: 25 } } : node,
+      ),
+    };
+    const { layers, paths } = explainRoute(open, { byAccount: true, exclude: ['m1-2.test'] });
+    expect(layers[0]?.eligible).toMatchObject([{ name: 'm1-1.test' }]);
+    expect(Object.fromEntries(layers[0]?.excluded.map(({ name, why }) => [name, why]) ?? [])).toEqual({
+      'm1-0.test': 'not-by-account',
+      'm1-2.test': 'excluded',
+    });
+    expect(paths).toBe(explainRoute(open, { include: [], pinned: ['m1-1.test'] }).paths);
+    expect(refusedBy({ byAccount: true })).toEqual(['empty-layer', 1]);
   });
 
   test('include leaves nothing else', () => {

@@ -1,4 +1,5 @@
 import { type FramedPacket, framePackets, packetTypes } from '../codec/openpgp.ts';
+import { type CompressedFormat, type Inflated, inflate } from './inflate.ts';
 import { maxSignatures } from './limits.ts';
 
 export type Content =
@@ -14,7 +15,7 @@ export type Content =
 export type ContentRefusedReason =
   /** Not one literal, signed as a whole or not at all. */
   | 'malformed-content'
-  /** Compressed by other means than ZIP and ZLIB, or broken. */
+  /** Compressed by other means than ZIP and ZLIB, broken, or in more blocks than what it holds needs. */
   | 'malformed-compression'
   | 'too-large';
 
@@ -23,12 +24,12 @@ export type ContentRefusedReason =
  * What was encrypted, out of its compression, when it is what a message may be: one literal, and around it the signatures of the whole. Gives
  * up as soon as decompression goes over `mostBytes`.
  */
-export async function readContent(content: Uint8Array, mostBytes: number): Promise<Content> {
+export function readContent(content: Uint8Array, mostBytes: number): Content {
   const packets = meaningful(content);
   const [compressed] = packets ?? [];
   if (packets?.length !== 1 || compressed?.type !== packetTypes.compressedData)
     return shapeOf(content, packets);
-  const inflated = await decompress(compressed.body, mostBytes);
+  const inflated = decompress(compressed.body, mostBytes);
   return inflated instanceof Uint8Array
     ? shapeOf(inflated, meaningful(inflated))
     : { kind: 'refused', reason: inflated };
@@ -69,43 +70,10 @@ function literalData(body: Uint8Array): Uint8Array | undefined {
   return dataAt > body.length ? undefined : body.subarray(dataAt);
 }
 
-async function decompress(
-  body: Uint8Array,
-  mostBytes: number,
-): Promise<Uint8Array | 'malformed-compression' | 'too-large'> {
+function decompress(body: Uint8Array, mostBytes: number): Inflated {
   const format = formats[body[0] ?? 0];
-  if (format === undefined) return 'malformed-compression';
-  const reader = inflate(body.subarray(1), format).getReader();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      size += read.value.length;
-      if (size > mostBytes) {
-        await reader.cancel();
-        return 'too-large';
-      }
-      chunks.push(read.value);
-    }
-  } catch {
-    return 'malformed-compression';
-  }
-  return gather(chunks, size);
+  return format === undefined ? 'malformed-compression' : inflate(body.subarray(1), format, mostBytes);
 }
 
-function gather(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
-}
-
-/** RFC 9580 section 9.4. BZip2 has no place in the platforms that this runs on. */
-const formats: Readonly<Record<number, 'deflate-raw' | 'deflate'>> = { 1: 'deflate-raw', 2: 'deflate' };
-
-function inflate(bytes: Uint8Array, format: 'deflate-raw' | 'deflate'): ReadableStream<Uint8Array> {
-  return new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream(format));
-}
+/** RFC 9580 section 9.4: ZIP and ZLIB. BZip2 is in none of the libraries here. */
+const formats: Readonly<Record<number, CompressedFormat>> = { 1: 'deflate', 2: 'zlib' };

@@ -314,10 +314,35 @@ describe('opening refuses content', () => {
 
   test('C1 broken or unknown compression', async () => {
     const deflated = await deflate(literal, 'deflate-raw');
-    for (const body of [[1, ...deflated.subarray(0, -3)], [2, ...deflated], [3, ...deflated], [99], []])
+    const checked = await deflate(literal, 'deflate');
+    checked[checked.length - 1] = (checked.at(-1) ?? 0) ^ 1;
+    for (const body of [
+      [1, ...deflated.subarray(0, -3)],
+      [1, ...deflated.subarray(0, -1)],
+      [2, ...deflated],
+      [2, ...checked],
+      [3, ...deflated],
+      [1],
+      [99],
+      [],
+    ])
       expect(await refusedContent(writePacket(8, Uint8Array.from(body)))).toBe('malformed-compression');
-    const behind = concat(Uint8Array.of(1), deflated, octets('more'));
-    expect(await refusedContent(writePacket(8, behind))).toBe('malformed-compression');
+  });
+
+  test('C1 of what stands behind compressed data nothing is read, however much it is', async () => {
+    for (const [algorithm, format] of [
+      [1, 'deflate-raw'],
+      [2, 'deflate'],
+    ] as const)
+      for (const behind of [
+        octets('\0'),
+        literal,
+        new Uint8Array(3_000_000),
+        await deflate(literal, format),
+      ]) {
+        const padded = concat(Uint8Array.of(algorithm), await deflate(literal, format), behind);
+        expect(await refusedContent(writePacket(8, padded))).toBe('opened');
+      }
   });
 });
 

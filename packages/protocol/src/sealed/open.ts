@@ -41,7 +41,7 @@ export async function open(sealed: Uint8Array, options: OpenOptions): Promise<Op
   if (outer.kind === 'refused') return outer;
   const decrypted = await decryptMessage(outer.encrypted, decryptionKeys);
   if (decrypted.kind === 'refused') return decrypted;
-  const content = await readContent(decrypted.content, maxMessageBytes + headroom);
+  const content = readContent(decrypted.content, maxMessageBytes + headroom);
   if (content.kind === 'refused') return content;
   const payload = payloadOf(content.literal);
   if (payload.kind === 'refused') return payload;

@@ -15,9 +15,10 @@ export interface ServerNames {
 /** What the resolvers are called, by who asks them. */
 export interface ResolverNames {
   readonly author: string;
+  /** Of the gateway that authors submit to; from an account it is the other domain's. */
   readonly authorsGateway: string;
   readonly recipientsGateway: string;
-  /** That of both domains. */
+  /** That of all domains. */
   readonly mailServers: string;
   /** That of all mixes. */
   readonly mixes: string;
@@ -27,8 +28,11 @@ export interface ChainPlay {
   readonly way: Way;
   readonly author: Correspondent;
   readonly recipient: Correspondent;
+  /** The provider of an account has no gateway. */
   readonly serversOf: (domain: string) => ServerNames;
   readonly resolvers: ResolverNames;
+  /** That has nothing to do with a letter from an account, and is the author's of any other. */
+  readonly otherDomain: string;
   readonly nameServer: string;
   readonly authority: string;
   /** Names of all mixes. */
@@ -39,37 +43,17 @@ export interface ChainPlay {
 
 /** Which party everybody is between two domains that write to each other by way of their servers. */
 export function chainCast(play: ChainPlay): Cast {
-  const { way, author, recipient, serversOf, resolvers, nameServer, authority, mixes } = play;
+  const { way, author, recipient, serversOf, resolvers, authority, mixes } = play;
   const [authors, recipients] = [serversOf(author.domain), serversOf(recipient.domain)];
+  const other = serversOf(play.otherDomain);
+  const account = way.by === 'account';
   const hops: Cast['hops'] = way.mode === 'mix' ? hopsOf(play.paths) : [[], [], []];
-  const [first, middle, last] = hops;
-  const parties = new Map<string, Party>([
-    [author.domain, 'author'],
-    [author.mailbox, 'author'],
-    [authors.gateway, "author's gateway"],
-    [authors.mail, "author's mail server"],
-    [authors.mailboxes, "author's mailbox host"],
-    [recipients.gateway, "recipient's gateway"],
-    [recipients.mail, "recipient's mail server"],
-    [recipients.mailboxes, "recipient's mailbox host"],
-    [resolvers.author, "author's resolver"],
-    [resolvers.authorsGateway, "author's gateway's resolver"],
-    [resolvers.recipientsGateway, "recipient's gateway's resolver"],
-    [resolvers.mailServers, "mail servers' resolver"],
-    [resolvers.mixes, "mixes' resolver"],
-    [nameServer, 'name server'],
-    [authority, 'authority'],
-    ...first.map((name) => [name, 'first mix'] as const),
-    ...middle.map((name) => [name, 'middle mix'] as const),
-    ...last.map((name) => [name, 'last mix'] as const),
-  ]);
+  const parties = partiesIn(play, hops);
   const nodeParty = (name: string): Party => parties.get(name) ?? 'other mixes';
-  const nodes = [...mixes, authors.gateway, recipients.gateway];
+  const nodes = [...mixes, account ? other.gateway : authors.gateway, recipients.gateway];
   const processes = [authority, ...nodes];
   const servers = [authors.mail, recipients.mail, authors.mailboxes, recipients.mailboxes];
-  const finder = way.smarthost ? resolvers.mailServers : resolvers.authorsGateway;
-  const asked = [resolvers.author, ...(way.mode === 'direct' ? [resolvers.recipientsGateway, finder] : [])];
-  const queues = [...(way.smarthost || way.end === 'reported' ? [authors.mail] : []), recipients.mail];
+  const submitsTo = account ? authors.mail : authors.gateway;
   const of = (owners: readonly string[], source: Omit<Source, 'owner'>): Source[] =>
     owners.map((owner) => ({ owner, ...source }));
   return {
@@ -82,21 +66,72 @@ export function chainCast(play: ChainPlay): Cast {
     sources: [
       ...sourcesOf(processes),
       ...of(servers, { how: 'at rest' }),
-      ...of(servers, { how: 'log' }),
+      // A provider's Dovecot only checks a password, and logs nothing of it.
+      ...of(
+        servers.filter((name) => !account || name !== authors.mailboxes),
+        { how: 'log' },
+      ),
       ...of(Object.values(resolvers), { how: 'at rest' }),
-      // Where nothing is asked, nothing is logged.
-      ...of(asked, { how: 'log' }),
-      ...of([nameServer], { how: 'received' }),
-      ...of([recipients.mailboxes, authors.gateway, recipients.gateway], { how: 'received' }),
-      ...waitingAt([authors.gateway, ...hops.flat()], 'relays'),
+      ...of(askedOn(way, resolvers), { how: 'log' }),
+      ...of([play.nameServer], { how: 'received' }),
+      ...of([recipients.mailboxes, submitsTo, recipients.gateway], { how: 'received' }),
+      ...waitingAt([...(account ? [] : [authors.gateway]), ...hops.flat()], 'relays'),
       ...waitingAt([recipients.gateway], 'fragments'),
       ...of(nodes, { how: 'at rest', part: 'left' }),
-      ...of(way.mode === 'direct' ? queues : [], { how: 'at rest', part: 'queue' }),
+      ...of(queuesOn(way, authors, recipients), { how: 'at rest', part: 'queue' }),
       ...of([author.mailbox], { how: 'sent', part: 'message' }),
     ],
     nodeParty,
     wireParty: (from, to) => wires[`${nodeParty(from)} to ${nodeParty(to)}`],
   };
+}
+
+/** Where there are two names for one, the last says which party it is. */
+function partiesIn(play: ChainPlay, [first, middle, last]: Cast['hops']): ReadonlyMap<string, Party> {
+  const { way, author, recipient, serversOf, resolvers } = play;
+  const [authors, recipients] = [serversOf(author.domain), serversOf(recipient.domain)];
+  const other = serversOf(play.otherDomain);
+  const account = way.by === 'account';
+  return new Map<string, Party>([
+    [other.gateway, 'other domain'],
+    [other.mail, 'other domain'],
+    [other.mailboxes, 'other domain'],
+    [author.domain, 'author'],
+    [author.mailbox, 'author'],
+    [authors.gateway, "author's gateway"],
+    [authors.mail, "author's mail server"],
+    [authors.mailboxes, "author's mailbox host"],
+    [recipients.gateway, "recipient's gateway"],
+    [recipients.mail, "recipient's mail server"],
+    [recipients.mailboxes, "recipient's mailbox host"],
+    [resolvers.author, "author's resolver"],
+    [resolvers.authorsGateway, account ? 'other domain' : "author's gateway's resolver"],
+    [resolvers.recipientsGateway, "recipient's gateway's resolver"],
+    [resolvers.mailServers, "mail servers' resolver"],
+    [resolvers.mixes, "mixes' resolver"],
+    [play.nameServer, 'name server'],
+    [play.authority, 'authority'],
+    ...first.map((name) => [name, 'first mix'] as const),
+    ...middle.map((name) => [name, 'middle mix'] as const),
+    ...last.map((name) => [name, 'last mix'] as const),
+  ]);
+}
+
+/** Where nothing is asked, nothing is logged. */
+function askedOn({ mode, by, listed }: Way, resolvers: ResolverNames): string[] {
+  const { author, authorsGateway, recipientsGateway, mailServers, mixes } = resolvers;
+  const asked = [author, ...(listed ? [] : [mixes]), ...(by === 'account' ? [mailServers] : [])];
+  if (mode === 'mix' || by === 'account') return asked;
+  return [...asked, recipientsGateway, by === 'smarthost' ? mailServers : authorsGateway];
+}
+
+/** Mail servers by which carriages go, or a report. */
+function queuesOn({ mode, by, listed, end }: Way, authors: ServerNames, recipients: ServerNames): string[] {
+  const bothEnds = mode === 'direct' && (by === 'smarthost' || end === 'reported');
+  return [
+    ...(by === 'account' || bothEnds ? [authors.mail] : []),
+    ...(mode === 'direct' || !listed ? [recipients.mail] : []),
+  ];
 }
 
 const wires: Readonly<Record<string, Party>> = {
@@ -107,10 +142,13 @@ const wires: Readonly<Record<string, Party>> = {
   "recipient's mail server to recipient's gateway": "wire: mail server to recipient's gateway",
   "recipient's gateway to author's mail server": "wire: recipient's gateway to mail server",
   "author's mail server to author's gateway": "wire: mail server to author's gateway",
+  "author to author's mail server": "wire: author to author's mail server",
+  "author's mail server to first mix": "wire: author's mail server to first mix",
   "author's gateway to first mix": "wire: author's gateway to first mix",
   'first mix to middle mix': 'wire: first to middle mix',
   'middle mix to last mix': 'wire: middle to last mix',
   "last mix to recipient's gateway": 'wire: last mix to gateway',
+  "last mix to recipient's mail server": "wire: last mix to recipient's mail server",
   "recipient's gateway to first mix": "wire: recipient's gateway to first mix",
   "last mix to author's gateway": "wire: last mix to author's gateway",
 };

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { chainTable, chainWays } from './chain-table.ts';
+import { chainTable, chainWays, wayName } from './chain-table.ts';
 import type { Piece } from './evidence.ts';
 import { chainOf, facts, leastPieces, telltale } from './example.ts';
 import { createJudge } from './judge.ts';
 import { kinds, type Party } from './table.ts';
 
-describe.each(chainWays)('$mode, $end, smarthost: $smarthost', (way) => {
+describe.each(chainWays.map((way) => [wayName(way), way] as const))('%s', (_, way) => {
   const cast = chainOf(way);
   const { parties, mayKnow, surelyFound } = chainTable(way);
   const judge = createJudge({ cast, facts, published: [] });

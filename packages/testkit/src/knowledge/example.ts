@@ -61,8 +61,9 @@ function ownersOf({ processes, nodeParty }: Cast, party: Party): string[] {
 export function chainOf(way: Way): Cast {
   return chainCast({
     way,
-    author: someone('alice', 'a.test'),
+    author: way.by === 'account' ? someone('adelaide', 'p.test') : someone('alice', 'a.test'),
     recipient: someone('bob', 'b.test'),
+    otherDomain: 'a.test',
     serversOf: (domain) => ({ gateway: `gate.${domain}`, mail: `mx.${domain}`, mailboxes: `imap.${domain}` }),
     resolvers: {
       author: 'resolver of alice',

@@ -58,8 +58,8 @@ export async function gatherFromNetwork(
   }
   const authority = { party: 'authority', owner: net.authorityTap.name } as const;
   evidence.add({ ...authority, how: 'log', where: 'log', bytes: Buffer.from(net.authorityLog()) });
-  const metrics = Buffer.from(await net.authority.metrics());
-  evidence.add({ ...authority, how: 'metrics', where: 'metrics', bytes: metrics });
+  const told = `${net.authority.metrics()}${JSON.stringify(net.authority.status())}`;
+  evidence.add({ ...authority, how: 'metrics', where: 'metrics and status', bytes: Buffer.from(told) });
   for (const connection of net.authorityTap.connections) evidence.addDirectoryConnection(connection);
   for (const sending of net.recorder.sendings) {
     const taker = net.nodes.find(({ tap }) => tap.address.port === sending.peer.port);

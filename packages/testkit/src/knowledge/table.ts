@@ -31,7 +31,10 @@ export type ChainParty =
   | "mail servers' resolver"
   | "mixes' resolver"
   | 'name server'
+  /** The servers of a domain that the message has nothing to do with. */
+  | 'other domain'
   | "wire: author to author's gateway"
+  | "wire: author to author's mail server"
   | "wire: author's gateway to mailbox host"
   | "wire: author's gateway to mail server"
   | "wire: author's gateway to recipient's mail server"
@@ -40,6 +43,8 @@ export type ChainParty =
   | "wire: recipient's gateway to mail server"
   | "wire: mail server to author's gateway"
   | "wire: author's gateway to first mix"
+  | "wire: author's mail server to first mix"
+  | "wire: last mix to recipient's mail server"
   | "wire: recipient's gateway to first mix"
   | "wire: last mix to author's gateway";
 
@@ -80,6 +85,13 @@ export const kinds: readonly FactKind[] = [
   'last mix',
 ];
 
+/** The wires behind the first mix, and those to the directory: the same whoever handed the message to the first mix. */
+export const mixWires: Rows = {
+  'wire: first to middle mix': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'no'],
+  'wire: middle to last mix': ['no', 'no', 'no', 'no', 'no', 'no', 'yes', 'yes'],
+  'wire: directory': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
+};
+
 /**
  * Who may know what (docs/threat-model.md), in the order of `kinds`. The mixes' own names stand there because the path is as much of a secret
  * as its ends: each party knows its neighbours on it and nobody else. That a domain or a node exists is published by the
@@ -98,10 +110,8 @@ const rows: Rows = {
   // That a node exists is what it is there to know; a node's name alone says nothing of a path.
   authority: ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
   'wire: author to first mix': ['no', 'yes', 'no', 'no', 'no', 'yes', 'no', 'no'],
-  'wire: first to middle mix': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'no'],
-  'wire: middle to last mix': ['no', 'no', 'no', 'no', 'no', 'no', 'yes', 'yes'],
+  ...mixWires,
   'wire: last mix to gateway': ['no', 'no', 'no', 'yes', 'no', 'no', 'no', 'yes'],
-  'wire: directory': ['no', 'no', 'no', 'no', 'no', 'yes', 'yes', 'yes'],
 };
 
 /** A fact that a party has for sure, and where it stands: what it is told elsewhere does not count. */
@@ -112,14 +122,8 @@ export interface Sure {
   readonly part?: Part;
 }
 
-/** A spool is looked at twice: as bytes on a disk, where what was removed may linger, and through SQLite. */
-const sure: readonly Sure[] = [
-  ...(['author mailbox', 'author domain', 'recipient mailbox', 'recipient domain', 'content'] as const).map(
-    (kind) => ({ party: 'author', kind, how: 'at rest' }) as const,
-  ),
-  { party: 'recipient', kind: 'author mailbox', how: 'at rest' },
-  { party: 'recipient', kind: 'recipient mailbox', how: 'at rest' },
-  { party: 'recipient', kind: 'content', how: 'at rest' },
+/** What is found at the mixes and behind them, whoever handed the message to the first one. */
+export const foundAtMixes: readonly Sure[] = [
   { party: 'first mix', kind: 'author domain', how: 'received' },
   ...inSpool('first mix', 'relays', 'middle mix'),
   { party: 'first mix', kind: 'first mix', how: 'sent' },
@@ -130,13 +134,27 @@ const sure: readonly Sure[] = [
   ...inSpool('last mix', 'relays', 'recipient domain'),
   { party: 'last mix', kind: 'last mix', how: 'sent' },
   { party: "recipient's gateway", kind: 'last mix', how: 'received' },
+  ...onWire('wire: first to middle mix', 'first mix', 'middle mix'),
+  ...onWire('wire: middle to last mix', 'middle mix', 'last mix'),
+];
+
+const sure: readonly Sure[] = [
+  ...all(
+    'author',
+    'at rest',
+    'author mailbox',
+    'author domain',
+    'recipient mailbox',
+    'recipient domain',
+    'content',
+  ),
+  ...all('recipient', 'at rest', 'author mailbox', 'recipient mailbox', 'content'),
+  ...foundAtMixes,
+  ...onWire('wire: last mix to gateway', 'last mix', 'recipient domain'),
   ...inSpool("recipient's gateway", 'fragments', 'recipient mailbox'),
   { party: "recipient's gateway", kind: 'recipient domain', how: 'at rest' },
   { party: "author's gateway", kind: 'author mailbox', how: 'at rest' },
   ...onWire('wire: author to first mix', 'author domain', 'first mix'),
-  ...onWire('wire: first to middle mix', 'first mix', 'middle mix'),
-  ...onWire('wire: middle to last mix', 'middle mix', 'last mix'),
-  ...onWire('wire: last mix to gateway', 'last mix', 'recipient domain'),
 ];
 
 /** Of a message that its author hands to the first mix, in a network of mixes and gateways alone. */
@@ -146,11 +164,17 @@ export const parties: readonly Party[] = networkTable.parties;
 export const mayKnow: Table['mayKnow'] = networkTable.mayKnow;
 export const surelyFound: readonly Sure[] = sure;
 
+/** All of these at one place. */
+export function all(party: Party, how: How, ...of: readonly FactKind[]): Sure[] {
+  return of.map((kind) => ({ party, kind, how }));
+}
+
+/** A spool is looked at twice: as bytes on a disk, where what was removed may linger, and through SQLite. */
 export function inSpool(party: Party, shelf: 'relays' | 'fragments', kind: FactKind): Sure[] {
   return (['spool', shelf] as const).map((part) => ({ party, kind, how: 'at rest', part }));
 }
 
 /** In the clear both ends say who they are: one in its EHLO, the other in its greeting. */
 export function onWire(party: Party, ...both: readonly FactKind[]): Sure[] {
-  return both.map((kind) => ({ party, kind, how: 'wire' }));
+  return all(party, 'wire', ...both);
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { createSmtpSender } from '@postern/mail';
 import { initNode, parseNodeConfig, type RunningNode, startNode } from '@postern/node';
-import { type Clock, createLog, type Random, readControl, readToml } from '@postern/runtime';
+import { type Clock, createLog, type Random, readToml } from '@postern/runtime';
 import type { Recorder } from '../adversary/recorder.ts';
 import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
+import { readObserved } from '../observed.ts';
 
 /** A node of the network in one process, which can be stopped and started again. */
 export interface NodeHost extends AsyncDisposable {
@@ -20,6 +21,7 @@ export interface NodeHost extends AsyncDisposable {
   readonly running: RunningNode | undefined;
   start(): Promise<RunningNode>;
   stop(): Promise<void>;
+  /** What it exports, and what it tells its operator. */
   metrics(): Promise<string>;
 }
 
@@ -88,7 +90,7 @@ export async function hostNode(options: NodeHostOptions): Promise<NodeHost> {
       return running;
     },
     stop,
-    metrics: () => readControl(join(dataDir, 'control.sock'), '/metrics'),
+    metrics: () => readObserved(join(dataDir, 'control.sock')),
     async [Symbol.asyncDispose]() {
       await stop();
       await tap[Symbol.asyncDispose]();

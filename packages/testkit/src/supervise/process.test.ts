@@ -18,6 +18,7 @@ describe('a supervised process', () => {
   const startAuthority = async (
     restart: boolean,
     onStart: (pid: number) => void = () => undefined,
+    onEnd: (end: string) => void = () => undefined,
   ): Promise<{ process: Supervised; port: number }> => {
     const [port = 0] = await freePorts(1);
     const config = join(folder, 'directory.toml');
@@ -37,6 +38,7 @@ describe('a supervised process', () => {
       name: 'authority.test',
       log,
       onStart,
+      onEnd,
     });
     await answers(port);
     return { process, port };
@@ -60,10 +62,15 @@ describe('a supervised process', () => {
     const pids: number[] = [];
     const known: (number | undefined)[] = [];
     let told: Supervised | undefined;
-    const { process: supervised, port } = await startAuthority(true, (pid) => {
-      pids.push(pid);
-      known.push(told?.pid);
-    });
+    const ends: string[] = [];
+    const { process: supervised, port } = await startAuthority(
+      true,
+      (pid) => {
+        pids.push(pid);
+        known.push(told?.pid);
+      },
+      (end) => ends.push(end),
+    );
     told = supervised;
     const first = supervised.pid;
     expect(supervised.kill()).toBe(true);
@@ -74,6 +81,8 @@ describe('a supervised process', () => {
     // Whoever is told of a start and asks for the process finds the new one.
     expect(known).toEqual([undefined, supervised.pid]);
     expect(await supervised.stop()).toBe('exit 0');
+    // Who orders a process to stop is not told that it did.
+    expect(ends).toEqual(['SIGKILL']);
     expect(supervised.kill()).toBe(false);
     expect(() => process.kill(supervised.pid, 0)).toThrow('ESRCH');
     // One log over all starts.

@@ -14,6 +14,8 @@ export interface ProcessOptions {
   readonly restart: boolean;
   /** Called with every start, once `pid` says so. */
   readonly onStart?: (pid: number) => void;
+  /** Called when it has ended by itself or was killed, with how. */
+  readonly onEnd?: (end: string) => void;
 }
 
 /** A process of ours, and those that took its place. */
@@ -50,6 +52,7 @@ export async function startProcess(options: ProcessOptions): Promise<Supervised>
     for (let failures = 0; ; ) {
       const began = performance.now();
       const end = await endOf(child);
+      if (!stopping.signal.aborted) options.onEnd?.(end);
       if (stopping.signal.aborted || !restart) return end;
       failures = performance.now() - began < shortLifeMs ? failures + 1 : 0;
       const wait = failures > 1 ? Math.min(5_000, 100 * 2 ** failures) : 0;

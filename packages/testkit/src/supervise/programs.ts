@@ -10,13 +10,16 @@ const packages: Readonly<Record<Program, string>> = {
   postern: '@postern/client',
 };
 
+/** As the command's own first line and the service's unit have them. */
+const flags: Partial<Record<Program, readonly string[]>> = { 'postern-node': ['--max-semi-space-size=2'] };
+
 /** Arguments for `node` that run a command, from its source or as it was built: as this code itself runs. */
 export function nodeArguments(program: Program): string[] {
   const index = new URL(import.meta.resolve(packages[program]));
   const fromSource = index.pathname.endsWith('.ts');
   const main = fileURLToPath(new URL(fromSource ? './main.ts' : './main.js', index));
   if (!existsSync(main)) throw new Error(`${program} is not built: ${main} is missing`);
-  return [...(fromSource ? ['--conditions=@postern/source'] : []), main];
+  return [...(flags[program] ?? []), ...(fromSource ? ['--conditions=@postern/source'] : []), main];
 }
 
 /**

@@ -58,6 +58,7 @@ async function run({ tap, ...options }: Options & { tap: boolean }, stop: AbortS
     {
       signal: stop,
       onStep: (step) => say(`starting: ${step}`),
+      onProcess: say,
       ...(recording === undefined ? {} : { onTraffic: recording.write }),
     },
   );

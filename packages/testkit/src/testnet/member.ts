@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Endpoint, formatEndpoint, readControl } from '@postern/runtime';
 import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
 import { TestkitError } from '../errors.ts';
+import { readObserved } from '../observed.ts';
 import { lastLines, runProgram, type Supervised, startProcess } from '../supervise/process.ts';
 import { until } from '../until.ts';
 import type { NetworkProcess, ProcessRole } from './network-file.ts';
@@ -19,7 +20,7 @@ export interface Member extends AsyncDisposable {
   readonly tap: Tap | undefined;
   readonly process: Supervised;
   readonly ready: Promise<void>;
-  /** Prometheus text, over its control socket. */
+  /** What it exports, and what it tells its operator. */
   metrics(): Promise<string>;
   status(): Promise<unknown>;
   describe(): NetworkProcess;
@@ -36,7 +37,9 @@ export interface MemberOptions {
   /** Arguments of `init` beside those for name, configuration, data folder and listener. */
   readonly init: readonly string[];
   /** Called with every start of the process. */
-  readonly onStart: () => void;
+  readonly onStart: (name: string, pid: number) => void;
+  /** Called when it has ended by itself or was killed, with how. */
+  readonly onEnd: (name: string, end: string) => void;
   /** Ends the waiting for it to be ready. */
   readonly signal: AbortSignal | undefined;
 }
@@ -89,7 +92,7 @@ interface Place {
 }
 
 async function startMember(options: MemberOptions, place: Place): Promise<Member> {
-  const { name, role, restart, onStart, signal } = options;
+  const { name, role, restart, signal } = options;
   const { folder, listen, reach, tap, config } = place;
   const process = await startProcess({
     name,
@@ -97,7 +100,8 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
     args: ['run', '--config', config],
     log: join(folder, 'log'),
     restart,
-    onStart,
+    onStart: (pid) => options.onStart(name, pid),
+    onEnd: (end) => options.onEnd(name, end),
   });
   const socket = join(folder, 'data', 'control.sock');
   const status = async (): Promise<unknown> => JSON.parse(await readControl(socket, '/status'));
@@ -112,7 +116,7 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
     tap,
     process,
     status,
-    metrics: () => readControl(socket, '/metrics'),
+    metrics: () => readObserved(socket),
     ready,
     describe: () => ({
       name,

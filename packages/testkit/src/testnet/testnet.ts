@@ -34,6 +34,8 @@ export interface Testnet extends AsyncDisposable {
 export interface TestnetEvents {
   /** A step of the start, for a person who waits. */
   readonly onStep?: (step: string) => void;
+  /** What becomes of processes after the start, for a person who watches: one that ended, or was started again. */
+  readonly onProcess?: (line: string) => void;
   /** With `taps`: every chunk on every wire. */
   readonly onTraffic?: (connection: TappedConnection, chunk: Chunk) => void;
   /** With `taps`: what is held on the wires, and until when. */
@@ -47,20 +49,34 @@ export interface TestnetEvents {
  */
 export async function startTestnet(options: TestnetOptions, events: TestnetEvents = {}): Promise<Testnet> {
   const plan = planTestnet(options);
-  const { onStep = () => undefined } = events;
+  const { onStep = () => undefined, onProcess = () => undefined } = events;
   await useFolder(plan.dir);
   await using started = new AsyncDisposableStack();
   const networkFile = join(plan.dir, 'network.json');
   const people = peopleOf(plan.dir, plan.domains);
   const members: Member[] = [];
   let complete: (() => void) | undefined;
-  const onStart = (): void => complete?.();
+  const onStart = (name: string, pid: number): void => {
+    if (complete === undefined) return;
+    onProcess(`${name} was started again, pid ${pid}`);
+    complete();
+  };
+  const onEnd = (name: string, end: string): void => {
+    if (complete !== undefined) onProcess(`${name} ended: ${end}`);
+  };
 
   onStep('the directory authority');
   const nodes = [...mixNames(plan), ...plan.domains.map(gatewayName)];
   const [directoryPort = 0, ...ports] = await freePorts(1 + nodes.length);
   const { signal } = events;
-  const shared = { dir: plan.dir, restart: plan.restart, onStart, tap: tapOptions(plan, events), signal };
+  const shared = {
+    dir: plan.dir,
+    restart: plan.restart,
+    onStart,
+    onEnd,
+    tap: tapOptions(plan, events),
+    signal,
+  };
   const directory = await prepareMember(
     authorityOptions(plan, { ...shared, port: directoryPort }, nodes.length),
   );
@@ -82,7 +98,9 @@ export async function startTestnet(options: TestnetOptions, events: TestnetEvent
     people.map((person) => settle(person, clients.get(person.mailbox) as Client, trust)),
   );
   homes.catch(() => undefined); // awaited below
-  const nodeInit = ['--directory-url', ...trust.urls, '--authority', ...trust.authorities];
+  // Their domains are in no DNS.
+  const asked = ['--resolver', 'none'];
+  const nodeInit = ['--directory-url', ...trust.urls, '--authority', ...trust.authorities, ...asked];
   const startNode = async (name: string, at: number): Promise<void> => {
     const common = { ...shared, name, port: ports[at] ?? 0 };
     const domain = plan.domains.find((one) => gatewayName(one) === name);
@@ -167,7 +185,7 @@ async function useFolder(dir: string): Promise<void> {
     });
 }
 
-type Shared = Pick<MemberOptions, 'dir' | 'restart' | 'onStart' | 'tap' | 'port' | 'signal'>;
+type Shared = Pick<MemberOptions, 'dir' | 'restart' | 'onStart' | 'onEnd' | 'tap' | 'port' | 'signal'>;
 
 function authorityOptions(plan: TestnetPlan, shared: Shared, nodes: number): MemberOptions {
   const init = ['--epoch', plan.epoch, '--mean-delay', plan.meanDelay, '--bootstrap-nodes', `${nodes}`];

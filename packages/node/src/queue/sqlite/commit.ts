@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { asNodeError } from './faults.ts';
-import { type Operations, taking, writes } from './operations.ts';
+import { mustLast, type Operations, taking, writes } from './operations.ts';
 import type { Store } from './store.ts';
 
 /** One call of an operation, as it crosses to the thread. */
@@ -32,8 +32,9 @@ export interface Hooks {
 }
 
 /**
- * Group commit: requests gathered while the last commit ran share the next transaction and its one sync. A group that
- * fails is undone whole and tried again one by one, so that only the guilty one is refused.
+ * Group commit: requests gathered while the last commit ran share the next transaction and its one sync. A group of which nothing must
+ * outlast a crash of the machine is written without a sync, and is on disk with the next one that has it. A group that fails is undone
+ * whole and tried again one by one, so that only the guilty one is refused.
  */
 export function createCommitter(
   db: DatabaseSync,
@@ -46,9 +47,18 @@ export function createCommitter(
     return (run[name] as (...values: readonly unknown[]) => unknown)(...given);
   };
 
+  let synced = true;
+  /** Whether transactions from now on are synced before their commit returns. */
+  const sync = (wanted: boolean): void => {
+    if (wanted === synced) return;
+    db.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
+    synced = wanted;
+  };
+
   const commit = (group: readonly Request[]): Reply[] => {
     if (group.length === 0) return [];
     try {
+      sync(group.some(mustLast));
       db.exec('BEGIN IMMEDIATE');
       const replies = group.map((request) => ({ number: request.number, result: call(request) }));
       db.exec('COMMIT');

@@ -59,7 +59,7 @@ export function inputTable(store: Store, slots: SlotTable): InputTable {
       return allKinds.some((kind) => {
         const row = find.get(kind, toBlob(id));
         if (row === undefined) return false;
-        slots.clear(Number(row.slot));
+        slots.release(Number(row.slot));
         return remove.run(kind, toBlob(id)).changes === 1;
       });
     },

@@ -17,6 +17,7 @@ import type {
   Verdict,
   Waiting,
 } from '../../spool.ts';
+import type { Request } from './commit.ts';
 import { complaintTable } from './complaints.ts';
 import { inputTable } from './inputs.ts';
 import { relayTable } from './relays.ts';
@@ -46,6 +47,8 @@ export interface Operations {
   forgetSets(): number;
   forgetReturns(): number;
   forgetComplaints(): number;
+  /** Overwrites some of the slots whose content was removed, and says how many. */
+  overwrite(): number;
 
   claimInputs(kind: UnitKind, limit: number, from: SpoolId): Input[];
   claimRelays(limit: number): Waiting[];
@@ -60,7 +63,7 @@ export interface Operations {
   nextRelay(): number | undefined;
   nextSet(): number | undefined;
   counts(): Counts;
-  /** Overwrites what was removed, in the database and in its journal. */
+  /** Overwrites what was removed of the journal. */
   tidy(): void;
 }
 
@@ -84,6 +87,30 @@ export const writes: ReadonlySet<keyof Operations> = new Set([
   'forgetSets',
   'forgetReturns',
   'forgetComplaints',
+  'overwrite',
+]);
+
+/**
+ * Whether what is asked for has to be there after a crash of the machine. Transactions are kept or lost in their order, so that losing these
+ * others puts an input back in the relay's place, or a relay that has been handed over back into the queue: work that is done
+ * again, and whose second copy the next hop's replay tag, or the recipient's gateway, removes.
+ */
+export function mustLast({ name, arguments: [, verdict] }: Pick<Request, 'name' | 'arguments'>): boolean {
+  if (name === 'settle') return !['relay', 'refused'].includes((verdict as Verdict).kind);
+  return !repeatable.has(name);
+}
+
+const repeatable: ReadonlySet<keyof Operations> = new Set([
+  'finishRelay',
+  'retryRelay',
+  'postponeRelay',
+  'retrySet',
+  'forgetTags',
+  'expireRelays',
+  'forgetSets',
+  'forgetReturns',
+  'forgetComplaints',
+  'overwrite',
 ]);
 
 export interface OperationsOptions {
@@ -165,6 +192,7 @@ export function operations(
     forgetSets: () => sets.forget(sweepLimit),
     forgetReturns: () => returns.forget(sweepLimit),
     forgetComplaints: () => complaints.forget(sweepLimit),
+    overwrite: () => slots.overwrite(sweepLimit),
 
     claimInputs: inputs.claim,
     claimRelays: relays.claim,

@@ -55,7 +55,7 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
   const drop = (id: SpoolId): void => {
     const row = find.get(toBlob(id));
     if (row === undefined) return;
-    slots.clear(Number(row.slot));
+    slots.release(Number(row.slot));
     remove.run(toBlob(id));
   };
 

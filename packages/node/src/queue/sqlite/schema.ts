@@ -7,7 +7,7 @@ import { toBlob, toId } from './store.ts';
 
 /** "Post" in ASCII: `file(1)` and a careless `sqlite3` can tell whose database this is. */
 const applicationId = 0x506f7374;
-const version = 4;
+const version = 5;
 
 /** Bigger files are checked by SQLite page by page as they are read: a whole check would take minutes. */
 const wholeCheckBytes = 256 * 1024 * 1024;
@@ -19,12 +19,14 @@ const complaints = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-/** Makes a database of the version before into one of this. */
-const fromVersion3 = `
-  ALTER TABLE returns ADD COLUMN complained INTEGER NOT NULL DEFAULT 0;
-  ${complaints}
-  PRAGMA user_version = ${version};
-`;
+/** Free slots whose content is still there. */
+const worn = 'CREATE TABLE worn (slot INTEGER PRIMARY KEY) STRICT;';
+
+/** What makes a database of that version into one of the next. */
+const upgrades: Readonly<Record<number, string>> = {
+  3: `ALTER TABLE returns ADD COLUMN complained INTEGER NOT NULL DEFAULT 0; ${complaints}`,
+  4: worn,
+};
 
 /**
  * Every key is random or a hash and no table has a hidden rowid, so no order of insertion shows; a slot's number is its place, drawn
@@ -35,6 +37,7 @@ const fromVersion3 = `
 const schema = `
   CREATE TABLE spool (id BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE slots (slot INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+  ${worn}
   CREATE TABLE inputs (
     kind INTEGER NOT NULL, id BLOB NOT NULL, slot INTEGER NOT NULL, attested TEXT,
     PRIMARY KEY (kind, id)
@@ -105,8 +108,9 @@ function prepareSchema(db: DatabaseSync, path: string, newId: SpoolId): void {
   const owner = pragma(db, 'application_id');
   const found = pragma(db, 'user_version');
   if (owner === applicationId && found === version) return;
-  if (owner === applicationId && found === 3) {
-    db.exec(`BEGIN IMMEDIATE; ${fromVersion3} COMMIT`);
+  if (owner === applicationId && found in upgrades) {
+    const steps = Object.entries(upgrades).flatMap(([from, step]) => (Number(from) >= found ? [step] : []));
+    db.exec(`BEGIN IMMEDIATE; ${steps.join(' ')} PRAGMA user_version = ${version}; COMMIT`);
     return;
   }
   if (owner !== 0 || found !== 0 || pragma(db, 'schema_version') !== 0) {

@@ -9,8 +9,10 @@ export interface SlotTable {
   /** Puts bytes into a free slot; `id`, which is random, says which. */
   readonly put: (id: SpoolId, bytes: Uint8Array) => number;
   readonly read: (slot: number) => Uint8Array;
-  /** Overwrites a slot, which is free again once that is durable. */
-  readonly clear: (slot: number) => void;
+  /** Gives a slot back once that is committed; its content stays until it is overwritten, by another's or by `overwrite`. */
+  readonly release: (slot: number) => void;
+  /** Overwrites up to `limit` slots whose content was given back, and says how many. */
+  readonly overwrite: (limit: number) => number;
   /** Bytes of the slots that are free. */
   readonly freeBytes: () => number;
   /** Bytes that putting so many units in would add to the database. */
@@ -29,6 +31,9 @@ export function slotTable(store: Store, unitBytes: number): SlotTable {
   const blank = db.prepare('UPDATE slots SET bytes = zeroblob(length(bytes)) WHERE slot = ?');
   const read = db.prepare('SELECT bytes FROM slots WHERE slot = ?');
   const last = db.prepare('SELECT max(slot) AS slot FROM slots');
+  const wear = db.prepare('INSERT INTO worn (slot) VALUES (?)');
+  const mend = db.prepare('DELETE FROM worn WHERE slot = ?');
+  const worn = db.prepare('SELECT slot FROM worn LIMIT ?');
   const used = db.prepare('SELECT slot FROM inputs UNION ALL SELECT slot FROM relays');
   let total = 0;
   let free: number[] = [];
@@ -58,12 +63,21 @@ export function slotTable(store: Store, unitBytes: number): SlotTable {
       free[at] = free.at(-1) as number;
       free.pop();
       write.run(bytes, slot);
+      mend.run(slot);
       return slot;
     },
     read: (slot) => read.get(slot)?.bytes as Uint8Array,
-    clear(slot) {
-      blank.run(slot);
+    release(slot) {
+      wear.run(slot);
       store.afterCommit(() => free.push(slot));
+    },
+    overwrite(limit) {
+      const slots = worn.all(limit).map(({ slot }) => Number(slot));
+      for (const slot of slots) {
+        blank.run(slot);
+        mend.run(slot);
+      }
+      return slots.length;
     },
     freeBytes: () => free.length * unitBytes,
     growthBytes: (units) => (free.length - units < leastFree ? step() * unitBytes : 0),

@@ -114,6 +114,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
       await untilNone(() => call('forgetSets'));
       await untilNone(() => call('forgetReturns'));
       await untilNone(() => call('forgetComplaints'));
+      await untilNone(() => call('overwrite'));
       await call('tidy');
       return { relays };
     },

@@ -7,6 +7,7 @@ import {
   type TransferListItem,
   workerData,
 } from 'node:worker_threads';
+import { handedOver } from '../../handed-over.ts';
 import type { SpoolId } from '../../spool.ts';
 import { createClaims } from './claims.ts';
 import { createCommitter, type Reply, type Request } from './commit.ts';
@@ -44,7 +45,7 @@ if (parentPort !== null) serve(parentPort, workerData as ThreadOptions);
 function serve(port: MessagePort, options: ThreadOptions): void {
   try {
     const work = start(options);
-    const idle = setTimeout(() => work.tidy(), idleMs).unref();
+    const idle = setTimeout(() => work.tidy() && idle.refresh(), idleMs).unref();
     port.on('message', (first: Request | 'close') => {
       const requests = gather(port, first);
       const replies = work.answer(requests.filter((request) => request !== 'close'));
@@ -71,7 +72,8 @@ interface Work {
   /** The database's id. */
   readonly id: SpoolId;
   answer(requests: readonly Request[]): Reply[];
-  tidy(): void;
+  /** Overwrites some of what was removed; true when there may be more. */
+  tidy(): boolean;
   close(): void;
 }
 
@@ -109,23 +111,29 @@ function start(options: ThreadOptions): Work {
     }),
     { assertRoom: () => assertRoom(room(), options), effects, undoings },
   );
-  const tidy = (): void => {
+  const cut = (): void => {
     try {
       cutJournal(db, path);
     } catch {
       // A full or failing disk: the journal stays, and whoever writes next is told.
     }
   };
+  const tidy = (): boolean => {
+    const [reply] = committer.answer([{ number: 0, now: store.now, name: 'overwrite', arguments: [] }]);
+    const more = reply !== undefined && 'result' in reply && Number(reply.result) > 0;
+    if (!more) cut();
+    return more;
+  };
   return {
     id: spoolId(db),
     answer(requests) {
       const replies = committer.answer(requests);
-      if (journalBytes(path) > journalLimit) tidy();
+      if (journalBytes(path) > journalLimit) cut();
       return replies;
     },
     tidy,
     close() {
-      tidy();
+      while (tidy());
       db.close();
     },
   };
@@ -141,12 +149,14 @@ function gather(port: MessagePort, first: Request | 'close'): (Request | 'close'
   return requests;
 }
 
-/** Bytes that a reply hands over instead of copying: they are in nobody else's hands. */
+/** What a reply hands over instead of copying: it is in nobody else's hands. */
 function buffersOf(reply: Reply): TransferListItem[] {
   if (!('result' in reply)) return [];
   const items = Array.isArray(reply.result) ? reply.result : [reply.result];
-  return items.flatMap((item: unknown) => {
-    const bytes = item instanceof Uint8Array ? item : (item as { bytes?: unknown } | undefined)?.bytes;
-    return bytes instanceof Uint8Array ? [bytes.buffer as ArrayBuffer] : [];
-  });
+  return handedOver(
+    items.flatMap((item: unknown) => {
+      const bytes = item instanceof Uint8Array ? item : (item as { bytes?: unknown } | undefined)?.bytes;
+      return bytes instanceof Uint8Array ? [bytes] : [];
+    }),
+  );
 }

@@ -1,0 +1,4 @@
+/* What the fuzzing of this package's decoders takes from its insides. */
+export { flawOf, mailboxesOf, readKeyFile } from '../keys/certificate.ts';
+export { decodePacketFile, encodePacketFile } from '../outbox/packetfile.ts';
+export { decodeReturn, encodeReturn } from '../returns/record.ts';

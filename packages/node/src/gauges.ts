@@ -1,0 +1,40 @@
+import { X509Certificate } from 'node:crypto';
+import { freeRoom, type Metrics } from '@postern/runtime';
+import { readRecord } from './keys/domain-keys.ts';
+import type { NodeStatus } from './status.ts';
+import type { Parts } from './wiring.ts';
+
+/** What a node exports beside its counters: what anybody can look up who knows the node, and the disk, in powers of two. */
+export function addGauges(
+  metrics: Metrics,
+  { config, epochs, topology, submission }: Parts,
+  { listed, proof }: { readonly listed: () => boolean; readonly proof: () => NodeStatus['dns'] },
+): void {
+  const { dataDir, delivery } = config;
+  metrics.release('postern_node_build_info');
+  metrics.gauge('postern_node_epoch', 'The epoch of the node’s clock and keys.', () => epochs.epoch);
+  metrics.gauge(
+    'postern_node_consensus_epoch',
+    'The epoch of the consensus in use; 0 while none holds, and nothing is sent.',
+    () => topology.valid()?.consensus.epoch ?? 0,
+  );
+  metrics.gauge('postern_node_listed', 'Whether that consensus lists this node.', () => Number(listed()));
+  metrics.gauge('postern_node_resolver_proven', 'Whether the resolver proves its answers.', () => {
+    const found = proof();
+    return found === 'unasked' || found === 'unknown' ? undefined : Number(found === 'proven');
+  });
+  metrics.gauge(
+    'postern_node_domain_record_expires_seconds',
+    'Until when the domain’s record holds, as the gateway last wrote it, Unix time.',
+    async () => delivery && (await readRecord(dataDir, delivery.domain)).expires,
+  );
+  metrics.gauge(
+    'postern_node_submission_certificate_expires_seconds',
+    'Until when the certificate of tls_cert holds, Unix time.',
+    () =>
+      submission?.files && Date.parse(new X509Certificate(submission.files.current().cert).validTo) / 1_000,
+  );
+  metrics.gauge('postern_node_disk_free_bytes', 'Free on the disk of data_dir, as a power of two.', () =>
+    freeRoom(dataDir),
+  );
+}

@@ -1,0 +1,78 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Arrival } from './sink.ts';
+import type { Load, Sent } from './source.ts';
+
+/** What a worker process is asked. Each question has a number, which its answer bears. */
+export type Question =
+  | { readonly ask: 'listen'; readonly key: string; readonly cert: string; readonly port: number }
+  | { readonly ask: 'arrived'; readonly count: number; readonly keep: Keep }
+  | ({ readonly ask: 'send' } & Load);
+
+/** What came of a question. */
+export interface Answer {
+  readonly number: number;
+  readonly error?: string;
+  readonly answer?: unknown;
+}
+
+/** What the sink keeps of what arrives: the messages, or to tell different ones by, digests of their bodies. */
+export type Keep = 'nothing' | 'messages' | 'digests';
+
+/** What came at the sink. */
+export interface Arrived {
+  /** Messages, of which with `digests` only different ones were waited for. */
+  readonly count: number;
+  /** When the last of them was there. */
+  readonly lastMs: number;
+  readonly kept: readonly Arrival[];
+}
+
+/** Both ends of a hop, in a process each. */
+export interface Ends extends AsyncDisposable {
+  /** Starts the next hop, on any free port unless told which; resolves to its port. */
+  listen(tls: { readonly key: string; readonly cert: string }, port?: number): Promise<number>;
+  send(load: Load): Promise<Sent>;
+  /** To be called before they are sent: resolves once so many messages have arrived. */
+  arrived(count: number, keep?: Keep): Promise<Arrived>;
+}
+
+export async function startEnds(): Promise<Ends> {
+  const [source, sink] = await Promise.all([startProcess(), startProcess()]);
+  return {
+    listen: (tls, port = 0) => sink.ask({ ask: 'listen', ...tls, port }),
+    send: (load) => source.ask({ ask: 'send', ...load }),
+    arrived: (count, keep = 'nothing') => sink.ask({ ask: 'arrived', count, keep }),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([source.stop(), sink.stop()]);
+    },
+  };
+}
+
+async function startProcess() {
+  const child: ChildProcess = fork(fileURLToPath(new URL('./end.ts', import.meta.url)), {
+    serialization: 'advanced',
+  });
+  await once(child, 'spawn');
+  const asked = new Map<number, PromiseWithResolvers<unknown>>();
+  child.on('message', ({ number, error, answer }: Answer) => {
+    if (error === undefined) asked.get(number)?.resolve(answer);
+    else asked.get(number)?.reject(new Error(error));
+    asked.delete(number);
+  });
+  let count = 0;
+  return {
+    ask<T>(question: Question): Promise<T> {
+      const answer = Promise.withResolvers<unknown>();
+      asked.set(count, answer);
+      child.send({ number: count++, question });
+      return answer.promise as Promise<T>;
+    },
+    async stop() {
+      const ended = once(child, 'exit');
+      child.disconnect();
+      await ended;
+    },
+  };
+}

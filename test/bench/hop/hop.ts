@@ -1,0 +1,149 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spkiPin } from '@postern/mail';
+import { createIdentity } from '../../interop/debian.ts';
+import type { Benchmark } from '../benchmark.ts';
+import { machine } from '../measure.ts';
+import { type Ends, startEnds } from './ends.ts';
+import { startPostern } from './postern.ts';
+import { startPostfix } from './postfix.ts';
+import type { Relay } from './relay.ts';
+import type { Load } from './source.ts';
+
+const leastRatio = 3;
+const mostMedianMs = 10;
+const mostP99Ms = 50;
+const rounds = 5;
+/** To the relay, and from it to the sink. */
+const connections = 4;
+
+export const hopBenchmark: Benchmark = {
+  summary: 'messages a second through a mix, and through a Postfix that only relays, side by side',
+  gates: [
+    `at least ${leastRatio} times the rate of the faster Postfix`,
+    `at half of its own rate, added latency median at most ${mostMedianMs} ms, p99 at most ${mostP99Ms} ms`,
+  ],
+  runs: 1_000,
+  run,
+};
+
+interface Turn {
+  /** Messages a second, from the first one begun to the last one arrived. */
+  readonly rate: number;
+  /** Processor time of the whole machine for one message, ms. */
+  readonly cpuMs: number;
+}
+
+async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
+  await using opened = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'postern-hop-tls-'));
+  opened.defer(() => rm(folder, { recursive: true }));
+  const tls = createIdentity('sink.test');
+  const paths = { key: join(folder, 'key'), cert: join(folder, 'cert') };
+  await writeFile(paths.key, tls.key, { mode: 0o600 });
+  await writeFile(paths.cert, tls.cert);
+  const ends = opened.use(await startEnds());
+  const sinkPort = await ends.listen(tls);
+
+  const postfix = { sinkPort, tls: paths, connections };
+  const relays: Record<string, Relay> = {
+    Postern: opened.use(await startPostern({ port: sinkPort, pin: spkiPin(tls.cert) })),
+    Postfix: opened.use(await startPostfix({ ...postfix, reuse: false })),
+    'Postfix, reusing': opened.use(await startPostfix({ ...postfix, reuse: true })),
+  };
+  const turns: Record<string, Turn[]> = mapValues(relays, () => []);
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, relay] of Object.entries(relays)) {
+      const turn = await throughput(ends, relay, round === 0 ? Math.ceil(runs / 5) : runs);
+      process.stderr.write(`${name}, round ${round} of ${rounds}: ${turn.rate.toFixed(0)} messages/s\n`);
+      if (round > 0) turns[name]?.push(turn);
+    }
+  }
+  const rates = mapValues(turns, (each) => median(each.map(({ rate }) => rate)));
+  const latencies: Record<string, Float64Array> = {};
+  for (const [name, relay] of Object.entries(relays))
+    latencies[name] = await latency(ends, relay, (rates[name] ?? 0) / 2, runs * 2);
+
+  const { Postern: ours = [], ...others } = turns;
+  const ratios = ours.map(
+    ({ rate }, round) => rate / Math.max(...Object.values(others).map((each) => each[round]?.rate ?? 0)),
+  );
+  const ratio = median(ratios);
+  const [p50, p99] = [0.5, 0.99].map((q) => quantile(latencies.Postern ?? new Float64Array(), q)) as [
+    number,
+    number,
+  ];
+  return {
+    lines: [
+      machine(),
+      `method: ${rounds} rounds, in each ${runs} messages of 45 KB through each relay in turn, after one to warm up; ${connections} connections in and out, TLS 1.3 on both,`,
+      'one message at a time on each; source and sink are the same two processes for all, on the same machine. Rates count from the first message begun to the last one',
+      'arrived. Both relays sync every message to disk before they answer. A mix also takes a post-quantum layer off; its packets ask for no delay.',
+      '',
+      ...Object.entries(turns).map(([name, each]) => row(name, each, latencies[name] ?? new Float64Array())),
+      '',
+      `ratio to the faster Postfix, median of the rounds: ${ratio.toFixed(2)} (${ratios.map((one) => one.toFixed(2)).join(' ')})`,
+    ],
+    missed: [
+      ...(ratio < leastRatio ? [`only ${ratio.toFixed(2)} times the rate of Postfix`] : []),
+      ...(p50 > mostMedianMs ? [`median latency ${p50.toFixed(1)} ms is over ${mostMedianMs} ms`] : []),
+      ...(p99 > mostP99Ms ? [`p99 of latency ${p99.toFixed(1)} ms is over ${mostP99Ms} ms`] : []),
+    ],
+  };
+}
+
+async function throughput(ends: Ends, relay: Relay, count: number): Promise<Turn> {
+  const messages = Array.from({ length: count }, (_, number) => relay.carriage(number));
+  const arrived = ends.arrived(count);
+  const before = busyMs();
+  const { beganMs } = await ends.send(loadOf(relay, messages));
+  const { lastMs } = await arrived;
+  return { rate: (count * 1_000) / (lastMs - beganMs), cpuMs: (busyMs() - before) / count };
+}
+
+/** From the last octet of each message at the source to its last octet at the sink, ms, ascending. */
+async function latency(ends: Ends, relay: Relay, rate: number, count: number): Promise<Float64Array> {
+  const messages = Array.from({ length: count }, (_, number) => relay.carriage(number));
+  const arrived = ends.arrived(count, 'messages');
+  const { atMs } = await ends.send({ ...loadOf(relay, messages), rate });
+  const { kept } = await arrived;
+  const times = kept.map(({ atMs: arrivedMs, message }) => {
+    const number = relay.numberIn(Buffer.from(message));
+    if (number === undefined) throw new Error('what arrived is none of the messages that were sent');
+    return arrivedMs - (atMs[number] ?? Number.NaN);
+  });
+  return Float64Array.from(times).sort();
+}
+
+export function loadOf({ port, from, to }: Relay, messages: Buffer[]): Load {
+  // No line of a carriage begins with a dot.
+  const framed = messages.map((message) => Buffer.concat([message, endOfData]));
+  return { port, from, to, messages: framed, connections };
+}
+
+const endOfData = Buffer.from('.\r\n');
+
+function row(name: string, turns: readonly Turn[], latencies: Float64Array): string {
+  const rate = median(turns.map((turn) => turn.rate)).toFixed(0);
+  const cpu = median(turns.map(({ cpuMs }) => cpuMs)).toFixed(2);
+  const [p50, p99] = [0.5, 0.99].map((q) => quantile(latencies, q).toFixed(1));
+  return `${name.padEnd(18)} ${rate.padStart(5)} messages/s   ${cpu} ms of processor a message, ends included   at half of that rate +${p50} ms median, +${p99} ms p99`;
+}
+
+/** Processor time that the machine has spent so far. */
+function busyMs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
+}
+
+function mapValues<A, B>(values: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, map(value)]));
+}
+
+function median(values: readonly number[]): number {
+  return quantile(Float64Array.from(values).sort(), 0.5);
+}
+
+function quantile(ascending: Float64Array, q: number): number {
+  return ascending[Math.floor(q * (ascending.length - 1))] ?? Number.NaN;
+}

@@ -1,0 +1,87 @@
+import { relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { corpusFolder, keep, readCorpus } from './corpus.ts';
+import { Memory } from './memory.ts';
+import { findingLine, progressLine, summary } from './report.ts';
+import { Supervisor } from './supervisor.ts';
+import { counted, targets } from './targets.ts';
+
+const names = targets.map(({ name }) => name);
+const { values } = parseArgs({
+  options: {
+    help: { type: 'boolean', short: 'h', default: false },
+    seconds: { type: 'string', default: '60' },
+    target: { type: 'string', multiple: true, default: [] },
+    seed: { type: 'string', default: String(Date.now()) },
+    jobs: { type: 'string', default: '2' },
+    keep: { type: 'boolean', default: false },
+  },
+});
+const seconds = Number(values.seconds);
+const jobs = Number(values.jobs);
+const unknown = values.target.filter((name) => !names.includes(name));
+
+if (values.help) {
+  console.log(help());
+} else if (!(seconds > 0) || !Number.isInteger(jobs) || jobs < 1 || unknown.length > 0) {
+  const wrong =
+    unknown.length > 0 ? `there is no target ${unknown[0]}` : '--seconds and --jobs take numbers above 0';
+  console.error(`fuzz: ${wrong}\n\n${help()}`);
+  process.exitCode = 64;
+} else {
+  process.exitCode = await fuzz(values.target.length > 0 ? [...new Set(values.target)] : names);
+}
+
+/** The exit code: 1 when something was found. */
+async function fuzz(chosen: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  process.once('SIGINT', end);
+  const timer = setTimeout(end, seconds * 1_000);
+  const memory = new Memory();
+  const paths: string[] = [];
+  const supervisor = new Supervisor({
+    module: new URL('./targets.ts', import.meta.url).pathname,
+    targets: chosen,
+    counted,
+    corpus: (name) => readCorpus(name).map(({ bytes }) => bytes),
+    seed: values.seed,
+    jobs: Math.min(jobs, chosen.length),
+    endless: true,
+    signal: stop.signal,
+    onFinding(finding) {
+      const path = relative(process.cwd(), keep(finding.target, finding.input));
+      paths.push(path);
+      console.error(`\n${findingLine(finding, path)}`);
+    },
+  });
+  console.error(`fuzz: ${chosen.length} targets, ${seconds} s, seed ${values.seed}, ${jobs} jobs`);
+  const progress = setInterval(() => {
+    memory.sample();
+    console.error(progressLine(supervisor.tallies, supervisor.findings.length, memory));
+  }, 5_000);
+  const outcome = await supervisor.run();
+  clearTimeout(timer);
+  clearInterval(progress);
+  process.off('SIGINT', end);
+  if (values.keep)
+    for (const [name, inputs] of outcome.essence) for (const input of inputs) keep(name, input);
+  const grown = memory.judge(outcome.heaps);
+  console.log(summary(outcome, memory, grown, paths));
+  return outcome.findings.length > 0 || grown.length > 0 ? 1 : 0;
+}
+
+function help(): string {
+  return [
+    'npm run fuzz -- [--seconds N] [--target NAME]… [--seed TEXT] [--jobs N] [--keep]',
+    '',
+    '  --seconds N     how long (60)',
+    '  --target NAME   only this one; may be given more than once',
+    '  --seed TEXT     the same mutations in the same order, as far as the time goes (the time of day)',
+    '  --jobs N        threads among which the targets are dealt (2)',
+    `  --keep          adds inputs that reach new code to ${relative(process.cwd(), corpusFolder)}; one that breaks something is always kept`,
+    '',
+    'Exit code 1: something was found. Targets:',
+    `  ${names.join('\n  ')}`,
+  ].join('\n');
+}

@@ -1,0 +1,51 @@
+import type { Finding, Tally } from './campaign.ts';
+import { type Memory, mebibytes } from './memory.ts';
+import type { Outcome } from './supervisor.ts';
+
+/** One line for whoever watches. */
+export function progressLine(
+  tallies: ReadonlyMap<string, Tally>,
+  findings: number,
+  memory: Pick<Memory, 'resident'>,
+): string {
+  const all = [...tallies.values()];
+  const executions = all.reduce((sum, tally) => sum + tally.executions, 0);
+  const features = all.reduce((sum, tally) => sum + tally.features, 0);
+  const found = findings === 0 ? '' : `, ${findings} found`;
+  return `${executions} executions, ${features} features, ${mebibytes(memory.resident)} resident${found}`;
+}
+
+/** What broke, and the input that breaks it. */
+export function findingLine({ target, kind, detail }: Finding, path: string): string {
+  return `${kind} in ${target}: ${path}\n${detail}`;
+}
+
+/** What a run came to: a line for each target, the memory, and what was found. */
+export function summary(
+  { tallies, findings, heaps }: Outcome,
+  memory: Memory,
+  grown: readonly string[],
+  paths: readonly string[],
+): string {
+  const width = Math.max(...[...tallies.keys()].map((name) => name.length), 6);
+  const row = (...[name = '', ...cells]: readonly string[]): string =>
+    [name.padEnd(width), ...cells.map((cell) => cell.padStart(11))].join(' ');
+  const rows = [...tallies].map(([name, { executions, features, inputs, slowestMs }]) =>
+    row(name, String(executions), String(features), String(inputs), `${slowestMs.toFixed(0)} ms`),
+  );
+  const sum = [...tallies.values()].reduce((total, { executions }) => total + executions, 0);
+  const perWorker = heaps
+    .filter((heap) => heap.length > 0)
+    .map((heap) => `${mebibytes(heap[0] ?? 0)} → ${mebibytes(heap.at(-1) ?? 0)}`);
+  return [
+    row('target', 'executions', 'features', 'inputs', 'slowest'),
+    ...rows,
+    '',
+    `${sum} executions`,
+    `heaps after collection: ${perWorker.join(', ')}`,
+    `resident at each minute: ${memory.minutes.map(mebibytes).join(', ') || 'shorter than a minute'}`,
+    ...grown,
+    ...findings.map(({ target, kind }, at) => `${kind} in ${target}: ${paths[at] ?? ''}`),
+    findings.length === 0 ? 'nothing found' : `${findings.length} found`,
+  ].join('\n');
+}

@@ -1,0 +1,79 @@
+import { createPrivateKey } from 'node:crypto';
+
+/* Keys that the corpus is made for: with others, what it holds would open nothing. They protect nothing. */
+
+const domainSecret = `
+xVgEaVWq8BYJKwYBBAHaRw8BAQdAJRxIpWed0RzJAcaug4Cq9PkiaR7ij6yauOr0BoA32i4AAQDh5rXhX9W8zIcAhWBZ1Ra2
+Fqh1TEg9ga2v7u/RA+a0lRJBzQ88c2VjdXJlQGIudGVzdD7CwBMEExYKAIUFgmlVqvADCwkHCRBTkqtrbFOXWUUUAAAAAAAc
+ACBzYWx0QG5vdGF0aW9ucy5vcGVucGdwanMub3Jn/yS59bBG2OeHyJtaXIKUlbnlZJytRlcbHirJNuGRmcoFFQoIDgwEFgAC
+AQIZAQKbAwIeARYhBPTmE8zD6H5xuwaX5lOSq2tsU5dZAACYzQD/bBYlyjUrdZCikIBaoqKfJIQOXUUyfnPj2L5aRVgR3wIA
+/Rkh9V+HeioLe8YP7SOQcZwPQ5FReVNcnlwo1ahhcvwAx10EaVWq8BIKKwYBBAGXVQEFAQEHQOBqHg9jw6P1umeAQnej3z09
+jIN/Ni6Vn0w96BQjfDNeAwEIBwAA/3cPrbibFqn0JktG2M17b3vXK8tC5uSRiWVlsmotxVwQETDCvgQYFgoAcAWCaVWq8AkQ
+U5Kra2xTl1lFFAAAAAAAHAAgc2FsdEBub3RhdGlvbnMub3BlbnBncGpzLm9yZ9i74YFTwFasHpFzGm3BxF12KZVQNjF3/ajr
+dHWoXZ/tApsMFiEE9OYTzMPofnG7BpfmU5Kra2xTl1kAALulAP46nzLcWyNFtuuReFkA59JHlpHd4oezIRNu0QIRst7s+wEA
+kMbzccuqsrzrEpw6pfJEBvV9+hJg1zBv/ZPASO/aNgs=
+`;
+
+const domainCertificate = `
+xjMEaVWq8BYJKwYBBAHaRw8BAQdAJRxIpWed0RzJAcaug4Cq9PkiaR7ij6yauOr0BoA32i7NDzxzZWN1cmVAYi50ZXN0PsLA
+EwQTFgoAhQWCaVWq8AMLCQcJEFOSq2tsU5dZRRQAAAAAABwAIHNhbHRAbm90YXRpb25zLm9wZW5wZ3Bqcy5vcmf/JLn1sEbY
+54fIm1pcgpSVueVknK1GVxseKsk24ZGZygUVCggODAQWAAIBAhkBApsDAh4BFiEE9OYTzMPofnG7BpfmU5Kra2xTl1kAAJjN
+AP9sFiXKNSt1kKKQgFqiop8khA5dRTJ+c+PYvlpFWBHfAgD9GSH1X4d6Kgt7xg/tI5BxnA9DkVF5U1yeXCjVqGFy/ADOOARp
+VarwEgorBgEEAZdVAQUBAQdA4GoeD2PDo/W6Z4BCd6PfPT2Mg382LpWfTD3oFCN8M14DAQgHwr4EGBYKAHAFgmlVqvAJEFOS
+q2tsU5dZRRQAAAAAABwAIHNhbHRAbm90YXRpb25zLm9wZW5wZ3Bqcy5vcmfYu+GBU8BWrB6RcxptwcRddimVUDYxd/2o63R1
+qF2f7QKbDBYhBPTmE8zD6H5xuwaX5lOSq2tsU5dZAAC7pQD+Op8y3FsjRbbrkXhZAOfSR5aR3eKHsyETbtECEbLe7PsBAJDG
+83HLqrK86xKcOqXyRAb1ffoSYNcwb/2TwEjv2jYL
+`;
+
+const personSecret = `
+xVgEaVW5ABYJKwYBBAHaRw8BAQdACIFH2MGeTEdSxcWtfUMoYyvf1n7DTDUspvMeEJvAehwAAP43zxA/8EyGKDaHQz8SEYCS
+9y4bc7X/Qiff+p3jkUwEhA8/zQ48YWxpY2VAYS50ZXN0PsLAEwQTFgoAhQWCaVW5AAMLCQcJEOBpDc+qtP97RRQAAAAAABwA
+IHNhbHRAbm90YXRpb25zLm9wZW5wZ3Bqcy5vcmebqC1MDedcDRhvH6/o5HT41EXPcUIV87Jvl/LUHR/JYgUVCggODAQWAAIB
+AhkBApsDAh4BFiEEp6k0mxxbqShgels44GkNz6q0/3sAAIDZAP9rhqj9AYWoPtzhWfwOcH8go3NU2PHckvfHrJDnTpic9QEA
+kbrCRVp1VPRANdWL4h4axHLa/iY3RF3Nj7UGZ/QhwAHHXQRpVbkAEgorBgEEAZdVAQUBAQdAs4hUb0pZUQgI42emGKi2Fbwl
+c82fYT7mbYQEkESkRgADAQgHAAD/XH8o53wHAcaIT3KmbqO3GlFm6FqBkXhxoVOVHHSIk+gQFMK+BBgWCgBwBYJpVbkACRDg
+aQ3PqrT/e0UUAAAAAAAcACBzYWx0QG5vdGF0aW9ucy5vcGVucGdwanMub3JnMXLNFuY9f7C8WevncWY8FEbb/L6Cy3y2pUk+
+YmgZrUgCmwwWIQSnqTSbHFupKGB6WzjgaQ3PqrT/ewAAPCMA/RaQsusKkVWsB642swNeKrdeauY8vD6ZHDSwsD5ueG3hAQC7
+iSv8IPUJKvqyUhVI3LQXRyYhv/mGY2/GCZ8NZRVoBQ==
+`;
+
+const rsaSecret = `
+MIIEvwIBADANBgkqhkiG9w0BAQEFAASCBKkwggSlAgEAAoIBAQC9GDRo2XJiuUSftbs5vD//5fVUoSH/OZT1wHcQXSizGUrC
+3Jy6sSMo7qZaFMqRzMnyfqsbsJYSHQOwYVqpI2f3Jk6HWZoMnr+lWn28YNwNwkR9g74XLsNjSHO9o9BuCcTu/thO11mn0fay
+1QYmzHd+/2B16HbnxDEw45Niby0Kqjw2H06l4gECykegHTqxElfNXzdCHxALXGJJynPTB6PEoZIOyWUh6YtZBKMdOGKmZJHp
+RscX4gnz5Pe37zt3VzZc5dvGQCF8iSiDF8GJOoootUJIfI8GxJ8dB2dJgEGwas9X/P38FRoGfzuZIVaZmNITr2aEcQwSbc/l
+rWcfmGevAgMBAAECggEAUbTJwJxkvp/LNS9zbOkYxlv4+858QCoDYYT+bYWzdl/xW+2zkz/DL4afPsFJHmLcx/lPujE9Rype
+U7JdWERCQhq9R+LBm75klPBa8DDyJMfSjGGGm8HLD3VY/ZJxF3sFKzfXA4ot5UPmUzOU6uLip291oL0H0/GER9mt75SWY8qW
+8jZah06OxTnZZE214xBAvIYeoA6qWQqNcGexXCw5QSeaGPvQSdW7WU/uEbL0A04CewO5sel4R1PSPQYQ6yAVH1lFyDOVxZlK
+C7ZG1RxxFNu/qobfUlpFwFclLdYe/vNs3I2sTTCXmOWYQ72eTkLp4ZsTGNbA0chmMcQprN+egQKBgQD+5a7rRmiCozdMl/3s
+iTW527I/SLbG5mOjD7rMwDP1OpOWJaY3KalmKj8WG9Pf8ZwxRyJAOqFwsP23h16U+OyB/f5hRLCxXaBWEeAj8mLrEBJKa+IF
+2wVIhpHQEqeI4fupgjsZZbQs74ZqdiUH2yGJdLb9sjibhKArLsUiyYzyoQKBgQC96aPtuh6oOzocJ1Gs7RAqecuIPGbMqeiU
+KzT4/zakDutnLR7UKu3+0yWZbhUj7TF7Ch784M27evOagvj+Iv5PfMT4kTSe2QmM/IqsATvW2CeL/eJ/QHP/ErxX8TBwunOY
+5g+he7z3WI6Hrp8REqxdydSMusWGHnQOLQFLk7SITwKBgQDni6N66+mSCkv4kvVCQl4AqHbiD96hDbYi8O4CgvJv6LcapLa5
+02mjeer23W55NtRo2zJc4CW45b6EUj7z2q+VYjILD8fmRqOYrAJNBSkgWOgUnK2kHhJNkJiyR8/Sg14F3FxtNLsYOrmCyjHX
+UhLD97cm/Bd6Bl8s+v5vHGGiIQKBgQCUnb/xC1NuZ1rkKUjbQHEELGfAZzQzOUuOl/lOWboSzLIe/cpAUpAIeIfV97WHddjg
+5ly1m96jtmXoJlJf3laRMZyawFcjb8jvkbmbPSPszx6ziKy01GVx2OGXGGHF9cL8hhz5S/HmxmBTga1tGOXWR1mT/50Phclg
+Rova7u26NQKBgQDrZNTUsSZDudr7IfbRpfaCmhJm+cov40yrPxA09a92bW4XRqQzvfLuMlDHTUx/+EOhB+JzoS1D8LwCqhyh
+LZ1njc1k6a1FeVOkQ9zN+vnBSxhz6dIDYOeAG8R4E0CfAlJVL0p4arbsJnm82MVUTEq7zXK5FEIUv0rVCm0Qzbh0wA==
+`;
+
+/** Of b.test, made on 1 January 2026. */
+export const domainKey = { secretKey: decode(domainSecret), certificate: decode(domainCertificate) };
+/** Of alice@a.test. */
+export const personKey: Uint8Array = decode(personSecret);
+
+/** Two for DKIM, PKCS#8 PEM. */
+export const dkimSecrets = {
+  rsa: pem(decode(rsaSecret)),
+  ed25519: pem(Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, 3)])),
+};
+
+function decode(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'base64'));
+}
+
+function pem(der: Uint8Array): string {
+  return createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' })
+    .export({ type: 'pkcs8', format: 'pem' })
+    .toString();
+}
