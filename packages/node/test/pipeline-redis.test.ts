@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startNetwork, type TestNetwork } from './network.ts';
 import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
-import { seeded, until } from './support.ts';
+import { message, seeded, until } from './support.ts';
 
 const random = seeded('pipeline on Redis');
 
@@ -30,7 +30,7 @@ describe.skipIf(!haveRedis)('three mixes and a gateway over one Redis', () => {
   };
 
   test('a message arrives once, though Redis and then a mix are killed while it is on its way', async () => {
-    const sealed = random.bytes(300_000);
+    const sealed = message(random, 300_000);
     const packets = await network.packets(sealed, { mailbox: 'bob@b.test', delayMs: 300 });
     const send = async (): Promise<string[]> =>
       Promise.all(packets.map(async ({ first, packet }) => (await network.handOver(first, packet)).kind));

@@ -2,11 +2,11 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock, systemRandom } from '@postern/runtime';
+import { parseConfig, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { parseNodeConfig } from '../src/config.ts';
 import { createCertificate } from '../src/keys/certificate.ts';
 import { openSpool } from '../src/queue/open.ts';
+import { spoolSection } from '../src/spool-config.ts';
 import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { openAt } from './redis-spool.ts';
 import { fragment, relayVerdict, unit } from './spool-contract.ts';
@@ -111,15 +111,10 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
     await secured.ask('CONFIG', 'SET', 'requirepass', 'secret');
     const open = (ca: string, host = 'localhost') => {
       const redis = { url: `rediss://${host}:${port}`, ca, password_file: join(tls, 'password') };
-      const config = parseNodeConfig({
-        name: 'mix1.test',
-        roles: ['mix'],
-        data_dir: folder,
-        smtp: { listen: '127.0.0.1:0', advertise: '127.0.0.1:0' },
-        directory: { urls: ['http://127.0.0.1:1'], authorities: ['a.test+1+x'] },
-        spool: { store: 'redis', max_size: '100MB', redis },
-      });
-      return openSpool(config, { clock: systemClock, random: systemRandom, unitBytes: 32_768 });
+      const section = { store: 'redis', max_size: '100MB', redis };
+      const spool = parseConfig(spoolSection, section, 'the configuration');
+      const context = { clock: systemClock, random: systemRandom, unitBytes: 32_768 };
+      return openSpool({ dataDir: folder, name: 'mix1.test', spool }, context);
     };
     try {
       await using spool = await open(cert);
