@@ -35,7 +35,7 @@ export const table: Readonly<Record<string, Rule>> = {
   },
   node: {
     ours: ['@postern/protocol', '@postern/mail', '@postern/runtime', '@postern/directory/client'],
-    theirs: ['@peculiar/x509', 'commander', 'imapflow', 'zod'],
+    theirs: ['@peculiar/x509', 'bullmq', 'commander', 'imapflow', 'ioredis', 'zod'],
     stages: ['receive', 'submit', 'queue', 'peel', 'mix', 'forward', 'unwrap', 'deliver'],
   },
   client: {

@@ -3,11 +3,13 @@ import { backlogBenchmark } from './backlog.ts';
 import type { Benchmark } from './benchmark.ts';
 import { hopBenchmark } from './hop/hop.ts';
 import { packetBenchmark } from './packet.ts';
+import { spoolBenchmark } from './spool.ts';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   packet: packetBenchmark,
   hop: hopBenchmark,
   backlog: backlogBenchmark,
+  spool: spoolBenchmark,
 };
 
 const { values, positionals } = parseArgs({

@@ -109,6 +109,8 @@ ${resolver === undefined ? '# resolver = "system"' : `resolver = ${value(resolve
 # trust_anchors = "iana"
 
 [spool]
+# "sqlite", in data_dir, or "redis": docs/operations/redis.md.
+# store = "sqlite"
 # Nothing more is accepted beyond this, or with less than the reserve left on the disk.
 # max_size = "20GB"
 # reserve = "64MB"

@@ -16,6 +16,7 @@ import { type DnsConfig, dnsFields, refuseUnbelieved } from '@postern/runtime/dn
 import { z } from 'zod';
 import { networkText } from './networks.ts';
 import type { SenderPolicy } from './senders.ts';
+import { type SpoolConfig, spoolSection } from './spool-config.ts';
 import { type SubmissionConfig, submissionSection } from './submission-config.ts';
 
 export const nodeRoles = ['mix', 'delivery', 'submission'] as const;
@@ -57,10 +58,7 @@ export interface NodeConfig {
   readonly submission: SubmissionConfig | undefined;
   /** How other domains are looked up. */
   readonly dns: DnsConfig;
-  readonly spool: {
-    readonly maxBytes: number;
-    readonly reserveBytes: number;
-  };
+  readonly spool: SpoolConfig;
   /** Where metrics are served; nowhere without. */
   readonly metrics: MetricsConfig | undefined;
 }
@@ -114,7 +112,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     delivery: delivery === undefined ? undefined : deliveryFrom(delivery),
     submission,
     dns: { ...dns, trustAnchors },
-    spool: { maxBytes: spool.max_size, reserveBytes: spool.reserve },
+    spool,
     metrics,
   };
 }
@@ -228,9 +226,7 @@ const schema = z
     delivery: deliverySchema.optional(),
     submission: submissionSection.optional(),
     dns: z.strictObject(dnsFields('system')).superRefine(refuseUnbelieved).prefault({}),
-    spool: z
-      .strictObject({ max_size: size.default(20_000_000_000), reserve: size.default(64_000_000) })
-      .prefault({}),
+    spool: spoolSection.prefault({}),
     metrics: metricsSection.optional(),
   })
   .superRefine(({ roles, delivery, submission, directory }, context) => {

@@ -6,6 +6,8 @@ export type NodeErrorCode =
   | 'spool-in-use'
   | 'spool-closed'
   | 'spool-fault'
+  | 'spool-unsafe'
+  | 'spool-lost'
   | 'worker-died'
   | 'wrong-key-file'
   | 'missing-key-file'

@@ -30,7 +30,7 @@ import { learnNetwork } from './network.ts';
 import { startPipeline } from './pipeline.ts';
 import { openPolicies } from './policy-store.ts';
 import { watchProof } from './proof.ts';
-import { openSqliteSpool } from './queue/sqlite/spool.ts';
+import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import type { NodeStatus } from './status.ts';
@@ -196,16 +196,8 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     config.delivery && (await openDomainKeys({ clock, log, dataDir, domain: config.delivery.domain }));
   const submission = await openSubmission(config, { tls: tls.current(), clock, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
-  const spoolPath = join(dataDir, 'spool.sqlite');
-  const spool = opened.use(
-    await openSqliteSpool({
-      path: spoolPath,
-      clock,
-      random,
-      unitBytes: network.geometry.packetBytes,
-      ...config.spool,
-    }),
-  );
+  const unitBytes = network.geometry.packetBytes;
+  const spool = opened.use(await openSpool(config, { clock, random, unitBytes }));
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const lookUps = createLookUps(config, { clock, random, resolver, policies });

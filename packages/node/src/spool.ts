@@ -217,11 +217,12 @@ export interface Swept {
  *
  * - **Durable.** When a promise resolves, what it did survives a crash of the process, and of the machine. A crash of the machine alone may
  *   undo the newest of what can be done again: an input's becoming a relay, or being refused, and a relay's end or new due time. When it
- *   rejects with a `NodeError` (`spool-full`, `spool-io`), nothing of it happened.
+ *   rejects with a `NodeError` (`spool-full`, `spool-io`), nothing of it happened; of a store behind a connection `spool-io` may also say that its answer
+ *   was lost, as that to a carriage may be: then it happened whole or not at all.
  * - **Atomic.** `settle` removes the input, unless that is deferred, and stores what it became in one transaction; so does `finish`, which for a set removes its
  *   fragments and remembers its id until it expires, and `tell`.
  * - **Once.** A replay tag, a fragment's index and a delivered set's id are each taken once; the second is told so.
- * - **Claims** are held in memory under a lease: whoever claims must settle, finish, retry, postpone or release. A claim that outlives its
+ * - **Claims** are held under a lease, in memory or beside the row: whoever claims must settle, finish, retry, postpone or release. A claim that outlives its
  *   lease, its claimant or the process is anybody's again, so work may be done twice and must bear it: replay tags
  *   and set ids remove the second copy.
  * - **Nothing joins input to output**, as far as the store has been swept: ids are random, times beside a relay lie on a coarse grid,

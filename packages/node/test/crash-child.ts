@@ -1,12 +1,16 @@
 // Accepts and settles units in a spool until it is killed. Writes one line for each thing that is durable.
-import { type Clock, systemClock } from '@postern/runtime';
+import { systemClock } from '@postern/runtime';
+import { openRedisSpool } from '../src/queue/redis/spool.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
 import { seeded } from './support.ts';
 
-const [path = '', first = '0'] = process.argv.slice(2);
-const clock: Clock = systemClock;
-const spool = await openSqliteSpool({ unitBytes: 32_768, path, clock, random: seeded(`ids from ${first}`) });
+const [store = '', path = '', first = '0'] = process.argv.slice(2);
+const common = { clock: systemClock, random: seeded(`ids from ${first}`) };
+const spool =
+  store === 'redis'
+    ? await openRedisSpool({ ...common, connection: { path }, name: 'crash', maxBytes: 500_000_000 })
+    : await openSqliteSpool({ ...common, unitBytes: 32_768, path });
 let next = Number(first);
 
 async function acceptForEver(): Promise<never> {

@@ -23,6 +23,8 @@ export interface NetworkOptions {
   readonly clock?: Clock;
   readonly mixes?: number;
   readonly epoch?: string;
+  /** The section `spool` of every node. */
+  readonly spool?: object;
   /** Handed to every node beside clock, chance and log. */
   readonly deps?: Partial<NodeDeps>;
 }
@@ -52,7 +54,7 @@ export interface PacketOptions {
 }
 
 export async function startNetwork(options: NetworkOptions = {}): Promise<TestNetwork> {
-  const { clock = systemClock, mixes = 3, epoch = '1h', deps } = options;
+  const { clock = systemClock, mixes = 3, epoch = '1h', deps, spool = {} } = options;
   const random = systemRandom;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-node-'));
@@ -101,6 +103,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
       data_dir: dataDir,
       smtp: { listen: shared.listen, advertise: shared.advertise },
       directory: { urls: shared.directoryUrls, authorities: shared.authorities },
+      spool,
       ...(delivery ? { delivery: to } : {}),
     });
     configs.set(name, config);

@@ -4,16 +4,20 @@ import { createCounters } from '../src/counters.ts';
 import { createCertificate } from '../src/keys/certificate.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { receive } from '../src/receive/receive.ts';
+import { openAt } from './redis-spool.ts';
 
-const [folder = '', reserve = '0'] = process.argv.slice(2);
+const [folder = '', reserve = '0', redis] = process.argv.slice(2);
 const tls = await createCertificate(folder, 'mix1.test', systemRandom);
-const spool = await openSqliteSpool({
-  unitBytes: 32_768,
-  path: `${folder}/spool.sqlite`,
-  clock: systemClock,
-  random: systemRandom,
-  reserveBytes: Number(reserve),
-});
+const spool =
+  redis === undefined
+    ? await openSqliteSpool({
+        unitBytes: 32_768,
+        path: `${folder}/spool.sqlite`,
+        clock: systemClock,
+        random: systemRandom,
+        reserveBytes: Number(reserve),
+      })
+    : await openAt(redis);
 const server = await receive(
   {
     log: silentLog,

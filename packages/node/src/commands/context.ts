@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 import { type NodeConfig, parseNodeConfig } from '../config.ts';
 import { requireOwner } from '../keys/files.ts';
+import { resolveSpoolPaths } from '../spool-config.ts';
 import { resolvePaths } from '../submission-config.ts';
 
 export const configOption = ['--config <file>', 'configuration file', 'node.toml'] as const;
@@ -33,6 +34,7 @@ export async function readConfig(path: string): Promise<NodeConfig> {
   return {
     ...config,
     dataDir: absolute(config.dataDir),
+    spool: resolveSpoolPaths(config.spool, absolute),
     submission: config.submission && resolvePaths(config.submission, absolute),
   };
 }

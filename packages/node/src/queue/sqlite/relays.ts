@@ -1,7 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import {
   dueGridMs,
-  type Next,
   onGrid,
   type Relay,
   relayExpiresGridMs,
@@ -10,6 +9,7 @@ import {
   type Token,
   type Waiting,
 } from '../../spool.ts';
+import { formatNext, parseNext } from '../next.ts';
 import type { SlotTable } from './slots.ts';
 import { type Store, toBlob, toId } from './store.ts';
 
@@ -132,19 +132,4 @@ function waitingFrom(id: SpoolId, row: Record<string, unknown>): Waiting {
     attempts: Number(row.attempts),
     ...(row.token ? { token: toId(row.token) } : {}),
   };
-}
-
-function formatNext(next: Next): string {
-  if (next.kind === 'node') return `node:${next.id}`;
-  return `domain${next.tlsOptional === true ? '?' : ''}${next.own === true ? '!' : ''}:${next.domain}`;
-}
-
-function parseNext(text: string): Next {
-  const [kind = '', rest = ''] = text.split(':', 2);
-  if (kind === 'node') return { kind, id: rest };
-  const flags = {
-    ...(kind.includes('?') && { tlsOptional: true }),
-    ...(kind.includes('!') && { own: true }),
-  };
-  return { kind: 'domain', domain: rest, ...flags };
 }

@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, Random } from '@postern/runtime';
+import type { NodeConfig } from '../config.ts';
+import { NodeError } from '../errors.ts';
+import type { Spool } from '../spool.ts';
+import type { RedisConfig } from '../spool-config.ts';
+import type { RedisConnection } from './redis/connection.ts';
+import { openSqliteSpool } from './sqlite/spool.ts';
+
+/** Opens the node's spool in the store that is configured. Throws what that store throws. */
+export async function openSpool(
+  { dataDir, name, spool }: Pick<NodeConfig, 'dataDir' | 'name' | 'spool'>,
+  context: { readonly clock: Clock; readonly random: Random; readonly unitBytes: number },
+): Promise<Spool> {
+  const { redis, ...limits } = spool;
+  if (redis === undefined)
+    return openSqliteSpool({ ...context, ...limits, path: join(dataDir, 'spool.sqlite') });
+  const { openRedisSpool } = await import('./redis/spool.ts');
+  return openRedisSpool({
+    ...context,
+    ...limits,
+    connection: await connectionFrom(redis),
+    name: redis.name ?? name,
+    vouched: redis.vouched,
+  });
+}
+
+async function connectionFrom({
+  address,
+  user,
+  passwordFile,
+  caFile,
+}: RedisConfig): Promise<RedisConnection> {
+  const login = {
+    ...(user === undefined ? {} : { username: user }),
+    ...(passwordFile === undefined ? {} : { password: (await read(passwordFile)).replace(/\r?\n$/, '') }),
+  };
+  if ('path' in address) return { ...address, ...login };
+  const { tls, ...rest } = address;
+  if (!tls) return { ...rest, ...login };
+  return { ...rest, ...login, tls: caFile === undefined ? {} : { ca: await read(caFile) } };
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new NodeError('key-file-io', `${path} cannot be read`, {
+      cause,
+      hint: 'spool.redis names it: see that the node may read it.',
+    });
+  }
+}

@@ -1,0 +1,9 @@
+/** How Redis is reached: over TCP, with TLS or without, or by a socket on this machine. */
+export type RedisConnection = (
+  | { readonly host: string; readonly port: number; readonly tls?: object }
+  | { readonly path: string }
+) & {
+  readonly db?: number;
+  readonly username?: string;
+  readonly password?: string;
+};

@@ -1,0 +1,55 @@
+import { NodeError, type NodeErrorCode } from '../../errors.ts';
+
+/** First words of what Redis refuses with, https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors, and our scripts. */
+const codes: Readonly<Record<string, NodeErrorCode>> = {
+  SPOOLFULL: 'spool-full',
+  OOM: 'spool-full',
+  SPOOLLOST: 'spool-lost',
+  READONLY: 'spool-io',
+  MISCONF: 'spool-io',
+  LOADING: 'spool-io',
+  BUSY: 'spool-io',
+  MASTERDOWN: 'spool-io',
+  NOREPLICAS: 'spool-io',
+  CLUSTERDOWN: 'spool-io',
+  NOAUTH: 'spool-io',
+  WRONGPASS: 'spool-io',
+  NOPERM: 'spool-io',
+};
+
+const hints: Partial<Record<NodeErrorCode, string>> = {
+  'spool-full': 'Raise spool.max_size and the maxmemory of Redis, or wait until it has been worked off.',
+  'spool-io': 'See whether Redis runs and takes writes: redis-cli INFO persistence.',
+  'spool-lost':
+    'Redis holds another spool than before, or none. A node that starts on it destroys its mix keys and makes new ones.',
+  'spool-damaged': 'Check the disk of Redis. To start with an empty spool give spool.redis another name.',
+};
+
+export function redisFault(
+  code: NodeErrorCode,
+  detail: string,
+  hint: string | undefined = hints[code],
+): NodeError {
+  return new NodeError(code, `the spool failed: ${detail}`, hint === undefined ? {} : { hint });
+}
+
+/**
+ * Anything that Redis, ioredis or BullMQ rejected with, or what waits for them when the spool closes, as a fault of the spool. The error itself is not kept: it carries the command, and
+ * that content.
+ */
+export function asRedisFault(error: unknown): NodeError {
+  if (error instanceof NodeError) return error;
+  if (error instanceof Error && 'code' in error && error.code === 'ABORT_ERR')
+    return redisFault('spool-closed', 'it is closed');
+  const { name, message } = error instanceof Error ? error : { name: '', message: '' };
+  if (name !== 'ReplyError') return redisFault('spool-io', `no connection to Redis (${reason(error)})`);
+  const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
+  const code = codes[word] ?? 'spool-fault';
+  return redisFault(code, code === 'spool-fault' ? message.slice(0, 200) : `Redis says ${word}`);
+}
+
+/** A system's error code, or what kind of error it is. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message.slice(0, 100);
+}

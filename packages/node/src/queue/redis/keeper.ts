@@ -1,0 +1,71 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { NodeError } from '../../errors.ts';
+import { asRedisFault, redisFault } from './faults.ts';
+import type { Session } from './session.ts';
+
+/** Keeps a session: when one ends, makes another, which is checked like the first. */
+export interface Keeper {
+  /** The session there is; rejects with what is wrong while there is none. */
+  current(): Promise<Session>;
+  /** Gives up, for a fault that making another cannot mend. */
+  condemn(fault: NodeError): void;
+  /** Resolves with such a fault. */
+  readonly broken: Promise<NodeError>;
+  close(): Promise<void>;
+}
+
+const tryAgainMs = 500;
+/** The node has to start anew, and says then what is wrong. */
+export const final: ReadonlySet<string> = new Set(['spool-lost', 'spool-unsafe', 'spool-damaged']);
+
+/** Throws what `open` throws the first time. */
+export async function createKeeper(open: () => Promise<Session>): Promise<Keeper> {
+  const stop = new AbortController();
+  const broken = Promise.withResolvers<NodeError>();
+  let session: Session | undefined = await open();
+  let condemned = false;
+  let fault: NodeError = redisFault('spool-io', 'the connection to Redis was lost');
+
+  const condemn = (found: NodeError): void => {
+    fault = found;
+    condemned = true;
+    broken.resolve(found);
+    void session?.close();
+    session = undefined;
+  };
+  const again = async (): Promise<void> => {
+    while (session === undefined && !stop.signal.aborted && !condemned) {
+      try {
+        session = await open();
+        if (stop.signal.aborted) await session.close();
+      } catch (error) {
+        fault = asRedisFault(error);
+        if (final.has(fault.code)) return condemn(fault);
+        await pause(tryAgainMs, undefined, { signal: stop.signal }).catch(() => undefined);
+      }
+    }
+  };
+  const watch = async (): Promise<void> => {
+    while (session !== undefined) {
+      const watched: Session = session;
+      await watched.ended;
+      if (stop.signal.aborted || condemned) return;
+      session = undefined;
+      fault = redisFault('spool-io', 'the connection to Redis was lost');
+      await watched.close();
+      await again();
+    }
+  };
+  const watching = watch();
+
+  return {
+    current: () => (session === undefined ? Promise.reject(fault) : Promise.resolve(session)),
+    condemn,
+    broken: broken.promise,
+    async close() {
+      stop.abort();
+      await session?.close();
+      await watching;
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseConfig, systemClock, systemRandom } from '@postern/runtime';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createCertificate } from '../src/keys/certificate.ts';
+import { openSpool } from '../src/queue/open.ts';
+import { spoolSection } from '../src/spool-config.ts';
+import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { openAt } from './redis-spool.ts';
+import { fragment, relayVerdict, unit } from './spool-contract.ts';
+
+describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
+  let folder = '';
+  let server: RedisServer;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-redis-'));
+    server = await redisServer(folder);
+  });
+  afterAll(() => server.stop());
+  afterEach(async () => void (await server.ask('FLUSHALL')));
+
+  /** One input, one relay, one complete set and one that lacks a fragment, all given back. */
+  async function fill(): Promise<void> {
+    await using spool = await openAt(server.socket);
+    const settle = async (kind: 'packet' | 'exit', verdict: Parameters<typeof spool.settle>[1]) => {
+      await spool.accept(unit(kind));
+      const [input] = await spool.claimInputs(kind, 1);
+      return spool.settle(input?.id ?? '', verdict);
+    };
+    await settle('packet', relayVerdict({ dueMs: 0 }));
+    const expires = Math.floor(Date.now() / 1_000) + 86_400;
+    await settle('exit', { kind: 'fragment', fragment: fragment({ expires }) });
+    await settle('exit', { kind: 'fragment', fragment: fragment({ expires, k: 2, n: 2 }) });
+    await spool.accept(unit());
+  }
+  const keys = async (pattern: string): Promise<string[]> =>
+    (await server.ask('KEYS', `{postern:test}:${pattern}`)) as string[];
+
+  test('rows whose jobs are gone get new ones', async () => {
+    await fill();
+    await server.ask('DEL', ...(await keys('jobs:*')));
+    await using spool = await openAt(server.socket);
+    expect(await spool.claimInputs('packet', 2)).toHaveLength(1);
+    expect(await spool.relays.claim(2)).toHaveLength(1);
+    expect(await spool.sets.claim(2)).toHaveLength(1);
+  });
+
+  test('jobs whose rows are gone end', async () => {
+    await fill();
+    for (const pattern of [
+      'input:*',
+      'relay:*',
+      'bytes:*',
+      'set:*',
+      'fragments:*',
+      'inputs',
+      'relays',
+      'open',
+      'complete',
+    ])
+      await server.ask('DEL', ...(await keys(pattern)));
+    {
+      await using spool = await openAt(server.socket);
+      expect(await spool.claimInputs('packet', 2)).toEqual([]);
+      expect(await spool.relays.claim(2)).toEqual([]);
+      expect(await spool.sets.claim(2)).toEqual([]);
+    }
+    expect((await keys('jobs:*')).filter((key) => /[0-9a-f]{32}/.test(key))).toEqual([]);
+  });
+
+  test.each([
+    ['bytes', 'bytes:*'],
+    ['fragments', 'fragments:*'],
+  ])('what lacks its %s is damaged, and the spool is not opened', async (_, pattern) => {
+    await fill();
+    const [key = ''] = await keys(pattern);
+    await server.ask('DEL', key);
+    await expect(openAt(server.socket)).rejects.toMatchObject({ code: 'spool-damaged' });
+  });
+
+  test('another version’s spool is not opened', async () => {
+    await fill();
+    await server.ask('HSET', '{postern:test}:spool', 'format', '2');
+    await expect(openAt(server.socket)).rejects.toMatchObject({ code: 'spool-damaged' });
+  });
+
+  test('as a node is configured: by TLS with a password from a file, to the server that the certificate names', async () => {
+    const tls = await mkdtemp(join(folder, 'tls-'));
+    await createCertificate(tls, 'localhost', systemRandom);
+    await writeFile(join(tls, 'password'), 'secret\n');
+    const [cert, key, other] = [
+      join(tls, 'tls.crt'),
+      join(tls, 'tls.key'),
+      await mkdtemp(join(folder, 'other-')),
+    ];
+    await createCertificate(other, 'localhost', systemRandom);
+    const port = await freePort();
+    const options = [
+      '--tls-port',
+      String(port),
+      '--tls-cert-file',
+      cert,
+      '--tls-key-file',
+      key,
+      '--tls-auth-clients',
+      'no',
+    ];
+    const secured = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')), options);
+    await secured.ask('CONFIG', 'SET', 'requirepass', 'secret');
+    const open = (ca: string, host = 'localhost') => {
+      const redis = { url: `rediss://${host}:${port}`, ca, password_file: join(tls, 'password') };
+      const section = { store: 'redis', max_size: '100MB', redis };
+      const spool = parseConfig(spoolSection, section, 'the configuration');
+      const context = { clock: systemClock, random: systemRandom, unitBytes: 32_768 };
+      return openSpool({ dataDir: folder, name: 'mix1.test', spool }, context);
+    };
+    try {
+      await using spool = await open(cert);
+      await spool.accept(unit());
+      await expect(open(join(other, 'tls.crt'))).rejects.toMatchObject({ code: 'spool-io' });
+      await expect(open(cert, '127.0.0.1')).rejects.toMatchObject({ code: 'spool-io' });
+      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({ code: 'key-file-io' });
+    } finally {
+      await secured.stop();
+    }
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

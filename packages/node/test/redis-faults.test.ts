@@ -1,0 +1,172 @@
+import { mkdir, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Spool } from '../src/spool.ts';
+import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { openAt } from './redis-spool.ts';
+import { relayVerdict, unit } from './spool-contract.ts';
+import { until } from './support.ts';
+
+describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
+  let server: RedisServer;
+  let spool: Spool | undefined;
+  const start = async (...given: string[]): Promise<void> => {
+    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')), given);
+  };
+  beforeEach(() => {
+    spool = undefined;
+  });
+  afterEach(async () => {
+    await spool?.close();
+    await server.stop();
+  });
+
+  test.each([
+    ['--appendonly', 'no', 'no append-only file'],
+    ['--appendfsync', 'everysec', 'it syncs everysec'],
+    ['--no-appendfsync-on-rewrite', 'yes', 'does not sync while it rewrites'],
+    ['--maxmemory-policy', 'allkeys-lru', 'it evicts (allkeys-lru)'],
+    ['--maxmemory', '400mb', 'maxmemory is less'],
+    ['--replicaof', '127.0.0.1 1', 'it is a slave'],
+  ])('with %s %s is refused at start, with the command that mends it', async (option, value, wrong) => {
+    await start(option, ...value.split(' '));
+    const refused = await openAt(server.socket).then(
+      () => undefined,
+      (error: unknown) => error as Error & { code: string; hint: string },
+    );
+    expect(refused?.code).toBe('spool-unsafe');
+    expect(refused?.message).toContain(wrong);
+    const [, command = ''] = /redis-cli ([^;,.]+)/.exec(refused?.hint ?? '') ?? [];
+    expect(await server.ask(...command.trim().split(' '))).toMatch(/^OK/);
+    await until(async () => {
+      spool = await openAt(server.socket).catch(() => undefined);
+      return spool !== undefined;
+    });
+  });
+
+  test('says everything that is wrong at once', async () => {
+    await start('--appendonly', 'no', '--maxmemory-policy', 'volatile-ttl');
+    await expect(openAt(server.socket)).rejects.toMatchObject({
+      message: expect.stringMatching(/no append-only file.*it evicts/),
+      hint: expect.stringMatching(/appendonly yes.*maxmemory-policy noeviction/),
+    });
+  });
+
+  test('a snapshot that failed makes it take no writes', async () => {
+    await start('--dbfilename', 'taken');
+    await mkdir(join(server.dir, 'taken'));
+    spool = await openAt(server.socket);
+    await server.ask('CONFIG', 'SET', 'save', '3600 1');
+    await server.ask('BGSAVE');
+    await until(async () =>
+      /rdb_last_bgsave_status:err/.test(String(await server.ask('INFO', 'persistence'))),
+    );
+    await expect(spool.accept(unit())).rejects.toMatchObject({ code: 'spool-io' });
+    await expect(openAt(server.socket)).rejects.toMatchObject({ code: 'spool-unsafe' });
+  });
+
+  test('one that does not say how it syncs is believed only when the operator vouches for it', async () => {
+    await start();
+    await server.ask('ACL', 'SETUSER', 'node', 'on', '>secret', '~*', '&*', '+@all', '-config');
+    const connection = { path: server.socket, username: 'node', password: 'secret' };
+    const refused = openAt(server.socket, { connection });
+    await expect(refused).rejects.toMatchObject({
+      code: 'spool-unsafe',
+      hint: expect.stringContaining('vouch'),
+    });
+    spool = await openAt(server.socket, { connection, vouched: true });
+    await spool.accept(unit());
+  });
+
+  test('a wrong password is told without it', async () => {
+    await start();
+    await server.ask('CONFIG', 'SET', 'requirepass', 'right');
+    const connection = { path: server.socket, password: 'wrong-secret' };
+    const refused = await openAt(server.socket, { connection }).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'spool-io' });
+    expect(JSON.stringify([refused, String(refused)])).not.toContain('wrong-secret');
+  });
+
+  test('while it is down nothing is accepted, and when it is back everything is there', async () => {
+    await start();
+    spool = await openAt(server.socket);
+    const { signal } = new AbortController();
+    await spool.accept(unit());
+    await spool.wakeInputs('packet', signal);
+    await server.kill();
+    await expect(spool.accept(unit())).rejects.toMatchObject({ code: 'spool-io', hint: expect.any(String) });
+    const woken = spool.wakeInputs('packet', signal);
+    await server.start();
+    await woken;
+    const back = spool;
+    await until(async () => (await back.counts().catch(() => ({ inputs: 0 }))).inputs === 1);
+    expect(await back.claimInputs('packet', 2)).toHaveLength(1);
+  });
+
+  test('what came back with another configuration is not gone on with', async () => {
+    await start();
+    spool = await openAt(server.socket);
+    await server.ask('CONFIG', 'SET', 'appendfsync', 'no');
+    await server.ask('CLIENT', 'KILL', 'TYPE', 'normal');
+    expect(await spool.broken).toMatchObject({ code: 'spool-unsafe' });
+    await expect(spool.accept(unit())).rejects.toMatchObject({ code: 'spool-unsafe' });
+  });
+
+  test('one that was emptied is another spool: nothing more is done with it', async () => {
+    await start();
+    spool = await openAt(server.socket);
+    const { id } = spool;
+    await server.ask('FLUSHALL');
+    await expect(spool.accept(unit())).rejects.toMatchObject({ code: 'spool-lost' });
+    expect(await spool.broken).toMatchObject({ code: 'spool-lost' });
+    await spool.close();
+    spool = await openAt(server.socket);
+    expect(spool.id).not.toBe(id);
+  });
+
+  test('out of memory it refuses units, works off what it has, and accepts again', async () => {
+    await start();
+    spool = await openAt(server.socket, { maxBytes: 100_000_000, reserveBytes: 0 });
+    for (let n = 0; n < 9; n++) await spool.accept(unit());
+    const [, used = ''] = /used_memory:(\d+)/.exec(String(await server.ask('INFO', 'memory'))) ?? [];
+    await server.ask('CONFIG', 'SET', 'maxmemory', used);
+    await expect(spool.accept(unit())).rejects.toMatchObject({ code: 'spool-full' });
+    expect(await spool.counts()).toMatchObject({ inputs: 9 });
+    await server.ask('CONFIG', 'SET', 'maxmemory', String(Number(used) + 2_000_000));
+    for (const { id } of await spool.claimInputs('packet', 9)) {
+      await server.ask('CONFIG', 'SET', 'maxmemory', '1mb');
+      expect((await spool.settle(id, relayVerdict())).kind).toBe('waiting');
+      await server.ask('CONFIG', 'SET', 'maxmemory', String(Number(used) + 2_000_000));
+    }
+    await server.ask('CONFIG', 'SET', 'maxmemory', '1gb');
+    await spool.accept(unit());
+    expect(await spool.counts()).toMatchObject({ inputs: 1, relays: 9 });
+  });
+
+  test('made a replica it takes nothing', async () => {
+    await start();
+    spool = await openAt(server.socket);
+    await server.ask('REPLICAOF', '127.0.0.1', '1');
+    await expect(spool.accept(unit())).rejects.toMatchObject({ code: 'spool-io' });
+  });
+
+  // A file that must not grow is what a full disk looks like: the write itself fails.
+  test('when its disk fails in the middle of writing nothing is acknowledged that is lost', async () => {
+    await start();
+    await server.kill();
+    await server.start(['prlimit', '--fsize=400000']);
+    spool = await openAt(server.socket);
+    const full = spool;
+    const results = await Promise.allSettled(Array.from({ length: 24 }, () => full.accept(unit())));
+    const accepted = results.filter(({ status }) => status === 'fulfilled').length;
+    expect(accepted).toBeLessThan(24);
+    await full.close();
+    await server.kill();
+    await server.start();
+    spool = await openAt(server.socket);
+    const { inputs } = await spool.counts();
+    expect(inputs).toBeGreaterThanOrEqual(accepted);
+    expect(inputs).toBeLessThan(24);
+  });
+});

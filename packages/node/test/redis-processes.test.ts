@@ -1,0 +1,131 @@
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Spool } from '../src/spool.ts';
+import { crashRelay, crashUnit } from './crash-units.ts';
+import { cuttingProxy } from './cutting-proxy.ts';
+import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { openAt } from './redis-spool.ts';
+import { fragment, relayVerdict, unit } from './spool-contract.ts';
+import { until } from './support.ts';
+
+describe.skipIf(!haveRedis)('several processes over one Redis', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+  });
+  afterAll(() => server.stop());
+  afterEach(async () => void (await server.ask('FLUSHALL')));
+
+  test('share one spool: each packet is peeled by one of them, and forwarded by one', async () => {
+    await using stack = new AsyncDisposableStack();
+    const spools = await Promise.all([1, 2, 3].map(async () => stack.use(await openAt(server.socket))));
+    expect(new Set(spools.map(({ id }) => id)).size).toBe(1);
+    const [receiver] = spools as [Spool];
+    const numbers = Array.from({ length: 60 }, (_, at) => at);
+    const peeled: number[] = [];
+    const forwarded: number[] = [];
+    const peel = async (spool: Spool): Promise<void> => {
+      for (const { id, bytes } of await spool.claimInputs('packet', 5)) {
+        const number = Buffer.from(bytes).readUInt32BE(1);
+        const settled = await spool.settle(id, crashRelay(number));
+        peeled.push(number);
+        if (settled.kind === 'waiting') await spool.relays.release([settled.waiting.id]);
+      }
+    };
+    const forward = async (spool: Spool): Promise<void> => {
+      for (const { id } of await spool.relays.claim(5)) {
+        forwarded.push(Buffer.from((await spool.relays.read(id)) ?? []).readUInt32BE(1));
+        await spool.relays.finish(id);
+      }
+    };
+    const work = async (step: (spool: Spool) => Promise<void>, done: readonly number[]): Promise<void> => {
+      await Promise.all(
+        spools.map(async (spool) => {
+          while (done.length < numbers.length) await step(spool);
+        }),
+      );
+    };
+    await Promise.all([
+      ...numbers.map((number) => receiver.accept(crashUnit(number))),
+      work(peel, peeled),
+      work(forward, forwarded),
+    ]);
+    const sorted = (all: readonly number[]) => [...all].sort((a, b) => a - b);
+    expect(sorted(peeled)).toEqual(numbers);
+    expect(sorted(forwarded)).toEqual(numbers);
+    expect(await receiver.counts()).toEqual({ inputs: 0, relays: 0, fragments: 0, deliveries: 0 });
+    // Nothing is left of them but replay tags.
+    await receiver.sweep();
+    const keys = (await server.ask('KEYS', '*')) as string[];
+    expect(keys.filter((key) => /[0-9a-f]{32}$/.test(key) && !key.includes(':held:'))).toEqual([]);
+    expect(keys.every((key) => key.startsWith('{postern:test}:'))).toBe(true);
+  });
+
+  test('what one accepts wakes another', async () => {
+    await using one = await openAt(server.socket);
+    await using other = await openAt(server.socket);
+    const woken = other.wakeInputs('packet', new AbortController().signal);
+    await one.accept(unit());
+    await woken;
+    await until(async () => (await other.claimInputs('packet', 1)).length === 1);
+  });
+
+  test('what one holds that has died is anybody’s: inputs, relays and sets', async () => {
+    await using proxy = await cuttingProxy(`${server.socket}.dying`, server.socket);
+    await using other = await openAt(server.socket);
+    await using dying = await openAt(proxy.socket);
+    await dying.accept(unit());
+    await dying.accept(unit());
+    await dying.accept(unit('exit'));
+    const [first] = await dying.claimInputs('packet', 1);
+    expect((await dying.settle(first?.id ?? '', relayVerdict({ dueMs: 0 }))).kind).toBe('waiting');
+    const [exit] = await dying.claimInputs('exit', 1);
+    const expires = Math.floor(Date.now() / 1_000) + 86_400;
+    const one = fragment({ expires });
+    expect((await dying.settle(exit?.id ?? '', { kind: 'fragment', fragment: one })).kind).toBe('complete');
+    expect(await dying.claimInputs('packet', 9)).toHaveLength(1);
+    await other.sweep();
+    expect(await other.claimInputs('packet', 9)).toEqual([]);
+    expect(await other.relays.claim(9)).toEqual([]);
+    expect(await other.sets.claim(9)).toEqual([]);
+
+    await proxy[Symbol.asyncDispose]();
+    const found = { inputs: 0, relays: 0, sets: 0 };
+    await until(async () => {
+      await other.sweep();
+      found.inputs += (await other.claimInputs('packet', 9)).length;
+      found.relays += (await other.relays.claim(9)).length;
+      found.sets += (await other.sets.claim(9)).length;
+      return found.inputs + found.relays + found.sets > 2;
+    });
+    expect(found).toEqual({ inputs: 1, relays: 1, sets: 1 });
+  });
+
+  test('two spools in one Redis know nothing of each other', async () => {
+    await using one = await openAt(server.socket, { name: 'one' });
+    await using other = await openAt(server.socket, { name: 'other' });
+    await one.accept(unit());
+    expect(await other.counts()).toMatchObject({ inputs: 0 });
+    expect(await other.claimInputs('packet', 1)).toEqual([]);
+  });
+
+  test('a user needs the rights that the operations page names, and no more', async () => {
+    const page = await readFile(new URL('../../../docs/operations/redis.md', import.meta.url), 'utf8');
+    const [, rights = ''] = /`(~\{postern:NAME\}[^`]+)`/.exec(page) ?? [];
+    const user = rights.replaceAll('NAME', 'test').split(' ');
+    expect(user.length).toBeGreaterThan(3);
+    await server.ask('ACL', 'SETUSER', 'node', 'on', '>secret', ...user);
+    const connection = { path: server.socket, username: 'node', password: 'secret' };
+    await using spool = await openAt(server.socket, { connection });
+    await spool.accept(unit());
+    const [input] = await spool.claimInputs('packet', 1);
+    const settled = await spool.settle(input?.id ?? '', relayVerdict({ dueMs: 0 }));
+    expect(settled.kind).toBe('waiting');
+    await spool.sweep();
+    await expect(openAt(server.socket, { connection, name: 'other' })).rejects.toMatchObject({
+      code: 'spool-io',
+    });
+  });
+});

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, vi } from 'vitest';
+import { openRedisSpool } from '../src/queue/redis/spool.ts';
+import { haveRedis, type RedisServer, redisCluster, redisServer } from './redis-server.ts';
+import { openAt } from './redis-spool.ts';
+import { type Site, spoolContract } from './spool-contract.ts';
+import { crashContract } from './spool-crash.ts';
+import { returnsContract } from './spool-returns.ts';
+import { seeded } from './support.ts';
+
+/** A disk that need not survive this. */
+const quickly = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+let server: RedisServer;
+let sites = 0;
+
+/** A spool of its own in the one Redis. BullMQ has the system's clock, which therefore says what the test's says. */
+async function createSite(): Promise<Site> {
+  const random = seeded(`ids ${sites}`);
+  const name = `site${sites++}`;
+  return {
+    open(clock, options = {}) {
+      vi.spyOn(Date, 'now').mockImplementation(() => clock.now());
+      const { maxBytes = 500_000_000 } = options;
+      const connection = { path: server.socket };
+      return openRedisSpool({ connection, name, clock, random, leaseMs: 60_000, maxBytes });
+    },
+    async dispose() {
+      vi.restoreAllMocks();
+      await server.ask('FLUSHALL');
+    },
+  };
+}
+
+const newFolder = () => mkdtemp(join(quickly, 'postern-redis-'));
+
+describe.skipIf(!haveRedis)('in Redis', () => {
+  beforeAll(async () => {
+    server = await redisCluster(await newFolder());
+  });
+  afterAll(() => server.stop());
+
+  spoolContract('Redis', createSite);
+  returnsContract('Redis', createSite);
+});
+
+describe.skipIf(!haveRedis)('in Redis', () => {
+  crashContract('Redis', async () => {
+    const killed = await redisServer(await newFolder());
+    return {
+      place: ['redis', killed.socket],
+      open: () => openAt(killed.socket, { name: 'crash', random: seeded('after') }),
+      async between() {
+        await killed.kill();
+        await killed.start();
+      },
+      dispose: () => killed.stop(),
+    };
+  });
+});

@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSpool, type Spool } from '@postern/node';
+import { defaultGeometry as g } from '@postern/protocol/packet';
+import { systemRandom } from '@postern/protocol/primitives';
+import { systemClock } from '@postern/runtime';
+import type { Benchmark } from './benchmark.ts';
+import { machine } from './measure.ts';
+
+/** What a node has under way at one time: carriages that come in, claims of a peeler, claims of a forwarder. */
+const incoming = 32;
+const claimed = 32;
+
+export const spoolBenchmark: Benchmark = {
+  summary: 'packets a second through a spool, from accept to finish, in SQLite and in Redis',
+  gates: [],
+  runs: 3_000,
+  run,
+};
+
+async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-bench-'));
+  try {
+    const sqlite = await measure(await open(folder), runs);
+    const redis = await inRedis(folder, runs);
+    return {
+      lines: [
+        machine(),
+        `method: ${runs} packets of ${g.packetBytes} bytes in one process: accept (${incoming} at a time), claim, settle as a relay due at once, give back,`,
+        `claim (${claimed} at a time), read, finish; from the first accept to the last finish, in ${tmpdir()}; SQLite first, then Redis by a socket`,
+        '',
+        row('SQLite', runs, sqlite),
+        redis === undefined ? 'Redis      not measured: there is no redis-server' : row('Redis', runs, redis),
+      ],
+      missed: [],
+    };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function row(name: string, runs: number, ms: number): string {
+  return `${name.padEnd(10)} ${((runs / ms) * 1_000).toFixed(0).padStart(6)} packets/s   ${(ms / 1_000).toFixed(2)} s`;
+}
+
+/** Milliseconds that so many packets took. Closes the spool. */
+async function measure(spool: Spool, runs: number): Promise<number> {
+  await using _ = spool;
+  const bytes = systemRandom.bytes(g.packetBytes);
+  const relay = { next: { kind: 'domain', domain: 'b.test' }, dueMs: 0, expiresMs: 4e12, bytes } as const;
+  let accepted = 0;
+  let settled = 0;
+  let finished = 0;
+  const accept = async (): Promise<void> => {
+    while (accepted < runs) {
+      accepted++;
+      await spool.accept({ kind: 'packet', bytes });
+    }
+  };
+  const peel = async (): Promise<void> => {
+    while (settled < runs) {
+      const inputs = await spool.claimInputs('packet', claimed);
+      const verdicts = inputs.map(({ id }) => {
+        const replayTag = systemRandom.bytes(32);
+        return spool.settle(id, { kind: 'relay', epoch: 1, replayTag, relay });
+      });
+      const waiting = (await Promise.all(verdicts)).flatMap((one) =>
+        one.kind === 'waiting' ? [one.waiting.id] : [],
+      );
+      await spool.relays.release(waiting);
+      settled += inputs.length;
+    }
+  };
+  const forward = async (): Promise<void> => {
+    while (finished < runs) {
+      const relays = await spool.relays.claim(claimed);
+      await Promise.all(
+        relays.map(async ({ id }) => {
+          await spool.relays.read(id);
+          await spool.relays.finish(id);
+        }),
+      );
+      finished += relays.length;
+    }
+  };
+  const start = performance.now();
+  await Promise.all([...Array.from({ length: incoming }, accept), peel(), forward()]);
+  return performance.now() - start;
+}
+
+/** The spool of a node in `folder`, or in the Redis behind a socket. */
+function open(folder: string, socket?: string): Promise<Spool> {
+  const redis = socket === undefined ? {} : { redis: { address: { path: socket }, vouched: false } };
+  return openSpool(
+    { dataDir: folder, name: 'bench.test', spool: { maxBytes: 5e8, reserveBytes: 1e7, ...redis } },
+    { clock: systemClock, random: systemRandom, unitBytes: g.packetBytes },
+  );
+}
+
+/** Nothing where there is no Redis. */
+async function inRedis(folder: string, runs: number): Promise<number | undefined> {
+  if (spawnSync('redis-server', ['--version']).status !== 0) return undefined;
+  const [config, socket] = [join(folder, 'redis.conf'), join(folder, 'redis.sock')];
+  const template = await readFile(new URL('../../infra/redis/redis.conf', import.meta.url), 'utf8');
+  await writeFile(
+    config,
+    template.replace('@SOCKET@', socket).replace('@DIR@', folder).replace('@MAXMEMORY@', '1gb'),
+  );
+  const server: ChildProcess = spawn('redis-server', [config], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = new Promise((resolve) => server.once('exit', resolve));
+  try {
+    return await measure(await whenUp(server, () => open(folder, socket)), runs);
+  } finally {
+    server.kill();
+    await ended;
+  }
+}
+
+async function whenUp<Of>(server: ChildProcess, start: () => Promise<Of>): Promise<Of> {
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      const starting = error instanceof Error && 'code' in error && error.code === 'spool-io';
+      if (!starting || server.exitCode !== null) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
