@@ -238,6 +238,24 @@ describe('R9 pipelining', () => {
     expect(inbox.messages).toEqual([]);
   });
 
+  test('the replies to a group leave in one piece, and those to thousands all leave', async () => {
+    using wire = await Wire.connect({ port: inbox.port });
+    await wire.reply();
+    await wire.say('EHLO client.test');
+    await wire.say('STARTTLS');
+    await wire.startTls();
+    await wire.say('EHLO client.test');
+    const pieces: string[] = [];
+    wire.socket.on('data', (piece: Buffer) => pieces.push(piece.toString('latin1')));
+    await wire.write('MAIL FROM:<secure@a.test>\r\nRCPT TO:<secure@mx.test>\r\nRSET\r\n');
+    for (let at = 0; at < 3; at++) expect(await wire.reply()).toMatch(/^250/);
+    expect(pieces).toHaveLength(1);
+    // The last one's line is not whole yet.
+    void wire.write(`${'RSET\r\n'.repeat(5_000)}RS`);
+    for (let at = 0; at < 5_000; at++) expect(await wire.reply()).toMatch(/^250/);
+    expect(await wire.say('ET')).toMatch(/^250/);
+  });
+
   test('commands behind a refused DATA do not run', async () => {
     await conversation(
       inbox.port,

@@ -80,8 +80,8 @@ export function createPool<Setup, Task, Answer>(options: PoolOptions<Setup>): Po
       const thread = [...threads].sort((a, b) => a.pending.length - b.pending.length)[0];
       if (signal.aborted || thread === undefined) throw new NodeError('worker-died', 'no worker thread runs');
       const answer = Promise.withResolvers<Answer>();
-      thread.pending.push(answer);
       thread.worker.postMessage({ task }, handedOver(owned));
+      thread.pending.push(answer);
       return answer.promise;
     },
     setUp(next) {

@@ -64,6 +64,7 @@ describe.skipIf(!haveRedis)('durable in Redis', () => {
     await server.kill();
     const events = eventsIn(await readFile(trace, 'utf8'));
     expect(events.filter((event) => event === 'synced').length).toBeGreaterThan(8);
+    expect(events.filter((event) => event === 'answered').length).toBeGreaterThan(0);
     // Since the last sync nothing was written whenever an answer was.
     const early = events.filter((event, at) => event === 'answered' && unsyncedAt(events, at));
     expect(early).toEqual([]);

@@ -14,6 +14,7 @@ export const systemClock: Clock = {
   async wait(untilMs, signal) {
     signal?.throwIfAborted();
     for (let left = untilMs - Date.now(); left > 0; left = untilMs - Date.now()) {
+      signal?.throwIfAborted();
       await pause(Math.min(left, longestTimer), signal);
     }
   },

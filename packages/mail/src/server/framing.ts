@@ -28,6 +28,8 @@ export class Framing extends SMTPStream {
   #cutBytes = 0;
   /** Octets that arrived together with the unit in hand, behind it. */
   pendingOctets = 0;
+  /** Whether there is a whole line among them. */
+  pendingLine = false;
 
   constructor(to: Framed) {
     super();
@@ -71,6 +73,7 @@ export class Framing extends SMTPStream {
     if (end < 0) return undefined;
     const rest = line.subarray(end + 2);
     this.pendingOctets = rest.length;
+    this.pendingLine = rest.includes('\r\n', 0, 'latin1');
     await new Promise<void>((resume) => this.#to.command(line.subarray(0, end), resume));
     return rest;
   }
@@ -81,6 +84,7 @@ export class Framing extends SMTPStream {
     const received: Received = rest === undefined ? { kind: 'cut' } : data.end();
     this.#data = undefined;
     this.pendingOctets = rest?.length ?? 0;
+    this.pendingLine = false;
     this._dataMode = false;
     await new Promise<void>((resume) => this.#to.data(received, resume));
     return rest;

@@ -263,10 +263,12 @@ export class Session extends SMTPConnection implements Guest {
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
     const said = this.#handsOn && Array.isArray(data) ? offeredToHandOn(data) : data;
     // A group's replies leave together (RFC 2920 section 3.2).
-    const more = this.#inGroup && this._parser instanceof Framing && this._parser.pendingOctets > 0;
-    if (more) this._socket.cork();
+    const more = this.#inGroup && this._parser instanceof Framing && this._parser.pendingLine;
+    // What has piled up leaves all the same: a client's commands wait until it has.
+    if (more && !this._socket.writableNeedDrain) this._socket.cork();
     super.send(code, said, typeof data === 'string' && enhancedCode.test(data) ? false : context);
-    if (!more) while (this._socket.writableCorked > 0) this._socket.uncork();
+    if (!more || this._socket.writableNeedDrain)
+      while (this._socket.writableCorked > 0) this._socket.uncork();
   }
 
   override _onClose(): void {

@@ -108,7 +108,7 @@ async function within(
   lateIn(envelopeMs, AbortSignal.any([over.signal, taken.signal]));
   try {
     const signal = AbortSignal.any([cut, late.signal]);
-    const result = await send({ signal, onData: () => taken.abort() });
+    const result = await send({ signal, onData: () => taken.abort(ended) });
     if (result.kind !== 'deferred' || (result.reason !== 'aborted' && result.reason !== 'crowded'))
       return result;
     if (cut.aborted) return { ...result, reason: 'aborted' };
@@ -119,7 +119,7 @@ async function within(
 }
 
 /** A reason of one's own spares the exception that would be made, with its stack, for each hand-over. */
-const ended = new Error('the hand-over has ended');
+const ended = new Error('no longer waited for');
 
 function carriageOf(context: HandOverContext, relay: Waiting, { domain }: To, bytes: Uint8Array): Uint8Array {
   const { clock, random, own } = context;

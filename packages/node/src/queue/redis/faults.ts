@@ -45,7 +45,12 @@ export function asRedisFault(error: unknown): NodeError {
   if (name !== 'ReplyError') return redisFault('spool-io', `no connection to Redis (${reason(error)})`);
   const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
   const code = codes[word] ?? 'spool-fault';
-  return redisFault(code, code === 'spool-fault' ? message.slice(0, 200) : `Redis says ${word}`);
+  return redisFault(code, code === 'spool-fault' ? said(message) : `Redis says ${word}`);
+}
+
+/** Without the arguments of the command, which Redis repeats when it does not know that one. */
+function said(message: string): string {
+  return (message.split(', with args', 1)[0] ?? '').slice(0, 200);
 }
 
 /** A system's error code, or what kind of error it is. */
