@@ -195,7 +195,7 @@ describe('a sync fails', () => {
   });
 
   test('one of the journal alone leads to the same', () => {
-    const cut = vi.fn(cutJournal);
+    const cut = vi.fn<JournalDisk['cut']>(cutJournal);
     const sync = (): void => {
       throw Object.assign(new Error('EIO'), { code: 'EIO' });
     };
@@ -235,7 +235,7 @@ describe('unsynced work is synced in time', () => {
   });
 
   test('even when no timer gets its turn', () => {
-    const journal = { unsynced: true, sync: vi.fn() };
+    const journal = { unsynced: true, sync: vi.fn<() => void>() };
     journal.sync.mockImplementation(() => {
       journal.unsynced = false;
     });
@@ -252,7 +252,7 @@ describe('unsynced work is synced in time', () => {
 
   test('after a failure again', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const sync = vi.fn(() => {
+    const sync = vi.fn<() => void>(() => {
       throw new Error('the disk fails');
     });
     syncWithin({ unsynced: true, sync }, 1_000)();
