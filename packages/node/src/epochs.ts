@@ -36,8 +36,12 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   const { epochSeconds, geometry } = network;
   const listeners: ((setup: PeelSetup) => void)[] = [];
   const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
-  const turnTo = (at: number): Promise<MixKeys> =>
-    mix ? turnMixKeys(dataDir, at, random) : Promise.resolve({ seeds: [], published: [], firstEpoch: 0 });
+  const turnTo = async (at: number): Promise<MixKeys> => {
+    if (!mix) return { seeds: [], published: [], firstEpoch: 0 };
+    // A power cut may put a peeled packet back into the spool: not once its key has gone.
+    await spool.sync();
+    return turnMixKeys(dataDir, at, random);
+  };
 
   const destroyed = mix ? await bindMixKeys(dataDir, spool.id) : 0;
   if (destroyed > 0)

@@ -216,7 +216,8 @@ export interface Swept {
  * A node's durable memory, the same contract for every store:
  *
  * - **Durable.** When a promise resolves, what it did survives a crash of the process, and of the machine. A crash of the machine alone may
- *   undo the newest of what can be done again: an input's becoming a relay, or being refused, and a relay's end or new due time. When it
+ *   undo what can be done again, of the last second and since the last `sync`: an input's becoming a relay, or being refused, the end or new due
+ *   time of a relay, a set's new due time, and what was forgotten or swept. When it
  *   rejects with a `NodeError` (`spool-full`, `spool-io`), nothing of it happened; of a store behind a connection `spool-io` may also say that its answer
  *   was lost, as that to a carriage may be: then it happened whole or not at all.
  * - **Atomic.** `settle` removes the input, unless that is deferred, and stores what it became in one transaction; so does `finish`, which for a set removes its
@@ -259,6 +260,11 @@ export interface Spool extends AsyncDisposable {
    * what was removed before. Relays with a token are left to whoever claims them, sets that were not delivered to `claimExpired`.
    */
   sweep(): Promise<Swept>;
+  /**
+   * When it resolves, all that was answered before survives a crash of the machine, too. To be awaited before a key goes with which inputs
+   * were opened: one that came back could not be opened again.
+   */
+  sync(): Promise<void>;
   counts(): Promise<Counts>;
   /** Resolves when the store cannot go on by itself and its process had better start anew; stays open otherwise. */
   readonly broken: Promise<NodeError>;

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { systemClock, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
+import { until } from './support.ts';
 
 let folder = '';
 let receiver: Receiver | undefined;
@@ -68,6 +69,25 @@ test.skipIf(!strace)('Q2 the journal is synced before the answer to the data is 
   expect(lastWrite).toBeGreaterThan(0);
   expect(answer).toBeGreaterThan(lastWrite);
   expect(events.slice(lastWrite, answer)).toContain('journal synced');
+});
+
+test.skipIf(!strace)('what was settled is synced while the spool is asked without a pause', async () => {
+  const trace = join(folder, 'trace');
+  const program = new URL('./sync-child.ts', import.meta.url).pathname;
+  const given = [join(folder, 'spool.sqlite'), join(folder, 'settled')];
+  const node = [process.execPath, '--conditions=@postern/source', program, ...given];
+  const calls = ['-f', '-y', '-e', 'trace=mkdir,fsync,fdatasync', '-o', trace];
+  const child = spawn('strace', [...calls, ...node], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    detached: true,
+  });
+  const synced = /mkdir\("[^"]*settled"[\s\S]*f(data)?sync\(\d+<[^>]*spool\.sqlite-wal>/;
+  try {
+    await until(async () => synced.test(await readFile(trace, 'utf8').catch(() => '')));
+  } finally {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    await until(() => child.signalCode !== null || child.exitCode !== null);
+  }
 });
 
 /** What a trace says about journal and sockets, in the order in which calls ended for files and began for sockets. */

@@ -180,6 +180,15 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
       });
     });
 
+    test('after `sync` what was done before is there', async () => {
+      const verdict = relayVerdict();
+      expect((await spool.settle((await accepted()).id, verdict)).kind).toBe('waiting');
+      await spool.sync();
+      await restart();
+      expect(await spool.counts()).toMatchObject({ inputs: 0, relays: 1 });
+      expect((await spool.settle((await accepted()).id, verdict)).kind).toBe('replayed');
+    });
+
     describe('settling', () => {
       test('a refused input is gone', async () => {
         const { id } = await accepted();

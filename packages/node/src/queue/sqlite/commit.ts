@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Journal } from './durable.ts';
 import { asNodeError } from './faults.ts';
 import { mustLast, type Operations, taking, writes } from './operations.ts';
 import type { Store } from './store.ts';
@@ -27,6 +28,8 @@ export interface Hooks {
   readonly assertRoom: () => void;
   /** Run and forgotten when the transaction at hand is durable; forgotten when it is rolled back. */
   readonly effects: (() => void)[];
+  /** Where transactions go before they are in the database. */
+  readonly journal: Journal;
   /** Run after every transaction that was rolled back. */
   readonly undoings: readonly (() => void)[];
 }
@@ -34,13 +37,13 @@ export interface Hooks {
 /**
  * Group commit: requests gathered while the last commit ran share the next transaction and its one sync. A group of which nothing must
  * outlast a crash of the machine is written without a sync, and is on disk with the next one that has it. A group that fails is undone
- * whole and tried again one by one, so that only the guilty one is refused.
+ * whole and tried again one by one, so that only the guilty one is refused; while the journal is in doubt, and cannot be mended, all are.
  */
 export function createCommitter(
   db: DatabaseSync,
   store: Store,
   run: Operations,
-  { assertRoom, effects, undoings }: Hooks,
+  { assertRoom, effects, journal, undoings }: Hooks,
 ): Committer {
   const call = ({ name, now, arguments: given }: Request): unknown => {
     store.now = now;
@@ -58,16 +61,23 @@ export function createCommitter(
   const commit = (group: readonly Request[]): Reply[] => {
     if (group.length === 0) return [];
     try {
+      journal.mend();
+    } catch (error) {
+      return group.map(({ number }) => refusal(number, error));
+    }
+    try {
       sync(group.some(mustLast));
       db.exec('BEGIN IMMEDIATE');
       const replies = group.map((request) => ({ number: request.number, result: call(request) }));
       db.exec('COMMIT');
+      if (!synced) journal.wrote();
       for (const effect of effects.splice(0)) effect();
       return replies;
     } catch (error) {
       effects.length = 0;
       if (db.isTransaction) db.exec('ROLLBACK');
       for (const undone of undoings) undone();
+      journal.failed(error);
       if (group.length > 1) return group.flatMap((request) => commit([request]));
       return group.map(({ number }) => refusal(number, error));
     }

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 
 /** Length of the write-ahead log's header, https://sqlite.org/fileformat2.html#the_write_ahead_log. */
@@ -9,6 +9,17 @@ const pieceBytes = 256 * 1024;
 /** Bytes of the journal of the database at `path`. */
 export function journalBytes(path: string): number {
   return statSync(journalOf(path), { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Syncs the journal as it is. */
+export function syncJournal(path: string): void {
+  if (journalBytes(path) === 0) return;
+  const journal = openSync(journalOf(path), 'r+');
+  try {
+    fdatasyncSync(journal);
+  } finally {
+    closeSync(journal);
+  }
 }
 
 /**

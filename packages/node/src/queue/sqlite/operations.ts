@@ -19,6 +19,7 @@ import type {
 } from '../../spool.ts';
 import type { Request } from './commit.ts';
 import { complaintTable } from './complaints.ts';
+import type { Journal } from './durable.ts';
 import { inputTable } from './inputs.ts';
 import { relayTable } from './relays.ts';
 import { returnTable } from './returns.ts';
@@ -63,6 +64,8 @@ export interface Operations {
   nextRelay(): number | undefined;
   nextSet(): number | undefined;
   counts(): Counts;
+  /** When it returns, what was done before is on the disk. */
+  sync(): void;
   /** Overwrites what was removed of the journal. */
   tidy(): void;
 }
@@ -116,13 +119,13 @@ const repeatable: ReadonlySet<keyof Operations> = new Set([
 export interface OperationsOptions {
   /** What sets that lack fragments may take together. */
   readonly unfinishedBytes: number;
-  readonly cutJournal: () => void;
+  readonly journal: Pick<Journal, 'sync' | 'cut'>;
 }
 
 export function operations(
   store: Store,
   slots: SlotTable,
-  { unfinishedBytes, cutJournal }: OperationsOptions,
+  { unfinishedBytes, journal }: OperationsOptions,
 ): Operations {
   const inputs = inputTable(store, slots);
   const relays = relayTable(store, slots);
@@ -209,9 +212,10 @@ export function operations(
     nextRelay: relays.nextDue,
     nextSet: sets.nextDue,
     counts: () => ({ inputs: inputs.count(), relays: relays.count(), ...sets.count() }),
+    sync: journal.sync,
     tidy() {
       claims.prune(store.now);
-      cutJournal();
+      journal.cut();
     },
   };
 }

@@ -118,6 +118,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
       await call('tidy');
       return { relays };
     },
+    sync: () => call('sync'),
     counts: () => call('counts'),
     broken: call.broken,
     close,

@@ -11,8 +11,9 @@ import { handedOver } from '../../handed-over.ts';
 import type { SpoolId } from '../../spool.ts';
 import { createClaims } from './claims.ts';
 import { createCommitter, type Reply, type Request } from './commit.ts';
+import { createJournal, syncWithin } from './durable.ts';
 import { asNodeError } from './faults.ts';
-import { cutJournal, journalBytes } from './journal.ts';
+import { journalBytes } from './journal.ts';
 import { operations } from './operations.ts';
 import { assertRoom, type Room, type RoomLimits } from './room.ts';
 import { openDatabase, pragma, spoolId } from './schema.ts';
@@ -39,6 +40,8 @@ const journalLimit = 32 * 1024 * 1024;
 const unfinishedShare = 0.25;
 /** Nothing to do for so long, and the journal is cut. */
 const idleMs = 1_000;
+/** What was committed without a sync has one after so long. */
+const unsyncedMs = 1_000;
 
 if (parentPort !== null) serve(parentPort, workerData as ThreadOptions);
 
@@ -102,18 +105,20 @@ function start(options: ThreadOptions): Work {
       disk: disk.bavail * disk.bsize,
     };
   };
+  const journal = createJournal(db, path);
+  const syncInTime = syncWithin(journal, unsyncedMs);
   const committer = createCommitter(
     db,
     store,
     operations(store, slots, {
       unfinishedBytes: maxBytes * unfinishedShare,
-      cutJournal: () => cutJournal(db, path),
+      journal,
     }),
-    { assertRoom: () => assertRoom(room(), options), effects, undoings },
+    { assertRoom: () => assertRoom(room(), options), effects, journal, undoings },
   );
   const cut = (): void => {
     try {
-      cutJournal(db, path);
+      journal.cut();
     } catch {
       // A full or failing disk: the journal stays, and whoever writes next is told.
     }
@@ -122,6 +127,7 @@ function start(options: ThreadOptions): Work {
     const [reply] = committer.answer([{ number: 0, now: store.now, name: 'overwrite', arguments: [] }]);
     const more = reply !== undefined && 'result' in reply && Number(reply.result) > 0;
     if (!more) cut();
+    syncInTime();
     return more;
   };
   return {
@@ -129,6 +135,7 @@ function start(options: ThreadOptions): Work {
     answer(requests) {
       const replies = committer.answer(requests);
       if (journalBytes(path) > journalLimit) cut();
+      syncInTime();
       return replies;
     },
     tidy,
