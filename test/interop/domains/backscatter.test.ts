@@ -129,12 +129,13 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
     `RCPT TO:<${recipient}> ${notify} ORCPT=rfc822;x\\ NOTIFY=NEVER`,
     `RCPT TO:<${recipient}> ORCPT=rfc822;x\\`,
     `RCPT TO:<"${recipient}> ${notify}`,
+    `RCPT TO:<${recipient}> ${notify} ORCPT=rfc822;\xe4`,
   ])('nor where Postfix and its filter could take the command for two: %j', async (rcpt) => {
     using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
     await wire.reply();
     for (const command of ['EHLO far.test', 'MAIL FROM:<alice@a.test>'])
       expect(await wire.say(command)).toMatch(/^250/);
-    expect(await wire.say(rcpt)).toMatch(/^501 5\.5\.4/);
+    expect(await wire.say(rcpt)).toMatch(/^50(?:1 5\.5\.4|0 5\.5\.2)/);
     expect(await wire.say('DATA')).toMatch(/^554 5\.5\.1/);
   });
 
