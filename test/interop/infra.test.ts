@@ -77,4 +77,36 @@ describe.skipIf(!havePostfix)('the filter of commands', () => {
   ])('makes of %j %j', (asked, made) => {
     expect(filtered(`${rcpt}${asked}`)).toBe(`${rcpt}${made}`);
   });
+
+  test.each([
+    ['\x0bRCPT TO:<secure@b.test> NOTIFY=SUCCESS', '\x0bRCPT TO:<secure@b.test> NOTIFY=FAILURE'],
+    ['\frcpt\tto: secure@b.test\x0bnotify=success', '\frcpt\tto: secure@b.test NOTIFY=FAILURE'],
+    // What is within `<>` is the address, whatever it holds.
+    ['RCPT TO:<"a> \\" NOTIFY=NEVER"@b.test>', 'RCPT TO:<"a> \\" NOTIFY=NEVER"@b.test> NOTIFY=FAILURE'],
+    [
+      'RCPT TO:<a@b.test ( NOTIFY=NEVER )> NOTIFY=DELAY',
+      'RCPT TO:<a@b.test ( NOTIFY=NEVER )> NOTIFY=FAILURE',
+    ],
+    [
+      'RCPT TO:<a@b.test (" NOTIFY=NEVER" "> NOTIFY=DELAY x=" )>',
+      'RCPT TO:<a@b.test (" NOTIFY=NEVER" "> NOTIFY=DELAY x=" )> NOTIFY=FAILURE',
+    ],
+  ])('makes of the command %j %j', (asked, made) => {
+    expect(filtered(asked)).toBe(made);
+  });
+
+  test.each([
+    `${rcpt} NOTIFY=SUCCESS,DELAY ORCPT=rfc822;"x NOTIFY=NEVER`,
+    `${rcpt} NOTIFY=SUCCESS,DELAY ORCPT=rfc822;"x NOTIFY=y`,
+    `${rcpt} NOTIFY=SUCCESS,DELAY ORCPT=rfc822;<x NOTIFY=NEVER`,
+    `${rcpt} NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x\\ NOTIFY=NEVER`,
+    `${rcpt} ORCPT=rfc822;x\\`,
+    `\x0b${rcpt} NOTIFY=SUCCESS ORCPT=rfc822;"x NOTIFY=NEVER`,
+    'RCPT TO:<"secure@b.test> NOTIFY=SUCCESS',
+    'RCPT TO:<secure@b.test\\> NOTIFY=SUCCESS',
+    'RCPT TO:"secure NOTIFY=NEVER"@b.test NOTIFY=SUCCESS',
+    'RCPT TO:<secure@b.test',
+  ])('leaves of %j what Postfix refuses', (command) => {
+    expect(filtered(command)).toBe('RCPT');
+  });
 });

@@ -99,6 +99,9 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
     `rcpt\tto: <SECURE@b.test>\tnotify=success,delay`,
     `RCPT TO:${recipient} ${notify}`,
     `RCPT TO:<@far.test:${recipient}> ${notify}`,
+    `RCPT TO:<${recipient} (x NOTIFY=NEVER x)> ${notify}`,
+    `\x0bRCPT TO:<${recipient}> ${notify}`,
+    `\fRCPT TO:<${recipient}> ${notify}`,
   ])('to be told of its delivery is not for a stranger to ask: %j', async (rcpt) => {
     const before = await seen();
     await post('alice@a.test', garbage, rcpt);
@@ -111,13 +114,29 @@ describe.skipIf(!haveBesieged)('what a gateway cannot take never comes back to a
     `RCPT TO:<${recipient}> ${notify} notify=never`,
     `RCPT TO:<${recipient}> NOTIFY=NEVER,SUCCESS`,
     `RCPT TO:<${recipient}> NOTIFY=SUCCESS,NEVER`,
-    `RCPT TO:<${recipient} (x NOTIFY=NEVER x)> ${notify}`,
   ])('nor is it beside asking for nothing: %j', async (rcpt) => {
     using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
     await wire.reply();
     for (const command of ['EHLO far.test', 'MAIL FROM:<alice@a.test>'])
       expect(await wire.say(command)).toMatch(/^250/);
     expect(await wire.say(rcpt)).toMatch(/^501 5\.5\.4/);
+  });
+
+  test.each([
+    `RCPT TO:<${recipient}> ${notify} ORCPT=rfc822;"x NOTIFY=NEVER`,
+    `RCPT TO:<${recipient}> ${notify} ORCPT=rfc822;"x NOTIFY=y`,
+    `RCPT TO:<${recipient}> ${notify} ORCPT=rfc822;<x NOTIFY=NEVER`,
+    `RCPT TO:<${recipient}> ${notify} ORCPT=rfc822;x\\ NOTIFY=NEVER`,
+    `RCPT TO:<${recipient}> ORCPT=rfc822;x\\`,
+    `RCPT TO:<"${recipient}> ${notify}`,
+    `RCPT TO:<${recipient}> ${notify} ORCPT=rfc822;\xe4`,
+  ])('nor where Postfix and its filter could take the command for two: %j', async (rcpt) => {
+    using wire = await Wire.connect({ ...besieged.domains.b.host.smtp, from: '127.0.0.99' });
+    await wire.reply();
+    for (const command of ['EHLO far.test', 'MAIL FROM:<alice@a.test>'])
+      expect(await wire.say(command)).toMatch(/^250/);
+    expect(await wire.say(rcpt)).toMatch(/^50(?:1 5\.5\.4|0 5\.5\.2)/);
+    expect(await wire.say('DATA')).toMatch(/^554 5\.5\.1/);
   });
 
   test('nor is it by asking twice, and without ESMTP mail is taken as ever', async () => {
