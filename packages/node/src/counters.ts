@@ -90,22 +90,31 @@ export type CounterStage = keyof Stages;
 export type Outcome<S extends CounterStage> = Stages[S][number];
 
 export interface Counters {
-  count<S extends CounterStage>(stage: S, outcome: Outcome<S>): void;
+  /** `attempts`: made before, of the same thing, which was counted then. Only what is counted at the first one is exported. */
+  count<S extends CounterStage>(stage: S, outcome: Outcome<S>, attempts?: number): void;
   /** Counts since the start, by stage and outcome: exact, for the operator alone. */
   values(): Promise<Record<CounterStage, Record<string, number>>>;
 }
+
+/** Counted anew as long as something waits: for the operator alone. */
+const unshown: { readonly [S in CounterStage]?: readonly Outcome<S>[] } = {
+  forwarded: ['postponed'],
+  unwrapped: ['deferred'],
+  complained: ['later'],
+};
 
 const help: Record<CounterStage, string> = {
   received: 'Carriages by what SMTP answered; discarded: what was accepted and dropped.',
   peeled: 'Packets by what their layer held or why they were refused.',
   forwarded:
-    'Attempts to hand a packet over, by outcome; expired, no-mix and no-part ones are dropped, postponed ones were not tried.',
-  unwrapped: 'Envelopes by what they held or why they were refused; deferred ones are tried again.',
+    'Packets by what became of the first attempt to hand them over, if that failed, and by how they ended.',
+  unwrapped: 'Envelopes by what they held or why they were refused.',
   submitted: 'Carriages of authors by what SMTP answered.',
   logins: 'Logins of authors by what SMTP answered.',
   returned: 'Reports of other mail servers, by what became of them.',
   complained: 'Complaints to authors’ domains, by what became of them.',
-  delivered: 'Deliveries by outcome; incomplete and undelivered ones expired.',
+  delivered:
+    'Messages by what became of them; deferred: the first attempt failed; incomplete and undelivered ones expired.',
 };
 
 export function createCounters(metrics: Metrics): Counters {
@@ -113,11 +122,13 @@ export function createCounters(metrics: Metrics): Counters {
   const counters = Object.fromEntries(
     stages.map((stage) => [
       stage,
-      metrics.outcomes(`postern_node_${stage}_total`, help[stage], outcomes[stage]),
+      metrics.outcomes(`postern_node_${stage}_total`, help[stage], outcomes[stage], {
+        unshown: unshown[stage] ?? [],
+      }),
     ]),
   ) as Record<CounterStage, OutcomeCounter>;
   return {
-    count: (stage, outcome) => counters[stage].add(outcome),
+    count: (stage, outcome, attempts = 0) => counters[stage].add(outcome, { again: attempts > 0 }),
     async values() {
       const entries = stages.map((stage) => [stage, counters[stage].values()]);
       return Object.fromEntries(entries) as Record<CounterStage, Record<string, number>>;

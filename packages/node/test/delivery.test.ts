@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { Fragment } from '@postern/protocol/envelope';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { encodeReturnInfo } from '@postern/protocol/report';
-import { createMetrics, silentLog } from '@postern/runtime';
+import { counterStep, createMetrics, silentLog } from '@postern/runtime';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
-import { deliver } from '../src/deliver/deliver.ts';
+import { deliver, type Put } from '../src/deliver/deliver.ts';
 import { maildirs } from '../src/deliver/maildir.ts';
 import { createLifetime } from '../src/lifetime.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
@@ -29,6 +29,11 @@ const stack = new AsyncDisposableStack();
 let folder: string;
 let spool: Spool;
 let stage: Stage<readonly Complete[]>;
+// A series grows as soon as one can.
+const metrics = createMetrics({ bytes: (length) => new Uint8Array(length) });
+const counters = createCounters(metrics);
+/** What the mail system answers instead of taking a message. */
+let instead: Put | undefined;
 /** Status codes of what authors were told. */
 let failures: string[];
 
@@ -38,16 +43,17 @@ beforeAll(async () => {
   const path = join(folder, 'spool.sqlite');
   spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));
   const to = { kind: 'maildir', path: join(folder, '{local}'), mailboxes: ['bob'] } as const;
+  const mailSystem = maildirs(to);
   stage = deliver({
     clock,
     random,
     log: silentLog,
     spool,
-    counters: createCounters(createMetrics()),
+    counters,
     lifetime: createLifetime(clock, 10_000),
     domain: 'b.test',
     findMailbox: () => 'bob',
-    mailSystem: maildirs(to),
+    mailSystem: { ...mailSystem, put: async (message) => instead ?? mailSystem.put(message) },
     returnField: createReturnFields({
       clock,
       random,
@@ -126,6 +132,21 @@ test.each([
   await take(Buffer.from(sealed, 'latin1'));
   expect(await delivered()).toEqual([`${trace}${expected}`]);
   expect(failures).toEqual([]);
+});
+
+test('a message that waits for the mail system moves nothing exported, however often it is tried', async () => {
+  instead = { kind: 'deferred', why: 'full' };
+  const taking = take(Buffer.from('Subject: x\r\n'));
+  await until(async () => {
+    await clock.advance(60_000);
+    return ((await counters.values()).delivered.deferred ?? 0) >= counterStep / 2;
+  });
+  const exported = await metrics.text();
+  instead = undefined;
+  await clock.advance(900_000);
+  await taking;
+  expect(await delivered()).toHaveLength(1);
+  expect(exported).toMatch(/^postern_node_delivered_total{outcome="deferred"} 0$/m);
 });
 
 test.each([

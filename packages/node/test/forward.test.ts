@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSmtpSender } from '@postern/mail';
-import { createMetrics, silentLog } from '@postern/runtime';
+import { counterStep, createMetrics, type Metrics, silentLog, snapshotMs } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import { forward } from '../src/forward/forward.ts';
@@ -27,6 +27,7 @@ let folder = '';
 let clock: FakeClock;
 let spool: Spool;
 let counters: Counters;
+let metrics: Metrics;
 let topology: Topology;
 let stage: Stage<readonly never[]>;
 let stack: AsyncDisposableStack;
@@ -41,7 +42,9 @@ beforeEach(async () => {
     await openSqliteSpool({ unitBytes: 32_768, path: join(folder, 'spool.sqlite'), clock, random }),
   );
   const sender = stack.use(createSmtpSender({ ehloName: 'mix.test' }));
-  counters = createCounters(createMetrics());
+  // A series grows as soon as one can.
+  metrics = createMetrics({ bytes: (length) => new Uint8Array(length) });
+  counters = createCounters(metrics);
   topology = createTopology(clock);
   const lifetime = createLifetime(clock, 10_000);
   const ways = createWays({ topology });
@@ -244,6 +247,27 @@ test('behind a peer that cannot be reached only those that try it count attempts
   const attempts = (await spool.relays.claim(12)).map((relay) => relay.attempts);
   expect(attempts).toHaveLength(12);
   expect(attempts.reduce((sum, count) => sum + count, 0)).toBe((await outcomes()).deferred);
+});
+
+test('a relay that waits for a peer moves what is exported by one step at most, however often it is tried', async () => {
+  const gonePeer = await startPeer(id, 'mix2.test');
+  await gonePeer[Symbol.asyncDispose]();
+  topology.update(consensusOf([gonePeer.entry], clock.now()));
+  await store();
+  const exported = async (): Promise<number> =>
+    [...(await metrics.text()).matchAll(/^postern_node_forwarded_total\S+ (\d+)$/gm)].reduce(
+      (sum, [, value]) => sum + Number(value),
+      0,
+    );
+  const over = clock.now() + 3 * snapshotMs;
+  // Counted each time, it would be two steps.
+  await until(async () => {
+    await clock.advance(5_000);
+    topology.update(consensusOf([gonePeer.entry], clock.now()));
+    return clock.now() > over && ((await outcomes()).deferred ?? 0) >= counterStep;
+  });
+  expect(await exported()).toBeLessThanOrEqual(counterStep);
+  expect(await metrics.text()).not.toContain('postponed');
 });
 
 test('many relays at once share few connections and each arrives once', async () => {

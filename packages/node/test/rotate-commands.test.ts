@@ -36,6 +36,12 @@ beforeAll(async () => {
   const authority = formatAuthorityKey('authority.test', ed25519.generate().publicKey);
   const directory = `--directory-url http://127.0.0.1:1 --authority ${authority}`;
   await run(`init --name gate.a.test ${roles} ${directory}`);
+  // Of a node that asks nobody.
+  const toml = await readFile(join(folder, 'node.toml'), 'utf8');
+  await writeFile(
+    join(folder, 'silent.toml'),
+    `${toml.replace(/^\[dns\][^[]*/m, '')}\n[dns]\nresolver = "none"\n`,
+  );
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -94,11 +100,6 @@ test('the next DKIM keys can be taken back, and others made', async () => {
 });
 
 test('dkim rotate makes nothing where nobody asks DNS: they would never sign', async () => {
-  const toml = await readFile(join(folder, 'node.toml'), 'utf8');
-  await writeFile(
-    join(folder, 'silent.toml'),
-    `${toml.replace(/^\[dns\][^[]*/m, '')}\n[dns]\nresolver = "none"\n`,
-  );
   await run('dkim rotate --discard');
   expect(await run('dkim rotate --config silent.toml')).toMatchObject({
     code: 78,
@@ -281,6 +282,11 @@ test('domain rotate keeps the certificate before in the zone, and makes no third
   const record = await readFile(data('a.test.zone'), 'utf8');
   const refused = await run('domain rotate');
   expect(refused).toMatchObject({ code: 64, out: '', err: expect.stringContaining('--again') });
+  expect(refused.err).toContain('each hour');
+  const silent = await run('domain rotate --config silent.toml');
+  expect(silent).toMatchObject({ code: 64, out: '', err: expect.stringContaining('--again') });
+  expect(silent.err).toContain('[dns]');
+  expect(silent.err).not.toContain('each hour');
   expect(await readFile(data('a.test.zone'), 'utf8')).toBe(record);
   expect(await run('domain rotate --again')).toMatchObject({ code: 0 });
   expect((await read()).certificates.slice(1)).toEqual([certificate, ...before]);

@@ -82,7 +82,10 @@ export class ConfigError extends Error {
 function bounded(mistakes: readonly Mistake[]): readonly Mistake[] {
   const more = mistakes.length - mostMistakes;
   return more > 0
-    ? [...mistakes.slice(0, mostMistakes), { path: '', message: `and ${more} more mistakes` }]
+    ? [
+        ...mistakes.slice(0, mostMistakes),
+        { path: '', message: `and ${more} more ${more === 1 ? 'mistake' : 'mistakes'}` },
+      ]
     : mistakes;
 }
 

@@ -1,9 +1,11 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Clock } from './clock.ts';
@@ -61,6 +63,15 @@ function ask(to: object, { method = 'GET', path = '/metrics', host = 'localhost'
   });
 }
 
+/** A socket that nobody listens on any more: its process was killed. */
+async function leaveSocket(path: string): Promise<void> {
+  const program = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
+  await expect(promisify(execFile)(process.execPath, ['-e', program, path])).rejects.toMatchObject({
+    signal: 'SIGKILL',
+  });
+  expect((await stat(path)).isSocket()).toBe(true);
+}
+
 function counting(): { metrics: Metrics; text: () => string } {
   let texts = 0;
   const current = (): string => `texts ${texts}\n`;
@@ -111,7 +122,7 @@ test('it serves GET /metrics and nothing else', async () => {
 
 test('on a unix socket it is for owner and group, and takes the place of one that was left', async () => {
   const path = join(folder, 'metrics.sock');
-  await writeFile(path, '');
+  await leaveSocket(path);
   const { metrics } = counting();
   const options = { metrics, listen: { path }, clock: steppedClock(), random: quarter };
   {
@@ -121,6 +132,24 @@ test('on a unix socket it is for owner and group, and takes the place of one tha
   }
   await expect(ask({ socketPath: path })).rejects.toThrow('ENOENT');
 });
+
+test.each(['file', 'symbolic link'])(
+  'a %s where the socket is to be stays as it is, and that is said',
+  async (kind) => {
+    const path = join(folder, 'identity.key');
+    const at = kind === 'file' ? path : join(folder, 'metrics.sock');
+    await writeFile(path, 'secret');
+    if (at !== path) await symlink(path, at);
+    const { metrics } = counting();
+    await expect(
+      exportMetrics({ metrics, listen: { path: at }, clock: steppedClock(), random: quarter }),
+    ).rejects.toMatchObject({
+      exitCode: ExitCode.unavailable,
+      message: `${at} is there already, and is no socket`,
+    });
+    expect(await readFile(at, 'utf8')).toBe('secret');
+  },
+);
 
 test('a port that is taken is said', async () => {
   await using server = createServer().listen(0, '127.0.0.1');

@@ -1,4 +1,4 @@
-import { chmod, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Clock } from './clock.ts';
 import { type Endpoint, formatEndpoint, type SocketPath } from './config.ts';
@@ -74,6 +74,7 @@ async function serve(listen: Endpoint | SocketPath, text: () => string): Promise
   try {
     await ('path' in listen ? listenOnSocket(server, listen.path, 0o660) : server.listen(listen));
   } catch (cause) {
+    if (cause instanceof UserError) throw cause;
     const where = 'path' in listen ? `unix:${listen.path}` : formatEndpoint(listen);
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
     throw new UserError(`metrics cannot be served on ${where}: ${code}`, {
@@ -85,11 +86,17 @@ async function serve(listen: Endpoint | SocketPath, text: () => string): Promise
   return server;
 }
 
-/** Listens on a unix socket of this mode, in place of one that a process before has left. */
+/** Listens on a unix socket of this mode, in place of one that a process before has left. Throws `UserError` where anything else lies. */
 export async function listenOnSocket(server: FastifyInstance, path: string, mode: number): Promise<void> {
-  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+  const there = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
+  if (there?.isSocket() === false)
+    throw new UserError(`${path} is there already, and is no socket`, {
+      exitCode: ExitCode.unavailable,
+      hint: 'It is left as it is. Have the socket elsewhere, or move away what is there.',
+    });
+  if (there !== undefined) await unlink(path);
   await server.listen({ path });
   await chmod(path, mode);
 }

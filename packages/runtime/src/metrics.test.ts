@@ -29,6 +29,19 @@ test('what is public is shown exactly, if that is asked for', async () => {
   expect((await seriesOf(metrics)).at(-1)).toBe('postern_x_total{outcome="a"} 3');
 });
 
+test('what is counted again, or has no series, is exact and not exported', async () => {
+  const metrics = createMetrics(drawing(0));
+  const counter = metrics.outcomes('postern_x_total', 'X.', ['a', 'b'], { unshown: ['b'] });
+  for (let i = 0; i < 1_000; i++) {
+    counter.add('a', { again: true });
+    counter.add('b');
+  }
+  expect(counter.values()).toEqual({ a: 1_000, b: 1_000 });
+  expect(await seriesOf(metrics)).toEqual(['postern_x_total{outcome="a"} 0']);
+  for (let i = 0; i < counterStep / 2; i++) counter.add('a');
+  expect(await seriesOf(metrics)).toEqual([`postern_x_total{outcome="a"} ${counterStep}`]);
+});
+
 test.each([
   [0, counterStep / 2],
   [255, counterStep * 1.5],

@@ -4,19 +4,21 @@ import { version } from './version.ts';
 
 /** Counts outcomes. No label may name a peer, a person, a message or a route. */
 export interface OutcomeCounter {
-  /** Adds one to the series of `outcome`. */
-  add(outcome: string): void;
-  /** What was counted since the start, by outcome, exactly: for whoever owns the process, and never exported. */
+  /** Counts one of `outcome`; its series grows only by those that are new. */
+  add(outcome: string, options?: { readonly again?: boolean }): void;
+  /** What was counted since the start, by outcome, exactly, again or not: for whoever owns the process, and never exported. */
   values(): Record<string, number>;
 }
 
 export interface OutcomeOptions {
   /** `steps` unless what is counted is public anyway. */
   readonly shown?: 'steps' | 'exactly';
+  /** Outcomes that have no series: what is counted often for one thing says how long it waits. */
+  readonly unshown?: readonly string[];
 }
 
 export interface Metrics {
-  /** A counter with the one label `outcome`; every outcome shows from the start, as 0. */
+  /** A counter with the one label `outcome`; every outcome that has a series shows from the start, as 0. */
   outcomes(name: string, help: string, outcomes: readonly string[], options?: OutcomeOptions): OutcomeCounter;
   /** A value that is read for each snapshot. While there is none, or reading fails, the series is absent. */
   gauge(name: string, help: string, read: () => Reading | Promise<Reading>): void;
@@ -36,19 +38,24 @@ export function createMetrics(random: Random = systemRandom): Metrics {
   const registry = new Registry();
   const registers = [registry];
   return {
-    outcomes(name, help, outcomes, { shown = 'steps' } = {}) {
+    outcomes(name, help, outcomes, { shown = 'steps', unshown = [] } = {}) {
       const counter = new Counter({ name, help, labelNames: ['outcome'], registers });
       const step = shown === 'steps' ? counterStep : 1;
-      const counts = new Map(outcomes.map((outcome) => [outcome, { exact: 0, due: drawStep(step, random) }]));
-      for (const outcome of outcomes) counter.inc({ outcome }, 0);
+      const counts = new Map(
+        outcomes.map((outcome) => [outcome, { exact: 0, untilStep: drawStep(step, random) }]),
+      );
+      const hidden = new Set(unshown);
+      for (const outcome of outcomes) if (!hidden.has(outcome)) counter.inc({ outcome }, 0);
       return {
-        add(outcome) {
+        add(outcome, { again = false } = {}) {
           const count = counts.get(outcome);
           if (count === undefined) throw new TypeError(`${name} has no outcome ${outcome}`);
           count.exact += 1;
-          if (count.exact < count.due) return;
+          if (again || hidden.has(outcome)) return;
+          count.untilStep -= 1;
+          if (count.untilStep > 0) return;
           counter.inc({ outcome }, step);
-          count.due = count.exact + drawStep(step, random);
+          count.untilStep = drawStep(step, random);
         },
         values: () => Object.fromEntries([...counts].map(([outcome, { exact }]) => [outcome, exact])),
       };

@@ -1,7 +1,8 @@
+import { getEventListeners } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { silentLog } from './log.ts';
 import { superviseBy, tellSupervisor } from './supervisor.ts';
 
@@ -52,6 +53,22 @@ test('that it lives is said while it does its work, and at no other time', async
   const said = await told();
   expect([said[0], said.at(-1)]).toEqual(['READY=1', 'STOPPING=1']);
   expect(said.slice(1, -1).every((each) => each === 'WATCHDOG=1')).toBe(true);
+});
+
+test('however often it says that it lives, nothing more waits for its stop', async () => {
+  const listens = vi.spyOn(AbortSignal.prototype, 'addEventListener');
+  onTestFinished(() => listens.mockRestore());
+  let asked = 0;
+  const alive = async (): Promise<void> => {
+    asked += 1;
+  };
+  const by = { socket: join(folder, 'told'), watchdogMs: 20 };
+  await using _supervised = await tellSupervisor({ by, log: silentLog, alive });
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(8), { timeout: 10_000 });
+  const signals = new Set(listens.mock.contexts as AbortSignal[]);
+  const waiting = [...signals].flatMap((signal) => getEventListeners(signal, 'abort'));
+  // One for its pause, one for the beat at hand.
+  expect(waiting.length).toBeLessThanOrEqual(2);
 });
 
 test('work that hangs is not said to go on, and does not keep the process from stopping', async () => {

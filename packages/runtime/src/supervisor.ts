@@ -26,6 +26,19 @@ export function superviseBy(env: NodeJS.ProcessEnv, pid: number): Supervision | 
   return { socket, ...(watched ? { watchdogMs: Number(period) / 1_000 } : {}) };
 }
 
+/** What comes of it; nothing once `signal` aborts. Nothing of it stays with the signal. */
+async function unless<T>(signal: AbortSignal, result: Promise<T>): Promise<T | undefined> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([
+      result,
+      aborted(AbortSignal.any([signal, over.signal])).then(() => undefined),
+    ]);
+  } finally {
+    over.abort();
+  }
+}
+
 /**
  * Tells systemd that the process is ready, that it lives, for as long as it does its work, and when disposed of that it stops. It is told by
  * systemd's own program, since Node has no datagram sockets of the unix kind; a unit so needs `NotifyAccess=all`.
@@ -51,7 +64,7 @@ export async function tellSupervisor({ by, log, alive }: SupervisorOptions): Pro
         () => true,
         () => false,
       );
-      const found = await Promise.race([lives, aborted(signal)]);
+      const found = await unless(signal, lives);
       if (found === true) await tell('WATCHDOG=1');
       if (found === false) log.error('it does not do its work: systemd is not told that it lives');
     }

@@ -1,7 +1,7 @@
 import { maxMessageBytes } from '@postern/protocol/sealed';
 import { duration, ExitCode, size, systemClock, UserError } from '@postern/runtime';
 import { type Command, Option } from 'commander';
-import type { DeliveryConfig } from '../config.ts';
+import type { DeliveryConfig, NodeConfig } from '../config.ts';
 import {
   readRecord,
   recordSeconds,
@@ -36,8 +36,8 @@ export function addDomain(program: Command): void {
     .option(...configOption)
     .option('--again', 'even while the present key is not known to be in DNS')
     .action(async ({ config, again = false }: { readonly config: string; readonly again?: boolean }) => {
-      const { dataDir, delivery } = await gatewayConfig(config);
-      if (!again) await refuseUnpublished(dataDir);
+      const { dataDir, delivery, dns } = await gatewayConfig(config);
+      if (!again) await refuseUnpublished(dataDir, dns.resolver !== 'none');
       const path = await rotateDomainKey(dataDir, delivery.domain, seconds());
       const { fingerprint } = await readRecord(dataDir, delivery.domain);
       process.stdout.write(`${path}\n`);
@@ -87,9 +87,11 @@ export function addDomain(program: Command): void {
   addCheck(domain);
 }
 
-async function gatewayConfig(path: string): Promise<{ dataDir: string; delivery: DeliveryConfig }> {
-  const { dataDir, delivery } = await readOwnConfig(path);
-  if (delivery !== undefined) return { dataDir, delivery };
+async function gatewayConfig(
+  path: string,
+): Promise<Pick<NodeConfig, 'dataDir' | 'dns'> & { delivery: DeliveryConfig }> {
+  const { dataDir, delivery, dns } = await readOwnConfig(path);
+  if (delivery !== undefined) return { dataDir, delivery, dns };
   throw new UserError('a node without a domain has no key of one', {
     exitCode: ExitCode.usage,
     hint: 'Only a gateway has: one with the role "delivery".',

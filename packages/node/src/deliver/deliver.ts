@@ -80,9 +80,12 @@ export function deliver(context: DeliverContext): Stage<readonly Complete[]> {
     const put = await mailSystem.put({ setId: set.id, ...message });
     note(put);
     if (put.kind === 'refused') return fail(set, 'refused', put.failure);
-    counters.count('delivered', put.kind);
-    if (put.kind === 'delivered') await spool.sets.finish(set.id);
-    else await again(set);
+    if (put.kind === 'delivered') {
+      counters.count('delivered', 'delivered');
+      return spool.sets.finish(set.id);
+    }
+    counters.count('delivered', 'deferred', set.attempts);
+    await again(set);
   };
 
   const puller = startPuller<Complete>({

@@ -86,7 +86,7 @@ export function forward(context: ForwardContext): Stage<Due> {
     if (way.kind === 'no-exchange') return end(relay, 'no-exchange', { status: way.status });
     if (way.kind === 'no-part') return end(relay, 'no-part', { status: '5.1.10' });
     if (way.kind !== 'way') {
-      counters.count('forwarded', way.kind);
+      counters.count('forwarded', way.kind, relay.attempts);
       await warnOfDelay(relay, way.kind === 'unverifiable' ? { status: '4.7.5' } : { status: '4.4.4' });
       const pause = relay.next.kind === 'node' || isOwn(relay) ? routePause : lookUpPause;
       return spool.relays.retry(relay.id, clock.now() + jitteredBackoff(relay.attempts, pause, random));
@@ -120,8 +120,11 @@ export function forward(context: ForwardContext): Stage<Due> {
     if (result === 'untried') return standBack(relay, turn);
     if (result.kind === 'refused' && (isOwn(relay) || turn.way.exit !== undefined))
       return end(relay, 'refused', failureOf(result));
-    counters.count('forwarded', result.kind);
-    if (result.kind === 'sent') return spool.relays.finish(relay.id);
+    if (result.kind === 'sent') {
+      counters.count('forwarded', 'sent');
+      return spool.relays.finish(relay.id);
+    }
+    counters.count('forwarded', result.kind, relay.attempts);
     await warnOfDelay(relay, failureOf(result));
     const pause = reached(result) ? refusedPause : unreachedPause;
     const again = clock.now() + jitteredBackoff(relay.attempts, pause, random);

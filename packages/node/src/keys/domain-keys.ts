@@ -41,19 +41,24 @@ export async function rotateDomainKey(dataDir: string, domain: string, nowSecond
 }
 
 /**
- * Refuses another key while the present one replaces one that DNS may still name: whoever wrote would have three to tell apart. Throws
- * `NodeError` `rotation-under-way`.
+ * Refuses another key while the present one replaces one that DNS may still name: whoever wrote would have three to tell apart. `asksDns`:
+ * whether the node looks. Throws `NodeError` `rotation-under-way`.
  */
-export async function refuseUnpublished(dataDir: string): Promise<void> {
+export async function refuseUnpublished(dataDir: string, asksDns: boolean): Promise<void> {
   const { next, current, previous } = await readRing(dataDir, domainRing);
   // One that a crash cut short is gone on with.
   if (next !== undefined || previous.length === 0) return;
   if ((await readPublished(current.dir)) !== undefined) return;
   throw new NodeError('rotation-under-way', 'the domain’s present key is not known to be in DNS yet', {
     exitCode: ExitCode.usage,
-    hint: 'Publish it first, as postern-node dns zone prints it: the node asks DNS for it each hour, and postern-node status says when it is there. For yet another key all the same: --again',
+    hint: `Publish it first, as postern-node dns zone prints it: ${asksDns ? seen : unseen} --again`,
   });
 }
+
+const seen =
+  'the node asks DNS for it each hour, and postern-node status says when it is there. For yet another key all the same:';
+const unseen =
+  'the configuration has nobody asked, so the node never learns that it is there. Name a resolver in the section [dns] and start the node anew, or, once DNS has it everywhere:';
 
 /** The certificates of the keys before the present one that are kept still, binary, the last one first. */
 export async function certificatesBefore(
