@@ -183,6 +183,7 @@ describe.skipIf(!haveDomains || !haveSwaks || !haveGnuPg).each([
       await until(() => recorded().some(({ ended }) => ended));
       clock.advance(5 * hourMs);
       await until(async () => (await mailOfAlice()) > 0);
+      await until(() => recorded().length > 1); // it is tried again, however soon the author is told
       expect(await domains.settled()).toBe(false); // it is kept
       clock.advance(5 * 24 * hourMs);
       await until(async () => (await mailOfAlice()) > 1);
