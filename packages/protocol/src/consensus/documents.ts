@@ -103,13 +103,54 @@ export interface Parameters {
   readonly meanDelayMs: number;
 }
 
+/** A descriptor that a vote names. */
+export interface Listed {
+  /** Of the node. */
+  readonly id: string;
+  /** `descriptorDigest` of the descriptor as it was signed. */
+  readonly digest: string;
+}
+
+/** What one authority would have in the consensus of an epoch (spec agreement 3). */
+export interface Vote {
+  readonly version: 1;
+  readonly epoch: number;
+  /** Whose vote it is. */
+  readonly authority: string;
+  /** Digest of the newest consensus that it has; '' when it has none. */
+  readonly previous: string;
+  readonly epochSeconds: number;
+  readonly geometry: ConsensusGeometry;
+  readonly meanDelayMs: number;
+  /** Sorted by id. */
+  readonly descriptors: readonly Listed[];
+  /** Ids, sorted. */
+  readonly revoked: readonly string[];
+  /** Hex SHA-256 of the value that its reveal will show. */
+  readonly commit: string;
+}
+
+/** The value that an authority has committed itself to (spec agreement 4). */
+export interface Reveal {
+  readonly version: 1;
+  readonly epoch: number;
+  readonly authority: string;
+  /** Hex, 32 bytes of chance. */
+  readonly value: string;
+}
+
 /** Largest signed documents, in UTF-16 code units; anything longer is refused unread. */
 export const maxDescriptorLength = 32_768;
 export const maxConsensusLength = 4_194_304;
 export const maxParametersLength = 8_192;
+export const maxVoteLength = 2_097_152;
+export const maxRevealLength = 16_384;
 
 /** Most nodes and most revoked ids in one consensus. */
 export const maxNodes = 2_000;
+
+/** Most nodes that a vote names. */
+export const maxListed = 10_000;
 
 /** Most TLS keys that a node may be known by at a time. */
 export const maxTlsPins = 2;

@@ -7,6 +7,16 @@ export {
   type Trust,
 } from './authorities.ts';
 export {
+  type Ballot,
+  type BallotRefusal,
+  commitTo,
+  countersign,
+  readReveal,
+  readVote,
+  signReveal,
+  signVote,
+} from './ballot.ts';
+export {
   addSignature,
   type ConsensusReader,
   type ConsensusRefusal,
@@ -27,10 +37,13 @@ export type {
   ConsensusGeometry,
   Descriptor,
   EpochKey,
+  Listed,
   NodeEntry,
   Parameters,
+  Reveal,
   Role,
   SmtpEndpoint,
+  Vote,
 } from './documents.ts';
 export {
   keyEpochsAhead,
@@ -51,3 +64,4 @@ export {
 } from './parameters.ts';
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
 export { type Agenda, tabulate } from './tabulate.ts';
+export { sharedValue, type Tally, tally } from './tally.ts';

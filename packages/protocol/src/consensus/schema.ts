@@ -1,5 +1,6 @@
 import { decodeBase64 } from '../codec/base64.ts';
 import { encodeHex } from '../codec/hex.ts';
+import { isKeyName } from '../codec/note.ts';
 import { isDomain } from '../packet/index.ts';
 import { sha256, xwingPublicKeyBytes } from '../primitives/index.ts';
 import type {
@@ -7,12 +8,15 @@ import type {
   ConsensusGeometry,
   Descriptor,
   EpochKey,
+  Listed,
   NodeEntry,
   Parameters,
+  Reveal,
   Role,
   SmtpEndpoint,
+  Vote,
 } from './documents.ts';
-import { maxNodes, maxTlsPins, staleEpochs } from './documents.ts';
+import { maxListed, maxNodes, maxTlsPins, staleEpochs } from './documents.ts';
 import {
   ascending,
   base64Of,
@@ -139,6 +143,33 @@ export const parametersShape: Shape<Parameters> = object<Parameters>({
   epochSeconds,
   geometry,
   meanDelayMs,
+});
+
+const authority = text(isKeyName, 'name of an authority');
+const revoked = ascending(hexDigest, maxNodes, compareText);
+
+/** Spec agreement 3. */
+export const voteShape: Shape<Vote> = object<Vote>({
+  version: oneOf(1),
+  epoch,
+  authority,
+  previous: orEmpty(hexDigest),
+  epochSeconds,
+  geometry,
+  meanDelayMs,
+  descriptors: ascending(object<Listed>({ id: hexDigest, digest: hexDigest }), maxListed, (a, b) =>
+    compareText(a.id, b.id),
+  ),
+  revoked,
+  commit: hexDigest,
+});
+
+/** Spec agreement 4. */
+export const revealShape: Shape<Reveal> = object<Reveal>({
+  version: oneOf(1),
+  epoch,
+  authority,
+  value: hexDigest,
 });
 
 /** A node's id: hex SHA-256 of its identity public key, given in base64. */

@@ -1,0 +1,36 @@
+/**
+ * Authenticated broadcast (Dolev and Strong, "Authenticated algorithms for Byzantine agreement", SIAM J. Comput. 12(4), 1983): what its
+ * sender and as many others have signed as rounds have begun is taken, signed and passed on. After one round more than may be faulty all
+ * that are not faulty have taken the same, whatever the sender and the others do.
+ */
+export interface Broadcast {
+  /** Whom it is from. */
+  readonly sender: string;
+  /**
+   * Takes a value by its digest, with the names of those who have signed it, in a round from 1 on. True when it is new and in time: it is
+   * to be signed and passed on. Two values are enough to know that the sender is faulty, and no third one is taken.
+   */
+  take(digest: string, signedBy: readonly string[], round: number): boolean;
+  /** What was taken, in the order in which it came: one value, or none, or two that prove that the sender said different things. */
+  readonly taken: readonly string[];
+}
+
+export function createBroadcast(sender: string): Broadcast {
+  const taken: string[] = [];
+  return {
+    sender,
+    taken,
+    take(digest, signedBy, round) {
+      const signers = new Set(signedBy);
+      if (!signers.has(sender) || signers.size < round) return false;
+      if (taken.length === 2 || taken.includes(digest)) return false;
+      taken.push(digest);
+      return true;
+    },
+  };
+}
+
+/** Rounds that are enough among so many members, of whom fewer than `members - threshold + 1` are faulty. */
+export function roundsOf(members: number, threshold: number): number {
+  return members - threshold + 1;
+}

@@ -1,0 +1,202 @@
+import {
+  commitTo,
+  countersign,
+  formatAuthorityKey,
+  parseAuthorityKey,
+  signReveal,
+  signVote,
+  type Vote,
+  writeGeometry,
+} from '@postern/protocol/consensus';
+import { defaultGeometry } from '@postern/protocol/packet';
+import { ed25519 } from '@postern/protocol/primitives';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createRounds, type Outcome, type Part, type Rounds } from './rounds.ts';
+
+const epoch = 7;
+const startMs = 1_000_000;
+const roundMs = 1_000;
+/** What a message takes, and a clock is ahead or behind, at most: two differ by twice as much. */
+const slackMs = 160;
+
+const signers = ['a', 'b', 'c', 'd', 'e'].map((letter, at) => ({
+  name: `${letter}.test`,
+  seed: new Uint8Array(32).fill(at + 1),
+}));
+const authorities = signers.map(({ name, seed }) =>
+  parseAuthorityKey(formatAuthorityKey(name, ed25519.publicKey(seed))),
+);
+const threshold = 3;
+const faults = signers.length - threshold;
+
+const chance = (at: number): string => `${at}`.padStart(64, '0');
+
+function vote(at: number, change: Partial<Vote> = {}): string {
+  const signer = signers[at] as (typeof signers)[number];
+  const vote: Vote = {
+    version: 1,
+    epoch,
+    authority: signer.name,
+    previous: '',
+    epochSeconds: 60,
+    geometry: writeGeometry(defaultGeometry),
+    meanDelayMs: 200,
+    descriptors: [],
+    revoked: [],
+    commit: commitTo(chance(at)),
+    ...change,
+  };
+  return signVote(vote, signer);
+}
+
+function reveal(at: number, value = chance(at)): string {
+  const signer = signers[at] as (typeof signers)[number];
+  return signReveal({ version: 1, epoch, authority: signer.name, value }, signer);
+}
+
+function roundsOf(at: number): Rounds {
+  const signer = signers[at] as (typeof signers)[number];
+  return createRounds({ epoch, authorities, threshold, signer, startMs, roundMs });
+}
+
+/** What those who are faulty may do: send any of what they can sign to anybody whenever they like. */
+interface Move {
+  readonly part: Part;
+  readonly from: number;
+  /** Which of the two things that it says. */
+  readonly version: number;
+  /** Which of the faulty ones sign it besides. */
+  readonly signedBy: readonly number[];
+  readonly to: number;
+  /** Share of the part's time. */
+  readonly at: number;
+}
+
+interface Event {
+  readonly atMs: number;
+  readonly to: number;
+  readonly part: Part;
+  readonly signed: string;
+}
+
+/** Runs an agreement whose first two members are faulty, and gives what the others come to. */
+function simulate(
+  moves: readonly Move[],
+  clocks: readonly number[],
+  delays: readonly number[],
+): { outcomes: Outcome[]; refusals: string[] } {
+  const honest = [2, 3, 4];
+  const rounds = new Map(honest.map((at) => [at, roundsOf(at)]));
+  const some = rounds.get(2) as Rounds;
+  const queue: Event[] = [];
+  let delayed = 0;
+  const sendAll = (from: number, atMs: number, part: Part, signed: string): void => {
+    for (const to of honest) {
+      const delayMs = to === from ? 0 : (delays[delayed++ % delays.length] ?? 0) * slackMs;
+      queue.push({ atMs: atMs + delayMs, to, part, signed });
+    }
+  };
+  const skew = (at: number): number => (clocks[at] ?? 0) * slackMs;
+  for (const at of honest) {
+    sendAll(at, some.dueMs.vote - skew(at), 'vote', vote(at));
+    sendAll(at, some.dueMs.reveal - skew(at), 'reveal', reveal(at));
+  }
+  for (const { part, from, version, signedBy, to, at } of moves) {
+    const own = part === 'vote' ? vote(from, { meanDelayMs: version }) : reveal(from, chance(from + version));
+    const signed = signedBy.reduce((note, by) => countersign(note, signers[by] as never), own);
+    const begun = part === 'vote' ? startMs : some.closedMs.vote;
+    queue.push({ atMs: begun + at * (some.closedMs[part] - begun), to: honest[to] ?? 2, part, signed });
+  }
+  const refusals: string[] = [];
+  for (;;) {
+    queue.sort((a, b) => a.atMs - b.atMs);
+    const event = queue.shift();
+    if (event === undefined) break;
+    const { atMs, to, part, signed } = event;
+    const taken = rounds.get(to)?.take(part, signed, atMs + skew(to));
+    if (taken?.kind === 'new') sendAll(to, taken.passOnMs - skew(to), part, taken.passOn);
+    if (taken?.kind === 'refused') refusals.push(taken.reason);
+  }
+  return { outcomes: honest.map((at) => (rounds.get(at) as Rounds).outcome()), refusals };
+}
+
+const plain = ({ votes, reveals }: Outcome) => ({
+  votes: Object.fromEntries(votes),
+  reveals: Object.fromEntries(reveals),
+});
+
+describe('votes and reveals', () => {
+  test('of authorities that are not faulty come to all of them', () => {
+    const { outcomes, refusals } = simulate([], [], [0.5]);
+    expect(refusals).toEqual([]);
+    for (const outcome of outcomes) {
+      expect([...outcome.votes.keys()]).toEqual(['c.test', 'd.test', 'e.test']);
+      expect([...outcome.reveals.values()].map(({ value }) => value)).toEqual([2, 3, 4].map(chance));
+    }
+  });
+
+  test('are the same to all that are not faulty, whatever the others do, and theirs are among them', () => {
+    const move = fc.record({
+      part: fc.constantFrom<Part>('vote', 'reveal'),
+      from: fc.nat(faults - 1),
+      version: fc.nat(2),
+      signedBy: fc.subarray([0, 1]),
+      to: fc.nat(2),
+      at: fc.double({ min: 0, max: 0.999, noNaN: true }),
+    });
+    const share = fc.double({ min: -1, max: 1, noNaN: true });
+    const shares = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 9 });
+    fc.assert(
+      fc.property(
+        fc.array(move, { maxLength: 12 }),
+        fc.array(share, { minLength: 5, maxLength: 5 }),
+        shares,
+        (moves, clocks, delays) => {
+          const { outcomes } = simulate(moves, clocks, delays);
+          const [first, ...others] = outcomes.map(plain);
+          for (const other of others) expect(other).toEqual(first);
+          for (const name of ['c.test', 'd.test', 'e.test']) {
+            expect(first?.votes).toHaveProperty([name]);
+            expect(first?.reveals).toHaveProperty([name]);
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('who says two things to different authorities is found out by all, and has no vote', () => {
+    const moves = [1, 2].map(
+      (version, to): Move => ({
+        part: 'vote',
+        from: 0,
+        version,
+        signedBy: [],
+        to,
+        at: 0.1,
+      }),
+    );
+    for (const outcome of simulate(moves, [], [0.1]).outcomes) {
+      expect(outcome.votes.has('a.test')).toBe(false);
+      expect(outcome.doubled.get('a.test')).toHaveLength(2);
+    }
+  });
+
+  test('what comes in a late round with too few signatures, or once all is closed, is refused', () => {
+    const rounds = roundsOf(2);
+    const first = vote(0);
+    expect(rounds.take('vote', first, startMs - 1)).toMatchObject({ reason: 'early' });
+    const { vote: dueMs } = rounds.dueMs;
+    expect(rounds.take('vote', first, dueMs + roundMs)).toMatchObject({ reason: 'late' });
+    const two = countersign(first, signers[1] as never);
+    expect(rounds.take('vote', two, dueMs + 2 * roundMs)).toMatchObject({ reason: 'late' });
+    expect(rounds.take('vote', two, dueMs + 2 * roundMs - 1)).toMatchObject({ kind: 'new' });
+    expect(rounds.take('vote', vote(1), rounds.closedMs.vote)).toMatchObject({ reason: 'late' });
+    expect(rounds.take('reveal', reveal(0), rounds.closedMs.vote - 1)).toMatchObject({ reason: 'early' });
+    expect(rounds.take('reveal', reveal(0, chance(9)), rounds.dueMs.reveal)).toMatchObject({
+      reason: 'not-committed',
+    });
+    expect(rounds.take('reveal', reveal(0), rounds.dueMs.reveal)).toMatchObject({ kind: 'new' });
+  });
+});
