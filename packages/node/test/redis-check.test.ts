@@ -38,6 +38,32 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
   const keys = async (pattern: string): Promise<string[]> =>
     (await server.ask('KEYS', `{postern:test}:${pattern}`)) as string[];
 
+  test('another node’s spool is not opened, and stays as it is', async () => {
+    await using own = await openAt(server.socket);
+    await own.accept(unit());
+    const hash = await server.ask('HGETALL', '{postern:test}:spool');
+    const foreign = openAt(server.socket, { nodeId: 'cd'.repeat(32) });
+    await expect(foreign).rejects.toMatchObject({
+      code: 'spool-foreign',
+      hint: expect.stringContaining('name'),
+    });
+    expect(await server.ask('HGETALL', '{postern:test}:spool')).toEqual(hash);
+    expect(await own.claimInputs('packet', 1)).toHaveLength(1);
+  });
+
+  test('the spool names the chain of mix keys that was there first', async () => {
+    await using one = await openAt(server.socket);
+    await using other = await openAt(server.socket);
+    expect(await one.lineage?.read()).toBeUndefined();
+    expect(await one.lineage?.claim('aa')).toBe('aa');
+    expect(await other.lineage?.claim('bb')).toBe('aa');
+    expect(await other.lineage?.read()).toBe('aa');
+    // A spool that was lost names none under an old id.
+    await server.ask('FLUSHALL');
+    await expect(other.lineage?.claim('bb')).rejects.toMatchObject({ code: 'spool-lost' });
+    expect(await keys('spool')).toEqual([]);
+  });
+
   test('rows whose jobs are gone get new ones', async () => {
     await fill();
     await server.ask('DEL', ...(await keys('jobs:*')));

@@ -38,8 +38,9 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
     });
     keys.onChange((setup) => pool.setUp(setup));
 
-    const settle = async (input: Input, unlayered: Unlayered | undefined): Promise<Waiting[]> => {
-      if (unlayered === undefined) return [];
+    const settle = async (input: Input, opened: Unlayered | undefined): Promise<Waiting[]> => {
+      if (opened === undefined) return [];
+      const unlayered = inTime(opened, clock.now());
       const verdict = verdictOn(unlayered, context);
       const settled = await spool.settle(input.id, verdict);
       count(counters, unlayered, settled);
@@ -59,6 +60,12 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
       close: () => pool.close(),
     };
   };
+}
+
+/** A process that stood still has keys whose packets' replay tags others have forgotten since. */
+function inTime(unlayered: Unlayered, now: number): Unlayered {
+  if (unlayered.kind === 'refused' || now < unlayered.taggedUntilMs) return unlayered;
+  return { kind: 'refused', reason: 'wrong-epoch' };
 }
 
 function verdictOn(unlayered: Unlayered, { clock, expiryMs }: PeelContext): Verdict {
