@@ -198,6 +198,13 @@ export interface Complaints {
   readonly count: number;
 }
 
+/** What the processes settle among each other that have one store. */
+export interface Shared {
+  readonly lineage: Lineage;
+  /** Whether this process is the one that does now what one of them does in all that time. */
+  takeTurn(everyMs: number): Promise<boolean>;
+}
+
 /** Which chain of mix keys the processes have that share a store: what one of them takes, each can open. */
 export interface Lineage {
   /** Undefined while the spool names none. */
@@ -262,7 +269,7 @@ export interface Spool extends AsyncDisposable {
   readonly sets: SetShelf;
   readonly returns: Returns;
   /** Only of a store that several processes may have. */
-  readonly lineage?: Lineage;
+  readonly shared?: Shared;
   /** Forgets the replay tags of epochs before `epoch`: only once their keys are gone. */
   forgetTags(epoch: number): Promise<void>;
   /**

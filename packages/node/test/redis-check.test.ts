@@ -51,16 +51,21 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
     expect(await own.claimInputs('packet', 1)).toHaveLength(1);
   });
 
-  test('the spool names the chain of mix keys that was there first', async () => {
+  test('the spool names the chain of mix keys that was there first, and whose turn it is', async () => {
     await using one = await openAt(server.socket);
     await using other = await openAt(server.socket);
-    expect(await one.lineage?.read()).toBeUndefined();
-    expect(await one.lineage?.claim('aa')).toBe('aa');
-    expect(await other.lineage?.claim('bb')).toBe('aa');
-    expect(await other.lineage?.read()).toBe('aa');
+    expect(await one.shared?.lineage.read()).toBeUndefined();
+    expect(await one.shared?.lineage.claim('aa')).toBe('aa');
+    expect(await other.shared?.lineage.claim('bb')).toBe('aa');
+    expect(await other.shared?.lineage.read()).toBe('aa');
+    // One of them sweeps for all.
+    expect(await other.shared?.takeTurn(60_000)).toBe(true);
+    expect(await one.shared?.takeTurn(60_000)).toBe(false);
+    await server.ask('DEL', '{postern:test}:turn');
+    expect(await one.shared?.takeTurn(60_000)).toBe(true);
     // A spool that was lost names none under an old id.
     await server.ask('FLUSHALL');
-    await expect(other.lineage?.claim('bb')).rejects.toMatchObject({ code: 'spool-lost' });
+    await expect(other.shared?.lineage.claim('bb')).rejects.toMatchObject({ code: 'spool-lost' });
     expect(await keys('spool')).toEqual([]);
   });
 

@@ -55,9 +55,10 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     relays: createBell(),
     sets: createBell(),
   };
+  const prefix = `{postern:${name}}`;
   const desk = await openDesk({
     connection,
-    prefix: `{postern:${name}}`,
+    prefix,
     nodeId,
     clock,
     random,
@@ -82,7 +83,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     relays,
     sets,
     returns: createReturns(context),
-    lineage: createLineage(desk),
+    shared: { lineage: createLineage(desk), takeTurn: (everyMs) => takeTurn(desk, prefix, everyMs) },
     settle: createSettle(context),
     accept: (unit) => accept(desk, unit, maxBytes),
     async claimInputs(kind, limit) {
@@ -161,6 +162,12 @@ function createLineage(desk: Desk): Lineage {
     return named === null ? undefined : String(named);
   };
   return { read: () => ask(''), claim: async (lineage) => (await ask(lineage)) ?? '' };
+}
+
+/** Whoever comes first once the time is nearly over: one process is not to wait for itself. */
+function takeTurn(desk: Desk, prefix: string, everyMs: number): Promise<boolean> {
+  const lapse = Math.floor(everyMs * 0.9);
+  return desk.use(async ({ redis }) => (await redis.set(`${prefix}:turn`, '', 'PX', lapse, 'NX')) !== null);
 }
 
 async function accept(desk: Desk, { kind, bytes, attested = '' }: Unit, maxBytes: number): Promise<void> {
