@@ -87,13 +87,8 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
   /** The same, once it runs and is listed. */
   async function run(only: string, from: string): Promise<Process> {
     const process = await start(only, from);
-    let ended = false;
-    process.ended.then(({ err }) => {
-      ended = true;
-      return err;
-    });
     await until(async () => {
-      if (ended) throw new Error(process.err());
+      if (process.child.exitCode !== null) throw new Error(process.err());
       return (await process.status().catch(() => undefined))?.consensus?.listed === true;
     });
     return process;
@@ -145,12 +140,9 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     const added = await run('peel', peeler.dataDir);
     while ((await peeled(added)) === 0 || (await peeled(peeler)) === before) await send(10);
     await allHaveCome();
-    const done = {
-      received: (await receiver.status()).counters.received,
-      peeled: (await receiver.status()).counters.peeled,
-    };
-    expect(done.received.accepted).toBe(sent.length);
-    expect(done.peeled.exit).toBe(0);
+    const { counters } = await receiver.status();
+    expect(counters.received.accepted).toBe(sent.length);
+    expect(counters.peeled.exit).toBe(0);
     expect((await forwarder.status()).counters.forwarded.sent).toBe(sent.length);
     expect((await peeled(peeler)) + (await peeled(added))).toBe(sent.length);
 
@@ -173,15 +165,37 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     for (const { err } of processes) expect(err()).not.toContain('refuses');
   });
 
-  test('a process that lacks the others’ mix keys is refused, and nothing of it is touched', async () => {
-    const without = await start('peel', first(), (dataDir) =>
+  test('a process that has not the others’ mix keys is refused, until it has a copy or there is a new chain', async () => {
+    const peeler = processes.findLast(
+      ({ child }) => child.exitCode === null && child.signalCode === null,
+    ) as Process;
+    const lacking = await start('peel', peeler.dataDir, (dataDir) =>
       rm(join(dataDir, 'mix-keys'), { recursive: true }),
     );
-    const lacking = await without.ended;
-    expect(lacking).toMatchObject({ code: 78, err: expect.stringContaining('has no mix keys') });
-    expect(lacking.err).toContain('Copy mix-keys/ from another process');
-    expect((await readdir(join(without.dataDir, 'mix-keys'))).filter((name) => name !== 'spool.id')).toEqual(
-      [],
-    );
+    const refused = await lacking.ended;
+    expect(refused).toMatchObject({ code: 78, err: expect.stringContaining('has no mix keys') });
+    expect(refused.err).toContain('Copy mix-keys/ from another process');
+    expect(await keysOf(lacking)).toEqual([]);
+
+    // As the page on Redis has it.
+    peeler.kill('SIGTERM');
+    await peeler.ended;
+    await redis.ask('HDEL', `{postern:${mix}}:spool`, 'lineage');
+    const anew = await run('peel', lacking.dataDir);
+    expect(await keysOf(anew)).toContainEqual(expect.stringMatching(/^\d+\.chain$/));
+
+    const old = await start('peel', peeler.dataDir);
+    const before = await keysOf(old);
+    expect(await old.ended).toMatchObject({
+      code: 78,
+      err: expect.stringContaining('has other mix keys than the spool’s other processes'),
+    });
+    expect(await keysOf(old)).toEqual(before);
+    expect(before).toContainEqual(expect.stringMatching(/^\d+\.chain$/));
   });
+
+  async function keysOf({ dataDir }: Process): Promise<string[]> {
+    const names = await readdir(join(dataDir, 'mix-keys'));
+    return names.filter((name) => name !== 'spool.id').sort();
+  }
 });
