@@ -105,6 +105,8 @@ export type Verdict =
       readonly epoch: number;
       readonly replayTag: Uint8Array;
       readonly relay: Relay;
+      /** Whether it is left to whoever takes it off the shelf, and not claimed. */
+      readonly shelved?: boolean;
     }
   | { readonly kind: 'fragment'; readonly fragment: Fragment }
   /** A report for an author of this domain. */
@@ -119,6 +121,8 @@ export type Verdict =
 export type Settled =
   /** Stored and claimed by the caller, with its exact due time. */
   | { readonly kind: 'waiting'; readonly waiting: Waiting }
+  /** Stored, and claimed by nobody. */
+  | { readonly kind: 'shelved' }
   /** The replay tag was there: nothing stored. */
   | { readonly kind: 'replayed' }
   /** Stored; its set needs more. */
