@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { UserError } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import type { NodeRole } from './config.ts';
@@ -58,4 +59,14 @@ test('everything that is wrong is said at once, and what there is', () => {
 test('port 0 is no mistake where the process receives, or does not tell the directory', () => {
   expect(chooseStages('receive,peel', config(['mix'], { port: 0 }))).toEqual(['receive', 'peel']);
   expect(chooseStages('forward', config(['mix'], { port: 0 }))).toEqual(['forward']);
+});
+
+test('what the page on Redis has a service run is what the unit runs, with stages that there are', async () => {
+  const read = (path: string): Promise<string> =>
+    readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
+  const [, unit = ''] = /^ExecStart=(.+)$/m.exec(await read('infra/systemd/postern-node.service')) ?? [];
+  const page = await read('docs/operations/redis.md');
+  const [, command, stages = ''] = /^ExecStart=\n^ExecStart=(.+) --only (\S+)$/m.exec(page) ?? [];
+  expect(command).toBe(unit);
+  expect(chooseStages(stages, config(['mix']))).toEqual(['peel']);
 });
