@@ -1,6 +1,7 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Spool } from '../src/spool.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
@@ -107,6 +108,10 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
 
   test('what one held before its connection was lost is free once it has another', async () => {
     await using spool = await openAt(server.socket);
+    // Redis does not know yet that nobody listens to it any more.
+    const listener = new Redis({ path: server.socket });
+    const [name = ''] = (await server.ask('SMEMBERS', '{postern:test}:processes')) as string[];
+    await listener.subscribe(`{postern:test}:process:${name}`);
     const lose = async () => void (await server.ask('CLIENT', 'KILL', 'TYPE', 'normal'));
     const again = async <Of>(claim: () => Promise<readonly Of[]>): Promise<Of> => {
       let found: Of | undefined;
@@ -130,6 +135,7 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
     expect((await server.ask('SMEMBERS', '{postern:test}:processes')) as string[]).toHaveLength(1);
     await spool.relays.finish(relay.id);
     expect(await spool.counts()).toMatchObject({ inputs: 0, relays: 0 });
+    listener.disconnect();
   });
 
   test('a claim that is another’s by now is not given back by who had it before', async () => {
