@@ -60,8 +60,9 @@ const format = '1';
 export async function openDesk(options: DeskOptions): Promise<Desk> {
   const { clock, random, prefix, leaseMs, reserveBytes } = options;
   const newId = (): SpoolId => Buffer.from(random.bytes(16)).toString('hex');
-  /** What this process is called from one connection to the next, and what it was called before. */
+  /** What this process is called from one connection to the next, and what it was called when it could hold something before. */
   let process = '';
+  let held = '';
   const former = new Set<string>();
   let id = '';
   const head = (): Value[] => [prefix, id, clock.now(), process];
@@ -82,19 +83,19 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
   };
   let checked = false;
   const open = async (): Promise<Session> => {
-    if (process !== '') former.add(process);
+    if (held !== '') former.add(held);
     process = newId();
     const session = await openSession({ ...options, presence: presenceOf(prefix, process) });
     try {
       await identify(session);
       await session.redis.sadd(`${prefix}:processes`, process);
       await recovery.bury(session, former);
-      former.clear();
       if (!checked) await recovery.check(session);
       await recovery.reconcile(session);
       // What others rang for in between was not heard.
       if (checked) for (const queue of queueNames) options.onWake(queue);
       checked = true;
+      held = process;
       return session;
     } catch (error) {
       await session.close();
@@ -193,7 +194,8 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     recover: () =>
       use(async (session) => {
         await followUps.done();
-        await recovery.bury(session);
+        await recovery.bury(session, former);
+        former.clear();
         await recovery.reconcile(session);
       }),
     async close() {
