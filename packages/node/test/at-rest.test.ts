@@ -81,6 +81,23 @@ test('a spool that is left alone cuts its journal by itself', async () => {
   await spool.close();
 });
 
+test('under load the journal is begun anew over what is there', async () => {
+  const path = join(folder, 'spool.sqlite');
+  await using spool = await openSqliteSpool({
+    unitBytes: 32_768,
+    path,
+    clock: fakeClock(start),
+    random: seeded('rest'),
+  });
+  const units = Array.from({ length: 384 }, () => unit());
+  // At once: while there is work the journal is not cut.
+  await Promise.all(units.map((one) => spool.accept(one)));
+  const journal = await readFile(`${path}-wal`);
+  const sample = units.filter((_, at) => at % 16 === 0);
+  const found = sample.filter(({ bytes }) => journal.includes(Buffer.from(bytes.subarray(20_000, 20_016))));
+  expect(found.length).toBeLessThan(sample.length / 2);
+});
+
 test('beside a relay lies no time finer than the grids, no order of arrival and nothing that its input had', async () => {
   const { outputs } = await relayed(24);
   using db = new DatabaseSync(join(folder, 'spool.sqlite'));

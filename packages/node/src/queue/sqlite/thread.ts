@@ -35,6 +35,9 @@ export type Greeting =
   | { readonly ready: false; readonly error: { code: string; message: string; hint?: string } };
 
 const groupLimit = 64;
+/** After so many requests the journal is moved into the database: the more there is to move, the longer everybody waits for it. */
+const moveAfter = 64;
+/** Beyond so many bytes it is cut. */
 const journalLimit = 32 * 1024 * 1024;
 /** What sets that lack fragments may take of all that the spool may hold: anybody can begin one and never end it. */
 const unfinishedShare = 0.25;
@@ -116,9 +119,11 @@ function start(options: ThreadOptions): Work {
     }),
     { assertRoom: () => assertRoom(room(), options), effects, journal, undoings },
   );
-  const cut = (): void => {
+  let sinceMove = 0;
+  const empty = (by: 'move' | 'cut'): void => {
+    sinceMove = 0;
     try {
-      journal.cut();
+      journal[by]();
     } catch {
       // A full or failing disk: the journal stays, and whoever writes next is told.
     }
@@ -126,7 +131,7 @@ function start(options: ThreadOptions): Work {
   const tidy = (): boolean => {
     const [reply] = committer.answer([{ number: 0, now: store.now, name: 'overwrite', arguments: [] }]);
     const more = reply !== undefined && 'result' in reply && Number(reply.result) > 0;
-    if (!more) cut();
+    if (!more) empty('cut');
     syncInTime();
     return more;
   };
@@ -134,7 +139,9 @@ function start(options: ThreadOptions): Work {
     id: spoolId(db),
     answer(requests) {
       const replies = committer.answer(requests);
-      if (journalBytes(path) > journalLimit) cut();
+      sinceMove += requests.length;
+      if (journalBytes(path) > journalLimit) empty('cut');
+      else if (sinceMove >= moveAfter) empty('move');
       syncInTime();
       return replies;
     },
