@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseConfig, systemClock, systemRandom } from '@postern/runtime';
+import { parseConfig, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createCertificate } from '../src/keys/certificate.ts';
 import { openSpool } from '../src/queue/open.ts';
@@ -113,7 +113,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
       const redis = { url: `rediss://${host}:${port}`, ca, password_file: join(tls, 'password') };
       const section = { store: 'redis', max_size: '100MB', redis };
       const spool = parseConfig(spoolSection, section, 'the configuration');
-      const context = { clock: systemClock, random: systemRandom, unitBytes: 32_768 };
+      const context = { clock: systemClock, random: systemRandom, log: silentLog, unitBytes: 32_768 };
       return openSpool({ dataDir: folder, name: 'mix1.test', spool }, context);
     };
     try {

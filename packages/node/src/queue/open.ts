@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { NodeConfig } from '../config.ts';
 import { NodeError } from '../errors.ts';
 import type { Spool } from '../spool.ts';
@@ -11,7 +11,7 @@ import { openSqliteSpool } from './sqlite/spool.ts';
 /** Opens the node's spool in the store that is configured. Throws what that store throws. */
 export async function openSpool(
   { dataDir, name, spool }: Pick<NodeConfig, 'dataDir' | 'name' | 'spool'>,
-  context: { readonly clock: Clock; readonly random: Random; readonly unitBytes: number },
+  context: { readonly clock: Clock; readonly random: Random; readonly log: Log; readonly unitBytes: number },
 ): Promise<Spool> {
   const { redis, ...limits } = spool;
   if (redis === undefined)
@@ -39,7 +39,11 @@ async function connectionFrom({
   if ('path' in address) return { ...address, ...login };
   const { tls, ...rest } = address;
   if (!tls) return { ...rest, ...login };
-  return { ...rest, ...login, tls: caFile === undefined ? {} : { ca: await read(caFile) } };
+  return {
+    ...rest,
+    ...login,
+    ...(caFile === undefined ? { tls: {} } : { caFile, tls: { ca: await read(caFile) } }),
+  };
 }
 
 async function read(path: string): Promise<string> {

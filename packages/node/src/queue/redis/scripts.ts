@@ -22,6 +22,7 @@ type Working =
   | 'release'
   | 'again'
   | 'settled'
+  | 'redraw'
   | 'mend'
   | 'bury'
   | 'expire'
@@ -64,6 +65,7 @@ const working: Readonly<Record<Working, string>> = {
   release: jobs.release,
   again: jobs.again,
   settled: jobs.settled,
+  redraw: jobs.redraw,
   mend: jobs.mend,
   bury: jobs.bury,
   expire: relays.expire,
