@@ -206,7 +206,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const submission = await openSubmission(config, { tls: tls.current(), clock, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const unitBytes = network.geometry.packetBytes;
-  const spool = opened.use(await openSpool(config, { clock, random, unitBytes, nodeId: identity.id }));
+  const spool = opened.use(await openSpool(config, { clock, random, log, unitBytes, nodeId: identity.id }));
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const lookUps = createLookUps(config, { clock, random, resolver, policies });

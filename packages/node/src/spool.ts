@@ -207,6 +207,8 @@ export interface Shared {
   readonly lineage: Lineage;
   /** Whether this process is the one that does now what one of them does in all that time. */
   takeTurn(everyMs: number): Promise<boolean>;
+  /** Logs what this process finds wrong with the store. `sweep` does so too. */
+  review(): Promise<void>;
 }
 
 /** Which chain of mix keys the processes have that share a store: what one of them takes, each can open. */

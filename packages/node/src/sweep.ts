@@ -22,7 +22,8 @@ export function sweep(context: SweepContext): Loop {
   const { clock, log, spool, counters, reports } = context;
   return startLoop({ clock, log, trouble: 'the spool could not be swept' }, async (stop) => {
     if (reports !== undefined) await endExpiredSets({ ...context, reports }, stop);
-    if ((await spool.shared?.takeTurn(everyMs)) !== false) {
+    if ((await spool.shared?.takeTurn(everyMs)) === false) await spool.shared?.review();
+    else {
       const { relays } = await spool.sweep();
       for (let i = 0; i < relays; i++) counters.count('forwarded', 'expired');
     }

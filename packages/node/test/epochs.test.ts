@@ -61,6 +61,7 @@ test('processes of one mix have and publish the same keys, epoch after epoch', a
     shared: {
       lineage: { read: async () => lineage, claim: async (given) => (lineage ??= given) },
       takeTurn: async () => true,
+      review: async () => undefined,
     },
   };
   const clock = fakeClock(100 * 3_600_000);

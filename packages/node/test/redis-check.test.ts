@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseConfig, systemClock, systemRandom } from '@postern/runtime';
+import { parseConfig, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createCertificate } from '../src/keys/certificate.ts';
 import { openSpool } from '../src/queue/open.ts';
@@ -147,6 +147,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
       const context = {
         clock: systemClock,
         random: systemRandom,
+        log: silentLog,
         unitBytes: 32_768,
         nodeId: 'ab'.repeat(32),
       };
