@@ -14,6 +14,7 @@ const spool =
         log: silentLog,
         connection: { path },
         name: 'crash',
+        nodeId: 'ab'.repeat(32),
         maxBytes: 500_000_000,
       })
     : await openSqliteSpool({ ...common, unitBytes: 32_768, path });

@@ -29,6 +29,7 @@ async function createSite(): Promise<Site> {
       return openRedisSpool({
         connection,
         name,
+        nodeId: 'ab'.repeat(32),
         clock,
         random,
         log: silentLog,

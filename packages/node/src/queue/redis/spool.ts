@@ -1,6 +1,14 @@
 import type { Clock, Log, Random } from '@postern/runtime';
 import { type Bell, createBell } from '../../bell.ts';
-import { claimLeaseMs, onGrid, type Spool, type SpoolId, setExpiresGridMs, type Unit } from '../../spool.ts';
+import {
+  claimLeaseMs,
+  type Lineage,
+  onGrid,
+  type Spool,
+  type SpoolId,
+  setExpiresGridMs,
+  type Unit,
+} from '../../spool.ts';
 import { rewriteAof } from './aof.ts';
 import type { RedisConnection } from './connection.ts';
 import { type Desk, leaseGridMs, openDesk } from './desk.ts';
@@ -17,6 +25,8 @@ export interface RedisSpoolOptions {
   readonly connection: RedisConnection;
   /** Names the spool among others in the same Redis. */
   readonly name: string;
+  /** Hex: whose spool it is. */
+  readonly nodeId: string;
   /** BullMQ has the system's, and this one is to say the same. */
   readonly clock: Clock;
   readonly random: Random;
@@ -38,11 +48,11 @@ const sweepLimit = 200;
 
 /**
  * The spool in Redis: rows are keys of its own, changed by scripts that each do one operation of the contract whole; BullMQ's queues say
- * what is to be worked on and when, for as many processes as like. Throws `NodeError` `spool-unsafe` when Redis is not what it has to be, `spool-io`,
- * `spool-damaged`.
+ * what is to be worked on and when, for as many processes as like. Throws `NodeError` `spool-unsafe` when Redis is not what it has to be, `spool-foreign`,
+ * `spool-io`, `spool-damaged`.
  */
 export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool> {
-  const { connection, name, clock, random, leaseMs = claimLeaseMs } = options;
+  const { connection, name, nodeId, clock, random, leaseMs = claimLeaseMs } = options;
   const { maxBytes = 20_000_000_000, reserveBytes = 64_000_000, vouched = false, log } = options;
   const { skewMs = leaseGridMs / 2 } = options;
   const bells: Record<QueueName, Bell> = {
@@ -61,6 +71,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
   const desk = await openDesk({
     connection,
     prefix,
+    nodeId,
     clock,
     random,
     leaseMs,
@@ -85,6 +96,11 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     relays,
     sets,
     returns: createReturns(context),
+    shared: {
+      lineage: createLineage(desk),
+      takeTurn: (everyMs) => takeTurn(desk, prefix, everyMs),
+      review: () => desk.use(({ redis }) => review.again(redis)),
+    },
     settle: createSettle(context),
     accept: (unit) => accept(desk, unit, maxBytes),
     async claimInputs(kind, limit) {
@@ -160,6 +176,20 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     close: desk.close,
     [Symbol.asyncDispose]: desk.close,
   };
+}
+
+function createLineage(desk: Desk): Lineage {
+  const ask = async (lineage: string): Promise<string | undefined> => {
+    const named = (await desk.ask('lineage', lineage)) as Buffer | null;
+    return named === null ? undefined : String(named);
+  };
+  return { read: () => ask(''), claim: async (lineage) => (await ask(lineage)) ?? '' };
+}
+
+/** Whoever comes first once the time is nearly over: one process is not to wait for itself. */
+function takeTurn(desk: Desk, prefix: string, everyMs: number): Promise<boolean> {
+  const lapse = Math.floor(everyMs * 0.9);
+  return desk.use(async ({ redis }) => (await redis.set(`${prefix}:turn`, '', 'PX', lapse, 'NX')) !== null);
 }
 
 async function accept(desk: Desk, { kind, bytes, attested = '' }: Unit, maxBytes: number): Promise<void> {
