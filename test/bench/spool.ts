@@ -95,7 +95,7 @@ function open(folder: string, socket?: string): Promise<Spool> {
   const redis = socket === undefined ? {} : { redis: { address: { path: socket }, vouched: false } };
   return openSpool(
     { dataDir: folder, name: 'bench.test', spool: { maxBytes: 5e8, reserveBytes: 1e7, ...redis } },
-    { clock: systemClock, random: systemRandom, unitBytes: g.packetBytes },
+    { clock: systemClock, random: systemRandom, unitBytes: g.packetBytes, nodeId: 'ab'.repeat(32) },
   );
 }
 

@@ -1,5 +1,6 @@
 import { epochAt } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
+import { agreeOnLineage } from './keys/lineage.ts';
 import { bindMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
 import { type Loop, startLoop } from './loop.ts';
 import type { Network } from './network.ts';
@@ -16,6 +17,8 @@ export interface EpochsContext {
   readonly spool: Spool;
   /** Whether the node is a mix: others have no keys. */
   readonly mix: boolean;
+  /** Whether this process opens packets. One that does not turns the keys that lie in its data directory, and makes none. */
+  readonly peels: boolean;
 }
 
 /** The node's keys of this moment. */
@@ -32,21 +35,19 @@ export interface Epochs {
  * carriages are taken.
  */
 export async function openEpochs(context: EpochsContext): Promise<Epochs> {
-  const { clock, random, log, dataDir, nodeId, network, spool, mix } = context;
+  const { clock, random, log, dataDir, nodeId, network, spool } = context;
   const { epochSeconds, geometry } = network;
   const listeners: ((setup: PeelSetup) => void)[] = [];
   const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
+  let epoch = now();
+  const source = await tieKeys(context, epoch);
   const turnTo = async (at: number): Promise<MixKeys> => {
-    if (!mix) return { seeds: [], published: [], firstEpoch: 0 };
+    if (source === undefined) return { seeds: [], published: [], firstEpoch: 0 };
     // A power cut may put a peeled packet back into the spool: not once its key has gone.
     await spool.sync();
-    return turnMixKeys(dataDir, at, random);
+    return turnMixKeys(dataDir, at, random, source.lineage);
   };
 
-  const destroyed = mix ? await bindMixKeys(dataDir, spool.id) : 0;
-  if (destroyed > 0)
-    log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
-  let epoch = now();
   let keys = await turnTo(epoch);
   const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
 
@@ -83,4 +84,18 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
         await clock.wait((epoch + 1) * epochSeconds * 1_000, stop);
       }),
   };
+}
+
+/** Ties the mix keys to the spool, and to those of other processes that have it. Gives nothing where there are none and are to be none. */
+async function tieKeys(
+  { mix, peels, random, log, dataDir, spool }: EpochsContext,
+  epoch: number,
+): Promise<{ readonly lineage: string | undefined } | undefined> {
+  if (!mix) return undefined;
+  const destroyed = await bindMixKeys(dataDir, spool.id);
+  if (destroyed > 0)
+    log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
+  if (spool.lineage === undefined) return { lineage: undefined };
+  const lineage = await agreeOnLineage({ dataDir, random, spool: spool.lineage, epoch, peels });
+  return lineage === undefined ? undefined : { lineage };
 }

@@ -198,6 +198,14 @@ export interface Complaints {
   readonly count: number;
 }
 
+/** Which chain of mix keys the processes have that share a store: what one of them takes, each can open. */
+export interface Lineage {
+  /** Undefined while the spool names none. */
+  read(): Promise<string | undefined>;
+  /** Has the spool name this one, unless it names one; gives the one that it names then. */
+  claim(lineage: string): Promise<string>;
+}
+
 export interface Counts {
   readonly inputs: number;
   readonly relays: number;
@@ -253,6 +261,8 @@ export interface Spool extends AsyncDisposable {
   readonly relays: RelayShelf;
   readonly sets: SetShelf;
   readonly returns: Returns;
+  /** Only of a store that several processes may have. */
+  readonly lineage?: Lineage;
   /** Forgets the replay tags of epochs before `epoch`: only once their keys are gone. */
   forgetTags(epoch: number): Promise<void>;
   /**

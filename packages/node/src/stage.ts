@@ -1,3 +1,5 @@
+import type { Shelf, SpoolId } from './spool.ts';
+
 /**
  * One step of a node's pipeline. What it takes is what the stage before it leaves, so stages in a wrong order do not
  * compile: the members are properties, not methods, since TypeScript compares a method's parameters both ways.
@@ -28,6 +30,13 @@ export function chain(...parts: (Link<unknown, unknown> | Stage<unknown>)[]): St
       for (const stage of stages) await stage.close();
     },
   };
+}
+
+/** The end of a line whose next stage other processes run: gives claims back, and those take off the shelf what is due. */
+export function shelved<Item extends { readonly id: SpoolId }>(
+  shelf: Pick<Shelf<Item, unknown>, 'release'>,
+): Stage<readonly Item[]> {
+  return { take: (items) => shelf.release(items.map(({ id }) => id)), close: async () => undefined };
 }
 
 /** A stage at the end of several lines: whoever made it closes it, after all of them. */

@@ -1,3 +1,4 @@
+import type { Endpoint } from '@postern/runtime';
 import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
 import type { DkimKeyStatus } from './dkim.ts';
@@ -5,6 +6,7 @@ import type { DomainOverlap } from './domain.ts';
 import type { Proof } from './proof.ts';
 import type { Publication } from './publication.ts';
 import type { Counts } from './spool.ts';
+import type { StageName } from './stages.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import type { TlsKeyStatus } from './tls.ts';
 
@@ -13,7 +15,10 @@ export interface NodeStatus {
   readonly name: string;
   readonly id: string;
   readonly roles: readonly NodeRole[];
-  readonly smtp: { readonly host: string; readonly port: number };
+  /** What this process runs of the node. */
+  readonly stages: readonly StageName[];
+  /** Null where other processes take mail. */
+  readonly smtp: Endpoint | null;
   /** Where authors submit; none without the role. */
   readonly submissions: readonly SubmissionAddress[];
   /** The epoch of the node's clock. */
@@ -50,7 +55,7 @@ export function unreadiness({ consensus }: NodeStatus): string | undefined {
 
 /** For people: what is there, and every outcome that has occurred. */
 export function formatStatus(status: NodeStatus): string {
-  const { name, id, roles, smtp, submissions, epoch, consensus, counts, counters } = status;
+  const { name, id, roles, stages, smtp, submissions, epoch, consensus, counts, counters } = status;
   const network =
     consensus === null
       ? 'no consensus that holds: nothing is sent'
@@ -62,7 +67,9 @@ export function formatStatus(status: NodeStatus): string {
   });
   const listeners = submissions.map(({ host, port, tls }) => `${host}:${port} (${ways[tls]})`);
   const submission = listeners.length === 0 ? '' : `submission  ${listeners.join(', ')}\n`;
-  return `${name} (${roles.join(', ')}) at ${smtp.host}:${smtp.port}
+  const at = smtp === null ? '' : ` at ${smtp.host}:${smtp.port}`;
+  return `${name} (${roles.join(', ')})${at}
+stages      ${stages.join(', ')}
 ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}

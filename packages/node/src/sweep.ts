@@ -10,8 +10,8 @@ export interface SweepContext {
   readonly log: Log;
   readonly spool: Spool;
   readonly counters: Counters;
-  /** Tells the author of a set that has expired. */
-  readonly reports: Pick<ReportQueue, 'ask'>;
+  /** Tells the author of a set that has expired; none where another process does. */
+  readonly reports: Pick<ReportQueue, 'ask'> | undefined;
 }
 
 const everyMs = 60_000;
@@ -19,9 +19,9 @@ const atOnce = 64;
 
 /** Drops from the spool what has expired, and has what was removed overwritten. */
 export function sweep(context: SweepContext): Loop {
-  const { clock, log, spool, counters } = context;
+  const { clock, log, spool, counters, reports } = context;
   return startLoop({ clock, log, trouble: 'the spool could not be swept' }, async (stop) => {
-    await endExpiredSets(context, stop);
+    if (reports !== undefined) await endExpiredSets({ ...context, reports }, stop);
     const { relays } = await spool.sweep();
     for (let i = 0; i < relays; i++) counters.count('forwarded', 'expired');
     await clock.wait(clock.now() + everyMs, stop);
@@ -29,7 +29,7 @@ export function sweep(context: SweepContext): Loop {
 }
 
 async function endExpiredSets(
-  { clock, spool, counters, reports }: SweepContext,
+  { clock, spool, counters, reports }: SweepContext & { readonly reports: Pick<ReportQueue, 'ask'> },
   stop: AbortSignal,
 ): Promise<void> {
   for (;;) {

@@ -9,7 +9,13 @@ const [store = '', path = '', first = '0'] = process.argv.slice(2);
 const common = { clock: systemClock, random: seeded(`ids from ${first}`) };
 const spool =
   store === 'redis'
-    ? await openRedisSpool({ ...common, connection: { path }, name: 'crash', maxBytes: 500_000_000 })
+    ? await openRedisSpool({
+        ...common,
+        connection: { path },
+        name: 'crash',
+        nodeId: 'ab'.repeat(32),
+        maxBytes: 500_000_000,
+      })
     : await openSqliteSpool({ ...common, unitBytes: 32_768, path });
 let next = Number(first);
 

@@ -28,6 +28,7 @@ function openAt(epoch: number, sync: () => Promise<void>): Promise<unknown> {
     network: { epochSeconds: 3_600 } as EpochsContext['network'],
     spool: spool as Spool,
     mix: true,
+    peels: true,
   });
 }
 

@@ -113,7 +113,12 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
       const redis = { url: `rediss://${host}:${port}`, ca, password_file: join(tls, 'password') };
       const section = { store: 'redis', max_size: '100MB', redis };
       const spool = parseConfig(spoolSection, section, 'the configuration');
-      const context = { clock: systemClock, random: systemRandom, unitBytes: 32_768 };
+      const context = {
+        clock: systemClock,
+        random: systemRandom,
+        unitBytes: 32_768,
+        nodeId: 'ab'.repeat(32),
+      };
       return openSpool({ dataDir: folder, name: 'mix1.test', spool }, context);
     };
     try {

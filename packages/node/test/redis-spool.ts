@@ -7,6 +7,7 @@ export function openAt(path: string, options: Partial<RedisSpoolOptions> = {}): 
   return openRedisSpool({
     connection: { path },
     name: 'test',
+    nodeId: 'ab'.repeat(32),
     clock: systemClock,
     random: systemRandom,
     maxBytes: 500_000_000,

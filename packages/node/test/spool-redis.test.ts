@@ -24,8 +24,8 @@ async function createSite(): Promise<Site> {
     open(clock, options = {}) {
       vi.spyOn(Date, 'now').mockImplementation(() => clock.now());
       const { maxBytes = 500_000_000 } = options;
-      const connection = { path: server.socket };
-      return openRedisSpool({ connection, name, clock, random, leaseMs: 60_000, maxBytes });
+      const common = { connection: { path: server.socket }, nodeId: 'ab'.repeat(32) };
+      return openRedisSpool({ ...common, name, clock, random, leaseMs: 60_000, maxBytes });
     },
     async dispose() {
       vi.restoreAllMocks();

@@ -8,10 +8,18 @@ import type { RedisConfig } from '../spool-config.ts';
 import type { RedisConnection } from './redis/connection.ts';
 import { openSqliteSpool } from './sqlite/spool.ts';
 
+export interface SpoolContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly unitBytes: number;
+  /** Hex: whose spool it is. */
+  readonly nodeId: string;
+}
+
 /** Opens the node's spool in the store that is configured. Throws what that store throws. */
 export async function openSpool(
   { dataDir, name, spool }: Pick<NodeConfig, 'dataDir' | 'name' | 'spool'>,
-  context: { readonly clock: Clock; readonly random: Random; readonly unitBytes: number },
+  { nodeId, ...context }: SpoolContext,
 ): Promise<Spool> {
   const { redis, ...limits } = spool;
   if (redis === undefined)
@@ -22,6 +30,7 @@ export async function openSpool(
     ...limits,
     connection: await connectionFrom(redis),
     name: redis.name ?? name,
+    nodeId,
     vouched: redis.vouched,
   });
 }

@@ -20,6 +20,8 @@ import {
 export interface DeskOptions extends Pick<SessionOptions, 'connection' | 'prefix' | 'demands' | 'onWake'> {
   readonly clock: Clock;
   readonly random: Random;
+  /** Whose spool it is. */
+  readonly nodeId: string;
   readonly leaseMs: number;
 }
 
@@ -55,9 +57,9 @@ export interface Desk {
 export const leaseGridMs = 60_000;
 const format = '1';
 
-/** Throws `NodeError` `spool-io`, `spool-unsafe`, `spool-damaged`. */
+/** Throws `NodeError` `spool-io`, `spool-unsafe`, `spool-foreign`, `spool-damaged`. */
 export async function openDesk(options: DeskOptions): Promise<Desk> {
-  const { clock, random, prefix, leaseMs, demands } = options;
+  const { clock, random, prefix, nodeId, leaseMs, demands } = options;
   const newId = (): SpoolId => Buffer.from(random.bytes(16)).toString('hex');
   const process = newId();
   let id = '';
@@ -71,10 +73,12 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     if (id === '') {
       await redis.hsetnx(key, 'format', format);
       await redis.hsetnx(key, 'id', newId());
+      await redis.hsetnx(key, 'node', nodeId);
     }
-    const [found, written] = await redis.hmget(key, 'id', 'format');
+    const [found, written, node] = await redis.hmget(key, 'id', 'format', 'node');
     if (id !== '' && found !== id) throw redisFault('spool-lost', 'another spool or none is there');
     if (written !== format) throw redisFault('spool-damaged', 'it is no spool of this version');
+    if (node !== nodeId) throw redisFault('spool-foreign', 'another node has it');
     id = found ?? '';
   };
   let checked = false;

@@ -1,6 +1,14 @@
 import type { Clock, Random } from '@postern/runtime';
 import { type Bell, createBell } from '../../bell.ts';
-import { claimLeaseMs, onGrid, type Spool, type SpoolId, setExpiresGridMs, type Unit } from '../../spool.ts';
+import {
+  claimLeaseMs,
+  type Lineage,
+  onGrid,
+  type Spool,
+  type SpoolId,
+  setExpiresGridMs,
+  type Unit,
+} from '../../spool.ts';
 import { rewriteAof } from './aof.ts';
 import type { RedisConnection } from './connection.ts';
 import { type Desk, openDesk } from './desk.ts';
@@ -15,6 +23,8 @@ export interface RedisSpoolOptions {
   readonly connection: RedisConnection;
   /** Names the spool among others in the same Redis. */
   readonly name: string;
+  /** Hex: whose spool it is. */
+  readonly nodeId: string;
   /** BullMQ has the system's, and this one is to say the same. */
   readonly clock: Clock;
   readonly random: Random;
@@ -33,11 +43,11 @@ const sweepLimit = 200;
 
 /**
  * The spool in Redis: rows are keys of its own, changed by scripts that each do one operation of the contract whole; BullMQ's queues say
- * what is to be worked on and when, for as many processes as like. Throws `NodeError` `spool-unsafe` when Redis would lose mail, `spool-io`,
- * `spool-damaged`.
+ * what is to be worked on and when, for as many processes as like. Throws `NodeError` `spool-unsafe` when Redis would lose mail, `spool-foreign`,
+ * `spool-io`, `spool-damaged`.
  */
 export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool> {
-  const { connection, name, clock, random, leaseMs = claimLeaseMs } = options;
+  const { connection, name, nodeId, clock, random, leaseMs = claimLeaseMs } = options;
   const { maxBytes = 20_000_000_000, reserveBytes = 64_000_000, vouched = false } = options;
   const bells: Record<QueueName, Bell> = {
     packet: createBell(),
@@ -48,6 +58,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
   const desk = await openDesk({
     connection,
     prefix: `{postern:${name}}`,
+    nodeId,
     clock,
     random,
     leaseMs,
@@ -71,6 +82,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     relays,
     sets,
     returns: createReturns(context),
+    lineage: createLineage(desk),
     settle: createSettle(context),
     accept: (unit) => accept(desk, unit, maxBytes),
     async claimInputs(kind, limit) {
@@ -141,6 +153,14 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     close: desk.close,
     [Symbol.asyncDispose]: desk.close,
   };
+}
+
+function createLineage(desk: Desk): Lineage {
+  const ask = async (lineage: string): Promise<string | undefined> => {
+    const named = (await desk.ask('lineage', lineage)) as Buffer | null;
+    return named === null ? undefined : String(named);
+  };
+  return { read: () => ask(''), claim: async (lineage) => (await ask(lineage)) ?? '' };
 }
 
 async function accept(desk: Desk, { kind, bytes, attested = '' }: Unit, maxBytes: number): Promise<void> {
