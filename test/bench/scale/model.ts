@@ -1,3 +1,4 @@
+import { carriageLength } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
 
 /** What is assumed of the people. Each is a figure to put another in place of. */
@@ -18,12 +19,13 @@ export interface Assumptions {
   readonly cores: number;
 }
 
-/** What was measured: processor time of a machine for one packet, ms. */
+/** What was measured: processor time for one packet, ms. */
 export interface Costs {
-  /** One hop of a mix on SQLite: receive, store, peel, forward. */
+  /** One hop: receive, store, peel, forward, with what a store outside of the node takes. */
   readonly hop: number;
 }
 
+/** What they need. */
 export interface Need {
   /** Packets a second that enter the network in the busiest hour. */
   readonly packetsPerSecond: number;
@@ -36,8 +38,8 @@ export interface Need {
   readonly mbPerUser: number;
 }
 
-/** Octets of a packet on the wire: base64 with line ends, headers and SMTP around it. */
-export const wireOctets = Math.ceil((defaultGeometry.packetBytes * 4) / 3) * (78 / 76) + 1_000;
+/** Octets of a packet on the wire: its carriage, and the commands and replies around it about. */
+export const wireOctets = carriageLength(defaultGeometry.packetBytes) + 500;
 
 export function need(a: Assumptions, { hop }: Costs): Need {
   const aDay = a.users * a.messages * a.packets * (1 + a.cover);
@@ -51,4 +53,26 @@ export function need(a: Assumptions, { hop }: Costs): Need {
     mbitPerMachine: ((hopsPerSecond / machines) * wireOctets * 2 * 8) / 1e6,
     mbPerUser: (a.messages * a.packets * (1 + a.cover) * wireOctets * 2) / 1e6,
   };
+}
+
+const assumed: Assumptions = {
+  users: 1_000_000,
+  messages: 10,
+  packets: 2,
+  cover: 1,
+  hops: 3,
+  peak: 2.5,
+  load: 0.5,
+  cores: 2,
+};
+
+/** The need of a million people, as lines of a report, at a measured cost. */
+export function modelLines(costs: Costs): string[] {
+  const a = assumed;
+  const { packetsPerSecond, hopsPerSecond, machines, mbitPerMachine, mbPerUser } = need(a, costs);
+  return [
+    `model: ${a.users} people who send ${a.messages} messages a day of ${a.packets} packets, ${a.cover} of cover for each, over ${a.hops} mixes; the busiest hour has ${a.peak} times the mean,`,
+    `machines of ${a.cores} cores are loaded to ${a.load * 100} % in it. All of these are assumed; measured is ${costs.hop.toFixed(2)} ms of processor for a packet and hop:`,
+    `  ${packetsPerSecond.toFixed(0)} packets/s enter, mixes take ${hopsPerSecond.toFixed(0)} packets/s: ${machines} machines, ${mbitPerMachine.toFixed(0)} Mbit/s each in and out together; ${mbPerUser.toFixed(1)} MB a day for each person up and down`,
+  ];
 }

@@ -6,6 +6,10 @@ export interface Usage {
   readonly busiest: number;
 }
 
+export function perMessage({ total, busiest }: Usage, count: number): Usage {
+  return { total: total / count, busiest: busiest / count };
+}
+
 /** Clock ticks of `/proc`, proc(5): 100 a second on every Linux that Node runs on. */
 const tickMs = 10;
 
