@@ -43,7 +43,7 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   const source = await tieKeys(context, epoch);
   const turnTo = async (at: number): Promise<MixKeys> => {
     if (source === undefined) return { seeds: [], published: [], firstEpoch: 0 };
-    // A power cut may put a peeled packet back into the spool: not once its key has gone.
+    // A power cut may put a peeled packet back into the spool: not once its key has gone. Nor does one go by a clock that is wrong.
     await spool.sync();
     return turnMixKeys(dataDir, at, random, source.lineage);
   };

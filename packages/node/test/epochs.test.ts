@@ -60,6 +60,7 @@ test('processes of one mix have and publish the same keys, epoch after epoch', a
     forgetTags: async () => undefined,
     shared: {
       lineage: { read: async () => lineage, claim: async (given) => (lineage ??= given) },
+      newestKey: async ({ fingerprint }) => fingerprint,
       takeTurn: async () => true,
       review: async () => undefined,
     },
