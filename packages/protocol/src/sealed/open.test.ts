@@ -1,8 +1,10 @@
 import { createMessage, encrypt, enums, sign } from 'openpgp';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { concat } from '../codec/bytes.ts';
 import { characters, octets } from '../codec/mime-header.ts';
 import { framePackets, packetTypes, writePacket } from '../codec/openpgp.ts';
+import { zlibWork } from '../testing/counted-pako.ts';
+import { growth } from '../testing/growth.ts';
 import {
   encryptContent,
   literalPacket,
@@ -13,10 +15,15 @@ import {
   sealOptions,
   times,
 } from '../testing/people.ts';
-import { maxSealedBytes } from './limits.ts';
+import { maxMessageBytes, maxSealedBytes } from './limits.ts';
 import { type Opened, open } from './open.ts';
 import { parseOuter } from './outer.ts';
 import { seal } from './seal.ts';
+
+vi.mock('pako', async (original) => {
+  const { countedPako } = await import('../testing/counted-pako.ts');
+  return countedPako(await original());
+});
 
 let alice: Person;
 let bob: Person;
@@ -189,7 +196,66 @@ describe('M1 opening refuses', () => {
     for (let length = 0; length < sealed.length - 2; length += 13)
       expect((await opened(sealed.subarray(0, length))).kind).toBe('refused');
   });
+
+  describe('in time that grows with the length, outside', () => {
+    const type = 'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"';
+    const whole = `${type}; boundary=b\r\n\r\n`;
+    const lines = (line: string) => (count: number) => whole + line.repeat(count);
+
+    test.each<[string, number, (count: number) => string]>([
+      ['parts', 100_000, lines('--b\r\n\r\n')],
+      ['lines that are nearly delimiters', 100_000, lines('--b-\r\n')],
+      ['blanks behind delimiters', 100_000, (count) => `${whole}--b${' '.repeat(count)}x`],
+      ['lines that end in LF', 200_000, (count) => (whole + 'x\r\n'.repeat(count)).replaceAll('\r\n', '\n')],
+      ['parts in one another', 5_000, (count) => whole + nestedParts(count)],
+      ['fields', 4_000, (count) => 'A: b\r\n'.repeat(count) + whole],
+      [
+        'fields of a part',
+        4_000,
+        (count) => `${whole}--b\r\n${'A: b\r\n'.repeat(count)}\r\n--b\r\n\r\n--b--`,
+      ],
+      ['octets of a field', 500_000, (count) => `X: ${'y'.repeat(count)}\r\n${whole}`],
+      ['folds of a field', 100_000, (count) => `X: y${'\r\n y'.repeat(count)}\r\n${whole}`],
+      ['parameters', 10_000, (count) => `${type}${'; a=b'.repeat(count)}\r\n\r\n`],
+      ['comments', 10_000, (count) => `${type} ${'('.repeat(count)}\r\n\r\n`],
+      ['lines of armor', 50_000, (count) => characters(mimeAround(new Uint8Array(48 * count)))],
+      ['headers of armor', 50_000, (count) => armored(`${'Comment: x\r\n'.repeat(count)}\r\nwwww\r\n`)],
+    ])('%s', async (_what, count, make) => {
+      const prepare = (times: 1 | 4) => {
+        const bytes = octets(make((count * times) / 4));
+        return () => opened(bytes);
+      };
+      expect(await growth(prepare, nearlyLinear)).toBeLessThan(nearlyLinear);
+    });
+  });
+
+  test.each<[string, number, (count: number) => string]>([
+    ['parts', 100_000, (count) => nested('b') + '--b\r\n\r\n'.repeat(count)],
+    ['parts in one another', 20_000, nestedParts],
+    ['fields', 4_000, (count) => `${'A: b\r\n'.repeat(count)}\r\n`],
+    ['folds of a field', 100_000, (count) => `X: y${'\r\n y'.repeat(count)}\r\n\r\n`],
+  ])('in time that grows with the length, inside: %s', async (_what, count, make) => {
+    const [one = sealed, four = sealed] = await Promise.all(
+      [count / 4, count].map(async (size) =>
+        mimeAround(await encryptContent(literalPacket(`Subject: x\r\n${make(size)}`), bob.publicKey)),
+      ),
+    );
+    const prepare = (times: 1 | 4) => () => opened(times === 1 ? one : four);
+    expect(await growth(prepare, nearlyLinear)).toBeLessThan(nearlyLinear);
+  });
 });
+
+/** Of what grows to four times its length: between linear and quadratic. */
+const nearlyLinear = 8;
+
+function nestedParts(count: number): string {
+  return Array.from({ length: count }, (_, n) => nested(`c${n}`)).join('');
+}
+
+function armored(text: string): string {
+  const empty = characters(mimeAround(new Uint8Array()));
+  return empty.replace(/(-----BEGIN[^-]*-----\r\n)[^-]*/, `$1${text}`);
+}
 
 describe('M2 opening refuses a signed header with', () => {
   const injected = 'Reply-To: mallory@evil.test';
@@ -300,20 +366,43 @@ describe('opening refuses content', () => {
   });
 
   describe('C1 compression', () => {
-    test('a decompression bomb, of either kind, and nested', async () => {
-      const zeros = new Uint8Array(27_000_000);
-      for (const [algorithm, format] of [
-        [1, 'deflate-raw'],
-        [2, 'deflate'],
-      ] as const) {
-        const bomb = writePacket(8, Uint8Array.of(algorithm), await deflate(zeros, format));
-        expect(bomb.length).toBeLessThan(50_000);
+    beforeEach(() => {
+      Object.assign(zlibWork, { bytes: 0, calls: 0 });
+    });
+
+    test.each([
+      [1, 'deflate-raw'],
+      [2, 'deflate'],
+    ] as const)(
+      'a decompression bomb, which is given up on once the limit is passed: %i',
+      async (algorithm, format) => {
+        const bomb = writePacket(
+          8,
+          Uint8Array.of(algorithm),
+          await deflate(new Uint8Array(60_000_000), format),
+        );
+        expect(bomb.length).toBeLessThan(100_000);
         expect(await refusedContent(bomb)).toBe('too-large');
-      }
+        expect(zlibWork.bytes).toBeGreaterThan(maxMessageBytes);
+        expect(zlibWork.bytes).toBeLessThan(maxMessageBytes + 1_100_000);
+      },
+    );
+
+    test('compressed data in compressed data', async () => {
       const once = writePacket(8, Uint8Array.of(1), await deflate(literal, 'deflate-raw'));
       const twice = writePacket(8, Uint8Array.of(1), await deflate(once, 'deflate-raw'));
       expect(await refusedContent(once)).toBe('opened');
       expect(await refusedContent(twice)).toBe('malformed-content');
+      // The inner one is not even looked into.
+      const inner = writePacket(
+        8,
+        Uint8Array.of(1),
+        await deflate(new Uint8Array(20_000_000), 'deflate-raw'),
+      );
+      Object.assign(zlibWork, { bytes: 0 });
+      const outer = writePacket(8, Uint8Array.of(1), await deflate(inner, 'deflate-raw'));
+      expect(await refusedContent(outer)).toBe('malformed-content');
+      expect(zlibWork.bytes).toBe(inner.length);
     });
 
     test('broken or unknown compression', async () => {
