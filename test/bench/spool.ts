@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openSpool, type Spool } from '@postern/node';
 import { defaultGeometry as g } from '@postern/protocol/packet';
 import { systemRandom } from '@postern/protocol/primitives';
-import { systemClock } from '@postern/runtime';
+import { silentLog, systemClock } from '@postern/runtime';
 import type { Benchmark } from './benchmark.ts';
 import { disk, machine } from './measure.ts';
 import { haveRedis, startRedis } from './redis.ts';
@@ -99,7 +99,13 @@ function open(folder: string, socket?: string): Promise<Spool> {
   const redis = socket === undefined ? {} : { redis: { address: { path: socket }, vouched: false } };
   return openSpool(
     { dataDir: folder, name: 'bench.test', spool: { maxBytes: 5e8, reserveBytes: 1e7, ...redis } },
-    { clock: systemClock, random: systemRandom, unitBytes: g.packetBytes, nodeId: 'ab'.repeat(32) },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      unitBytes: g.packetBytes,
+      nodeId: 'ab'.repeat(32),
+    },
   );
 }
 

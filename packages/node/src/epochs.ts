@@ -95,7 +95,7 @@ async function tieKeys(
   const destroyed = await bindMixKeys(dataDir, spool.id);
   if (destroyed > 0)
     log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
-  if (spool.lineage === undefined) return { lineage: undefined };
-  const lineage = await agreeOnLineage({ dataDir, random, spool: spool.lineage, epoch, peels });
+  if (spool.shared === undefined) return { lineage: undefined };
+  const lineage = await agreeOnLineage({ dataDir, random, spool: spool.shared.lineage, epoch, peels });
   return lineage === undefined ? undefined : { lineage };
 }

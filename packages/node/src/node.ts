@@ -35,7 +35,7 @@ import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import { registeringStage, type StageName, stagesOf } from './stages.ts';
-import type { NodeStatus } from './status.ts';
+import { consensusStatus, type NodeStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
@@ -150,7 +150,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     smtp: address ?? null,
     submissions,
     epoch: epochs.epoch,
-    consensus: consensusStatus(parts, listed()),
+    consensus: consensusStatus(topology, listed()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
     dns: proofNow(),
@@ -206,7 +206,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const submission = await openSubmission(config, { tls: tls.current(), clock, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const unitBytes = network.geometry.packetBytes;
-  const spool = opened.use(await openSpool(config, { clock, random, unitBytes, nodeId: identity.id }));
+  const spool = opened.use(await openSpool(config, { clock, random, log, unitBytes, nodeId: identity.id }));
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const lookUps = createLookUps(config, { clock, random, resolver, policies });
@@ -252,11 +252,4 @@ function directoryClient(
 ): DirectoryClient {
   const cacheDir = join(config.dataDir, 'consensus');
   return createDirectoryClient({ ...config.directory, cacheDir, clock, log, random, signal });
-}
-
-function consensusStatus({ topology }: Parts, listed: boolean): NodeStatus['consensus'] {
-  const consensus = topology.valid()?.consensus;
-  if (consensus === undefined) return null;
-  const validUntil = new Date(consensus.validUntil * 1_000).toISOString();
-  return { epoch: consensus.epoch, validUntil, listed };
 }

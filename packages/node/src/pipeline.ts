@@ -6,7 +6,7 @@ import { type PeelContext, peel } from './peel/peel.ts';
 import { type QueueContext, queue, stored } from './queue/queue.ts';
 import { type ReceiveContext, receive } from './receive/receive.ts';
 import type { Spool, UnitKind } from './spool.ts';
-import { chain, shared, shelved } from './stage.ts';
+import { chain, elsewhere, shared } from './stage.ts';
 import { type Submissions, type SubmitContext, submit } from './submit/submit.ts';
 import { type UnwrapContext, unwrap } from './unwrap/unwrap.ts';
 
@@ -44,8 +44,8 @@ export async function startPipeline({
   forward: f,
 }: PipelineContext): Promise<Pipeline> {
   const out = f && chain(mix(f), forward(f));
-  const relays = out === undefined ? shelved(spool.relays) : shared(out);
-  const packet = p && chain(queue(p, packetQueue(p)), peel(p), relays);
+  const packet =
+    p && chain(queue(p, packetQueue(p)), peel({ ...p, shelves: !out }), out ? shared(out) : elsewhere);
   const exit = u && chain(queue(u, exitQueue(u)), unwrap(u), deliver(u));
   const closeLines = async (): Promise<void> => {
     await Promise.all([packet?.close(), exit?.close()]);

@@ -1,5 +1,3 @@
-import type { Shelf, SpoolId } from './spool.ts';
-
 /**
  * One step of a node's pipeline. What it takes is what the stage before it leaves, so stages in a wrong order do not
  * compile: the members are properties, not methods, since TypeScript compares a method's parameters both ways.
@@ -32,12 +30,8 @@ export function chain(...parts: (Link<unknown, unknown> | Stage<unknown>)[]): St
   };
 }
 
-/** The end of a line whose next stage other processes run: gives claims back, and those take off the shelf what is due. */
-export function shelved<Item extends { readonly id: SpoolId }>(
-  shelf: Pick<Shelf<Item, unknown>, 'release'>,
-): Stage<readonly Item[]> {
-  return { take: (items) => shelf.release(items.map(({ id }) => id)), close: async () => undefined };
-}
+/** The end of a line whose next stage other processes run: they take off the shelf what the last one here has put there. */
+export const elsewhere: Stage<unknown> = { take: async () => undefined, close: async () => undefined };
 
 /** A stage at the end of several lines: whoever made it closes it, after all of them. */
 export function shared<In>({ take }: Stage<In>): Stage<In> {

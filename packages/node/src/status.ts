@@ -9,6 +9,7 @@ import type { Counts } from './spool.ts';
 import type { StageName } from './stages.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import type { TlsKeyStatus } from './tls.ts';
+import type { Topology } from './topology.ts';
 
 /** What an operator may see of a running node. Nothing in it names a peer, a person or a message. */
 export interface NodeStatus {
@@ -45,6 +46,13 @@ export interface NodeStatus {
   readonly counts: Counts;
   /** Outcomes since the start, by stage. */
   readonly counters: Readonly<Record<CounterStage, Readonly<Record<string, number>>>>;
+}
+
+export function consensusStatus(topology: Topology, listed: boolean): NodeStatus['consensus'] {
+  const consensus = topology.valid()?.consensus;
+  if (consensus === undefined) return null;
+  const validUntil = new Date(consensus.validUntil * 1_000).toISOString();
+  return { epoch: consensus.epoch, validUntil, listed };
 }
 
 /** Why a node that runs gets no mail or hands none on; nothing when it is ready. */

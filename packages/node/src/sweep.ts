@@ -17,13 +17,16 @@ export interface SweepContext {
 const everyMs = 60_000;
 const atOnce = 64;
 
-/** Drops from the spool what has expired, and has what was removed overwritten. */
+/** Drops from the spool what has expired, and has what was removed overwritten: of processes that share it one does so for all. */
 export function sweep(context: SweepContext): Loop {
   const { clock, log, spool, counters, reports } = context;
   return startLoop({ clock, log, trouble: 'the spool could not be swept' }, async (stop) => {
     if (reports !== undefined) await endExpiredSets({ ...context, reports }, stop);
-    const { relays } = await spool.sweep();
-    for (let i = 0; i < relays; i++) counters.count('forwarded', 'expired');
+    if ((await spool.shared?.takeTurn(everyMs)) === false) await spool.shared?.review();
+    else {
+      const { relays } = await spool.sweep();
+      for (let i = 0; i < relays; i++) counters.count('forwarded', 'expired');
+    }
     await clock.wait(clock.now() + everyMs, stop);
   });
 }

@@ -1,5 +1,5 @@
 // Accepts and settles units in a spool until it is killed. Writes one line for each thing that is durable.
-import { systemClock } from '@postern/runtime';
+import { silentLog, systemClock } from '@postern/runtime';
 import { openRedisSpool } from '../src/queue/redis/spool.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
@@ -11,6 +11,7 @@ const spool =
   store === 'redis'
     ? await openRedisSpool({
         ...common,
+        log: silentLog,
         connection: { path },
         name: 'crash',
         nodeId: 'ab'.repeat(32),

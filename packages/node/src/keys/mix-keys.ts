@@ -90,7 +90,10 @@ async function destroyPast(folder: string, firstEpoch: number, lineage?: string)
     (a, b) => Number(b.lineage === lineage) - Number(a.lineage === lineage),
   );
   if (furthest?.lineage !== lineage)
-    throw new NodeError('missing-key-file', `${folder} has no chain of the mix’s keys`, { hint: copyAgain });
+    throw new NodeError('missing-key-file', `${folder} has no chain of the mix’s keys`, {
+      exitCode: ExitCode.config,
+      hint: copyAgain,
+    });
   for (const chain of before) await destroyChain(folder, chain);
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { NodeConfig } from '../config.ts';
 import { NodeError } from '../errors.ts';
 import type { Spool } from '../spool.ts';
@@ -11,6 +11,7 @@ import { openSqliteSpool } from './sqlite/spool.ts';
 export interface SpoolContext {
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
   readonly unitBytes: number;
   /** Hex: whose spool it is. */
   readonly nodeId: string;
@@ -48,7 +49,11 @@ async function connectionFrom({
   if ('path' in address) return { ...address, ...login };
   const { tls, ...rest } = address;
   if (!tls) return { ...rest, ...login };
-  return { ...rest, ...login, tls: caFile === undefined ? {} : { ca: await read(caFile) } };
+  return {
+    ...rest,
+    ...login,
+    ...(caFile === undefined ? { tls: {} } : { caFile, tls: { ca: await read(caFile) } }),
+  };
 }
 
 async function read(path: string): Promise<string> {

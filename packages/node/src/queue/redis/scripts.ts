@@ -24,6 +24,7 @@ type Working =
   | 'again'
   | 'settled'
   | 'lineage'
+  | 'redraw'
   | 'mend'
   | 'bury'
   | 'expire'
@@ -67,6 +68,7 @@ const working: Readonly<Record<Working, string>> = {
   again: jobs.again,
   settled: jobs.settled,
   lineage,
+  redraw: jobs.redraw,
   mend: jobs.mend,
   bury: jobs.bury,
   expire: relays.expire,
