@@ -62,7 +62,8 @@ async function run(count: number): Promise<{ lines: string[]; missed: string[] }
   return {
     lines: [
       machine(),
-      `method: ${count} packets of 45 KB on the wire to a mix with its defaults whose next hop does not listen; a restart; then the next hop listens. Packets are told apart by digests of what arrives. The spool lies in ${place}; resident is the kernel’s high-water mark of the process (VmHWM).`,
+      `method: ${count} packets of 45 KB on the wire to a mix with its defaults whose next hop does not listen; a restart; then the next hop listens. Packets are told apart by digests of what arrives.`,
+      `The spool lies in ${place}. Resident is the kernel’s high-water mark of the process (VmHWM), for each part on its own.`,
       '',
       `taken in ${takeSeconds.toFixed(0)} s (building them included), resident at most ${mb(taking)} MB`,
       `took SMTP again ${(restartMs / 1_000).toFixed(2)} s after its start, resident then ${mb(restarted)} MB`,
