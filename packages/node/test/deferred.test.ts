@@ -91,9 +91,13 @@ async function startUnwrap(secretKey: Uint8Array) {
   return { stage, spool, complete, accept, claim, change, outcomes };
 }
 
-test('what was being tried as the missing key came is tried again with it', async () => {
+test.each([
+  ['the missing key', false],
+  ['another key', true],
+])('what was being tried as %s came is tried again with it', async (_, isComplete) => {
   const [present, old] = [await generateDomainKey('b.test'), await generateDomainKey('b.test')];
   const { stage, complete, accept, claim, change, outcomes } = await startUnwrap(present.secretKey);
+  change([present.secretKey], isComplete);
   const taking = stage.take(await accept(old.certificate));
   change([present.secretKey, old.secretKey], true);
   await taking;
