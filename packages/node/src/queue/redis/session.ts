@@ -89,11 +89,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const run: Session['run'] = async (name, head, given) => {
       const caller = callers[turn++ % callers.length] as unknown as Record<string, Command>;
       try {
-        return await (caller[`${name}Buffer`] as Command)(
-          `${prefix}:spool`,
-          ...head,
-          ...given.map(asValue),
-        );
+        return await (caller[`${name}Buffer`] as Command)(`${prefix}:spool`, ...head, ...given.map(asValue));
       } catch (error) {
         // Redis that stood still runs late what it was given in time.
         if (isOfAnotherTime(error)) await review.assertTime(redis);
