@@ -1,4 +1,4 @@
-import { epochAt } from '@postern/protocol/consensus';
+import { epochAt, keyEpochsOpened } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { bindMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
 import { type Loop, startLoop } from './loop.ts';
@@ -22,7 +22,8 @@ export interface EpochsContext {
 export interface Epochs {
   readonly epoch: number;
   current(): PeelSetup;
-  onChange(listener: (setup: PeelSetup) => void): void;
+  /** `listener` resolves once nothing that was opened with keys of before is still to be settled. */
+  onChange(listener: (setup: PeelSetup) => Promise<void>): void;
   /** Calls `announce` with the keys to publish, now and at every epoch's start. */
   start(announce: (keys: MixKeys['published']) => void): Loop;
 }
@@ -34,36 +35,43 @@ export interface Epochs {
 export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   const { clock, random, log, dataDir, nodeId, network, spool, mix } = context;
   const { epochSeconds, geometry } = network;
-  const listeners: ((setup: PeelSetup) => void)[] = [];
+  const listeners: ((setup: PeelSetup) => Promise<void>)[] = [];
   const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
-  const turnTo = async (at: number): Promise<MixKeys> => {
-    if (!mix) return { seeds: [], published: [], firstEpoch: 0 };
-    // A power cut may put a peeled packet back into the spool: not once its key has gone.
+  const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
+  const told = async (): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener(setup())));
+  };
+  /** A power cut may put a packet that was peeled back into the spool: before its key goes, what came of it is synced. */
+  const turnTo = async (at: number): Promise<void> => {
+    if (!mix) return;
+    const [first = at] = keyEpochsOpened(at);
+    keys = { ...keys, seeds: keys.seeds.filter((one) => one.epoch >= first) };
+    await told();
     await spool.sync();
-    return turnMixKeys(dataDir, at, random);
+    keys = await turnMixKeys(dataDir, at, random);
+    await told();
   };
 
   const destroyed = mix ? await bindMixKeys(dataDir, spool.id) : 0;
   if (destroyed > 0)
     log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
+  let keys: MixKeys = { seeds: [], published: [], firstEpoch: 0 };
   let epoch = now();
-  let keys = await turnTo(epoch);
-  const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
+  await turnTo(epoch);
 
   const turn = async (): Promise<void> => {
     const next = now();
-    keys = await turnTo(next);
+    await turnTo(next);
     epoch = next;
-    for (const listener of listeners) listener(setup());
     log.info('epoch', { epoch });
   };
 
-  let announced: MixKeys | undefined;
+  let announcedIn: number | undefined;
   let forgottenFor: MixKeys | undefined;
   const forgetTags = async (): Promise<void> => {
     if (forgottenFor === keys) return;
     const of = keys;
-    // One epoch late: a packet may have been peeled with a key that went while its replay tag was on the way to the disk.
+    // spec consensus 6.2: one epoch late
     await spool.forgetTags(of.firstEpoch - 1);
     forgottenFor = of;
   };
@@ -77,8 +85,8 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     start: (announce) =>
       startLoop({ clock, log, trouble: 'the epoch’s keys could not be turned' }, async (stop) => {
         if (epoch !== now()) await turn();
-        if (announced !== keys) announce(keys.published);
-        announced = keys;
+        if (announcedIn !== epoch) announce(keys.published);
+        announcedIn = epoch;
         await forgetTags();
         await clock.wait((epoch + 1) * epochSeconds * 1_000, stop);
       }),
