@@ -1,7 +1,6 @@
 import { access } from 'node:fs/promises';
-import { majority, thresholdMistake } from '@postern/directory/client';
+import { authorityKey, directoryUrl, majority, thresholdMistake } from '@postern/directory/client';
 import { parseMailbox } from '@postern/mail';
-import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { longestMeanMs } from '@postern/protocol/strategy';
 import { domainName, duration, parseConfig, readToml } from '@postern/runtime';
 import { z } from 'zod';
@@ -50,28 +49,10 @@ const ownMailbox = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const authority = z.string().superRefine((vkey, context) => {
-  try {
-    parseAuthorityKey(vkey);
-  } catch {
-    context.addIssue({
-      code: 'custom',
-      message: 'is no authority key; copy the line name+keyid+key that the authority publishes',
-    });
-  }
-});
-
 const directory = z
   .strictObject({
-    urls: z
-      .array(
-        z.url({
-          protocol: /^https?$/,
-          error: 'is no http or https URL; write for example "https://directory.example"',
-        }),
-      )
-      .min(1, 'needs at least one URL'),
-    authorities: z.array(authority).min(1, 'needs at least one authority key'),
+    urls: z.array(directoryUrl).min(1, 'needs at least one URL'),
+    authorities: z.array(authorityKey).min(1, 'needs at least one authority key'),
     threshold: z.int().min(1, 'is at least 1').optional(),
   })
   .transform(({ urls, authorities, threshold = majority(authorities) }, context) => {
