@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readToml } from '@postern/runtime';
@@ -143,6 +143,22 @@ describe('postern-directory', () => {
     expect(config).toMatchObject({ code: 78, err: expect.stringContaining('none.toml') });
     expect(key).toMatchObject({ code: 78, err: expect.stringContaining('postern-directory init') });
   });
+
+  test.skipIf(process.geteuid?.() !== 0)(
+    'as root makes no key, and runs none, where others can exchange it',
+    async () => {
+      await mkdir(join(folder, 'open'));
+      await chmod(join(folder, 'open'), 0o777);
+      await writeFile(
+        join(folder, 'open.toml'),
+        'name = "authority2.test"\ndata_dir = "open/data"\nlisten = "127.0.0.1:0"\n',
+      );
+      const init = ['init', '--name', 'authority2.test', '--config', 'new.toml', '--data-dir', 'open/data'];
+      for (const refused of await Promise.all([run(...init), run('run', '--config', 'open.toml')]))
+        expect(refused).toMatchObject({ code: 77, err: expect.stringContaining('chmod go-w') });
+      expect(await readdir(join(folder, 'open'))).toEqual([]);
+    },
+  );
 });
 
 test('every commented setting in the configuration that init writes is known, and is the default', async () => {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import {
+  chmod,
   chown,
   copyFile,
   cp,
@@ -233,8 +234,8 @@ test('root writes nothing for a node that is another user’s', async () => {
     hint: expect.stringContaining('runuser'),
   });
   await requireOwner(data(), 12_345);
-  await requireOwner(join(folder, 'nothing'), 0);
   if (!isRoot) return;
+  await requireOwner(join(folder, 'nothing'), 0);
   const state = async (): Promise<string[]> =>
     Promise.all(
       (await readdir(data(), { recursive: true })).sort().map(async (name) => {
@@ -256,6 +257,23 @@ test('root writes nothing for a node that is another user’s', async () => {
     expect(one).toMatchObject({ code: 77, out: '', err: expect.stringContaining('runuser') });
   expect(await state()).toEqual(before);
   expect(await run('author list')).toMatchObject({ code: 0 });
+});
+
+test.skipIf(!isRoot)('nor below a folder that others may write to, and makes no node there', async () => {
+  const open = join(folder, 'open');
+  await mkdir(open);
+  await chmod(open, 0o777);
+  const before = await readdir(folder);
+  const init = 'init --name mix.test --directory-url http://127.0.0.1:1 --authority x';
+  const paths = ['--config open/node.toml --dir ../closed', '--config closed.toml --dir open/data'];
+  for (const refused of await Promise.all(paths.map((path) => run(`${init} ${path}`))))
+    expect(refused).toMatchObject({
+      code: 77,
+      out: '',
+      err: expect.stringContaining(`may write to ${open}`),
+    });
+  expect(await readdir(folder)).toEqual(before);
+  expect(await readdir(open)).toEqual([]);
 });
 
 test('domain rotate keeps the certificate before in the zone, and makes no third key unless told to', async () => {
