@@ -1,8 +1,9 @@
 import { epochAt, keyEpochsOpened } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { bindMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
-import { type Loop, startLoop } from './loop.ts';
+import { firstOf, type Loop, startLoop } from './loop.ts';
 import type { Network } from './network.ts';
+import { createPast } from './past.ts';
 import type { PeelSetup } from './peel/worker.ts';
 import type { Spool } from './spool.ts';
 
@@ -16,11 +17,15 @@ export interface EpochsContext {
   readonly spool: Spool;
   /** Whether the node is a mix: others have no keys. */
   readonly mix: boolean;
+  /** Epoch of the newest consensus that this node has ever taken; none when it has taken none. */
+  readonly newest: number | undefined;
 }
 
 /** The node's keys of this moment. */
 export interface Epochs {
   readonly epoch: number;
+  /** A consensus of that epoch has been taken: by then the clock is right. */
+  confirm(epoch: number): void;
   current(): PeelSetup;
   /** `listener` resolves once nothing that was opened with keys of before is still to be settled. */
   onChange(listener: (setup: PeelSetup) => Promise<void>): void;
@@ -33,9 +38,10 @@ export interface Epochs {
  * carriages are taken.
  */
 export async function openEpochs(context: EpochsContext): Promise<Epochs> {
-  const { clock, random, log, dataDir, nodeId, network, spool, mix } = context;
+  const { clock, random, log, dataDir, nodeId, network, spool, mix, newest } = context;
   const { epochSeconds, geometry } = network;
   const listeners: ((setup: PeelSetup) => Promise<void>)[] = [];
+  const past = createPast({ clock, log, epochSeconds, newest });
   const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
   const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
   const told = async (): Promise<void> => {
@@ -44,11 +50,13 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   /** A power cut may put a packet that was peeled back into the spool: before its key goes, what came of it is synced. */
   const turnTo = async (at: number): Promise<void> => {
     if (!mix) return;
-    const [first = at] = keyEpochsOpened(at);
+    const end = past.endsAt(at);
+    const [first = end] = keyEpochsOpened(end);
     keys = { ...keys, seeds: keys.seeds.filter((one) => one.epoch >= first) };
     await told();
     await spool.sync();
-    keys = await turnMixKeys(dataDir, at, random);
+    keys = await turnMixKeys(dataDir, at, random, end);
+    certain = end;
     await told();
   };
 
@@ -57,6 +65,8 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
   let keys: MixKeys = { seeds: [], published: [], firstEpoch: 0 };
   let epoch = now();
+  /** What is past in this one has been destroyed. */
+  let certain = epoch;
   await turnTo(epoch);
 
   const turn = async (): Promise<void> => {
@@ -80,15 +90,21 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     get epoch() {
       return epoch;
     },
+    confirm: past.confirm,
     current: setup,
     onChange: (listener) => void listeners.push(listener),
     start: (announce) =>
       startLoop({ clock, log, trouble: 'the epoch’s keys could not be turned' }, async (stop) => {
-        if (epoch !== now()) await turn();
+        if (epoch !== now() || (mix && certain !== past.endsAt(epoch))) await turn();
         if (announcedIn !== epoch) announce(keys.published);
         announcedIn = epoch;
         await forgetTags();
-        await clock.wait((epoch + 1) * epochSeconds * 1_000, stop);
+        if (mix && certain < epoch) past.wait(stop);
+        await firstOf(
+          stop,
+          (signal) => past.changed.wait(signal),
+          (signal) => clock.wait((epoch + 1) * epochSeconds * 1_000, signal),
+        );
       }),
   };
 }

@@ -32,13 +32,18 @@ export interface MixKeys {
 }
 
 /**
- * Brings the keys to an epoch (spec consensus 6.2): makes what is to be published, overwrites and removes what is past. When it
- * returns the new keys are durable and the old ones gone.
+ * Brings the keys to an epoch (spec consensus 6.2): makes what is to be published, overwrites and removes what is past in the epoch
+ * `certain`. When it returns the new keys are durable and the old ones gone.
  */
-export async function turnMixKeys(dataDir: string, epoch: number, random: Random): Promise<MixKeys> {
+export async function turnMixKeys(
+  dataDir: string,
+  epoch: number,
+  random: Random,
+  certain: number = epoch,
+): Promise<MixKeys> {
   const folder = join(dataDir, 'mix-keys');
   await makePrivateDirectory(folder);
-  const firstEpoch = keyEpochsOpened(epoch)[0] ?? epoch;
+  const firstEpoch = keyEpochsOpened(certain)[0] ?? certain;
   const held = new Set(await epochsIn(folder));
   for (const name of await readdir(folder)) {
     const keyEpoch = epochOf(name);
