@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readToml } from '@postern/runtime';
+import { type Ended, hostCommands } from '@postern/runtime/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAuthorityConfig } from './config.ts';
 import { signedNode } from './testing/nodes.ts';
@@ -20,11 +21,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+const commands = hostCommands(new URL('./testing/command-host.ts', import.meta.url));
 
 function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, ['--conditions=@postern/source', program, ...args], { cwd: folder });
@@ -37,10 +34,10 @@ function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> 
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     err += text;
   });
-  return { child, ended: once(child, 'close').then(([code]) => ({ code: code as number | null, out, err })) };
+  return { child, ended: once(child, 'close').then(([code]) => ({ code: Number(code ?? -1), out, err })) };
 }
 
-const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+const run = (...args: string[]): Promise<Ended> => commands.run(folder, args);
 
 /** Resolves when the program has said `event` in its log. */
 async function said(child: ChildProcess, event: string): Promise<void> {
@@ -57,7 +54,7 @@ async function said(child: ChildProcess, event: string): Promise<void> {
 describe('postern-directory', () => {
   test('explains itself', async () => {
     const [whole, init, runs] = await Promise.all([
-      run('--help'),
+      start('--help').ended,
       run('init', '--help'),
       run('run', '--help'),
     ]);
@@ -130,7 +127,7 @@ describe('postern-directory', () => {
     const other = 'name = "authority2.test"\ndata_dir = "elsewhere"\nlisten = "127.0.0.1:0"\n';
     await writeFile(join(folder, 'other.toml'), other);
     const [option, epoch, name, config, key] = await Promise.all([
-      run('run', '--port', '1'),
+      start('run', '--port', '1').ended,
       run('run', '--confirm-epoch', 'now'),
       run('init', '--name', 'no domain', '--config', 'new/directory.toml'),
       run('run', '--config', 'none.toml'),

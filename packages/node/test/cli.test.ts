@@ -6,9 +6,10 @@ import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
-import { type Ended, type Started, startCommand } from './command.ts';
+import { commands, type Started, startCommand } from './command.ts';
 import { until } from './support.ts';
 
 let folder = '';
@@ -27,15 +28,15 @@ function start(...args: string[]): Started {
   return started;
 }
 
-const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+const run = (...args: string[]): Promise<Ended> => commands.run(folder, args);
 const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
 const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf('authority.test')];
 
 test('help names the commands, and what is unknown is a usage error', async () => {
-  const help = await run('--help');
+  const help = await start('--help').ended;
   expect(help).toMatchObject({ code: 0, err: '' });
   for (const command of ['init', 'run', 'status']) expect(help.out).toContain(command);
-  expect((await run('serve')).code).toBe(64);
+  expect((await start('serve').ended).code).toBe(64);
   expect((await run('init', '--name', 'mix1.test')).code).toBe(64);
 });
 

@@ -1,10 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { type CommandHost, type Ended, hostCommands } from '@postern/runtime/testing';
 
-export interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+/** Runs commands of `postern-node` that end by themselves. */
+export const commands: CommandHost = hostCommands(new URL('./command-host.ts', import.meta.url));
 
 export interface Started {
   readonly child: ChildProcess;
@@ -12,12 +10,11 @@ export interface Started {
   err(): string;
 }
 
-/** Starts `postern-node` in a folder, with what it reads from standard input. */
-export function startCommand(cwd: string, args: readonly string[], input?: string): Started {
+/** Starts `postern-node` in a folder, in a process of its own. */
+export function startCommand(cwd: string, args: readonly string[]): Started {
   const program = new URL('../src/main.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, ['--conditions=@postern/source', program, ...args], { cwd });
-  child.stdin.on('error', () => undefined); // one that ends without reading it
-  child.stdin.end(input);
+  child.stdin.end();
   let [out, err] = ['', ''];
   child.stdout.on('data', (part) => {
     out += part;
@@ -25,6 +22,8 @@ export function startCommand(cwd: string, args: readonly string[], input?: strin
   child.stderr.on('data', (part) => {
     err += part;
   });
-  const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  const ended = new Promise<Ended>((resolve) =>
+    child.once('close', (code) => resolve({ code: code ?? -1, out, err })),
+  );
   return { child, ended, err: () => err };
 }

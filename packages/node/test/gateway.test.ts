@@ -7,6 +7,7 @@ import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
 import { ed25519 } from '@postern/protocol/primitives';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
 import { createCertificate } from '../src/keys/certificate.ts';
@@ -15,7 +16,7 @@ import { startNode } from '../src/node.ts';
 import { formatStatus } from '../src/status.ts';
 import { parseAuthors } from '../src/submit/authors/list.ts';
 import type { DomainZone } from '../src/zone.ts';
-import { type Ended, startCommand } from './command.ts';
+import { commands } from './command.ts';
 import { hello, login, overTls, Program } from './conversation.ts';
 
 let folder = '';
@@ -24,8 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const run = (args: readonly string[], input?: string): Promise<Ended> =>
-  startCommand(folder, args, input).ended;
+const run = (args: readonly string[], input?: string): Promise<Ended> => commands.run(folder, args, input);
 const gateway = [
   'init --name gate.a.test --role delivery submission --domain a.test',
   '--lmtp 127.0.0.1:24 --advertise mx.a.test:25',
