@@ -1,4 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { parseAuthorityConfig, type RunningAuthority, startAuthority } from '@postern/directory';
+import { silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { type CommandHost, type Ended, hostCommands } from '@postern/runtime/testing';
 
 /** Runs commands of `postern-node` that end by themselves. */
@@ -26,4 +29,19 @@ export function startCommand(cwd: string, args: readonly string[]): Started {
     child.once('close', (code) => resolve({ code: code ?? -1, out, err })),
   );
   return { child, ended, err: () => err };
+}
+
+/** An authority for the nodes of a folder, and the options by which they find it. */
+export async function authorityIn(
+  folder: string,
+  more: object,
+): Promise<RunningAuthority & { readonly network: readonly string[] }> {
+  const own = { name: 'authority.test', data_dir: join(folder, 'authority'), listen: '127.0.0.1:0' };
+  const config = parseAuthorityConfig({ ...own, ...more });
+  const authority = await startAuthority(config, {
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+  });
+  return { ...authority, network: ['--directory-url', authority.url, '--authority', authority.vkey] };
 }
