@@ -1,13 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultGeometry } from '@postern/protocol/packet';
+import { seeded } from '@postern/protocol/testing';
 import { silentLog, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startAuthority } from '../authority.ts';
 import { configFor } from '../testing/authorities.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { keepingLog } from '../testing/log.ts';
-import { seeded, signedNode } from '../testing/nodes.ts';
+import { signedNode } from '../testing/nodes.ts';
 import { documentOf, epochOf, type Library, openLibrary } from '../testing/readers.ts';
 import { deadUrl, text } from '../testing/servers.ts';
 
