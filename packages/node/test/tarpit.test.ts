@@ -31,8 +31,6 @@ let clock: FakeClock;
 let spool: Spool;
 let counters: Counters;
 let stage: Stage<readonly never[]>;
-/** Starts another one in its place, with so many relays in its hands at one time. */
-let startStage: (inFlight: number) => void;
 /** Domains and nodes that hand-overs began to, and those that took something. */
 let begun: string[];
 let taken: string[];
@@ -98,23 +96,22 @@ beforeEach(async () => {
     },
   };
   const common = { clock, random, log: silentLog, spool, counters };
-  const out = {
-    ...common,
-    name: 'gate.a.test',
-    own: { domain: 'a.test', mixes: true },
-    sender,
-    lifetime,
-    ways,
-    connectionsPerPeer: width,
-    authors: {
-      composeLetter: createLetters({ clock, random, domain: 'a.test' }),
-      lateMs: 5 * dayMs - 4 * hourMs,
-    },
-  };
-  startStage = (most) => {
-    stage = chain(mix({ ...common, inFlight: most }), forward(out));
-  };
-  startStage(inFlight);
+  stage = chain(
+    mix({ ...common, inFlight }),
+    forward({
+      ...common,
+      name: 'gate.a.test',
+      own: { domain: 'a.test', mixes: true },
+      sender,
+      lifetime,
+      ways,
+      connectionsPerPeer: width,
+      authors: {
+        composeLetter: createLetters({ clock, random, domain: 'a.test' }),
+        lateMs: 5 * dayMs - 4 * hourMs,
+      },
+    }),
+  );
   stack.defer(() => {
     lifetime.stop();
     ended.abort();
@@ -214,9 +211,7 @@ describe('eight domains or nodes that hang, with so many relays that they fill t
 });
 
 test('as many nodes that hang as could fill the hands of a mix keep no packet from a node that answers, and no author', async () => {
-  await stage.close();
-  startStage(1_024);
-  const nodes = 1_024 / width;
+  const nodes = inFlight / width;
   await fill('packet', nodes, width);
   await clock.advance(1_000);
   await until(() => begun.length >= nodes);
