@@ -3,6 +3,7 @@ import { backlogBenchmark } from './backlog.ts';
 import type { Benchmark } from './benchmark.ts';
 import { hopBenchmark } from './hop/hop.ts';
 import { packetBenchmark } from './packet.ts';
+import { scaleBenchmark } from './scale/scale.ts';
 import { spoolBenchmark } from './spool.ts';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
@@ -10,6 +11,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   hop: hopBenchmark,
   backlog: backlogBenchmark,
   spool: spoolBenchmark,
+  scale: scaleBenchmark,
 };
 
 const { values, positionals } = parseArgs({

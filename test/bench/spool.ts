@@ -1,13 +1,13 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSpool, type Spool } from '@postern/node';
 import { defaultGeometry as g } from '@postern/protocol/packet';
 import { systemRandom } from '@postern/protocol/primitives';
-import { systemClock } from '@postern/runtime';
+import { silentLog, systemClock } from '@postern/runtime';
 import type { Benchmark } from './benchmark.ts';
 import { machine } from './measure.ts';
+import { haveRedis, startRedis } from './redis.ts';
 
 /** What a node has under way at one time: carriages that come in, claims of a peeler, claims of a forwarder. */
 const incoming = 32;
@@ -95,37 +95,19 @@ function open(folder: string, socket?: string): Promise<Spool> {
   const redis = socket === undefined ? {} : { redis: { address: { path: socket }, vouched: false } };
   return openSpool(
     { dataDir: folder, name: 'bench.test', spool: { maxBytes: 5e8, reserveBytes: 1e7, ...redis } },
-    { clock: systemClock, random: systemRandom, unitBytes: g.packetBytes },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      unitBytes: g.packetBytes,
+      nodeId: 'ab'.repeat(32),
+    },
   );
 }
 
 /** Nothing where there is no Redis. */
 async function inRedis(folder: string, runs: number): Promise<number | undefined> {
-  if (spawnSync('redis-server', ['--version']).status !== 0) return undefined;
-  const [config, socket] = [join(folder, 'redis.conf'), join(folder, 'redis.sock')];
-  const template = await readFile(new URL('../../infra/redis/redis.conf', import.meta.url), 'utf8');
-  await writeFile(
-    config,
-    template.replace('@SOCKET@', socket).replace('@DIR@', folder).replace('@MAXMEMORY@', '1gb'),
-  );
-  const server: ChildProcess = spawn('redis-server', [config], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const ended = new Promise((resolve) => server.once('exit', resolve));
-  try {
-    return await measure(await whenUp(server, () => open(folder, socket)), runs);
-  } finally {
-    server.kill();
-    await ended;
-  }
-}
-
-async function whenUp<Of>(server: ChildProcess, start: () => Promise<Of>): Promise<Of> {
-  for (;;) {
-    try {
-      return await start();
-    } catch (error) {
-      const starting = error instanceof Error && 'code' in error && error.code === 'spool-io';
-      if (!starting || server.exitCode !== null) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
+  if (!haveRedis) return undefined;
+  await using redis = await startRedis(folder);
+  return await measure(await open(folder, redis.socket), runs);
 }

@@ -21,6 +21,7 @@ import { addDomain } from './commands/domain.ts';
 import { addInit } from './commands/init.ts';
 import { addDkim, addTls } from './commands/rotate.ts';
 import { startNode } from './node.ts';
+import { chooseStages, stageNames, stagesOf } from './stages.ts';
 import { formatStatus, type NodeStatus, unreadiness } from './status.ts';
 
 /** The command line of `postern-node`: resolves to the exit code. */
@@ -46,10 +47,15 @@ function addRun(program: Command, stop: AbortSignal): void {
     .command('run')
     .description('Run the node until SIGTERM.')
     .option(...configOption)
-    .action(async ({ config: path }: { config: string }) => {
+    .option(
+      '--only <stages>',
+      `run these alone, of ${stageNames.join(', ')}, with commas between them: the node’s other processes run the rest`,
+    )
+    .action(async ({ config: path, only }: { config: string; only?: string }) => {
       const config = await readOwnConfig(path);
+      const stages = only === undefined ? stagesOf(config) : chooseStages(only, config);
       const log = createLog({ name: config.name });
-      const deps = { clock: systemClock, random: systemRandom, log };
+      const deps = { clock: systemClock, random: systemRandom, log, stages };
       try {
         await using node = await startNode(config, { ...deps, signal: stop });
         const by = superviseBy(process.env, process.pid);

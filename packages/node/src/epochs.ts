@@ -1,5 +1,6 @@
 import { epochAt, keyEpochsOpened } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
+import { agreeOnLineage } from './keys/lineage.ts';
 import { bindMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
 import { firstOf, type Loop, startLoop } from './loop.ts';
 import type { Network } from './network.ts';
@@ -19,6 +20,8 @@ export interface EpochsContext {
   readonly mix: boolean;
   /** Epoch of the newest consensus that this node has ever taken; none when it has taken none. */
   readonly newest: number | undefined;
+  /** Whether this process opens packets. One that does not turns the keys that lie in its data directory, and makes none. */
+  readonly peels: boolean;
 }
 
 /** The node's keys of this moment. */
@@ -38,35 +41,36 @@ export interface Epochs {
  * carriages are taken.
  */
 export async function openEpochs(context: EpochsContext): Promise<Epochs> {
-  const { clock, random, log, dataDir, nodeId, network, spool, mix, newest } = context;
+  const { clock, random, log, dataDir, nodeId, network, spool, newest } = context;
   const { epochSeconds, geometry } = network;
   const listeners: ((setup: PeelSetup) => Promise<void>)[] = [];
   const past = createPast({ clock, log, epochSeconds, newest });
   const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
+  let keys: MixKeys = { seeds: [], published: [], firstEpoch: 0 };
+  let epoch = now();
+  /** What is past in this one has been destroyed. */
+  let certain = epoch;
+  const source = await tieKeys(context, epoch);
+  /** Processes that share a spool forget its replay tags by the clock, so that their keys go by it as well. */
+  const endAt = (at: number): number =>
+    source === undefined || source.lineage !== undefined ? at : past.endsAt(at);
   const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
   const told = async (): Promise<void> => {
     await Promise.all(listeners.map((listener) => listener(setup())));
   };
   /** A power cut may put a packet that was peeled back into the spool: before its key goes, what came of it is synced. */
   const turnTo = async (at: number): Promise<void> => {
-    if (!mix) return;
-    const end = past.endsAt(at);
+    if (source === undefined) return;
+    const end = endAt(at);
     const [first = end] = keyEpochsOpened(end);
     keys = { ...keys, seeds: keys.seeds.filter((one) => one.epoch >= first) };
     await told();
     await spool.sync();
-    keys = await turnMixKeys(dataDir, at, random, end);
+    keys = await turnMixKeys(dataDir, at, random, source.lineage, end);
     certain = end;
     await told();
   };
 
-  const destroyed = mix ? await bindMixKeys(dataDir, spool.id) : 0;
-  if (destroyed > 0)
-    log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
-  let keys: MixKeys = { seeds: [], published: [], firstEpoch: 0 };
-  let epoch = now();
-  /** What is past in this one has been destroyed. */
-  let certain = epoch;
   await turnTo(epoch);
 
   const turn = async (): Promise<void> => {
@@ -95,11 +99,11 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     onChange: (listener) => void listeners.push(listener),
     start: (announce) =>
       startLoop({ clock, log, trouble: 'the epoch’s keys could not be turned' }, async (stop) => {
-        if (epoch !== now() || (mix && certain !== past.endsAt(epoch))) await turn();
+        if (epoch !== now() || (source !== undefined && certain !== endAt(epoch))) await turn();
         if (announcedIn !== epoch) announce(keys.published);
         announcedIn = epoch;
         await forgetTags();
-        if (mix && certain < epoch) past.wait(stop);
+        if (source !== undefined && certain < epoch) past.wait(stop);
         await firstOf(
           stop,
           (signal) => past.changed.wait(signal),
@@ -107,4 +111,18 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
         );
       }),
   };
+}
+
+/** Ties the mix keys to the spool, and to those of other processes that have it. Gives nothing where there are none and are to be none. */
+async function tieKeys(
+  { mix, peels, random, log, dataDir, spool }: EpochsContext,
+  epoch: number,
+): Promise<{ readonly lineage: string | undefined } | undefined> {
+  if (!mix) return undefined;
+  const destroyed = await bindMixKeys(dataDir, spool.id);
+  if (destroyed > 0)
+    log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
+  if (spool.shared === undefined) return { lineage: undefined };
+  const lineage = await agreeOnLineage({ dataDir, random, spool: spool.shared.lineage, epoch, peels });
+  return lineage === undefined ? undefined : { lineage };
 }

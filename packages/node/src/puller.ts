@@ -1,4 +1,4 @@
-import type { Clock, Log } from '@postern/runtime';
+import { aborted, type Clock, type Log } from '@postern/runtime';
 import { createBell } from './bell.ts';
 import { createSetback, firstOf, type Loop, startLoop } from './loop.ts';
 import type { Shelf, SpoolId } from './spool.ts';
@@ -10,6 +10,8 @@ export interface PullerOptions<Item> {
   readonly shelf: Pick<Shelf<Item, unknown>, 'claim' | 'nextDue' | 'wake'>;
   /** Items that are worked on at one time. */
   readonly most: number;
+  /** Once it aborts, nothing more is taken off the shelf: `work` would only give it back. */
+  readonly stopping: AbortSignal;
   /** Works on one claimed item until it is finished, retried or released. Rejects only for a fault of the spool. */
   readonly work: (item: Item) => Promise<void>;
 }
@@ -29,7 +31,7 @@ const claimLimit = 64;
 export function startPuller<Item extends { readonly id: SpoolId }>(
   options: PullerOptions<Item>,
 ): Puller<Item> {
-  const { clock, log, trouble, shelf, most, work } = options;
+  const { clock, log, trouble, shelf, most, stopping, work } = options;
   const room = createBell();
   const working = new Set<Promise<void>>();
   const setback = createSetback({ clock, log, trouble });
@@ -49,6 +51,7 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
 
   const loop: Loop = startLoop({ clock, log, trouble }, async (stop) => {
     await setback.pause(stop);
+    if (stopping.aborted) return aborted(stop);
     const free = Math.min(claimLimit, most - working.size);
     if (free <= 0) return room.wait(stop);
     const items = await shelf.claim(free);

@@ -6,6 +6,7 @@ const status: NodeStatus = {
   name: 'gate.b.test',
   id: 'ab',
   roles: ['delivery', 'submission'],
+  stages: ['receive', 'submit', 'unwrap', 'forward'],
   smtp: { host: '127.0.0.1', port: 2525 },
   submissions: [],
   epoch: 1,

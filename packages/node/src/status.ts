@@ -1,3 +1,4 @@
+import type { Endpoint } from '@postern/runtime';
 import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
 import type { DkimKeyStatus } from './dkim.ts';
@@ -5,15 +6,20 @@ import type { DomainOverlap } from './domain.ts';
 import type { Proof } from './proof.ts';
 import type { Publication } from './publication.ts';
 import type { Counts } from './spool.ts';
+import type { StageName } from './stages.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import type { TlsKeyStatus } from './tls.ts';
+import type { Topology } from './topology.ts';
 
 /** What an operator may see of a running node. Nothing in it names a peer, a person or a message. */
 export interface NodeStatus {
   readonly name: string;
   readonly id: string;
   readonly roles: readonly NodeRole[];
-  readonly smtp: { readonly host: string; readonly port: number };
+  /** What this process runs of the node. */
+  readonly stages: readonly StageName[];
+  /** Null where other processes take mail. */
+  readonly smtp: Endpoint | null;
   /** Where authors submit; none without the role. */
   readonly submissions: readonly SubmissionAddress[];
   /** The epoch of the node's clock. */
@@ -42,6 +48,13 @@ export interface NodeStatus {
   readonly counters: Readonly<Record<CounterStage, Readonly<Record<string, number>>>>;
 }
 
+export function consensusStatus(topology: Topology, listed: boolean): NodeStatus['consensus'] {
+  const consensus = topology.valid()?.consensus;
+  if (consensus === undefined) return null;
+  const validUntil = new Date(consensus.validUntil * 1_000).toISOString();
+  return { epoch: consensus.epoch, validUntil, listed };
+}
+
 /** Why a node that runs gets no mail or hands none on; nothing when it is ready. */
 export function unreadiness({ consensus }: NodeStatus): string | undefined {
   if (consensus === null) return 'there is no consensus that holds: nothing is sent';
@@ -50,7 +63,7 @@ export function unreadiness({ consensus }: NodeStatus): string | undefined {
 
 /** For people: what is there, and every outcome that has occurred. */
 export function formatStatus(status: NodeStatus): string {
-  const { name, id, roles, smtp, submissions, epoch, consensus, counts, counters } = status;
+  const { name, id, roles, stages, smtp, submissions, epoch, consensus, counts, counters } = status;
   const network =
     consensus === null
       ? 'no consensus that holds: nothing is sent'
@@ -62,7 +75,9 @@ export function formatStatus(status: NodeStatus): string {
   });
   const listeners = submissions.map(({ host, port, tls }) => `${host}:${port} (${ways[tls]})`);
   const submission = listeners.length === 0 ? '' : `submission  ${listeners.join(', ')}\n`;
-  return `${name} (${roles.join(', ')}) at ${smtp.host}:${smtp.port}
+  const at = smtp === null ? '' : ` at ${smtp.host}:${smtp.port}`;
+  return `${name} (${roles.join(', ')})${at}
+stages      ${stages.join(', ')}
 ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}

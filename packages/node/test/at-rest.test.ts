@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { journalBytes } from '../src/queue/sqlite/journal.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { dueGridMs, relayExpiresGridMs } from '../src/spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
@@ -79,6 +80,76 @@ test('a spool that is left alone cuts its journal by itself', async () => {
   await spool.settle(input?.id ?? '', { kind: 'refused' });
   await until(async () => !sharesBytes(await everythingAtRest(), bytes));
   await spool.close();
+});
+
+test('under load the journal is begun anew over what is there', async () => {
+  const path = join(folder, 'spool.sqlite');
+  await using spool = await openSqliteSpool({
+    unitBytes: 32_768,
+    path,
+    clock: fakeClock(start),
+    random: seeded('rest'),
+  });
+  const units = Array.from({ length: 384 }, () => unit());
+  // At once: while there is work the journal is not cut.
+  await Promise.all(units.map((one) => spool.accept(one)));
+  const journal = await readFile(`${path}-wal`);
+  const sample = units.filter((_, at) => at % 16 === 0);
+  const found = sample.filter(({ bytes }) => journal.includes(Buffer.from(bytes.subarray(20_000, 20_016))));
+  expect(found.length).toBeLessThan(sample.length / 2);
+});
+
+test('which slot a packet lies in follows from nothing that is stored beside it', async () => {
+  const places = async (name: string): Promise<Record<string, number>> => {
+    const path = join(folder, name);
+    // The same ids in both.
+    const spool = await openSqliteSpool({
+      unitBytes: 32_768,
+      path,
+      clock: fakeClock(start),
+      random: seeded('places'),
+    });
+    for (let count = 0; count < 24; count++) await spool.accept(unit());
+    await spool.close();
+    using db = new DatabaseSync(path);
+    const rows = db.prepare('SELECT id, slot FROM inputs').all();
+    return Object.fromEntries(
+      rows.map(({ id, slot }) => [Buffer.from(id as Uint8Array).toString('hex'), Number(slot)]),
+    );
+  };
+  const [one, other] = [await places('one.sqlite'), await places('other.sqlite')];
+  expect(Object.keys(one).sort()).toEqual(Object.keys(other).sort());
+  const same = Object.entries(one).filter(([id, slot]) => other[id] === slot);
+  // Of 128 slots, drawn apart.
+  expect(same.length).toBeLessThan(8);
+});
+
+test('what was removed is overwritten piece by piece, and the journal does not grow with it', async () => {
+  const path = join(folder, 'spool.sqlite');
+  const spool = await openSqliteSpool({
+    unitBytes: 32_768,
+    path,
+    clock: fakeClock(start),
+    random: seeded('worn'),
+  });
+  const units = Array.from({ length: 900 }, () => unit());
+  await Promise.all(units.map((one) => spool.accept(one)));
+  const inputs = await spool.claimInputs('packet', units.length);
+  await Promise.all(inputs.map(({ id }) => spool.settle(id, { kind: 'refused' })));
+  const before = journalBytes(path);
+  let longest = 0;
+  const look = setInterval(() => {
+    longest = Math.max(longest, journalBytes(path));
+  }, 1);
+  await spool.close();
+  clearInterval(look);
+  expect(longest).toBeGreaterThan(0);
+  expect(longest).toBeLessThanOrEqual(Math.max(before, (units.length * 32_768) / 2));
+  const left = await everythingAtRest();
+  const sample = units.filter((_, at) => at % 16 === 0);
+  expect(sample.filter(({ bytes }) => left.includes(Buffer.from(bytes.subarray(20_000, 20_016))))).toEqual(
+    [],
+  );
 });
 
 test('beside a relay lies no time finer than the grids, no order of arrival and nothing that its input had', async () => {

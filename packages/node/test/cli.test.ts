@@ -171,8 +171,11 @@ test('run reports every mistake in the configuration at once, and exits 78', asy
   for (const path of ['roels', 'roles', 'smtp.listen', 'directory']) expect(err).toContain(`  ${path}: `);
 });
 
-test('run without keys says how to make them', async () => {
+test('run without keys says how to make them, and with stages that cannot be alone which there are', async () => {
   await run('init', '--name', 'mix1.test', ...directory);
+  const only = await run('run', '--only', 'peel,deliver');
+  expect(only.code).toBe(64);
+  expect(only.err).toMatch(/"deliver" is no stage.*SQLite.*\n.*receive, peel, forward/);
   await rm(join(folder, 'node-data', 'identity.key'));
   const { code, err } = await run('run');
   expect(code).toBe(78);
@@ -223,7 +226,7 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
 
   const second = await run('run');
   expect(second.code).not.toBe(0);
-  expect(second.err).toContain('Another postern-node runs on this data directory');
+  expect(second.err).toContain('another postern-node runs on');
 
   node.child.kill('SIGTERM');
   const ended = await node.ended;

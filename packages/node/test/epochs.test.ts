@@ -1,12 +1,12 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLog } from '@postern/runtime';
+import { type Clock, silentLog, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Epochs, type EpochsContext, openEpochs } from '../src/epochs.ts';
 import type { Loop } from '../src/loop.ts';
 import type { Spool } from '../src/spool.ts';
-import { type FakeClock, fakeClock, seeded, until } from './support.ts';
+import { type FakeClock, fakeClock, until } from './support.ts';
 
 let folder = '';
 let warned: string[] = [];
@@ -25,20 +25,28 @@ const hourMs = 3_600_000;
 function openAt(
   epoch: number,
   sync: () => Promise<void>,
-  clock = fakeClock(epoch * hourMs),
+  clock: Clock = fakeClock(epoch * hourMs),
   newest?: number,
 ): Promise<Epochs> {
   const forgetTags = async (): Promise<void> => undefined;
-  const spool: Pick<Spool, 'id' | 'sync' | 'forgetTags'> = { id: 'ab'.repeat(16), sync, forgetTags };
+  return openOver({ id: 'ab'.repeat(16), sync, forgetTags }, clock, { newest });
+}
+
+function openOver(
+  spool: Partial<Spool>,
+  clock: Clock,
+  { dataDir = folder, newest }: { dataDir?: string; newest?: number | undefined } = {},
+): Promise<Epochs> {
   return openEpochs({
     clock,
-    random: seeded('epochs'),
+    random: systemRandom,
     log: { ...silentLog, warn: (event) => void warned.push(event) },
-    dataDir: folder,
+    dataDir,
     nodeId: new Uint8Array(32),
     network: { epochSeconds: 3_600 } as EpochsContext['network'],
     spool: spool as Spool,
     mix: true,
+    peels: true,
     newest,
   });
 }
@@ -139,5 +147,39 @@ describe('a clock that is past the validity of every consensus', () => {
     expect(await first()).toBe('101.key');
     await openAt(200, synced);
     expect(await first()).toBe('200.key');
+  });
+});
+
+test('processes of one mix have and publish the same keys, epoch after epoch', async () => {
+  let lineage: string | undefined;
+  const spool: Partial<Spool> = {
+    id: 'ab'.repeat(16),
+    sync: async () => undefined,
+    forgetTags: async () => undefined,
+    shared: {
+      lineage: { read: async () => lineage, claim: async (given) => (lineage ??= given) },
+      takeTurn: async () => true,
+      review: async () => undefined,
+    },
+  };
+  const clock = fakeClock(100 * 3_600_000);
+  const copy = join(folder, 'copy');
+  const first = await openOver(spool, clock, { dataDir: join(folder, 'first') });
+  await cp(join(folder, 'first'), copy, { recursive: true });
+  const other = await openOver(spool, clock, { dataDir: copy });
+  const published: Record<'first' | 'other', string[]> = { first: [], other: [] };
+  const note = (of: keyof typeof published) => (keys: readonly { epoch: number; key: string }[]) =>
+    void published[of].push(JSON.stringify(keys));
+  const loops = [first.start(note('first')), other.start(note('other'))];
+  for (let turn = 1; turn <= 6; turn++) {
+    await until(() => published.first.length === turn && published.other.length === turn);
+    expect(first.current().keys).toEqual(other.current().keys);
+    await clock.advance(3_600_000);
+  }
+  await Promise.all(loops.map((loop) => loop.stop()));
+  expect(published.first).toEqual(published.other);
+  expect(new Set(published.first).size).toBeGreaterThanOrEqual(6);
+  await expect(openOver(spool, clock, { dataDir: join(folder, 'third') })).rejects.toMatchObject({
+    code: 'other-mix-keys',
   });
 });

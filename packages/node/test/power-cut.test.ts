@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createClaims } from '../src/queue/sqlite/claims.ts';
 import { createCommitter, type Reply } from '../src/queue/sqlite/commit.ts';
 import { createJournal, type Journal, type JournalDisk, syncWithin } from '../src/queue/sqlite/durable.ts';
-import { cutJournal, journalBytes, syncJournal } from '../src/queue/sqlite/journal.ts';
+import { cutJournal, journalBytes, moveJournal, syncJournal } from '../src/queue/sqlite/journal.ts';
 import { type Operations, operations } from '../src/queue/sqlite/operations.ts';
 import { openDatabase, pragma } from '../src/queue/sqlite/schema.ts';
 import { slotTable } from '../src/queue/sqlite/slots.ts';
@@ -44,7 +44,7 @@ class Machine implements Disposable {
       syncJournal(at);
       this.synced = journalBytes(at);
     };
-    this.journal = createJournal(this.db, path, { sync, cut: cutJournal, ...disk });
+    this.journal = createJournal(this.db, path, { sync, move: moveJournal, cut: cutJournal, ...disk });
     const run = operations(store, slotTable(store, 32_768), {
       unfinishedBytes: 1_000_000,
       journal: this.journal,
@@ -151,6 +151,23 @@ describe('the power goes off', () => {
     using again = machine.afterPowerCut(machine.synced);
     expect(again.one('counts')).toMatchObject({ inputs: 1, relays: 2 });
   });
+
+  test('behind a move of the journal: nothing comes back, with what of the next one has reached the disk', () => {
+    using machine = new Machine(path());
+    machine.one('settle', machine.accepted().id, relayVerdict(), newId());
+    expect(machine.journal.unsynced).toBe(true);
+    const before = journalBytes(machine.path);
+    machine.journal.move();
+    expect(machine.journal.unsynced).toBe(false);
+    machine.one('settle', machine.accepted().id, relayVerdict(), newId());
+    expect(journalBytes(machine.path)).toBe(before);
+    for (const length of [0, 32, 10_000, before]) {
+      using again = machine.afterPowerCut(length);
+      expect(again.db.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' });
+      const { relays } = again.one<{ relays: number }>('counts');
+      expect(relays).toBe(length === before ? 2 : 1);
+    }
+  });
 });
 
 describe('a sync fails', () => {
@@ -215,6 +232,21 @@ describe('a sync fails', () => {
     machine.one('sync');
     expect(cut).toHaveBeenCalledTimes(1);
     expect(machine.journal.unsynced).toBe(false);
+    using again = machine.afterPowerCut(0);
+    expect(again.one('counts')).toMatchObject({ inputs: 0, relays: 1 });
+  });
+
+  test('one of a move leads to the same', () => {
+    const cut = vi.fn<JournalDisk['cut']>(cutJournal);
+    const move = (): void => {
+      throw syncFails();
+    };
+    using machine = new Machine(path(), { cut, move });
+    machine.one('settle', machine.accepted().id, relayVerdict(), newId());
+    expect(() => machine.journal.move()).toThrow('disk I/O error');
+    expect(cut).not.toHaveBeenCalled();
+    machine.one('accept', newId(), unit());
+    expect(cut).toHaveBeenCalledTimes(1);
     using again = machine.afterPowerCut(0);
     expect(again.one('counts')).toMatchObject({ inputs: 0, relays: 1 });
   });

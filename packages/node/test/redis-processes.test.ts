@@ -1,6 +1,7 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Spool } from '../src/spool.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
@@ -79,6 +80,8 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
     await dying.accept(unit());
     await dying.accept(unit());
     await dying.accept(unit('exit'));
+    // Somebody took it for dead too early: what Redis runs for it after that is freed as well.
+    await server.ask('DEL', '{postern:test}:processes');
     const [first] = await dying.claimInputs('packet', 1);
     expect((await dying.settle(first?.id ?? '', relayVerdict({ dueMs: 0 }))).kind).toBe('waiting');
     const [exit] = await dying.claimInputs('exit', 1);
@@ -101,6 +104,67 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
       return found.inputs + found.relays + found.sets > 2;
     });
     expect(found).toEqual({ inputs: 1, relays: 1, sets: 1 });
+  });
+
+  test('what one held before its connection was lost is free once it has another', async () => {
+    await using spool = await openAt(server.socket);
+    // Redis does not know yet that nobody listens to it any more.
+    const listener = new Redis({ path: server.socket });
+    const [name = ''] = (await server.ask('SMEMBERS', '{postern:test}:processes')) as string[];
+    await listener.subscribe(`{postern:test}:process:${name}`);
+    const lose = async () => void (await server.ask('CLIENT', 'KILL', 'TYPE', 'normal'));
+    const again = async <Of>(claim: () => Promise<readonly Of[]>): Promise<Of> => {
+      let found: Of | undefined;
+      await until(async () => {
+        [found] = await claim().catch(() => []);
+        return found !== undefined;
+      });
+      return found as Of;
+    };
+    await spool.accept(unit());
+    const [input] = await spool.claimInputs('packet', 1);
+    const id = input?.id ?? '';
+    await lose();
+    expect((await again(() => spool.claimInputs('packet', 1))).id).toBe(id);
+    // It has it in its hands twice: the first settles it, and the second is told so.
+    const first = await spool.settle(id, relayVerdict({ dueMs: 0 }));
+    expect(first.kind).toBe('waiting');
+    expect((await spool.settle(id, relayVerdict({ dueMs: 0 }))).kind).toBe('gone');
+    await lose();
+    const relay = await again(() => spool.relays.claim(1));
+    expect((await server.ask('SMEMBERS', '{postern:test}:processes')) as string[]).toHaveLength(1);
+    await spool.relays.finish(relay.id);
+    expect(await spool.counts()).toMatchObject({ inputs: 0, relays: 0 });
+    listener.disconnect();
+  });
+
+  test('a claim that is another’s by now is not given back by who had it before', async () => {
+    await using one = await openAt(server.socket);
+    await one.accept(unit());
+    const [input] = await one.claimInputs('packet', 1);
+    const settled = await one.settle(input?.id ?? '', relayVerdict({ dueMs: 0 }));
+    if (settled.kind !== 'waiting') throw new Error(settled.kind);
+    const { id } = settled.waiting;
+    await server.ask('CLIENT', 'KILL', 'TYPE', 'normal');
+    await using other = await openAt(server.socket);
+    await until(async () => {
+      await other.sweep().catch(() => undefined);
+      return (await other.relays.claim(1).catch(() => [])).length === 1;
+    });
+    const row = () => server.ask('HMGET', `{postern:test}:relay:${id}`, 'due', 'attempts', 'by', 'claim');
+    const held = await row();
+    await until(() =>
+      one.relays.retry(id, 9_000_000).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await one.relays.postpone(id, 9_000_000);
+    await one.relays.release([id]);
+    expect(await row()).toEqual(held);
+    // Its holder may.
+    await other.relays.retry(id, 9_000_000);
+    expect(await row()).toEqual(['9000000', '1', null, null]);
   });
 
   test('two spools in one Redis know nothing of each other', async () => {

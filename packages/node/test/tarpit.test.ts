@@ -95,7 +95,7 @@ beforeEach(async () => {
       return createWays({ topology, smarthost: { require: server, prefer: server } }).find(relay);
     },
   };
-  const common = { clock, random, log: silentLog, spool, counters };
+  const common = { clock, random, log: silentLog, spool, counters, lifetime };
   stage = chain(
     mix({ ...common, inFlight }),
     forward({
@@ -103,7 +103,6 @@ beforeEach(async () => {
       name: 'gate.a.test',
       own: { domain: 'a.test', mixes: true },
       sender,
-      lifetime,
       ways,
       connectionsPerPeer: width,
       authors: {

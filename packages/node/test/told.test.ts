@@ -60,7 +60,7 @@ beforeEach(async () => {
     topology: { ...createTopology(clock), find: () => ({ kind: 'no-route' }) },
     exchangers: { authors: exchangers, others: exchangers },
   });
-  const common = { clock, random, log: silentLog, spool, counters };
+  const common = { clock, random, log: silentLog, spool, counters, lifetime };
   const signer = createDkimSigner({
     domain: 'a.test',
     keys: await generateDkimKeys((n) => random.bytes(n)),
@@ -72,7 +72,6 @@ beforeEach(async () => {
       name: 'gate.a.test',
       own: { domain: 'a.test', signer, mixes: false },
       sender,
-      lifetime,
       ways,
       connectionsPerPeer: 2,
       authors: {

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultGeometry } from '@postern/protocol/packet';
+import { keyEpochsHeld } from '@postern/protocol/consensus';
+import { buildPacket, defaultGeometry, generateMixKey, type Hop } from '@postern/protocol/packet';
 import { createMetrics, silentLog } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
@@ -108,4 +109,38 @@ test('who changes the keys hears when what was opened with those before is settl
   held.resolve();
   await changing;
   expect(await spool.counts()).toMatchObject({ inputs: 0 });
+});
+
+test('a process that stood still takes no packet whose replay tag the others have forgotten since', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-workers-'));
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(folder, { recursive: true }));
+  const [random, epochSeconds, epoch] = [seeded('late'), 3_600, 1_000];
+  const clock = fakeClock((epoch + keyEpochsHeld + 1.5) * epochSeconds * 1_000 - 1);
+  const path = join(folder, 'spool.sqlite');
+  const spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));
+  const nodeId = random.bytes(32);
+  const { seed, publicKey: mixKey } = generateMixKey(random);
+  const setup = { geometry: defaultGeometry, nodeId, epochSeconds, keys: [{ epoch, seed }] };
+  const keys = { current: () => setup, onChange: () => undefined };
+  const counters = createCounters(createMetrics());
+  const context = { clock, random, log: silentLog, spool, counters, lifetime: createLifetime(clock, 10_000) };
+  const line = peel({ ...context, peelWorkers: 1, expiryMs: 86_400_000, keys })({
+    take: async () => undefined,
+    close: async () => undefined,
+  });
+  const hop: Hop = { nodeId, mixKey, delayMs: 0 };
+  const hops = Array.from({ length: defaultGeometry.hops }, () => hop);
+  const take = async (): Promise<void> => {
+    const payload = random.bytes(defaultGeometry.payloadBytes);
+    const bytes = buildPacket(defaultGeometry, epoch, hops, { domain: 'b.test' }, payload);
+    await spool.accept({ kind: 'packet', bytes });
+    await line.take(await spool.claimInputs('packet', 1));
+  };
+  await take();
+  await clock.advance(1);
+  await take();
+  expect((await counters.values()).peeled).toMatchObject({ relay: 1, 'wrong-epoch': 1 });
+  expect(await spool.counts()).toMatchObject({ inputs: 0, relays: 1 });
+  await line.close();
 });

@@ -56,7 +56,7 @@ export type { NodeHost } from './network/node-host.ts';
 export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';
 export { clientOf, type Person, readMaildir } from './people/person.ts';
 export { freePorts } from './supervise/ports.ts';
-export { type Supervised, startProcess } from './supervise/process.ts';
+export { lastLines, type Supervised, startProcess } from './supervise/process.ts';
 export { nodeArguments, type Program } from './supervise/programs.ts';
 export type { Member } from './testnet/member.ts';
 export type {

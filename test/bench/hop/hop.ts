@@ -5,6 +5,8 @@ import { spkiPin } from '@postern/mail';
 import { createIdentity } from '../../interop/debian.ts';
 import type { Benchmark } from '../benchmark.ts';
 import { machine } from '../measure.ts';
+import { modelLines } from '../scale/model.ts';
+import { perMessage, startUsage, type Usage } from '../usage.ts';
 import { type Ends, startEnds } from './ends.ts';
 import { startPostern } from './postern.ts';
 import { startPostfix } from './postfix.ts';
@@ -47,15 +49,20 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
   const sinkPort = await ends.listen(tls);
 
   const postfix = { sinkPort, tls: paths, connections };
+  const postern = opened.use(await startPostern({ port: sinkPort, pin: spkiPin(tls.cert) }));
   const relays: Record<string, Relay> = {
-    Postern: opened.use(await startPostern({ port: sinkPort, pin: spkiPin(tls.cert) })),
+    Postern: postern,
     Postfix: opened.use(await startPostfix({ ...postfix, reuse: false })),
     'Postfix, reusing': opened.use(await startPostfix({ ...postfix, reuse: true })),
   };
   const turns: Record<string, Turn[]> = mapValues(relays, () => []);
+  const own: Usage[] = [];
   for (let round = 0; round <= rounds; round++) {
     for (const [name, relay] of Object.entries(relays)) {
-      const turn = await throughput(ends, relay, round === 0 ? Math.ceil(runs / 5) : runs);
+      const count = round === 0 ? Math.ceil(runs / 5) : runs;
+      const used = startUsage([postern.pid]);
+      const turn = await throughput(ends, relay, count);
+      if (round > 0 && relay === postern) own.push(...used().map((usage) => perMessage(usage, count)));
       process.stderr.write(`${name}, round ${round} of ${rounds}: ${turn.rate.toFixed(0)} messages/s\n`);
       if (round > 0) turns[name]?.push(turn);
     }
@@ -70,6 +77,7 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
     ({ rate }, round) => rate / Math.max(...Object.values(others).map((each) => each[round]?.rate ?? 0)),
   );
   const ratio = median(ratios);
+  const ownMs = median(own.map(({ total }) => total));
   const [p50, p99] = [0.5, 0.99].map((q) => quantile(latencies.Postern ?? new Float64Array(), q)) as [
     number,
     number,
@@ -84,6 +92,9 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
       ...Object.entries(turns).map(([name, each]) => row(name, each, latencies[name] ?? new Float64Array())),
       '',
       `ratio to the faster Postfix, median of the rounds: ${ratio.toFixed(2)} (${ratios.map((one) => one.toFixed(2)).join(' ')})`,
+      '',
+      `the mix alone takes ${ownMs.toFixed(2)} ms of processor a message, ${median(own.map(({ busiest }) => busiest)).toFixed(2)} of them in its busiest thread`,
+      ...modelLines({ hop: ownMs }),
     ],
     missed: [
       ...(ratio < leastRatio ? [`only ${ratio.toFixed(2)} times the rate of Postfix`] : []),
@@ -116,7 +127,7 @@ async function latency(ends: Ends, relay: Relay, rate: number, count: number): P
   return Float64Array.from(times).sort();
 }
 
-export function loadOf({ port, from, to }: Relay, messages: Buffer[]): Load {
+export function loadOf({ port, from, to }: Pick<Relay, 'port' | 'from' | 'to'>, messages: Buffer[]): Load {
   // No line of a carriage begins with a dot.
   const framed = messages.map((message) => Buffer.concat([message, endOfData]));
   return { port, from, to, messages: framed, connections };

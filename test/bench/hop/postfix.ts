@@ -6,7 +6,7 @@ import { openCarriage } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { systemRandom } from '@postern/runtime';
 import { freePorts } from '@postern/testkit';
-import { carriageTo } from './postern.ts';
+import { carriageTo } from './mix.ts';
 import type { Relay } from './relay.ts';
 
 export interface PostfixOptions {

@@ -196,6 +196,7 @@ function countedAs(
     case 'unknown-token':
       return kind;
     case 'waiting':
+    case 'shelved':
     case 'replayed':
     case 'gone':
       return undefined;

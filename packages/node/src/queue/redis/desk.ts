@@ -17,10 +17,13 @@ import {
   type Value,
 } from './session.ts';
 
-export interface DeskOptions extends Pick<SessionOptions, 'connection' | 'prefix' | 'demands' | 'onWake'> {
+export interface DeskOptions extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'onWake'> {
   readonly clock: Clock;
   readonly random: Random;
+  /** Whose spool it is. */
+  readonly nodeId: string;
   readonly leaseMs: number;
+  readonly reserveBytes: number;
 }
 
 /** A row that a claim has got. */
@@ -55,40 +58,48 @@ export interface Desk {
 export const leaseGridMs = 60_000;
 const format = '1';
 
-/** Throws `NodeError` `spool-io`, `spool-unsafe`, `spool-damaged`. */
+/** Throws `NodeError` `spool-io`, `spool-unsafe`, `spool-foreign`, `spool-damaged`. */
 export async function openDesk(options: DeskOptions): Promise<Desk> {
-  const { clock, random, prefix, leaseMs, demands } = options;
+  const { clock, random, prefix, nodeId, leaseMs, reserveBytes } = options;
   const newId = (): SpoolId => Buffer.from(random.bytes(16)).toString('hex');
-  const process = newId();
+  /** What this process is called from one connection to the next, and what it was called when it could hold something before. */
+  let process = '';
+  let held = '';
+  const former = new Set<string>();
   let id = '';
   const head = (): Value[] => [prefix, id, clock.now(), process];
-  const jobs = createJobs({ random, process, head });
+  const jobs = createJobs({ random, process: () => process, head });
   const recovery = createRecovery({ prefix, jobs, head });
-  const memory = createMemory(clock, demands.reserveBytes);
+  const memory = createMemory(clock, reserveBytes);
 
   const identify = async ({ redis }: Session): Promise<void> => {
     const key = `${prefix}:spool`;
     if (id === '') {
       await redis.hsetnx(key, 'format', format);
       await redis.hsetnx(key, 'id', newId());
+      await redis.hsetnx(key, 'node', nodeId);
     }
-    const [found, written] = await redis.hmget(key, 'id', 'format');
+    const [found, written, node] = await redis.hmget(key, 'id', 'format', 'node');
     if (id !== '' && found !== id) throw redisFault('spool-lost', 'another spool or none is there');
     if (written !== format) throw redisFault('spool-damaged', 'it is no spool of this version');
+    if (node !== nodeId) throw redisFault('spool-foreign', 'another node has it');
     id = found ?? '';
   };
   let checked = false;
   const open = async (): Promise<Session> => {
+    if (held !== '') former.add(held);
+    process = newId();
     const session = await openSession({ ...options, presence: presenceOf(prefix, process) });
     try {
       await identify(session);
       await session.redis.sadd(`${prefix}:processes`, process);
-      await recovery.bury(session);
+      await recovery.bury(session, former);
       if (!checked) await recovery.check(session);
       await recovery.reconcile(session);
       // What others rang for in between was not heard.
       if (checked) for (const queue of queueNames) options.onWake(queue);
       checked = true;
+      held = process;
       return session;
     } catch (error) {
       await session.close();
@@ -187,7 +198,8 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     recover: () =>
       use(async (session) => {
         await followUps.done();
-        await recovery.bury(session);
+        await recovery.bury(session, former);
+        former.clear();
         await recovery.reconcile(session);
       }),
     async close() {

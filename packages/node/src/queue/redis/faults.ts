@@ -19,9 +19,10 @@ const codes: Readonly<Record<string, NodeErrorCode>> = {
 
 const hints: Partial<Record<NodeErrorCode, string>> = {
   'spool-full': 'Raise spool.max_size and the maxmemory of Redis, or wait until it has been worked off.',
-  'spool-io': 'See whether Redis runs and takes writes: redis-cli INFO persistence.',
+  'spool-io': 'See whether Redis runs, and takes writes: its log and its INFO persistence say so.',
   'spool-lost':
     'Redis holds another spool than before, or none. A node that starts on it destroys its mix keys and makes new ones.',
+  'spool-foreign': 'Give spool.redis a name of its own: its processes are one node, with one identity.key.',
   'spool-damaged': 'Check the disk of Redis. To start with an empty spool give spool.redis another name.',
 };
 

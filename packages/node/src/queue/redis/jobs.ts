@@ -37,10 +37,15 @@ const priorities = 2 ** 21 - 1;
 /** Jobs that are asked for at one time. */
 const takenAtOnce = 64;
 
+/** Where an input comes in the order in which they are taken. */
+export function drawPriority(random: Random): number {
+  return 1 + (Buffer.from(random.bytes(4)).readUInt32BE() % priorities);
+}
+
 export function createJobs(context: {
   readonly random: Random;
   /** Names this process: who holds a job's lock. */
-  readonly process: string;
+  readonly process: () => string;
   readonly head: () => readonly Value[];
 }): Jobs {
   const { random, process, head } = context;
@@ -49,13 +54,12 @@ export function createJobs(context: {
   /** Inputs are taken in an order of chance, the others by due time. Where none has come yet, the job lies there from the start. */
   const add = async ({ lines }: Session, { queue, id, atMs = 0 }: Chore): Promise<void> => {
     const input = queue === 'packet' || queue === 'exit';
-    const priority = 1 + (Buffer.from(random.bytes(4)).readUInt32BE() % priorities);
     await lines[queue].queue.add(queue, null, {
       jobId: id,
       timestamp: made,
       // Of a list BullMQ keeps the order in which jobs came, of delayed ones that of their times.
       ...(input && atMs === 0 ? {} : { delay: Math.max(1, atMs - made) }),
-      ...(input ? { priority } : {}),
+      ...(input ? { priority: drawPriority(random) } : {}),
       removeOnComplete: true,
       removeOnFail: true,
     });
@@ -101,20 +105,21 @@ export function createJobs(context: {
       const ready = Number(await session.run('ready', head(), [queue]));
       const { worker } = session.lines[queue];
       const asked = Array.from({ length: Math.min(limit, ready, takenAtOnce) }, () =>
-        worker.getNextJob(process, { block: false }),
+        worker.getNextJob(process(), { block: false }),
       );
       return (await Promise.all(asked)).flatMap((job) => (job?.id === undefined ? [] : [job.id]));
     },
 
     async later(session, queue, id, atMs) {
       const backend = session.lines[queue].worker.getBackend();
-      await backend.moveToDelayed(id, atMs, 0, process, { skipAttempt: true });
+      await backend.moveToDelayed(id, atMs, 0, process(), { skipAttempt: true });
       await acks.add(session, queue, [id], false);
     },
 
     async end(session, queue, id) {
       const job = await session.lines[queue].queue.getJob(id);
-      await job?.moveToCompleted('', process, false);
+      await job?.moveToCompleted('', process(), false);
+      await acks.add(session, queue, [id], false);
     },
 
     async reclaim(session, dead) {

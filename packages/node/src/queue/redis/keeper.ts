@@ -16,7 +16,12 @@ export interface Keeper {
 
 const tryAgainMs = 500;
 /** The node has to start anew, and says then what is wrong. */
-export const final: ReadonlySet<string> = new Set(['spool-lost', 'spool-unsafe', 'spool-damaged']);
+export const final: ReadonlySet<string> = new Set([
+  'spool-lost',
+  'spool-unsafe',
+  'spool-foreign',
+  'spool-damaged',
+]);
 
 /** Throws what `open` throws the first time. */
 export async function createKeeper(open: () => Promise<Session>): Promise<Keeper> {

@@ -1,5 +1,6 @@
 import * as inputs from './lua/inputs.ts';
 import * as jobs from './lua/jobs.ts';
+import { lineage } from './lua/lineage.ts';
 import * as relays from './lua/relays.ts';
 import * as returns from './lua/returns.ts';
 import * as sets from './lua/sets.ts';
@@ -22,6 +23,8 @@ type Working =
   | 'release'
   | 'again'
   | 'settled'
+  | 'lineage'
+  | 'redraw'
   | 'mend'
   | 'bury'
   | 'expire'
@@ -64,6 +67,8 @@ const working: Readonly<Record<Working, string>> = {
   release: jobs.release,
   again: jobs.again,
   settled: jobs.settled,
+  lineage,
+  redraw: jobs.redraw,
   mend: jobs.mend,
   bury: jobs.bury,
   expire: relays.expire,

@@ -1,8 +1,8 @@
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { assertConditions, type Demands } from './conditions.ts';
 import type { RedisConnection } from './connection.ts';
 import { asRedisFault } from './faults.ts';
+import type { Review } from './review.ts';
 import { type ScriptName, scripts } from './scripts.ts';
 
 /** BullMQ's queues. A row's job says that the row is there and when to look at it, and holds nothing. */
@@ -31,7 +31,7 @@ export interface SessionOptions {
   readonly connection: RedisConnection;
   /** What all keys begin with: the spool's hash tag. */
   readonly prefix: string;
-  readonly demands: Demands;
+  readonly review: Pick<Review, 'assert'>;
   /** Rang by other processes, or by ourselves, for a queue. */
   readonly onWake: (queue: QueueName) => void;
   /** The channel that shows that this process lives. */
@@ -50,7 +50,8 @@ const answerMs = 30_000;
 
 /** Throws `NodeError` `spool-io` or `spool-unsafe`. */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { connection, prefix, demands } = options;
+  const { prefix, review } = options;
+  const { caFile: _, ...connection } = { caFile: undefined, ...options.connection };
   await using opened = new AsyncDisposableStack();
   const ended = Promise.withResolvers<void>();
   const connect = async (): Promise<Redis> => {
@@ -78,7 +79,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
   try {
     const redis = await connect();
-    await assertConditions(redis, demands);
+    await review.assert(redis);
     const callers = await Promise.all(Array.from({ length: scriptConnections }, connect));
     for (const caller of callers)
       for (const [name, lua] of scripts) caller.defineCommand(name, { numberOfKeys: 1, lua });

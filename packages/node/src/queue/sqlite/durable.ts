@@ -1,11 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { asNodeError } from './faults.ts';
-import { cutJournal, journalBytes, overwriteJournal, syncJournal } from './journal.ts';
+import { cutJournal, journalBytes, moveJournal, overwriteJournal, syncJournal } from './journal.ts';
 
 /** The journal, and whether what stands in it is on the disk. */
 export interface Journal {
   /**
-   * Whether a transaction was committed without a sync since `sync` or `cut`, or may have been before the database was opened. The sync of a later commit does not count: one that changed
+   * Whether a transaction was committed without a sync since `sync`, `move` or `cut`, or may have been before the database was opened. The sync of a later commit does not count: one that changed
    * nothing has none.
    */
   readonly unsynced: boolean;
@@ -15,6 +15,8 @@ export interface Journal {
   failed(error: unknown): void;
   /** When it returns, everything that was committed is on the disk. Not to be called inside a transaction. */
   sync(): void;
+  /** As `moveJournal`. */
+  move(): void;
   /** As `cutJournal`. */
   cut(): void;
   /** Makes sure that the journal can be written on: throws when it cannot. Not to be called inside a transaction. */
@@ -24,6 +26,7 @@ export interface Journal {
 /** How the journal reaches the disk. */
 export interface JournalDisk {
   readonly sync: (path: string) => void;
+  readonly move: typeof moveJournal;
   readonly cut: typeof cutJournal;
 }
 
@@ -35,7 +38,7 @@ export interface JournalDisk {
 export function createJournal(
   db: DatabaseSync,
   path: string,
-  disk: JournalDisk = { sync: syncJournal, cut: cutJournal },
+  disk: JournalDisk = { sync: syncJournal, move: moveJournal, cut: cutJournal },
 ): Journal {
   /** Whoever had the database before may have ended without a sync. */
   let unsynced = journalBytes(path) > 0;
@@ -51,18 +54,23 @@ export function createJournal(
     if (unsynced && asNodeError(error).code === 'spool-io') doubtful = true;
   };
 
-  const cut = (): void => {
+  const trying = (step: () => void): void => {
     try {
-      disk.cut(db, path, (at) => {
-        moved();
-        overwriteJournal(at);
-      });
+      step();
       moved();
     } catch (error) {
       failed(error);
       throw error;
     }
   };
+  const move = (): void => trying(() => disk.move(db));
+  const cut = (): void =>
+    trying(() =>
+      disk.cut(db, path, (at) => {
+        moved();
+        overwriteJournal(at);
+      }),
+    );
 
   const mend = (): void => {
     if (!doubtful) return;
@@ -92,6 +100,7 @@ export function createJournal(
         mend();
       }
     },
+    move,
     cut,
     mend,
   };

@@ -23,6 +23,15 @@ export function syncJournal(path: string): void {
 }
 
 /**
+ * Writes everything of the journal into the database and syncs it: nobody reads the journal any more, and the next transaction begins it anew, over
+ * what is there. Throws when it cannot be moved whole; then it stays as it is. Not to be called inside a transaction.
+ */
+export function moveJournal(db: DatabaseSync): void {
+  const done = db.prepare('PRAGMA wal_checkpoint(RESTART)').get();
+  if (done?.busy !== 0 || done.log !== done.checkpointed) throw new Error('the journal is in use');
+}
+
+/**
  * Moves the journal into the database, overwrites it where it lies, and cuts it: inputs and the relays made of them stand in it in
  * the order of time. Throws when the journal cannot be moved whole; then it stays as it is. A crash at any point leaves
  * the database as it was. Not to be called inside a transaction.
@@ -33,9 +42,7 @@ export function cutJournal(
   overwrite: (path: string) => void = overwriteJournal,
 ): void {
   if (journalBytes(path) === 0) return;
-  // RESTART writes everything into the database and syncs it. From here on nobody reads the journal, and the next transaction begins it anew.
-  const done = db.prepare('PRAGMA wal_checkpoint(RESTART)').get();
-  if (done?.busy !== 0 || done.log !== done.checkpointed) throw new Error('the journal is in use');
+  moveJournal(db);
   overwrite(path);
   db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
 }

@@ -35,11 +35,16 @@ export type Greeting =
   | { readonly ready: false; readonly error: { code: string; message: string; hint?: string } };
 
 const groupLimit = 64;
+/** After so many requests the journal is moved into the database: the more there is to move, the longer everybody waits for it. */
+const moveAfter = 64;
+/** Beyond so many bytes it is cut. */
 const journalLimit = 32 * 1024 * 1024;
 /** What sets that lack fragments may take of all that the spool may hold: anybody can begin one and never end it. */
 const unfinishedShare = 0.25;
 /** Nothing to do for so long, and the journal is cut. */
 const idleMs = 1_000;
+/** So long what was removed is overwritten at the end; the rest of it is at the next start. */
+const closeMs = 10_000;
 /** What was committed without a sync has one after so long. */
 const unsyncedMs = 1_000;
 
@@ -116,9 +121,11 @@ function start(options: ThreadOptions): Work {
     }),
     { assertRoom: () => assertRoom(room(), options), effects, journal, undoings },
   );
-  const cut = (): void => {
+  let sinceMove = 0;
+  const empty = (by: 'move' | 'cut'): void => {
+    sinceMove = 0;
     try {
-      journal.cut();
+      journal[by]();
     } catch {
       // A full or failing disk: the journal stays, and whoever writes next is told.
     }
@@ -126,7 +133,7 @@ function start(options: ThreadOptions): Work {
   const tidy = (): boolean => {
     const [reply] = committer.answer([{ number: 0, now: store.now, name: 'overwrite', arguments: [] }]);
     const more = reply !== undefined && 'result' in reply && Number(reply.result) > 0;
-    if (!more) cut();
+    empty(more ? 'move' : 'cut');
     syncInTime();
     return more;
   };
@@ -134,13 +141,16 @@ function start(options: ThreadOptions): Work {
     id: spoolId(db),
     answer(requests) {
       const replies = committer.answer(requests);
-      if (journalBytes(path) > journalLimit) cut();
+      sinceMove += requests.some(({ name }) => name === 'overwrite') ? moveAfter : requests.length;
+      if (journalBytes(path) > journalLimit) empty('cut');
+      else if (sinceMove >= moveAfter) empty('move');
       syncInTime();
       return replies;
     },
     tidy,
     close() {
-      while (tidy());
+      for (const end = performance.now() + closeMs; performance.now() < end && tidy(); );
+      empty('cut');
       db.close();
     },
   };
