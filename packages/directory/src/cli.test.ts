@@ -51,6 +51,12 @@ async function said(child: ChildProcess, event: string): Promise<void> {
   });
 }
 
+/** Resolves when the program serves, and can be asked how it does. */
+async function answering(child: ChildProcess): Promise<void> {
+  await said(child, 'serving');
+  while ((await run('status')).code !== 0) expect(child.exitCode).toBeNull();
+}
+
 describe('postern-directory', () => {
   test('explains itself', async () => {
     const [whole, init, runs] = await Promise.all([
@@ -85,7 +91,7 @@ describe('postern-directory', () => {
     expect(await readFile(key, 'utf8')).toBe(`${secret}\n`);
 
     const first = start('run');
-    await said(first.child, 'serving');
+    await answering(first.child);
     const [status, second, early] = await Promise.all([
       run('status', '--json'),
       run('run'),
@@ -112,7 +118,7 @@ describe('postern-directory', () => {
     await first.ended;
 
     const again = start('run', '--confirm-epoch', epoch);
-    await said(again.child, 'serving');
+    await answering(again.child);
     const table = (await run('status')).out;
     expect(table).toContain(vkey);
     expect(table).toContain('registered  3');

@@ -210,7 +210,7 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
   await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
   expect((await run('status')).code).toBe(69);
   const node = start('run');
-  await until(() => node.err().includes('"event":"consensus"'));
+  await until(() => ['started', 'consensus'].every((event) => node.err().includes(`"event":"${event}"`)));
 
   const shown = JSON.parse((await run('status', '--json')).out) as Record<string, unknown>;
   expect(shown).toMatchObject({
