@@ -63,7 +63,9 @@ describe.skipIf(!haveRedis)('a process over Redis whose clock goes wrong', () =>
     await using spool = await openAt(server.socket, { clock });
     const network = { epochSeconds: 3_600 } as Network;
     const common = { clock, random: systemRandom, log: silentLog, dataDir, nodeId: new Uint8Array(32) };
-    const epochs = await openEpochs({ ...common, network, spool, mix: true, peels: true });
+    const epochs = await openEpochs({ ...common, network, spool, mix: true, peels: true, newest: undefined });
+    const opened: number[] = [];
+    epochs.onChange(async (setup) => void opened.push(setup.keys.length));
     const keys = () => readdir(join(dataDir, 'mix-keys'));
     const before = [await keys(), epochs.current()];
     aheadMs = 24 * hourMs;
@@ -71,6 +73,7 @@ describe.skipIf(!haveRedis)('a process over Redis whose clock goes wrong', () =>
     expect(await spool.broken).toMatchObject({ code: 'spool-unsafe' });
     await loop.stop();
     expect([await keys(), epochs.current()]).toEqual(before);
+    expect(opened).toEqual([]);
   });
 
   test('is told from a Redis that stood still', async () => {
