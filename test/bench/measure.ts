@@ -1,4 +1,5 @@
-import { cpus } from 'node:os';
+import { readFileSync, realpathSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 
 /** Times of one piece of work, in milliseconds. */
 export interface Timing {
@@ -37,6 +38,22 @@ export async function measureInTurn<Name extends string>(
 export function machine(): string {
   const processors = cpus();
   return `${processors[0]?.model ?? 'unknown processor'}, ${processors.length} cores, Node ${process.versions.node}, OpenSSL ${process.versions.openssl}`;
+}
+
+/** The folder for temporary files and its file system. Throws where that is memory, in which nothing is synced. */
+export function disk(): string {
+  const folder = realpathSync(tmpdir());
+  const mounts = readFileSync('/proc/mounts', 'utf8').matchAll(/^\S+ (\S+) (\S+) /gm);
+  const [{ type = 'unknown' } = {}] = [...mounts]
+    .map(([, path = '', type]) => ({ path: path.replaceAll('\\040', ' '), type }))
+    .filter(({ path }) => path === '/' || folder === path || folder.startsWith(`${path}/`))
+    .reverse() // the last one of a path lies over those before
+    .sort((one, other) => other.path.length - one.path.length);
+  if (['tmpfs', 'ramfs'].includes(type))
+    throw new Error(
+      `${folder} is ${type}, where nothing lasts and a sync costs nothing: set TMPDIR to a folder on a disk`,
+    );
+  return `${folder} on ${type}`;
 }
 
 function timing(times: readonly number[]): Timing {

@@ -6,7 +6,7 @@ import { defaultGeometry as g } from '@postern/protocol/packet';
 import { systemRandom } from '@postern/protocol/primitives';
 import { silentLog, systemClock } from '@postern/runtime';
 import type { Benchmark } from './benchmark.ts';
-import { machine } from './measure.ts';
+import { disk, machine } from './measure.ts';
 import { haveRedis, startRedis } from './redis.ts';
 
 /** What a node has under way at one time: carriages that come in, claims of a peeler, claims of a forwarder. */
@@ -21,6 +21,7 @@ export const spoolBenchmark: Benchmark = {
 };
 
 async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
+  const place = disk();
   const folder = await mkdtemp(join(tmpdir(), 'postern-bench-'));
   try {
     const sqlite = await measure(await open(folder), runs);
@@ -29,7 +30,9 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
       lines: [
         machine(),
         `method: ${runs} packets of ${g.packetBytes} bytes in one process: accept (${incoming} at a time), claim, settle as a relay due at once, give back,`,
-        `claim (${claimed} at a time), read, finish; from the first accept to the last finish, in ${tmpdir()}; SQLite first, then Redis by a socket`,
+        `claim (${claimed} at a time), read, finish; from the first accept until the last finish would survive a loss of power (sync), in ${place}; SQLite first, then Redis by a socket.`,
+        'SQLite syncs each accept before it resolves, those under way together at once; settle and finish are synced with the next of these, or within a second. Redis syncs its',
+        'append-only file before it answers any command (appendfsync always), those that come together at once.',
         '',
         row('SQLite', runs, sqlite),
         redis === undefined ? 'Redis      not measured: there is no redis-server' : row('Redis', runs, redis),
@@ -87,6 +90,7 @@ async function measure(spool: Spool, runs: number): Promise<number> {
   };
   const start = performance.now();
   await Promise.all([...Array.from({ length: incoming }, accept), peel(), forward()]);
+  await spool.sync();
   return performance.now() - start;
 }
 

@@ -23,13 +23,27 @@ export function startUsage(pids: readonly number[]): () => Usage[] {
     });
 }
 
+/** Processor time that processes have had so far, ms, with those of their children that have ended. */
+export function usedSoFar(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const [user, system, ofChildren, systemOfChildren] = times(`/proc/${pid}/stat`);
+    return sum + (user + system + ofChildren + systemOfChildren) * tickMs;
+  }, 0);
+}
+
 function threads(pid: number): Map<string, number> {
   return new Map(
     readdirSync(`/proc/${pid}/task`).map((thread) => {
-      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
-      // Behind the name, which may hold anything, utime and stime are the 12th and 13th.
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return [thread, (Number(fields[11]) + Number(fields[12])) * tickMs];
+      const [user, system] = times(`/proc/${pid}/task/${thread}/stat`);
+      return [thread, (user + system) * tickMs];
     }),
   );
+}
+
+/** utime, stime, cutime and cstime, in ticks. */
+function times(path: string): [number, number, number, number] {
+  const stat = readFileSync(path, 'latin1');
+  // Behind the name, which may hold anything, they are the 12th to 15th.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields.slice(11, 15).map(Number) as [number, number, number, number];
 }

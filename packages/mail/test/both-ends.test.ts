@@ -66,6 +66,22 @@ describe('R5 octets above 127', () => {
     expect(inbox.messages.map(text)).toEqual(['\xc3\xa4\xff\r\n', '\xc3\xa4\xff\r\n']);
   });
 
+  test('are handed on as they are to a peer that takes them, and said to be there', async () => {
+    await using own = await openInbox();
+    await using sender = createSender();
+    const message = Buffer.from('\xc3\xa4\xff\r\n', 'latin1');
+    expect(await sender.send(pinned(own.port), mail({ message }))).toEqual(sent);
+    expect(own.messages.map(text)).toEqual(['\xc3\xa4\xff\r\n']);
+    const eightBit = greeting.replace('250 REQUIRETLS', '250 8BITMIME');
+    await using peer = await openPeer([eightBit + taken + taken]);
+    expect(await sender.send(pinned(peer.port), mail({ message }))).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
+    expect(peer.heard[0]?.filter((line) => line.startsWith('MAIL'))).toEqual([
+      'MAIL FROM:<secure@a.test> BODY=8BITMIME',
+      'MAIL FROM:<secure@a.test>',
+    ]);
+  });
+
   test('are not handed on to a peer of 7 bits', async () => {
     await using peer = await openPeer([greeting + taken]);
     await using sender = createSender();

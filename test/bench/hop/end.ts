@@ -24,10 +24,12 @@ function arrive(wanted: number, keep: Keep): Promise<Arrived> {
   return new Promise((resolve) => {
     onMessage = ({ atMs, message }) => {
       count += 1;
-      // A copy: it is a part of something longer.
+      const before = digests.size;
+      digests.add(hash('sha256', bodyOf(message), 'base64').slice(0, 16));
+      if (digests.size === before) return;
+      // Not as it is: it is a part of something longer.
       if (keep === 'messages') kept.push({ atMs, message: Buffer.from(message) });
-      if (keep === 'digests') digests.add(hash('sha256', bodyOf(message), 'base64').slice(0, 16));
-      if ((keep === 'digests' ? digests.size : count) >= wanted) resolve({ count, lastMs: atMs, kept });
+      if (digests.size >= wanted) resolve({ count, lastMs: atMs, kept });
     };
   });
 }

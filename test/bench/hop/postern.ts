@@ -38,6 +38,7 @@ export async function startPostern(sink: {
     get pid() {
       return mix.pid;
     },
+    pids: () => [mix.pid],
     async restart(meanwhile = async () => undefined) {
       await mix.stop();
       await meanwhile();

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,8 +63,10 @@ export async function startPostfix({ sinkPort, tls, connections, reuse }: Postfi
     debian.replace(/^smtp(?=\s+inet\s)/m, `127.0.0.1:${port}`).replace(/^#(?=tlsproxy\s)/m, ''),
   );
   execFileSync('/usr/sbin/postfix', ['-c', etc, 'start'], { stdio: 'ignore' });
+  const master = Number(await readFile(join(folder, 'spool', 'pid', 'master.pid'), 'utf8'));
   return {
     port,
+    pids: () => [master, ...childrenOf(master)],
     from: 'secure@source.test',
     to: 'secure@next.test',
     carriage(number) {
@@ -80,4 +83,13 @@ export async function startPostfix({ sinkPort, tls, connections, reuse }: Postfi
       await rm(folder, { recursive: true });
     },
   };
+}
+
+/** proc(5). */
+function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return children
+    .split(' ')
+    .filter((child) => child !== '')
+    .map(Number);
 }

@@ -39,9 +39,9 @@ export interface Need {
 }
 
 /** Octets of a packet on the wire: its carriage, and the commands and replies around it about. */
-export const wireOctets = carriageLength(defaultGeometry.packetBytes) + 500;
+const wireOctets = carriageLength(defaultGeometry.packetBytes) + 500;
 
-export function need(a: Assumptions, { hop }: Costs): Need {
+function need(a: Assumptions, { hop }: Costs): Need {
   const aDay = a.users * a.messages * a.packets * (1 + a.cover);
   const packetsPerSecond = (aDay / 86_400) * a.peak;
   const hopsPerSecond = packetsPerSecond * a.hops;

@@ -49,7 +49,7 @@ export async function startStages(
   });
   const status = async () => JSON.parse(await readControl(join(dataDir, 'control.sock'), '/status'));
   let end: string | undefined;
-  child.ended.then((how) => {
+  void child.ended.then((how) => {
     end = how;
   });
   await until(

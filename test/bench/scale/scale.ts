@@ -8,7 +8,7 @@ import type { Benchmark } from '../benchmark.ts';
 import { type Ends, startEnds } from '../hop/ends.ts';
 import { loadOf } from '../hop/hop.ts';
 import { createMix, type Mix } from '../hop/mix.ts';
-import { machine } from '../measure.ts';
+import { disk, machine } from '../measure.ts';
 import { startRedis } from '../redis.ts';
 import { perMessage, startUsage, type Usage } from '../usage.ts';
 import { modelLines } from './model.ts';
@@ -47,6 +47,7 @@ type StageName = (typeof stages)[number];
 const eachOnce = ['receive', 'peel, one process', 'forward'] as const;
 
 async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
+  const place = disk();
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-scale-'));
   opened.defer(() => rm(folder, { recursive: true }));
@@ -94,7 +95,7 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
   return {
     lines: [
       machine(),
-      `method: ${rounds} rounds, after one to warm up; in each ${runs} packets go through a mix whose stages run in processes of their own over one Redis (synced before each answer),`,
+      `method: ${rounds} rounds, after one to warm up; in each ${runs} packets go through a mix whose stages run in processes of their own over one Redis (synced before each answer, in ${place}),`,
       'stage after stage, while the others are held: so each rate is of that stage and Redis alone, with the source or the sink on the same machine.',
       'A thread is busy all the time at the rate under "one thread": from there on more of it takes another process or, for Redis, another spool.',
       '',
@@ -138,7 +139,7 @@ async function throughAll(
     await empty(receiver, 'inputs', 'every packet is peeled');
     return performance.now() - began;
   });
-  const arrived = ends.arrived(count, 'digests');
+  const arrived = ends.arrived(count);
   let copies = 0;
   const forward = await measured([forwarder], async () => {
     const began = performance.now();

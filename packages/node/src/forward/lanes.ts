@@ -10,9 +10,9 @@ export interface Lane {
   readonly crowded: boolean;
   /** Takes a connection, or a place in line until one is free, and runs `work`. */
   run<T>(work: () => Promise<T>): Promise<T>;
-  /** The peer answered, whatever it said. */
+  /** The peer took a relay, or refused one for good. */
   works(): void;
-  /** The peer could not be reached, or is not who it should be. */
+  /** The peer could not be reached, is not who it should be, or takes nothing for now (4yz). */
   fails(): void;
 }
 

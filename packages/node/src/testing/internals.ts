@@ -2,3 +2,4 @@
 export { findField, openField } from '../report/field.ts';
 export { formatHash, parseHash } from '../submit/authors/hash.ts';
 export { parseAuthors } from '../submit/authors/list.ts';
+export { read } from '../submit/read.ts';

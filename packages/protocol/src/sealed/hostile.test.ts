@@ -54,6 +54,10 @@ async function refused(...packets: Uint8Array[]): Promise<string> {
 describe('C2 what costs more to open than to make', () => {
   test('thousands of session keys', async () => {
     const [key, data] = [encrypted.subarray(0, dataAt), encrypted.subarray(dataAt)];
+    const others = await encryptContent(literalPacket('Subject: x\r\n\r\n'), alice.publicKey);
+    const other = others.subarray(0, framePackets(others, 2)?.[0]?.end);
+    expect(await refused(times(31, other), key, data)).toBe('opened');
+    expect(await refused(times(32, other), key, data)).toBe('too-many-keys');
     expect(await refused(times(33, key), data)).toBe('too-many-keys');
     expect(await refused(times(5000, key), data)).toBe('too-many-keys');
     expect(await refused(times(5000, writePacket(3, new Uint8Array(20))), data)).toBe('too-many-keys');
