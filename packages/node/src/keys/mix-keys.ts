@@ -51,8 +51,7 @@ export interface MixKeys {
  * Brings the keys to an epoch (spec consensus 6.2): makes what is to be published, overwrites and removes what is past. When it
  * returns the new keys are durable and the old ones gone. With the `lineage` of a chain that lies there they come from it, whatever of
  * another lineage lies there is destroyed, and keys of epochs that were skipped are made as well. Throws `NodeError` `wrong-key-file`, and
- * `missing-key-file` where the chain has left an epoch behind whose key is not there; with exit code 75 where the keys are those of the next
- * epoch, made by a clock that is a little ahead.
+ * `missing-key-file` where the chain has left an epoch behind whose key is not there.
  */
 export async function turnMixKeys(
   dataDir: string,
@@ -104,7 +103,10 @@ async function draw(folder: string, epoch: number, random: Random): Promise<void
     if (!held.has(at)) await writeFileDurable(pathOf(folder, at), generateMixKey(random).seed);
 }
 
-/** A crash on the way leaves the chain where it was, or two of it, and the same seeds come of it again. */
+/**
+ * A crash on the way leaves the chain where it was, or two of it, and the same seeds come of it again. Throws `NodeError` `missing-key-file`,
+ * with exit code 75 where the keys are whole ones of the next epoch: another process's clock may be a little ahead.
+ */
 async function advance(folder: string, epoch: number, firstEpoch: number): Promise<void> {
   const held = new Set(await epochsIn(folder));
   const [start] = (await readChains(folder)) as [Chain];
