@@ -1,9 +1,10 @@
-import { epochAt } from '@postern/protocol/consensus';
+import { epochAt, keyEpochsOpened } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { agreeOnLineage } from './keys/lineage.ts';
 import { bindMixKeys, destroyMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
-import { type Loop, startLoop } from './loop.ts';
+import { firstOf, type Loop, startLoop } from './loop.ts';
 import type { Network } from './network.ts';
+import { createPast } from './past.ts';
 import type { PeelSetup } from './peel/worker.ts';
 import type { Spool } from './spool.ts';
 
@@ -17,6 +18,8 @@ export interface EpochsContext {
   readonly spool: Spool;
   /** Whether the node is a mix: others have no keys. */
   readonly mix: boolean;
+  /** Epoch of the newest consensus that this node has ever taken; none when it has taken none. */
+  readonly newest: number | undefined;
   /** Whether this process opens packets. One that does not turns the keys that lie in its data directory, and makes none. */
   readonly peels: boolean;
 }
@@ -24,8 +27,11 @@ export interface EpochsContext {
 /** The node's keys of this moment. */
 export interface Epochs {
   readonly epoch: number;
+  /** A consensus of that epoch has been taken: by then the clock is right. */
+  confirm(epoch: number): void;
   current(): PeelSetup;
-  onChange(listener: (setup: PeelSetup) => void): void;
+  /** `listener` resolves once nothing that was opened with keys of before is still to be settled. */
+  onChange(listener: (setup: PeelSetup) => Promise<void>): void;
   /** Calls `announce` with the keys to publish, now and at every epoch's start. */
   start(announce: (keys: MixKeys['published']) => void): Loop;
 }
@@ -35,36 +41,51 @@ export interface Epochs {
  * carriages are taken.
  */
 export async function openEpochs(context: EpochsContext): Promise<Epochs> {
-  const { clock, random, log, dataDir, nodeId, network, spool } = context;
+  const { clock, random, log, dataDir, nodeId, network, spool, newest } = context;
   const { epochSeconds, geometry } = network;
-  const listeners: ((setup: PeelSetup) => void)[] = [];
+  const listeners: ((setup: PeelSetup) => Promise<void>)[] = [];
+  const past = createPast({ clock, log, epochSeconds, newest });
   const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
+  let keys: MixKeys = { seeds: [], published: [], firstEpoch: 0 };
   let epoch = now();
+  /** What is past in this one has been destroyed. */
+  let certain = epoch;
   const source = await tieKeys(context, epoch);
-  const turnTo = async (at: number): Promise<MixKeys> => {
-    if (source === undefined) return { seeds: [], published: [], firstEpoch: 0 };
-    // A power cut may put a peeled packet back into the spool: not once its key has gone.
+  /** Processes that share a spool forget its replay tags by the clock, so that their keys go by it as well. */
+  const endAt = (at: number): number =>
+    source === undefined || source.lineage !== undefined ? at : past.endsAt(at);
+  const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
+  const told = async (): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener(setup())));
+  };
+  /** A power cut may put a packet that was peeled back into the spool: before its key goes, what came of it is synced. */
+  const turnTo = async (at: number): Promise<void> => {
+    if (source === undefined) return;
+    const end = endAt(at);
+    const [first = end] = keyEpochsOpened(end);
+    keys = { ...keys, seeds: keys.seeds.filter((one) => one.epoch >= first) };
+    await told();
     await spool.sync();
-    return turnMixKeys(dataDir, at, random, source.lineage);
+    keys = await turnMixKeys(dataDir, at, random, source.lineage, end);
+    certain = end;
+    await told();
   };
 
-  let keys = await turnTo(epoch);
-  const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
+  await turnTo(epoch);
 
   const turn = async (): Promise<void> => {
     const next = now();
-    keys = await turnTo(next);
+    await turnTo(next);
     epoch = next;
-    for (const listener of listeners) listener(setup());
     log.info('epoch', { epoch });
   };
 
-  let announced: MixKeys | undefined;
+  let announcedIn: number | undefined;
   let forgottenFor: MixKeys | undefined;
   const forgetTags = async (): Promise<void> => {
     if (forgottenFor === keys) return;
     const of = keys;
-    // One epoch late: a packet may have been peeled with a key that went while its replay tag was on the way to the disk.
+    // spec consensus 6.2: one epoch late
     await spool.forgetTags(of.firstEpoch - 1);
     forgottenFor = of;
   };
@@ -73,15 +94,21 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     get epoch() {
       return epoch;
     },
+    confirm: past.confirm,
     current: setup,
     onChange: (listener) => void listeners.push(listener),
     start: (announce) =>
       startLoop({ clock, log, trouble: 'the epoch’s keys could not be turned' }, async (stop) => {
-        if (epoch !== now()) await turn();
-        if (announced !== keys) announce(keys.published);
-        announced = keys;
+        if (epoch !== now() || (source !== undefined && certain !== endAt(epoch))) await turn();
+        if (announcedIn !== epoch) announce(keys.published);
+        announcedIn = epoch;
         await forgetTags();
-        await clock.wait((epoch + 1) * epochSeconds * 1_000, stop);
+        if (source !== undefined && certain < epoch) past.wait(stop);
+        await firstOf(
+          stop,
+          (signal) => past.changed.wait(signal),
+          (signal) => clock.wait((epoch + 1) * epochSeconds * 1_000, signal),
+        );
       }),
   };
 }

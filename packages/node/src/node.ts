@@ -118,6 +118,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
   const onConsensus = (consensus: VerifiedConsensus): void => {
     tls.note(consensus);
+    epochs.confirm(consensus.consensus.epoch);
     if (listed()) ready.resolve();
   };
   const { resolver } = parts;
@@ -224,6 +225,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     spool,
     nodeId: identity.nodeId,
     mix: roles.includes('mix'),
+    newest: directory.newest(),
     peels: stages.has('peel'),
   });
   return {

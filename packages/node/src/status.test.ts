@@ -36,6 +36,14 @@ test('DKIM keys are shown with their phase, and what a next one waits for', () =
   expect(formatStatus({ ...status, dkimKeys: [waiting] })).toContain('s3, signs once DNS has it: publish');
 });
 
+test('whether exits go by DNS is said of a mix, whichever it is', () => {
+  const dns = (of: Partial<NodeStatus>): string | undefined =>
+    /^dns {9}(.*)$/m.exec(formatStatus({ ...status, ...of }))?.[1];
+  expect(dns({})).toBe('answers are proven');
+  expect(dns({ roles: ['mix'], exitByDns: true })).toBe('answers are proven; exits go by it');
+  expect(dns({ roles: ['mix'] })).toContain('domains that the consensus does not name go nowhere');
+});
+
 test('a domain’s key before that is kept says why, and what to do', () => {
   const kept = (overlap: NodeStatus['domainKeyOverlap']): string | undefined =>
     /^ {2}kept {4} {2}(.*)$/m.exec(formatStatus({ ...status, domainKeyOverlap: overlap }))?.[1];

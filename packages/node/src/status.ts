@@ -81,9 +81,14 @@ stages      ${stages.join(', ')}
 ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
-dns         ${resolvers[status.dns]}${status.exitByDns ? '; exits go by it' : ''}
+dns         ${resolvers[status.dns]}${exitLine(status)}
 ${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}${domainLines(status)}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
 ${outcomes.join('')}`;
+}
+
+function exitLine({ roles, exitByDns }: NodeStatus): string {
+  if (exitByDns) return '; exits go by it';
+  return roles.includes('mix') ? '; exits for domains that the consensus does not name go nowhere' : '';
 }
 
 function tlsLine({ phase, pin, until = '' }: TlsKeyStatus): string {

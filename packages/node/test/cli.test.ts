@@ -2,15 +2,15 @@ import type { ChildProcess } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
 import { lockDataDir } from '../src/data-lock.ts';
 import { startNode } from '../src/node.ts';
-import { type Ended, type Started, startCommand } from './command.ts';
+import { authorityIn, commands, type Started, startCommand } from './command.ts';
 import { until } from './support.ts';
 
 let folder = '';
@@ -29,15 +29,15 @@ function start(...args: string[]): Started {
   return started;
 }
 
-const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+const run = (...args: string[]): Promise<Ended> => commands.run(folder, args);
 const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
 const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf('authority.test')];
 
 test('help names the commands, and what is unknown is a usage error', async () => {
-  const help = await run('--help');
+  const help = await start('--help').ended;
   expect(help).toMatchObject({ code: 0, err: '' });
   for (const command of ['init', 'run', 'status', 'mix-keys']) expect(help.out).toContain(command);
-  expect((await run('serve')).code).toBe(64);
+  expect((await start('serve').ended).code).toBe(64);
   expect((await run('init', '--name', 'mix1.test')).code).toBe(64);
 });
 
@@ -206,16 +206,10 @@ test('mix-keys destroy leaves no key, and nothing is done while a node has the d
 });
 
 test('a node that no consensus lists lives, and is not ready', async () => {
-  await using authority = await startAuthority(
-    parseAuthorityConfig({
-      name: 'authority.test',
-      data_dir: join(folder, 'authority'),
-      listen: '127.0.0.1:0',
-      bootstrap: { nodes: 2 },
-    }),
-    { clock: systemClock, random: systemRandom, log: silentLog },
-  );
-  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await using authority = await authorityIn(folder, {
+    bootstrap: { nodes: 2 },
+  });
+  const { network } = authority;
   await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
   expect(await run('status', '--ready')).toMatchObject({ code: 69 });
   const node = start('run');
@@ -230,22 +224,16 @@ test('a node that no consensus lists lives, and is not ready', async () => {
 });
 
 test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', async () => {
-  await using authority = await startAuthority(
-    parseAuthorityConfig({
-      name: 'authority.test',
-      data_dir: join(folder, 'authority'),
-      listen: '127.0.0.1:0',
-      bootstrap: { nodes: 1 },
-      // a path of the one mix that there is
-      geometry: { hops: 1 },
-    }),
-    { clock: systemClock, random: systemRandom, log: silentLog },
-  );
-  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await using authority = await authorityIn(folder, {
+    bootstrap: { nodes: 1 },
+    // a path of the one mix that there is
+    geometry: { hops: 1 },
+  });
+  const { network } = authority;
   await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
   expect((await run('status')).code).toBe(69);
   const node = start('run');
-  await until(() => node.err().includes('"event":"consensus"'));
+  await until(() => ['started', 'consensus'].every((event) => node.err().includes(`"event":"${event}"`)));
 
   const shown = JSON.parse((await run('status', '--json')).out) as Record<string, unknown>;
   expect(shown).toMatchObject({
@@ -277,16 +265,10 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
 });
 
 test('a node that the directory does not want says so in its log', async () => {
-  await using authority = await startAuthority(
-    parseAuthorityConfig({
-      name: 'authority.test',
-      data_dir: join(folder, 'authority'),
-      listen: '127.0.0.1:0',
-      allow: ['0'.repeat(64)],
-    }),
-    { clock: systemClock, random: systemRandom, log: silentLog },
-  );
-  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await using authority = await authorityIn(folder, {
+    allow: ['0'.repeat(64)],
+  });
+  const { network } = authority;
   await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
   const node = start('run');
   await until(() => /"reason":"not-allowed","event":"the directory refuses this node"/.test(node.err()));

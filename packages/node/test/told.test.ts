@@ -150,7 +150,7 @@ test('what a mix passes on goes where the consensus says, and DNS is asked for n
   const verdict = relayVerdict({ next: { kind: 'domain', domain: 'b.test' }, ...times });
   const settled = await spool.settle(input?.id ?? '', verdict);
   await spool.relays.release(settled.kind === 'waiting' ? [settled.waiting.id] : []);
-  await until(async () => ((await counters.values()).forwarded['no-route'] ?? 0) > 0);
+  await until(async () => ((await counters.values()).forwarded.unlisted ?? 0) > 0);
   expect(await spool.counts()).toMatchObject({ relays: 1 });
   expect(asked).toEqual([]);
   expect(peer.messages).toEqual([]);

@@ -33,4 +33,5 @@ export { isPublicAddress } from './public-address.ts';
 export { type Random, systemRandom } from './random.ts';
 export { freeRoom } from './room.ts';
 export { type Supervision, superviseBy, tellSupervisor } from './supervisor.ts';
+export { requireTrustedPath } from './trusted-path.ts';
 export { whyUnreadable } from './unreadable.ts';

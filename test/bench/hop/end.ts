@@ -5,16 +5,24 @@ import { send } from './source.ts';
 
 /** The process of one end: answers its parent's questions until the parent lets go. */
 let onMessage: (arrival: Arrival) => void = () => undefined;
+let taken = 0;
 
 async function answer(question: Question): Promise<unknown> {
   switch (question.ask) {
     case 'listen':
-      return startSink({ ...question, onMessage: (arrival) => onMessage(arrival) });
+      return startSink({ ...question, onMessage: take });
+    case 'taken':
+      return taken;
     case 'arrived':
       return arrive(question.count, question.keep);
     case 'send':
       return send({ ...question, messages: question.messages.map((message) => Buffer.from(message)) });
   }
+}
+
+function take(arrival: Arrival): void {
+  taken += 1;
+  onMessage(arrival);
 }
 
 function arrive(wanted: number, keep: Keep): Promise<Arrived> {

@@ -8,6 +8,7 @@ import type { Load, Sent } from './source.ts';
 export type Question =
   | { readonly ask: 'listen'; readonly key: string; readonly cert: string; readonly port: number }
   | { readonly ask: 'arrived'; readonly count: number; readonly keep: Keep }
+  | { readonly ask: 'taken' }
   | ({ readonly ask: 'send' } & Load);
 
 /** What came of a question. */
@@ -37,6 +38,8 @@ export interface Ends extends AsyncDisposable {
   send(load: Load): Promise<Sent>;
   /** To be called before they are sent: resolves once so many different messages have arrived. */
   arrived(count: number, keep?: Keep): Promise<Arrived>;
+  /** Messages that the sink has taken so far, copies among them. */
+  taken(): Promise<number>;
 }
 
 export async function startEnds(): Promise<Ends> {
@@ -45,6 +48,7 @@ export async function startEnds(): Promise<Ends> {
     pids: [source.pid, sink.pid],
     listen: (tls, port = 0) => sink.ask({ ask: 'listen', ...tls, port }),
     send: (load) => source.ask({ ask: 'send', ...load }),
+    taken: () => sink.ask({ ask: 'taken' }),
     arrived: (count, keep = 'nothing') => sink.ask({ ask: 'arrived', count, keep }),
     async [Symbol.asyncDispose]() {
       await Promise.all([source.stop(), sink.stop()]);

@@ -71,8 +71,8 @@ export function modelLines(costs: Costs): string[] {
   const a = assumed;
   const { packetsPerSecond, hopsPerSecond, machines, mbitPerMachine, mbPerUser } = need(a, costs);
   return [
-    `model: ${a.users} people who send ${a.messages} messages a day of ${a.packets} packets, ${a.cover} of cover for each, over ${a.hops} mixes; the busiest hour has ${a.peak} times the mean,`,
-    `machines of ${a.cores} cores are loaded to ${a.load * 100} % in it. All of these are assumed; measured is ${costs.hop.toFixed(2)} ms of processor for a packet and hop:`,
+    `model: ${a.users} people who send ${a.messages} messages a day of ${a.packets} packets, ${a.cover} of cover for each, over ${a.hops} mixes (their gateways are not counted); the busiest hour has ${a.peak} times the mean,`,
+    `machines of ${a.cores} cores are loaded to ${a.load * 100} % in it. All of these are assumed; measured, of a mix that had all it could do, is ${costs.hop.toFixed(2)} ms of processor for a packet and hop:`,
     `  ${packetsPerSecond.toFixed(0)} packets/s enter, mixes take ${hopsPerSecond.toFixed(0)} packets/s: ${machines} machines, ${mbitPerMachine.toFixed(0)} Mbit/s each in and out together; ${mbPerUser.toFixed(1)} MB a day for each person up and down`,
   ];
 }

@@ -19,7 +19,7 @@ export interface StageProcess extends AsyncDisposable {
 /** Has the mix keep its spool in Redis. To be called before any of its processes is started. */
 export async function keepInRedis({ configPath }: Mix, socket: string): Promise<void> {
   const config = await readFile(configPath, 'utf8');
-  const spool = `[spool]\nstore = "redis"\nmax_size = "900MB"\nreserve = "16MB"\nredis.url = "unix:${socket}"\n`;
+  const spool = `[spool]\nstore = "redis"\nmax_size = "600MB"\nreserve = "16MB"\nredis.url = "unix:${socket}"\n`;
   await writeFile(configPath, config.replace(/^\[spool\]\n/m, spool));
 }
 

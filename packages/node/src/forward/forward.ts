@@ -36,6 +36,8 @@ const byDnsStandBackMs = 15_000;
 const perPeer = 128;
 /** For all peers that the consensus or the operator names: a line that slow ones fill keeps nobody from one that is idle. */
 const knownAtOnce: Load = { connections: Number.POSITIVE_INFINITY, line: 128 };
+/** For all nodes that take packets: a part of what may be under way. */
+const packetsAtOnce: Load = { connections: 640, line: 128 };
 /** For one domain by what it says in DNS. */
 const byDnsPerDomain = 32;
 /** For all such domains, however long their servers take: a part of what may be under way, and for authors another than for anybody else. */
@@ -72,11 +74,15 @@ export function forward(context: ForwardContext): Stage<Due> {
     servers: createServers({ clock, random }),
   });
   const roads = { authors: byDns('authors'), others: byDns('others') };
-  const toKnown = (): Road => ({
+  const toKnown = (all: Load): Road => ({
     standBackMs,
-    laneTo: createLanes({ clock, random, width, each: perPeer, all: knownAtOnce }),
+    laneTo: createLanes({ clock, random, width, each: perPeer, all }),
   });
-  const known = { packets: toKnown(), authors: toKnown(), others: toKnown() };
+  const known = {
+    packets: toKnown(packetsAtOnce),
+    authors: toKnown(knownAtOnce),
+    others: toKnown(knownAtOnce),
+  };
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);

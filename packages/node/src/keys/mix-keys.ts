@@ -48,20 +48,21 @@ export interface MixKeys {
 }
 
 /**
- * Brings the keys to an epoch (spec consensus 6.2): makes what is to be published, overwrites and removes what is past. When it
- * returns the new keys are durable and the old ones gone. With the `lineage` of a chain that lies there they come from it, whatever of
- * another lineage lies there is destroyed, and keys of epochs that were skipped are made as well. Throws `NodeError` `wrong-key-file`, and
- * `missing-key-file` where the chain has left an epoch behind whose key is not there.
+ * Brings the keys to an epoch (spec consensus 6.2): makes what is to be published, overwrites and removes what is past in the epoch
+ * `certain`. When it returns the new keys are durable and the old ones gone. With the `lineage` of a chain that lies there they come from it,
+ * whatever of another lineage lies there is destroyed, and keys of epochs that were skipped are made as well. Throws `NodeError`
+ * `wrong-key-file`, and `missing-key-file` where the chain has left an epoch behind whose key is not there.
  */
 export async function turnMixKeys(
   dataDir: string,
   epoch: number,
   random: Random,
   lineage?: string,
+  certain: number = epoch,
 ): Promise<MixKeys> {
   const folder = join(dataDir, mixFolder);
   await makePrivateDirectory(folder);
-  const firstEpoch = keyEpochsOpened(epoch)[0] ?? epoch;
+  const firstEpoch = keyEpochsOpened(certain)[0] ?? certain;
   await destroyPast(folder, firstEpoch, lineage);
   if (lineage === undefined) await draw(folder, epoch, random);
   else await advance(folder, epoch, firstEpoch);

@@ -19,7 +19,7 @@ export interface PeelContext {
   /** How long a relay is kept that cannot be handed over. */
   readonly expiryMs: number;
   /** The keys of now, and whoever wants to hear of other ones. */
-  readonly keys: { current(): PeelSetup; onChange(listener: (setup: PeelSetup) => void): void };
+  readonly keys: { current(): PeelSetup; onChange(listener: (setup: PeelSetup) => Promise<void>): void };
 }
 
 /**
@@ -38,7 +38,11 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
       log,
       onBroken: lifetime.breakDown,
     });
-    keys.onChange((setup) => pool.setUp(setup));
+    const underWay = new Set<Promise<unknown>>();
+    keys.onChange(async (setup) => {
+      pool.setUp(setup);
+      await Promise.allSettled(underWay);
+    });
 
     const settle = async (input: Input, opened: Unlayered | undefined): Promise<Waiting[]> => {
       if (opened === undefined) return [];
@@ -50,11 +54,17 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
       return [{ ...settled.waiting, bytes: verdict.relay.bytes }];
     };
 
+    const open = async (inputs: readonly Input[]): Promise<PromiseSettledResult<Waiting[]>[]> => {
+      const packets = inputs.map(({ bytes }) => bytes);
+      const unlayered = await pool.run(packets, packets);
+      return Promise.allSettled(inputs.map((input, at) => settle(input, unlayered[at])));
+    };
+
     return {
       async take(inputs) {
-        const packets = inputs.map(({ bytes }) => bytes);
-        const unlayered = await pool.run(packets, packets);
-        const settled = await Promise.allSettled(inputs.map((input, at) => settle(input, unlayered[at])));
+        const opening = open(inputs);
+        underWay.add(opening);
+        const settled = await opening.finally(() => underWay.delete(opening));
         await next.take(settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])));
         const failed = settled.find((one) => one.status === 'rejected');
         if (failed !== undefined) throw failed.reason;

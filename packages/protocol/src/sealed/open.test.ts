@@ -2,7 +2,7 @@ import { createMessage, encrypt, enums, sign } from 'openpgp';
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { concat } from '../codec/bytes.ts';
 import { characters, octets } from '../codec/mime-header.ts';
-import { framePackets, packetTypes, writePacket } from '../codec/openpgp.ts';
+import { packetTypes, writePacket } from '../codec/openpgp.ts';
 import { zlibWork } from '../testing/counted-pako.ts';
 import {
   encryptContent,
@@ -11,13 +11,11 @@ import {
   now,
   type Person,
   person,
-  sealOptions,
+  sealedLetter,
   times,
 } from '../testing/people.ts';
 import { maxMessageBytes } from './limits.ts';
 import { type Opened, open } from './open.ts';
-import { parseOuter } from './outer.ts';
-import { seal } from './seal.ts';
 
 vi.mock('pako', async (original) => {
   const { countedPako } = await import('../testing/counted-pako.ts');
@@ -28,18 +26,13 @@ let alice: Person;
 let bob: Person;
 let sealed: Uint8Array;
 let encrypted: Uint8Array;
+let dataAt: number;
 
 const original = octets('From: alice@a.test\r\nSubject: s\r\n\r\nbody\r\n');
 
 beforeAll(async () => {
-  [alice, bob] = await Promise.all([person('alice@a.test'), person('bob@b.test')]);
-  sealed = await seal(original, sealOptions(alice, bob));
-  const outer = parseOuter(sealed);
-  if (outer.kind === 'outer') encrypted = outer.encrypted;
+  ({ alice, bob, sealed, encrypted, dataAt } = await sealedLetter(original));
 });
-
-/** Where the encrypted data begin, behind the session key. */
-const dataAt = (): number => framePackets(encrypted, 2)?.[0]?.end ?? 0;
 
 const opened = (bytes: Uint8Array, keys = [bob.privateKey]): Promise<Opened> =>
   open(bytes, { decryptionKeys: keys, verificationKeys: [alice.publicKey], date: now });
@@ -167,7 +160,7 @@ describe('opening refuses OpenPGP', () => {
     });
 
     test('with its end cut off, whatever the lengths say', async () => {
-      const at = dataAt();
+      const at = dataAt;
       for (const cut of [1, 20, 22, 40, 100]) {
         const body = encrypted.subarray(at + 3, -cut);
         const shorter = concat(encrypted.subarray(0, at), writePacket(18, body));
@@ -183,7 +176,7 @@ describe('opening refuses OpenPGP', () => {
   });
 
   test('in version 2, and with anything else in place of the data', async () => {
-    const at = dataAt();
+    const at = dataAt;
     const key = encrypted.subarray(0, at);
     const version2 = writePacket(18, Uint8Array.of(2, 9, 2, 6), new Uint8Array(100));
     expect(await refused(mimeAround(concat(key, version2)))).toBe('unknown-encryption');
