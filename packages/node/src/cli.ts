@@ -19,9 +19,10 @@ import { configOption, readConfig, readOwnConfig } from './commands/context.ts';
 import { addDns } from './commands/dns.ts';
 import { addDomain } from './commands/domain.ts';
 import { addInit } from './commands/init.ts';
+import { addMixKeys } from './commands/mix-keys.ts';
 import { addDkim, addTls } from './commands/rotate.ts';
 import { startNode } from './node.ts';
-import { chooseStages, stageNames, stagesOf } from './stages.ts';
+import { stageNames } from './stages.ts';
 import { formatStatus, type NodeStatus, unreadiness } from './status.ts';
 
 /** The command line of `postern-node`: resolves to the exit code. */
@@ -39,6 +40,7 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
   addDomain(program);
   addTls(program);
   addDkim(program);
+  addMixKeys(program);
   return runCommandLine(program, args);
 }
 
@@ -53,9 +55,9 @@ function addRun(program: Command, stop: AbortSignal): void {
     )
     .action(async ({ config: path, only }: { config: string; only?: string }) => {
       const config = await readOwnConfig(path);
-      const stages = only === undefined ? stagesOf(config) : chooseStages(only, config);
+      const stages = only?.split(',').map((name) => name.trim());
       const log = createLog({ name: config.name });
-      const deps = { clock: systemClock, random: systemRandom, log, stages };
+      const deps = { clock: systemClock, random: systemRandom, log, ...(stages && { stages }) };
       try {
         await using node = await startNode(config, { ...deps, signal: stop });
         const by = superviseBy(process.env, process.pid);

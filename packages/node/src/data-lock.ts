@@ -13,12 +13,13 @@ const sqliteBusy = 5;
  */
 export function lockDataDir(dataDir: string): Disposable {
   const path = join(dataDir, 'lock');
-  closeSync(openSync(path, 'a', 0o600));
-  const database = new DatabaseSync(path);
+  let database: DatabaseSync | undefined;
   try {
+    makeFile(path);
+    database = new DatabaseSync(path);
     database.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
-    database.close();
+    database?.close();
     if (cause instanceof Error && 'errcode' in cause && cause.errcode === sqliteBusy)
       throw new NodeError('data-in-use', `another postern-node runs on ${dataDir}`, {
         cause,
@@ -27,8 +28,17 @@ export function lockDataDir(dataDir: string): Disposable {
       });
     throw new NodeError('key-file-io', `${path} cannot be locked`, {
       cause,
-      hint: 'It is an empty file: remove it, and see that the node may write there.',
+      hint: 'It is an empty file: remove it if it is there, and see that the node may write there.',
     });
   }
   return { [Symbol.dispose]: () => database.close() };
+}
+
+/** Opens none that is there: to close it would release every lock that this process has on it (fcntl(2)). */
+function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }

@@ -1,7 +1,7 @@
 import { epochAt, keyEpochsOpened } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { agreeOnLineage } from './keys/lineage.ts';
-import { bindMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
+import { bindMixKeys, destroyMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
 import { firstOf, type Loop, startLoop } from './loop.ts';
 import type { Network } from './network.ts';
 import { createPast } from './past.ts';
@@ -126,5 +126,8 @@ async function tieKeys(
     log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
   if (spool.shared === undefined) return { lineage: undefined };
   const lineage = await agreeOnLineage({ dataDir, random, spool: spool.shared.lineage, epoch, peels });
-  return lineage === undefined ? undefined : { lineage };
+  if (lineage !== undefined) return { lineage };
+  // Without a chain nothing would turn them, and nobody needs them.
+  await destroyMixKeys(dataDir);
+  return undefined;
 }

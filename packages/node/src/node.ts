@@ -35,7 +35,7 @@ import { watchProof } from './proof.ts';
 import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
-import { registeringStage, type StageName, stagesOf } from './stages.ts';
+import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
 import { consensusStatus, type NodeStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
@@ -52,8 +52,8 @@ export interface NodeDeps {
   readonly sender?: SmtpSender;
   /** Asked about other domains; as configured when not given. */
   readonly resolver?: Resolver;
-  /** What this process runs of the node, beside others; all that its roles have when not given. */
-  readonly stages?: readonly StageName[];
+  /** Names of the stages that this process runs of the node, beside others; all that its roles have when not given. */
+  readonly stages?: readonly string[];
   /** Closes the node when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -79,11 +79,13 @@ const drainMs = 10_000;
 
 /**
  * Runs a node on the data directory that `initNode` made. Resolves once it takes carriages, which on the very first start
- * needs a directory that answers. Throws `NodeError`, `MailError`, `DirectoryError`; an `AbortError` when `signal` aborts first.
+ * needs a directory that answers. Throws `NodeError`, `MailError`, `DirectoryError`, `UserError` for `stages` that do not
+ * hold; an `AbortError` when `signal` aborts first.
  */
 export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<RunningNode> {
   const { clock, random, log } = deps;
   deps.signal?.throwIfAborted();
+  const chosen = deps.stages === undefined ? stagesOf(config) : chooseStages(deps.stages, config);
   const ending = new AbortController();
   deps.signal?.addEventListener('abort', () => ending.abort(), { once: true });
   await using opened = new AsyncDisposableStack();
@@ -91,7 +93,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   opened.use(lockDataDir(config.dataDir));
   const directory = directoryClient(config, deps, ending.signal);
   const metrics = createMetrics(random);
-  const made = { ...deps, identity, directory, metrics, signal: ending.signal };
+  const made = { ...deps, stages: chosen, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
   const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
   const ready = Promise.withResolvers<void>();
@@ -192,6 +194,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
 }
 
 interface Made extends NodeDeps {
+  readonly stages: readonly StageName[];
   readonly signal: AbortSignal;
   readonly identity: Identity;
   readonly directory: DirectoryClient;
@@ -202,7 +205,7 @@ interface Made extends NodeDeps {
 async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposableStack): Promise<Parts> {
   const { clock, random, log, identity, directory, metrics, signal } = made;
   const { dataDir, roles } = config;
-  const stages = new Set(made.stages ?? stagesOf(config));
+  const stages = new Set(made.stages);
   const tls = await openTlsKeys({ clock, log, dataDir, id: identity.id });
   const domainKeys =
     config.delivery && (await openDomainKeys({ clock, log, dataDir, domain: config.delivery.domain }));

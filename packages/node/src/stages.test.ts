@@ -18,7 +18,7 @@ function config(roles: readonly NodeRole[], { redis = true, port = 25 } = {}): C
 
 function refusalOf(list: string, of: Config): UserError {
   try {
-    chooseStages(list, of);
+    chooseStages(list.split(','), of);
   } catch (error) {
     if (error instanceof UserError) return error;
   }
@@ -34,8 +34,8 @@ test('a node has the stages of its roles', () => {
 });
 
 test('some are chosen by name, in whatever order', () => {
-  expect(chooseStages('peel', config(['mix']))).toEqual(['peel']);
-  expect(chooseStages('forward, receive,peel', config(['mix', 'delivery']))).toEqual([
+  expect(chooseStages(['peel'], config(['mix']))).toEqual(['peel']);
+  expect(chooseStages(['forward', 'receive', 'peel'], config(['mix', 'delivery']))).toEqual([
     'receive',
     'peel',
     'forward',
@@ -57,8 +57,8 @@ test('everything that is wrong is said at once, and what there is', () => {
 });
 
 test('port 0 is no mistake where the process receives, or does not tell the directory', () => {
-  expect(chooseStages('receive,peel', config(['mix'], { port: 0 }))).toEqual(['receive', 'peel']);
-  expect(chooseStages('forward', config(['mix'], { port: 0 }))).toEqual(['forward']);
+  expect(chooseStages(['receive', 'peel'], config(['mix'], { port: 0 }))).toEqual(['receive', 'peel']);
+  expect(chooseStages(['forward'], config(['mix'], { port: 0 }))).toEqual(['forward']);
 });
 
 test('what the page on Redis has a service run is what the unit runs, with stages that there are', async () => {
@@ -68,5 +68,5 @@ test('what the page on Redis has a service run is what the unit runs, with stage
   const page = await read('docs/operations/redis.md');
   const [, command, stages = ''] = /^ExecStart=\n^ExecStart=(.+) --only (\S+)$/m.exec(page) ?? [];
   expect(command).toBe(unit);
-  expect(chooseStages(stages, config(['mix']))).toEqual(['peel']);
+  expect(chooseStages(stages.split(','), config(['mix']))).toEqual(['peel']);
 });

@@ -24,15 +24,14 @@ export function registeringStage({ roles }: Pick<Config, 'roles'>): StageName {
   return roles.includes('mix') ? 'peel' : 'receive';
 }
 
-/** The stages that `list`, names with commas between them, has one process run. Throws `UserError` with everything that is wrong. */
-export function chooseStages(list: string, config: Config): StageName[] {
-  const asked = list.split(',').map((name) => name.trim());
+/** The stages that one process is to run of a node that has several. Throws `UserError` with everything that is wrong. */
+export function chooseStages(asked: readonly string[], config: Config): StageName[] {
   const stages = stageNames.filter((name) => asked.includes(name));
   const wrong = [...asked.flatMap((name) => refuseName(name, config)), ...refuseShared(stages, config)];
   if (wrong.length === 0) return stages;
-  throw new UserError(`--only ${list} does not hold: ${wrong.join('; ')}`, {
+  throw new UserError(`a process cannot run ${asked.join(',')} alone: ${wrong.join('; ')}`, {
     exitCode: ExitCode.usage,
-    hint: `This node has the stages ${stagesOf(config).join(', ')}. Without --only one process runs all of them.`,
+    hint: `This node has the stages ${stagesOf(config).join(', ')}. Without a choice (--only) one process runs all of them.`,
   });
 }
 

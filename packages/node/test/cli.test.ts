@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
-import { readToml } from '@postern/runtime';
+import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
+import { lockDataDir } from '../src/data-lock.ts';
+import { startNode } from '../src/node.ts';
 import { authorityIn, commands, type Started, startCommand } from './command.ts';
 import { until } from './support.ts';
 
@@ -34,7 +36,7 @@ const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf
 test('help names the commands, and what is unknown is a usage error', async () => {
   const help = await start('--help').ended;
   expect(help).toMatchObject({ code: 0, err: '' });
-  for (const command of ['init', 'run', 'status']) expect(help.out).toContain(command);
+  for (const command of ['init', 'run', 'status', 'mix-keys']) expect(help.out).toContain(command);
   expect((await start('serve').ended).code).toBe(64);
   expect((await run('init', '--name', 'mix1.test')).code).toBe(64);
 });
@@ -176,10 +178,31 @@ test('run without keys says how to make them, and with stages that cannot be alo
   const only = await run('run', '--only', 'peel,deliver');
   expect(only.code).toBe(64);
   expect(only.err).toMatch(/"deliver" is no stage.*SQLite.*\n.*receive, peel, forward/);
+  const config = parseNodeConfig(await readToml(join(folder, 'node.toml')));
+  const deps = { clock: systemClock, random: systemRandom, log: silentLog, stages: ['peel', 'unwrap'] };
+  await expect(startNode(config, deps)).rejects.toMatchObject({
+    exitCode: 64,
+    message: expect.stringMatching(/"unwrap" needs the role "delivery".*SQLite/),
+  });
   await rm(join(folder, 'node-data', 'identity.key'));
   const { code, err } = await run('run');
   expect(code).toBe(78);
   expect(err).toContain('postern-node init');
+});
+
+test('mix-keys destroy leaves no key, and nothing is done while a node has the data directory', async () => {
+  const mixKeys = join(folder, 'node-data', 'mix-keys');
+  await run('init', '--name', 'mix1.test', ...directory);
+  await mkdir(mixKeys);
+  for (const name of ['100.key', '101.key', '102.chain', '.102.chain.0011'])
+    await writeFile(join(mixKeys, name), 'a secret');
+  const held = lockDataDir(join(folder, 'node-data'));
+  expect(await run('mix-keys', 'destroy')).toMatchObject({ code: 69, out: '' });
+  expect(await readdir(mixKeys)).toHaveLength(4);
+  held[Symbol.dispose]();
+  const out = 'destroyed: keys 2, chains 1\n';
+  expect(await run('mix-keys', 'destroy')).toEqual({ code: 0, out, err: '' });
+  expect(await readdir(mixKeys)).toEqual([]);
 });
 
 test('a node that no consensus lists lives, and is not ready', async () => {

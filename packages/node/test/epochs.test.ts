@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, silentLog, systemRandom } from '@postern/runtime';
@@ -35,7 +35,11 @@ function openAt(
 function openOver(
   spool: Partial<Spool>,
   clock: Clock,
-  { dataDir = folder, newest }: { dataDir?: string; newest?: number | undefined } = {},
+  {
+    dataDir = folder,
+    newest,
+    peels = true,
+  }: { dataDir?: string; newest?: number | undefined; peels?: boolean } = {},
 ): Promise<Epochs> {
   return openEpochs({
     clock,
@@ -46,9 +50,25 @@ function openOver(
     network: { epochSeconds: 3_600 } as EpochsContext['network'],
     spool: spool as Spool,
     mix: true,
-    peels: true,
+    peels,
     newest,
   });
+}
+
+/** Of several processes, and named no chain yet. */
+function sharedSpool(): Partial<Spool> {
+  let lineage: string | undefined;
+  return {
+    id: 'ab'.repeat(16),
+    sync: async () => undefined,
+    forgetTags: async () => undefined,
+    shared: {
+      lineage: { read: async () => lineage, claim: async (given) => (lineage ??= given) },
+      newestKey: async ({ fingerprint }) => fingerprint,
+      takeTurn: async () => true,
+      review: async () => undefined,
+    },
+  };
 }
 
 test('the spool is synced before a key is destroyed, and without that none is', async () => {
@@ -151,18 +171,7 @@ describe('a clock that is past the validity of every consensus', () => {
 });
 
 test('processes of one mix have and publish the same keys, epoch after epoch', async () => {
-  let lineage: string | undefined;
-  const spool: Partial<Spool> = {
-    id: 'ab'.repeat(16),
-    sync: async () => undefined,
-    forgetTags: async () => undefined,
-    shared: {
-      lineage: { read: async () => lineage, claim: async (given) => (lineage ??= given) },
-      newestKey: async ({ fingerprint }) => fingerprint,
-      takeTurn: async () => true,
-      review: async () => undefined,
-    },
-  };
+  const spool = sharedSpool();
   const clock = fakeClock(100 * 3_600_000);
   const copy = join(folder, 'copy');
   const first = await openOver(spool, clock, { dataDir: join(folder, 'first') });
@@ -183,4 +192,30 @@ test('processes of one mix have and publish the same keys, epoch after epoch', a
   await expect(openOver(spool, clock, { dataDir: join(folder, 'third') })).rejects.toMatchObject({
     code: 'other-mix-keys',
   });
+});
+
+test('a process that opens no packets turns the chain that it has, and destroys keys that none leads on from', async () => {
+  const spool = sharedSpool();
+  const clock = fakeClock(100 * hourMs);
+  await openOver(spool, clock);
+  const names = (): Promise<string[]> => readdir(join(folder, 'mix-keys')).then((all) => all.sort());
+  const first = await names();
+  expect(first).toEqual(['100.key', '101.key', '102.key', '103.chain', 'spool.id']);
+
+  const beside = await openOver(spool, clock, { peels: false });
+  const loop = beside.start(() => undefined);
+  await clock.advance(hourMs);
+  await until(async () => beside.epoch === 101);
+  await loop.stop();
+  expect(await names()).toContain('104.chain');
+  const later = fakeClock(110 * hourMs);
+  await openOver(spool, later, { peels: false });
+  const turned = await names();
+  expect(turned).toContain('113.chain');
+  expect(turned.filter((name) => first.includes(name))).toEqual(['spool.id']);
+
+  await rm(join(folder, 'mix-keys', '113.chain'));
+  await writeFile(join(folder, 'mix-keys', '.113.chain.0011'), 'half a chain');
+  await openOver(spool, later, { peels: false });
+  expect(await names()).toEqual(['spool.id']);
 });

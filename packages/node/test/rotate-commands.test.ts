@@ -259,6 +259,7 @@ test('root writes nothing for a node that is another user’s', async () => {
     'domain renew',
     'tls rotate',
     'dkim rotate',
+    'mix-keys destroy',
   ];
   const refused = await Promise.all(writing.map(run));
   for (const one of refused)

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, link, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { xwingSeedBytes } from '@postern/protocol/primitives';
@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Lineage } from '../spool.ts';
 import { type Chain, newChain, readChains, seedOf, successor } from './chain.ts';
 import { agreeOnLineage } from './lineage.ts';
-import { bindMixKeys, mixFolder, turnMixKeys } from './mix-keys.ts';
+import { bindMixKeys, destroyMixKeys, mixFolder, turnMixKeys } from './mix-keys.ts';
 
 let folder = '';
 let one = '';
@@ -199,7 +199,37 @@ test('a crash between the chain and its being named costs nothing', async () => 
   expect(await spool.read()).toBe(chain.lineage);
 });
 
-test('a process that opens no packets makes no chain and names none, and turns the keys that it has', async () => {
+test('keys of the next epoch, from a clock that is a little ahead, are waited for', async () => {
+  const lineage = await begin(one);
+  await seedsOf(one, 104, lineage);
+  const left = await contentsOf(one);
+  await expect(seedsOf(one, 103, lineage)).rejects.toMatchObject({
+    code: 'missing-key-file',
+    exitCode: 75,
+    hint: expect.stringContaining('in a minute'),
+  });
+  await expect(seedsOf(one, 102, lineage)).rejects.toMatchObject({ exitCode: 78 });
+  expect(await contentsOf(one)).toEqual(left);
+  expect((await seedsOf(one, 104, lineage)).map(({ epoch }) => epoch)).toHaveLength(6);
+  // A chain that began with an epoch that is still to come.
+  await expect(seedsOf(other, 99, await begin(other))).rejects.toMatchObject({ exitCode: 75 });
+});
+
+test('every key and chain is destroyed, and what a crash left of one', async () => {
+  expect(await destroyMixKeys(one)).toEqual({ keys: 0, chains: 0 });
+  await begin(one);
+  await writeFile(join(one, mixFolder, '.104.chain.0011'), Buffer.alloc(52, 7));
+  const names = await filesOf(one);
+  const secrets = await contentsOf(one);
+  await mkdir(other);
+  for (const name of names) await link(join(one, mixFolder, name), join(other, name));
+  expect(await destroyMixKeys(one)).toEqual({ keys: 3, chains: 1 });
+  expect(await readdir(join(one, mixFolder))).toEqual(['spool.id']);
+  for (const name of names)
+    expect((await readFile(join(other, name))).toString('hex')).not.toBe(secrets[name]);
+});
+
+test('a process that opens no packets makes no chain and names none, and has the lineage of one that is there', async () => {
   const spool = spoolOf();
   expect(await agree(one, spool, { peels: false })).toBeUndefined();
   expect(await filesOf(one)).toEqual([]);

@@ -104,7 +104,10 @@ async function draw(folder: string, epoch: number, random: Random): Promise<void
     if (!held.has(at)) await writeFileDurable(pathOf(folder, at), generateMixKey(random).seed);
 }
 
-/** A crash on the way leaves the chain where it was, or two of it, and the same seeds come of it again. */
+/**
+ * A crash on the way leaves the chain where it was, or two of it, and the same seeds come of it again. Throws `NodeError` `missing-key-file`,
+ * with exit code 75 where the keys are whole ones of the next epoch: another process's clock may be a little ahead.
+ */
 async function advance(folder: string, epoch: number, firstEpoch: number): Promise<void> {
   const held = new Set(await epochsIn(folder));
   const [start] = (await readChains(folder)) as [Chain];
@@ -123,16 +126,27 @@ async function advance(folder: string, epoch: number, firstEpoch: number): Promi
     await writeChain(folder, chain);
     await destroyChain(folder, start);
   }
-  const lacking = keyEpochsOpened(epoch).find((at) => (at >= start.first || at >= epoch) && !held.has(at));
-  if (lacking !== undefined)
+  const lackingIn = (present: number): number | undefined =>
+    keyEpochsOpened(present).find((at) => (at >= start.first || at >= present) && !held.has(at));
+  const lacking = lackingIn(epoch);
+  if (lacking === undefined) return;
+  if (lackingIn(epoch + 1) === undefined)
     throw new NodeError(
       'missing-key-file',
-      `${folder} has no key of epoch ${lacking}, and its chain is past it`,
+      `${folder} has the keys of epoch ${epoch + 1}, which has not begun by this clock`,
       {
-        exitCode: ExitCode.config,
-        hint: `The clock is behind, or was ahead, or a copy was not whole. ${copyAgain}`,
+        exitCode: ExitCode.tempFail,
+        hint: 'Start again in a minute: clocks are a little apart. If it is so for longer, set the clock, or wait for that epoch.',
       },
     );
+  throw new NodeError(
+    'missing-key-file',
+    `${folder} has no key of epoch ${lacking}, and its chain is past it`,
+    {
+      exitCode: ExitCode.config,
+      hint: `The clock is behind, or was ahead, or a copy was not whole. ${copyAgain}`,
+    },
+  );
 }
 
 /** What a process does that cannot have the keys of the others. */
@@ -149,13 +163,32 @@ export async function bindMixKeys(dataDir: string, spoolId: string): Promise<num
   await makePrivateDirectory(folder);
   const bond = join(folder, 'spool.id');
   if ((await readBond(bond)) === spoolId) return 0;
-  const isSecret = (name: string): boolean =>
-    epochOf(name) !== undefined || chainEpochOf(name) !== undefined || name.startsWith('.');
-  const names = (await readdir(folder)).filter(isSecret);
-  for (const name of names) await overwriteAndRemove(join(folder, name));
+  const { keys } = await destroyMixKeys(dataDir);
   // Only now: a crash before this line must destroy again.
   await writeFileDurable(bond, `${spoolId}\n`);
-  return names.filter((name) => epochOf(name) !== undefined).length;
+  return keys;
+}
+
+/** What was destroyed. */
+export interface DestroyedKeys {
+  readonly keys: number;
+  readonly chains: number;
+}
+
+/** Overwrites and removes every mix key that lies there, chains first, and what a crash left half-written of either. */
+export async function destroyMixKeys(dataDir: string): Promise<DestroyedKeys> {
+  const folder = join(dataDir, mixFolder);
+  const names = await readdir(folder).catch(ifNone);
+  const chains = names.filter((name) => chainEpochOf(name) !== undefined);
+  const keys = names.filter((name) => epochOf(name) !== undefined);
+  const halves = names.filter((name) => name.startsWith('.'));
+  for (const name of [...chains, ...halves, ...keys]) await overwriteAndRemove(join(folder, name));
+  return { keys: keys.length, chains: chains.length };
+}
+
+function ifNone(error: NodeJS.ErrnoException): string[] {
+  if (error.code !== 'ENOENT') throw error;
+  return [];
 }
 
 /** The spool that the keys are tied to; undefined when they are tied to none. */
