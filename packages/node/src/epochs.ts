@@ -61,6 +61,8 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   /** A power cut may put a packet that was peeled back into the spool: before its key goes, what came of it is synced. */
   const turnTo = async (at: number): Promise<void> => {
     if (source === undefined) return;
+    // A shared spool knows the time: while that is another, no key is given up, here or on disk.
+    if (source.lineage !== undefined) await spool.sync();
     const end = endAt(at);
     const [first = end] = keyEpochsOpened(end);
     keys = { ...keys, seeds: keys.seeds.filter((one) => one.epoch >= first) };

@@ -28,6 +28,7 @@ import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createLookUps } from './lookups.ts';
 import { learnNetwork } from './network.ts';
+import { createNewestKey } from './newest-key.ts';
 import { startPipeline } from './pipeline.ts';
 import { openPolicies } from './policy-store.ts';
 import { watchProof } from './proof.ts';
@@ -135,6 +136,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
       announce: () => registration?.renew(),
     }),
     ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start(parts.lookUps.names)]),
+    ...(parts.newestKey === undefined ? [] : [parts.newestKey.start()]),
     ...(submission === undefined ? [] : [submission.dkim.start(parts.lookUps.names)]),
     ...(submission?.files === undefined
       ? []
@@ -240,6 +242,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     sender,
     epochs,
     domainKeys,
+    newestKey: domainKeys && createNewestKey({ clock, log, spool, keys: domainKeys }),
     resolver,
     lookUps,
     policies,

@@ -205,10 +205,18 @@ export interface Complaints {
 /** What the processes settle among each other that have one store. */
 export interface Shared {
   readonly lineage: Lineage;
+  /** Has the store name this key of the domain, unless it names one that came into force later; gives the fingerprint of the one that it names then. */
+  newestKey(own: DomainKeyName): Promise<string>;
   /** Whether this process is the one that does now what one of them does in all that time. */
   takeTurn(everyMs: number): Promise<boolean>;
   /** Logs what this process finds wrong with the store. `sweep` does so too. */
   review(): Promise<void>;
+}
+
+export interface DomainKeyName {
+  readonly fingerprint: string;
+  /** Unix seconds: in force since then. */
+  readonly since: number;
 }
 
 /** Which chain of mix keys the processes have that share a store: what one of them takes, each can open. */
@@ -284,8 +292,8 @@ export interface Spool extends AsyncDisposable {
    */
   sweep(): Promise<Swept>;
   /**
-   * When it resolves, all that was answered before survives a crash of the machine, too. To be awaited before a key goes with which inputs
-   * were opened: one that came back could not be opened again.
+   * When it resolves, all that was answered before survives a crash of the machine, too, and the clock is that of a store which has one. To be
+   * awaited before a key goes with which inputs were opened: one that came back could not be opened again.
    */
   sync(): Promise<void>;
   counts(): Promise<Counts>;

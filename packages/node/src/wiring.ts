@@ -13,6 +13,7 @@ import { mailboxFinder } from './mailboxes.ts';
 import { createAttest } from './names.ts';
 import type { Network } from './network.ts';
 import { isIn } from './networks.ts';
+import type { NewestKey } from './newest-key.ts';
 import type { PipelineContext } from './pipeline.ts';
 import type { KeptPolicies } from './policy-store.ts';
 import { createReturnFields } from './report/field.ts';
@@ -47,6 +48,7 @@ export interface Parts {
   readonly epochs: Epochs;
   /** None for a node that is no domain's gateway. */
   readonly domainKeys: DomainKeys | undefined;
+  readonly newestKey: NewestKey | undefined;
   /** None for a node without a resolver. */
   readonly resolver: Resolver | undefined;
   readonly lookUps: LookUps;
@@ -60,7 +62,7 @@ export const connectionsPerPeer = 4;
 
 /** Hands each stage that this process runs what it needs. */
 export function contextOf(parts: Parts, reports: ReportQueue): PipelineContext {
-  const { config, stages, spool, submission, domainKeys } = parts;
+  const { config, stages, spool, submission, domainKeys, newestKey } = parts;
   const { roles, delivery } = config;
   return {
     spool,
@@ -70,7 +72,8 @@ export function contextOf(parts: Parts, reports: ReportQueue): PipelineContext {
     ...(stages.has('peel') && { peel: peelContext(parts) }),
     ...(stages.has('unwrap') &&
       delivery &&
-      domainKeys && { unwrap: unwrapContext(parts, reports, delivery, domainKeys) }),
+      domainKeys &&
+      newestKey && { unwrap: unwrapContext(parts, reports, delivery, domainKeys, newestKey) }),
     ...(stages.has('forward') && { forward: forwardContext(parts) }),
   };
 }
@@ -150,6 +153,7 @@ function unwrapContext(
   reports: ReportQueue,
   delivery: DeliveryConfig,
   domainKeys: DomainKeys,
+  newestKey: NewestKey,
 ): NonNullable<PipelineContext['unwrap']> {
   const { clock, random, log, spool, counters, lifetime, config, network } = parts;
   const { domain, to } = delivery;
@@ -164,6 +168,7 @@ function unwrapContext(
     unwrapWorkers: config.mix.peelWorkers,
     geometry: network.geometry,
     keys: domainKeys,
+    hasNewestKey: newestKey.isHere,
     findMailbox: mailboxFinder(delivery),
     composeLetter: lettersOf(parts, delivery),
     returnField: createReturnFields({ clock, random, geometry: network.geometry, keys: domainKeys }),

@@ -64,6 +64,7 @@ function sharedSpool(): Partial<Spool> {
     forgetTags: async () => undefined,
     shared: {
       lineage: { read: async () => lineage, claim: async (given) => (lineage ??= given) },
+      newestKey: async ({ fingerprint }) => fingerprint,
       takeTurn: async () => true,
       review: async () => undefined,
     },

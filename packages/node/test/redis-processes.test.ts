@@ -1,8 +1,10 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type LogFields, silentLog, systemClock } from '@postern/runtime';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createNewestKey } from '../src/newest-key.ts';
 import type { Spool } from '../src/spool.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
 import { cuttingProxy } from './cutting-proxy.ts';
@@ -165,6 +167,36 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
     // Its holder may.
     await other.relays.retry(id, 9_000_000);
     expect(await row()).toEqual(['9000000', '1', null, null]);
+  });
+
+  test('a process learns that another has a newer key of the domain, and says so once', async () => {
+    await using one = await openAt(server.socket);
+    await using other = await openAt(server.socket);
+    const said: unknown[] = [];
+    const log = { ...silentLog, error: (_: string, fields?: LogFields) => void said.push(fields) };
+    const process = (spool: Spool, ...ring: { fingerprint: string; since: number }[]) =>
+      createNewestKey({
+        clock: systemClock,
+        log,
+        spool,
+        keys: {
+          newest: () => ring[0] ?? { fingerprint: '', since: 0 },
+          fingerprints: () => ring.map(({ fingerprint }) => fingerprint),
+        },
+      });
+    const [first, second] = [
+      { fingerprint: 'first', since: 0 },
+      { fingerprint: 'second', since: 9 },
+    ];
+    const behind = process(one, first);
+    expect(await behind.isHere()).toBe(true);
+    expect(await process(other, second, first).isHere()).toBe(true);
+    for (let asked = 0; asked < 2; asked++) expect(await behind.isHere()).toBe(false);
+    expect(said).toEqual([{ fingerprint: 'second' }]);
+    // After the copy, and of one that has only the newest.
+    expect(await process(one, second, first).isHere()).toBe(true);
+    expect(await process(other, second).isHere()).toBe(true);
+    expect(said).toHaveLength(1);
   });
 
   test('two spools in one Redis know nothing of each other', async () => {

@@ -154,6 +154,9 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
       const hint = expect.stringContaining('BGREWRITEAOF');
       const fields = { condition, what: expect.stringContaining('could not rewrite'), hint };
       expect(lines).toEqual([['redis is not as it should be', fields]]);
+      // Whoever connects anew is not kept out: its sweep may mend it.
+      await (await openAt(server.socket, { log })).close();
+      expect(lines.splice(1)).toEqual(lines);
       limit('unlimited');
       await spool.sweep();
       await spool.sweep();
@@ -162,7 +165,7 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
     },
   );
 
-  test('whose clock is another than the node’s is refused, and later that is logged', async () => {
+  test('whose clock is another than the node’s is refused', async () => {
     let aheadMs = 31_000;
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
     expect((await refused({ clock })).message).toMatch(/its clock says \S+Z, and that of this node \S+Z$/);
@@ -171,15 +174,6 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
     aheadMs = -29_000;
     spool = await openAt(server.socket, { clock, log });
     expect(lines).toEqual([]);
-    aheadMs = 31_000;
-    await spool.sweep();
-    await spool.sweep();
-    aheadMs = 0;
-    await spool.sweep();
-    expect(lines).toEqual([
-      ['redis is not as it should be', expect.objectContaining({ condition: 'clock' })],
-      ['redis is as it should be again', { condition: 'clock' }],
-    ]);
     await spool.accept(unit());
   });
 });

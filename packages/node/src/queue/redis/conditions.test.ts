@@ -55,6 +55,11 @@ describe('the conditions on a Redis', () => {
     expect(failing({ info: { ...info, ...changed } })).toMatchObject([{ name, borne: false }]);
   });
 
+  test('a file that could not be rewritten is borne', () => {
+    const changed = { ...info, aof_last_bgrewrite_status: 'err' };
+    expect(failing({ info: changed })).toMatchObject([{ name: 'append-only file rewritten', borne: true }]);
+  });
+
   test('memory is for what Redis takes for a spool that is full', () => {
     expect(failing({ info: { ...info, maxmemory: '4100' } })).toEqual([]);
   });

@@ -48,6 +48,9 @@ export function conditions(answers: Answers, demands: Demands, cli: Cli, user = 
   ];
 }
 
+/** Borne: only a node that runs has Redis do that again. */
+const rewritten = 'append-only file rewritten';
+
 /** Version 7, master without replicas, append-only file, nothing evicted, no error of persistence. */
 function kept(info: Fields, cli: Cli): Condition[] {
   const all: Omit<Condition, 'borne'>[] = [
@@ -88,7 +91,7 @@ function kept(info: Fields, cli: Cli): Condition[] {
       mend: 'Free space on its disk, and see its log',
     },
     {
-      name: 'append-only file rewritten',
+      name: rewritten,
       holds: info.aof_last_bgrewrite_status !== 'err',
       wrong: 'it could not rewrite its append-only file, which grows, and tells all that came and went',
       mend: `Free space on its disk, or memory, then ${cli('BGREWRITEAOF')}`,
@@ -100,7 +103,7 @@ function kept(info: Fields, cli: Cli): Condition[] {
       mend: `Free space on its disk, then ${cli('BGSAVE')}; a spool needs no snapshots: ${cli('CONFIG SET save ""')}`,
     },
   ];
-  return all.map((one) => ({ ...one, borne: false }));
+  return all.map((one) => ({ ...one, borne: one.name === rewritten }));
 }
 
 /** Addresses as Redis tells them. */
@@ -126,7 +129,7 @@ function room(info: Fields, { maxBytes, reserveBytes }: Demands, cli: Cli): Cond
   };
 }
 
-function clocks({ nodeMs, redisMs }: Answers, skewMs: number): Condition {
+export function clocks({ nodeMs, redisMs }: Pick<Answers, 'nodeMs' | 'redisMs'>, skewMs: number): Condition {
   const time = (ms: number): string => new Date(ms).toISOString();
   return {
     name: 'clock',

@@ -17,7 +17,8 @@ import {
   type Value,
 } from './session.ts';
 
-export interface DeskOptions extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'onWake'> {
+export interface DeskOptions
+  extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'skewMs' | 'onWake'> {
   readonly clock: Clock;
   readonly random: Random;
   /** Whose spool it is. */

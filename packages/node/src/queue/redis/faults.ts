@@ -5,6 +5,7 @@ const codes: Readonly<Record<string, NodeErrorCode>> = {
   SPOOLFULL: 'spool-full',
   OOM: 'spool-full',
   SPOOLLOST: 'spool-lost',
+  SPOOLCLOCK: 'spool-io',
   READONLY: 'spool-io',
   MISCONF: 'spool-io',
   LOADING: 'spool-io',
@@ -47,6 +48,11 @@ export function asRedisFault(error: unknown): NodeError {
   const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
   const code = codes[word] ?? 'spool-fault';
   return redisFault(code, code === 'spool-fault' ? said(message) : `Redis says ${word}`);
+}
+
+/** Whether a script was refused because the time it was told is not that of Redis. */
+export function isOfAnotherTime(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && error.message.startsWith('SPOOLCLOCK ');
 }
 
 /** Without the arguments of the command, which Redis repeats when it does not know that one. */

@@ -30,6 +30,8 @@ export interface Jobs {
 /** What BullMQ's functions say of a job that is not there, or not where it was looked for. */
 const missing = -1;
 const elsewhere = -3;
+/** The same, or of a lock that is not there, or another's. */
+const taken: ReadonlySet<unknown> = new Set([missing, -2, elsewhere, -6]);
 /** Every job is of the same moment; of 0 BullMQ makes the present. */
 const made = 1;
 /** BullMQ's bound. */
@@ -128,7 +130,13 @@ export function createJobs(context: {
         const locks = await Promise.all(ids.map((id) => session.redis.get(`${queue.toKey(id)}:lock`)));
         const theirs = ids.filter((_, at) => locks[at] === dead);
         for (const id of theirs) {
-          await worker.getBackend().moveToDelayed(id, 1, 0, dead, { skipAttempt: true });
+          try {
+            await worker.getBackend().moveToDelayed(id, 1, 0, dead, { skipAttempt: true });
+          } catch (error) {
+            // Another process that reclaims them was quicker.
+            if (taken.has(codeOf(error))) continue;
+            throw error;
+          }
           await acks.add(session, name as QueueName, [id], true);
         }
       }

@@ -2,7 +2,7 @@ import type { Clock, Log } from '@postern/runtime';
 import type { Redis } from 'ioredis';
 import { NodeError } from '../../errors.ts';
 import { hasOwnUser, redisCli } from './command.ts';
-import { type Answers, type Cli, type Condition, conditions, type Demands } from './conditions.ts';
+import { type Answers, type Cli, type Condition, clocks, conditions, type Demands } from './conditions.ts';
 import type { RedisConnection } from './connection.ts';
 import { parseInfo } from './info.ts';
 import { askSettings } from './settings.ts';
@@ -14,6 +14,8 @@ export interface Review {
    * acknowledged, keeps no more of it than it has to, and has the node's time.
    */
   assert(redis: Redis): Promise<void>;
+  /** Throws `NodeError` `spool-unsafe` unless Redis has the node's time. */
+  assertTime(redis: Redis): Promise<void>;
   /** Logs once what has become wrong since, and once that it is right again. */
   again(redis: Redis): Promise<void>;
 }
@@ -44,6 +46,10 @@ export function createReview(context: {
       if (failed.length > 0) throw unsafe(failed, cli, connection);
       found.forEach(note);
     },
+    async assertTime(redis) {
+      const found = clocks(await askTime(redis, clock), demands.skewMs);
+      if (!found.holds) throw unsafe([found], cli, connection);
+    },
     async again(redis) {
       (await look(redis)).forEach(note);
     },
@@ -63,9 +69,13 @@ function unsafe(failed: readonly Condition[], cli: Cli, connection: RedisConnect
 async function ask(redis: Redis, clock: Clock): Promise<Answers> {
   const info = parseInfo(await redis.info());
   const settings = await askSettings(redis);
+  return { info, settings, ...(await askTime(redis, clock)) };
+}
+
+async function askTime(redis: Redis, clock: Clock): Promise<Pick<Answers, 'redisMs' | 'nodeMs'>> {
   const earliest = clock.now();
   const [seconds, micros] = (await redis.time()) as unknown as [string, string];
   const latest = clock.now();
   const redisMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
-  return { info, settings, redisMs, nodeMs: Math.min(Math.max(redisMs, earliest), latest) };
+  return { redisMs, nodeMs: Math.min(Math.max(redisMs, earliest), latest) };
 }

@@ -76,6 +76,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     random,
     leaseMs,
     review,
+    skewMs,
     reserveBytes,
     onWake: (queue) => bells[queue].ring(),
   });
@@ -98,6 +99,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     returns: createReturns(context),
     shared: {
       lineage: createLineage(desk),
+      newestKey: async ({ fingerprint, since }) => String(await desk.ask('newestKey', fingerprint, since)),
       takeTurn: (everyMs) => takeTurn(desk, prefix, everyMs),
       review: () => desk.use(({ redis }) => review.again(redis)),
     },
@@ -167,7 +169,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
       return { relays: dropped };
     },
     // Redis syncs before it answers.
-    sync: () => Promise.resolve(),
+    sync: async () => void (await desk.ask('nothing')),
     async counts() {
       const [inputs = 0, relayed = 0, fragments = 0, deliveries = 0] = (await desk.ask('counts')) as number[];
       return { inputs, relays: relayed, fragments, deliveries };

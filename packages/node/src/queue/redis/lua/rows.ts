@@ -5,14 +5,17 @@ const setIdBytes = 372;
 const tokenBytes = 980;
 
 /**
- * What every script begins with. `KEYS[1]` is the hash that says which spool this is; every other key has its hash tag, so that all of
+ * What every script begins with, where `skew` says how far the caller's clock may be from that of Redis: what a wrong one takes for over is not.
+ * `KEYS[1]` is the hash that says which spool this is; every other key has its hash tag, so that all of
  * a spool lies in one slot. A row's claim says until when it is whose; its job in BullMQ's queue says when to look at the row again.
  * Rows: `input:<id>`, `relay:<id>`, `set:<id>`; packets lie under `bytes:<id>`.
  */
 export const rows: string = `
 local K, mine, now, me = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-if redis.call('HGET', KEYS[1], 'id') ~= mine then return redis.error_reply('SPOOLLOST another spool or none is there') end
 local call = redis.call
+if call('HGET', KEYS[1], 'id') ~= mine then return redis.error_reply('SPOOLLOST another spool or none is there') end
+local time = call('TIME')
+if math.abs(time[1] * 1000 + math.floor(time[2] / 1000) - now) > skew then return redis.error_reply('SPOOLCLOCK another time is there') end
 local tables = { packet = 'input', exit = 'input', relays = 'relay', sets = 'set' }
 local function key(...) return K .. ':' .. table.concat({ ... }, ':') end
 local function row(queue, id) return key(tables[queue], id) end
