@@ -5,9 +5,9 @@ import { openSpool, type Spool } from '@postern/node';
 import { defaultGeometry as g } from '@postern/protocol/packet';
 import { systemRandom } from '@postern/protocol/primitives';
 import { silentLog, systemClock } from '@postern/runtime';
+import { haveRedis, startRedis } from '../redis.ts';
 import type { Benchmark } from './benchmark.ts';
 import { disk, machine } from './measure.ts';
-import { haveRedis, startRedis } from './redis.ts';
 
 /** What a node has under way at one time: carriages that come in, claims of a peeler, claims of a forwarder. */
 const incoming = 32;

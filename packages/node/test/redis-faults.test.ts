@@ -2,6 +2,7 @@ import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { NodeError } from '../src/errors.ts';
 import type { Spool } from '../src/spool.ts';
 import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { openAt } from './redis-spool.ts';
@@ -58,6 +59,34 @@ describe.skipIf(!haveRedis)('a Redis that fails', () => {
     const back = spool;
     await until(async () => (await back.counts().catch(() => ({ inputs: 0 }))).inputs === 1);
     expect(await back.claimInputs('packet', 2)).toHaveLength(1);
+  });
+
+  test('what was in hand when it died can be claimed once it is back', async () => {
+    await start();
+    spool = await openAt(server.socket);
+    const back = spool;
+    await spool.accept(unit());
+    const [input] = await spool.claimInputs('packet', 1);
+    await server.kill();
+    await expect(spool.releaseInputs([input?.id ?? ''])).rejects.toMatchObject({ code: 'spool-io' });
+    await server.start();
+    await until(async () => (await back.claimInputs('packet', 1).catch(() => [])).length === 1);
+  });
+
+  test('while it reads its file it is not there yet, and not unsafe', async () => {
+    await start('--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024');
+    spool = await openAt(server.socket);
+    for (let n = 0; n < 9; n++) await spool.accept(unit());
+    await server.kill();
+    const starting = server.start();
+    const codes = new Set<unknown>();
+    await until(async () => {
+      const found = await openAt(server.socket).catch((error: NodeError) => void codes.add(error.code));
+      await found?.close();
+      return found !== undefined;
+    });
+    await starting;
+    expect(codes).toEqual(new Set(['spool-io']));
   });
 
   test('what came back with another configuration is not gone on with', async () => {

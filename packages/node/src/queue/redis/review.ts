@@ -4,6 +4,7 @@ import { NodeError } from '../../errors.ts';
 import { hasOwnUser, redisCli } from './command.ts';
 import { type Answers, type Cli, type Condition, clocks, conditions, type Demands } from './conditions.ts';
 import type { RedisConnection } from './connection.ts';
+import { redisFault } from './faults.ts';
 import { parseInfo } from './info.ts';
 import { askSettings } from './settings.ts';
 
@@ -11,7 +12,7 @@ import { askSettings } from './settings.ts';
 export interface Review {
   /**
    * Throws `NodeError` `spool-unsafe` with everything that is wrong and the commands that mend it, unless Redis keeps all that it has
-   * acknowledged, keeps no more of it than it has to, and has the node's time.
+   * acknowledged, keeps no more of it than it has to, and has the node's time. `spool-io` while Redis starts.
    */
   assert(redis: Redis): Promise<void>;
   /** Throws `NodeError` `spool-unsafe` unless Redis has the node's time. */
@@ -68,6 +69,8 @@ function unsafe(failed: readonly Condition[], cli: Cli, connection: RedisConnect
 
 async function ask(redis: Redis, clock: Clock): Promise<Answers> {
   const info = parseInfo(await redis.info());
+  // Meanwhile it says that it has no such file.
+  if (info.loading === '1') throw redisFault('spool-io', 'Redis is reading its append-only file');
   const settings = await askSettings(redis);
   return { info, settings, ...(await askTime(redis, clock)) };
 }
