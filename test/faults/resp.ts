@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type ScriptName, scripts } from '@postern/node/testing';
+import { clockSkewMs, type ScriptName, scriptsWithin } from '@postern/node/testing';
 import type { Chunk } from '@postern/testkit';
 
 /** A step of a spool on the wire to Redis: what one end has sent of it, and the other has not got. */
@@ -10,7 +10,7 @@ export interface Exchanged {
   readonly what: 'command' | 'reply';
 }
 
-const names = new Map([...scripts].map(([name, lua]) => [hash('sha1', lua), name]));
+const names = new Map([...scriptsWithin(clockSkewMs)].map(([name, lua]) => [hash('sha1', lua), name]));
 
 /** Gives the steps that a chunk completes, of a connection whose chunks are given one after the other (https://redis.io/docs/reference/protocol-spec). */
 export function watchExchanges(): (chunk: Chunk) => Exchanged[] {

@@ -12,23 +12,24 @@ process.env.POSTERN_FAULT_CLOCK ??= join(dirname(process.argv[at + 1] ?? ''), 'c
 const path = process.env.POSTERN_FAULT_CLOCK;
 
 const lookEveryMs = 20;
-let shift = 0;
+let shift: number | undefined;
 let lookedAt = Number.NEGATIVE_INFINITY;
 
 function shiftMs(): number {
-  if (performance.now() < lookedAt + lookEveryMs) return shift;
-  lookedAt = performance.now();
-  const said = read();
-  if (said !== shift) writeFileSync(`${path}.seen`, String(said));
-  shift = said;
-  return shift;
+  if (performance.now() >= lookedAt + lookEveryMs) {
+    lookedAt = performance.now();
+    const said = read();
+    if (said !== undefined && said !== shift) writeFileSync(`${path}.seen`, String(said));
+    shift = said;
+  }
+  return shift ?? 0;
 }
 
-function read(): number {
+function read(): number | undefined {
   try {
     return Number(readFileSync(path, 'latin1'));
   } catch {
-    return 0; // nobody has said anything yet
+    return undefined; // nobody has said anything yet
   }
 }
 

@@ -24,6 +24,24 @@ export async function setClocksWrong({ chain, author, shiftClock }: Scene): Prom
   return chain.taken - first;
 }
 
+/**
+ * The same, of nodes that have a clock to compare theirs with, that of Redis: each ends, and does nothing until its clock is right. How often
+ * they ended.
+ */
+export async function refuseWrongClocks({ chain, author, shiftClock }: Scene): Promise<number> {
+  let ends = 0;
+  for (const node of [chain.nodes['second mix'], chain.nodes.gateway])
+    for (const ms of [dayMs, -dayMs]) {
+      const { starts } = node.process;
+      await shiftClock(node, ms);
+      await author.until(`${node.name} has ended`, () => node.process.starts > starts);
+      ends += 1;
+      await shiftClock(node, 0);
+      await author.progress(some);
+    }
+  return ends;
+}
+
 /** What nodes took while their clock was ahead is due when that time has come. */
 export async function letTimeCome({ chain, shiftClock }: Scene): Promise<void> {
   for (const node of chain.net.members) if (node.role !== 'authority') await shiftClock(node, dayMs);

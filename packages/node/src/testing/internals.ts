@@ -1,5 +1,6 @@
 /* What tests beyond this package take from its insides: its decoders to be fuzzed, and the steps of a spool in Redis to be told apart. */
-export { type ScriptName, scripts } from '../queue/redis/scripts.ts';
+export { clockSkewMs } from '../queue/redis/desk.ts';
+export { type ScriptName, scriptsWithin } from '../queue/redis/scripts.ts';
 export { findField, openField } from '../report/field.ts';
 export { formatHash, parseHash } from '../submit/authors/hash.ts';
 export { parseAuthors } from '../submit/authors/list.ts';

@@ -57,6 +57,8 @@ export interface Desk {
 
 /** A claim's end lies on this grid: in a store that others can read it would tell when a row came. */
 export const leaseGridMs = 60_000;
+/** A clock may differ from that of Redis by so much: two of them are then no more than a step of the grid apart. */
+export const clockSkewMs: number = leaseGridMs / 2;
 const format = '1';
 
 /** Throws `NodeError` `spool-io`, `spool-unsafe`, `spool-foreign`, `spool-damaged`. */

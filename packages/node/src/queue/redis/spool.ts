@@ -11,7 +11,7 @@ import {
 } from '../../spool.ts';
 import { rewriteAof } from './aof.ts';
 import type { RedisConnection } from './connection.ts';
-import { type Desk, leaseGridMs, openDesk } from './desk.ts';
+import { clockSkewMs, type Desk, openDesk } from './desk.ts';
 import { createRelayShelf, relayFields } from './relays.ts';
 import { createReturns } from './returns.ts';
 import { createReview } from './review.ts';
@@ -54,7 +54,7 @@ const sweepLimit = 200;
 export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool> {
   const { connection, name, nodeId, clock, random, leaseMs = claimLeaseMs } = options;
   const { maxBytes = 20_000_000_000, reserveBytes = 64_000_000, vouched = false, log } = options;
-  const { skewMs = leaseGridMs / 2 } = options;
+  const { skewMs = clockSkewMs } = options;
   const bells: Record<QueueName, Bell> = {
     packet: createBell(),
     exit: createBell(),
