@@ -27,6 +27,7 @@ export const hopBenchmark: Benchmark = {
     `at least ${leastRatio} times the rate of the faster Postfix`,
     `at half of its own rate, added latency median at most ${mostMedianMs} ms, p99 at most ${mostP99Ms} ms`,
   ],
+  needs: 'Debian’s postfix, root, a temporary folder on a disk; six minutes',
   runs: 1_000,
   run,
 };
