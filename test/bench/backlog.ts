@@ -21,6 +21,7 @@ export const backlogBenchmark: Benchmark = {
     `never more than ${mostMemory / 1e6} MB resident`,
     'every packet leaves',
   ],
+  needs: 'some 20 GB of a disk; a quarter of an hour',
   runs: 200_000,
   run,
 };

@@ -22,7 +22,7 @@ export async function measureInTurn<Name extends string>(
   const warmUp = Math.ceil(runs / 5);
   for (let done = 0; done < warmUp + runs; done += block) {
     for (const name of names) {
-      for (let i = 0; i < block; i++) {
+      for (let i = 0; i < Math.min(block, warmUp + runs - done); i++) {
         const start = performance.now();
         await work[name]();
         times[name].push(performance.now() - start);

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { systemRandom } from '@postern/protocol/primitives';
 import { silentLog, systemClock } from '@postern/runtime';
 import { haveRedis, startRedis } from '../redis.ts';
 import type { Benchmark } from './benchmark.ts';
+import { ifInterrupted } from './interrupted.ts';
 import { disk, machine } from './measure.ts';
 
 /** What a node has under way at one time: carriages that come in, claims of a peeler, claims of a forwarder. */
@@ -16,6 +18,7 @@ const claimed = 32;
 export const spoolBenchmark: Benchmark = {
   summary: 'packets a second through a spool, from accept to finish, in SQLite and in Redis',
   gates: [],
+  needs: 'redis-server for the second half; seconds',
   runs: 3_000,
   run,
 };
@@ -23,6 +26,7 @@ export const spoolBenchmark: Benchmark = {
 async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
   const place = disk();
   const folder = await mkdtemp(join(tmpdir(), 'postern-bench-'));
+  using _interrupted = ifInterrupted(() => rmSync(folder, { recursive: true, force: true }));
   try {
     const sqlite = await measure(await open(folder), runs);
     const redis = await inRedis(folder, runs);
@@ -113,5 +117,6 @@ function open(folder: string, socket?: string): Promise<Spool> {
 async function inRedis(folder: string, runs: number): Promise<number | undefined> {
   if (!haveRedis) return undefined;
   await using redis = await startRedis(folder);
+  using _interrupted = ifInterrupted(() => redis.kill());
   return await measure(await open(folder, redis.socket), runs);
 }

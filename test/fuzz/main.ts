@@ -7,29 +7,47 @@ import { Supervisor } from './supervisor.ts';
 import { counted, targets } from './targets.ts';
 
 const names = targets.map(({ name }) => name);
-const { values } = parseArgs({
-  options: {
-    help: { type: 'boolean', short: 'h', default: false },
-    seconds: { type: 'string', default: '60' },
-    target: { type: 'string', multiple: true, default: [] },
-    seed: { type: 'string', default: String(Date.now()) },
-    jobs: { type: 'string', default: '2' },
-    keep: { type: 'boolean', default: false },
-  },
-});
+const { values, mistake } = given();
 const seconds = Number(values.seconds);
 const jobs = Number(values.jobs);
 const unknown = values.target.filter((name) => !names.includes(name));
 
 if (values.help) {
   console.log(help());
-} else if (!(seconds > 0) || !Number.isInteger(jobs) || jobs < 1 || unknown.length > 0) {
+} else if (
+  mistake !== undefined ||
+  !(seconds > 0) ||
+  !Number.isInteger(jobs) ||
+  jobs < 1 ||
+  unknown.length > 0
+) {
   const wrong =
-    unknown.length > 0 ? `there is no target ${unknown[0]}` : '--seconds and --jobs take numbers above 0';
+    mistake ??
+    (unknown.length > 0 ? `there is no target ${unknown[0]}` : '--seconds and --jobs take numbers above 0');
   console.error(`fuzz: ${wrong}\n\n${help()}`);
   process.exitCode = 64;
 } else {
   process.exitCode = await fuzz(values.target.length > 0 ? [...new Set(values.target)] : names);
+}
+
+function given() {
+  const parse = (args: string[]) =>
+    parseArgs({
+      args,
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        seconds: { type: 'string', default: '60' },
+        target: { type: 'string', multiple: true, default: [] },
+        seed: { type: 'string', default: String(Date.now()) },
+        jobs: { type: 'string', default: '2' },
+        keep: { type: 'boolean', default: false },
+      },
+    });
+  try {
+    return { ...parse(process.argv.slice(2)), mistake: undefined };
+  } catch (error) {
+    return { ...parse([]), mistake: (error as Error).message };
+  }
 }
 
 /** The exit code: 1 when something was found. */

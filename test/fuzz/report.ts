@@ -41,6 +41,7 @@ export function summary(
     row(name, String(executions), String(features), String(inputs), `${slowestMs.toFixed(0)} ms`),
   );
   const sum = [...tallies.values()].reduce((total, { executions }) => total + executions, 0);
+  const unreached = [...tallies.values()].filter(({ executions }) => executions === 0).length;
   const perWorker = heaps
     .filter((heap) => heap.length > 0)
     .map((heap) => `${mebibytes(heap[0] ?? 0)} → ${mebibytes(heap.at(-1) ?? 0)}`);
@@ -49,9 +50,12 @@ export function summary(
     ...rows,
     '',
     `${sum} executions`,
-    `heaps after collection: ${perWorker.join(', ')}`,
+    ...(perWorker.length > 0 ? [`heaps after collection: ${perWorker.join(', ')}`] : []),
     `resident at each minute: ${memory.minutes.map(mebibytes).join(', ') || 'shorter than a minute'}`,
     ...grown,
+    ...(unreached > 0
+      ? [`${unreached} of ${tallies.size} targets were not reached: give it longer, or fewer with --target`]
+      : []),
     ...findings.map((finding, at) => headOf(finding, paths[at] ?? '')),
     findings.length === 0 ? 'nothing found' : `${findings.length} found`,
   ].join('\n');

@@ -1,9 +1,11 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { createIdentity } from '../../interop/debian.ts';
 import type { Benchmark } from '../benchmark.ts';
+import { ifInterrupted } from '../interrupted.ts';
 import { disk, machine } from '../measure.ts';
 import { modelLines } from '../scale/model.ts';
 import { perMessage, startUsage, type Usage, usedSoFar } from '../usage.ts';
@@ -27,6 +29,7 @@ export const hopBenchmark: Benchmark = {
     `at least ${leastRatio} times the rate of the faster Postfix`,
     `at half of its own rate, added latency median at most ${mostMedianMs} ms, p99 at most ${mostP99Ms} ms`,
   ],
+  needs: 'Debian’s postfix, root, a temporary folder on a disk; six minutes',
   runs: 1_000,
   run,
 };
@@ -45,6 +48,7 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-hop-tls-'));
   opened.defer(() => rm(folder, { recursive: true }));
+  opened.use(ifInterrupted(() => rmSync(folder, { recursive: true, force: true })));
   const tls = createIdentity('sink.test');
   const paths = { key: join(folder, 'key'), cert: join(folder, 'cert') };
   await writeFile(paths.key, tls.key, { mode: 0o600 });

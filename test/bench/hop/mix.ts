@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { initNode } from '@postern/node';
 import { buildPacket, defaultGeometry } from '@postern/protocol/packet';
 import { createLog, readControl, systemClock, systemRandom } from '@postern/runtime';
 import { freePorts, until } from '@postern/testkit';
+import { ifInterrupted } from '../interrupted.ts';
 import { enlist, numberAtEnd } from './enlist.ts';
 import type { Relay } from './relay.ts';
 
@@ -30,6 +32,7 @@ export async function createMix(sink: { readonly port: number; readonly pin: str
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-hop-'));
   opened.defer(() => rm(folder, { recursive: true }));
+  opened.use(ifInterrupted(() => rmSync(folder, { recursive: true, force: true })));
   const authority = opened.use(
     await startAuthority(
       parseAuthorityConfig({

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Supervised, startProcess, until } from '@postern/testkit';
+import { ifInterrupted } from '../interrupted.ts';
 import { createMix, mixName } from './mix.ts';
 import type { Relay } from './relay.ts';
 
@@ -29,6 +30,7 @@ export async function startPostern(sink: {
     });
   let mix = await start();
   opened.defer(async () => void (await mix.stop()));
+  opened.use(ifInterrupted(() => process.kill(mix.pid, 'SIGKILL')));
   await listed();
 
   const running = opened.move();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { readControl } from '@postern/runtime';
 import { lastLines, type Supervised, startProcess, until } from '@postern/testkit';
 import type { Mix } from '../hop/mix.ts';
+import { ifInterrupted } from '../interrupted.ts';
 
 /** One process of a mix over Redis. */
 export interface StageProcess extends AsyncDisposable {
@@ -47,6 +48,7 @@ export async function startStages(
     log: join(folder, `${name}.log`),
     restart: false,
   });
+  const interrupted = ifInterrupted(() => process.kill(child.pid, 'SIGKILL'));
   const status = async () => JSON.parse(await readControl(join(dataDir, 'control.sock'), '/status'));
   let end: string | undefined;
   void child.ended.then((how) => {
@@ -69,6 +71,7 @@ export async function startStages(
     hold: () => void process.kill(child.pid, 'SIGSTOP'),
     go: () => void process.kill(child.pid, 'SIGCONT'),
     async [Symbol.asyncDispose]() {
+      interrupted[Symbol.dispose]();
       process.kill(child.pid, 'SIGCONT');
       await child.stop();
     },

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import type { Benchmark } from '../benchmark.ts';
 import { type Ends, startEnds } from '../hop/ends.ts';
 import { loadOf } from '../hop/hop.ts';
 import { createMix, type Mix } from '../hop/mix.ts';
+import { ifInterrupted } from '../interrupted.ts';
 import { disk, machine } from '../measure.ts';
 import { perMessage, startUsage, type Usage } from '../usage.ts';
 import { modelLines } from './model.ts';
@@ -21,6 +23,7 @@ const deadlineMs = 600_000;
 export const scaleBenchmark: Benchmark = {
   summary: 'a mix in several processes over one Redis, stage by stage: one that peels, and two',
   gates: ['every packet leaves, once'],
+  needs: 'redis-server, a temporary folder on a disk; some minutes',
   runs: 2_000,
   run,
 };
@@ -53,7 +56,9 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-scale-'));
   opened.defer(() => rm(folder, { recursive: true }));
+  opened.use(ifInterrupted(() => rmSync(folder, { recursive: true, force: true })));
   const redis = opened.use(await startRedis(folder));
+  opened.use(ifInterrupted(() => redis.kill()));
   const tls = createIdentity('sink.test');
   const ends = opened.use(await startEnds());
   const mix = opened.use(await createMix({ port: await ends.listen(tls), pin: spkiPin(tls.cert) }));
