@@ -87,7 +87,7 @@ describe('postern-directory', () => {
     const secret = (await readFile(key, 'utf8')).trim();
     expect(made.out + made.err).not.toContain(secret);
 
-    expect(await run('init', '--name', 'authority1.test')).toMatchObject({ code: 64, out: '' });
+    expect(await run('init', '--name', 'authority1.test')).toMatchObject({ code: 1, out: '' });
     expect(await readFile(key, 'utf8')).toBe(`${secret}\n`);
 
     const first = start('run');

@@ -23,7 +23,7 @@ import { addMixKeys } from './commands/mix-keys.ts';
 import { addDkim, addTls } from './commands/rotate.ts';
 import { startNode } from './node.ts';
 import { stageNames } from './stages.ts';
-import { formatStatus, type NodeStatus, unreadiness } from './status.ts';
+import { formatStatus, type ToldStatus, unreadiness } from './status.ts';
 
 /** The command line of `postern-node`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
@@ -79,8 +79,10 @@ function addStatus(program: Command): void {
     .action(async (options: { config: string; json?: boolean; ready?: boolean }) => {
       const { dataDir } = await readConfig(options.config);
       const text = await readControl(join(dataDir, 'control.sock'), '/status');
-      const status = JSON.parse(text) as NodeStatus;
+      const status = JSON.parse(text) as ToldStatus;
       process.stdout.write(options.json === true ? `${text}\n` : formatStatus(status));
+      const { fault } = status;
+      if (fault !== null) throw new UserError(fault.message, { ...fault, exitCode: ExitCode.tempFail });
       const lacks = unreadiness(status);
       if (options.ready === true && lacks !== undefined)
         throw new UserError(`the node is not ready: ${lacks}`, { exitCode: ExitCode.tempFail });

@@ -36,7 +36,7 @@ import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
-import { consensusStatus, type NodeStatus } from './status.ts';
+import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
@@ -69,6 +69,7 @@ export interface RunningNode extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** Resolves when the node cannot go on, with what its process had better end with. */
   readonly broken: Promise<Error>;
+  /** Rejects with `NodeError` while its spool does not answer. */
   status(): Promise<NodeStatus>;
   /** Stops taking, finishes what is under way, closes. What is not finished by then is taken up at the next start. */
   close(): Promise<void>;
@@ -147,7 +148,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
 
-  const status = async (): Promise<NodeStatus> => ({
+  const known = async (): Promise<Omit<NodeStatus, 'counts'>> => ({
     name: config.name,
     id: identity.id,
     roles: config.roles,
@@ -162,13 +163,14 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     exitByDns: parts.lookUps.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
     domainKeyOverlap: parts.domainKeys?.overlap() ?? null,
-    counts: await spool.counts(),
     counters: await counters.values(),
   });
+  const status = async (): Promise<NodeStatus> => ({ ...(await known()), counts: await spool.counts() });
+  const told = async (): Promise<ToldStatus> => ({ ...(await known()), ...(await spoolStatus(spool)) });
   addGauges(metrics, parts, { listed, proof: proofNow });
   const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
   const socketPath = join(config.dataDir, 'control.sock');
-  opened.use(await serveControl({ socketPath, status, metrics: exporter.text, calls: callsOf(parts) }));
+  opened.use(await serveControl({ socketPath, status: told, metrics: exporter.text, calls: callsOf(parts) }));
 
   const running = opened.move();
   let closed: Promise<void> | undefined;

@@ -47,6 +47,7 @@ test('everything that is wrong is said at once, and what there is', () => {
     'recieve,unwrap,peel',
     config(['mix'], { redis: false, port: 0 }),
   );
+  expect(message.split('\n')).toHaveLength(5);
   expect(message).toContain('"recieve" is no stage; there are receive, submit, peel, unwrap, forward');
   expect(message).toContain('"unwrap" needs the role "delivery"');
   expect(message).toContain('the spool is in SQLite');

@@ -29,10 +29,13 @@ export function chooseStages(asked: readonly string[], config: Config): StageNam
   const stages = stageNames.filter((name) => asked.includes(name));
   const wrong = [...asked.flatMap((name) => refuseName(name, config)), ...refuseShared(stages, config)];
   if (wrong.length === 0) return stages;
-  throw new UserError(`a process cannot run ${asked.join(',')} alone: ${wrong.join('; ')}`, {
-    exitCode: ExitCode.usage,
-    hint: `This node has the stages ${stagesOf(config).join(', ')}. Without a choice (--only) one process runs all of them.`,
-  });
+  throw new UserError(
+    `a process cannot run ${asked.join(',')} alone:\n${wrong.map((one) => `  ${one}`).join('\n')}`,
+    {
+      exitCode: ExitCode.usage,
+      hint: `This node has the stages ${stagesOf(config).join(', ')}. Without a choice (--only) one process runs all of them.`,
+    },
+  );
 }
 
 function refuseName(name: string, { roles }: Config): string[] {

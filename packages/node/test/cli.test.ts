@@ -57,7 +57,7 @@ test('init makes keys, certificate, records and a configuration, and replaces no
   for (const name of ['domain.key', 'identity.key', 'tls.key'])
     expect((await stat(join(folder, 'node-data', name))).mode & 0o777).toBe(0o600);
   const again = await run(...args);
-  expect(again.code).toBe(64);
+  expect(again.code).toBe(1);
   expect(again.err).toContain('exists already');
   expect(again.err).toContain('Choose another --config or --dir.');
 });
@@ -177,12 +177,14 @@ test('run without keys says how to make them, and with stages that cannot be alo
   await run('init', '--name', 'mix1.test', ...directory);
   const only = await run('run', '--only', 'peel,deliver');
   expect(only.code).toBe(64);
-  expect(only.err).toMatch(/"deliver" is no stage.*SQLite.*\n.*receive, peel, forward/);
+  expect(only.err).toMatch(
+    /alone:\n {2}"deliver" is no stage.*\n {2}the spool is in SQLite.*\n.*receive, peel, forward/,
+  );
   const config = parseNodeConfig(await readToml(join(folder, 'node.toml')));
   const deps = { clock: systemClock, random: systemRandom, log: silentLog, stages: ['peel', 'unwrap'] };
   await expect(startNode(config, deps)).rejects.toMatchObject({
     exitCode: 64,
-    message: expect.stringMatching(/"unwrap" needs the role "delivery".*SQLite/),
+    message: expect.stringMatching(/\n {2}"unwrap" needs the role "delivery".*\n {2}.*SQLite/),
   });
   await rm(join(folder, 'node-data', 'identity.key'));
   const { code, err } = await run('run');

@@ -1,6 +1,6 @@
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { formatEndpoint, readControl, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NodeConfig, type NodeStatus, startNode } from '../src/index.ts';
@@ -208,6 +208,27 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     });
     expect(await keysOf(old)).toEqual(before);
     expect(before).toContainEqual(expect.stringMatching(/^\d+\.chain$/));
+  });
+
+  test('while Redis is gone status tells the rest, and the fault; the log has it once', async () => {
+    const alive = processes.findLast(({ child }) => child.exitCode === null && child.signalCode === null);
+    const { dataDir, err } = alive as Process;
+    const asked = () =>
+      startCommand(network.folder, ['status', '--config', `${basename(dataDir)}.toml`]).ended;
+    const logged = (event: string): number => err().split(`"event":"${event}"`).length - 1;
+    await redis.kill();
+    await until(() => logged('redis does not answer') === 1);
+    expect(await asked()).toMatchObject({
+      code: 75,
+      out: expect.stringMatching(/^spool {7}does not answer$/m),
+      err: expect.stringMatching(
+        /^postern-node: the spool failed: .* \[spool-io\]\n {2}See whether Redis runs/,
+      ),
+    });
+    await redis.start();
+    await until(() => logged('redis answers again') === 1);
+    expect(await asked()).toMatchObject({ code: 0, err: '' });
+    expect(logged('redis does not answer')).toBe(1);
   });
 
   async function keysOf({ dataDir }: Process): Promise<string[]> {

@@ -45,9 +45,12 @@ describe.skipIf(!haveRedis)('a Redis that fails', () => {
     expect(JSON.stringify([refused, String(refused)])).not.toContain('wrong-secret');
   });
 
-  test('while it is down nothing is accepted, and when it is back everything is there', async () => {
+  test('while it is down nothing is accepted, and when it is back everything is there; each is logged once', async () => {
     await start();
-    spool = await openAt(server.socket);
+    const events: string[] = [];
+    const note = (event: string): void => void events.push(event);
+    spool = await openAt(server.socket, { log: { info: note, warn: note } });
+    events.length = 0;
     const { signal } = new AbortController();
     await spool.accept(unit());
     await spool.wakeInputs('packet', signal);
@@ -59,6 +62,7 @@ describe.skipIf(!haveRedis)('a Redis that fails', () => {
     const back = spool;
     await until(async () => (await back.counts().catch(() => ({ inputs: 0 }))).inputs === 1);
     expect(await back.claimInputs('packet', 2)).toHaveLength(1);
+    expect(events).toEqual(['redis does not answer', 'redis answers again']);
   });
 
   test('what was in hand when it died can be claimed once it is back', async () => {

@@ -13,7 +13,15 @@ export {
   type SocketPath,
   size,
 } from './config.ts';
-export { type Calls, type ControlOptions, callControl, readControl, serveControl } from './control.ts';
+export {
+  type Calls,
+  type ControlOptions,
+  callControl,
+  type Fault,
+  readControl,
+  serveControl,
+  tellFault,
+} from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
 export { type Exporter, exportMetrics, snapshotMs } from './exporter.ts';
 export {

@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { NodeError } from '../../errors.ts';
 import type { SpoolId } from '../../spool.ts';
 import { asRedisFault, redisFault } from './faults.ts';
@@ -21,6 +21,7 @@ export interface DeskOptions
   extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'skewMs' | 'onWake'> {
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Pick<Log, 'info' | 'warn'>;
   /** Whose spool it is. */
   readonly nodeId: string;
   readonly leaseMs: number;
@@ -109,7 +110,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       throw asRedisFault(error);
     }
   };
-  const keeper = await createKeeper(open);
+  const keeper = await createKeeper(open, options.log);
 
   const stop = new AbortController();
   const asked = new Set<Promise<unknown>>();

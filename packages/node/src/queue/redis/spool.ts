@@ -74,6 +74,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     nodeId,
     clock,
     random,
+    log,
     leaseMs,
     review,
     skewMs,
