@@ -94,5 +94,8 @@ export async function shareSpools({ chain, author }: Scene): Promise<number[]> {
     process.kill();
     await author.progress(some);
   }
+  // What a dead one held is freed by whoever starts next: the one in its place.
+  for (const { process, worked } of twins)
+    await author.until(`${process.name} works again`, async () => (await worked().catch(() => -1)) >= 0);
   return shared;
 }
