@@ -32,8 +32,9 @@ export function createRecovery(context: {
   const bury: Recovery['bury'] = async (session, former) => {
     for (const process of await session.redis.smembers(`${prefix}:processes`)) {
       if (!former?.has(process) && (await lives(session, process))) continue;
-      await session.run('bury', head(), [process]);
+      // In this order: whoever dies in between leaves its name, under which the next one finds the jobs.
       await jobs.reclaim(session, process);
+      await session.run('bury', head(), [process]);
     }
   };
 
