@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readArguments } from '../arguments.ts';
 import { backlogBenchmark } from './backlog.ts';
 import type { Benchmark } from './benchmark.ts';
 import { hopBenchmark } from './hop/hop.ts';
@@ -16,7 +16,11 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
 };
 
 endOnSignals();
-const { values, positionals, mistake } = given();
+const { values, positionals, mistake } = readArguments({
+  help: { type: 'boolean', short: 'h', default: false },
+  'no-gate': { type: 'boolean', default: false },
+  runs: { type: 'string' },
+});
 const name = positionals[0];
 const runs = values.runs === undefined ? undefined : Number(values.runs);
 
@@ -33,24 +37,6 @@ if (mistake !== undefined) {
   process.exitCode = 64;
 } else {
   await report(benchmarks[name] as Benchmark, runs);
-}
-
-function given() {
-  const parse = (args: string[]) =>
-    parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h', default: false },
-        'no-gate': { type: 'boolean', default: false },
-        runs: { type: 'string' },
-      },
-    });
-  try {
-    return { ...parse(process.argv.slice(2)), mistake: undefined };
-  } catch (error) {
-    return { ...parse([]), mistake: (error as Error).message };
-  }
 }
 
 async function report(benchmark: Benchmark, count = benchmark.runs): Promise<void> {

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { journalBytes } from '../src/queue/sqlite/journal.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
-import { dueGridMs, relayExpiresGridMs } from '../src/spool.ts';
+import { dueGridMs, relayExpiresGridMs, type Spool } from '../src/spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { fakeClock, seeded, until } from './support.ts';
 
@@ -31,14 +31,14 @@ function sharesBytes(hay: Buffer, needle: Uint8Array): boolean {
   return false;
 }
 
+/** The spool in `folder`. */
+function openSpool(clock = fakeClock(start), path = join(folder, 'spool.sqlite')): Promise<Spool> {
+  return openSqliteSpool({ unitBytes: 32_768, path, clock, random: seeded('rest') });
+}
+
 async function relayed(count: number): Promise<{ inputs: Uint8Array[]; outputs: Uint8Array[] }> {
   const clock = fakeClock(start);
-  const spool = await openSqliteSpool({
-    unitBytes: 32_768,
-    path: join(folder, 'spool.sqlite'),
-    clock,
-    random: seeded('rest'),
-  });
+  const spool = await openSpool(clock);
   const inputs: Uint8Array[] = [];
   const outputs: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
@@ -67,12 +67,7 @@ test('once settled, not a byte of the input is left in any file, and the relay i
 });
 
 test('a spool that is left alone cuts its journal by itself', async () => {
-  const spool = await openSqliteSpool({
-    unitBytes: 32_768,
-    path: join(folder, 'spool.sqlite'),
-    clock: fakeClock(start),
-    random: seeded('rest'),
-  });
+  const spool = await openSpool();
   const { bytes } = unit();
   await spool.accept({ kind: 'packet', bytes });
   const [input] = await spool.claimInputs('packet', 1);
@@ -84,12 +79,7 @@ test('a spool that is left alone cuts its journal by itself', async () => {
 
 test('under load the journal is begun anew over what is there', async () => {
   const path = join(folder, 'spool.sqlite');
-  await using spool = await openSqliteSpool({
-    unitBytes: 32_768,
-    path,
-    clock: fakeClock(start),
-    random: seeded('rest'),
-  });
+  await using spool = await openSpool(fakeClock(start), path);
   const units = Array.from({ length: 384 }, () => unit());
   // At once: while there is work the journal is not cut.
   await Promise.all(units.map((one) => spool.accept(one)));
@@ -103,12 +93,7 @@ test('which slot a packet lies in follows from nothing that is stored beside it'
   const places = async (name: string): Promise<Record<string, number>> => {
     const path = join(folder, name);
     // The same ids in both.
-    const spool = await openSqliteSpool({
-      unitBytes: 32_768,
-      path,
-      clock: fakeClock(start),
-      random: seeded('places'),
-    });
+    const spool = await openSpool(fakeClock(start), path);
     for (let count = 0; count < 24; count++) await spool.accept(unit());
     await spool.close();
     using db = new DatabaseSync(path);
@@ -126,12 +111,7 @@ test('which slot a packet lies in follows from nothing that is stored beside it'
 
 test('what was removed is overwritten piece by piece, and the journal does not grow with it', async () => {
   const path = join(folder, 'spool.sqlite');
-  const spool = await openSqliteSpool({
-    unitBytes: 32_768,
-    path,
-    clock: fakeClock(start),
-    random: seeded('worn'),
-  });
+  const spool = await openSpool(fakeClock(start), path);
   const units = Array.from({ length: 900 }, () => unit());
   await Promise.all(units.map((one) => spool.accept(one)));
   const inputs = await spool.claimInputs('packet', units.length);

@@ -1,11 +1,9 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { createIdentity } from '../../interop/debian.ts';
 import type { Benchmark } from '../benchmark.ts';
-import { ifInterrupted } from '../interrupted.ts';
+import { temporaryFolder } from '../interrupted.ts';
 import { disk, machine } from '../measure.ts';
 import { modelLines } from '../scale/model.ts';
 import { perMessage, startUsage, type Usage, usedSoFar } from '../usage.ts';
@@ -46,9 +44,7 @@ interface Turn {
 async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
   const place = disk();
   await using opened = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-hop-tls-'));
-  opened.defer(() => rm(folder, { recursive: true }));
-  opened.use(ifInterrupted(() => rmSync(folder, { recursive: true, force: true })));
+  const folder = await temporaryFolder(opened, 'postern-hop-tls-');
   const tls = createIdentity('sink.test');
   const paths = { key: join(folder, 'key'), cert: join(folder, 'cert') };
   await writeFile(paths.key, tls.key, { mode: 0o600 });

@@ -1,6 +1,3 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { createDirectoryClient } from '@postern/directory/client';
@@ -9,7 +6,7 @@ import { initNode } from '@postern/node';
 import { buildPacket, defaultGeometry } from '@postern/protocol/packet';
 import { createLog, readControl, systemClock, systemRandom } from '@postern/runtime';
 import { freePorts, until } from '@postern/testkit';
-import { ifInterrupted } from '../interrupted.ts';
+import { temporaryFolder } from '../interrupted.ts';
 import { enlist, numberAtEnd } from './enlist.ts';
 import type { Relay } from './relay.ts';
 
@@ -30,9 +27,7 @@ export interface Mix extends AsyncDisposable {
 /** Makes an authority, two other mixes, and the data directory `mix` of one with its defaults. */
 export async function createMix(sink: { readonly port: number; readonly pin: string }): Promise<Mix> {
   await using opened = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-hop-'));
-  opened.defer(() => rm(folder, { recursive: true }));
-  opened.use(ifInterrupted(() => rmSync(folder, { recursive: true, force: true })));
+  const folder = await temporaryFolder(opened, 'postern-hop-');
   const authority = opened.use(
     await startAuthority(
       parseAuthorityConfig({

@@ -1,7 +1,3 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { aborted } from '@postern/runtime';
 import { until } from '@postern/testkit';
@@ -11,7 +7,7 @@ import type { Benchmark } from '../benchmark.ts';
 import { type Ends, startEnds } from '../hop/ends.ts';
 import { loadOf } from '../hop/hop.ts';
 import { createMix, type Mix } from '../hop/mix.ts';
-import { ifInterrupted } from '../interrupted.ts';
+import { ifInterrupted, temporaryFolder } from '../interrupted.ts';
 import { disk, machine } from '../measure.ts';
 import { perMessage, startUsage, type Usage } from '../usage.ts';
 import { modelLines } from './model.ts';
@@ -54,9 +50,7 @@ const eachOnce = ['receive', 'peel, one process', 'forward'] as const;
 async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
   const place = disk();
   await using opened = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-scale-'));
-  opened.defer(() => rm(folder, { recursive: true }));
-  opened.use(ifInterrupted(() => rmSync(folder, { recursive: true, force: true })));
+  const folder = await temporaryFolder(opened, 'postern-scale-');
   const redis = opened.use(await startRedis(folder));
   opened.use(ifInterrupted(() => redis.kill()));
   const tls = createIdentity('sink.test');
