@@ -7,12 +7,12 @@ export interface PullerOptions<Item> {
   readonly clock: Clock;
   readonly log: Log;
   readonly trouble: string;
-  readonly shelf: Pick<Shelf<Item, unknown>, 'claim' | 'nextDue' | 'wake'>;
+  readonly shelf: Pick<Shelf<Item, unknown>, 'claim' | 'release' | 'nextDue' | 'wake'>;
   /** Items that are worked on at one time. */
   readonly most: number;
   /** Once it aborts, nothing more is taken off the shelf: `work` would only give it back. */
   readonly stopping: AbortSignal;
-  /** Works on one claimed item until it is finished, retried or released. Rejects only for a fault of the spool. */
+  /** Works on one claimed item until it is finished, retried or released. Rejects only for a fault of the spool: the item is given back then. */
   readonly work: (item: Item) => Promise<void>;
 }
 
@@ -40,7 +40,10 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
     const running = work(item)
       .then(
         () => setback.worked(),
-        (error: unknown) => setback.failed(error),
+        (error: unknown) => {
+          setback.failed(error);
+          return shelf.release([item.id]).catch(() => undefined);
+        },
       )
       .finally(() => {
         working.delete(running);

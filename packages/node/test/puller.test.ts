@@ -19,6 +19,7 @@ test('a node that stops takes nothing off the shelf that it would only give back
         await new Promise(setImmediate);
         return [{ id: `${claims}` }];
       },
+      release: async () => undefined,
       nextDue: async () => 0,
       wake: bell.wait,
     },
@@ -41,4 +42,28 @@ test('a node that stops takes nothing off the shelf that it would only give back
   await turns(50);
   expect([claims, released]).toEqual([before, given]);
   await puller.close();
+});
+
+test('what could not be worked on is given back', async () => {
+  const released: string[] = [];
+  const puller = startPuller({
+    clock: fakeClock(0),
+    log: silentLog,
+    trouble: 'none',
+    shelf: {
+      claim: async () => [],
+      release: async (ids) => void released.push(...ids),
+      nextDue: async () => undefined,
+      wake: createBell().wait,
+    },
+    most: 2,
+    stopping: new AbortController().signal,
+    work: async ({ id }: { readonly id: string }) => {
+      if (id === 'fails') throw new Error(id);
+    },
+  });
+  puller.offer({ id: 'works' });
+  puller.offer({ id: 'fails' });
+  await puller.close();
+  expect(released).toEqual(['fails']);
 });

@@ -61,7 +61,6 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
     };
 
     const giveBack = (relays: readonly Waiting[]): void => {
-      // A claim that cannot be given back ends with its lease.
       if (relays.length > 0) void spool.relays.release(relays.map(({ id }) => id)).catch(() => undefined);
     };
 

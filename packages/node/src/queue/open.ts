@@ -5,6 +5,7 @@ import type { NodeConfig } from '../config.ts';
 import { NodeError } from '../errors.ts';
 import type { Spool } from '../spool.ts';
 import type { RedisConfig } from '../spool-config.ts';
+import { keepEndings } from './endings.ts';
 import type { RedisConnection } from './redis/connection.ts';
 import { openSqliteSpool } from './sqlite/spool.ts';
 
@@ -18,8 +19,14 @@ export interface SpoolContext {
 }
 
 /** Opens the node's spool in the store that is configured. Throws what that store throws. */
-export async function openSpool(
-  { dataDir, name, spool }: Pick<NodeConfig, 'dataDir' | 'name' | 'spool'>,
+export async function openSpool(config: SpoolOwner, context: SpoolContext): Promise<Spool> {
+  return keepEndings(await openStore(config, context), context);
+}
+
+type SpoolOwner = Pick<NodeConfig, 'dataDir' | 'name' | 'spool'>;
+
+async function openStore(
+  { dataDir, name, spool }: SpoolOwner,
   { nodeId, ...context }: SpoolContext,
 ): Promise<Spool> {
   const { redis, ...limits } = spool;

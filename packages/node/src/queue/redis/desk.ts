@@ -1,6 +1,7 @@
 import type { Clock, Log, Random } from '@postern/runtime';
 import type { NodeError } from '../../errors.ts';
 import type { SpoolId } from '../../spool.ts';
+import { createAmends } from './amends.ts';
 import { asRedisFault, redisFault } from './faults.ts';
 import { createFollowUps } from './follow-ups.ts';
 import { type Chore, createJobs } from './jobs.ts';
@@ -114,8 +115,6 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
 
   const stop = new AbortController();
   const asked = new Set<Promise<unknown>>();
-  const followUps = createFollowUps();
-
   const use: Desk['use'] = (work) => {
     if (stop.signal.aborted) return Promise.reject(redisFault('spool-closed', 'it is closed'));
     const running = keeper
@@ -135,6 +134,15 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     running.then(end, end);
     return running;
   };
+
+  // The session may have been another's when it failed: then it came with all of this.
+  const amends = createAmends(() =>
+    use(async (session) => {
+      await jobs.reclaim(session, process);
+      await recovery.reconcile(session);
+    }),
+  );
+  const followUps = createFollowUps(amends.ask);
 
   const hand = async (session: Session, queue: QueueName, ids: readonly SpoolId[]): Promise<Taken[]> => {
     const answers = (await session.run('claim', head(), [queue, leaseMs, leaseGridMs, ...ids])) as Buffer[][];
@@ -187,15 +195,21 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     claim: (queue, limit) =>
       use(async (session) => {
         const found: Taken[] = [];
-        for (let waited = false; found.length < limit; ) {
-          const ids = await jobs.take(session, queue, limit - found.length);
-          if (ids.length > 0) found.push(...(await hand(session, queue, ids)));
-          else if (waited) break;
-          else {
-            // What this process has just stored may have no job yet.
-            await followUps.done(queue);
-            waited = true;
+        try {
+          for (let waited = false; found.length < limit; ) {
+            const ids = await jobs.take(session, queue, limit - found.length);
+            if (ids.length > 0) found.push(...(await hand(session, queue, ids)));
+            else if (waited) break;
+            else {
+              // What this process has just stored may have no job yet.
+              await followUps.done(queue);
+              waited = true;
+            }
           }
+        } catch (error) {
+          amends.ask();
+          // What it has got already is in its caller's hands.
+          if (found.length === 0) throw error;
         }
         return found;
       }),
@@ -208,6 +222,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       }),
     async close() {
       stop.abort();
+      await amends.stop();
       await Promise.all(asked);
       await followUps.done();
       await keeper

@@ -17,13 +17,13 @@ export interface Chore {
 export interface Jobs {
   /** Does all of it, and whatever BullMQ keeps of order and time beside it goes. */
   run(session: Session, chores: readonly Chore[]): Promise<void>;
-  /** Jobs that may be taken now, in this process's hands. */
+  /** Jobs that may be taken now, in this process's hands. Throws only when it has got none; others may be in its hands all the same. */
   take(session: Session, queue: QueueName, limit: number): Promise<SpoolId[]>;
-  /** Gives a job that was taken its time. */
+  /** Gives a job that was taken its time, unless somebody reclaimed it: then it is looked at again anyway. */
   later(session: Session, queue: QueueName, id: SpoolId, atMs: number): Promise<void>;
-  /** A job that was taken and whose row wants none. */
+  /** The same of a job that was taken and whose row wants none: it goes. */
   end(session: Session, queue: QueueName, id: SpoolId): Promise<void>;
-  /** Jobs that `process`, which has died, had in its hands. */
+  /** Jobs that `process` has in its hands: it has died, or lost sight of them. */
   reclaim(session: Session, process: string): Promise<void>;
 }
 
@@ -109,39 +109,48 @@ export function createJobs(context: {
       const asked = Array.from({ length: Math.min(limit, ready, takenAtOnce) }, () =>
         worker.getNextJob(process(), { block: false }),
       );
-      return (await Promise.all(asked)).flatMap((job) => (job?.id === undefined ? [] : [job.id]));
+      const got = await Promise.allSettled(asked);
+      const ids = got.flatMap((one) => (one.status === 'fulfilled' && one.value?.id ? [one.value.id] : []));
+      const failed = got.find((one) => one.status === 'rejected');
+      if (ids.length === 0 && failed !== undefined) throw failed.reason;
+      return ids;
     },
 
     async later(session, queue, id, atMs) {
       const backend = session.lines[queue].worker.getBackend();
-      await backend.moveToDelayed(id, atMs, 0, process(), { skipAttempt: true });
+      await unlessTaken(backend.moveToDelayed(id, atMs, 0, process(), { skipAttempt: true }));
       await acks.add(session, queue, [id], false);
     },
 
     async end(session, queue, id) {
       const job = await session.lines[queue].queue.getJob(id);
-      await job?.moveToCompleted('', process(), false);
+      if (job !== undefined) await unlessTaken(job.moveToCompleted('', process(), false));
       await acks.add(session, queue, [id], false);
     },
 
-    async reclaim(session, dead) {
+    async reclaim(session, holder) {
       for (const [name, { queue, worker }] of Object.entries(session.lines)) {
         const ids = await session.redis.lrange(queue.toKey('active'), 0, -1);
         const locks = await Promise.all(ids.map((id) => session.redis.get(`${queue.toKey(id)}:lock`)));
-        const theirs = ids.filter((_, at) => locks[at] === dead);
+        const theirs = ids.filter((_, at) => locks[at] === holder);
         for (const id of theirs) {
-          try {
-            await worker.getBackend().moveToDelayed(id, 1, 0, dead, { skipAttempt: true });
-          } catch (error) {
-            // Another process that reclaims them was quicker.
-            if (taken.has(codeOf(error))) continue;
-            throw error;
-          }
-          await acks.add(session, name as QueueName, [id], true);
+          const moved = worker.getBackend().moveToDelayed(id, 1, 0, holder, { skipAttempt: true });
+          if (await unlessTaken(moved)) await acks.add(session, name as QueueName, [id], true);
         }
       }
     },
   };
+}
+
+/** False when the job is not in the hands any more that it was thought to be in. */
+async function unlessTaken(moving: Promise<unknown>): Promise<boolean> {
+  try {
+    await moving;
+    return true;
+  } catch (error) {
+    if (taken.has(codeOf(error))) return false;
+    throw error;
+  }
 }
 
 function codeOf(error: unknown): unknown {
