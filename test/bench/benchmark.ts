@@ -1,6 +1,8 @@
 /** One benchmark of `npm run bench`. */
 export interface Benchmark {
   readonly summary: string;
+  /** What has to be there, and about how long it takes. */
+  readonly needs: string;
   /** What the result has to keep to, a sentence each. */
   readonly gates: readonly string[];
   /** How often its work is done, unless told otherwise. */

@@ -1,8 +1,10 @@
-import { parseArgs } from 'node:util';
+import { readArguments } from '../arguments.ts';
 import { backlogBenchmark } from './backlog.ts';
 import type { Benchmark } from './benchmark.ts';
 import { hopBenchmark } from './hop/hop.ts';
+import { endOnSignals } from './interrupted.ts';
 import { packetBenchmark } from './packet.ts';
+import { scaleBenchmark } from './scale/scale.ts';
 import { spoolBenchmark } from './spool.ts';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
@@ -10,20 +12,22 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   hop: hopBenchmark,
   backlog: backlogBenchmark,
   spool: spoolBenchmark,
+  scale: scaleBenchmark,
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    help: { type: 'boolean', short: 'h', default: false },
-    'no-gate': { type: 'boolean', default: false },
-    runs: { type: 'string' },
-  },
+endOnSignals();
+const { values, positionals, mistake } = readArguments({
+  help: { type: 'boolean', short: 'h', default: false },
+  'no-gate': { type: 'boolean', default: false },
+  runs: { type: 'string' },
 });
 const name = positionals[0];
 const runs = values.runs === undefined ? undefined : Number(values.runs);
 
-if (values.help) {
+if (mistake !== undefined) {
+  console.error(`bench: ${mistake}\n\n${help()}`);
+  process.exitCode = 64;
+} else if (values.help) {
   console.log(help());
 } else if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   console.error(name === undefined ? help() : `bench: there is no benchmark ${name}\n\n${help()}`);
@@ -46,8 +50,9 @@ function help(): string {
   return [
     'npm run bench -- NAME [--runs N] [--no-gate]',
     '',
-    ...Object.entries(benchmarks).flatMap(([key, { summary, gates, runs: usual }]) => [
+    ...Object.entries(benchmarks).flatMap(([key, { summary, needs, gates, runs: usual }]) => [
       `  ${key.padEnd(10)} ${summary} (${usual} runs)`,
+      `  ${''.padEnd(10)} needs: ${needs}`,
       ...gates.map((gate) => `  ${''.padEnd(10)} gate: ${gate}`),
     ]),
     '',

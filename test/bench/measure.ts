@@ -1,4 +1,5 @@
-import { cpus } from 'node:os';
+import { readFileSync, realpathSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 
 /** Times of one piece of work, in milliseconds. */
 export interface Timing {
@@ -21,7 +22,7 @@ export async function measureInTurn<Name extends string>(
   const warmUp = Math.ceil(runs / 5);
   for (let done = 0; done < warmUp + runs; done += block) {
     for (const name of names) {
-      for (let i = 0; i < block; i++) {
+      for (let i = 0; i < Math.min(block, warmUp + runs - done); i++) {
         const start = performance.now();
         await work[name]();
         times[name].push(performance.now() - start);
@@ -37,6 +38,22 @@ export async function measureInTurn<Name extends string>(
 export function machine(): string {
   const processors = cpus();
   return `${processors[0]?.model ?? 'unknown processor'}, ${processors.length} cores, Node ${process.versions.node}, OpenSSL ${process.versions.openssl}`;
+}
+
+/** The folder for temporary files and its file system. Throws where that is memory, in which nothing is synced. */
+export function disk(): string {
+  const folder = realpathSync(tmpdir());
+  const mounts = readFileSync('/proc/mounts', 'utf8').matchAll(/^\S+ (\S+) (\S+) /gm);
+  const [{ type = 'unknown' } = {}] = [...mounts]
+    .map(([, path = '', type]) => ({ path: path.replaceAll('\\040', ' '), type }))
+    .filter(({ path }) => path === '/' || folder === path || folder.startsWith(`${path}/`))
+    .reverse() // the last one of a path lies over those before
+    .sort((one, other) => other.path.length - one.path.length);
+  if (['tmpfs', 'ramfs'].includes(type))
+    throw new Error(
+      `${folder} is ${type}, where nothing lasts and a sync costs nothing: set TMPDIR to a folder on a disk`,
+    );
+  return `${folder} on ${type}`;
 }
 
 function timing(times: readonly number[]): Timing {

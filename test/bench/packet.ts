@@ -24,6 +24,7 @@ export const packetBenchmark: Benchmark = {
     `median peel, relay and exit, at most ${mostPeelMs} ms`,
     `at least ${leastRatio} times faster than an OpenPGP layer`,
   ],
+  needs: 'nothing; seconds',
   runs: 1_000,
   run,
 };

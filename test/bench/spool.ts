@@ -1,13 +1,15 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSpool, type Spool } from '@postern/node';
 import { defaultGeometry as g } from '@postern/protocol/packet';
 import { systemRandom } from '@postern/protocol/primitives';
-import { systemClock } from '@postern/runtime';
+import { silentLog, systemClock } from '@postern/runtime';
+import { haveRedis, startRedis } from '../redis.ts';
 import type { Benchmark } from './benchmark.ts';
-import { machine } from './measure.ts';
+import { ifInterrupted } from './interrupted.ts';
+import { disk, machine } from './measure.ts';
 
 /** What a node has under way at one time: carriages that come in, claims of a peeler, claims of a forwarder. */
 const incoming = 32;
@@ -16,12 +18,15 @@ const claimed = 32;
 export const spoolBenchmark: Benchmark = {
   summary: 'packets a second through a spool, from accept to finish, in SQLite and in Redis',
   gates: [],
+  needs: 'redis-server for the second half; seconds',
   runs: 3_000,
   run,
 };
 
 async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
+  const place = disk();
   const folder = await mkdtemp(join(tmpdir(), 'postern-bench-'));
+  using _interrupted = ifInterrupted(() => rmSync(folder, { recursive: true, force: true }));
   try {
     const sqlite = await measure(await open(folder), runs);
     const redis = await inRedis(folder, runs);
@@ -29,7 +34,9 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
       lines: [
         machine(),
         `method: ${runs} packets of ${g.packetBytes} bytes in one process: accept (${incoming} at a time), claim, settle as a relay due at once, give back,`,
-        `claim (${claimed} at a time), read, finish; from the first accept to the last finish, in ${tmpdir()}; SQLite first, then Redis by a socket`,
+        `claim (${claimed} at a time), read, finish; from the first accept until the last finish would survive a loss of power (sync), in ${place}; SQLite first, then Redis by a socket.`,
+        'SQLite syncs each accept before it resolves, those under way together at once; settle and finish are synced with the next of these, or within a second. Redis syncs its',
+        'append-only file before it answers any command (appendfsync always), those that come together at once.',
         '',
         row('SQLite', runs, sqlite),
         redis === undefined ? 'Redis      not measured: there is no redis-server' : row('Redis', runs, redis),
@@ -87,6 +94,7 @@ async function measure(spool: Spool, runs: number): Promise<number> {
   };
   const start = performance.now();
   await Promise.all([...Array.from({ length: incoming }, accept), peel(), forward()]);
+  await spool.sync();
   return performance.now() - start;
 }
 
@@ -95,37 +103,20 @@ function open(folder: string, socket?: string): Promise<Spool> {
   const redis = socket === undefined ? {} : { redis: { address: { path: socket }, vouched: false } };
   return openSpool(
     { dataDir: folder, name: 'bench.test', spool: { maxBytes: 5e8, reserveBytes: 1e7, ...redis } },
-    { clock: systemClock, random: systemRandom, unitBytes: g.packetBytes },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      unitBytes: g.packetBytes,
+      nodeId: 'ab'.repeat(32),
+    },
   );
 }
 
 /** Nothing where there is no Redis. */
 async function inRedis(folder: string, runs: number): Promise<number | undefined> {
-  if (spawnSync('redis-server', ['--version']).status !== 0) return undefined;
-  const [config, socket] = [join(folder, 'redis.conf'), join(folder, 'redis.sock')];
-  const template = await readFile(new URL('../../infra/redis/redis.conf', import.meta.url), 'utf8');
-  await writeFile(
-    config,
-    template.replace('@SOCKET@', socket).replace('@DIR@', folder).replace('@MAXMEMORY@', '1gb'),
-  );
-  const server: ChildProcess = spawn('redis-server', [config], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const ended = new Promise((resolve) => server.once('exit', resolve));
-  try {
-    return await measure(await whenUp(server, () => open(folder, socket)), runs);
-  } finally {
-    server.kill();
-    await ended;
-  }
-}
-
-async function whenUp<Of>(server: ChildProcess, start: () => Promise<Of>): Promise<Of> {
-  for (;;) {
-    try {
-      return await start();
-    } catch (error) {
-      const starting = error instanceof Error && 'code' in error && error.code === 'spool-io';
-      if (!starting || server.exitCode !== null) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
+  if (!haveRedis) return undefined;
+  await using redis = await startRedis(folder);
+  using _interrupted = ifInterrupted(() => redis.kill());
+  return await measure(await open(folder, redis.socket), runs);
 }

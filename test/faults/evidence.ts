@@ -26,7 +26,6 @@ export interface EvidenceWatch extends AsyncDisposable {
 /** By stage and outcome. */
 type Counters = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-const lookEveryMs = 500;
 /** Outcomes after which somebody else has what a node had, or had it already, or it comes again: all others give it up. */
 const harmless: Readonly<Record<string, readonly string[]>> = {
   received: ['accepted', 'deferred'],
@@ -36,8 +35,11 @@ const harmless: Readonly<Record<string, readonly string[]>> = {
   delivered: ['delivered', 'deferred'],
 };
 
-/** Looks at every node's counters beside the killer, whose times do not depend on it. */
-export function watchEvidence(read: () => Promise<NetworkFile>): EvidenceWatch {
+/**
+ * Looks at every node's counters beside the killer, whose times do not depend on it. A look is a question to the node's spool, which for a
+ * second after has something to do.
+ */
+export function watchEvidence(read: () => Promise<NetworkFile>, everyMs = 500): EvidenceWatch {
   const heard = new Map<number, Counters>();
   const look = async (): Promise<PromiseSettledResult<void>[]> => {
     const nodes = (await read()).processes.filter(({ role }) => role !== 'authority');
@@ -48,7 +50,7 @@ export function watchEvidence(read: () => Promise<NetworkFile>): EvidenceWatch {
   const over = new AbortController();
   const watch = async (): Promise<void> => {
     for (;;) {
-      await pause(lookEveryMs, undefined, { signal: over.signal });
+      await pause(everyMs, undefined, { signal: over.signal });
       await look(); // one that is down does not answer
     }
   };

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { SeededRandom, until } from '@postern/testkit';
 import { expect, onTestFailed, test } from 'vitest';
 import { countFiles, inSpools, tally } from './arrivals.ts';
@@ -10,7 +11,7 @@ import { sendAll } from './send.ts';
 import { watchForStall } from './stall.ts';
 import { parcels } from './traffic.ts';
 
-const messages = Number(process.env.POSTERN_FAULT_MESSAGES ?? 60);
+const messages = Number(process.env.POSTERN_FAULT_PARCELS ?? 60);
 const killEveryMs = 2_000;
 /** What has not moved for so long does not come. */
 const stallMs = 300_000;
@@ -26,7 +27,8 @@ test(`${messages} messages arrive once each, byte for byte, while mixes and gate
   const began = performance.now();
   using watch = watchForStall(() => countFiles(testnet.people), stallMs);
   const { signal } = watch;
-  await using killer = killNodes({ read: testnet.read, random: random.fork('kills'), everyMs: killEveryMs });
+  const due = (until: AbortSignal): Promise<unknown> => pause(killEveryMs, undefined, { signal: until });
+  await using killer = killNodes({ read: testnet.read, random: random.fork('kills'), due });
   await using watchful = watchEvidence(testnet.read);
   const { packets, remarks } = await sendAll(traffic, random, signal);
   const all = async (): Promise<boolean> => (await countFiles(testnet.people)) >= messages;

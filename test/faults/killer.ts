@@ -1,11 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { below } from '@postern/protocol/primitives';
 import type { NetworkFile, ProcessRole, SeededRandom } from '@postern/testkit';
 
 /** The roles that are killed: a mix, the gateway of a domain. */
 export type Victim = Exclude<ProcessRole, 'authority'>;
 
-/** Kills processes on a schedule of its own, until disposed. */
+/** Kills processes again and again, until disposed. */
 export interface Killer extends AsyncDisposable {
   /** Processes killed so far, by their role. */
   readonly kills: Readonly<Record<Victim, number>>;
@@ -16,22 +15,23 @@ export interface KillerOptions {
   /** Where the processes are now. */
   read(): Promise<NetworkFile>;
   readonly random: SeededRandom;
-  readonly everyMs: number;
+  /** Resolves when the next one is due; rejects as `signal` aborts. */
+  due(signal: AbortSignal): Promise<unknown>;
 }
 
-/** Whose turn it is to be killed, tick by tick and again from the front: a network has more mixes than gateways. */
+/** Whose turn it is to be killed, one after the other and again from the front: a network has more mixes than gateways. */
 const turns: readonly Victim[] = ['delivery', 'mix', 'mix'];
 
-/** Sends SIGKILL to a random running process of the role whose turn it is, at every tick; later to another, or the same again. */
-export function killNodes({ read, random, everyMs }: KillerOptions): Killer {
+/** Sends SIGKILL to a random running process of the role whose turn it is, whenever one is due; later to another, or the same again. */
+export function killNodes({ read, random, due }: KillerOptions): Killer {
   const over = new AbortController();
   const kills = { mix: 0, delivery: 0 };
   const run = async (): Promise<void> => {
     for (let tick = 0; ; tick++) {
-      await pause(everyMs, undefined, { signal: over.signal });
+      await due(over.signal);
       const victim = turns[tick % turns.length] as Victim;
       const pids = (await read()).processes.filter(({ role }) => role === victim).map(({ pid }) => pid);
-      // One that is down already is passed over: every tick kills one.
+      // One that is down already is passed over: each time one is killed.
       while (pids.length > 0) {
         const [pid = 0] = pids.splice(below(random, pids.length), 1);
         if (!kill(pid)) continue;

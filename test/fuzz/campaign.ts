@@ -4,7 +4,8 @@ import { type Chance, chance } from './random.ts';
 import { type Shared, threadMs } from './shared.ts';
 import { defaultMaxBytes, defaultMostMs, type Target } from './target.ts';
 
-export interface Finding {
+/** What went wrong in one run. */
+export interface Fault {
   readonly target: string;
   /** `hang`: longer than it may; `crash`: it threw, or ended its thread. */
   readonly kind: 'crash' | 'hang';
@@ -15,6 +16,8 @@ export interface Finding {
 /** What became of one target so far. */
 export interface Tally {
   readonly executions: number;
+  /** Of these, of mutations: the others are of what is given, and of what a fault is made shorter by. */
+  readonly mutations: number;
   readonly inputs: number;
   readonly features: number;
   /** Of one run: time of the processor, which does not depend on what else the machine does. */
@@ -37,12 +40,13 @@ export class Campaign {
   readonly #coverage: Coverage | undefined;
   readonly #random: Chance;
   readonly #maxBytes: number;
-  readonly #found: (finding: Finding) => void;
+  readonly #found: (fault: Fault) => void;
   readonly #led: (input: Uint8Array) => void;
   readonly #faults = new Set<string>();
   #pool: Entry[] = [];
   #tokens: readonly Uint8Array[];
   #executions = 0;
+  #mutations = 0;
   #slowestMs = 0;
   #lastMs = 0;
   #heldBytes = 0;
@@ -53,7 +57,7 @@ export class Campaign {
     seed: string;
     shared: Shared;
     coverage: Coverage | undefined;
-    found: (finding: Finding) => void;
+    found: (fault: Fault) => void;
     /** Told of each input that has reached something new. */
     led: (input: Uint8Array) => void;
   }) {
@@ -88,6 +92,7 @@ export class Campaign {
     const large = { ...small, maxBytes: this.#maxBytes };
     while (!isOver()) {
       const material = this.#random.below(8) === 0 ? large : small;
+      this.#mutations++;
       await this.#try(mutate(this.#choose().input, material, this.#random), false);
     }
   }
@@ -95,6 +100,7 @@ export class Campaign {
   get tally(): Tally {
     return {
       executions: this.#executions,
+      mutations: this.#mutations,
       inputs: this.#pool.length,
       features: this.#features,
       slowestMs: this.#slowestMs,

@@ -2,8 +2,8 @@ import { parseSync } from 'oxc-parser';
 import { expect, test } from 'vitest';
 import { files, read } from '../architecture/tree.ts';
 
-/** The packages that what strangers write comes through first. */
-const packages = ['protocol', 'mail', 'runtime'];
+/** Where code runs that what strangers write comes to. */
+const packages = ['protocol', 'mail', 'runtime', 'directory', 'node', 'client'];
 
 /** How functions and classes that read something are named. */
 const reading =
@@ -11,6 +11,55 @@ const reading =
 
 /** Decoders that are no targets, each with the reason. */
 const notTargets: Readonly<Record<string, string>> = {
+  'client open': 'what it calls are targets; what it adds looks up keys of one’s own',
+  'client openAccount': 'opens a connection: smtp-client goes through it',
+  'client openClient': 'reads files of one’s own',
+  'client openDomains': 'asks for records, whose readers are targets, and reads files of one’s own',
+  'client openKeyFiles': 'reads files of one’s own; what is imported into them is a target',
+  'client openKeys': 'reads files of one’s own; what is imported into them is a target',
+  'client openMemory': 'reads files of one’s own, whose zones are a target',
+  'client openOffers': 'reads files of one’s own',
+  'client openOutbox': 'reads files of one’s own, whose packets are a target',
+  'client openPins': 'reads files of one’s own, whose zones are a target',
+  'client openRecipients': 'asks for certificates, whose readers are targets',
+  'client openReturns': 'reads files of one’s own, whose content is a target',
+  'client readClientConfig': 'reads a file; what parses it is a target',
+  'client readPassword': 'asks the person',
+  'directory openCache': 'reads files of one’s own; what it keeps was verified, by targets',
+  'directory openStore': 'opens a database of one’s own',
+  'directory readKey': 'reads a key file of one’s own',
+  'node loadBefore': 'reads keys of one’s own',
+  'node loadCertificate': 'reads a certificate of one’s own',
+  'node loadDkimKeys': 'reads keys of one’s own',
+  'node loadDomainKey': 'reads a key of one’s own',
+  'node loadIdentity': 'reads a key of one’s own',
+  'node loadRing': 'reads keys of one’s own',
+  'node openAuthors': 'asks a login server of one’s own, or a file whose reader is a target',
+  'node openCertificateFiles': 'reads files of one’s own',
+  'node openDatabase': 'opens a database of one’s own',
+  'node openDesk': 'opens a Redis of one’s own',
+  'node openDkim': 'reads keys of one’s own',
+  'node openDomainKeys': 'reads keys of one’s own',
+  'node openEpochs': 'reads keys of one’s own',
+  'node openFileAuthors': 'reads a file; what parses it is a target',
+  'node openPolicies': 'reads files of one’s own; what they hold was read by a target',
+  'node openRedisSpool': 'opens a Redis of one’s own',
+  'node openRotation': 'reads keys of one’s own',
+  'node openSession': 'opens a Redis of one’s own',
+  'node openSpool': 'opens a spool of one’s own',
+  'node openSqliteSpool': 'opens a database of one’s own',
+  'node openSubmission': 'opens a socket by configuration: smtp-submission goes through what listens there',
+  'node openTlsKeys': 'reads keys of one’s own',
+  'node parseInfo': 'reads what a Redis of one’s own says',
+  'node parseNext': 'reads what this node has written into its spool',
+  'node peel': 'hands packets to threads: packet-peel goes through what they do',
+  'node readChains': 'reads keys of one’s own',
+  'node readConfig': 'reads a file; what parses it is a target',
+  'node readKeyFile': 'reads a key file of one’s own',
+  'node readOwnConfig': 'reads a file; what parses it is a target',
+  'node readPublished': 'reads a file of one’s own',
+  'node readRecord': 'reads a zone file of one’s own, by a target',
+  'node readRing': 'reads keys of one’s own',
   'mail readKey': 'reads a key file of one’s own',
   'mail findExchanges': 'asks others for records and a policy, whose readers are targets',
   'mail openSmtp': 'opens a connection: smtp-client goes through it',

@@ -9,7 +9,10 @@ import { type Outcome, Supervisor } from './supervisor.ts';
 
 const planted = join(import.meta.dirname, 'planted.ts');
 
-function fuzz(targets: readonly string[], p: { endless: boolean; seed?: string }): Promise<Outcome> {
+function fuzz(
+  targets: readonly string[],
+  p: { endless: boolean; seed?: string; untilFound?: boolean },
+): Promise<Outcome> {
   const found = new AbortController();
   const supervisor = new Supervisor({
     module: planted,
@@ -20,7 +23,7 @@ function fuzz(targets: readonly string[], p: { endless: boolean; seed?: string }
     jobs: 1,
     endless: p.endless,
     signal: found.signal,
-    onFinding: () => found.abort(),
+    onFinding: () => (p.untilFound === false ? undefined : found.abort()),
   });
   return supervisor.run();
 }
@@ -28,7 +31,7 @@ function fuzz(targets: readonly string[], p: { endless: boolean; seed?: string }
 describe('a planted fault is found:', () => {
   test('one that only coverage leads to, and the input is as short as can be', async () => {
     const { findings } = await fuzz(['deep'], { endless: true, seed: 'e' });
-    expect(findings).toMatchObject([{ target: 'deep', kind: 'crash' }]);
+    expect(findings).toMatchObject([{ target: 'deep', kind: 'crash', reproduced: true }]);
     expect(findings[0]?.detail).toContain('TypeError: found');
     expect(Buffer.from(findings[0]?.input ?? []).toString('hex')).toBe('f713a95c');
   });
@@ -40,14 +43,32 @@ describe('a planted fault is found:', () => {
     ['a rejection that nobody handles', 'beside', 'crash', 'nobody waits'],
   ])('%s', async (_, target, kind, detail) => {
     const { findings } = await fuzz([target], { endless: false });
-    expect(findings).toMatchObject([{ target, kind, detail: expect.stringContaining(detail) }]);
+    expect(findings).toMatchObject([
+      { target, kind, detail: expect.stringContaining(detail), reproduced: true },
+    ]);
   });
 });
 
 test('what is sound is run as often as it says, and nothing is found', async () => {
   const { findings, tallies } = await fuzz(['sound'], { endless: false });
   expect(findings).toEqual([]);
-  expect(tallies.get('sound')?.executions).toBe(401);
+  expect(tallies.get('sound')).toMatchObject({ executions: 401, mutations: 400 });
+});
+
+test('what breaks behind the last run is found as well', async () => {
+  const { findings } = await fuzz(['late'], { endless: false });
+  expect(findings).toMatchObject([
+    { target: 'late', kind: 'crash', detail: expect.stringContaining('too late') },
+  ]);
+});
+
+test('what a target breaks in the run of another is marked, and only the one at fault stops', async () => {
+  const { findings, tallies } = await fuzz(['afterwards', 'waiting'], { endless: false, untilFound: false });
+  expect(findings).toMatchObject([
+    { target: 'waiting', kind: 'crash', reproduced: false },
+    { target: 'afterwards', kind: 'crash', reproduced: true },
+  ]);
+  expect(tallies.get('waiting')?.mutations).toBeGreaterThanOrEqual(400);
 });
 
 test('one seed makes the same inputs, another others, and none is too long', () => {

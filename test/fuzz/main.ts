@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from '../arguments.ts';
 import { corpusFolder, keep, readCorpus } from './corpus.ts';
 import { Memory } from './memory.ts';
 import { findingLine, progressLine, summary } from './report.ts';
@@ -7,15 +7,13 @@ import { Supervisor } from './supervisor.ts';
 import { counted, targets } from './targets.ts';
 
 const names = targets.map(({ name }) => name);
-const { values } = parseArgs({
-  options: {
-    help: { type: 'boolean', short: 'h', default: false },
-    seconds: { type: 'string', default: '60' },
-    target: { type: 'string', multiple: true, default: [] },
-    seed: { type: 'string', default: String(Date.now()) },
-    jobs: { type: 'string', default: '2' },
-    keep: { type: 'boolean', default: false },
-  },
+const { values, positionals, mistake } = readArguments({
+  help: { type: 'boolean', short: 'h', default: false },
+  seconds: { type: 'string', default: '60' },
+  target: { type: 'string', multiple: true, default: [] },
+  seed: { type: 'string', default: String(Date.now()) },
+  jobs: { type: 'string', default: '2' },
+  keep: { type: 'boolean', default: false },
 });
 const seconds = Number(values.seconds);
 const jobs = Number(values.jobs);
@@ -23,9 +21,18 @@ const unknown = values.target.filter((name) => !names.includes(name));
 
 if (values.help) {
   console.log(help());
-} else if (!(seconds > 0) || !Number.isInteger(jobs) || jobs < 1 || unknown.length > 0) {
+} else if (
+  mistake !== undefined ||
+  positionals.length > 0 ||
+  !(seconds > 0) ||
+  !Number.isInteger(jobs) ||
+  jobs < 1 ||
+  unknown.length > 0
+) {
   const wrong =
-    unknown.length > 0 ? `there is no target ${unknown[0]}` : '--seconds and --jobs take numbers above 0';
+    mistake ??
+    (positionals.length > 0 ? `${positionals[0]} is no option` : undefined) ??
+    (unknown.length > 0 ? `there is no target ${unknown[0]}` : '--seconds and --jobs take numbers above 0');
   console.error(`fuzz: ${wrong}\n\n${help()}`);
   process.exitCode = 64;
 } else {

@@ -33,5 +33,24 @@ export const targets: readonly Target[] = [
       await new Promise(setImmediate);
     },
   },
+  {
+    name: 'late',
+    bounded: 1,
+    seeds: () => [],
+    run: () => void Promise.resolve().then(() => Promise.reject(new Error('too late'))),
+  },
+  // Breaks while the next one waits; alone while it is closed.
+  {
+    name: 'afterwards',
+    bounded: 1,
+    seeds: () => [],
+    run: () => void turns(5).then(() => Promise.reject(new Error('afterwards'))),
+    close: () => turns(10),
+  },
+  { name: 'waiting', seeds: () => [bytes('ok')], run: () => turns(1) },
   { name: 'sound', seeds: () => [bytes('sound')], run: () => {} },
 ];
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
+}

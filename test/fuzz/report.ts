@@ -1,6 +1,6 @@
-import type { Finding, Tally } from './campaign.ts';
+import type { Tally } from './campaign.ts';
 import { type Memory, mebibytes } from './memory.ts';
-import type { Outcome } from './supervisor.ts';
+import type { Finding, Outcome } from './supervisor.ts';
 
 /** One line for whoever watches. */
 export function progressLine(
@@ -16,8 +16,15 @@ export function progressLine(
 }
 
 /** What broke, and the input that breaks it. */
-export function findingLine({ target, kind, detail }: Finding, path: string): string {
-  return `${kind} in ${target}: ${path}\n${detail}`;
+export function findingLine(finding: Finding, path: string): string {
+  return `${headOf(finding, path)}\n${finding.detail}`;
+}
+
+function headOf({ target, kind, reproduced }: Finding, path: string): string {
+  const alone = reproduced
+    ? ''
+    : ' (not by this input alone: perhaps by a run before it, of whichever target)';
+  return `${kind} in ${target}: ${path}${alone}`;
 }
 
 /** What a run came to: a line for each target, the memory, and what was found. */
@@ -34,6 +41,7 @@ export function summary(
     row(name, String(executions), String(features), String(inputs), `${slowestMs.toFixed(0)} ms`),
   );
   const sum = [...tallies.values()].reduce((total, { executions }) => total + executions, 0);
+  const unreached = [...tallies.values()].filter(({ executions }) => executions === 0).length;
   const perWorker = heaps
     .filter((heap) => heap.length > 0)
     .map((heap) => `${mebibytes(heap[0] ?? 0)} → ${mebibytes(heap.at(-1) ?? 0)}`);
@@ -42,10 +50,13 @@ export function summary(
     ...rows,
     '',
     `${sum} executions`,
-    `heaps after collection: ${perWorker.join(', ')}`,
+    ...(perWorker.length > 0 ? [`heaps after collection: ${perWorker.join(', ')}`] : []),
     `resident at each minute: ${memory.minutes.map(mebibytes).join(', ') || 'shorter than a minute'}`,
     ...grown,
-    ...findings.map(({ target, kind }, at) => `${kind} in ${target}: ${paths[at] ?? ''}`),
+    ...(unreached > 0
+      ? [`${unreached} of ${tallies.size} targets were not reached: give it longer, or fewer with --target`]
+      : []),
+    ...findings.map((finding, at) => headOf(finding, paths[at] ?? '')),
     findings.length === 0 ? 'nothing found' : `${findings.length} found`,
   ].join('\n');
 }

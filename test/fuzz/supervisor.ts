@@ -1,8 +1,13 @@
 import { Worker } from 'node:worker_threads';
-import type { Finding, Tally } from './campaign.ts';
+import type { Fault, Tally } from './campaign.ts';
 import { nameOf } from './corpus.ts';
 import { nowMs, Shared } from './shared.ts';
 import type { Said, Work } from './worker.ts';
+
+/** What went wrong, and whether it does so again by that input alone. If not, it may be the fault of a run before, and of another target. */
+export interface Finding extends Fault {
+  readonly reproduced: boolean;
+}
 
 export interface FuzzOptions {
   /** Path of the module whose `targets` they are. */
@@ -50,22 +55,33 @@ export class Supervisor {
     return { tallies: this.tallies, findings: this.findings, essence: this.#essence, heaps: this.#heaps };
   }
 
-  /** One worker after the other: each goes on with the targets that have not stopped the one before. */
+  /**
+   * One worker after the other: each goes on with the targets that have not stopped the one before. Where a thread ends by what its last
+   * input does not do alone, each target goes on in a thread of its own, so that only the one at fault stops.
+   */
   async #work(share: readonly string[]): Promise<void> {
     let left = share;
     let stalls = 0;
     while (left.length > 0 && this.#options.signal?.aborted !== true) {
       const ended = await this.#workOnce(left);
       if (ended.kind === 'done') return;
-      const finding = ended.kind === 'failed' ? ended.finding : await this.#confirm(ended);
+      const finding =
+        ended.kind === 'failed' ? await this.#confirm(ended.fault) : await this.#confirmStall(ended);
       if (finding === undefined) {
         // The machine was busy with something else. It may be so again, and not for ever.
         if (++stalls > mostStalls) throw new Error('runs stall, and none of them does so alone');
         continue;
       }
       this.#add(finding);
+      if (!finding.reproduced && left.length > 1) return this.#workApart(left);
       left = left.filter((target) => target !== finding.target);
     }
+  }
+
+  /** Where they would go on for ever, all at the same time. */
+  async #workApart(targets: readonly string[]): Promise<void> {
+    if (this.#options.endless) await Promise.all(targets.map((target) => this.#work([target])));
+    else for (const target of targets) await this.#work([target]);
   }
 
   async #workOnce(names: readonly string[]): Promise<Ended> {
@@ -78,13 +94,17 @@ export class Supervisor {
       corpus: corpus(name),
       kept: [...(this.#kept.get(name)?.values() ?? [])],
     }));
-    return this.#watch({ kind: 'campaigns', targets, endless }, signal, (said) => {
+    const confirming: Promise<void>[] = [];
+    const ended = await this.#watch({ kind: 'campaigns', targets, endless }, signal, (said) => {
       if (said.kind === 'tally') this.tallies.set(said.target, sum(before.get(said.target), said.tally));
       else if (said.kind === 'kept') this.#remember(said.target, said.input);
-      else if (said.kind === 'finding') this.#add(said.finding);
+      else if (said.kind === 'fault')
+        confirming.push(this.#confirm(said.fault).then((finding) => this.#add(finding)));
       else if (said.kind === 'heap') heap.push(said.bytes);
       else if (said.kind === 'essence') this.#essence.set(said.target, said.inputs);
     });
+    await Promise.all(confirming);
+    return ended;
   }
 
   #remember(target: string, input: Uint8Array): void {
@@ -92,14 +112,25 @@ export class Supervisor {
     this.#kept.set(target, inputs.set(nameOf(input), input));
   }
 
+  /** Runs its input once more, alone. */
+  async #confirm(fault: Fault): Promise<Finding> {
+    const ended = await this.#replay(fault);
+    return { ...fault, reproduced: ended.kind !== 'done' };
+  }
+
   /** A run that took too long has to do so twice more, alone. */
-  async #confirm({ target, input }: { target: string; input: Uint8Array }): Promise<Finding | undefined> {
+  async #confirmStall(run: Pick<Fault, 'target' | 'input'>): Promise<Finding | undefined> {
     for (let time = 0; time < 2; time++) {
-      const ended = await this.#watch({ kind: 'replay', target, input }, undefined, () => {});
-      if (ended.kind === 'failed') return ended.finding;
+      const ended = await this.#replay(run);
+      if (ended.kind === 'failed') return { ...ended.fault, reproduced: true };
       if (ended.kind === 'done') return undefined;
     }
-    return { target, kind: 'hang', detail: 'it takes too long, each time', input };
+    const { target, input } = run;
+    return { target, kind: 'hang', detail: 'it takes too long, each time', input, reproduced: true };
+  }
+
+  #replay({ target, input }: Pick<Fault, 'target' | 'input'>): Promise<Ended> {
+    return this.#watch({ kind: 'replay', target, input }, undefined, () => {});
   }
 
   async #watch(
@@ -135,10 +166,10 @@ export class Supervisor {
 /** What a worker comes to. Rejects with what breaks it before its first run, which is no target's fault. */
 function endOf(worker: Worker, shared: Shared, hear: (said: Said) => void): Promise<Ended> {
   const { promise, resolve, reject } = Promise.withResolvers<Ended>();
-  const failed = (kind: Finding['kind'], detail: string): void => {
+  const failed = (kind: Fault['kind'], detail: string): void => {
     const target = shared.lastTarget;
     if (target === undefined) reject(new Error(detail));
-    else resolve({ kind: 'failed', finding: { target, kind, detail, input: shared.lastInput() } });
+    else resolve({ kind: 'failed', fault: { target, kind, detail, input: shared.lastInput() } });
   };
   const look = async (): Promise<void> => {
     if (await isLate(worker, shared))
@@ -172,13 +203,14 @@ type Ended =
   /** A run took too long. */
   | { readonly kind: 'stalled'; readonly target: string; readonly input: Uint8Array }
   /** The worker is gone. */
-  | { readonly kind: 'failed'; readonly finding: Finding };
+  | { readonly kind: 'failed'; readonly fault: Fault };
 
 function sum(before: Tally | undefined, tally: Tally): Tally {
   if (before === undefined) return tally;
   return {
     ...tally,
     executions: before.executions + tally.executions,
+    mutations: before.mutations + tally.mutations,
     slowestMs: Math.max(before.slowestMs, tally.slowestMs),
   };
 }

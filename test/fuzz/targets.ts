@@ -12,6 +12,7 @@ import { settingsTargets } from './targets/settings.ts';
 import { smtpClientTargets } from './targets/smtp-client.ts';
 import { smtpLineTargets } from './targets/smtp-lines.ts';
 import { smtpServerTargets } from './targets/smtp-server.ts';
+import { submissionTargets } from './targets/submission.ts';
 
 /** Everything that reads what a stranger may have written. */
 export const targets: readonly Target[] = [
@@ -27,6 +28,7 @@ export const targets: readonly Target[] = [
   ...smtpLineTargets,
   ...settingsTargets,
   ...smtpServerTargets,
+  ...submissionTargets,
   ...smtpClientTargets,
 ];
 

@@ -1,6 +1,6 @@
 import { join, sep } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Campaign, type Finding, type Tally } from './campaign.ts';
+import { Campaign, type Fault, type Tally } from './campaign.ts';
 import { Coverage } from './coverage.ts';
 import { nowMs, Shared, threadMs } from './shared.ts';
 import { defaultBounded, defaultMostMs, type Target } from './target.ts';
@@ -35,7 +35,7 @@ export interface Begin {
 export type Said =
   /** From here on it runs inputs. */
   | { readonly kind: 'ready' }
-  | { readonly kind: 'finding'; readonly finding: Finding }
+  | { readonly kind: 'fault'; readonly fault: Fault }
   | { readonly kind: 'kept'; readonly target: string; readonly input: Uint8Array }
   | { readonly kind: 'tally'; readonly target: string; readonly tally: Tally }
   /** Bytes of the heap after a collection, without what campaigns hold by design. */
@@ -57,6 +57,7 @@ coverage?.begin(isCounted);
 const { targets } = (await import(work.module)) as { targets: readonly Target[] };
 if (work.task.kind === 'replay') await replay(work.task);
 else await runCampaigns(work.task);
+await turn();
 say({ kind: 'done' });
 
 async function replay({ target: name, input }: { target: string; input: Uint8Array }): Promise<void> {
@@ -74,7 +75,7 @@ async function runCampaigns(task: Extract<Work['task'], { kind: 'campaigns' }>):
   say({ kind: 'ready' });
   for (const { name, corpus, kept } of task.targets) {
     const target = named(name);
-    const found = (finding: Finding): void => say({ kind: 'finding', finding });
+    const found = (fault: Fault): void => say({ kind: 'fault', fault });
     const led = (input: Uint8Array): void => say({ kind: 'kept', target: name, input });
     const campaign = new Campaign({ target, seed: work.seed, shared, coverage, found, led });
     await campaign.begin(corpus, kept);
@@ -93,6 +94,12 @@ async function runBounded(campaign: Campaign): Promise<void> {
   let left = campaign.target.bounded ?? defaultBounded;
   await campaign.mutateUntil(() => left-- <= 0 || shared.stopped);
   tell(campaign);
+  await turn();
+}
+
+/** What is said goes out, sockets close, and a rejection that nobody has handled ends the thread while its target is the last one. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 /** Round after round, each target gets the same time. */
@@ -103,7 +110,7 @@ async function takeTurns(campaigns: readonly Campaign[]): Promise<void> {
       const end = nowMs() + turnMs;
       await campaign.mutateUntil(() => shared.stopped || nowMs() >= end);
       tell(campaign);
-      await new Promise(setImmediate); // what is said goes out, and sockets close
+      await turn();
     }
     if (nowMs() >= heapAt || shared.stopped) {
       heapAt = nowMs() + heapEveryMs;

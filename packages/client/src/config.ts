@@ -1,7 +1,6 @@
 import { access } from 'node:fs/promises';
-import { majority, thresholdMistake } from '@postern/directory/client';
+import { type DirectoryConfig, directorySection } from '@postern/directory/client';
 import { parseMailbox } from '@postern/mail';
-import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { longestMeanMs } from '@postern/protocol/strategy';
 import { domainName, duration, parseConfig, readToml } from '@postern/runtime';
 import { z } from 'zod';
@@ -16,13 +15,7 @@ export interface ClientConfig {
   readonly mailbox: string;
   /** The name given in EHLO; never the machine's. */
   readonly ehlo: string;
-  readonly directory: {
-    readonly urls: readonly string[];
-    /** Verifier keys: `name+keyid+base64`. */
-    readonly authorities: readonly string[];
-    /** How many of them must have signed: a majority at least. */
-    readonly threshold: number;
-  };
+  readonly directory: DirectoryConfig;
   readonly dns: DnsConfig;
   readonly keys: KeysConfig;
   readonly route: { readonly include: readonly string[]; readonly exclude: readonly string[] };
@@ -50,36 +43,6 @@ const ownMailbox = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const authority = z.string().superRefine((vkey, context) => {
-  try {
-    parseAuthorityKey(vkey);
-  } catch {
-    context.addIssue({
-      code: 'custom',
-      message: 'is no authority key; copy the line name+keyid+key that the authority publishes',
-    });
-  }
-});
-
-const directory = z
-  .strictObject({
-    urls: z
-      .array(
-        z.url({
-          protocol: /^https?$/,
-          error: 'is no http or https URL; write for example "https://directory.example"',
-        }),
-      )
-      .min(1, 'needs at least one URL'),
-    authorities: z.array(authority).min(1, 'needs at least one authority key'),
-    threshold: z.int().min(1, 'is at least 1').optional(),
-  })
-  .transform(({ urls, authorities, threshold = majority(authorities) }, context) => {
-    const message = thresholdMistake({ authorities, threshold });
-    if (message !== undefined) context.addIssue({ code: 'custom', path: ['threshold'], message });
-    return { urls, authorities, threshold };
-  });
-
 const meanDelay = duration.refine(
   (ms) => ms > 0 && ms <= longestMeanMs,
   'is more than 0 and at most one day, for example "200ms"',
@@ -96,7 +59,7 @@ const schema = z
   .strictObject({
     mailbox: ownMailbox,
     ehlo: domainName.optional(),
-    directory,
+    directory: directorySection,
     dns: dnsConfig.prefault({}),
     keys: keysConfig.prefault({}),
     route: z

@@ -2,6 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { certificateOwner, formatZone, makeRecord, parseZone, textOwner } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
+import { seeded } from '@postern/protocol/testing';
 import type { Answer, FailureReason, RecordType, Resolver } from '@postern/runtime/dns';
 import { systemServer } from '@postern/runtime/dns';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -9,7 +10,6 @@ import type { DnsConfig } from '../src/dns-config.ts';
 import { createClient, type DomainCheck, type PrefetchProgress, pathsUnder } from '../src/index.ts';
 import { type Network, startNetwork } from './network.ts';
 import { message, type Person, person } from './people.ts';
-import { seeded } from './random.ts';
 
 const now = Date.UTC(2026, 0, 1, 12, 34, 56);
 const hour = 3_600_000;

@@ -14,11 +14,11 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { seeded } from '@postern/protocol/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Outbox, type OutboxPacket, openOutbox } from '../src/outbox/index.ts';
 import { decodeReturn } from '../src/returns/record.ts';
 import { folder } from './folder.ts';
-import { seeded } from './random.ts';
 
 interface Place {
   readonly outbox: Outbox;

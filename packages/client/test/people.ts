@@ -1,9 +1,9 @@
+import { seeded } from '@postern/protocol/testing';
 import { onTestFinished } from 'vitest';
 import { type Client, type ClientOptions, createClient, pathsUnder } from '../src/index.ts';
 import { type SteppedClock, steppedClock } from './clock.ts';
 import { folder } from './folder.ts';
 import type { Network } from './network.ts';
-import { seeded } from './random.ts';
 
 export interface Person {
   readonly client: Client;

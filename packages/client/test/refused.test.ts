@@ -224,6 +224,9 @@ test.each<[string, Uint8Array, ProblemCode]>([
   ['to what is no mailbox', message({ From: 'alice@a.test', To: 'bob' }), 'bad-recipient'],
   ['to a quoted mailbox', message({ From: 'alice@a.test', To: '"bob smith"@b.test' }), 'bad-recipient'],
   ['from two', message({ From: 'alice@a.test, bob@b.test', To: 'bob@b.test' }), 'bad-message'],
+  ['with two From', message({ From: 'alice@a.test', from: 'alice@a.test', To: 'bob@b.test' }), 'bad-message'],
+  ['with two To', message({ From: 'alice@a.test', To: 'bob@b.test', to: 'bob@b.test' }), 'bad-recipient'],
+  ['with two Bcc', message({ From: 'alice@a.test', Bcc: 'bob@b.test', bcc: 'bob@b.test' }), 'bad-recipient'],
   ['from no one', message({ To: 'bob@b.test' }), 'bad-message'],
   [
     'with a recipient behind a CR in its subject',

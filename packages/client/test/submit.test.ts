@@ -1,5 +1,6 @@
 import { createSmtpSender } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
+import { seeded } from '@postern/protocol/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { pathsUnder } from '../src/index.ts';
 import { type Next, type Outbox, openOutbox, type QueuedPacket } from '../src/outbox/index.ts';
@@ -8,7 +9,6 @@ import { type Submission, type SubmitOptions, submit } from '../src/submit/submi
 import { type SteppedClock, steppedClock } from './clock.ts';
 import { folder } from './folder.ts';
 import { type Mix, type MixOptions, startMix } from './mix.ts';
-import { seeded } from './random.ts';
 
 const start = Date.UTC(2026, 0, 1);
 const random = seeded('submit');

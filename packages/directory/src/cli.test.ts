@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readToml } from '@postern/runtime';
+import { type Ended, hostCommands } from '@postern/runtime/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAuthorityConfig } from './config.ts';
 import { signedNode } from './testing/nodes.ts';
@@ -20,11 +21,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+const commands = hostCommands(new URL('./testing/command-host.ts', import.meta.url));
 
 function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, ['--conditions=@postern/source', program, ...args], { cwd: folder });
@@ -37,10 +34,10 @@ function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> 
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     err += text;
   });
-  return { child, ended: once(child, 'close').then(([code]) => ({ code: code as number | null, out, err })) };
+  return { child, ended: once(child, 'close').then(([code]) => ({ code: Number(code ?? -1), out, err })) };
 }
 
-const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+const run = (...args: string[]): Promise<Ended> => commands.run(folder, args);
 
 /** Resolves when the program has said `event` in its log. */
 async function said(child: ChildProcess, event: string): Promise<void> {
@@ -54,10 +51,16 @@ async function said(child: ChildProcess, event: string): Promise<void> {
   });
 }
 
+/** Resolves when the program serves, and can be asked how it does. */
+async function answering(child: ChildProcess): Promise<void> {
+  await said(child, 'serving');
+  while ((await run('status')).code !== 0) expect(child.exitCode).toBeNull();
+}
+
 describe('postern-directory', () => {
   test('explains itself', async () => {
     const [whole, init, runs] = await Promise.all([
-      run('--help'),
+      start('--help').ended,
       run('init', '--help'),
       run('run', '--help'),
     ]);
@@ -84,11 +87,11 @@ describe('postern-directory', () => {
     const secret = (await readFile(key, 'utf8')).trim();
     expect(made.out + made.err).not.toContain(secret);
 
-    expect(await run('init', '--name', 'authority1.test')).toMatchObject({ code: 64, out: '' });
+    expect(await run('init', '--name', 'authority1.test')).toMatchObject({ code: 1, out: '' });
     expect(await readFile(key, 'utf8')).toBe(`${secret}\n`);
 
     const first = start('run');
-    await said(first.child, 'serving');
+    await answering(first.child);
     const [status, second, early] = await Promise.all([
       run('status', '--json'),
       run('run'),
@@ -115,7 +118,7 @@ describe('postern-directory', () => {
     await first.ended;
 
     const again = start('run', '--confirm-epoch', epoch);
-    await said(again.child, 'serving');
+    await answering(again.child);
     const table = (await run('status')).out;
     expect(table).toContain(vkey);
     expect(table).toContain('registered  3');
@@ -130,7 +133,7 @@ describe('postern-directory', () => {
     const other = 'name = "authority2.test"\ndata_dir = "elsewhere"\nlisten = "127.0.0.1:0"\n';
     await writeFile(join(folder, 'other.toml'), other);
     const [option, epoch, name, config, key] = await Promise.all([
-      run('run', '--port', '1'),
+      start('run', '--port', '1').ended,
       run('run', '--confirm-epoch', 'now'),
       run('init', '--name', 'no domain', '--config', 'new/directory.toml'),
       run('run', '--config', 'none.toml'),
@@ -143,6 +146,22 @@ describe('postern-directory', () => {
     expect(config).toMatchObject({ code: 78, err: expect.stringContaining('none.toml') });
     expect(key).toMatchObject({ code: 78, err: expect.stringContaining('postern-directory init') });
   });
+
+  test.skipIf(process.geteuid?.() !== 0)(
+    'as root makes no key, and runs none, where others can exchange it',
+    async () => {
+      await mkdir(join(folder, 'open'));
+      await chmod(join(folder, 'open'), 0o777);
+      await writeFile(
+        join(folder, 'open.toml'),
+        'name = "authority2.test"\ndata_dir = "open/data"\nlisten = "127.0.0.1:0"\n',
+      );
+      const init = ['init', '--name', 'authority2.test', '--config', 'new.toml', '--data-dir', 'open/data'];
+      for (const refused of await Promise.all([run(...init), run('run', '--config', 'open.toml')]))
+        expect(refused).toMatchObject({ code: 77, err: expect.stringContaining('chmod go-w') });
+      expect(await readdir(join(folder, 'open'))).toEqual([]);
+    },
+  );
 });
 
 test('every commented setting in the configuration that init writes is known, and is the default', async () => {

@@ -7,6 +7,7 @@ import {
   ExitCode,
   readControl,
   readToml,
+  requireTrustedPath,
   runCommandLine,
   serveControl,
   superviseBy,
@@ -49,6 +50,9 @@ function addInit(program: Command): void {
     .option('--mean-delay <duration>', 'mean delay at each hop', '200ms')
     .option('--bootstrap-nodes <count>', 'nodes that the first consensus waits for', count, 8)
     .action(async (options: InitOptions) => {
+      const folder = dirname(resolve(options.config));
+      await requireTrustedPath(folder);
+      await requireTrustedPath(resolve(folder, options.dataDir));
       const { vkey } = await initAuthority({ ...options, configPath: options.config }, systemRandom);
       process.stderr.write(
         `Wrote ${options.config}. Clients and nodes need this key (authorities = ["…"]):\n`,
@@ -79,6 +83,7 @@ function addRun(program: Command, stop: AbortSignal): void {
     )
     .action(async ({ config: path, confirmEpoch }: { config: string; confirmEpoch?: number }) => {
       const config = await readConfig(path);
+      await requireTrustedPath(config.dataDir);
       if (!existsSync(keyPath(config.dataDir)))
         throw new UserError(`there is no key at ${keyPath(config.dataDir)}`, {
           exitCode: ExitCode.config,

@@ -1,9 +1,16 @@
 import { ExitCode } from '@postern/runtime';
 
-export type AuthorityErrorCode = 'no-key' | 'wrong-key' | 'wrong-epoch' | 'in-use' | 'wrong-store';
+export type AuthorityErrorCode =
+  | 'no-key'
+  | 'already-there'
+  | 'wrong-key'
+  | 'wrong-epoch'
+  | 'in-use'
+  | 'wrong-store';
 
 const exitCodes: Readonly<Record<AuthorityErrorCode, number>> = {
   'no-key': ExitCode.config,
+  'already-there': ExitCode.failure,
   'wrong-key': ExitCode.dataError,
   'wrong-epoch': ExitCode.config,
   'in-use': ExitCode.tempFail,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
-import { ExitCode, makeDirectory, type Random, UserError, writeFileDurable } from '@postern/runtime';
+import { makeDirectory, type Random, UserError, writeFileDurable } from '@postern/runtime';
 import { parseAuthorityConfig } from './config.ts';
 import { createKey } from './key.ts';
 
@@ -24,7 +24,6 @@ export async function initAuthority(authority: NewAuthority, random: Random): Pr
   const folder = dirname(resolve(configPath));
   if (existsSync(configPath))
     throw new UserError(`${configPath} exists already`, {
-      exitCode: ExitCode.usage,
       hint: 'Choose another file with --config, or edit this one.',
     });
   const config = parseAuthorityConfig(fieldsOf(authority), 'the new configuration');

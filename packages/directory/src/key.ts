@@ -17,7 +17,7 @@ export async function createKey(
 ): Promise<{ seed: Uint8Array; publicKey: Uint8Array }> {
   if ((await readKey(dataDir)) !== undefined)
     throw new AuthorityError(
-      'wrong-key',
+      'already-there',
       `${keyPath(dataDir)} exists already`,
       'An authority keeps its key: clients know it by it. Choose another data directory for a new authority.',
     );

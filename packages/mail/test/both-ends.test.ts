@@ -1,17 +1,11 @@
 /* oxlint-disable vitest/expect-expect -- a conversation checks what the server says */
 
-import {
-  createSmtpSender,
-  type OutgoingMessage,
-  type SendResult,
-  type SmtpPeer,
-  type SmtpSender,
-  spkiPin,
-} from '@postern/mail';
+import type { SendResult, SmtpPeer } from '@postern/mail';
 import { Wire } from '@postern/mail/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { conversation, converse, overTls, transaction } from './conversation.ts';
-import { type Inbox, identity, openInbox, text } from './inbox.ts';
+import { createSender, mail, pinned, sent } from './handing-on.ts';
+import { type Inbox, openInbox, text } from './inbox.ts';
 import { greeting, openPeer, taken } from './peer.ts';
 
 /** What holds for taking as for handing on. */
@@ -24,22 +18,13 @@ beforeEach(() => {
 });
 afterAll(() => inbox[Symbol.asyncDispose]());
 
-const sent: SendResult = { kind: 'sent', secured: true };
+/** From MAIL with a parameter up to the server's 354. */
+function withParameter(parameter: string): string {
+  return transaction.replace('<secure@a.test>', `<secure@a.test>${parameter}`);
+}
 
 function refused(code: number, enhanced: string): SendResult {
   return { kind: 'refused', code, enhanced };
-}
-
-function mail(more: Partial<OutgoingMessage> = {}): OutgoingMessage {
-  return { from: 'secure@a.test', to: 'secure@mx.test', message: Buffer.from('hello\r\n'), ...more };
-}
-
-function createSender(): SmtpSender {
-  return createSmtpSender({ ehloName: 'sender.test' });
-}
-
-function pinned(port: number): SmtpPeer {
-  return { host: '127.0.0.1', port, tlsPin: spkiPin(identity.cert) };
 }
 
 function clear(port: number): SmtpPeer {
@@ -49,12 +34,7 @@ function clear(port: number): SmtpPeer {
 describe('R5 octets above 127', () => {
   test('are taken as they are, with BODY=8BITMIME and without', async () => {
     const send = (parameter: string): string => `
-      C: MAIL FROM:<secure@a.test>${parameter}
-      S: 250
-      C: RCPT TO:<secure@mx.test>
-      S: 250
-      C: DATA
-      S: 354
+      ${withParameter(parameter)}
       C! \\xc3\\xa4\\xff\\r\\n.\\r\\n
       S: 250 2.6.0`;
     await conversation(
@@ -64,6 +44,22 @@ describe('R5 octets above 127', () => {
       S: 501`,
     );
     expect(inbox.messages.map(text)).toEqual(['\xc3\xa4\xff\r\n', '\xc3\xa4\xff\r\n']);
+  });
+
+  test('are handed on as they are to a peer that takes them, and said to be there', async () => {
+    await using own = await openInbox();
+    await using sender = createSender();
+    const message = Buffer.from('\xc3\xa4\xff\r\n', 'latin1');
+    expect(await sender.send(pinned(own.port), mail({ message }))).toEqual(sent);
+    expect(own.messages.map(text)).toEqual(['\xc3\xa4\xff\r\n']);
+    const eightBit = greeting.replace('250 REQUIRETLS', '250 8BITMIME');
+    await using peer = await openPeer([eightBit + taken + taken]);
+    expect(await sender.send(pinned(peer.port), mail({ message }))).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
+    expect(peer.heard[0]?.filter((line) => line.startsWith('MAIL'))).toEqual([
+      'MAIL FROM:<secure@a.test> BODY=8BITMIME',
+      'MAIL FROM:<secure@a.test>',
+    ]);
   });
 
   test('are not handed on to a peer of 7 bits', async () => {
@@ -133,12 +129,7 @@ describe('R16 REQUIRETLS', () => {
 
   test('over TLS it goes with its message, and with no other', async () => {
     const send = (parameter: string): string => `
-      C: MAIL FROM:<secure@a.test>${parameter}
-      S: 250
-      C: RCPT TO:<secure@mx.test>
-      S: 250
-      C: DATA
-      S: 354
+      ${withParameter(parameter)}
       C! x\\r\\n.\\r\\n
       S: 250`;
     await conversation(inbox.port, `${overTls}${send(' REQUIRETLS')}${send('')}`);

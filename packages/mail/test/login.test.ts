@@ -1,21 +1,13 @@
-import {
-  createSmtpSender,
-  type OutgoingMessage,
-  type SendResult,
-  type SmtpPeer,
-  type SmtpSender,
-  spkiPin,
-} from '@postern/mail';
+import type { OutgoingMessage, SendResult, SmtpPeer } from '@postern/mail';
 import { describe, expect, test } from 'vitest';
 import { createAuthority, issue } from './certificate.ts';
-import { identity } from './inbox.ts';
+import { createSender, pinned, sent } from './handing-on.ts';
 import { greeting, openPeer } from './peer.ts';
 import { base64, openDesk, right } from './submission.ts';
 
 const root = await createAuthority('root');
 const good = await issue(root, { names: ['mx.a.test'] });
 const auth = { user: 'alice', pass: 'wonder land' };
-const sent: SendResult = { kind: 'sent', secured: true };
 
 const mail: OutgoingMessage = {
   from: 'alice@a.test',
@@ -23,12 +15,9 @@ const mail: OutgoingMessage = {
   message: Buffer.from('hello\r\n'),
 };
 
-function pinned(port: number): SmtpPeer {
-  return { host: '127.0.0.1', port, tlsPin: spkiPin(identity.cert), auth };
-}
-
-function createSender(): SmtpSender {
-  return createSmtpSender({ ehloName: 'sender.test', timeouts: { connectMs: 5000 } });
+/** Their own gateway, by its key. */
+function gateway(port: number): SmtpPeer {
+  return { ...pinned(port), auth };
 }
 
 describe('an author hands over to their own gateway', () => {
@@ -51,22 +40,22 @@ describe('an author hands over to their own gateway', () => {
   test('known by its key; another login has a connection of its own', async () => {
     await using desk = await openDesk();
     await using sender = createSender();
-    expect(await sender.send(pinned(desk.port), mail)).toEqual(sent);
-    const other = { ...pinned(desk.port), auth: { ...auth, pass: 'rabbit hole' } };
+    expect(await sender.send(gateway(desk.port), mail)).toEqual(sent);
+    const other = { ...gateway(desk.port), auth: { ...auth, pass: 'rabbit hole' } };
     expect(await sender.send(other, mail)).toEqual({ kind: 'no-login' });
   });
 
   test('of another key: it gets no login', async () => {
     await using desk = await openDesk({}, { tls: good });
     await using sender = createSender();
-    expect(await sender.send(pinned(desk.port), mail)).toEqual({ kind: 'untrusted' });
+    expect(await sender.send(gateway(desk.port), mail)).toEqual({ kind: 'untrusted' });
     expect(desk.logins).toEqual([]);
   });
 
   test('that speaks no TLS where it should from the first octet', async () => {
     await using desk = await openDesk();
     await using sender = createSender();
-    const peer = { ...pinned(desk.port), implicitTls: true };
+    const peer = { ...gateway(desk.port), implicitTls: true };
     expect(await sender.send(peer, mail)).toEqual({ kind: 'no-tls' });
   });
 });
@@ -94,22 +83,22 @@ describe('what the gateway says to a login', () => {
   ])('%s', async (_, script, result) => {
     await using peer = await openPeer([script]);
     await using sender = createSender();
-    expect(await sender.send(pinned(peer.port), mail)).toEqual(result);
+    expect(await sender.send(gateway(peer.port), mail)).toEqual(result);
     await sender.close();
     expect(await peer.outcomes()).toEqual([undefined]);
   });
 
   test('nothing for ever: a deadline ends it', async () => {
     await using peer = await openPeer([`${offers('AUTH PLAIN')}\n C: AUTH PLAIN\n TRICKLE`]);
-    await using sender = createSmtpSender({ ehloName: 'sender.test', timeouts: { connectMs: 300 } });
-    expect(await sender.send(pinned(peer.port), mail)).toEqual(deferred('timeout'));
+    await using sender = createSender({ timeouts: { connectMs: 300 } });
+    expect(await sender.send(gateway(peer.port), mail)).toEqual(deferred('timeout'));
   });
 
   test('a login in clear is never asked for, nor one with a line end in it', async () => {
     await using sender = createSender();
     const peer = { host: '127.0.0.1', port: 1, tls: { kind: 'opportunistic' as const }, auth };
     await expect(sender.send(peer, mail)).rejects.toMatchObject({ code: 'bad-options' });
-    const bad = { ...pinned(1), auth: { user: 'alice\r\nMAIL', pass: 'x' } };
+    const bad = { ...gateway(1), auth: { user: 'alice\r\nMAIL', pass: 'x' } };
     await expect(sender.send(bad, mail)).rejects.toMatchObject({
       code: 'bad-options',
       message: expect.not.stringContaining('alice'),

@@ -1,17 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import {
-  createSmtpSender,
   type OutgoingMessage,
   type SendResult,
   type SmtpPeer,
-  type SmtpSender,
   spkiPin,
   type Tlsa,
   type TlsPolicy,
 } from '@postern/mail';
 import { describe, expect, test } from 'vitest';
 import { createAuthority, createIdentity, type Identity, issue, selected } from './certificate.ts';
+import { createSender, mail, sent } from './handing-on.ts';
 import { identity, openInbox } from './inbox.ts';
 import { greeting, openPeer, taken } from './peer.ts';
 import { base64, openDesk } from './submission.ts';
@@ -23,17 +22,8 @@ const stranger = await createAuthority('stranger');
 const good = await issue(middle, { names: ['mx.b.test'] }, [middle, root]);
 
 const web: TlsPolicy = { kind: 'web', names: ['mx.b.test'], ca: [root.cert] };
-const sent: SendResult = { kind: 'sent', secured: true };
 const untrusted: SendResult = { kind: 'untrusted' };
 const onlyHellos = ['EHLO sender.test', 'STARTTLS', 'EHLO sender.test'];
-
-function mail(more: Partial<OutgoingMessage> = {}): OutgoingMessage {
-  return { from: 'secure@a.test', to: 'secure@mx.test', message: Buffer.from('hello\r\n'), ...more };
-}
-
-function createSender(): SmtpSender {
-  return createSmtpSender({ ehloName: 'sender.test' });
-}
 
 function at(port: number, tls: TlsPolicy): SmtpPeer {
   return { host: '127.0.0.1', port, tls };

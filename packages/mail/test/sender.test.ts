@@ -7,29 +7,18 @@ import {
   type OutgoingMessage,
   openCarriage,
   type SendResult,
-  type SmtpPeer,
-  type SmtpSender,
-  type SmtpSenderOptions,
   spkiPin,
 } from '@postern/mail';
 import { describe, expect, test } from 'vitest';
 import { createIdentity } from './certificate.ts';
+import { createSender, pinned, sent } from './handing-on.ts';
 import { identity, openInbox, text } from './inbox.ts';
 import { greeting, openPeer, taken } from './peer.ts';
 
 const pin = spkiPin(identity.cert);
 /** With an RSA key TLS 1.2 needs no curve that we do not offer. */
 const rsa = await createIdentity('mx.test', 'RSA');
-const sent: SendResult = { kind: 'sent', secured: true };
 const hello = Buffer.from('Subject: x\r\n\r\nhello\r\n');
-
-function createSender(options: Partial<SmtpSenderOptions> = {}): SmtpSender {
-  return createSmtpSender({ ehloName: 'sender.test', ...options });
-}
-
-function to(port: number): Extract<SmtpPeer, { tlsPin: string }> {
-  return { host: '127.0.0.1', port, tlsPin: pin };
-}
 
 function mail(more: Partial<OutgoingMessage> = {}): OutgoingMessage {
   return { from: 'secure@a.test', to: 'secure@mx.test', message: hello, ...more };
@@ -46,7 +35,7 @@ describe('what arrives', () => {
   ])('is what was sent, octet for octet: %s', async (_, message) => {
     await using inbox = await openInbox();
     await using sender = createSender();
-    const result = await sender.send(to(inbox.port), mail({ message: Buffer.from(message, 'latin1') }));
+    const result = await sender.send(pinned(inbox.port), mail({ message: Buffer.from(message, 'latin1') }));
     expect(result).toEqual(sent);
     expect(inbox.messages.map(text)).toEqual([message]);
   });
@@ -57,7 +46,7 @@ describe('what arrives', () => {
     await using sender = createSender();
     const domains = { fromDomain: 'a.test', toDomain: 'mx.test' };
     const message = makeCarriage({ ...domains, bytes, now: new Date(), random: randomBytes });
-    expect(await sender.send(to(inbox.port), mail({ message }))).toEqual(sent);
+    expect(await sender.send(pinned(inbox.port), mail({ message }))).toEqual(sent);
     expect(openCarriage(inbox.messages[0]?.bytes ?? new Uint8Array(), bytes.length)).toMatchObject({
       kind: 'carriage',
       bytes,
@@ -69,7 +58,7 @@ describe('the wire', () => {
   test('shows the configured name and nothing else before TLS; dots are stuffed', async () => {
     await using peer = await openPeer([`${greeting}${taken}\n C: QUIT\n S: 221 bye`]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail({ message: Buffer.from('.\r\n.x\r\n') }))).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail({ message: Buffer.from('.\r\n.x\r\n') }))).toEqual(sent);
     await sender.close();
     expect(await peer.outcomes()).toEqual([undefined]);
     expect(peer.heard).toEqual([
@@ -90,14 +79,14 @@ describe('the wire', () => {
     const injected = greeting.replace('S: 220 go', 'S: 220 go\\r\\n250-evil\\r\\n250 SIZE 1');
     await using peer = await openPeer([injected + taken]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
   });
 
   test('prefers a post-quantum key exchange, and takes X25519', async () => {
     for (const ecdhCurve of ['X25519MLKEM768', 'X25519']) {
       await using peer = await openPeer([greeting + taken], { tls: { ecdhCurve } });
       await using sender = createSender();
-      expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+      expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
     }
   });
 });
@@ -106,14 +95,14 @@ describe('TLS', () => {
   test('another key than the pinned one: nothing but EHLO was sent', async () => {
     await using peer = await openPeer([`${greeting}\n END`], { tls: await createIdentity('mx.test') });
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual({ kind: 'untrusted' });
+    expect(await sender.send(pinned(peer.port), mail())).toEqual({ kind: 'untrusted' });
     expect(peer.heard).toEqual([['EHLO sender.test', 'STARTTLS', 'EHLO sender.test']]);
   });
 
   test('a pin may be written in upper case', async () => {
     await using inbox = await openInbox();
     await using sender = createSender();
-    const peer = { ...to(inbox.port), tlsPin: pin.toUpperCase() };
+    const peer = { ...pinned(inbox.port), tlsPin: pin.toUpperCase() };
     expect(await sender.send(peer, mail())).toEqual(sent);
   });
 
@@ -134,7 +123,7 @@ describe('TLS', () => {
     await using peer = await openPeer([script], { tls });
     await using sender = createSender();
     const { cert = identity.cert } = tls as { cert?: string };
-    const result = await sender.send({ ...to(peer.port), tlsPin: spkiPin(cert) }, mail());
+    const result = await sender.send({ ...pinned(peer.port), tlsPin: spkiPin(cert) }, mail());
     expect(result).toEqual({ kind: 'no-tls' });
     expect(peer.heard).toEqual([['EHLO sender.test', 'STARTTLS']]);
   });
@@ -189,7 +178,7 @@ describe('what a peer says', () => {
   test.each(beforeMail)('%s: to be tried again, whatever the code', async (_, script, result) => {
     await using peer = await openPeer([script]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual(result);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(result);
   });
 
   test.each(replies)(
@@ -197,8 +186,8 @@ describe('what a peer says', () => {
     async (_, script, result) => {
       await using peer = await openPeer([`${greeting}${script}\n C: RSET\n S: 250 ok\n${taken}`]);
       await using sender = createSender();
-      expect(await sender.send(to(peer.port), mail())).toEqual(result);
-      expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+      expect(await sender.send(pinned(peer.port), mail())).toEqual(result);
+      expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
       expect(peer.connections).toBe(1);
     },
   );
@@ -206,8 +195,8 @@ describe('what a peer says', () => {
   test.each(losses)('%s: the next message goes over another connection', async (_, script, result) => {
     await using peer = await openPeer([greeting + script, greeting + taken]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual(result);
-    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(result);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
     expect(peer.connections).toBe(2);
   });
 
@@ -215,8 +204,8 @@ describe('what a peer says', () => {
     const first = 'C: MAIL\n S: 552 5.3.4 big\n C: RSET\n S: 500 what\n END';
     await using peer = await openPeer([greeting + first, greeting + taken]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual(refused(552, '5.3.4'));
-    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(refused(552, '5.3.4'));
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
   });
 
   test('nobody listens: unreachable', async () => {
@@ -226,7 +215,7 @@ describe('what a peer says', () => {
     );
     await new Promise((resolve) => server.close(resolve));
     await using sender = createSender();
-    expect(await sender.send(to(port), mail())).toEqual(deferred('unreachable'));
+    expect(await sender.send(pinned(port), mail())).toEqual(deferred('unreachable'));
   });
 });
 
@@ -241,7 +230,7 @@ describe.concurrent('time', () => {
   ])('a peer that %s has until connectMs', async (_, script) => {
     await using peer = await openPeer([script]);
     await using sender = createSender({ timeouts: { connectMs: 200 } });
-    expect(await sender.send(to(peer.port), mail())).toEqual(deferred('timeout'));
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(deferred('timeout'));
   });
 
   test.each([
@@ -252,7 +241,7 @@ describe.concurrent('time', () => {
   ] as const)('a peer that %s has until sendMs', async (_, script, maybeDelivered) => {
     await using peer = await openPeer([greeting + script]);
     await using sender = createSender({ timeouts: { sendMs: 1000 } });
-    expect(await sender.send(to(peer.port), mail())).toEqual(deferred('timeout', maybeDelivered));
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(deferred('timeout', maybeDelivered));
   });
 
   test.each([
@@ -263,7 +252,7 @@ describe.concurrent('time', () => {
     await using peer = await openPeer([script]);
     await using sender = createSender();
     const abort = new AbortController();
-    const sending = sender.send(to(peer.port), mail({ signal: abort.signal }));
+    const sending = sender.send(pinned(peer.port), mail({ signal: abort.signal }));
     const heard = script.match(/^\s*(?:C: |DATA)/gm)?.length ?? 0;
     await until(() => peer.connections === 1 && peer.heard[0]?.length === heard);
     abort.abort();
@@ -279,7 +268,7 @@ describe.concurrent('time', () => {
     await using sender = createSender({ timeouts: { sendMs: 1000 } });
     let asked = 0;
     const onData = (): void => void asked++;
-    expect(await sender.send(to(peer.port), mail({ onData }))).toMatchObject({ reason: 'timeout' });
+    expect(await sender.send(pinned(peer.port), mail({ onData }))).toMatchObject({ reason: 'timeout' });
     expect(asked).toBe(times);
   });
 
@@ -287,8 +276,8 @@ describe.concurrent('time', () => {
     await using peer = await openPeer([`${greeting}C: MAIL\n END`]);
     await using sender = createSender({ maxConnectionsPerPeer: 1 });
     const [first, second] = [new AbortController(), new AbortController()];
-    const sending = sender.send(to(peer.port), mail({ signal: first.signal }));
-    const waiting = sender.send(to(peer.port), mail({ signal: second.signal }));
+    const sending = sender.send(pinned(peer.port), mail({ signal: first.signal }));
+    const waiting = sender.send(pinned(peer.port), mail({ signal: second.signal }));
     second.abort();
     expect(await waiting).toEqual(deferred('crowded'));
     first.abort();
@@ -299,7 +288,7 @@ describe.concurrent('time', () => {
   test('a signal that was over before: nothing is opened', async () => {
     await using peer = await openPeer([]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail({ signal: AbortSignal.abort() }))).toEqual(
+    expect(await sender.send(pinned(peer.port), mail({ signal: AbortSignal.abort() }))).toEqual(
       deferred('aborted'),
     );
     expect(peer.connections).toBe(0);
@@ -310,7 +299,7 @@ describe('connections', () => {
   test('are used again', async () => {
     await using peer = await openPeer([greeting + taken.repeat(12)]);
     await using sender = createSender();
-    for (let n = 0; n < 12; n += 1) expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+    for (let n = 0; n < 12; n += 1) expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
     expect(await peer.outcomes()).toEqual([undefined]);
     expect(peer.connections).toBe(1);
   });
@@ -330,7 +319,9 @@ describe('connections', () => {
       },
     });
     await using sender = createSender({ maxConnectionsPerPeer: 3 });
-    const results = await Promise.all(Array.from({ length: 60 }, () => sender.send(to(inbox.port), mail())));
+    const results = await Promise.all(
+      Array.from({ length: 60 }, () => sender.send(pinned(inbox.port), mail())),
+    );
     expect(new Set(results.map(({ kind }) => kind))).toEqual(new Set(['sent']));
     expect(inbox.messages).toHaveLength(60);
     expect(most).toBe(3);
@@ -341,7 +332,7 @@ describe('connections', () => {
     await using peer = await openPeer([impatient, impatient, greeting + taken]);
     await using sender = createSender();
     for (let n = 1; n <= 3; n += 1) {
-      expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+      expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
       await peer.outcomes(); // the connection is gone
       expect(peer.connections).toBe(n);
     }
@@ -350,8 +341,8 @@ describe('connections', () => {
   test('that break at the first word of a second message are replaced, and the message sent once', async () => {
     await using peer = await openPeer([`${greeting}${taken}C: MAIL\n CUT`, greeting + taken]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
-    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
     expect(peer.connections).toBe(2);
   });
 
@@ -359,23 +350,23 @@ describe('connections', () => {
     const second = taken.replace('S: 250 2.6.0 taken', 'CUT');
     await using peer = await openPeer([greeting + taken + second, greeting + taken]);
     await using sender = createSender();
-    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
-    expect(await sender.send(to(peer.port), mail())).toEqual(deferred('lost', true));
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(deferred('lost', true));
     expect(peer.connections).toBe(1);
   });
 
   test('say QUIT after a while of idleness', async () => {
     await using peer = await openPeer([`${greeting}${taken}C: QUIT\n S: 221 bye\n END`]);
     await using sender = createSender({ idleMs: 20 });
-    expect(await sender.send(to(peer.port), mail())).toEqual(sent);
+    expect(await sender.send(pinned(peer.port), mail())).toEqual(sent);
     expect(await peer.outcomes()).toEqual([undefined]);
   });
 
   test('are not shared between pins', async () => {
     await using inbox = await openInbox();
     await using sender = createSender();
-    expect(await sender.send(to(inbox.port), mail())).toEqual(sent);
-    const other = { ...to(inbox.port), tlsPin: '00'.repeat(32) };
+    expect(await sender.send(pinned(inbox.port), mail())).toEqual(sent);
+    const other = { ...pinned(inbox.port), tlsPin: '00'.repeat(32) };
     expect(await sender.send(other, mail())).toEqual({ kind: 'untrusted' });
   });
 });
@@ -390,15 +381,15 @@ test('close gives back what waits, and lets what is on its way end', async () =>
     },
   });
   const sender = createSender({ maxConnectionsPerPeer: 1 });
-  const first = sender.send(to(inbox.port), mail());
-  const second = sender.send(to(inbox.port), mail());
+  const first = sender.send(pinned(inbox.port), mail());
+  const second = sender.send(pinned(inbox.port), mail());
   await asked.promise;
   const closed = sender.close();
   expect(await second).toEqual(deferred('closed'));
   decided.resolve({ kind: 'accepted' });
   expect(await first).toEqual(sent);
   await closed;
-  expect(await sender.send(to(inbox.port), mail())).toEqual(deferred('closed'));
+  expect(await sender.send(pinned(inbox.port), mail())).toEqual(deferred('closed'));
 });
 
 describe('what is never sent', () => {
@@ -408,7 +399,7 @@ describe('what is never sent', () => {
     ['a command in a mailbox', { from: 'a@b.test>\r\nRCPT TO:<c@d.test' }, '5.1.3'],
   ])('%s', async (_, more, enhanced) => {
     await using sender = createSender();
-    expect(await sender.send(to(1), mail(more))).toEqual(refused(553, enhanced));
+    expect(await sender.send(pinned(1), mail(more))).toEqual(refused(553, enhanced));
   });
 
   test.each([
@@ -424,21 +415,23 @@ describe('what is never sent', () => {
     'x\r\ny',
   ])('a message that others would change or refuse: %j', async (message) => {
     await using sender = createSender();
-    expect(await sender.send(to(1), mail({ message: Buffer.from(message) }))).toEqual(refused(554, '5.6.0'));
+    expect(await sender.send(pinned(1), mail({ message: Buffer.from(message) }))).toEqual(
+      refused(554, '5.6.0'),
+    );
   });
 
   test('more than the peer’s SIZE', async () => {
     await using inbox = await openInbox({ maxBytes: 100 });
     await using sender = createSender();
     const message = Buffer.from('x'.repeat(99).concat('\r\n'));
-    expect(await sender.send(to(inbox.port), mail({ message }))).toEqual(refused(552, '5.3.4'));
+    expect(await sender.send(pinned(inbox.port), mail({ message }))).toEqual(refused(552, '5.3.4'));
   });
 });
 
 test('the null sender', async () => {
   await using peer = await openPeer([greeting + taken.replace('<secure@a.test>', '<>')]);
   await using sender = createSender();
-  expect(await sender.send(to(peer.port), mail({ from: '' }))).toEqual(sent);
+  expect(await sender.send(pinned(peer.port), mail({ from: '' }))).toEqual(sent);
 });
 
 test('an EHLO name that is none', () => {

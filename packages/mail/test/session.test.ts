@@ -109,6 +109,23 @@ describe('R7 injection before TLS', () => {
     },
   );
 
+  test('half a command in the segment of STARTTLS is no part of the first one over TLS', async () => {
+    await conversation(
+      inbox.port,
+      `
+      S: 220
+      C: EHLO client.test
+      S: 250
+      C! STARTTLS\\r\\nRSET
+      S: 220
+      TLS
+      C: EHLO client.test
+      S: 250 SIZE
+      C: NOOP
+      S: 250`,
+    );
+  });
+
   test.each(injected)(
     '%s in segments behind STARTTLS is no TLS handshake: nothing runs',
     async (_, commands) => {

@@ -19,9 +19,11 @@ import { configOption, readConfig, readOwnConfig } from './commands/context.ts';
 import { addDns } from './commands/dns.ts';
 import { addDomain } from './commands/domain.ts';
 import { addInit } from './commands/init.ts';
+import { addMixKeys } from './commands/mix-keys.ts';
 import { addDkim, addTls } from './commands/rotate.ts';
 import { startNode } from './node.ts';
-import { formatStatus, type NodeStatus, unreadiness } from './status.ts';
+import { stageNames } from './stages.ts';
+import { formatStatus, type ToldStatus, unreadiness } from './status.ts';
 
 /** The command line of `postern-node`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
@@ -38,6 +40,7 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
   addDomain(program);
   addTls(program);
   addDkim(program);
+  addMixKeys(program);
   return runCommandLine(program, args);
 }
 
@@ -46,10 +49,15 @@ function addRun(program: Command, stop: AbortSignal): void {
     .command('run')
     .description('Run the node until SIGTERM.')
     .option(...configOption)
-    .action(async ({ config: path }: { config: string }) => {
+    .option(
+      '--only <stages>',
+      `run these alone, of ${stageNames.join(', ')}, with commas between them: the node’s other processes run the rest`,
+    )
+    .action(async ({ config: path, only }: { config: string; only?: string }) => {
       const config = await readOwnConfig(path);
+      const stages = only?.split(',').map((name) => name.trim());
       const log = createLog({ name: config.name });
-      const deps = { clock: systemClock, random: systemRandom, log };
+      const deps = { clock: systemClock, random: systemRandom, log, ...(stages && { stages }) };
       try {
         await using node = await startNode(config, { ...deps, signal: stop });
         const by = superviseBy(process.env, process.pid);
@@ -71,8 +79,10 @@ function addStatus(program: Command): void {
     .action(async (options: { config: string; json?: boolean; ready?: boolean }) => {
       const { dataDir } = await readConfig(options.config);
       const text = await readControl(join(dataDir, 'control.sock'), '/status');
-      const status = JSON.parse(text) as NodeStatus;
+      const status = JSON.parse(text) as ToldStatus;
       process.stdout.write(options.json === true ? `${text}\n` : formatStatus(status));
+      const { fault } = status;
+      if (fault !== null) throw new UserError(fault.message, { ...fault, exitCode: ExitCode.tempFail });
       const lacks = unreadiness(status);
       if (options.ready === true && lacks !== undefined)
         throw new UserError(`the node is not ready: ${lacks}`, { exitCode: ExitCode.tempFail });

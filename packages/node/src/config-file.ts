@@ -112,6 +112,7 @@ ${resolver === undefined ? '# resolver = "system"' : `resolver = ${value(resolve
 # "sqlite", in data_dir, or "redis": docs/operations/redis.md.
 # store = "sqlite"
 # Nothing more is accepted beyond this, or with less than the reserve left on the disk.
+# Unless set it is 20 GB with "sqlite", and 1 GB with "redis".
 # max_size = "20GB"
 # reserve = "64MB"
 

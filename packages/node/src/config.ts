@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path';
-import { authorityKey, directoryUrl, majority, thresholdMistake } from '@postern/directory/client';
+import { type DirectoryConfig, directorySection } from '@postern/directory/client';
 import {
   domainName,
   duration,
@@ -40,12 +40,7 @@ export interface NodeConfig {
     /** Addresses and networks of mail servers of one's own that stand in front: they have accepted already what they hand on. */
     readonly behind: readonly string[];
   };
-  readonly directory: {
-    readonly urls: readonly string[];
-    readonly authorities: readonly string[];
-    /** How many of them must have signed: a majority at least. */
-    readonly threshold: number;
-  };
+  readonly directory: DirectoryConfig;
   readonly mix: {
     readonly peelWorkers: number;
     /** How long a packet that cannot be handed over is kept. */
@@ -87,7 +82,6 @@ export interface LmtpConfig {
 export function parseNodeConfig(input: unknown, source = 'the configuration'): NodeConfig {
   const {
     data_dir: dataDir,
-    directory,
     smtp,
     mix,
     delivery,
@@ -100,7 +94,6 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
   return {
     ...rest,
     dataDir,
-    directory: { ...directory, threshold: directory.threshold ?? majority(directory.authorities) },
     smtp: {
       listen: smtp.listen,
       advertise: smtp.advertise,
@@ -211,11 +204,7 @@ const schema = z
       allow_private: z.boolean().default(false),
       behind: z.array(networkText).default([]),
     }),
-    directory: z.strictObject({
-      urls: z.array(directoryUrl).min(1, 'needs at least one URL'),
-      authorities: z.array(authorityKey).min(1, 'needs at least one authority key'),
-      threshold: z.int().min(1).optional(),
-    }),
+    directory: directorySection,
     mix: z
       .strictObject({
         peel_workers: z.int().min(1).max(64).default(1),
@@ -229,7 +218,7 @@ const schema = z
     spool: spoolSection.prefault({}),
     metrics: metricsSection.optional(),
   })
-  .superRefine(({ roles, delivery, submission, directory }, context) => {
+  .superRefine(({ roles, delivery, submission }, context) => {
     const say = (path: string[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
     if (new Set(roles).size !== roles.length) say(['roles'], 'names a role twice');
@@ -242,7 +231,4 @@ const schema = z
     // Reports of what authors send come to the domain's gateway, and reach them through its mail system.
     if (roles.includes('submission') && !roles.includes('delivery'))
       say(['roles'], 'has "submission" without "delivery", by which reports reach authors; add it');
-    const { authorities, threshold = majority(authorities) } = directory;
-    const mistake = thresholdMistake({ authorities, threshold });
-    if (mistake !== undefined) say(['directory', 'threshold'], mistake);
   });

@@ -42,6 +42,7 @@ const outcomes = {
     'unverifiable',
     'no-exchange',
     'no-part',
+    'unlisted',
     'asking',
     'postponed',
   ],

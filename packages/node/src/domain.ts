@@ -8,6 +8,7 @@ import { type Loop, together } from './loop.ts';
 import type { Names } from './names.ts';
 import { type Publication, type PublicationWatch, watchPublication } from './publication.ts';
 import { openRotation } from './rotation.ts';
+import type { DomainKeyName } from './spool.ts';
 
 export interface DomainContext {
   readonly clock: Clock;
@@ -30,6 +31,8 @@ export interface DomainKeys {
   current(): readonly Uint8Array[];
   /** Of their primary keys, in the same order: the first is what the zone has to say. */
   fingerprints(): readonly string[];
+  /** The present one. */
+  newest(): DomainKeyName;
   /** Nothing while there is none before the present one. */
   overlap(): DomainOverlap | undefined;
   /** False while a key of the domain cannot be read: what none of these opens may be for that one. */
@@ -74,6 +77,10 @@ export async function openDomainKeys({ clock, log, dataDir, domain }: DomainCont
   return {
     current: () => all(rotation.keys()).map(({ secretKey }) => secretKey),
     fingerprints: () => all(rotation.keys()).map(({ fingerprint }) => fingerprint),
+    newest() {
+      const { value, at } = rotation.keys().current;
+      return { fingerprint: value.fingerprint, since: at };
+    },
     overlap() {
       if (!isReplacing()) return undefined;
       const end = endOfOverlap();

@@ -1,8 +1,10 @@
-import { epochAt } from '@postern/protocol/consensus';
+import { epochAt, keyEpochsOpened } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
-import { bindMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
-import { type Loop, startLoop } from './loop.ts';
+import { agreeOnLineage } from './keys/lineage.ts';
+import { bindMixKeys, destroyMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
+import { firstOf, type Loop, startLoop } from './loop.ts';
 import type { Network } from './network.ts';
+import { createPast } from './past.ts';
 import type { PeelSetup } from './peel/worker.ts';
 import type { Spool } from './spool.ts';
 
@@ -16,13 +18,20 @@ export interface EpochsContext {
   readonly spool: Spool;
   /** Whether the node is a mix: others have no keys. */
   readonly mix: boolean;
+  /** Epoch of the newest consensus that this node has ever taken; none when it has taken none. */
+  readonly newest: number | undefined;
+  /** Whether this process opens packets. One that does not turns the keys that lie in its data directory, and makes none. */
+  readonly peels: boolean;
 }
 
 /** The node's keys of this moment. */
 export interface Epochs {
   readonly epoch: number;
+  /** A consensus of that epoch has been taken: by then the clock is right. */
+  confirm(epoch: number): void;
   current(): PeelSetup;
-  onChange(listener: (setup: PeelSetup) => void): void;
+  /** `listener` resolves once nothing that was opened with keys of before is still to be settled. */
+  onChange(listener: (setup: PeelSetup) => Promise<void>): void;
   /** Calls `announce` with the keys to publish, now and at every epoch's start. */
   start(announce: (keys: MixKeys['published']) => void): Loop;
 }
@@ -32,38 +41,53 @@ export interface Epochs {
  * carriages are taken.
  */
 export async function openEpochs(context: EpochsContext): Promise<Epochs> {
-  const { clock, random, log, dataDir, nodeId, network, spool, mix } = context;
+  const { clock, random, log, dataDir, nodeId, network, spool, newest } = context;
   const { epochSeconds, geometry } = network;
-  const listeners: ((setup: PeelSetup) => void)[] = [];
+  const listeners: ((setup: PeelSetup) => Promise<void>)[] = [];
+  const past = createPast({ clock, log, epochSeconds, newest });
   const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
-  const turnTo = async (at: number): Promise<MixKeys> => {
-    if (!mix) return { seeds: [], published: [], firstEpoch: 0 };
-    // A power cut may put a peeled packet back into the spool: not once its key has gone.
+  let keys: MixKeys = { seeds: [], published: [], firstEpoch: 0 };
+  let epoch = now();
+  /** What is past in this one has been destroyed. */
+  let certain = epoch;
+  const source = await tieKeys(context, epoch);
+  /** Processes that share a spool forget its replay tags by the clock, so that their keys go by it as well. */
+  const endAt = (at: number): number =>
+    source === undefined || source.lineage !== undefined ? at : past.endsAt(at);
+  const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
+  const told = async (): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener(setup())));
+  };
+  /** A power cut may put a packet that was peeled back into the spool: before its key goes, what came of it is synced. */
+  const turnTo = async (at: number): Promise<void> => {
+    if (source === undefined) return;
+    // A shared spool knows the time: while that is another, no key is given up, here or on disk.
+    if (source.lineage !== undefined) await spool.sync();
+    const end = endAt(at);
+    const [first = end] = keyEpochsOpened(end);
+    keys = { ...keys, seeds: keys.seeds.filter((one) => one.epoch >= first) };
+    await told();
     await spool.sync();
-    return turnMixKeys(dataDir, at, random);
+    keys = await turnMixKeys(dataDir, at, random, source.lineage, end);
+    certain = end;
+    await told();
   };
 
-  const destroyed = mix ? await bindMixKeys(dataDir, spool.id) : 0;
-  if (destroyed > 0)
-    log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
-  let epoch = now();
-  let keys = await turnTo(epoch);
-  const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
+  await turnTo(epoch);
 
   const turn = async (): Promise<void> => {
     const next = now();
-    keys = await turnTo(next);
+    await turnTo(next);
     epoch = next;
-    for (const listener of listeners) listener(setup());
     log.info('epoch', { epoch });
   };
 
-  let announced: MixKeys | undefined;
+  let announcedIn: number | undefined;
   let forgottenFor: MixKeys | undefined;
   const forgetTags = async (): Promise<void> => {
     if (forgottenFor === keys) return;
     const of = keys;
-    // One epoch late: a packet may have been peeled with a key that went while its replay tag was on the way to the disk.
+    // spec consensus 6.2: one epoch late
     await spool.forgetTags(of.firstEpoch - 1);
     forgottenFor = of;
   };
@@ -72,15 +96,38 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     get epoch() {
       return epoch;
     },
+    confirm: past.confirm,
     current: setup,
     onChange: (listener) => void listeners.push(listener),
     start: (announce) =>
       startLoop({ clock, log, trouble: 'the epoch’s keys could not be turned' }, async (stop) => {
-        if (epoch !== now()) await turn();
-        if (announced !== keys) announce(keys.published);
-        announced = keys;
+        if (epoch !== now() || (source !== undefined && certain !== endAt(epoch))) await turn();
+        if (announcedIn !== epoch) announce(keys.published);
+        announcedIn = epoch;
         await forgetTags();
-        await clock.wait((epoch + 1) * epochSeconds * 1_000, stop);
+        if (source !== undefined && certain < epoch) past.wait(stop);
+        await firstOf(
+          stop,
+          (signal) => past.changed.wait(signal),
+          (signal) => clock.wait((epoch + 1) * epochSeconds * 1_000, signal),
+        );
       }),
   };
+}
+
+/** Ties the mix keys to the spool, and to those of other processes that have it. Gives nothing where there are none and are to be none. */
+async function tieKeys(
+  { mix, peels, random, log, dataDir, spool }: EpochsContext,
+  epoch: number,
+): Promise<{ readonly lineage: string | undefined } | undefined> {
+  if (!mix) return undefined;
+  const destroyed = await bindMixKeys(dataDir, spool.id);
+  if (destroyed > 0)
+    log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
+  if (spool.shared === undefined) return { lineage: undefined };
+  const lineage = await agreeOnLineage({ dataDir, random, spool: spool.shared.lineage, epoch, peels });
+  if (lineage !== undefined) return { lineage };
+  // Without a chain nothing would turn them, and nobody needs them.
+  await destroyMixKeys(dataDir);
+  return undefined;
 }

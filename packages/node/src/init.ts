@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import {
   type Clock,
-  ExitCode,
   makeDirectory,
   makePrivateDirectory,
   type Random,
@@ -38,7 +37,6 @@ export async function initNode(node: NewNode, deps: { clock: Clock; random: Rand
   for (const path of filesOf(config, dataDir, configPath)) {
     if (existsSync(path))
       throw new NodeError('already-there', `${path} exists already`, {
-        exitCode: ExitCode.usage,
         hint: 'Choose another --config or --dir. What is there is left as it is.',
       });
   }

@@ -2,4 +2,4 @@
 import { runCommand } from '@postern/runtime';
 import { main } from './cli.ts';
 
-await runCommand({ name: 'postern-node', main: (stop) => main(process.argv.slice(2), stop) });
+await runCommand({ name: 'postern-node', codes: true, main: (stop) => main(process.argv.slice(2), stop) });

@@ -19,6 +19,7 @@ import { openResolver, type Resolver } from '@postern/runtime/dns';
 import { callsOf } from './calls.ts';
 import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
+import { lockDataDir } from './data-lock.ts';
 import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
 import { createSender } from './forward/sender.ts';
@@ -27,13 +28,15 @@ import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createLookUps } from './lookups.ts';
 import { learnNetwork } from './network.ts';
+import { createNewestKey } from './newest-key.ts';
 import { startPipeline } from './pipeline.ts';
 import { openPolicies } from './policy-store.ts';
 import { watchProof } from './proof.ts';
 import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
-import type { NodeStatus } from './status.ts';
+import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
+import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
@@ -49,6 +52,8 @@ export interface NodeDeps {
   readonly sender?: SmtpSender;
   /** Asked about other domains; as configured when not given. */
   readonly resolver?: Resolver;
+  /** Names of the stages that this process runs of the node, beside others; all that its roles have when not given. */
+  readonly stages?: readonly string[];
   /** Closes the node when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -56,7 +61,7 @@ export interface NodeDeps {
 export interface RunningNode extends AsyncDisposable {
   /** Hex SHA-256 of the identity key. */
   readonly id: string;
-  /** Where it takes SMTP. */
+  /** Where it takes SMTP; where the node advertises that another process does. */
   readonly smtp: Endpoint;
   /** Where it takes what the domain's authors submit. */
   readonly submissions: readonly SubmissionAddress[];
@@ -64,6 +69,7 @@ export interface RunningNode extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** Resolves when the node cannot go on, with what its process had better end with. */
   readonly broken: Promise<Error>;
+  /** Rejects with `NodeError` while its spool does not answer. */
   status(): Promise<NodeStatus>;
   /** Stops taking, finishes what is under way, closes. What is not finished by then is taken up at the next start. */
   close(): Promise<void>;
@@ -74,20 +80,23 @@ const drainMs = 10_000;
 
 /**
  * Runs a node on the data directory that `initNode` made. Resolves once it takes carriages, which on the very first start
- * needs a directory that answers. Throws `NodeError`, `MailError`, `DirectoryError`; an `AbortError` when `signal` aborts first.
+ * needs a directory that answers. Throws `NodeError`, `MailError`, `DirectoryError`, `UserError` for `stages` that do not
+ * hold; an `AbortError` when `signal` aborts first.
  */
 export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<RunningNode> {
   const { clock, random, log } = deps;
   deps.signal?.throwIfAborted();
+  const chosen = deps.stages === undefined ? stagesOf(config) : chooseStages(deps.stages, config);
   const ending = new AbortController();
   deps.signal?.addEventListener('abort', () => ending.abort(), { once: true });
   await using opened = new AsyncDisposableStack();
   const identity = await loadIdentity(config.dataDir);
+  opened.use(lockDataDir(config.dataDir));
   const directory = directoryClient(config, deps, ending.signal);
   const metrics = createMetrics(random);
-  const made = { ...deps, identity, directory, metrics, signal: ending.signal };
+  const made = { ...deps, stages: chosen, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
-  const { topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
+  const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
@@ -99,63 +108,69 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     await pipeline.close();
     lifetime.ended();
   });
-  const { address } = pipeline.server;
+  const address = pipeline.server?.address;
   const submissions = pipeline.submissions?.addresses ?? [];
   const advertised = config.smtp.advertise;
-  const smtp = { host: advertised.host, port: advertised.port === 0 ? address.port : advertised.port };
-  const registration = register({ clock, log, config, identity, directory, smtp, tlsPins: tls.pins });
-  opened.defer(() => registration.close());
+  const smtp = { host: advertised.host, port: advertised.port || (address?.port ?? 0) };
+  const registration = stages.has(registeringStage(config))
+    ? register({ clock, log, config, identity, directory, smtp, tlsPins: tls.pins })
+    : undefined;
+  opened.defer(() => registration?.close());
   const listed = (): boolean =>
     topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
   const onConsensus = (consensus: VerifiedConsensus): void => {
     tls.note(consensus);
+    epochs.confirm(consensus.consensus.epoch);
     if (listed()) ready.resolve();
   };
   const { resolver } = parts;
   const proof = resolver && watchProof({ clock, log, resolver });
   const proofNow = (): NodeStatus['dns'] => proof?.current() ?? 'unasked';
   const loops = [
-    epochs.start((mixKeys) => registration.announce(mixKeys)),
+    epochs.start((mixKeys) => registration?.announce(mixKeys)),
     follow({ clock, random, log, directory, topology, network, onConsensus }),
     tls.start({
       show: (certificate) => {
-        pipeline.server.updateTls(certificate);
+        pipeline.server?.updateTls(certificate);
         if (submission?.files === undefined) pipeline.submissions?.updateTls(certificate);
       },
-      announce: () => registration.renew(),
+      announce: () => registration?.renew(),
     }),
     ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start(parts.lookUps.names)]),
+    ...(parts.newestKey === undefined ? [] : [parts.newestKey.start()]),
     ...(submission === undefined ? [] : [submission.dkim.start(parts.lookUps.names)]),
     ...(submission?.files === undefined
       ? []
       : [submission.files.start((pair) => pipeline.submissions?.updateTls(pair))]),
     ...(parts.policies === undefined ? [] : [parts.policies.start()]),
-    sweep({ clock, log, spool, counters, reports }),
+    sweep({ clock, log, spool, counters, reports: stages.has('unwrap') ? reports : undefined }),
     ...(proof === undefined ? [] : [proof]),
   ];
   for (const loop of loops) opened.defer(() => loop.stop());
 
-  const status = async (): Promise<NodeStatus> => ({
+  const known = async (): Promise<Omit<NodeStatus, 'counts'>> => ({
     name: config.name,
     id: identity.id,
     roles: config.roles,
-    smtp: address,
+    stages: [...stages],
+    smtp: address ?? null,
     submissions,
     epoch: epochs.epoch,
-    consensus: consensusStatus(parts, listed()),
+    consensus: consensusStatus(topology, listed()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
     dns: proofNow(),
     exitByDns: parts.lookUps.exits !== undefined,
     domainKeys: parts.domainKeys?.fingerprints() ?? [],
     domainKeyOverlap: parts.domainKeys?.overlap() ?? null,
-    counts: await spool.counts(),
     counters: await counters.values(),
   });
+  const status = async (): Promise<NodeStatus> => ({ ...(await known()), counts: await spool.counts() });
+  const told = async (): Promise<ToldStatus> => ({ ...(await known()), ...(await spoolStatus(spool)) });
   addGauges(metrics, parts, { listed, proof: proofNow });
   const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
   const socketPath = join(config.dataDir, 'control.sock');
-  opened.use(await serveControl({ socketPath, status, metrics: exporter.text, calls: callsOf(parts) }));
+  opened.use(await serveControl({ socketPath, status: told, metrics: exporter.text, calls: callsOf(parts) }));
 
   const running = opened.move();
   let closed: Promise<void> | undefined;
@@ -167,10 +182,10 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   };
   ending.signal.addEventListener('abort', () => void close(), { once: true });
   if (ending.signal.aborted) void close();
-  log.info('started', { roles: config.roles.join(' '), epoch: epochs.epoch });
+  log.info('started', { roles: config.roles.join(' '), stages: [...stages].join(' '), epoch: epochs.epoch });
   return {
     id: identity.id,
-    smtp: address,
+    smtp: address ?? advertised,
     submissions,
     ready: ready.promise,
     broken: Promise.race([spool.broken, lifetime.broken]),
@@ -181,6 +196,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
 }
 
 interface Made extends NodeDeps {
+  readonly stages: readonly StageName[];
   readonly signal: AbortSignal;
   readonly identity: Identity;
   readonly directory: DirectoryClient;
@@ -191,13 +207,14 @@ interface Made extends NodeDeps {
 async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposableStack): Promise<Parts> {
   const { clock, random, log, identity, directory, metrics, signal } = made;
   const { dataDir, roles } = config;
+  const stages = new Set(made.stages);
   const tls = await openTlsKeys({ clock, log, dataDir, id: identity.id });
   const domainKeys =
     config.delivery && (await openDomainKeys({ clock, log, dataDir, domain: config.delivery.domain }));
   const submission = await openSubmission(config, { tls: tls.current(), clock, log, random });
   const network = await learnNetwork({ dataDir, directory, clock, random, log, signal });
   const unitBytes = network.geometry.packetBytes;
-  const spool = opened.use(await openSpool(config, { clock, random, unitBytes }));
+  const spool = opened.use(await openSpool(config, { clock, random, log, unitBytes, nodeId: identity.id }));
   const resolver = made.resolver ?? (await openResolver(config.dns, clock));
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const lookUps = createLookUps(config, { clock, random, resolver, policies });
@@ -212,9 +229,12 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     spool,
     nodeId: identity.nodeId,
     mix: roles.includes('mix'),
+    newest: directory.newest(),
+    peels: stages.has('peel'),
   });
   return {
     config,
+    stages,
     clock,
     random,
     log,
@@ -224,6 +244,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     sender,
     epochs,
     domainKeys,
+    newestKey: domainKeys && createNewestKey({ clock, log, spool, keys: domainKeys }),
     resolver,
     lookUps,
     policies,
@@ -241,11 +262,4 @@ function directoryClient(
 ): DirectoryClient {
   const cacheDir = join(config.dataDir, 'consensus');
   return createDirectoryClient({ ...config.directory, cacheDir, clock, log, random, signal });
-}
-
-function consensusStatus({ topology }: Parts, listed: boolean): NodeStatus['consensus'] {
-  const consensus = topology.valid()?.consensus;
-  if (consensus === undefined) return null;
-  const validUntil = new Date(consensus.validUntil * 1_000).toISOString();
-  return { epoch: consensus.epoch, validUntil, listed };
 }

@@ -12,7 +12,7 @@ type Contexts = Required<PipelineContext>;
 const options = { kind: 'packet', lanes: 1, batch: 1 } as const;
 
 /** Compiled and never run: every marked line has to be an error, and the others none. */
-function orders({ mix: m, out: o, delivery: d }: Contexts): void {
+function orders({ peel: m, forward: o, unwrap: d }: Contexts): void {
   chain(queue(m, options), peel(m), mix(o), forward(o));
   chain(queue(d, options), unwrap(d), deliver(d));
   // @ts-expect-error nothing is forwarded before its time

@@ -3,23 +3,27 @@ import { type DeliverContext, deliver } from './deliver/deliver.ts';
 import { type ForwardContext, forward } from './forward/forward.ts';
 import { type MixContext, mix } from './mix/mix.ts';
 import { type PeelContext, peel } from './peel/peel.ts';
-import { type QueueContext, queue } from './queue/queue.ts';
+import { type QueueContext, queue, stored } from './queue/queue.ts';
 import { type ReceiveContext, receive } from './receive/receive.ts';
-import { chain, shared } from './stage.ts';
+import type { Spool, UnitKind } from './spool.ts';
+import { chain, elsewhere, shared } from './stage.ts';
 import { type Submissions, type SubmitContext, submit } from './submit/submit.ts';
 import { type UnwrapContext, unwrap } from './unwrap/unwrap.ts';
 
-/** What the stages need, for the roles that the node has. */
+/** What the stages need that this process runs. Others of the same node may run others. */
 export interface PipelineContext {
-  readonly receive: ReceiveContext;
-  readonly out: MixContext & ForwardContext;
-  readonly mix?: QueueContext & PeelContext;
-  readonly delivery?: QueueContext & UnwrapContext & DeliverContext;
+  readonly spool: Spool;
+  /** The units that the node's roles take. */
+  readonly kinds: readonly UnitKind[];
+  readonly receive?: ReceiveContext;
   readonly submit?: SubmitContext;
+  readonly peel?: QueueContext & PeelContext;
+  readonly unwrap?: QueueContext & UnwrapContext & DeliverContext;
+  readonly forward?: MixContext & ForwardContext;
 }
 
 export interface Pipeline {
-  readonly server: SmtpServer;
+  readonly server: SmtpServer | undefined;
   readonly submissions: Submissions | undefined;
   /** Stops taking, then closes each stage in the order in which things go through them. */
   close(): Promise<void>;
@@ -28,22 +32,24 @@ export interface Pipeline {
 /**
  * What a unit goes through, stage by stage. What each leaves is what the next one takes: a wrong order does not compile.
  * It waits on disk behind `queue` as an input, behind `peel` as a relay, behind `unwrap` as a fragment. Whatever leaves, a
- * mix's relays, authors' submissions and a gateway's reports, goes out by one way.
+ * mix's relays, authors' submissions and a gateway's reports, goes out by one way. There a line ends whose next stage runs in another process.
  */
 export async function startPipeline({
-  receive: front,
-  out: o,
-  mix: m,
-  delivery: d,
+  spool,
+  kinds,
+  receive: r,
   submit: s,
+  peel: p,
+  unwrap: u,
+  forward: f,
 }: PipelineContext): Promise<Pipeline> {
-  const out = chain(mix(o), forward(o));
-  const packets = m && chain(queue(m, packetQueue(m)), peel(m), shared(out));
-  const exits = d && chain(queue(d, exitQueue(d)), unwrap(d), deliver(d));
-  const lines = { ...(packets && { packet: packets }), ...(exits && { exit: exits }) };
+  const out = f && chain(mix(f), forward(f));
+  const packet =
+    p && chain(queue(p, packetQueue(p)), peel({ ...p, shelves: !out }), out ? shared(out) : elsewhere);
+  const exit = u && chain(queue(u, exitQueue(u)), unwrap(u), deliver(u));
   const closeLines = async (): Promise<void> => {
-    await Promise.all(Object.values(lines).map((line) => line.close()));
-    await out.close();
+    await Promise.all([packet?.close(), exit?.close()]);
+    await out?.close();
   };
   const servers: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
@@ -51,8 +57,9 @@ export async function startPipeline({
     await closeLines();
   };
   try {
-    const server = await receive(front, lines);
-    servers.push(server);
+    const lines = kinds.map((kind) => [kind, { packet, exit }[kind] ?? stored(spool)]);
+    const server = r && (await receive(r, Object.fromEntries(lines)));
+    if (server !== undefined) servers.push(server);
     const submissions = s && (await submit(s));
     if (submissions !== undefined) servers.push(submissions);
     return { server, submissions, close };

@@ -1,4 +1,4 @@
-import type { Clock, Log } from '@postern/runtime';
+import { aborted, type Clock, type Log } from '@postern/runtime';
 import { createBell } from './bell.ts';
 import { createSetback, firstOf, type Loop, startLoop } from './loop.ts';
 import type { Shelf, SpoolId } from './spool.ts';
@@ -7,10 +7,12 @@ export interface PullerOptions<Item> {
   readonly clock: Clock;
   readonly log: Log;
   readonly trouble: string;
-  readonly shelf: Pick<Shelf<Item, unknown>, 'claim' | 'nextDue' | 'wake'>;
+  readonly shelf: Pick<Shelf<Item, unknown>, 'claim' | 'release' | 'nextDue' | 'wake'>;
   /** Items that are worked on at one time. */
   readonly most: number;
-  /** Works on one claimed item until it is finished, retried or released. Rejects only for a fault of the spool. */
+  /** Once it aborts, nothing more is taken off the shelf: `work` would only give it back. */
+  readonly stopping: AbortSignal;
+  /** Works on one claimed item until it is finished, retried or released. Rejects only for a fault of the spool: the item is given back then. */
   readonly work: (item: Item) => Promise<void>;
 }
 
@@ -29,7 +31,7 @@ const claimLimit = 64;
 export function startPuller<Item extends { readonly id: SpoolId }>(
   options: PullerOptions<Item>,
 ): Puller<Item> {
-  const { clock, log, trouble, shelf, most, work } = options;
+  const { clock, log, trouble, shelf, most, stopping, work } = options;
   const room = createBell();
   const working = new Set<Promise<void>>();
   const setback = createSetback({ clock, log, trouble });
@@ -38,7 +40,10 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
     const running = work(item)
       .then(
         () => setback.worked(),
-        (error: unknown) => setback.failed(error),
+        (error: unknown) => {
+          setback.failed(error);
+          return shelf.release([item.id]).catch(() => undefined);
+        },
       )
       .finally(() => {
         working.delete(running);
@@ -49,6 +54,7 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
 
   const loop: Loop = startLoop({ clock, log, trouble }, async (stop) => {
     await setback.pause(stop);
+    if (stopping.aborted) return aborted(stop);
     const free = Math.min(claimLimit, most - working.size);
     if (free <= 0) return room.wait(stop);
     const items = await shelf.claim(free);

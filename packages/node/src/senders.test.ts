@@ -28,7 +28,7 @@ test('with a list of those that are taken from, no other is; denied stays denied
   ]);
 });
 
-test('A1 a domain that sends too much is limited, and no other with it', () => {
+test('a domain that sends too much is limited, and no other with it', () => {
   const admit = policy();
   expect([1, 2, 3, 4].map(() => admit('a.test', 10))).toEqual([
     'admitted',

@@ -1,5 +1,6 @@
 import { ConfigError, parseConfig } from '@postern/runtime';
 import { expect, test } from 'vitest';
+import { formatConfig } from './config-file.ts';
 import { resolveSpoolPaths, spoolSection } from './spool-config.ts';
 
 const parse = (input: unknown) => parseConfig(spoolSection, input, 'the configuration');
@@ -74,4 +75,21 @@ test('a password in the address is not said', () => {
 test('a wire that is all one’s own may go without TLS', () => {
   const { redis: config } = parse(redis({ url: 'redis://10.0.0.1', allow_plain: true }));
   expect(config?.address).toMatchObject({ host: '10.0.0.1', tls: false });
+});
+
+test('a new configuration says what max_size is with either store', () => {
+  const { toml } = formatConfig({
+    configPath: 'node.toml',
+    dataDir: 'data',
+    name: 'mix1.test',
+    roles: ['mix'],
+    listen: '0.0.0.0:25',
+    advertise: 'mix1.test:25',
+    directoryUrls: [],
+    authorities: [],
+  });
+  const [, sqlite = '', redisSize = ''] = /it is (.+) with "sqlite", and (.+) with "redis"/.exec(toml) ?? [];
+  const bytes = (text: string): number => parse({ max_size: text.replace(' ', '') }).maxBytes;
+  expect(bytes(sqlite)).toBe(parse({}).maxBytes);
+  expect(bytes(redisSize)).toBe(parse(redis({ url: 'unix:/run/redis.sock' })).maxBytes);
 });

@@ -19,7 +19,7 @@ export interface RedisConfig {
   readonly passwordFile?: string;
   /** PEM file of who vouches for its certificate; the system's authorities when there is none. */
   readonly caFile?: string;
-  /** The operator says that Redis syncs before it answers, where it does not let itself be asked. */
+  /** The operator says that Redis is configured as it has to be, where it does not let itself be asked. */
   readonly vouched: boolean;
 }
 
@@ -68,7 +68,7 @@ const redisSection = z
     password_file: z.string().min(1).optional(),
     ca: z.string().min(1).optional(),
     allow_plain: z.boolean().default(false),
-    vouch_fsync: z.boolean().default(false),
+    vouch: z.boolean().default(false),
   })
   .superRefine(({ url, user, password_file: passwordFile, ca, allow_plain: allowPlain }, context) => {
     const say = (path: string, message: string): void =>
@@ -105,7 +105,7 @@ export const spoolSection: z.ZodType<SpoolConfig, unknown> = z
 type RedisSection = z.infer<typeof redisSection>;
 
 function redisFrom(section: RedisSection): RedisConfig {
-  const { url, name, user, password_file: passwordFile, ca, vouch_fsync: vouched } = section;
+  const { url, name, user, password_file: passwordFile, ca, vouch: vouched } = section;
   return {
     address: url,
     vouched,

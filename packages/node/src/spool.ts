@@ -105,6 +105,8 @@ export type Verdict =
       readonly epoch: number;
       readonly replayTag: Uint8Array;
       readonly relay: Relay;
+      /** Whether it is left to whoever takes it off the shelf, and not claimed. */
+      readonly shelved?: boolean;
     }
   | { readonly kind: 'fragment'; readonly fragment: Fragment }
   /** A report for an author of this domain. */
@@ -119,6 +121,8 @@ export type Verdict =
 export type Settled =
   /** Stored and claimed by the caller, with its exact due time. */
   | { readonly kind: 'waiting'; readonly waiting: Waiting }
+  /** Stored, and claimed by nobody. */
+  | { readonly kind: 'shelved' }
   /** The replay tag was there: nothing stored. */
   | { readonly kind: 'replayed' }
   /** Stored; its set needs more. */
@@ -198,6 +202,31 @@ export interface Complaints {
   readonly count: number;
 }
 
+/** What the processes settle among each other that have one store. */
+export interface Shared {
+  readonly lineage: Lineage;
+  /** Has the store name this key of the domain, unless it names one that came into force later; gives the fingerprint of the one that it names then. */
+  newestKey(own: DomainKeyName): Promise<string>;
+  /** Whether this process is the one that does now what one of them does in all that time. */
+  takeTurn(everyMs: number): Promise<boolean>;
+  /** Logs what this process finds wrong with the store. `sweep` does so too. */
+  review(): Promise<void>;
+}
+
+export interface DomainKeyName {
+  readonly fingerprint: string;
+  /** Unix seconds: in force since then. */
+  readonly since: number;
+}
+
+/** Which chain of mix keys the processes have that share a store: what one of them takes, each can open. */
+export interface Lineage {
+  /** Undefined while the spool names none. */
+  read(): Promise<string | undefined>;
+  /** Has the spool name this one, unless it names one; gives the one that it names then. */
+  claim(lineage: string): Promise<string>;
+}
+
 export interface Counts {
   readonly inputs: number;
   readonly relays: number;
@@ -253,6 +282,8 @@ export interface Spool extends AsyncDisposable {
   readonly relays: RelayShelf;
   readonly sets: SetShelf;
   readonly returns: Returns;
+  /** Only of a store that several processes may have. */
+  readonly shared?: Shared;
   /** Forgets the replay tags of epochs before `epoch`: only once their keys are gone. */
   forgetTags(epoch: number): Promise<void>;
   /**
@@ -261,8 +292,8 @@ export interface Spool extends AsyncDisposable {
    */
   sweep(): Promise<Swept>;
   /**
-   * When it resolves, all that was answered before survives a crash of the machine, too. To be awaited before a key goes with which inputs
-   * were opened: one that came back could not be opened again.
+   * When it resolves, all that was answered before survives a crash of the machine, too, and the clock is that of a store which has one. To be
+   * awaited before a key goes with which inputs were opened: one that came back could not be opened again.
    */
   sync(): Promise<void>;
   counts(): Promise<Counts>;

@@ -30,6 +30,9 @@ export function chain(...parts: (Link<unknown, unknown> | Stage<unknown>)[]): St
   };
 }
 
+/** The end of a line whose next stage other processes run: they take off the shelf what the last one here has put there. */
+export const elsewhere: Stage<unknown> = { take: async () => undefined, close: async () => undefined };
+
 /** A stage at the end of several lines: whoever made it closes it, after all of them. */
 export function shared<In>({ take }: Stage<In>): Stage<In> {
   return { take, close: async () => undefined };

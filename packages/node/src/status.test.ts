@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
-import { formatStatus, type NodeStatus } from './status.ts';
+import { NodeError } from './errors.ts';
+import { formatStatus, type NodeStatus, spoolStatus, type ToldStatus } from './status.ts';
 
 const until = '2033-01-01T00:00:00.000Z';
-const status: NodeStatus = {
+const status: ToldStatus = {
   name: 'gate.b.test',
   id: 'ab',
   roles: ['delivery', 'submission'],
+  stages: ['receive', 'submit', 'unwrap', 'forward'],
   smtp: { host: '127.0.0.1', port: 2525 },
   submissions: [],
   epoch: 1,
@@ -21,6 +23,7 @@ const status: NodeStatus = {
   domainKeys: ['new', 'old'],
   domainKeyOverlap: { publication: 'missing' },
   counts: { inputs: 0, relays: 0, fragments: 0, deliveries: 0 },
+  fault: null,
   counters: {} as NodeStatus['counters'],
 };
 
@@ -35,6 +38,14 @@ test('DKIM keys are shown with their phase, and what a next one waits for', () =
   expect(formatStatus({ ...status, dkimKeys: [waiting] })).toContain('s3, signs once DNS has it: publish');
 });
 
+test('whether exits go by DNS is said of a mix, whichever it is', () => {
+  const dns = (of: Partial<ToldStatus>): string | undefined =>
+    /^dns {9}(.*)$/m.exec(formatStatus({ ...status, ...of }))?.[1];
+  expect(dns({})).toBe('answers are proven');
+  expect(dns({ roles: ['mix'], exitByDns: true })).toBe('answers are proven; exits go by it');
+  expect(dns({ roles: ['mix'] })).toContain('domains that the consensus does not name go nowhere');
+});
+
 test('a domain’s key before that is kept says why, and what to do', () => {
   const kept = (overlap: NodeStatus['domainKeyOverlap']): string | undefined =>
     /^ {2}kept {4} {2}(.*)$/m.exec(formatStatus({ ...status, domainKeyOverlap: overlap }))?.[1];
@@ -42,4 +53,13 @@ test('a domain’s key before that is kept says why, and what to do', () => {
   expect(kept({ publication: 'missing' })).toContain('publish what postern-node dns zone prints');
   expect(kept({ publication: 'published', until })).toContain(`until ${until}`);
   expect(kept({ publication: 'unknown', until })).toContain('DNS gives no answer');
+});
+
+test('a spool that does not answer is said, with its fault', async () => {
+  const lost = new NodeError('spool-io', 'the spool failed', { hint: 'See whether it runs.' });
+  const found = await spoolStatus({ counts: () => Promise.reject(lost) });
+  const fault = { code: 'spool-io', message: 'the spool failed', hint: 'See whether it runs.' };
+  expect(found).toEqual({ counts: null, fault });
+  expect(formatStatus({ ...status, ...found })).toMatch(/^spool {7}does not answer$/m);
+  await expect(spoolStatus({ counts: () => Promise.reject(new TypeError()) })).rejects.toThrow(TypeError);
 });

@@ -1,19 +1,26 @@
+import { type Endpoint, type Fault, tellFault } from '@postern/runtime';
 import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
 import type { DkimKeyStatus } from './dkim.ts';
 import type { DomainOverlap } from './domain.ts';
+import { NodeError } from './errors.ts';
 import type { Proof } from './proof.ts';
 import type { Publication } from './publication.ts';
-import type { Counts } from './spool.ts';
+import type { Counts, Spool } from './spool.ts';
+import type { StageName } from './stages.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import type { TlsKeyStatus } from './tls.ts';
+import type { Topology } from './topology.ts';
 
 /** What an operator may see of a running node. Nothing in it names a peer, a person or a message. */
 export interface NodeStatus {
   readonly name: string;
   readonly id: string;
   readonly roles: readonly NodeRole[];
-  readonly smtp: { readonly host: string; readonly port: number };
+  /** What this process runs of the node. */
+  readonly stages: readonly StageName[];
+  /** Null where other processes take mail. */
+  readonly smtp: Endpoint | null;
   /** Where authors submit; none without the role. */
   readonly submissions: readonly SubmissionAddress[];
   /** The epoch of the node's clock. */
@@ -42,15 +49,30 @@ export interface NodeStatus {
   readonly counters: Readonly<Record<CounterStage, Readonly<Record<string, number>>>>;
 }
 
+/** The same over the control socket, which tells the rest while the spool does not answer. */
+export interface ToldStatus extends Omit<NodeStatus, 'counts'> {
+  /** Null while it does not. */
+  readonly counts: Counts | null;
+  /** Why it does not; null while it does. */
+  readonly fault: Fault | null;
+}
+
+export function consensusStatus(topology: Topology, listed: boolean): NodeStatus['consensus'] {
+  const consensus = topology.valid()?.consensus;
+  if (consensus === undefined) return null;
+  const validUntil = new Date(consensus.validUntil * 1_000).toISOString();
+  return { epoch: consensus.epoch, validUntil, listed };
+}
+
 /** Why a node that runs gets no mail or hands none on; nothing when it is ready. */
-export function unreadiness({ consensus }: NodeStatus): string | undefined {
+export function unreadiness({ consensus }: Pick<NodeStatus, 'consensus'>): string | undefined {
   if (consensus === null) return 'there is no consensus that holds: nothing is sent';
   return consensus.listed ? undefined : 'the consensus does not list it';
 }
 
 /** For people: what is there, and every outcome that has occurred. */
-export function formatStatus(status: NodeStatus): string {
-  const { name, id, roles, smtp, submissions, epoch, consensus, counts, counters } = status;
+export function formatStatus(status: ToldStatus): string {
+  const { name, id, roles, stages, smtp, submissions, epoch, consensus, counts, counters } = status;
   const network =
     consensus === null
       ? 'no consensus that holds: nothing is sent'
@@ -62,13 +84,36 @@ export function formatStatus(status: NodeStatus): string {
   });
   const listeners = submissions.map(({ host, port, tls }) => `${host}:${port} (${ways[tls]})`);
   const submission = listeners.length === 0 ? '' : `submission  ${listeners.join(', ')}\n`;
-  return `${name} (${roles.join(', ')}) at ${smtp.host}:${smtp.port}
+  const at = smtp === null ? '' : ` at ${smtp.host}:${smtp.port}`;
+  return `${name} (${roles.join(', ')})${at}
+stages      ${stages.join(', ')}
 ${submission}id          ${id}
 epoch       ${epoch}
 consensus   ${network}
-dns         ${resolvers[status.dns]}${status.exitByDns ? '; exits go by it' : ''}
-${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}${domainLines(status)}spool       inputs ${counts.inputs}, relays ${counts.relays}, fragments ${counts.fragments}, deliveries ${counts.deliveries}
+dns         ${resolvers[status.dns]}${exitLine(status)}
+${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}${domainLines(status)}spool       ${counts === null ? 'does not answer' : spoolLine(counts)}
 ${outcomes.join('')}`;
+}
+
+function spoolLine({ inputs, relays, fragments, deliveries }: Counts): string {
+  return `inputs ${inputs}, relays ${relays}, fragments ${fragments}, deliveries ${deliveries}`;
+}
+
+/** What lies in a spool, or why it does not say so. */
+export async function spoolStatus(
+  spool: Pick<Spool, 'counts'>,
+): Promise<Pick<ToldStatus, 'counts' | 'fault'>> {
+  try {
+    return { counts: await spool.counts(), fault: null };
+  } catch (error) {
+    if (error instanceof NodeError) return { counts: null, fault: tellFault(error) };
+    throw error;
+  }
+}
+
+function exitLine({ roles, exitByDns }: ToldStatus): string {
+  if (exitByDns) return '; exits go by it';
+  return roles.includes('mix') ? '; exits for domains that the consensus does not name go nowhere' : '';
 }
 
 function tlsLine({ phase, pin, until = '' }: TlsKeyStatus): string {
@@ -88,7 +133,7 @@ const dkimWaits: Readonly<Record<Publication, string>> = {
   unknown: ', signs once DNS has it; DNS gives no answer now',
 };
 
-function domainLines({ domainKeys, domainKeyOverlap: overlap }: NodeStatus): string {
+function domainLines({ domainKeys, domainKeyOverlap: overlap }: ToldStatus): string {
   const lines = domainKeys.map(
     (fingerprint, at) => `${at === 0 ? 'domain key' : '  before'.padEnd(10)}  ${fingerprint}\n`,
   );

@@ -10,26 +10,29 @@ export interface SweepContext {
   readonly log: Log;
   readonly spool: Spool;
   readonly counters: Counters;
-  /** Tells the author of a set that has expired. */
-  readonly reports: Pick<ReportQueue, 'ask'>;
+  /** Tells the author of a set that has expired; none where another process does. */
+  readonly reports: Pick<ReportQueue, 'ask'> | undefined;
 }
 
 const everyMs = 60_000;
 const atOnce = 64;
 
-/** Drops from the spool what has expired, and has what was removed overwritten. */
+/** Drops from the spool what has expired, and has what was removed overwritten: of processes that share it one does so for all. */
 export function sweep(context: SweepContext): Loop {
-  const { clock, log, spool, counters } = context;
+  const { clock, log, spool, counters, reports } = context;
   return startLoop({ clock, log, trouble: 'the spool could not be swept' }, async (stop) => {
-    await endExpiredSets(context, stop);
-    const { relays } = await spool.sweep();
-    for (let i = 0; i < relays; i++) counters.count('forwarded', 'expired');
+    if (reports !== undefined) await endExpiredSets({ ...context, reports }, stop);
+    if ((await spool.shared?.takeTurn(everyMs)) === false) await spool.shared?.review();
+    else {
+      const { relays } = await spool.sweep();
+      for (let i = 0; i < relays; i++) counters.count('forwarded', 'expired');
+    }
     await clock.wait(clock.now() + everyMs, stop);
   });
 }
 
 async function endExpiredSets(
-  { clock, spool, counters, reports }: SweepContext,
+  { clock, spool, counters, reports }: SweepContext & { readonly reports: Pick<ReportQueue, 'ask'> },
   stop: AbortSignal,
 ): Promise<void> {
   for (;;) {

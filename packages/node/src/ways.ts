@@ -37,6 +37,8 @@ export type Way =
   /** What the domain says is being looked up. */
   | { readonly kind: 'asking' }
   | { readonly kind: 'no-route' }
+  /** The consensus does not name the domain's gateway, and this mix asks nobody else. */
+  | { readonly kind: 'unlisted' }
   | { readonly kind: 'no-consensus' };
 
 export interface Ways {
@@ -79,9 +81,9 @@ export function createWays({ topology, smarthost, exchangers, exits }: WaysConte
         const peer: SmtpPeer = { ...smtp, tls: { kind: 'pin', pins: tlsPins } };
         return { kind: 'way', key, peers: [peer], domain: found.domain };
       }
-      if (next.kind === 'domain' && found.kind === 'no-route' && exits !== undefined)
-        return byRecord(next, exits);
-      return found;
+      if (next.kind !== 'domain' || found.kind !== 'no-route') return found;
+      if (exits !== undefined) return byRecord(next, exits);
+      return own ? found : { kind: 'unlisted' };
     },
   };
 }

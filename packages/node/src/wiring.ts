@@ -13,6 +13,7 @@ import { mailboxFinder } from './mailboxes.ts';
 import { createAttest } from './names.ts';
 import type { Network } from './network.ts';
 import { isIn } from './networks.ts';
+import type { NewestKey } from './newest-key.ts';
 import type { PipelineContext } from './pipeline.ts';
 import type { KeptPolicies } from './policy-store.ts';
 import { createReturnFields } from './report/field.ts';
@@ -22,6 +23,7 @@ import { createReportQueue, type ReportQueue } from './report/queue.ts';
 import { createReporter, type ReportContext } from './report/report.ts';
 import { createAdmit } from './senders.ts';
 import type { Spool } from './spool.ts';
+import type { StageName } from './stages.ts';
 import type { SubmissionParts } from './submission.ts';
 import type { SubmissionConfig } from './submission-config.ts';
 import type { TlsKeys } from './tls.ts';
@@ -31,6 +33,8 @@ import { createWays } from './ways.ts';
 /** What a node is made of, before its stages. */
 export interface Parts {
   readonly config: NodeConfig;
+  /** What this process runs of the node. */
+  readonly stages: ReadonlySet<StageName>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -44,6 +48,7 @@ export interface Parts {
   readonly epochs: Epochs;
   /** None for a node that is no domain's gateway. */
   readonly domainKeys: DomainKeys | undefined;
+  readonly newestKey: NewestKey | undefined;
   /** None for a node without a resolver. */
   readonly resolver: Resolver | undefined;
   readonly lookUps: LookUps;
@@ -55,21 +60,25 @@ export interface Parts {
 
 export const connectionsPerPeer = 4;
 
-/** Hands each stage what it needs, for the roles that the node has. */
+/** Hands each stage that this process runs what it needs. */
 export function contextOf(parts: Parts, reports: ReportQueue): PipelineContext {
-  const { config, submission } = parts;
+  const { config, stages, spool, submission, domainKeys, newestKey } = parts;
+  const { roles, delivery } = config;
   return {
-    receive: receiveContext(parts),
-    out: outContext(parts),
-    ...(config.roles.includes('mix') ? { mix: mixContext(parts) } : {}),
-    ...(config.delivery && parts.domainKeys
-      ? { delivery: deliveryContext(parts, reports, config.delivery, parts.domainKeys) }
-      : {}),
-    ...(submission === undefined ? {} : { submit: submitContext(parts, submission) }),
+    spool,
+    kinds: [...(roles.includes('mix') ? ['packet' as const] : []), ...(delivery ? ['exit' as const] : [])],
+    ...(stages.has('receive') && { receive: receiveContext(parts) }),
+    ...(stages.has('submit') && submission && { submit: submitContext(parts, submission) }),
+    ...(stages.has('peel') && { peel: peelContext(parts) }),
+    ...(stages.has('unwrap') &&
+      delivery &&
+      domainKeys &&
+      newestKey && { unwrap: unwrapContext(parts, reports, delivery, domainKeys, newestKey) }),
+    ...(stages.has('forward') && { forward: forwardContext(parts) }),
   };
 }
 
-function receiveContext(parts: Parts): PipelineContext['receive'] {
+function receiveContext(parts: Parts): NonNullable<PipelineContext['receive']> {
   const { config, clock, log, spool, counters, tls, network, lookUps } = parts;
   const { name, smtp, delivery } = config;
   const gateway = delivery && {
@@ -90,7 +99,7 @@ function receiveContext(parts: Parts): PipelineContext['receive'] {
   };
 }
 
-function outContext(parts: Parts): PipelineContext['out'] {
+function forwardContext(parts: Parts): NonNullable<PipelineContext['forward']> {
   const { clock, random, log, spool, sender, counters, topology, lifetime, config } = parts;
   const { lookUps, submission } = parts;
   const { exits, exchangers } = lookUps;
@@ -134,17 +143,18 @@ export function reportContext({ clock, random, network, config, lookUps }: Parts
   };
 }
 
-function mixContext(parts: Parts): NonNullable<PipelineContext['mix']> {
+function peelContext(parts: Parts): NonNullable<PipelineContext['peel']> {
   const { clock, random, log, spool, counters, lifetime, config, epochs } = parts;
   return { clock, random, log, spool, counters, lifetime, ...config.mix, keys: epochs };
 }
 
-function deliveryContext(
+function unwrapContext(
   parts: Parts,
   reports: ReportQueue,
   delivery: DeliveryConfig,
   domainKeys: DomainKeys,
-): NonNullable<PipelineContext['delivery']> {
+  newestKey: NewestKey,
+): NonNullable<PipelineContext['unwrap']> {
   const { clock, random, log, spool, counters, lifetime, config, network } = parts;
   const { domain, to } = delivery;
   return {
@@ -158,6 +168,7 @@ function deliveryContext(
     unwrapWorkers: config.mix.peelWorkers,
     geometry: network.geometry,
     keys: domainKeys,
+    hasNewestKey: newestKey.isHere,
     findMailbox: mailboxFinder(delivery),
     composeLetter: lettersOf(parts, delivery),
     returnField: createReturnFields({ clock, random, geometry: network.geometry, keys: domainKeys }),

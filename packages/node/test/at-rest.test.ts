@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { journalBytes } from '../src/queue/sqlite/journal.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
-import { dueGridMs, relayExpiresGridMs } from '../src/spool.ts';
+import { dueGridMs, relayExpiresGridMs, type Spool } from '../src/spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { fakeClock, seeded, until } from './support.ts';
 
@@ -30,14 +31,14 @@ function sharesBytes(hay: Buffer, needle: Uint8Array): boolean {
   return false;
 }
 
+/** The spool in `folder`. */
+function openSpool(clock = fakeClock(start), path = join(folder, 'spool.sqlite')): Promise<Spool> {
+  return openSqliteSpool({ unitBytes: 32_768, path, clock, random: seeded('rest') });
+}
+
 async function relayed(count: number): Promise<{ inputs: Uint8Array[]; outputs: Uint8Array[] }> {
   const clock = fakeClock(start);
-  const spool = await openSqliteSpool({
-    unitBytes: 32_768,
-    path: join(folder, 'spool.sqlite'),
-    clock,
-    random: seeded('rest'),
-  });
+  const spool = await openSpool(clock);
   const inputs: Uint8Array[] = [];
   const outputs: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
@@ -66,12 +67,7 @@ test('once settled, not a byte of the input is left in any file, and the relay i
 });
 
 test('a spool that is left alone cuts its journal by itself', async () => {
-  const spool = await openSqliteSpool({
-    unitBytes: 32_768,
-    path: join(folder, 'spool.sqlite'),
-    clock: fakeClock(start),
-    random: seeded('rest'),
-  });
+  const spool = await openSpool();
   const { bytes } = unit();
   await spool.accept({ kind: 'packet', bytes });
   const [input] = await spool.claimInputs('packet', 1);
@@ -83,12 +79,7 @@ test('a spool that is left alone cuts its journal by itself', async () => {
 
 test('under load the journal is begun anew over what is there', async () => {
   const path = join(folder, 'spool.sqlite');
-  await using spool = await openSqliteSpool({
-    unitBytes: 32_768,
-    path,
-    clock: fakeClock(start),
-    random: seeded('rest'),
-  });
+  await using spool = await openSpool(fakeClock(start), path);
   const units = Array.from({ length: 384 }, () => unit());
   // At once: while there is work the journal is not cut.
   await Promise.all(units.map((one) => spool.accept(one)));
@@ -96,6 +87,49 @@ test('under load the journal is begun anew over what is there', async () => {
   const sample = units.filter((_, at) => at % 16 === 0);
   const found = sample.filter(({ bytes }) => journal.includes(Buffer.from(bytes.subarray(20_000, 20_016))));
   expect(found.length).toBeLessThan(sample.length / 2);
+});
+
+test('which slot a packet lies in follows from nothing that is stored beside it', async () => {
+  const places = async (name: string): Promise<Record<string, number>> => {
+    const path = join(folder, name);
+    // The same ids in both.
+    const spool = await openSpool(fakeClock(start), path);
+    for (let count = 0; count < 24; count++) await spool.accept(unit());
+    await spool.close();
+    using db = new DatabaseSync(path);
+    const rows = db.prepare('SELECT id, slot FROM inputs').all();
+    return Object.fromEntries(
+      rows.map(({ id, slot }) => [Buffer.from(id as Uint8Array).toString('hex'), Number(slot)]),
+    );
+  };
+  const [one, other] = [await places('one.sqlite'), await places('other.sqlite')];
+  expect(Object.keys(one).sort()).toEqual(Object.keys(other).sort());
+  const same = Object.entries(one).filter(([id, slot]) => other[id] === slot);
+  // Of 128 slots, drawn apart.
+  expect(same.length).toBeLessThan(8);
+});
+
+test('what was removed is overwritten piece by piece, and the journal does not grow with it', async () => {
+  const path = join(folder, 'spool.sqlite');
+  const spool = await openSpool(fakeClock(start), path);
+  const units = Array.from({ length: 900 }, () => unit());
+  await Promise.all(units.map((one) => spool.accept(one)));
+  const inputs = await spool.claimInputs('packet', units.length);
+  await Promise.all(inputs.map(({ id }) => spool.settle(id, { kind: 'refused' })));
+  const before = journalBytes(path);
+  let longest = 0;
+  const look = setInterval(() => {
+    longest = Math.max(longest, journalBytes(path));
+  }, 1);
+  await spool.close();
+  clearInterval(look);
+  expect(longest).toBeGreaterThan(0);
+  expect(longest).toBeLessThanOrEqual(Math.max(before, (units.length * 32_768) / 2));
+  const left = await everythingAtRest();
+  const sample = units.filter((_, at) => at % 16 === 0);
+  expect(sample.filter(({ bytes }) => left.includes(Buffer.from(bytes.subarray(20_000, 20_016))))).toEqual(
+    [],
+  );
 });
 
 test('beside a relay lies no time finer than the grids, no order of arrival and nothing that its input had', async () => {

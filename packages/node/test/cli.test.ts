@@ -2,13 +2,15 @@ import type { ChildProcess } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
-import { type Ended, type Started, startCommand } from './command.ts';
+import { lockDataDir } from '../src/data-lock.ts';
+import { startNode } from '../src/node.ts';
+import { authorityIn, commands, type Started, startCommand } from './command.ts';
 import { until } from './support.ts';
 
 let folder = '';
@@ -27,15 +29,15 @@ function start(...args: string[]): Started {
   return started;
 }
 
-const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+const run = (...args: string[]): Promise<Ended> => commands.run(folder, args);
 const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
 const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf('authority.test')];
 
 test('help names the commands, and what is unknown is a usage error', async () => {
-  const help = await run('--help');
+  const help = await start('--help').ended;
   expect(help).toMatchObject({ code: 0, err: '' });
-  for (const command of ['init', 'run', 'status']) expect(help.out).toContain(command);
-  expect((await run('serve')).code).toBe(64);
+  for (const command of ['init', 'run', 'status', 'mix-keys']) expect(help.out).toContain(command);
+  expect((await start('serve').ended).code).toBe(64);
   expect((await run('init', '--name', 'mix1.test')).code).toBe(64);
 });
 
@@ -55,7 +57,7 @@ test('init makes keys, certificate, records and a configuration, and replaces no
   for (const name of ['domain.key', 'identity.key', 'tls.key'])
     expect((await stat(join(folder, 'node-data', name))).mode & 0o777).toBe(0o600);
   const again = await run(...args);
-  expect(again.code).toBe(64);
+  expect(again.code).toBe(1);
   expect(again.err).toContain('exists already');
   expect(again.err).toContain('Choose another --config or --dir.');
 });
@@ -171,25 +173,45 @@ test('run reports every mistake in the configuration at once, and exits 78', asy
   for (const path of ['roels', 'roles', 'smtp.listen', 'directory']) expect(err).toContain(`  ${path}: `);
 });
 
-test('run without keys says how to make them', async () => {
+test('run without keys says how to make them, and with stages that cannot be alone which there are', async () => {
   await run('init', '--name', 'mix1.test', ...directory);
+  const only = await run('run', '--only', 'peel,deliver');
+  expect(only.code).toBe(64);
+  expect(only.err).toMatch(
+    /alone:\n {2}"deliver" is no stage.*\n {2}the spool is in SQLite.*\n.*receive, peel, forward/,
+  );
+  const config = parseNodeConfig(await readToml(join(folder, 'node.toml')));
+  const deps = { clock: systemClock, random: systemRandom, log: silentLog, stages: ['peel', 'unwrap'] };
+  await expect(startNode(config, deps)).rejects.toMatchObject({
+    exitCode: 64,
+    message: expect.stringMatching(/\n {2}"unwrap" needs the role "delivery".*\n {2}.*SQLite/),
+  });
   await rm(join(folder, 'node-data', 'identity.key'));
   const { code, err } = await run('run');
   expect(code).toBe(78);
   expect(err).toContain('postern-node init');
 });
 
+test('mix-keys destroy leaves no key, and nothing is done while a node has the data directory', async () => {
+  const mixKeys = join(folder, 'node-data', 'mix-keys');
+  await run('init', '--name', 'mix1.test', ...directory);
+  await mkdir(mixKeys);
+  for (const name of ['100.key', '101.key', '102.chain', '.102.chain.0011'])
+    await writeFile(join(mixKeys, name), 'a secret');
+  const held = lockDataDir(join(folder, 'node-data'));
+  expect(await run('mix-keys', 'destroy')).toMatchObject({ code: 69, out: '' });
+  expect(await readdir(mixKeys)).toHaveLength(4);
+  held[Symbol.dispose]();
+  const out = 'destroyed: keys 2, chains 1\n';
+  expect(await run('mix-keys', 'destroy')).toEqual({ code: 0, out, err: '' });
+  expect(await readdir(mixKeys)).toEqual([]);
+});
+
 test('a node that no consensus lists lives, and is not ready', async () => {
-  await using authority = await startAuthority(
-    parseAuthorityConfig({
-      name: 'authority.test',
-      data_dir: join(folder, 'authority'),
-      listen: '127.0.0.1:0',
-      bootstrap: { nodes: 2 },
-    }),
-    { clock: systemClock, random: systemRandom, log: silentLog },
-  );
-  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await using authority = await authorityIn(folder, {
+    bootstrap: { nodes: 2 },
+  });
+  const { network } = authority;
   await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
   expect(await run('status', '--ready')).toMatchObject({ code: 69 });
   const node = start('run');
@@ -204,22 +226,16 @@ test('a node that no consensus lists lives, and is not ready', async () => {
 });
 
 test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', async () => {
-  await using authority = await startAuthority(
-    parseAuthorityConfig({
-      name: 'authority.test',
-      data_dir: join(folder, 'authority'),
-      listen: '127.0.0.1:0',
-      bootstrap: { nodes: 1 },
-      // a path of the one mix that there is
-      geometry: { hops: 1 },
-    }),
-    { clock: systemClock, random: systemRandom, log: silentLog },
-  );
-  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await using authority = await authorityIn(folder, {
+    bootstrap: { nodes: 1 },
+    // a path of the one mix that there is
+    geometry: { hops: 1 },
+  });
+  const { network } = authority;
   await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
   expect((await run('status')).code).toBe(69);
   const node = start('run');
-  await until(() => node.err().includes('"event":"consensus"'));
+  await until(() => ['started', 'consensus'].every((event) => node.err().includes(`"event":"${event}"`)));
 
   const shown = JSON.parse((await run('status', '--json')).out) as Record<string, unknown>;
   expect(shown).toMatchObject({
@@ -235,7 +251,7 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
 
   const second = await run('run');
   expect(second.code).not.toBe(0);
-  expect(second.err).toContain('Another postern-node runs on this data directory');
+  expect(second.err).toContain('another postern-node runs on');
 
   node.child.kill('SIGTERM');
   const ended = await node.ended;
@@ -251,16 +267,10 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
 });
 
 test('a node that the directory does not want says so in its log', async () => {
-  await using authority = await startAuthority(
-    parseAuthorityConfig({
-      name: 'authority.test',
-      data_dir: join(folder, 'authority'),
-      listen: '127.0.0.1:0',
-      allow: ['0'.repeat(64)],
-    }),
-    { clock: systemClock, random: systemRandom, log: silentLog },
-  );
-  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await using authority = await authorityIn(folder, {
+    allow: ['0'.repeat(64)],
+  });
+  const { network } = authority;
   await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...network);
   const node = start('run');
   await until(() => /"reason":"not-allowed","event":"the directory refuses this node"/.test(node.err()));

@@ -1,5 +1,5 @@
 // Accepts and settles units in a spool until it is killed. Writes one line for each thing that is durable.
-import { systemClock } from '@postern/runtime';
+import { silentLog, systemClock } from '@postern/runtime';
 import { openRedisSpool } from '../src/queue/redis/spool.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
@@ -9,7 +9,14 @@ const [store = '', path = '', first = '0'] = process.argv.slice(2);
 const common = { clock: systemClock, random: seeded(`ids from ${first}`) };
 const spool =
   store === 'redis'
-    ? await openRedisSpool({ ...common, connection: { path }, name: 'crash', maxBytes: 500_000_000 })
+    ? await openRedisSpool({
+        ...common,
+        log: silentLog,
+        connection: { path },
+        name: 'crash',
+        nodeId: 'ab'.repeat(32),
+        maxBytes: 500_000_000,
+      })
     : await openSqliteSpool({ ...common, unitBytes: 32_768, path });
 let next = Number(first);
 

@@ -21,7 +21,7 @@ async function startUnwrap(secretKey: Uint8Array) {
   const { packetBytes, payloadBytes } = defaultGeometry;
   const path = join(folder, 'spool.sqlite');
   const spool = await openSqliteSpool({ unitBytes: packetBytes, path, clock, random });
-  const keys = { list: [secretKey], isComplete: false };
+  const keys = { list: [secretKey], isComplete: false, hasNewest: true };
   const listeners: ((keys: readonly Uint8Array[]) => void)[] = [];
   const counters = createCounters(createMetrics());
   const complete: Complete[] = [];
@@ -40,6 +40,7 @@ async function startUnwrap(secretKey: Uint8Array) {
       isComplete: () => keys.isComplete,
       onChange: (listener) => void listeners.push(listener),
     },
+    hasNewestKey: async () => keys.hasNewest,
     findMailbox: () => 'bob',
     composeLetter: () => {
       throw new Error('nobody is told');
@@ -82,17 +83,21 @@ async function startUnwrap(secretKey: Uint8Array) {
     return claim();
   };
   /** The keys change, and everybody is told. */
-  const change = (list: readonly Uint8Array[], isComplete: boolean): void => {
-    Object.assign(keys, { list, isComplete });
+  const change = (list: readonly Uint8Array[], isComplete: boolean, hasNewest = true): void => {
+    Object.assign(keys, { list, isComplete, hasNewest });
     for (const listener of listeners) listener(list);
   };
   const outcomes = async () => (await counters.values()).unwrapped;
   return { stage, spool, complete, accept, claim, change, outcomes };
 }
 
-test('what was being tried as the missing key came is tried again with it', async () => {
+test.each([
+  ['the missing key', false],
+  ['another key', true],
+])('what was being tried as %s came is tried again with it', async (_, isComplete) => {
   const [present, old] = [await generateDomainKey('b.test'), await generateDomainKey('b.test')];
   const { stage, complete, accept, claim, change, outcomes } = await startUnwrap(present.secretKey);
+  change([present.secretKey], isComplete);
   const taking = stage.take(await accept(old.certificate));
   change([present.secretKey, old.secretKey], true);
   await taking;
@@ -120,4 +125,21 @@ test('only what none of the keys opens is deferred, and only while one is missin
   await stage.take(await accept(other.certificate));
   expect(await outcomes()).toMatchObject({ refused: 2, deferred: 0 });
   expect(await spool.counts()).toMatchObject({ inputs: 0 });
+});
+
+test('what another process has a newer key for waits until that is here', async () => {
+  const [present, newer] = [await generateDomainKey('b.test'), await generateDomainKey('b.test')];
+  const { stage, complete, accept, claim, change, outcomes } = await startUnwrap(present.secretKey);
+  change([present.secretKey], true, false);
+  await stage.take(await accept(newer.certificate));
+  await stage.take(await accept(present.certificate));
+  expect(await outcomes()).toMatchObject({ deferred: 1, complete: 1, refused: 0 });
+  change([newer.secretKey, present.secretKey], true);
+  let again: Input[] = [];
+  await until(async () => {
+    again = await claim();
+    return again.length === 1;
+  });
+  await stage.take(again);
+  expect(complete).toHaveLength(2);
 });

@@ -1,14 +1,17 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLog } from '@postern/runtime';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type EpochsContext, openEpochs } from '../src/epochs.ts';
+import { type Clock, silentLog, systemRandom } from '@postern/runtime';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Epochs, type EpochsContext, openEpochs } from '../src/epochs.ts';
+import type { Loop } from '../src/loop.ts';
 import type { Spool } from '../src/spool.ts';
-import { fakeClock, seeded } from './support.ts';
+import { type FakeClock, fakeClock, until } from './support.ts';
 
 let folder = '';
+let warned: string[] = [];
 beforeEach(async () => {
+  warned = [];
   folder = await mkdtemp(join(tmpdir(), 'postern-epochs-'));
 });
 afterEach(() => rm(folder, { recursive: true }));
@@ -16,19 +19,56 @@ afterEach(() => rm(folder, { recursive: true }));
 const keys = (): Promise<string[]> =>
   readdir(join(folder, 'mix-keys')).then((names) => names.filter((name) => name.endsWith('.key')).sort());
 
+const hourMs = 3_600_000;
+
 /** Opens the epochs in that one, over a spool whose `sync` is `sync`. */
-function openAt(epoch: number, sync: () => Promise<void>): Promise<unknown> {
-  const spool: Pick<Spool, 'id' | 'sync'> = { id: 'ab'.repeat(16), sync };
+function openAt(
+  epoch: number,
+  sync: () => Promise<void>,
+  clock: Clock = fakeClock(epoch * hourMs),
+  newest?: number,
+): Promise<Epochs> {
+  const forgetTags = async (): Promise<void> => undefined;
+  return openOver({ id: 'ab'.repeat(16), sync, forgetTags }, clock, { newest });
+}
+
+function openOver(
+  spool: Partial<Spool>,
+  clock: Clock,
+  {
+    dataDir = folder,
+    newest,
+    peels = true,
+  }: { dataDir?: string; newest?: number | undefined; peels?: boolean } = {},
+): Promise<Epochs> {
   return openEpochs({
-    clock: fakeClock(epoch * 3_600_000),
-    random: seeded('epochs'),
-    log: silentLog,
-    dataDir: folder,
+    clock,
+    random: systemRandom,
+    log: { ...silentLog, warn: (event) => void warned.push(event) },
+    dataDir,
     nodeId: new Uint8Array(32),
     network: { epochSeconds: 3_600 } as EpochsContext['network'],
     spool: spool as Spool,
     mix: true,
+    peels,
+    newest,
   });
+}
+
+/** Of several processes, and named no chain yet. */
+function sharedSpool(): Partial<Spool> {
+  let lineage: string | undefined;
+  return {
+    id: 'ab'.repeat(16),
+    sync: async () => undefined,
+    forgetTags: async () => undefined,
+    shared: {
+      lineage: { read: async () => lineage, claim: async (given) => (lineage ??= given) },
+      newestKey: async ({ fingerprint }) => fingerprint,
+      takeTurn: async () => true,
+      review: async () => undefined,
+    },
+  };
 }
 
 test('the spool is synced before a key is destroyed, and without that none is', async () => {
@@ -45,4 +85,137 @@ test('the spool is synced before a key is destroyed, and without that none is', 
   });
   expect(before).toEqual(held);
   expect((await keys()).filter((name) => held.includes(name))).toEqual([]);
+});
+
+test('before a key is destroyed the peelers have done with it, and then the spool is synced', async () => {
+  const events: string[] = [];
+  const clock = fakeClock(100 * hourMs);
+  const sync = async (): Promise<void> => void events.push('sync');
+  const epochs = await openAt(100, sync, clock);
+  const held = await keys();
+  events.length = 0;
+  const settled = Promise.withResolvers<void>();
+  epochs.onChange(async (setup) => {
+    events.push(`opens ${setup.keys.map(({ epoch }) => epoch).join(' ')}`);
+    await settled.promise;
+  });
+  const turning = epochs.start(() => undefined);
+  await clock.advance(4 * hourMs);
+  await until(() => events.length > 0);
+  expect(events).toEqual(['opens 101 102']);
+  expect(await keys()).toEqual(held);
+  settled.resolve();
+  await until(() => events.length === 3);
+  expect(events).toEqual(['opens 101 102', 'sync', 'opens 101 102 104 105 106']);
+  expect(await keys()).not.toContain('100.key');
+  await turning.stop();
+});
+
+describe('a clock that is past the validity of every consensus', () => {
+  const synced = async (): Promise<void> => undefined;
+  const jump = (clock: FakeClock, epoch: number): Promise<void> =>
+    clock.advance(epoch * hourMs - clock.now());
+  const first = async (): Promise<string | undefined> => (await keys())[0];
+  let loop: Loop | undefined;
+  afterEach(() => loop?.stop());
+
+  test('costs no key while nothing else says that time has gone by, and those of its own time are made', async () => {
+    const clock = fakeClock(100 * hourMs);
+    const epochs = await openAt(100, synced, clock, 100);
+    const published: number[][] = [];
+    loop = epochs.start((made) => void published.push(made.map(({ epoch }) => epoch)));
+    await jump(clock, 200);
+    await until(() => published.length === 2);
+    expect(published[1]).toEqual([200, 201, 202]);
+    expect(await keys()).toEqual(['100.key', '101.key', '102.key', '200.key', '201.key', '202.key']);
+    expect(epochs.current().keys.map(({ epoch }) => epoch)).toContain(100);
+    // It is set right again.
+    const again = await openAt(101, synced, fakeClock(101 * hourMs), 100);
+    const opened = again.current().keys.map(({ epoch }) => epoch);
+    expect(opened.slice(0, 4)).toEqual([100, 101, 102, 103]);
+  });
+
+  test('is believed once a consensus confirms it, and what is past goes', async () => {
+    const clock = fakeClock(100 * hourMs);
+    const epochs = await openAt(100, synced, clock, 100);
+    loop = epochs.start(() => undefined);
+    await jump(clock, 200);
+    await until(async () => (await keys()).includes('200.key'));
+    epochs.confirm(200);
+    await until(async () => (await first()) === '200.key');
+    await until(() => epochs.current().keys[0]?.epoch === 200);
+  });
+
+  test('is believed after two epochs without one, and no sooner, after a restart too', async () => {
+    await openAt(100, synced);
+    const clock = fakeClock(200 * hourMs);
+    const epochs = await openAt(200, synced, clock, 100);
+    expect(await first()).toBe('100.key');
+    loop = epochs.start(() => undefined);
+    await until(() => warned.length === 1);
+    await jump(clock, 201);
+    await until(async () => (await keys()).includes('203.key'));
+    expect(await first()).toBe('100.key');
+    await jump(clock, 202);
+    await until(async () => (await first()) === '200.key');
+    expect(warned).toHaveLength(1);
+  });
+
+  test('goes by its word within that validity, and of a node that has taken no consensus', async () => {
+    await openAt(100, synced);
+    await openAt(104, synced, undefined, 102);
+    expect(await first()).toBe('101.key');
+    await openAt(200, synced);
+    expect(await first()).toBe('200.key');
+  });
+});
+
+test('processes of one mix have and publish the same keys, epoch after epoch', async () => {
+  const spool = sharedSpool();
+  const clock = fakeClock(100 * 3_600_000);
+  const copy = join(folder, 'copy');
+  const first = await openOver(spool, clock, { dataDir: join(folder, 'first') });
+  await cp(join(folder, 'first'), copy, { recursive: true });
+  const other = await openOver(spool, clock, { dataDir: copy });
+  const published: Record<'first' | 'other', string[]> = { first: [], other: [] };
+  const note = (of: keyof typeof published) => (keys: readonly { epoch: number; key: string }[]) =>
+    void published[of].push(JSON.stringify(keys));
+  const loops = [first.start(note('first')), other.start(note('other'))];
+  for (let turn = 1; turn <= 6; turn++) {
+    await until(() => published.first.length === turn && published.other.length === turn);
+    expect(first.current().keys).toEqual(other.current().keys);
+    await clock.advance(3_600_000);
+  }
+  await Promise.all(loops.map((loop) => loop.stop()));
+  expect(published.first).toEqual(published.other);
+  expect(new Set(published.first).size).toBeGreaterThanOrEqual(6);
+  await expect(openOver(spool, clock, { dataDir: join(folder, 'third') })).rejects.toMatchObject({
+    code: 'other-mix-keys',
+  });
+});
+
+test('a process that opens no packets turns the chain that it has, and destroys keys that none leads on from', async () => {
+  const spool = sharedSpool();
+  const clock = fakeClock(100 * hourMs);
+  await openOver(spool, clock);
+  const names = (): Promise<string[]> => readdir(join(folder, 'mix-keys')).then((all) => all.sort());
+  const first = await names();
+  expect(first).toEqual(['100.key', '101.key', '102.key', '103.chain', 'spool.id']);
+
+  const beside = await openOver(spool, clock, { peels: false });
+  const loop = beside.start(() => undefined);
+  await clock.advance(hourMs);
+  await until(async () => beside.epoch === 101);
+  await loop.stop();
+  expect(await names()).toContain('104.chain');
+  const later = fakeClock(110 * hourMs);
+  await openOver(spool, later, { peels: false });
+  const turned = await names();
+  expect(turned).toContain('113.chain');
+  expect(turned.filter((name) => first.includes(name))).toEqual(['spool.id']);
+
+  await rm(join(folder, 'mix-keys', '113.chain'));
+  await writeFile(join(folder, 'mix-keys', '.113.chain.0011'), 'half a chain');
+  await openOver(spool, later, { peels: false });
+  expect(await names()).toEqual(['spool.id']);
 });

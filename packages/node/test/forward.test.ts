@@ -249,6 +249,25 @@ test('behind a peer that cannot be reached only those that try it count attempts
   expect(attempts.reduce((sum, count) => sum + count, 0)).toBe((await outcomes()).deferred);
 });
 
+test('behind a peer that takes nothing for now the others stand back, behind one that refuses for good they are tried', async () => {
+  await using peer = await startPeer(id, 'mix2.test');
+  topology.update(consensusOf([peer.entry], clock.now()));
+  const tried = async (): Promise<number> => {
+    const before = peer.messages.length;
+    const sum = async (): Promise<number> =>
+      Object.values(await outcomes()).reduce((all, count) => all + count, 0);
+    const counted = await sum();
+    for (let i = 0; i < 12; i++) await store();
+    await until(async () => (await sum()) >= counted + 12);
+    return peer.messages.length - before;
+  };
+  peer.decide({ kind: 'rejected', code: 554, enhanced: '5.7.1', text: 'no' });
+  expect(await tried()).toBe(12);
+  peer.decide({ kind: 'deferred', text: 'later' });
+  expect(await tried()).toBeLessThan(12);
+  expect(await outcomes()).toMatchObject({ postponed: expect.any(Number) });
+});
+
 test('a relay that waits for a peer moves what is exported by one step at most, however often it is tried', async () => {
   const gonePeer = await startPeer(id, 'mix2.test');
   await gonePeer[Symbol.asyncDispose]();

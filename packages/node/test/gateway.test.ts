@@ -1,12 +1,12 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { spkiPin } from '@postern/mail';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
 import { ed25519 } from '@postern/protocol/primitives';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
 import { createCertificate } from '../src/keys/certificate.ts';
@@ -15,7 +15,7 @@ import { startNode } from '../src/node.ts';
 import { formatStatus } from '../src/status.ts';
 import { parseAuthors } from '../src/submit/authors/list.ts';
 import type { DomainZone } from '../src/zone.ts';
-import { type Ended, startCommand } from './command.ts';
+import { authorityIn, commands } from './command.ts';
 import { hello, login, overTls, Program } from './conversation.ts';
 
 let folder = '';
@@ -24,8 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const run = (args: readonly string[], input?: string): Promise<Ended> =>
-  startCommand(folder, args, input).ended;
+const run = (args: readonly string[], input?: string): Promise<Ended> => commands.run(folder, args, input);
 const gateway = [
   'init --name gate.a.test --role delivery submission --domain a.test',
   '--lmtp 127.0.0.1:24 --advertise mx.a.test:25',
@@ -176,16 +175,10 @@ test('dns zone is for gateways, and for names', async () => {
 });
 
 test('a gateway takes its authors, and says where', async () => {
-  await using authority = await startAuthority(
-    parseAuthorityConfig({
-      name: 'authority.test',
-      data_dir: join(folder, 'authority'),
-      listen: '127.0.0.1:0',
-      bootstrap: { nodes: 1 },
-    }),
-    { clock: systemClock, random: systemRandom, log: silentLog },
-  );
-  const network = ['--directory-url', authority.url, '--authority', authority.vkey];
+  await using authority = await authorityIn(folder, {
+    bootstrap: { nodes: 1 },
+  });
+  const { network } = authority;
   const listen = [
     '--listen',
     '127.0.0.1:0',
@@ -211,7 +204,7 @@ test('a gateway takes its authors, and says where', async () => {
   const status = await node.status();
   expect(status.counters.logins).toMatchObject({ unavailable: 2 });
   const [first, second] = node.submissions.map(({ port }) => port);
-  expect(formatStatus(status)).toContain(
+  expect(formatStatus({ ...status, fault: null })).toContain(
     `submission  127.0.0.1:${first} (STARTTLS), 127.0.0.1:${second} (TLS)\n`,
   );
 });

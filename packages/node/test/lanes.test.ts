@@ -68,6 +68,33 @@ test('of all lanes so many wait in line, and who finds a connection needs no pla
   await Promise.all([...waiting, ...others].map((one) => one.done()));
 });
 
+test('once a quarter of all connections is in use, or after a failure, a peer gets no second one', async () => {
+  const { clock, laneTo } = lanes({ width: 2, all: { connections: 16, line: 3 } });
+  const connect = (name: string): boolean => {
+    const lane = laneTo(name);
+    if (lane.crowded) return false;
+    occupy(lane);
+    return true;
+  };
+  const names = Array.from({ length: 20 }, (_, at) => `${at}.test`);
+  expect(names.map((name) => [connect(name), connect(name)])).toEqual([
+    [true, true],
+    [true, true],
+    ...Array.from({ length: 12 }, () => [true, false]),
+    ...Array.from({ length: 6 }, () => [false, false]),
+  ]);
+
+  const { laneTo: idle } = lanes({ width: 2 });
+  const lane = idle('b.test');
+  lane.fails();
+  await clock.advance(1_000);
+  const probe = occupy(lane);
+  expect(lane.crowded).toBe(true);
+  lane.works();
+  expect(lane.crowded).toBe(false);
+  await probe.done();
+});
+
 test('of all lanes so many have a connection, whatever number of peers there are', async () => {
   const { laneTo } = lanes({ all: { connections: 2, line: 3 } });
   const under = [laneTo('a.test'), laneTo('b.test')].map(occupy);

@@ -22,6 +22,8 @@ import {
 export interface NetworkOptions {
   readonly clock?: Clock;
   readonly mixes?: number;
+  /** Mixes on a path. */
+  readonly hops?: number;
   readonly epoch?: string;
   /** The section `spool` of every node. */
   readonly spool?: object;
@@ -54,7 +56,7 @@ export interface PacketOptions {
 }
 
 export async function startNetwork(options: NetworkOptions = {}): Promise<TestNetwork> {
-  const { clock = systemClock, mixes = 3, epoch = '1h', deps, spool = {} } = options;
+  const { clock = systemClock, mixes = 3, hops = 3, epoch = '1h', deps, spool = {} } = options;
   const random = systemRandom;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-node-'));
@@ -67,6 +69,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
         listen: '127.0.0.1:0',
         epoch,
         bootstrap: { nodes: mixes + 1 },
+        geometry: { hops },
       }),
       { clock, random, log: silentLog },
     ),

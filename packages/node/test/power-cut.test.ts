@@ -125,6 +125,17 @@ describe('the power goes off', () => {
     expect(again.one('counts')).toMatchObject({ inputs: 0, relays: 1 });
   });
 
+  test('behind a process that had ended before: what that one left unsynced is synced first', () => {
+    using machine = new Machine(path());
+    machine.one('settle', machine.accepted().id, relayVerdict(), newId());
+    using next = machine.afterPowerCut(journalBytes(machine.path));
+    expect(next.journal.unsynced).toBe(true);
+    next.synced = 0;
+    next.one('sync');
+    expect(next.synced).toBe(journalBytes(next.path));
+    expect(next.journal.unsynced).toBe(false);
+  });
+
   test('behind `sync`, or the next commit that lasts: nothing comes back', () => {
     using machine = new Machine(path());
     const verdict = relayVerdict();
@@ -243,6 +254,7 @@ describe('a sync fails', () => {
   test('without unsynced work before it: the group is tried again as it is', () => {
     const events: string[] = [];
     using machine = new Machine(path(), { cut: () => void events.push('cut') });
+    machine.one('sync');
     failCommit(machine, events);
     machine.ask(['accept', newId(), unit()], ['accept', newId(), unit()]);
     expect(events).toEqual(['commit fails', 'commit', 'commit']);

@@ -21,7 +21,11 @@ describe.skipIf(!haveRedis)('a Redis at rest', () => {
     server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-rest-')));
     clock = fakeClock(start);
     vi.spyOn(Date, 'now').mockImplementation(() => clock.now());
-    spool = await openAt(server.socket, { clock, random: seeded('rest') });
+    spool = await openAt(server.socket, {
+      clock,
+      random: seeded('rest'),
+      skewMs: Number.POSITIVE_INFINITY,
+    });
   });
   afterEach(async () => {
     vi.restoreAllMocks();

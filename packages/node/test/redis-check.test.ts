@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseConfig, systemClock, systemRandom } from '@postern/runtime';
+import { parseConfig, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createCertificate } from '../src/keys/certificate.ts';
 import { openSpool } from '../src/queue/open.ts';
@@ -37,6 +37,37 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
   }
   const keys = async (pattern: string): Promise<string[]> =>
     (await server.ask('KEYS', `{postern:test}:${pattern}`)) as string[];
+
+  test('another node’s spool is not opened, and stays as it is', async () => {
+    await using own = await openAt(server.socket);
+    await own.accept(unit());
+    const hash = await server.ask('HGETALL', '{postern:test}:spool');
+    const foreign = openAt(server.socket, { nodeId: 'cd'.repeat(32) });
+    await expect(foreign).rejects.toMatchObject({
+      code: 'spool-foreign',
+      hint: expect.stringContaining('name'),
+    });
+    expect(await server.ask('HGETALL', '{postern:test}:spool')).toEqual(hash);
+    expect(await own.claimInputs('packet', 1)).toHaveLength(1);
+  });
+
+  test('the spool names the chain of mix keys that was there first, and whose turn it is', async () => {
+    await using one = await openAt(server.socket);
+    await using other = await openAt(server.socket);
+    expect(await one.shared?.lineage.read()).toBeUndefined();
+    expect(await one.shared?.lineage.claim('aa')).toBe('aa');
+    expect(await other.shared?.lineage.claim('bb')).toBe('aa');
+    expect(await other.shared?.lineage.read()).toBe('aa');
+    // One of them sweeps for all.
+    expect(await other.shared?.takeTurn(60_000)).toBe(true);
+    expect(await one.shared?.takeTurn(60_000)).toBe(false);
+    await server.ask('DEL', '{postern:test}:turn');
+    expect(await one.shared?.takeTurn(60_000)).toBe(true);
+    // A spool that was lost names none under an old id.
+    await server.ask('FLUSHALL');
+    await expect(other.shared?.lineage.claim('bb')).rejects.toMatchObject({ code: 'spool-lost' });
+    expect(await keys('spool')).toEqual([]);
+  });
 
   test('rows whose jobs are gone get new ones', async () => {
     await fill();
@@ -113,7 +144,13 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
       const redis = { url: `rediss://${host}:${port}`, ca, password_file: join(tls, 'password') };
       const section = { store: 'redis', max_size: '100MB', redis };
       const spool = parseConfig(spoolSection, section, 'the configuration');
-      const context = { clock: systemClock, random: systemRandom, unitBytes: 32_768 };
+      const context = {
+        clock: systemClock,
+        random: systemRandom,
+        log: silentLog,
+        unitBytes: 32_768,
+        nodeId: 'ab'.repeat(32),
+      };
       return openSpool({ dataDir: folder, name: 'mix1.test', spool }, context);
     };
     try {

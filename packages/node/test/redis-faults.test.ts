@@ -2,13 +2,14 @@ import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { NodeError } from '../src/errors.ts';
 import type { Spool } from '../src/spool.ts';
 import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { openAt } from './redis-spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { until } from './support.ts';
 
-describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
+describe.skipIf(!haveRedis)('a Redis that fails', () => {
   let server: RedisServer;
   let spool: Spool | undefined;
   const start = async (...given: string[]): Promise<void> => {
@@ -20,37 +21,6 @@ describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
   afterEach(async () => {
     await spool?.close();
     await server.stop();
-  });
-
-  test.each([
-    ['--appendonly', 'no', 'no append-only file'],
-    ['--appendfsync', 'everysec', 'it syncs everysec'],
-    ['--no-appendfsync-on-rewrite', 'yes', 'does not sync while it rewrites'],
-    ['--maxmemory-policy', 'allkeys-lru', 'it evicts (allkeys-lru)'],
-    ['--maxmemory', '400mb', 'maxmemory is less'],
-    ['--replicaof', '127.0.0.1 1', 'it is a slave'],
-  ])('with %s %s is refused at start, with the command that mends it', async (option, value, wrong) => {
-    await start(option, ...value.split(' '));
-    const refused = await openAt(server.socket).then(
-      () => undefined,
-      (error: unknown) => error as Error & { code: string; hint: string },
-    );
-    expect(refused?.code).toBe('spool-unsafe');
-    expect(refused?.message).toContain(wrong);
-    const [, command = ''] = /redis-cli ([^;,.]+)/.exec(refused?.hint ?? '') ?? [];
-    expect(await server.ask(...command.trim().split(' '))).toMatch(/^OK/);
-    await until(async () => {
-      spool = await openAt(server.socket).catch(() => undefined);
-      return spool !== undefined;
-    });
-  });
-
-  test('says everything that is wrong at once', async () => {
-    await start('--appendonly', 'no', '--maxmemory-policy', 'volatile-ttl');
-    await expect(openAt(server.socket)).rejects.toMatchObject({
-      message: expect.stringMatching(/no append-only file.*it evicts/),
-      hint: expect.stringMatching(/appendonly yes.*maxmemory-policy noeviction/),
-    });
   });
 
   test('a snapshot that failed makes it take no writes', async () => {
@@ -66,19 +36,6 @@ describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
     await expect(openAt(server.socket)).rejects.toMatchObject({ code: 'spool-unsafe' });
   });
 
-  test('one that does not say how it syncs is believed only when the operator vouches for it', async () => {
-    await start();
-    await server.ask('ACL', 'SETUSER', 'node', 'on', '>secret', '~*', '&*', '+@all', '-config');
-    const connection = { path: server.socket, username: 'node', password: 'secret' };
-    const refused = openAt(server.socket, { connection });
-    await expect(refused).rejects.toMatchObject({
-      code: 'spool-unsafe',
-      hint: expect.stringContaining('vouch'),
-    });
-    spool = await openAt(server.socket, { connection, vouched: true });
-    await spool.accept(unit());
-  });
-
   test('a wrong password is told without it', async () => {
     await start();
     await server.ask('CONFIG', 'SET', 'requirepass', 'right');
@@ -88,9 +45,12 @@ describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
     expect(JSON.stringify([refused, String(refused)])).not.toContain('wrong-secret');
   });
 
-  test('while it is down nothing is accepted, and when it is back everything is there', async () => {
+  test('while it is down nothing is accepted, and when it is back everything is there; each is logged once', async () => {
     await start();
-    spool = await openAt(server.socket);
+    const events: string[] = [];
+    const note = (event: string): void => void events.push(event);
+    spool = await openAt(server.socket, { log: { info: note, warn: note } });
+    events.length = 0;
     const { signal } = new AbortController();
     await spool.accept(unit());
     await spool.wakeInputs('packet', signal);
@@ -102,6 +62,35 @@ describe.skipIf(!haveRedis)('a Redis that would lose mail', () => {
     const back = spool;
     await until(async () => (await back.counts().catch(() => ({ inputs: 0 }))).inputs === 1);
     expect(await back.claimInputs('packet', 2)).toHaveLength(1);
+    expect(events).toEqual(['redis does not answer', 'redis answers again']);
+  });
+
+  test('what was in hand when it died can be claimed once it is back', async () => {
+    await start();
+    spool = await openAt(server.socket);
+    const back = spool;
+    await spool.accept(unit());
+    const [input] = await spool.claimInputs('packet', 1);
+    await server.kill();
+    await expect(spool.releaseInputs([input?.id ?? ''])).rejects.toMatchObject({ code: 'spool-io' });
+    await server.start();
+    await until(async () => (await back.claimInputs('packet', 1).catch(() => [])).length === 1);
+  });
+
+  test('while it reads its file it is not there yet, and not unsafe', async () => {
+    await start('--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024');
+    spool = await openAt(server.socket);
+    for (let n = 0; n < 9; n++) await spool.accept(unit());
+    await server.kill();
+    const starting = server.start();
+    const codes = new Set<unknown>();
+    await until(async () => {
+      const found = await openAt(server.socket).catch((error: NodeError) => void codes.add(error.code));
+      await found?.close();
+      return found !== undefined;
+    });
+    await starting;
+    expect(codes).toEqual(new Set(['spool-io']));
   });
 
   test('what came back with another configuration is not gone on with', async () => {

@@ -1,7 +1,10 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type LogFields, silentLog, systemClock } from '@postern/runtime';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createNewestKey } from '../src/newest-key.ts';
 import type { Spool } from '../src/spool.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
 import { cuttingProxy } from './cutting-proxy.ts';
@@ -79,6 +82,8 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
     await dying.accept(unit());
     await dying.accept(unit());
     await dying.accept(unit('exit'));
+    // Somebody took it for dead too early: what Redis runs for it after that is freed as well.
+    await server.ask('DEL', '{postern:test}:processes');
     const [first] = await dying.claimInputs('packet', 1);
     expect((await dying.settle(first?.id ?? '', relayVerdict({ dueMs: 0 }))).kind).toBe('waiting');
     const [exit] = await dying.claimInputs('exit', 1);
@@ -101,6 +106,97 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
       return found.inputs + found.relays + found.sets > 2;
     });
     expect(found).toEqual({ inputs: 1, relays: 1, sets: 1 });
+  });
+
+  test('what one held before its connection was lost is free once it has another', async () => {
+    await using spool = await openAt(server.socket);
+    // Redis does not know yet that nobody listens to it any more.
+    const listener = new Redis({ path: server.socket });
+    const [name = ''] = (await server.ask('SMEMBERS', '{postern:test}:processes')) as string[];
+    await listener.subscribe(`{postern:test}:process:${name}`);
+    const lose = async () => void (await server.ask('CLIENT', 'KILL', 'TYPE', 'normal'));
+    const again = async <Of>(claim: () => Promise<readonly Of[]>): Promise<Of> => {
+      let found: Of | undefined;
+      await until(async () => {
+        [found] = await claim().catch(() => []);
+        return found !== undefined;
+      });
+      return found as Of;
+    };
+    await spool.accept(unit());
+    const [input] = await spool.claimInputs('packet', 1);
+    const id = input?.id ?? '';
+    await lose();
+    expect((await again(() => spool.claimInputs('packet', 1))).id).toBe(id);
+    // It has it in its hands twice: the first settles it, and the second is told so.
+    const first = await spool.settle(id, relayVerdict({ dueMs: 0 }));
+    expect(first.kind).toBe('waiting');
+    expect((await spool.settle(id, relayVerdict({ dueMs: 0 }))).kind).toBe('gone');
+    await lose();
+    const relay = await again(() => spool.relays.claim(1));
+    expect((await server.ask('SMEMBERS', '{postern:test}:processes')) as string[]).toHaveLength(1);
+    await spool.relays.finish(relay.id);
+    expect(await spool.counts()).toMatchObject({ inputs: 0, relays: 0 });
+    listener.disconnect();
+  });
+
+  test('a claim that is another’s by now is not given back by who had it before', async () => {
+    await using one = await openAt(server.socket);
+    await one.accept(unit());
+    const [input] = await one.claimInputs('packet', 1);
+    const settled = await one.settle(input?.id ?? '', relayVerdict({ dueMs: 0 }));
+    if (settled.kind !== 'waiting') throw new Error(settled.kind);
+    const { id } = settled.waiting;
+    await server.ask('CLIENT', 'KILL', 'TYPE', 'normal');
+    await using other = await openAt(server.socket);
+    await until(async () => {
+      await other.sweep().catch(() => undefined);
+      return (await other.relays.claim(1).catch(() => [])).length === 1;
+    });
+    const row = () => server.ask('HMGET', `{postern:test}:relay:${id}`, 'due', 'attempts', 'by', 'claim');
+    const held = await row();
+    await until(() =>
+      one.relays.retry(id, 9_000_000).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await one.relays.postpone(id, 9_000_000);
+    await one.relays.release([id]);
+    expect(await row()).toEqual(held);
+    // Its holder may.
+    await other.relays.retry(id, 9_000_000);
+    expect(await row()).toEqual(['9000000', '1', null, null]);
+  });
+
+  test('a process learns that another has a newer key of the domain, and says so once', async () => {
+    await using one = await openAt(server.socket);
+    await using other = await openAt(server.socket);
+    const said: unknown[] = [];
+    const log = { ...silentLog, error: (_: string, fields?: LogFields) => void said.push(fields) };
+    const process = (spool: Spool, ...ring: { fingerprint: string; since: number }[]) =>
+      createNewestKey({
+        clock: systemClock,
+        log,
+        spool,
+        keys: {
+          newest: () => ring[0] ?? { fingerprint: '', since: 0 },
+          fingerprints: () => ring.map(({ fingerprint }) => fingerprint),
+        },
+      });
+    const [first, second] = [
+      { fingerprint: 'first', since: 0 },
+      { fingerprint: 'second', since: 9 },
+    ];
+    const behind = process(one, first);
+    expect(await behind.isHere()).toBe(true);
+    expect(await process(other, second, first).isHere()).toBe(true);
+    for (let asked = 0; asked < 2; asked++) expect(await behind.isHere()).toBe(false);
+    expect(said).toEqual([{ fingerprint: 'second' }]);
+    // After the copy, and of one that has only the newest.
+    expect(await process(one, second, first).isHere()).toBe(true);
+    expect(await process(other, second).isHere()).toBe(true);
+    expect(said).toHaveLength(1);
   });
 
   test('two spools in one Redis know nothing of each other', async () => {

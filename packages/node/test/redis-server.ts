@@ -39,7 +39,13 @@ export async function redisServer(folder: string, given: readonly string[] = [])
 
   const running = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null;
   const ask: RedisServer['ask'] = async (name = '', ...rest) => {
-    const redis = new Redis({ path: socket, lazyConnect: true, retryStrategy: () => null });
+    // While it loads its file it says so; ioredis would ask again a second later.
+    const redis = new Redis({
+      path: socket,
+      lazyConnect: true,
+      enableReadyCheck: false,
+      retryStrategy: () => null,
+    });
     redis.on('error', () => undefined);
     try {
       await redis.connect();

@@ -1,4 +1,4 @@
-import { systemClock, systemRandom } from '@postern/runtime';
+import { silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { openRedisSpool, type RedisSpoolOptions } from '../src/queue/redis/spool.ts';
 import type { Spool } from '../src/spool.ts';
 
@@ -7,8 +7,10 @@ export function openAt(path: string, options: Partial<RedisSpoolOptions> = {}): 
   return openRedisSpool({
     connection: { path },
     name: 'test',
+    nodeId: 'ab'.repeat(32),
     clock: systemClock,
     random: systemRandom,
+    log: silentLog,
     maxBytes: 500_000_000,
     ...options,
   });

@@ -209,6 +209,22 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         expect(await spool.relays.claim(10)).toEqual([]);
       });
 
+      test('a relay that is left on the shelf is anybody’s once it is due, and wakes whoever waits', async () => {
+        const verdict = { ...relayVerdict({ dueMs: start + 1_234 }), shelved: true };
+        const { id } = await accepted();
+        const woken = spool.relays.wake(new AbortController().signal);
+        expect(await spool.settle(id, verdict)).toEqual({ kind: 'shelved' });
+        await woken;
+        expect(await spool.relays.claim(10)).toEqual([]);
+        expect(await spool.relays.nextDue()).toBe(start + 2_000);
+        expect((await spool.settle((await accepted()).id, verdict)).kind).toBe('replayed');
+        expect(await spool.counts()).toMatchObject({ inputs: 0, relays: 1 });
+        await clock.advance(2_000);
+        const [relay] = await spool.relays.claim(10);
+        expect(relay).toMatchObject({ next: verdict.relay.next, dueMs: start + 2_000, attempts: 0 });
+        expect(await spool.relays.read(relay?.id ?? '')).toEqual(verdict.relay.bytes);
+      });
+
       test('a replay tag is taken once, in its epoch, after a restart too', async () => {
         const verdict = relayVerdict();
         expect((await spool.settle((await accepted()).id, verdict)).kind).toBe('waiting');

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { silentLog } from '@postern/runtime';
 import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { openRedisSpool } from '../src/queue/redis/spool.ts';
 import { haveRedis, type RedisServer, redisCluster, redisServer } from './redis-server.ts';
@@ -25,7 +26,17 @@ async function createSite(): Promise<Site> {
       vi.spyOn(Date, 'now').mockImplementation(() => clock.now());
       const { maxBytes = 500_000_000 } = options;
       const connection = { path: server.socket };
-      return openRedisSpool({ connection, name, clock, random, leaseMs: 60_000, maxBytes });
+      return openRedisSpool({
+        connection,
+        name,
+        nodeId: 'ab'.repeat(32),
+        clock,
+        random,
+        log: silentLog,
+        leaseMs: 60_000,
+        maxBytes,
+        skewMs: Number.POSITIVE_INFINITY,
+      });
     },
     async dispose() {
       vi.restoreAllMocks();

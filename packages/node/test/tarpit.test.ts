@@ -95,7 +95,7 @@ beforeEach(async () => {
       return createWays({ topology, smarthost: { require: server, prefer: server } }).find(relay);
     },
   };
-  const common = { clock, random, log: silentLog, spool, counters };
+  const common = { clock, random, log: silentLog, spool, counters, lifetime };
   stage = chain(
     mix({ ...common, inFlight }),
     forward({
@@ -103,7 +103,6 @@ beforeEach(async () => {
       name: 'gate.a.test',
       own: { domain: 'a.test', mixes: true },
       sender,
-      lifetime,
       ways,
       connectionsPerPeer: width,
       authors: {
@@ -161,8 +160,8 @@ type Whose = keyof typeof senders;
 
 /** To so many domains or nodes with a tarpit each, so many relays to each. */
 async function fill(whose: Whose, places: number, each: number): Promise<void> {
-  for (let at = 0; at < places; at++)
-    await Promise.all(Array.from({ length: each }, () => senders[whose](`tarpit${at}.test`)));
+  const names = Array.from({ length: places * each }, (_, at) => `tarpit${Math.floor(at / each)}.test`);
+  await Promise.all(names.map((name) => senders[whose](name)));
 }
 
 const counted = async (outcome: string): Promise<number> => (await counters.values()).forwarded[outcome] ?? 0;
@@ -210,6 +209,25 @@ describe('eight domains or nodes that hang, with so many relays that they fill t
   });
 });
 
+test('as many nodes that hang as could fill the hands of a mix keep no packet from a node that answers, and no author', async () => {
+  const nodes = inFlight / width;
+  await fill('packet', nodes, width);
+  await clock.advance(1_000);
+  await until(() => begun.length >= nodes);
+  await until(nothingDue);
+  const answers = async (whose: Whose, name: string): Promise<void> => {
+    await senders[whose](name);
+    const untilMs = clock.now() + 60_000;
+    await until(async () => {
+      await clock.advance(1_000);
+      return taken.includes(name) || clock.now() >= untilMs;
+    });
+  };
+  await answers('packet', 'good.test');
+  await answers('author', 'b.test');
+  expect(taken).toEqual(['good.test', 'b.test']);
+});
+
 test('a node that holds up what others have for it cannot tell by more connections what is authors’', async () => {
   await fill('packet', 1, 2 * width);
   await until(nothingDue);
@@ -231,7 +249,7 @@ test('reports that a smarthost is slow to take hold up no author’s mail', asyn
 });
 
 test('as many domains with such servers as have places keep their kind waiting, and no author', async () => {
-  await fill('exit', 65, width);
+  await fill('exit', 257, 1);
   await clock.advance(1_000);
   await until(() => begun.length === 256);
   await senders.exit('other.test');
@@ -274,7 +292,7 @@ test('a relay that has been in line for too long is put back', async () => {
 
 test('whose relay stands back each time is told of the delay, and in the end that it expired', async () => {
   deaf = true;
-  await fill('another author', 32, width);
+  await fill('another author', 129, 1);
   await until(() => begun.length === 128);
   await senders.author('good.test');
   await until(async () => (await counted('postponed')) > 0);

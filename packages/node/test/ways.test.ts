@@ -3,9 +3,10 @@ import { expect, test } from 'vitest';
 import type { Destination, Destinations } from '../src/destinations.ts';
 import { handOver } from '../src/forward/handover.ts';
 import { createLifetime } from '../src/lifetime.ts';
-import type { NextDomain, Waiting } from '../src/spool.ts';
+import type { Next, NextDomain, Waiting } from '../src/spool.ts';
 import { createTopology } from '../src/topology.ts';
 import { createWays, type Way } from '../src/ways.ts';
+import { consensusOf } from './peers.ts';
 import { fakeClock, seeded } from './support.ts';
 
 const clock = fakeClock(Date.UTC(2033, 0, 1));
@@ -44,6 +45,18 @@ test('a domain that is out of reach under one mode is not left alone under the o
     kind: 'way',
     domain: 'b.test',
   });
+});
+
+test('an exit for a domain that the consensus does not name has no way of a mix that asks no DNS, by a name of its own', async () => {
+  const topology = createTopology(clock);
+  topology.update(consensusOf([], clock.now()));
+  const exit = { kind: 'domain', domain: 'b.test' } as const;
+  const kindOf = async (next: Next, exits?: Destinations): Promise<Way['kind']> =>
+    (await createWays({ topology, ...(exits && { exits }) }).find({ next })).kind;
+  expect(await kindOf(exit)).toBe('unlisted');
+  expect(await kindOf(exit, known({ kind: 'failed' }))).toBe('no-route');
+  expect(await kindOf(b)).toBe('no-route');
+  expect(await kindOf({ kind: 'node', id: 'ab'.repeat(32) })).toBe('no-route');
 });
 
 test('what authors send is looked up apart from what the gateway reports to whoever asks', async () => {

@@ -26,6 +26,10 @@ export async function serveControl({
   calls = {},
 }: ControlOptions): Promise<AsyncDisposable> {
   const server = fastify({ logger: false });
+  server.setErrorHandler(async (error, _request, reply) => {
+    if (!isFault(error)) return reply.send(error);
+    return reply.code(503).send(tellFault(error));
+  });
   server.get('/status', async () => status());
   server.get('/metrics', async (_request, reply) => {
     reply.type('text/plain; version=0.0.4; charset=utf-8');
@@ -37,7 +41,24 @@ export async function serveControl({
   return { [Symbol.asyncDispose]: () => server.close() };
 }
 
-/** Asks a running process over its control socket. Throws `UserError` when none listens there. */
+/** What is told of a fault that a process goes on with. */
+export interface Fault {
+  readonly code: string;
+  readonly message: string;
+  /** What to do about it, for the operator. */
+  readonly hint?: string;
+}
+
+export function tellFault({ code, message, hint }: Fault): Fault {
+  return { code, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** Of the errors that programs end with those that have a code; not of Fastify's, nor of the system's. */
+function isFault(error: unknown): error is Fault {
+  return error instanceof Error && 'exitCode' in error && 'code' in error && typeof error.code === 'string';
+}
+
+/** Asks a running process over its control socket. Throws `UserError` when none listens there, or with the fault that it answers. */
 export function readControl(socketPath: string, path: '/status' | '/metrics'): Promise<string> {
   return exchange(socketPath, { path, method: 'GET' });
 }
@@ -61,8 +82,7 @@ function exchange(
       response.on('end', () => {
         const body = Buffer.concat(parts).toString('utf8');
         if (response.statusCode === 200) resolve(body);
-        else
-          reject(new UserError(`the process answered ${response.statusCode ?? 'nothing'} on ${socketPath}`));
+        else reject(refused(response.statusCode, body, socketPath));
       });
     });
     ask.on('timeout', () => ask.destroy(new Error('no answer within 30 s')));
@@ -76,4 +96,10 @@ function exchange(
     });
     ask.end(text);
   });
+}
+
+function refused(status: number | undefined, body: string, socketPath: string): UserError {
+  if (status !== 503) return new UserError(`the process answered ${status ?? 'nothing'} on ${socketPath}`);
+  const { code, message, hint } = JSON.parse(body) as Fault;
+  return new UserError(message, { code, hint, exitCode: ExitCode.tempFail });
 }

@@ -29,14 +29,19 @@ export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
 /** Something that only the person at the keyboard can mend: the message says what is wrong, the hint what to do. */
 export class UserError extends Error {
   override readonly name = 'UserError';
-  /** `exposed`: others may get at what is for its owner alone. */
-  readonly code: 'exposed' | undefined;
+  /** `exposed`: others may get at what is for its owner alone. Of what a running process answers, its own fault's. */
+  readonly code: string | undefined;
   readonly exitCode: number;
   readonly hint: string | undefined;
 
   constructor(
     message: string,
-    options: { code?: 'exposed'; exitCode?: number; hint?: string; cause?: unknown } = {},
+    options: {
+      code?: string | undefined;
+      exitCode?: number;
+      hint?: string | undefined;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = options.code;

@@ -44,6 +44,23 @@ describe('writeFileDurable', () => {
     await expect(writeFileDurable(join(folder, 'a', 'b'), 'y')).rejects.toThrow('ENOTDIR');
     expect(await readFile(join(folder, 'a'), 'utf8')).toBe('x');
   });
+
+  test('overwrites what it has written aside when it fails', async () => {
+    const witness = join(folder, 'witness');
+    async function* failing() {
+      yield 'half a secret';
+      const [aside = ''] = await readdir(folder);
+      await link(join(folder, aside), witness);
+      expect(await readFile(witness, 'latin1')).toBe('half a secret');
+      throw new Error('the disk is full');
+    }
+    const data = failing() as unknown as string;
+    await expect(writeFileDurable(join(folder, 'key'), data)).rejects.toThrow('the disk is full');
+    const left = await readFile(witness, 'latin1');
+    expect(left).toHaveLength('half a secret'.length);
+    expect(left).not.toBe('half a secret');
+    expect(await readdir(folder)).toEqual(['witness']);
+  });
 });
 
 test('overwriteAndRemove leaves no name', async () => {

@@ -5,7 +5,8 @@ import { ExitCode, UserError } from './errors.ts';
 
 /**
  * Replaces a file so that a crash leaves the old or the new content, never a mixture: written aside, synced, renamed,
- * directory synced. Durable when it returns. `mode` is the new file's; keys take 0o600.
+ * directory synced. Durable when it returns. `mode` is the new file's; keys take 0o600. What was written aside for nothing is
+ * overwritten, since it may be half a secret.
  */
 export async function writeFileDurable(
   path: string,
@@ -23,7 +24,9 @@ export async function writeFileDurable(
     }
     await rename(aside, path);
   } catch (error) {
-    await unlink(aside).catch(() => undefined);
+    await overwriteAndRemove(aside)
+      .catch(() => unlink(aside))
+      .catch(() => undefined);
     throw error;
   }
   await syncDirectory(dirname(path));

@@ -13,7 +13,15 @@ export {
   type SocketPath,
   size,
 } from './config.ts';
-export { type Calls, type ControlOptions, callControl, readControl, serveControl } from './control.ts';
+export {
+  type Calls,
+  type ControlOptions,
+  callControl,
+  type Fault,
+  readControl,
+  serveControl,
+  tellFault,
+} from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
 export { type Exporter, exportMetrics, snapshotMs } from './exporter.ts';
 export {
@@ -33,4 +41,5 @@ export { isPublicAddress } from './public-address.ts';
 export { type Random, systemRandom } from './random.ts';
 export { freeRoom } from './room.ts';
 export { type Supervision, superviseBy, tellSupervisor } from './supervisor.ts';
+export { requireTrustedPath } from './trusted-path.ts';
 export { whyUnreadable } from './unreadable.ts';

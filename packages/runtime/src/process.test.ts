@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from './clock.ts';
-import { readControl, serveControl } from './control.ts';
-import { ExitCode } from './errors.ts';
+import { callControl, readControl, serveControl } from './control.ts';
+import { ExitCode, UserError } from './errors.ts';
 import { createLog } from './log.ts';
 
 let folder = '';
@@ -17,13 +17,13 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('runCommand', () => {
-  function command(main: string): ReturnType<typeof spawn> {
+  function command(main: string, more = ''): ReturnType<typeof spawn> {
     const lifecycle = JSON.stringify(import.meta.resolve('./lifecycle.ts'));
     const errors = JSON.stringify(import.meta.resolve('./errors.ts'));
     const program = `
       import { aborted, runCommand } from ${lifecycle};
       import { UserError } from ${errors};
-      await runCommand({ name: 'postern', main: ${main} });`;
+      await runCommand({ name: 'postern', main: ${main}, ${more} });`;
     return spawn(process.execPath, ['--input-type=module', '--eval', program]);
   }
 
@@ -39,6 +39,24 @@ describe('runCommand', () => {
   test('an error for the user becomes its message, its hint and its exit code', async () => {
     const main = `() => Promise.reject(new UserError('no key', { exitCode: 77, hint: 'Make one.' }))`;
     expect(await ended(command(main))).toEqual({ code: 77, shown: 'postern: no key\n  Make one.\n' });
+  });
+
+  test('its code is shown where the program shows codes', async () => {
+    const main = `() => Promise.reject(new UserError('no key', { code: 'no-key', hint: 'Make one.' }))`;
+    const shown = 'postern: no key [no-key]\n  Make one.\n';
+    expect(await ended(command(main, 'codes: true'))).toEqual({ code: 1, shown });
+    expect((await ended(command(main))).shown).toBe('postern: no key\n  Make one.\n');
+  });
+
+  test('who reads no more of what it writes is no fault', async () => {
+    const main = `async () => {
+      await new Promise((resolve) => process.stdin.once('end', resolve).resume());
+      process.stdout.write('what nobody reads');
+    }`;
+    const child = command(main);
+    const ending = ended(child);
+    child.stdout?.once('close', () => child.stdin?.end()).destroy();
+    expect(await ending).toEqual({ code: 0, shown: '' });
   });
 
   test('any other error is a fault of the program and shows where', async () => {
@@ -76,6 +94,24 @@ test('the control socket answers its owner and says so when nothing listens', as
     expect(await readControl(socketPath, '/metrics')).toBe('x 1\n');
   }
   await expect(readControl(socketPath, '/status')).rejects.toMatchObject({ exitCode: ExitCode.unavailable });
+});
+
+test('a fault of the process comes through its control socket, and any other error does not', async () => {
+  const socketPath = join(folder, 'control.sock');
+  const hint = 'See whether it runs.';
+  const lost = new UserError('the spool failed', { code: 'spool-io', hint });
+  await using _control = await serveControl({
+    socketPath,
+    status: () => Promise.reject(lost),
+    metrics: () => 'x 1\n',
+    calls: { '/call': () => Promise.reject(new Error('what nobody is told')) },
+  });
+  const told = { message: 'the spool failed', code: 'spool-io', hint, exitCode: ExitCode.tempFail };
+  await expect(readControl(socketPath, '/status')).rejects.toMatchObject(told);
+  await expect(callControl(socketPath, '/call')).rejects.toMatchObject({
+    message: `the process answered 500 on ${socketPath}`,
+    exitCode: ExitCode.failure,
+  });
 });
 
 test('a log line holds level, time, name, event and fields, and no host name', () => {

@@ -2,7 +2,7 @@ export { byteFact, type Fact, type FactKind, textFact } from './adversary/facts.
 export { createRecorder, type Recorder, type Sending, seenIn } from './adversary/recorder.ts';
 export { type AtRest, readAtRest } from './adversary/rest.ts';
 export { createSearcher, type Hit, type Searcher, type SearcherOptions } from './adversary/search.ts';
-export { type Transfer, transfersOf, watchTransfers } from './adversary/smtp-wire.ts';
+export { ehloName, type Transfer, transfersOf, watchRecords, watchTransfers } from './adversary/smtp-wire.ts';
 export { type Chunk, startTap, type Tap, type TapOptions, type TappedConnection } from './adversary/tap.ts';
 export { SeededRandom } from './chance/seeded-random.ts';
 export { FakeClock, type FakeClockOptions } from './clock/fake-clock.ts';
@@ -56,7 +56,7 @@ export type { NodeHost } from './network/node-host.ts';
 export { startTestNetwork, type TestNetwork, type TestNetworkOptions } from './network/test-network.ts';
 export { clientOf, type Person, readMaildir } from './people/person.ts';
 export { freePorts } from './supervise/ports.ts';
-export { type Supervised, startProcess } from './supervise/process.ts';
+export { lastLines, type Supervised, startProcess } from './supervise/process.ts';
 export { nodeArguments, type Program } from './supervise/programs.ts';
 export type { Member } from './testnet/member.ts';
 export type {

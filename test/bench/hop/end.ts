@@ -5,16 +5,24 @@ import { send } from './source.ts';
 
 /** The process of one end: answers its parent's questions until the parent lets go. */
 let onMessage: (arrival: Arrival) => void = () => undefined;
+let taken = 0;
 
 async function answer(question: Question): Promise<unknown> {
   switch (question.ask) {
     case 'listen':
-      return startSink({ ...question, onMessage: (arrival) => onMessage(arrival) });
+      return startSink({ ...question, onMessage: take });
+    case 'taken':
+      return taken;
     case 'arrived':
       return arrive(question.count, question.keep);
     case 'send':
       return send({ ...question, messages: question.messages.map((message) => Buffer.from(message)) });
   }
+}
+
+function take(arrival: Arrival): void {
+  taken += 1;
+  onMessage(arrival);
 }
 
 function arrive(wanted: number, keep: Keep): Promise<Arrived> {
@@ -24,10 +32,12 @@ function arrive(wanted: number, keep: Keep): Promise<Arrived> {
   return new Promise((resolve) => {
     onMessage = ({ atMs, message }) => {
       count += 1;
-      // A copy: it is a part of something longer.
+      const before = digests.size;
+      digests.add(hash('sha256', bodyOf(message), 'base64').slice(0, 16));
+      if (digests.size === before) return;
+      // Not as it is: it is a part of something longer.
       if (keep === 'messages') kept.push({ atMs, message: Buffer.from(message) });
-      if (keep === 'digests') digests.add(hash('sha256', bodyOf(message), 'base64').slice(0, 16));
-      if ((keep === 'digests' ? digests.size : count) >= wanted) resolve({ count, lastMs: atMs, kept });
+      if (digests.size >= wanted) resolve({ count, lastMs: atMs, kept });
     };
   });
 }

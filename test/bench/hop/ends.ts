@@ -8,6 +8,7 @@ import type { Load, Sent } from './source.ts';
 export type Question =
   | { readonly ask: 'listen'; readonly key: string; readonly cert: string; readonly port: number }
   | { readonly ask: 'arrived'; readonly count: number; readonly keep: Keep }
+  | { readonly ask: 'taken' }
   | ({ readonly ask: 'send' } & Load);
 
 /** What came of a question. */
@@ -17,32 +18,37 @@ export interface Answer {
   readonly answer?: unknown;
 }
 
-/** What the sink keeps of what arrives: the messages, or to tell different ones by, digests of their bodies. */
-export type Keep = 'nothing' | 'messages' | 'digests';
+/** What the sink keeps of what arrives besides digests of the bodies, by which it tells different ones: the first of each. */
+export type Keep = 'nothing' | 'messages';
 
 /** What came at the sink. */
 export interface Arrived {
-  /** Messages, of which with `digests` only different ones were waited for. */
+  /** Messages, with copies of the same one, which were not waited for. */
   readonly count: number;
-  /** When the last of them was there. */
+  /** When the last different one was there. */
   readonly lastMs: number;
   readonly kept: readonly Arrival[];
 }
 
 /** Both ends of a hop, in a process each. */
 export interface Ends extends AsyncDisposable {
+  readonly pids: readonly number[];
   /** Starts the next hop, on any free port unless told which; resolves to its port. */
   listen(tls: { readonly key: string; readonly cert: string }, port?: number): Promise<number>;
   send(load: Load): Promise<Sent>;
-  /** To be called before they are sent: resolves once so many messages have arrived. */
+  /** To be called before they are sent: resolves once so many different messages have arrived. */
   arrived(count: number, keep?: Keep): Promise<Arrived>;
+  /** Messages that the sink has taken so far, copies among them. */
+  taken(): Promise<number>;
 }
 
 export async function startEnds(): Promise<Ends> {
   const [source, sink] = await Promise.all([startProcess(), startProcess()]);
   return {
+    pids: [source.pid, sink.pid],
     listen: (tls, port = 0) => sink.ask({ ask: 'listen', ...tls, port }),
     send: (load) => source.ask({ ask: 'send', ...load }),
+    taken: () => sink.ask({ ask: 'taken' }),
     arrived: (count, keep = 'nothing') => sink.ask({ ask: 'arrived', count, keep }),
     async [Symbol.asyncDispose]() {
       await Promise.all([source.stop(), sink.stop()]);
@@ -63,6 +69,7 @@ async function startProcess() {
   });
   let count = 0;
   return {
+    pid: child.pid as number,
     ask<T>(question: Question): Promise<T> {
       const answer = Promise.withResolvers<unknown>();
       asked.set(count, answer);

@@ -1,14 +1,17 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { createIdentity } from '../../interop/debian.ts';
 import type { Benchmark } from '../benchmark.ts';
-import { machine } from '../measure.ts';
+import { temporaryFolder } from '../interrupted.ts';
+import { disk, machine } from '../measure.ts';
+import { modelLines } from '../scale/model.ts';
+import { perMessage, startUsage, type Usage, usedSoFar } from '../usage.ts';
 import { type Ends, startEnds } from './ends.ts';
 import { startPostern } from './postern.ts';
 import { startPostfix } from './postfix.ts';
 import type { Relay } from './relay.ts';
+import { comesToRest } from './rest.ts';
 import type { Load } from './source.ts';
 
 const leastRatio = 3;
@@ -24,6 +27,7 @@ export const hopBenchmark: Benchmark = {
     `at least ${leastRatio} times the rate of the faster Postfix`,
     `at half of its own rate, added latency median at most ${mostMedianMs} ms, p99 at most ${mostP99Ms} ms`,
   ],
+  needs: 'Debian’s postfix, root, a temporary folder on a disk; six minutes',
   runs: 1_000,
   run,
 };
@@ -31,14 +35,16 @@ export const hopBenchmark: Benchmark = {
 interface Turn {
   /** Messages a second, from the first one begun to the last one arrived. */
   readonly rate: number;
-  /** Processor time of the whole machine for one message, ms. */
+  /** Processor time for one message, ms, of the relay and both ends, until the relay is at rest. */
   readonly cpuMs: number;
+  /** Messages that came more than once. */
+  readonly copies: number;
 }
 
 async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
+  const place = disk();
   await using opened = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-hop-tls-'));
-  opened.defer(() => rm(folder, { recursive: true }));
+  const folder = await temporaryFolder(opened, 'postern-hop-tls-');
   const tls = createIdentity('sink.test');
   const paths = { key: join(folder, 'key'), cert: join(folder, 'cert') };
   await writeFile(paths.key, tls.key, { mode: 0o600 });
@@ -47,15 +53,20 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
   const sinkPort = await ends.listen(tls);
 
   const postfix = { sinkPort, tls: paths, connections };
+  const postern = opened.use(await startPostern({ port: sinkPort, pin: spkiPin(tls.cert) }));
   const relays: Record<string, Relay> = {
-    Postern: opened.use(await startPostern({ port: sinkPort, pin: spkiPin(tls.cert) })),
+    Postern: postern,
     Postfix: opened.use(await startPostfix({ ...postfix, reuse: false })),
     'Postfix, reusing': opened.use(await startPostfix({ ...postfix, reuse: true })),
   };
   const turns: Record<string, Turn[]> = mapValues(relays, () => []);
+  const own: Usage[] = [];
   for (let round = 0; round <= rounds; round++) {
     for (const [name, relay] of Object.entries(relays)) {
-      const turn = await throughput(ends, relay, round === 0 ? Math.ceil(runs / 5) : runs);
+      const count = round === 0 ? Math.ceil(runs / 5) : runs;
+      const used = startUsage([postern.pid]);
+      const turn = await throughput(ends, relay, count);
+      if (round > 0 && relay === postern) own.push(...used().map((usage) => perMessage(usage, count)));
       process.stderr.write(`${name}, round ${round} of ${rounds}: ${turn.rate.toFixed(0)} messages/s\n`);
       if (round > 0) turns[name]?.push(turn);
     }
@@ -70,6 +81,10 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
     ({ rate }, round) => rate / Math.max(...Object.values(others).map((each) => each[round]?.rate ?? 0)),
   );
   const ratio = median(ratios);
+  const copies = Object.values(turns)
+    .flat()
+    .reduce((sum, turn) => sum + turn.copies, 0);
+  const ownMs = median(own.map(({ total }) => total));
   const [p50, p99] = [0.5, 0.99].map((q) => quantile(latencies.Postern ?? new Float64Array(), q)) as [
     number,
     number,
@@ -79,11 +94,16 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
       machine(),
       `method: ${rounds} rounds, in each ${runs} messages of 45 KB through each relay in turn, after one to warm up; ${connections} connections in and out, TLS 1.3 on both,`,
       'one message at a time on each; source and sink are the same two processes for all, on the same machine. Rates count from the first message begun to the last one',
-      'arrived. Both relays sync every message to disk before they answer. A mix also takes a post-quantum layer off; its packets ask for no delay.',
+      'arrived, of different ones; processor time until the relay is at rest, which is waited for after each turn. Both relays sync every message to disk before they answer,',
+      `in ${place}. A mix also takes a post-quantum layer off; its packets ask for no delay.`,
       '',
       ...Object.entries(turns).map(([name, each]) => row(name, each, latencies[name] ?? new Float64Array())),
       '',
       `ratio to the faster Postfix, median of the rounds: ${ratio.toFixed(2)} (${ratios.map((one) => one.toFixed(2)).join(' ')})`,
+      ...(copies > 0 ? [`${copies} messages arrived more than once`] : []),
+      '',
+      `the mix alone takes ${ownMs.toFixed(2)} ms of processor a message, ${median(own.map(({ busiest }) => busiest)).toFixed(2)} of them in its busiest thread`,
+      ...modelLines({ hop: ownMs }),
     ],
     missed: [
       ...(ratio < leastRatio ? [`only ${ratio.toFixed(2)} times the rate of Postfix`] : []),
@@ -96,10 +116,16 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
 async function throughput(ends: Ends, relay: Relay, count: number): Promise<Turn> {
   const messages = Array.from({ length: count }, (_, number) => relay.carriage(number));
   const arrived = ends.arrived(count);
+  const busyMs = (): number => usedSoFar([...ends.pids, ...relay.pids()]);
   const before = busyMs();
   const { beganMs } = await ends.send(loadOf(relay, messages));
-  const { lastMs } = await arrived;
-  return { rate: (count * 1_000) / (lastMs - beganMs), cpuMs: (busyMs() - before) / count };
+  const { count: came, lastMs } = await arrived;
+  await comesToRest(relay);
+  return {
+    rate: (count * 1_000) / (lastMs - beganMs),
+    cpuMs: (busyMs() - before) / count,
+    copies: came - count,
+  };
 }
 
 /** From the last octet of each message at the source to its last octet at the sink, ms, ascending. */
@@ -108,6 +134,7 @@ async function latency(ends: Ends, relay: Relay, rate: number, count: number): P
   const arrived = ends.arrived(count, 'messages');
   const { atMs } = await ends.send({ ...loadOf(relay, messages), rate });
   const { kept } = await arrived;
+  await comesToRest(relay);
   const times = kept.map(({ atMs: arrivedMs, message }) => {
     const number = relay.numberIn(Buffer.from(message));
     if (number === undefined) throw new Error('what arrived is none of the messages that were sent');
@@ -116,7 +143,7 @@ async function latency(ends: Ends, relay: Relay, rate: number, count: number): P
   return Float64Array.from(times).sort();
 }
 
-export function loadOf({ port, from, to }: Relay, messages: Buffer[]): Load {
+export function loadOf({ port, from, to }: Pick<Relay, 'port' | 'from' | 'to'>, messages: Buffer[]): Load {
   // No line of a carriage begins with a dot.
   const framed = messages.map((message) => Buffer.concat([message, endOfData]));
   return { port, from, to, messages: framed, connections };
@@ -129,11 +156,6 @@ function row(name: string, turns: readonly Turn[], latencies: Float64Array): str
   const cpu = median(turns.map(({ cpuMs }) => cpuMs)).toFixed(2);
   const [p50, p99] = [0.5, 0.99].map((q) => quantile(latencies, q).toFixed(1));
   return `${name.padEnd(18)} ${rate.padStart(5)} messages/s   ${cpu} ms of processor a message, ends included   at half of that rate +${p50} ms median, +${p99} ms p99`;
-}
-
-/** Processor time that the machine has spent so far. */
-function busyMs(): number {
-  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
 }
 
 function mapValues<A, B>(values: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {

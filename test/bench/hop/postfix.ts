@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFileSync, rmSync } from 'node:fs';
+import { chmod, chown, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCarriage } from '@postern/mail';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { systemRandom } from '@postern/runtime';
 import { freePorts } from '@postern/testkit';
-import { carriageTo } from './postern.ts';
+import { ifInterrupted } from '../interrupted.ts';
+import { carriageTo } from './mix.ts';
 import type { Relay } from './relay.ts';
 
 export interface PostfixOptions {
@@ -62,8 +64,15 @@ export async function startPostfix({ sinkPort, tls, connections, reuse }: Postfi
     debian.replace(/^smtp(?=\s+inet\s)/m, `127.0.0.1:${port}`).replace(/^#(?=tlsproxy\s)/m, ''),
   );
   execFileSync('/usr/sbin/postfix', ['-c', etc, 'start'], { stdio: 'ignore' });
+  const stop = (): void => {
+    execFileSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' });
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const interrupted = ifInterrupted(stop);
+  const master = Number(await readFile(join(folder, 'spool', 'pid', 'master.pid'), 'utf8'));
   return {
     port,
+    pids: () => [master, ...childrenOf(master)],
     from: 'secure@source.test',
     to: 'secure@next.test',
     carriage(number) {
@@ -76,8 +85,17 @@ export async function startPostfix({ sinkPort, tls, connections, reuse }: Postfi
       return opened.kind === 'refused' ? undefined : Buffer.from(opened.bytes).readUInt32BE();
     },
     async [Symbol.asyncDispose]() {
-      execFileSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' });
-      await rm(folder, { recursive: true });
+      interrupted[Symbol.dispose]();
+      stop();
     },
   };
+}
+
+/** proc(5). */
+function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return children
+    .split(' ')
+    .filter((child) => child !== '')
+    .map(Number);
 }

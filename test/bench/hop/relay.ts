@@ -8,4 +8,6 @@ export interface Relay extends AsyncDisposable {
   carriage(number: number): Buffer;
   /** The number in what arrived at the sink. */
   numberIn(message: Buffer): number | undefined;
+  /** The processes that it consists of now. */
+  pids(): readonly number[];
 }

@@ -327,14 +327,25 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
 
     test('another key while messages wait: told, and not taken unasked', async () => {
       await using client = clientOf();
-      expect((await client.domains.check('b.test')).asked?.finding).toMatchObject(takesPart);
+      await prepare(client, 'bob@b.test');
+      const before = (await client.domains.check('b.test')).asked?.finding;
+      expect(before).toMatchObject(takesPart);
+      const direct = { mode: 'direct' } as const;
+      expect(await client.preview(letterTo('bob@b.test'), direct)).toMatchObject({ kind: 'planned' });
       await knot.change('b.test', await zone('b.test'));
       await unbound.flush();
-      expect((await client.domains.check('b.test')).asked?.finding).toMatchObject({
-        kind: 'changed',
-        change: 'another-key',
-        known: { record: { domain: 'b.test' } },
-      });
+      // Again and again: asking does not take it.
+      for (let time = 0; time < 2; time += 1) {
+        expect((await client.domains.check('b.test')).asked?.finding).toMatchObject({
+          kind: 'changed',
+          change: 'another-key',
+          known: { record: (before as { record: object }).record },
+        });
+        expect(await client.send(letterTo('bob@b.test'), direct)).toMatchObject({
+          kind: 'refused',
+          problems: [{ code: 'domain-changed' }],
+        });
+      }
       await knot.change('b.test', published);
       await unbound.flush();
     });

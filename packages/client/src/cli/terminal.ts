@@ -12,16 +12,10 @@ export interface Terminal {
 
 export function systemTerminal(): Terminal {
   const { stdin, stdout, stderr, env } = process;
-  for (const stream of [stdout, stderr]) stream.on('error', ignoreClosed);
   return { stdin, stdout, stderr, watched: stderr.isTTY === true, env };
 }
 
-/** Whoever read has read enough: `postern open | head`. */
-function ignoreClosed(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-}
-
-/** Writes all of it before it returns: a pipe may be slow. */
+/** Writes all of it before it returns: a pipe may be slow, and whoever read may have read enough: `postern open | head`. */
 export function write(stream: Writable, content: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(content, (error) => {

@@ -46,13 +46,16 @@ export function compose(given: Uint8Array, options: ComposeOptions): Composed {
     const hint = 'Give a whole message: header fields, an empty line, the body.';
     return { problems: [problem('bad-message', 'the message has no header that can be read', hint)] };
   }
-  const from = authorOf(readAuthors(message), options.sender);
-  const to = recipientsOf(readRecipients(message));
+  const [authors, recipients] = [readAuthors(message), readRecipients(message)];
+  const from = authorOf(authors, options.sender);
+  const to = recipientsOf(recipients);
   const problems = [
     ...sizeProblems(Math.max(given.length, message.length)),
     ...from.problems,
     ...to.problems,
   ];
+  // Who it is from, or to, depends on who reads it; sealing would tell that again.
+  if (isRepeated(authors) || isRepeated(recipients)) return { problems };
   const completed = complete(message, header.fields, options);
   return { draft: { ...completed, from: from.mailbox, recipients: to.mailboxes }, problems };
 }
@@ -67,6 +70,10 @@ function authorOf(authors: Recipients, sender: string): { mailbox: string; probl
   const hint = `Write From: ${sender}, or send with --as ${mailbox} if that is yours.`;
   const what = `the message is from ${mailbox}, not from ${sender}`;
   return { mailbox: sender, problems: [problem('not-own-mailbox', what, hint)] };
+}
+
+function isRepeated(read: Recipients): boolean {
+  return read.kind === 'refused' && read.reason === 'repeated-field';
 }
 
 function recipientsOf(recipients: Recipients): { mailboxes: string[]; problems: Problem[] } {

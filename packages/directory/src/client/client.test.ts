@@ -1,13 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultGeometry } from '@postern/protocol/packet';
+import { seeded } from '@postern/protocol/testing';
 import { silentLog, systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startAuthority } from '../authority.ts';
 import { configFor } from '../testing/authorities.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { keepingLog } from '../testing/log.ts';
-import { seeded, signedNode } from '../testing/nodes.ts';
+import { signedNode } from '../testing/nodes.ts';
 import { documentOf, epochOf, type Library, openLibrary } from '../testing/readers.ts';
 import { deadUrl, text } from '../testing/servers.ts';
 
@@ -76,7 +77,10 @@ describe('current', () => {
 
   test('uses the disk while it is fresh, without asking', async () => {
     const server = await library.serving(text(documentOf(epoch)));
-    await library.client([server.url]).current();
+    const client = library.client([server.url]);
+    expect(client.newest()).toBeUndefined();
+    await client.current();
+    expect(client.newest()).toBe(epoch);
     expect(await epochOf(library.client([await deadUrl()]))).toBe(epoch);
     expect((await readdir(join(library.folder, 'cache'))).sort()).toEqual(['consensus', 'lock', 'seen']);
     expect(await readFile(join(library.folder, 'cache', 'consensus'), 'utf8')).toBe(documentOf(epoch));
@@ -103,6 +107,7 @@ describe('current', () => {
       message: expect.stringMatching(/answered 500.*it was valid until 1970-02-11T19:00:00.000Z/),
       hint: expect.stringContaining('clock'),
     });
+    expect(client.newest()).toBe(epoch);
     server.answer = text(documentOf(epoch + 3));
     expect(await epochOf(client)).toBe(epoch + 3);
   });

@@ -40,6 +40,8 @@ export interface DirectoryClient {
   refresh(): Promise<VerifiedConsensus>;
   /** Epoch length, delay and geometry: from the consensus, or as signed by the authorities before there is one. */
   parameters(): Promise<NetworkParameters>;
+  /** Epoch of the newest consensus that was ever taken, in an earlier run too; nothing when none was. */
+  newest(): number | undefined;
   /** Posts a signed descriptor to every URL; throws `not-published` when none accepts it. */
   publish(descriptor: string): Promise<Submission>;
 }
@@ -47,8 +49,9 @@ export interface DirectoryClient {
 /** Throws `DirectoryError` `wrong-configuration` when URLs, keys or threshold cannot hold. */
 export function createDirectoryClient(options: DirectoryClientOptions): DirectoryClient {
   const directory = directoryOf(options);
+  const cache = openCache(options.cacheDir);
   const keeper = createKeeper(directory, {
-    cache: openCache(options.cacheDir),
+    cache,
     clock: options.clock,
     log: options.log ?? silentLog,
   });
@@ -65,6 +68,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
       if (found !== undefined) return found;
       throw errorOf('no directory gives parameters that hold', failures);
     },
+    newest: () => cache.seen()?.epoch,
     publish: (descriptor) => submit(directory, descriptor),
   };
 }

@@ -1,14 +1,22 @@
 import { parseAuthorityKey } from '@postern/protocol/consensus';
 import { z } from 'zod';
+import { majority, thresholdMistake } from './trust.ts';
 
-/** A directory's URL in a configuration. */
-export const directoryUrl: z.ZodType<string, string> = z.url({
+/** Where a reader finds the directory, and whom they believe there, as it is configured. */
+export interface DirectoryConfig {
+  readonly urls: readonly string[];
+  /** Verifier keys: `name+keyid+base64`. */
+  readonly authorities: readonly string[];
+  /** How many of them must have signed: a majority at least. */
+  readonly threshold: number;
+}
+
+const directoryUrl = z.url({
   protocol: /^https?$/,
   error: 'is no http or https URL; write for example "https://directory.example"',
 });
 
-/** An authority's verifier key in a configuration: `name+keyid+base64`. */
-export const authorityKey: z.ZodType<string, string> = z.string().superRefine((vkey, context) => {
+const authorityKey = z.string().superRefine((vkey, context) => {
   try {
     parseAuthorityKey(vkey);
   } catch {
@@ -18,3 +26,16 @@ export const authorityKey: z.ZodType<string, string> = z.string().superRefine((v
     });
   }
 });
+
+/** The section `directory` of a configuration; without a threshold a majority must have signed. */
+export const directorySection: z.ZodType<DirectoryConfig> = z
+  .strictObject({
+    urls: z.array(directoryUrl).min(1, 'needs at least one URL'),
+    authorities: z.array(authorityKey).min(1, 'needs at least one authority key'),
+    threshold: z.int().min(1, 'is at least 1').optional(),
+  })
+  .transform(({ urls, authorities, threshold = majority(authorities) }, context) => {
+    const message = thresholdMistake({ authorities, threshold });
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['threshold'], message });
+    return { urls, authorities, threshold };
+  });

@@ -1,6 +1,6 @@
 export { createDirectoryClient, type DirectoryClient, type DirectoryClientOptions } from './client.ts';
 export type { NetworkParameters, VerifiedConsensus } from './collect.ts';
 export { DirectoryError, type DirectoryErrorCode, type Failure } from './errors.ts';
-export { authorityKey, directoryUrl } from './fields.ts';
+export { type DirectoryConfig, directorySection } from './fields.ts';
 export type { Submission } from './submit.ts';
-export { majority, thresholdMistake } from './trust.ts';
+export { majority } from './trust.ts';

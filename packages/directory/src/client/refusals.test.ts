@@ -1,9 +1,10 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { seeded } from '@postern/protocol/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { consensusOf, openBench, post, register } from '../testing/authorities.ts';
 import { epochSeconds } from '../testing/clock.ts';
-import { seeded, signedNode } from '../testing/nodes.ts';
+import { signedNode } from '../testing/nodes.ts';
 import { documentOf, epochOf, type Library, openLibrary, others, ours, vkeyOf } from '../testing/readers.ts';
 import { text } from '../testing/servers.ts';
 import type { DirectoryClientOptions } from './client.ts';

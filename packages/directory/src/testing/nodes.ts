@@ -1,22 +1,9 @@
 import { encodeBase64 } from '@postern/protocol/codec';
 import { type Descriptor, epochAt, keyEpochsPublished, signDescriptor } from '@postern/protocol/consensus';
 import { generateMixKey } from '@postern/protocol/packet';
-import { ed25519, sha256 } from '@postern/protocol/primitives';
-import type { Random } from '@postern/runtime';
+import { ed25519 } from '@postern/protocol/primitives';
+import { seeded } from '@postern/protocol/testing';
 import { epochSeconds } from './clock.ts';
-
-/** The same bytes in every run. */
-export function seeded(seed: string): Random {
-  let count = 0;
-  return {
-    bytes(length) {
-      const blocks = Array.from({ length: Math.ceil(length / 32) }, () =>
-        sha256(Buffer.from(`${seed} ${count++}`)),
-      );
-      return new Uint8Array(Buffer.concat(blocks).subarray(0, length));
-    },
-  };
-}
 
 /** One public key serves all: making them takes longer than what is tested. */
 export const mixKey: string = encodeBase64(generateMixKey(seeded('mix key')).publicKey);

@@ -12,13 +12,13 @@ import {
 } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { ed25519 } from '@postern/protocol/primitives';
+import { seeded } from '@postern/protocol/testing';
 import {
   createDirectoryClient,
   type DirectoryClient,
   type DirectoryClientOptions,
 } from '../client/client.ts';
 import { epochSeconds, FakeClock } from './clock.ts';
-import { seeded } from './nodes.ts';
 import { serve, type TestServer } from './servers.ts';
 
 interface Signer {

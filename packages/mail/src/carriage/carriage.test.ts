@@ -251,7 +251,7 @@ describe('spec carriage 4: the trace of other mail servers', () => {
     expect(openCarriage(onTop([...trace, ...trace]), sample.length).kind).toBe('carriage');
   });
 
-  test('B3 more Received than fifty are a loop (spec carriage 4.4)', () => {
+  test('more Received than fifty are a loop (spec carriage 4.4)', () => {
     const received = (count: number): Buffer => onTop(Array.from({ length: count }, () => 'received: by x'));
     expect(openCarriage(received(maxReceivedFields), sample.length).kind).toBe('carriage');
     expect(openCarriage(received(maxReceivedFields + 1), sample.length)).toEqual({

@@ -1,9 +1,10 @@
-import { resolve } from 'node:path';
-import { systemClock, systemRandom } from '@postern/runtime';
+import { dirname, resolve } from 'node:path';
+import { requireTrustedPath, systemClock, systemRandom } from '@postern/runtime';
 import { type Command, Option } from 'commander';
 import { type NodeRole, nodeRoles } from '../config.ts';
 import type { NewNode } from '../config-file.ts';
 import { initNode } from '../init.ts';
+import { requireOwner } from '../keys/files.ts';
 import type { NewServer, NewSubmission } from '../submission-file.ts';
 import { configOption } from './context.ts';
 
@@ -69,6 +70,9 @@ export function addInit(program: Command): void {
     .option('--smarthost-pin <hash>', 'as --imap-pin, for both')
     .action(async (options: InitOptions) => {
       const deps = { clock: systemClock, random: systemRandom };
+      const folder = dirname(resolve(options.config));
+      await requireTrustedPath(folder);
+      await requireOwner(resolve(folder, options.dir));
       const { id, configPath, zonePath } = await initNode(newNode(options), deps);
       process.stderr.write(`Wrote ${configPath}. The node's id:\n`);
       process.stdout.write(`${id}\n`);

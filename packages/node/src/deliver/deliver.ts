@@ -94,6 +94,7 @@ export function deliver(context: DeliverContext): Stage<readonly Complete[]> {
     trouble: 'messages could not be taken from the spool',
     shelf: spool.sets,
     most: atOnce,
+    stopping: lifetime.stopping,
     work,
   });
 

@@ -25,10 +25,10 @@ export interface ForwardContext extends HandOverContext {
   };
 }
 
-/** For a relay that its peer does not take. */
+/** For a relay that its peer refuses for good. */
 const refusedPause = { firstMs: 1_000, mostMs: 900_000 };
-/** For one whose peer cannot be reached: not long, since it was this relay's bad luck to be the one that tried. */
-const unreachedPause = { firstMs: 1_000, mostMs: 60_000 };
+/** For one whose peer cannot be reached or takes nothing for now: not long, since it was this relay's bad luck to be the one that tried. */
+const unavailablePause = { firstMs: 1_000, mostMs: 60_000 };
 /** For those that stand back, beyond the time that the way to the peer rests. */
 const standBackMs = 1_000;
 const byDnsStandBackMs = 15_000;
@@ -36,6 +36,8 @@ const byDnsStandBackMs = 15_000;
 const perPeer = 128;
 /** For all peers that the consensus or the operator names: a line that slow ones fill keeps nobody from one that is idle. */
 const knownAtOnce: Load = { connections: Number.POSITIVE_INFINITY, line: 128 };
+/** For all nodes that take packets: a part of what may be under way. */
+const packetsAtOnce: Load = { connections: 640, line: 128 };
 /** For one domain by what it says in DNS. */
 const byDnsPerDomain = 32;
 /** For all such domains, however long their servers take: a part of what may be under way, and for authors another than for anybody else. */
@@ -72,11 +74,15 @@ export function forward(context: ForwardContext): Stage<Due> {
     servers: createServers({ clock, random }),
   });
   const roads = { authors: byDns('authors'), others: byDns('others') };
-  const toKnown = (): Road => ({
+  const toKnown = (all: Load): Road => ({
     standBackMs,
-    laneTo: createLanes({ clock, random, width, each: perPeer, all: knownAtOnce }),
+    laneTo: createLanes({ clock, random, width, each: perPeer, all }),
   });
-  const known = { packets: toKnown(), authors: toKnown(), others: toKnown() };
+  const known = {
+    packets: toKnown(packetsAtOnce),
+    authors: toKnown(knownAtOnce),
+    others: toKnown(knownAtOnce),
+  };
 
   const take = async ({ due: relay }: Due): Promise<void> => {
     if (lifetime.stopping.aborted) return spool.relays.release([relay.id]);
@@ -109,7 +115,7 @@ export function forward(context: ForwardContext): Stage<Due> {
     if (result === undefined) return 'untried';
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
       return 'interrupted';
-    if (reached(result)) lane.works();
+    if (judged(result)) lane.works();
     else lane.fails();
     return result;
   };
@@ -126,7 +132,7 @@ export function forward(context: ForwardContext): Stage<Due> {
     }
     counters.count('forwarded', result.kind, relay.attempts);
     await warnOfDelay(relay, failureOf(result));
-    const pause = reached(result) ? refusedPause : unreachedPause;
+    const pause = judged(result) ? refusedPause : unavailablePause;
     const again = clock.now() + jitteredBackoff(relay.attempts, pause, random);
     await spool.relays.retry(relay.id, Math.max(again, restUntil(turn)));
   };
@@ -205,8 +211,8 @@ function isOwn({ next }: Waiting): boolean {
   return next.kind === 'domain' && next.own === true;
 }
 
-/** Whether the peer itself answered: whatever it said was about this relay. */
-function reached(result: SendResult): boolean {
+/** Whether the peer has judged this relay. A 4yz is about the peer: it takes nothing for now, whatever it is. */
+function judged(result: SendResult): boolean {
   return result.kind === 'sent' || result.kind === 'refused';
 }
 

@@ -6,13 +6,13 @@ import { createSlots } from '../slots.ts';
 export interface Lane {
   /** When it is worth trying again; in the past when it works. */
   readonly restUntil: number;
-  /** Whether there is neither a connection to be had nor a place in line for one. */
+  /** Whether there is neither a connection to be had now nor a place in line for one. */
   readonly crowded: boolean;
   /** Takes a connection, or a place in line until one is free, and runs `work`. */
   run<T>(work: () => Promise<T>): Promise<T>;
-  /** The peer answered, whatever it said. */
+  /** The peer took a relay, or refused one for good. */
   works(): void;
-  /** The peer could not be reached, or is not who it should be. */
+  /** The peer could not be reached, is not who it should be, or takes nothing for now (4yz). */
   fails(): void;
 }
 
@@ -23,7 +23,10 @@ export interface LanesOptions {
   readonly width: number;
   /** Relays in memory for one peer, so that a slow one does not keep others from being taken off the disk. */
   readonly each: number;
-  /** For all peers together. Whoever finds a connection needs no place in line: full lines keep nobody from a peer that is idle. */
+  /**
+   * For all peers together. Whoever finds a connection needs no place in line: full lines keep nobody from a peer that is idle. Once a quarter
+   * of the connections is in use a peer gets no second one, so that it takes hundreds of peers that hang to keep others from theirs.
+   */
   readonly all?: Load;
 }
 
@@ -38,6 +41,9 @@ const rest: Pause = { firstMs: 500, mostMs: 60_000 };
 const forgottenMs = 2 * rest.mostMs;
 
 const unbounded: Load = { connections: Number.POSITIVE_INFINITY, line: Number.POSITIVE_INFINITY };
+
+/** Of the connections of all; from there on each peer has one. */
+const amplePart = 0.25;
 
 /** Lanes by the key of their way. */
 export function createLanes(options: LanesOptions): (key: string) => Lane {
@@ -65,12 +71,14 @@ function openLane(
   let here = 0;
   let failures = 0;
   let restUntil = 0;
+  /** Connections that the peer may have now: of one that has failed the next shows whether it answers again. */
+  const share = (): number => (failures > 0 || load.connections >= all.connections * amplePart ? 1 : width);
   return {
     get restUntil() {
       return restUntil;
     },
     get crowded() {
-      if (here < width) return load.connections >= all.connections;
+      if (here < width) return here >= share() || load.connections >= all.connections;
       return here >= each || load.line >= all.line;
     },
     async run(work) {

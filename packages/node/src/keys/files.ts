@@ -1,6 +1,6 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ExitCode, UserError } from '@postern/runtime';
+import { ExitCode, requireTrustedPath, UserError } from '@postern/runtime';
 import { NodeError } from '../errors.ts';
 
 /** A key file of the data directory. Throws `NodeError` `missing-key-file` when there is none. */
@@ -18,7 +18,8 @@ export async function readKeyFile(path: string): Promise<Uint8Array> {
 
 /**
  * Refuses to have root write into the data directory of a node that is another user's: that user could not read what root makes there,
- * and could lead root elsewhere by a link. Whose the directory is, or the identity key in it, the node is. Throws `UserError`.
+ * and could lead root elsewhere by a link. Whose the directory is, or the identity key in it, the node is. So is it with whoever can exchange the
+ * directory. Throws `UserError`.
  */
 export async function requireOwner(
   dataDir: string,
@@ -30,6 +31,7 @@ export async function requireOwner(
     const found = await lstat(path).catch(ifGone);
     if (found !== undefined && found.uid !== 0) throw othersNode(dataDir, path);
   }
+  await requireTrustedPath(dataDir, user);
 }
 
 function ifGone(error: NodeJS.ErrnoException): undefined {

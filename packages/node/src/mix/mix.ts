@@ -1,6 +1,7 @@
 import { type Held, holdUntilDue, type MixEvent } from '@postern/protocol/strategy';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { createBell } from '../bell.ts';
+import type { Lifetime } from '../lifetime.ts';
 import { firstOf, startLoop } from '../loop.ts';
 import { startPuller } from '../puller.ts';
 import type { Due, Spool, Waiting } from '../spool.ts';
@@ -11,6 +12,7 @@ export interface MixContext {
   readonly random: Random;
   readonly log: Log;
   readonly spool: Spool;
+  readonly lifetime: Pick<Lifetime, 'stopping'>;
   /** Relays in the next stage's hands at one time; 1,024 when not given. */
   readonly inFlight?: number;
 }
@@ -26,7 +28,7 @@ const horizonMs = 600_000;
  * restart or a failed attempt, are due already and go on as there is room.
  */
 export function mix(context: MixContext): Link<readonly Waiting[], Due> {
-  const { clock, random, log, spool, inFlight = 1_024 } = context;
+  const { clock, random, log, spool, lifetime, inFlight = 1_024 } = context;
   return (next) => {
     const strategy = holdUntilDue<Waiting>();
     const held = new Set<Waiting>();
@@ -41,6 +43,7 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
       trouble: 'relays could not be taken from the spool',
       shelf: spool.relays,
       most: inFlight,
+      stopping: lifetime.stopping,
       work: (relay) => next.take({ due: relay }),
     });
 
@@ -58,7 +61,6 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
     };
 
     const giveBack = (relays: readonly Waiting[]): void => {
-      // A claim that cannot be given back ends with its lease.
       if (relays.length > 0) void spool.relays.release(relays.map(({ id }) => id)).catch(() => undefined);
     };
 

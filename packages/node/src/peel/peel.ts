@@ -14,10 +14,12 @@ export interface PeelContext {
   readonly counters: Counters;
   readonly lifetime: Lifetime;
   readonly peelWorkers: number;
+  /** Whether another process takes the relays, off the shelf; else the next stage gets them claimed. */
+  readonly shelves?: boolean;
   /** How long a relay is kept that cannot be handed over. */
   readonly expiryMs: number;
   /** The keys of now, and whoever wants to hear of other ones. */
-  readonly keys: { current(): PeelSetup; onChange(listener: (setup: PeelSetup) => void): void };
+  readonly keys: { current(): PeelSetup; onChange(listener: (setup: PeelSetup) => Promise<void>): void };
 }
 
 /**
@@ -36,10 +38,15 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
       log,
       onBroken: lifetime.breakDown,
     });
-    keys.onChange((setup) => pool.setUp(setup));
+    const underWay = new Set<Promise<unknown>>();
+    keys.onChange(async (setup) => {
+      pool.setUp(setup);
+      await Promise.allSettled(underWay);
+    });
 
-    const settle = async (input: Input, unlayered: Unlayered | undefined): Promise<Waiting[]> => {
-      if (unlayered === undefined) return [];
+    const settle = async (input: Input, opened: Unlayered | undefined): Promise<Waiting[]> => {
+      if (opened === undefined) return [];
+      const unlayered = inTime(opened, clock.now());
       const verdict = verdictOn(unlayered, context);
       const settled = await spool.settle(input.id, verdict);
       count(counters, unlayered, settled);
@@ -47,11 +54,17 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
       return [{ ...settled.waiting, bytes: verdict.relay.bytes }];
     };
 
+    const open = async (inputs: readonly Input[]): Promise<PromiseSettledResult<Waiting[]>[]> => {
+      const packets = inputs.map(({ bytes }) => bytes);
+      const unlayered = await pool.run(packets, packets);
+      return Promise.allSettled(inputs.map((input, at) => settle(input, unlayered[at])));
+    };
+
     return {
       async take(inputs) {
-        const packets = inputs.map(({ bytes }) => bytes);
-        const unlayered = await pool.run(packets, packets);
-        const settled = await Promise.allSettled(inputs.map((input, at) => settle(input, unlayered[at])));
+        const opening = open(inputs);
+        underWay.add(opening);
+        const settled = await opening.finally(() => underWay.delete(opening));
         await next.take(settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])));
         const failed = settled.find((one) => one.status === 'rejected');
         if (failed !== undefined) throw failed.reason;
@@ -61,19 +74,26 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
   };
 }
 
-function verdictOn(unlayered: Unlayered, { clock, expiryMs }: PeelContext): Verdict {
+/** A process that stood still has keys whose packets' replay tags others have forgotten since. */
+function inTime(unlayered: Unlayered, now: number): Unlayered {
+  if (unlayered.kind === 'refused' || now < unlayered.taggedUntilMs) return unlayered;
+  return { kind: 'refused', reason: 'wrong-epoch' };
+}
+
+function verdictOn(unlayered: Unlayered, { clock, expiryMs, shelves = false }: PeelContext): Verdict {
   if (unlayered.kind === 'refused') return { kind: 'refused' };
   const { epoch, replayTag, delayMs, opensUntilMs } = unlayered;
   const now = clock.now();
+  const common = { kind: 'relay', epoch, replayTag, shelved: shelves } as const;
   const times = { dueMs: now + delayMs, expiresMs: now + expiryMs };
   if (unlayered.kind === 'exit') {
     const next = { kind: 'domain', domain: unlayered.domain } as const;
-    return { kind: 'relay', epoch, replayTag, relay: { ...times, next, bytes: unlayered.unit } };
+    return { ...common, relay: { ...times, next, bytes: unlayered.unit } };
   }
   // Past that time the next hop's key is gone: what cannot be opened need not be carried.
   const expiresMs = Math.min(times.expiresMs, opensUntilMs);
   const next = { kind: 'node', id: Buffer.from(unlayered.nextNode).toString('hex') } as const;
-  return { kind: 'relay', epoch, replayTag, relay: { ...times, expiresMs, next, bytes: unlayered.packet } };
+  return { ...common, relay: { ...times, expiresMs, next, bytes: unlayered.packet } };
 }
 
 function count(counters: Counters, unlayered: Unlayered, settled: Settled): void {

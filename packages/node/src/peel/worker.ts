@@ -19,9 +19,13 @@ export interface PeelSetup {
 
 export type PeelTask = readonly Uint8Array[];
 
-/** One packet without its layer, and until when the next hop can open what is left. */
+/** One packet without its layer, until when the next hop can open what is left, and until when all processes of this node have its replay tag. */
 export type Unlayered =
-  | (Exclude<Peeled, { kind: 'refused' }> & { readonly epoch: number; readonly opensUntilMs: number })
+  | (Exclude<Peeled, { kind: 'refused' }> & {
+      readonly epoch: number;
+      readonly opensUntilMs: number;
+      readonly taggedUntilMs: number;
+    })
   | Extract<Peeled, { kind: 'refused' }>
   | { readonly kind: 'refused'; readonly reason: 'fault' };
 
@@ -36,7 +40,9 @@ answerIn<PeelSetup, PeelTask, Unlayered[]>(({ geometry, nodeId, epochSeconds, ke
     try {
       const peeled = peel(geometry, key, packet);
       if (peeled.kind === 'refused') return peeled;
-      return { ...peeled, epoch, opensUntilMs: (epoch + keyEpochsHeld + 1) * epochSeconds * 1_000 };
+      const opensUntilMs = (epoch + keyEpochsHeld + 1) * epochSeconds * 1_000;
+      // They are forgotten an epoch later, by whichever process is there first: half of it is for its clock, and half for this one's.
+      return { ...peeled, epoch, opensUntilMs, taggedUntilMs: opensUntilMs + epochSeconds * 500 };
     } catch {
       // No packet makes `peel` throw. Should one do so all the same, it must not come back for ever.
       return { kind: 'refused', reason: 'fault' };

@@ -1,17 +1,33 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { NodeConfig } from '../config.ts';
 import { NodeError } from '../errors.ts';
 import type { Spool } from '../spool.ts';
 import type { RedisConfig } from '../spool-config.ts';
+import { keepEndings } from './endings.ts';
 import type { RedisConnection } from './redis/connection.ts';
 import { openSqliteSpool } from './sqlite/spool.ts';
 
+export interface SpoolContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly unitBytes: number;
+  /** Hex: whose spool it is. */
+  readonly nodeId: string;
+}
+
 /** Opens the node's spool in the store that is configured. Throws what that store throws. */
-export async function openSpool(
-  { dataDir, name, spool }: Pick<NodeConfig, 'dataDir' | 'name' | 'spool'>,
-  context: { readonly clock: Clock; readonly random: Random; readonly unitBytes: number },
+export async function openSpool(config: SpoolOwner, context: SpoolContext): Promise<Spool> {
+  return keepEndings(await openStore(config, context), context);
+}
+
+type SpoolOwner = Pick<NodeConfig, 'dataDir' | 'name' | 'spool'>;
+
+async function openStore(
+  { dataDir, name, spool }: SpoolOwner,
+  { nodeId, ...context }: SpoolContext,
 ): Promise<Spool> {
   const { redis, ...limits } = spool;
   if (redis === undefined)
@@ -22,6 +38,7 @@ export async function openSpool(
     ...limits,
     connection: await connectionFrom(redis),
     name: redis.name ?? name,
+    nodeId,
     vouched: redis.vouched,
   });
 }
@@ -39,7 +56,11 @@ async function connectionFrom({
   if ('path' in address) return { ...address, ...login };
   const { tls, ...rest } = address;
   if (!tls) return { ...rest, ...login };
-  return { ...rest, ...login, tls: caFile === undefined ? {} : { ca: await read(caFile) } };
+  return {
+    ...rest,
+    ...login,
+    ...(caFile === undefined ? { tls: {} } : { caFile, tls: { ca: await read(caFile) } }),
+  };
 }
 
 async function read(path: string): Promise<string> {

@@ -2,7 +2,7 @@ import type { Clock, Log } from '@postern/runtime';
 import { createSetback, firstOf, startLoop } from '../loop.ts';
 import { createSlots } from '../slots.ts';
 import type { Input, Spool, Unit, UnitKind } from '../spool.ts';
-import type { Link } from '../stage.ts';
+import type { Link, Stage } from '../stage.ts';
 
 export interface QueueContext {
   readonly clock: Clock;
@@ -16,6 +16,11 @@ export interface QueueOptions {
   readonly lanes: number;
   /** Inputs in one batch. */
   readonly batch: number;
+}
+
+/** Makes units durable, and leaves them to other processes. */
+export function stored(spool: Pick<Spool, 'accept'>): Stage<Unit> {
+  return { take: (unit) => spool.accept(unit), close: async () => undefined };
 }
 
 /** Somebody else's lease may have ended without a sound. */
@@ -59,7 +64,7 @@ export function queue(context: QueueContext, options: QueueOptions): Link<Unit, 
     });
 
     return {
-      take: (unit) => spool.accept(unit),
+      take: stored(spool).take,
       async close() {
         await loop.stop();
         await slots.empty();

@@ -1,4 +1,7 @@
-/* What the fuzzing of this package's decoders takes from its insides. */
+/* What tests beyond this package take from its insides: its decoders to be fuzzed, and the steps of a spool in Redis to be told apart. */
+export { clockSkewMs } from '../queue/redis/desk.ts';
+export { type ScriptName, scriptsWithin } from '../queue/redis/scripts.ts';
 export { findField, openField } from '../report/field.ts';
 export { formatHash, parseHash } from '../submit/authors/hash.ts';
 export { parseAuthors } from '../submit/authors/list.ts';
+export { read } from '../submit/read.ts';

@@ -30,6 +30,8 @@ export interface UnwrapContext {
     isComplete(): boolean;
     onChange(listener: (keys: readonly Uint8Array[]) => void): void;
   };
+  /** Whether the domain's newest key is among those of now, as far as any process of the gateway knows. Throws what the spool throws. */
+  readonly hasNewestKey: () => Promise<boolean>;
   /** The local part of a mailbox that this gateway delivers to. */
   readonly findMailbox: (recipient: string) => string | undefined;
   readonly composeLetter: ComposeLetter;
@@ -44,11 +46,12 @@ const longestLifeMs = 32 * 86_400_000;
 
 /**
  * Opens domain envelopes in worker threads and stores what is for somebody here: fragments of messages, and reports for authors. Stored
- * and input gone are one transaction. While a key of the domain is missing, what none of the others opens is deferred, and tried again once the keys have changed. `take` resolves once all of them are settled; rejects when some are not, which can
+ * and input gone are one transaction. While a key of the domain is missing, or another process has a newer one, what none of the others opens is deferred, and tried again once the keys have changed. `take` resolves once all of them are settled; rejects when some are not, which can
  * then be taken again.
  */
 export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly Complete[]> {
-  const { clock, random, log, spool, counters, lifetime, geometry, keys, unwrapWorkers } = context;
+  const { clock, random, log, spool, counters, lifetime, geometry, keys } = context;
+  const { hasNewestKey, unwrapWorkers } = context;
   return (next) => {
     const pool = createPool<UnwrapSetup, UnwrapTask, Unwrapped[]>({
       module: new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
@@ -75,11 +78,11 @@ export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly 
     const settle = async (
       input: Input,
       unwrapped: Unwrapped | undefined,
-      mayDefer: boolean,
+      mayDefer: () => Promise<boolean>,
     ): Promise<Complete[]> => {
       if (unwrapped === undefined) return [];
       const { verdict, outcome } =
-        unwrapped.kind === 'no-key' && mayDefer ? deferred : await judge(unwrapped, input, context);
+        unwrapped.kind === 'no-key' && (await mayDefer()) ? deferred : await judge(unwrapped, input, context);
       const settled = await spool.settle(input.id, verdict);
       count(counters, settled, outcome);
       return settled.kind === 'complete' ? [settled.complete] : [];
@@ -87,10 +90,12 @@ export function unwrap(context: UnwrapContext): Link<readonly Input[], readonly 
 
     return {
       async take(inputs) {
-        const asked = { mayDefer: !keys.isComplete(), changes };
+        const asked = { isComplete: keys.isComplete(), changes };
+        const mayDefer = async (): Promise<boolean> =>
+          !asked.isComplete || !(await hasNewestKey()) || asked.changes !== changes;
         const unwrapped = await pool.run(inputs.map(({ bytes }) => bytes));
         const settled = await Promise.allSettled(
-          inputs.map((input, at) => settle(input, unwrapped[at], asked.mayDefer)),
+          inputs.map((input, at) => settle(input, unwrapped[at], mayDefer)),
         );
         // What was deferred just now was tried with keys of before.
         if (asked.changes !== changes) changed.ring();
@@ -196,6 +201,7 @@ function countedAs(
     case 'unknown-token':
       return kind;
     case 'waiting':
+    case 'shelved':
     case 'replayed':
     case 'gone':
       return undefined;

@@ -2,21 +2,8 @@ import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Consensus, NodeEntry } from '../consensus/index.ts';
-import type { Random } from '../primitives/index.ts';
+import { seeded } from '../testing/seeded.ts';
 import { type Constraints, chooseRoute, explainRoute, planRoutes } from './index.ts';
-
-/** Chance from a seed: SHA-256 in counter mode. */
-function seeded(seed: string): Random {
-  let counter = 0;
-  return {
-    bytes(length) {
-      const blocks = Array.from({ length: Math.ceil(length / 32) }, () =>
-        hash('sha256', `${seed}:${counter++}`, 'buffer'),
-      );
-      return new Uint8Array(Buffer.concat(blocks).subarray(0, length));
-    },
-  };
-}
 
 /** Layers as lists of families; the mix at layer 2, place 0 is called m2-0.test. */
 function consensusOf(layers: readonly (readonly string[])[]): Consensus {

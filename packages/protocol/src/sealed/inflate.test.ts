@@ -1,26 +1,17 @@
 import { constants, deflateRawSync, deflateSync, type ZlibOptions } from 'node:zlib';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { concat } from '../codec/bytes.ts';
+import { zlibWork } from '../testing/counted-pako.ts';
 import { times } from '../testing/people.ts';
 import { inflate } from './inflate.ts';
 
-/** What zlib was made to do. */
-const work = vi.hoisted(() => ({ bytes: 0, calls: 0 }));
-
 vi.mock('pako', async (original) => {
-  const pako = await original<typeof import('pako')>();
-  const zlibInflate: typeof pako.zlibInflate = (stream, flush) => {
-    const before = stream.total_out;
-    const status = pako.zlibInflate(stream, flush);
-    work.bytes += stream.total_out - before;
-    work.calls += 1;
-    return status;
-  };
-  return { ...pako, zlibInflate };
+  const { countedPako } = await import('../testing/counted-pako.ts');
+  return countedPako(await original());
 });
 
 beforeEach(() => {
-  Object.assign(work, { bytes: 0, calls: 0 });
+  Object.assign(zlibWork, { bytes: 0, calls: 0 });
 });
 
 const mostBytes = 26_000_000;
@@ -74,7 +65,7 @@ describe('it gives up', () => {
     const bomb = concat(times(500, flushed(new Uint8Array(1_000_000))), end);
     expect(bomb.length).toBeLessThan(1_000_000);
     expect(inflate(bomb, 'deflate', mostBytes)).toBe('too-large');
-    expect(work.bytes).toBeLessThan(mostBytes + 65_537);
+    expect(zlibWork.bytes).toBeLessThan(mostBytes + 65_537);
   });
 
   test('one byte above the limit, and not at it', () => {
@@ -93,7 +84,7 @@ describe('it gives up', () => {
   ])('on 25 MB of blocks %s, after the first thousand', (_what, unit) => {
     const blocks = concat(times(25_000_000 / unit.length, unit), end);
     expect(inflate(blocks, 'deflate', mostBytes)).toBe('malformed-compression');
-    expect(work).toEqual({ bytes: 0, calls: 1_001 });
+    expect(zlibWork).toEqual({ bytes: 0, calls: 1_001 });
   });
 
   test('on one block more than what comes out allows', () => {

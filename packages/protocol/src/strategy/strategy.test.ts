@@ -1,20 +1,8 @@
-import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Random } from '../primitives/index.ts';
+import { seeded } from '../testing/seeded.ts';
 import { exponential, holdUntilDue, longestMeanMs, none } from './index.ts';
-
-function seeded(seed: string): Random {
-  let counter = 0;
-  return {
-    bytes(length) {
-      const blocks = Array.from({ length: Math.ceil(length / 32) }, () =>
-        hash('sha256', `${seed}:${counter++}`, 'buffer'),
-      );
-      return new Uint8Array(Buffer.concat(blocks).subarray(0, length));
-    },
-  };
-}
 
 describe('delays', () => {
   test('exponential delays have their distribution (Kolmogorov–Smirnov, fixed seed)', () => {

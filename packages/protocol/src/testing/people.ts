@@ -9,10 +9,10 @@ import {
   type PublicKey,
 } from 'openpgp';
 import { octets } from '../codec/mime-header.ts';
-import { packetTypes, writePacket } from '../codec/openpgp.ts';
-import { formatOuter } from '../sealed/outer.ts';
+import { framePackets, packetTypes, writePacket } from '../codec/openpgp.ts';
+import { formatOuter, parseOuter } from '../sealed/outer.ts';
 import { sessionKey } from '../sealed/policy.ts';
-import type { SealOptions } from '../sealed/seal.ts';
+import { type SealOptions, seal } from '../sealed/seal.ts';
 
 export interface Person {
   readonly mailbox: string;
@@ -52,6 +52,27 @@ export function sealOptions(author: Person, recipient: Person): SealOptions {
     },
     now,
   };
+}
+
+/** A message that Alice sealed for Bob, and what tests take it apart into. */
+export interface SealedLetter {
+  readonly alice: Person;
+  readonly bob: Person;
+  readonly sealed: Uint8Array;
+  /** The OpenPGP message in it. */
+  readonly encrypted: Uint8Array;
+  /** Where its encrypted data begin, behind the session key. */
+  readonly dataAt: number;
+}
+
+export async function sealedLetter(message: Uint8Array): Promise<SealedLetter> {
+  const [alice, bob] = await Promise.all([person('alice@a.test'), person('bob@b.test')]);
+  const sealed = await seal(message, sealOptions(alice, bob));
+  const outer = parseOuter(sealed);
+  if (outer.kind === 'refused') throw new Error(outer.reason);
+  const { encrypted } = outer;
+  const dataAt = framePackets(encrypted, 2)?.[0]?.end ?? 0;
+  return { alice, bob, sealed, encrypted, dataAt };
 }
 
 /** An OpenPGP message whose content is these bytes, which need not be packets. */

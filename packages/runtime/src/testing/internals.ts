@@ -1,4 +1,4 @@
-/* What the fuzzing of this package's decoders takes from its insides. */
+/* What the fuzzing of this package's decoders takes from its insides, and what tests of commands run them with. */
 export { parseToml } from '../config.ts';
 export { readData } from '../dns/data.ts';
 export { isDenied, readBitmap } from '../dns/dnssec/bitmap.ts';
@@ -11,3 +11,5 @@ export { decodeMessage, encodeQuery } from '../dns/message.ts';
 export { compareNames, nameToWire, parseName, readName } from '../dns/name.ts';
 export { readAnswer } from '../dns/read.ts';
 export { types } from '../dns/types.ts';
+export { answerCommands } from './command-host.ts';
+export { type CommandHost, type Ended, hostCommands } from './commands.ts';

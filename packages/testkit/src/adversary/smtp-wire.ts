@@ -52,7 +52,8 @@ export function watchTransfers(
   };
 }
 
-interface Records {
+/** The TLS records of one direction of a connection. */
+export interface Records {
   /** Bytes of content of each record of application data that these bytes complete. */
   take(bytes: Uint8Array): number[];
   /** What went before TLS. */
@@ -66,7 +67,7 @@ const applicationData = 23;
 /** A TLS 1.3 record is as long as its content, one byte for its type and 16 for the tag (RFC 8446 section 5.2). */
 const overheadBytes = 17;
 
-function watchRecords(): Records {
+export function watchRecords(): Records {
   let clear: Buffer = Buffer.alloc(0);
   let rest: Buffer | undefined;
   return {

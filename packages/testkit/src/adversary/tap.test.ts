@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { Endpoint } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -124,5 +127,38 @@ describe('a tap', () => {
     passing.resolve();
     expect((await buffer(socket)).toString()).toBe('all');
     expect(Buffer.concat(taken).toString()).toBe('free held behind');
+  });
+
+  test('cuts a connection at a chunk, which does not pass, at both ends', async () => {
+    const taken: Buffer[] = [];
+    const ended = Promise.withResolvers<void>();
+    serve = (socket) => {
+      socket.on('data', (bytes: Buffer) => taken.push(bytes));
+      void closed(socket).then(ended.resolve);
+    };
+    await using cutting = await startTap({
+      name: 'cutting',
+      hold: (_, { bytes }) => (Buffer.from(bytes).includes('cut') ? 'cut' : undefined),
+    });
+    cutting.leadTo(address);
+    const socket = connect(cutting.address);
+    socket.write('passes ');
+    await until(() => Buffer.concat(taken).toString() === 'passes ', { what: 'the first bytes' });
+    socket.write('is cut');
+    await Promise.all([closed(socket), ended.promise]);
+    expect(Buffer.concat(taken).toString()).toBe('passes ');
+  });
+
+  test('leads to a unix socket', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'tap-')), 'socket');
+    const behind = createServer((socket) => socket.pipe(socket));
+    behind.listen(path);
+    await once(behind, 'listening');
+    tap.leadTo({ path });
+    const socket = connect(tap.address);
+    socket.end('there and back');
+    expect((await buffer(socket)).toString()).toBe('there and back');
+    behind.close();
+    await rm(dirname(path), { recursive: true });
   });
 });

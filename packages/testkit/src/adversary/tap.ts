@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import type { Endpoint } from '@postern/runtime';
+import type { Endpoint, SocketPath } from '@postern/runtime';
 
 /** Bytes that passed a tap. */
 export interface Chunk {
@@ -25,7 +25,7 @@ export interface Tap extends AsyncDisposable {
   readonly address: Endpoint;
   readonly connections: readonly TappedConnection[];
   /** Where the tapped server listens. Until it is known, and while it is not there, connections are refused. */
-  leadTo(server: Endpoint): void;
+  leadTo(server: Endpoint | SocketPath): void;
 }
 
 export interface TapOptions {
@@ -36,8 +36,11 @@ export interface TapOptions {
   readonly from?: string;
   /** Called behind every chunk. */
   readonly onChunk?: (connection: TappedConnection, chunk: Chunk) => void;
-  /** Asked behind `onChunk`: a chunk, and what comes behind it that way, passes only when this has resolved. Must not reject. */
-  readonly hold?: (connection: TappedConnection, chunk: Chunk) => Promise<void> | undefined;
+  /**
+   * Asked behind `onChunk`: a chunk, and what comes behind it that way, passes only when this has resolved, and after `cut` never: the
+   * connection is gone at both ends. Must not reject.
+   */
+  readonly hold?: (connection: TappedConnection, chunk: Chunk) => Promise<void> | 'cut' | undefined;
   /** Keeps the bytes. Without, only `onChunk` sees them. */
   readonly keep?: boolean;
 }
@@ -51,7 +54,7 @@ interface Connection extends TappedConnection {
 export async function startTap({ name, listen, from, onChunk, hold, keep = true }: TapOptions): Promise<Tap> {
   const connections: Connection[] = [];
   const sockets = new Set<Socket>();
-  let target: Endpoint | undefined;
+  let target: Endpoint | SocketPath | undefined;
 
   const pass = (connection: Connection, direction: Chunk['direction'], from: Socket, to: Socket): void => {
     let holding = false;
@@ -60,6 +63,11 @@ export async function startTap({ name, listen, from, onChunk, hold, keep = true 
       if (keep) connection.chunks.push(chunk);
       onChunk?.(connection, chunk);
       const held = hold?.(connection, chunk);
+      if (held === 'cut') {
+        reset(from);
+        reset(to);
+        return;
+      }
       if (held === undefined) {
         if (!to.write(bytes)) from.pause();
         return;
@@ -79,7 +87,7 @@ export async function startTap({ name, listen, from, onChunk, hold, keep = true 
     from.on('close', (failed) => {
       connection.ended = true;
       sockets.delete(from);
-      if (failed) to.resetAndDestroy();
+      if (failed) reset(to);
       else to.destroySoon();
     });
     from.on('error', () => undefined);
@@ -117,4 +125,10 @@ export async function startTap({ name, listen, from, onChunk, hold, keep = true 
       await closed;
     },
   };
+}
+
+/** A unix socket knows no reset. */
+function reset(socket: Socket): void {
+  if (socket.localAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }

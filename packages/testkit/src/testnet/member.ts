@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Endpoint, formatEndpoint, readControl } from '@postern/runtime';
 import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
@@ -32,6 +33,8 @@ export interface MemberOptions {
   readonly dir: string;
   readonly port: number;
   readonly restart: boolean;
+  /** The Redis that has a node's spool. */
+  readonly redis: string | undefined;
   /** A tap before it, which tells of every chunk. */
   readonly tap: Pick<TapOptions, 'onChunk' | 'hold' | 'keep'> | undefined;
   /** Arguments of `init` beside those for name, configuration, data folder and listener. */
@@ -69,6 +72,7 @@ export async function prepareMember(options: MemberOptions): Promise<Prepared> {
   const program = role === 'authority' ? 'postern-directory' : 'postern-node';
   try {
     const printed = await runProgram(program, ['init', ...own, ...place, ...init]);
+    if (kind === 'node' && options.redis !== undefined) await keepSpoolIn(options.redis, config);
     return {
       reach,
       printed: printed.trim(),
@@ -81,6 +85,14 @@ export async function prepareMember(options: MemberOptions): Promise<Prepared> {
     await tap?.[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Changes a node's configuration as its operator does: docs/operations/redis.md. */
+async function keepSpoolIn(redis: string, config: string): Promise<void> {
+  const text = await readFile(config, 'utf8');
+  const stored = text.replace('# store = "sqlite"', 'store = "redis"');
+  if (stored === text) throw new Error(`${config} names no store`);
+  await writeFile(config, `${stored}\n[spool.redis]\nurl = ${JSON.stringify(redis)}\n`);
 }
 
 interface Place {

@@ -13,13 +13,15 @@ export interface TestnetOptions {
   readonly epoch?: string;
   /** Starts again what dies. */
   readonly restart?: boolean;
+  /** The Redis that has the spool of every node, as `spool.redis` names it; each has its own in its data directory without. */
+  readonly redis?: string;
   /** Puts a tap before every process. */
   readonly taps?: boolean;
   /** Whether the taps keep what passes, in memory. */
   readonly keepTraffic?: boolean;
 }
 
-export type TestnetPlan = Required<TestnetOptions>;
+export type TestnetPlan = Required<Omit<TestnetOptions, 'redis'>> & Pick<TestnetOptions, 'redis'>;
 
 /** Fills in what was not said. Throws `wrong-use`. */
 export function planTestnet(options: TestnetOptions): TestnetPlan {

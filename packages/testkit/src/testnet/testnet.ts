@@ -72,6 +72,7 @@ export async function startTestnet(options: TestnetOptions, events: TestnetEvent
   const shared = {
     dir: plan.dir,
     restart: plan.restart,
+    redis: plan.redis,
     onStart,
     onEnd,
     tap: tapOptions(plan, events),
@@ -185,7 +186,10 @@ async function useFolder(dir: string): Promise<void> {
     });
 }
 
-type Shared = Pick<MemberOptions, 'dir' | 'restart' | 'onStart' | 'onEnd' | 'tap' | 'port' | 'signal'>;
+type Shared = Pick<
+  MemberOptions,
+  'dir' | 'restart' | 'redis' | 'onStart' | 'onEnd' | 'tap' | 'port' | 'signal'
+>;
 
 function authorityOptions(plan: TestnetPlan, shared: Shared, nodes: number): MemberOptions {
   const init = ['--epoch', plan.epoch, '--mean-delay', plan.meanDelay, '--bootstrap-nodes', `${nodes}`];

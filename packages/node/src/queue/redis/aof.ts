@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { parseInfo } from './conditions.ts';
+import { parseInfo } from './info.ts';
 
 const lookAgainMs = 20;
 

@@ -1,6 +1,7 @@
-import type { Clock, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { NodeError } from '../../errors.ts';
 import type { SpoolId } from '../../spool.ts';
+import { createAmends } from './amends.ts';
 import { asRedisFault, redisFault } from './faults.ts';
 import { createFollowUps } from './follow-ups.ts';
 import { type Chore, createJobs } from './jobs.ts';
@@ -17,10 +18,15 @@ import {
   type Value,
 } from './session.ts';
 
-export interface DeskOptions extends Pick<SessionOptions, 'connection' | 'prefix' | 'demands' | 'onWake'> {
+export interface DeskOptions
+  extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'skewMs' | 'onWake'> {
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  /** Whose spool it is. */
+  readonly nodeId: string;
   readonly leaseMs: number;
+  readonly reserveBytes: number;
 }
 
 /** A row that a claim has got. */
@@ -53,54 +59,62 @@ export interface Desk {
 
 /** A claim's end lies on this grid: in a store that others can read it would tell when a row came. */
 export const leaseGridMs = 60_000;
+/** A clock may differ from that of Redis by so much: two of them are then no more than a step of the grid apart. */
+export const clockSkewMs: number = leaseGridMs / 2;
 const format = '1';
 
-/** Throws `NodeError` `spool-io`, `spool-unsafe`, `spool-damaged`. */
+/** Throws `NodeError` `spool-io`, `spool-unsafe`, `spool-foreign`, `spool-damaged`. */
 export async function openDesk(options: DeskOptions): Promise<Desk> {
-  const { clock, random, prefix, leaseMs, demands } = options;
+  const { clock, random, prefix, nodeId, leaseMs, reserveBytes } = options;
   const newId = (): SpoolId => Buffer.from(random.bytes(16)).toString('hex');
-  const process = newId();
+  /** What this process is called from one connection to the next, and what it was called when it could hold something before. */
+  let process = '';
+  let held = '';
+  const former = new Set<string>();
   let id = '';
   const head = (): Value[] => [prefix, id, clock.now(), process];
-  const jobs = createJobs({ random, process, head });
+  const jobs = createJobs({ random, process: () => process, head });
   const recovery = createRecovery({ prefix, jobs, head });
-  const memory = createMemory(clock, demands.reserveBytes);
+  const memory = createMemory(clock, reserveBytes);
 
   const identify = async ({ redis }: Session): Promise<void> => {
     const key = `${prefix}:spool`;
     if (id === '') {
       await redis.hsetnx(key, 'format', format);
       await redis.hsetnx(key, 'id', newId());
+      await redis.hsetnx(key, 'node', nodeId);
     }
-    const [found, written] = await redis.hmget(key, 'id', 'format');
+    const [found, written, node] = await redis.hmget(key, 'id', 'format', 'node');
     if (id !== '' && found !== id) throw redisFault('spool-lost', 'another spool or none is there');
     if (written !== format) throw redisFault('spool-damaged', 'it is no spool of this version');
+    if (node !== nodeId) throw redisFault('spool-foreign', 'another node has it');
     id = found ?? '';
   };
   let checked = false;
   const open = async (): Promise<Session> => {
+    if (held !== '') former.add(held);
+    process = newId();
     const session = await openSession({ ...options, presence: presenceOf(prefix, process) });
     try {
       await identify(session);
       await session.redis.sadd(`${prefix}:processes`, process);
-      await recovery.bury(session);
+      await recovery.bury(session, former);
       if (!checked) await recovery.check(session);
       await recovery.reconcile(session);
       // What others rang for in between was not heard.
       if (checked) for (const queue of queueNames) options.onWake(queue);
       checked = true;
+      held = process;
       return session;
     } catch (error) {
       await session.close();
       throw asRedisFault(error);
     }
   };
-  const keeper = await createKeeper(open);
+  const keeper = await createKeeper(open, options.log);
 
   const stop = new AbortController();
   const asked = new Set<Promise<unknown>>();
-  const followUps = createFollowUps();
-
   const use: Desk['use'] = (work) => {
     if (stop.signal.aborted) return Promise.reject(redisFault('spool-closed', 'it is closed'));
     const running = keeper
@@ -120,6 +134,15 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     running.then(end, end);
     return running;
   };
+
+  // The session may have been another's when it failed: then it came with all of this.
+  const amends = createAmends(() =>
+    use(async (session) => {
+      await jobs.reclaim(session, process);
+      await recovery.reconcile(session);
+    }),
+  );
+  const followUps = createFollowUps(amends.ask);
 
   const hand = async (session: Session, queue: QueueName, ids: readonly SpoolId[]): Promise<Taken[]> => {
     const answers = (await session.run('claim', head(), [queue, leaseMs, leaseGridMs, ...ids])) as Buffer[][];
@@ -172,26 +195,34 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     claim: (queue, limit) =>
       use(async (session) => {
         const found: Taken[] = [];
-        for (let waited = false; found.length < limit; ) {
-          const ids = await jobs.take(session, queue, limit - found.length);
-          if (ids.length > 0) found.push(...(await hand(session, queue, ids)));
-          else if (waited) break;
-          else {
-            // What this process has just stored may have no job yet.
-            await followUps.done(queue);
-            waited = true;
+        try {
+          for (let waited = false; found.length < limit; ) {
+            const ids = await jobs.take(session, queue, limit - found.length);
+            if (ids.length > 0) found.push(...(await hand(session, queue, ids)));
+            else if (waited) break;
+            else {
+              // What this process has just stored may have no job yet.
+              await followUps.done(queue);
+              waited = true;
+            }
           }
+        } catch (error) {
+          amends.ask();
+          // What it has got already is in its caller's hands.
+          if (found.length === 0) throw error;
         }
         return found;
       }),
     recover: () =>
       use(async (session) => {
         await followUps.done();
-        await recovery.bury(session);
+        await recovery.bury(session, former);
+        former.clear();
         await recovery.reconcile(session);
       }),
     async close() {
       stop.abort();
+      await amends.stop();
       await Promise.all(asked);
       await followUps.done();
       await keeper

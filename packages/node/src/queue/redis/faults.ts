@@ -5,6 +5,7 @@ const codes: Readonly<Record<string, NodeErrorCode>> = {
   SPOOLFULL: 'spool-full',
   OOM: 'spool-full',
   SPOOLLOST: 'spool-lost',
+  SPOOLCLOCK: 'spool-io',
   READONLY: 'spool-io',
   MISCONF: 'spool-io',
   LOADING: 'spool-io',
@@ -19,9 +20,10 @@ const codes: Readonly<Record<string, NodeErrorCode>> = {
 
 const hints: Partial<Record<NodeErrorCode, string>> = {
   'spool-full': 'Raise spool.max_size and the maxmemory of Redis, or wait until it has been worked off.',
-  'spool-io': 'See whether Redis runs and takes writes: redis-cli INFO persistence.',
+  'spool-io': 'See whether Redis runs, and takes writes: its log and its INFO persistence say so.',
   'spool-lost':
     'Redis holds another spool than before, or none. A node that starts on it destroys its mix keys and makes new ones.',
+  'spool-foreign': 'Give spool.redis a name of its own: its processes are one node, with one identity.key.',
   'spool-damaged': 'Check the disk of Redis. To start with an empty spool give spool.redis another name.',
 };
 
@@ -46,6 +48,11 @@ export function asRedisFault(error: unknown): NodeError {
   const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
   const code = codes[word] ?? 'spool-fault';
   return redisFault(code, code === 'spool-fault' ? said(message) : `Redis says ${word}`);
+}
+
+/** Whether a script was refused because the time it was told is not that of Redis. */
+export function isOfAnotherTime(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && error.message.startsWith('SPOOLCLOCK ');
 }
 
 /** Without the arguments of the command, which Redis repeats when it does not know that one. */

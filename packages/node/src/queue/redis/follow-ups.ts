@@ -3,13 +3,14 @@ import type { QueueName } from './session.ts';
 
 /** What jobs need after rows have changed: nobody waits for it who has been answered. */
 export interface FollowUps {
-  /** Does the work, after what is under way for the same rows. What fails stays in the outbox, or under a lock that ends. */
+  /** Does the work, after what is under way for the same rows. */
   add(rows: readonly { readonly queue: QueueName; readonly id: SpoolId }[], work: () => Promise<void>): void;
   /** Resolves once what is under way now has been done, of one queue or of all. */
   done(queue?: QueueName): Promise<void>;
 }
 
-export function createFollowUps(): FollowUps {
+/** `onFailure`: something has failed; its rows are in the outbox, or their jobs in this process's hands. */
+export function createFollowUps(onFailure: () => void): FollowUps {
   const underWay = new Map<Promise<void>, ReadonlySet<QueueName>>();
   const latest = new Map<SpoolId, Promise<void>>();
   return {
@@ -17,7 +18,7 @@ export function createFollowUps(): FollowUps {
       const before = rows.flatMap(({ id }) => latest.get(id) ?? []);
       const running = Promise.all(before)
         .then(work)
-        .catch(() => undefined)
+        .catch(onFailure)
         .finally(() => {
           underWay.delete(running);
           for (const { id } of rows) if (latest.get(id) === running) latest.delete(id);

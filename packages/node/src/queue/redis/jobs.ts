@@ -17,19 +17,21 @@ export interface Chore {
 export interface Jobs {
   /** Does all of it, and whatever BullMQ keeps of order and time beside it goes. */
   run(session: Session, chores: readonly Chore[]): Promise<void>;
-  /** Jobs that may be taken now, in this process's hands. */
+  /** Jobs that may be taken now, in this process's hands. Throws only when it has got none; others may be in its hands all the same. */
   take(session: Session, queue: QueueName, limit: number): Promise<SpoolId[]>;
-  /** Gives a job that was taken its time. */
+  /** Gives a job that was taken its time, unless somebody reclaimed it: then it is looked at again anyway. */
   later(session: Session, queue: QueueName, id: SpoolId, atMs: number): Promise<void>;
-  /** A job that was taken and whose row wants none. */
+  /** The same of a job that was taken and whose row wants none: it goes. */
   end(session: Session, queue: QueueName, id: SpoolId): Promise<void>;
-  /** Jobs that `process`, which has died, had in its hands. */
+  /** Jobs that `process` has in its hands: it has died, or lost sight of them. */
   reclaim(session: Session, process: string): Promise<void>;
 }
 
 /** What BullMQ's functions say of a job that is not there, or not where it was looked for. */
 const missing = -1;
 const elsewhere = -3;
+/** The same, or of a lock that is not there, or another's. */
+const taken: ReadonlySet<unknown> = new Set([missing, -2, elsewhere, -6]);
 /** Every job is of the same moment; of 0 BullMQ makes the present. */
 const made = 1;
 /** BullMQ's bound. */
@@ -37,10 +39,15 @@ const priorities = 2 ** 21 - 1;
 /** Jobs that are asked for at one time. */
 const takenAtOnce = 64;
 
+/** Where an input comes in the order in which they are taken. */
+export function drawPriority(random: Random): number {
+  return 1 + (Buffer.from(random.bytes(4)).readUInt32BE() % priorities);
+}
+
 export function createJobs(context: {
   readonly random: Random;
   /** Names this process: who holds a job's lock. */
-  readonly process: string;
+  readonly process: () => string;
   readonly head: () => readonly Value[];
 }): Jobs {
   const { random, process, head } = context;
@@ -49,13 +56,12 @@ export function createJobs(context: {
   /** Inputs are taken in an order of chance, the others by due time. Where none has come yet, the job lies there from the start. */
   const add = async ({ lines }: Session, { queue, id, atMs = 0 }: Chore): Promise<void> => {
     const input = queue === 'packet' || queue === 'exit';
-    const priority = 1 + (Buffer.from(random.bytes(4)).readUInt32BE() % priorities);
     await lines[queue].queue.add(queue, null, {
       jobId: id,
       timestamp: made,
       // Of a list BullMQ keeps the order in which jobs came, of delayed ones that of their times.
       ...(input && atMs === 0 ? {} : { delay: Math.max(1, atMs - made) }),
-      ...(input ? { priority } : {}),
+      ...(input ? { priority: drawPriority(random) } : {}),
       removeOnComplete: true,
       removeOnFail: true,
     });
@@ -101,34 +107,50 @@ export function createJobs(context: {
       const ready = Number(await session.run('ready', head(), [queue]));
       const { worker } = session.lines[queue];
       const asked = Array.from({ length: Math.min(limit, ready, takenAtOnce) }, () =>
-        worker.getNextJob(process, { block: false }),
+        worker.getNextJob(process(), { block: false }),
       );
-      return (await Promise.all(asked)).flatMap((job) => (job?.id === undefined ? [] : [job.id]));
+      const got = await Promise.allSettled(asked);
+      const ids = got.flatMap((one) => (one.status === 'fulfilled' && one.value?.id ? [one.value.id] : []));
+      const failed = got.find((one) => one.status === 'rejected');
+      if (ids.length === 0 && failed !== undefined) throw failed.reason;
+      return ids;
     },
 
     async later(session, queue, id, atMs) {
       const backend = session.lines[queue].worker.getBackend();
-      await backend.moveToDelayed(id, atMs, 0, process, { skipAttempt: true });
+      await unlessTaken(backend.moveToDelayed(id, atMs, 0, process(), { skipAttempt: true }));
       await acks.add(session, queue, [id], false);
     },
 
     async end(session, queue, id) {
       const job = await session.lines[queue].queue.getJob(id);
-      await job?.moveToCompleted('', process, false);
+      if (job !== undefined) await unlessTaken(job.moveToCompleted('', process(), false));
+      await acks.add(session, queue, [id], false);
     },
 
-    async reclaim(session, dead) {
+    async reclaim(session, holder) {
       for (const [name, { queue, worker }] of Object.entries(session.lines)) {
         const ids = await session.redis.lrange(queue.toKey('active'), 0, -1);
         const locks = await Promise.all(ids.map((id) => session.redis.get(`${queue.toKey(id)}:lock`)));
-        const theirs = ids.filter((_, at) => locks[at] === dead);
+        const theirs = ids.filter((_, at) => locks[at] === holder);
         for (const id of theirs) {
-          await worker.getBackend().moveToDelayed(id, 1, 0, dead, { skipAttempt: true });
-          await acks.add(session, name as QueueName, [id], true);
+          const moved = worker.getBackend().moveToDelayed(id, 1, 0, holder, { skipAttempt: true });
+          if (await unlessTaken(moved)) await acks.add(session, name as QueueName, [id], true);
         }
       }
     },
   };
+}
+
+/** False when the job is not in the hands any more that it was thought to be in. */
+async function unlessTaken(moving: Promise<unknown>): Promise<boolean> {
+  try {
+    await moving;
+    return true;
+  } catch (error) {
+    if (taken.has(codeOf(error))) return false;
+    throw error;
+  }
 }
 
 function codeOf(error: unknown): unknown {

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Log } from '@postern/runtime';
 import type { NodeError } from '../../errors.ts';
 import { asRedisFault, redisFault } from './faults.ts';
 import type { Session } from './session.ts';
@@ -16,10 +17,18 @@ export interface Keeper {
 
 const tryAgainMs = 500;
 /** The node has to start anew, and says then what is wrong. */
-export const final: ReadonlySet<string> = new Set(['spool-lost', 'spool-unsafe', 'spool-damaged']);
+export const final: ReadonlySet<string> = new Set([
+  'spool-lost',
+  'spool-unsafe',
+  'spool-foreign',
+  'spool-damaged',
+]);
 
-/** Throws what `open` throws the first time. */
-export async function createKeeper(open: () => Promise<Session>): Promise<Keeper> {
+/** Throws what `open` throws the first time. Logs that the session was lost, and that there is one again. */
+export async function createKeeper(
+  open: () => Promise<Session>,
+  log: Pick<Log, 'info' | 'warn'>,
+): Promise<Keeper> {
   const stop = new AbortController();
   const broken = Promise.withResolvers<NodeError>();
   let session: Session | undefined = await open();
@@ -52,8 +61,10 @@ export async function createKeeper(open: () => Promise<Session>): Promise<Keeper
       if (stop.signal.aborted || condemned) return;
       session = undefined;
       fault = redisFault('spool-io', 'the connection to Redis was lost');
+      log.warn('redis does not answer', { code: fault.code });
       await watched.close();
       await again();
+      if (session !== undefined && !stop.signal.aborted) log.info('redis answers again');
     }
   };
   const watching = watch();

@@ -1,6 +1,6 @@
 import type { Clock } from '@postern/runtime';
-import { parseInfo } from './conditions.ts';
 import { redisFault } from './faults.ts';
+import { parseInfo } from './info.ts';
 import type { Session } from './session.ts';
 
 /** Watches the memory of Redis: BullMQ's scripts, which work the spool off, need some of it. */

@@ -4,8 +4,8 @@ import type { QueueName, Session, Value } from './session.ts';
 
 /** What joins rows, their jobs and the processes that hold them, after any of those has died at any step. */
 export interface Recovery {
-  /** Frees what processes hold that are there no more. */
-  bury(session: Session): Promise<void>;
+  /** Frees what processes hold that are there no more: nobody listens under their name, or it is one that the caller had before. */
+  bury(session: Session, former?: ReadonlySet<string>): Promise<void>;
   /** Frees what one process holds. */
   leave(session: Session, process: string): Promise<void>;
   /** Makes the jobs of all rows in the outbox say what the rows say. */
@@ -25,13 +25,16 @@ export function createRecovery(context: {
 }): Recovery {
   const { prefix, jobs, head } = context;
 
-  const bury: Recovery['bury'] = async (session) => {
-    const { redis } = session;
-    for (const process of await redis.smembers(`${prefix}:processes`)) {
-      const [, listening] = (await redis.pubsub('NUMSUB', presenceOf(prefix, process))) as [string, number];
-      if (Number(listening) > 0) continue;
-      await session.run('bury', head(), [process]);
+  const lives = async ({ redis }: Session, process: string): Promise<boolean> => {
+    const [, listening] = (await redis.pubsub('NUMSUB', presenceOf(prefix, process))) as [string, number];
+    return Number(listening) > 0;
+  };
+  const bury: Recovery['bury'] = async (session, former) => {
+    for (const process of await session.redis.smembers(`${prefix}:processes`)) {
+      if (!former?.has(process) && (await lives(session, process))) continue;
+      // In this order: whoever dies in between leaves its name, under which the next one finds the jobs.
       await jobs.reclaim(session, process);
+      await session.run('bury', head(), [process]);
     }
   };
 
@@ -42,11 +45,7 @@ export function createRecovery(context: {
       const named = some.map((member) => member.split(':') as [QueueName, string]);
       const chores = named.flatMap(([queue, id], at): Chore[] => {
         if (wants[at] === 'gone') return [{ kind: 'remove', queue, id }];
-        const atMs = Number(wants[at]);
-        return [
-          { kind: 'add', queue, id, atMs },
-          { kind: 'move', queue, id, atMs },
-        ];
+        return [{ kind: 'move', queue, id, atMs: Number(wants[at]) }];
       });
       await jobs.run(session, chores);
     }

@@ -1,7 +1,9 @@
 import * as inputs from './lua/inputs.ts';
 import * as jobs from './lua/jobs.ts';
+import { lineage, newestKey } from './lua/keys.ts';
 import * as relays from './lua/relays.ts';
 import * as returns from './lua/returns.ts';
+import { rows } from './lua/rows.ts';
 import * as sets from './lua/sets.ts';
 
 /** Scripts by which something new comes in: Redis does not run them beyond `maxmemory`. */
@@ -22,6 +24,9 @@ type Working =
   | 'release'
   | 'again'
   | 'settled'
+  | 'lineage'
+  | 'newestKey'
+  | 'redraw'
   | 'mend'
   | 'bury'
   | 'expire'
@@ -30,6 +35,7 @@ type Working =
   | 'forgetReturns'
   | 'forgetComplaints';
 type Reading =
+  | 'nothing'
   | 'readRelay'
   | 'readSet'
   | 'findReturn'
@@ -64,6 +70,9 @@ const working: Readonly<Record<Working, string>> = {
   release: jobs.release,
   again: jobs.again,
   settled: jobs.settled,
+  lineage,
+  newestKey,
+  redraw: jobs.redraw,
   mend: jobs.mend,
   bury: jobs.bury,
   expire: relays.expire,
@@ -74,6 +83,8 @@ const working: Readonly<Record<Working, string>> = {
 };
 
 const reading: Readonly<Record<Reading, string>> = {
+  /** Only what comes before all: it is this spool, and the time is right. */
+  nothing: rows,
   readRelay: relays.readRelay,
   readSet: sets.readSet,
   findReturn: returns.findReturn,
@@ -85,11 +96,20 @@ const reading: Readonly<Record<Reading, string>> = {
   counts: jobs.counts,
 };
 
-/** Every script with its flags. One that is refused is refused before it has changed anything: nothing is ever half done. */
-export const scripts: ReadonlyMap<ScriptName, string> = new Map(
-  [
-    ...Object.entries(taking).map(([name, text]) => [name, `#!lua\n${text}`] as const),
-    ...Object.entries(working).map(([name, text]) => [name, `#!lua flags=allow-oom\n${text}`] as const),
-    ...Object.entries(reading).map(([name, text]) => [name, `#!lua flags=no-writes\n${text}`] as const),
-  ].map(([name, text]) => [name as ScriptName, text]),
-);
+/**
+ * Every script with its flags. One that is refused is refused before it has changed anything: nothing is ever half done. So is each while
+ * the caller's clock and that of Redis are further apart than `skewMs`.
+ */
+export function scriptsWithin(skewMs: number): ReadonlyMap<ScriptName, string> {
+  const skew = Number.isFinite(skewMs) ? String(skewMs) : 'math.huge';
+  const flagged = (flags: string, all: Readonly<Record<string, string>>): [ScriptName, string][] =>
+    Object.entries(all).map(([name, text]) => [
+      name as ScriptName,
+      `#!lua${flags}\nlocal skew = ${skew}\n${text}`,
+    ]);
+  return new Map([
+    ...flagged('', taking),
+    ...flagged(' flags=allow-oom', working),
+    ...flagged(' flags=no-writes', reading),
+  ]);
+}

@@ -1,9 +1,9 @@
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { assertConditions, type Demands } from './conditions.ts';
 import type { RedisConnection } from './connection.ts';
-import { asRedisFault } from './faults.ts';
-import { type ScriptName, scripts } from './scripts.ts';
+import { asRedisFault, isOfAnotherTime } from './faults.ts';
+import type { Review } from './review.ts';
+import { type ScriptName, scriptsWithin } from './scripts.ts';
 
 /** BullMQ's queues. A row's job says that the row is there and when to look at it, and holds nothing. */
 export const queueNames = ['packet', 'exit', 'relays', 'sets'] as const;
@@ -18,7 +18,7 @@ export interface Line {
 export interface Session {
   readonly redis: Redis;
   readonly lines: Readonly<Record<QueueName, Line>>;
-  /** Runs a script of ours; strings come as buffers. */
+  /** Runs a script of ours; strings come as buffers. Throws `NodeError` `spool-unsafe` when Redis has another time. */
   run(name: ScriptName, head: readonly Value[], given: readonly Value[]): Promise<unknown>;
   /** Resolves once a connection has ended. */
   readonly ended: Promise<void>;
@@ -31,7 +31,9 @@ export interface SessionOptions {
   readonly connection: RedisConnection;
   /** What all keys begin with: the spool's hash tag. */
   readonly prefix: string;
-  readonly demands: Demands;
+  readonly review: Pick<Review, 'assert' | 'assertTime'>;
+  /** How far the clock that scripts are told of may be from that of Redis. */
+  readonly skewMs: number;
   /** Rang by other processes, or by ourselves, for a queue. */
   readonly onWake: (queue: QueueName) => void;
   /** The channel that shows that this process lives. */
@@ -50,7 +52,8 @@ const answerMs = 30_000;
 
 /** Throws `NodeError` `spool-io` or `spool-unsafe`. */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { connection, prefix, demands } = options;
+  const { prefix, review, skewMs } = options;
+  const { caFile: _, ...connection } = { caFile: undefined, ...options.connection };
   await using opened = new AsyncDisposableStack();
   const ended = Promise.withResolvers<void>();
   const connect = async (): Promise<Redis> => {
@@ -78,14 +81,20 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
   try {
     const redis = await connect();
-    await assertConditions(redis, demands);
+    await review.assert(redis);
     const callers = await Promise.all(Array.from({ length: scriptConnections }, connect));
     for (const caller of callers)
-      for (const [name, lua] of scripts) caller.defineCommand(name, { numberOfKeys: 1, lua });
+      for (const [name, lua] of scriptsWithin(skewMs)) caller.defineCommand(name, { numberOfKeys: 1, lua });
     let turn = 0;
-    const run: Session['run'] = (name, head, given) => {
+    const run: Session['run'] = async (name, head, given) => {
       const caller = callers[turn++ % callers.length] as unknown as Record<string, Command>;
-      return (caller[`${name}Buffer`] as Command)(`${prefix}:spool`, ...head, ...given.map(asValue));
+      try {
+        return await (caller[`${name}Buffer`] as Command)(`${prefix}:spool`, ...head, ...given.map(asValue));
+      } catch (error) {
+        // Redis that stood still runs late what it was given in time.
+        if (isOfAnotherTime(error)) await review.assertTime(redis);
+        throw error;
+      }
     };
     const subscriber = await connect();
     subscriber.on('message', (_channel: string, queue: QueueName) => options.onWake(queue));

@@ -31,15 +31,18 @@ export function createSettle(context: ShelfContext): Spool['settle'] {
 
   const relayed = async (
     input: SpoolId,
-    { epoch, replayTag, relay }: Extract<Verdict, { kind: 'relay' }>,
+    { epoch, replayTag, relay, shelved = false }: Extract<Verdict, { kind: 'relay' }>,
   ): Promise<Settled> => {
     const id = desk.newId();
-    const { values, expiresMs } = relayFields(relay);
-    const given = [epoch, replayTag, leaseMs, leaseGridMs, id, ...values];
-    const [kind = ''] = await act(input, 'relay', given, ([said, , heldMs]) =>
-      said === 'waiting' ? [{ kind: 'add', queue: 'relays', id, atMs: Number(heldMs), held: true }] : [],
-    );
-    if (kind !== 'waiting') return { kind: kind as 'replayed' | 'gone' };
+    const { values, dueMs: atMs, expiresMs } = relayFields(relay);
+    const given = [epoch, replayTag, shelved ? 0 : leaseMs, leaseGridMs, id, ...values];
+    const [kind = ''] = await act(input, 'relay', given, ([said, , heldMs]) => {
+      if (said === 'shelved') return [{ kind: 'add', queue: 'relays', id, atMs }];
+      return said === 'waiting'
+        ? [{ kind: 'add', queue: 'relays', id, atMs: Number(heldMs), held: true }]
+        : [];
+    });
+    if (kind !== 'waiting') return { kind: kind as 'shelved' | 'replayed' | 'gone' };
     const { next, dueMs } = relay;
     return { kind, waiting: { id, next, dueMs, expiresMs, attempts: 0 } };
   };

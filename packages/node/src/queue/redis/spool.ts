@@ -1,31 +1,46 @@
-import type { Clock, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import { type Bell, createBell } from '../../bell.ts';
-import { claimLeaseMs, onGrid, type Spool, type SpoolId, setExpiresGridMs, type Unit } from '../../spool.ts';
+import {
+  claimLeaseMs,
+  type Lineage,
+  onGrid,
+  type Spool,
+  type SpoolId,
+  setExpiresGridMs,
+  type Unit,
+} from '../../spool.ts';
 import { rewriteAof } from './aof.ts';
 import type { RedisConnection } from './connection.ts';
-import { type Desk, openDesk } from './desk.ts';
+import { clockSkewMs, type Desk, openDesk } from './desk.ts';
 import { createRelayShelf, relayFields } from './relays.ts';
 import { createReturns } from './returns.ts';
+import { createReview } from './review.ts';
 import type { QueueName } from './session.ts';
 import { createSetShelf } from './sets.ts';
 import { createSettle } from './settle.ts';
 import { moves } from './shelf.ts';
+import { redrawInputs, touchRows } from './upkeep.ts';
 
 export interface RedisSpoolOptions {
   readonly connection: RedisConnection;
   /** Names the spool among others in the same Redis. */
   readonly name: string;
+  /** Hex: whose spool it is. */
+  readonly nodeId: string;
   /** BullMQ has the system's, and this one is to say the same. */
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Pick<Log, 'info' | 'warn'>;
   /** How long a claim holds; 10 minutes when not given. */
   readonly leaseMs?: number;
   /** Stored bytes beyond which `accept` rejects with `spool-full`; 20 GB when not given. */
   readonly maxBytes?: number;
   /** Memory of Redis that `accept` leaves free; 64 MB when not given. */
   readonly reserveBytes?: number;
-  /** The operator says that Redis syncs before it answers, where Redis does not tell. */
+  /** The operator says that Redis is configured as it has to be, where Redis does not tell. */
   readonly vouched?: boolean;
+  /** How far the clock may be from that of Redis; 30 seconds when not given. */
+  readonly skewMs?: number;
 }
 
 /** Rows that one script removes or changes at most when there are many. */
@@ -33,25 +48,37 @@ const sweepLimit = 200;
 
 /**
  * The spool in Redis: rows are keys of its own, changed by scripts that each do one operation of the contract whole; BullMQ's queues say
- * what is to be worked on and when, for as many processes as like. Throws `NodeError` `spool-unsafe` when Redis would lose mail, `spool-io`,
- * `spool-damaged`.
+ * what is to be worked on and when, for as many processes as like. Throws `NodeError` `spool-unsafe` when Redis is not what it has to be, `spool-foreign`,
+ * `spool-io`, `spool-damaged`.
  */
 export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool> {
-  const { connection, name, clock, random, leaseMs = claimLeaseMs } = options;
-  const { maxBytes = 20_000_000_000, reserveBytes = 64_000_000, vouched = false } = options;
+  const { connection, name, nodeId, clock, random, leaseMs = claimLeaseMs } = options;
+  const { maxBytes = 20_000_000_000, reserveBytes = 64_000_000, vouched = false, log } = options;
+  const { skewMs = clockSkewMs } = options;
   const bells: Record<QueueName, Bell> = {
     packet: createBell(),
     exit: createBell(),
     relays: createBell(),
     sets: createBell(),
   };
+  const prefix = `{postern:${name}}`;
+  const review = createReview({
+    connection,
+    demands: { vouched, maxBytes, reserveBytes, skewMs },
+    clock,
+    log,
+  });
   const desk = await openDesk({
     connection,
-    prefix: `{postern:${name}}`,
+    prefix,
+    nodeId,
     clock,
     random,
+    log,
     leaseMs,
-    demands: { vouched, maxBytes, reserveBytes },
+    review,
+    skewMs,
+    reserveBytes,
     onWake: (queue) => bells[queue].ring(),
   });
   const context = { desk, clock, leaseMs, maxBytes, bells };
@@ -71,6 +98,12 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     relays,
     sets,
     returns: createReturns(context),
+    shared: {
+      lineage: createLineage(desk),
+      newestKey: async ({ fingerprint, since }) => String(await desk.ask('newestKey', fingerprint, since)),
+      takeTurn: (everyMs) => takeTurn(desk, prefix, everyMs),
+      review: () => desk.use(({ redis }) => review.again(redis)),
+    },
     settle: createSettle(context),
     accept: (unit) => accept(desk, unit, maxBytes),
     async claimInputs(kind, limit) {
@@ -128,11 +161,16 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
       await forget('forgetReturns');
       await forget('forgetComplaints');
       await desk.recover();
-      await desk.use(({ redis }, stop) => rewriteAof(redis, stop));
+      await redrawInputs(desk, random);
+      await desk.use(async ({ redis }, stop) => {
+        await rewriteAof(redis, stop);
+        await review.again(redis);
+        await touchRows(redis, prefix);
+      });
       return { relays: dropped };
     },
     // Redis syncs before it answers.
-    sync: () => Promise.resolve(),
+    sync: async () => void (await desk.ask('nothing')),
     async counts() {
       const [inputs = 0, relayed = 0, fragments = 0, deliveries = 0] = (await desk.ask('counts')) as number[];
       return { inputs, relays: relayed, fragments, deliveries };
@@ -141,6 +179,20 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     close: desk.close,
     [Symbol.asyncDispose]: desk.close,
   };
+}
+
+function createLineage(desk: Desk): Lineage {
+  const ask = async (lineage: string): Promise<string | undefined> => {
+    const named = (await desk.ask('lineage', lineage)) as Buffer | null;
+    return named === null ? undefined : String(named);
+  };
+  return { read: () => ask(''), claim: async (lineage) => (await ask(lineage)) ?? '' };
+}
+
+/** Whoever comes first once the time is nearly over: one process is not to wait for itself. */
+function takeTurn(desk: Desk, prefix: string, everyMs: number): Promise<boolean> {
+  const lapse = Math.floor(everyMs * 0.9);
+  return desk.use(async ({ redis }) => (await redis.set(`${prefix}:turn`, '', 'PX', lapse, 'NX')) !== null);
 }
 
 async function accept(desk: Desk, { kind, bytes, attested = '' }: Unit, maxBytes: number): Promise<void> {

@@ -1,11 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { asNodeError } from './faults.ts';
-import { cutJournal, moveJournal, overwriteJournal, syncJournal } from './journal.ts';
+import { cutJournal, journalBytes, moveJournal, overwriteJournal, syncJournal } from './journal.ts';
 
 /** The journal, and whether what stands in it is on the disk. */
 export interface Journal {
   /**
-   * Whether a transaction was committed without a sync since `sync`, `move` or `cut`. The sync of a later commit does not count: one that changed
+   * Whether a transaction was committed without a sync since `sync`, `move` or `cut`, or may have been before the database was opened. The sync of a later commit does not count: one that changed
    * nothing has none.
    */
   readonly unsynced: boolean;
@@ -40,7 +40,8 @@ export function createJournal(
   path: string,
   disk: JournalDisk = { sync: syncJournal, move: moveJournal, cut: cutJournal },
 ): Journal {
-  let unsynced = false;
+  /** Whoever had the database before may have ended without a sync. */
+  let unsynced = journalBytes(path) > 0;
   let doubtful = false;
 
   /** Everything is in the database and synced: before the journal is overwritten, too. */

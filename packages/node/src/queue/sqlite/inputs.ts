@@ -34,7 +34,7 @@ export function inputTable(store: Store, slots: SlotTable): InputTable {
 
   return {
     insert: (id, { kind, bytes, attested = null }) =>
-      void insert.run(kinds[kind], toBlob(id), slots.put(id, bytes), attested),
+      void insert.run(kinds[kind], toBlob(id), slots.put(bytes), attested),
 
     /** From a random id upwards and around: keys are random, so this is a random order that starves nobody. */
     claim(kind, limit, from) {

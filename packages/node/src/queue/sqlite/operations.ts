@@ -162,7 +162,10 @@ export function operations(
           return { kind: complaints.note(verdict.token, verdict.forgetMs) };
         case 'relay': {
           if (insertTag.run(verdict.epoch, verdict.replayTag).changes === 0) return { kind: 'replayed' };
-          return { kind: 'waiting', waiting: relays.insertClaimed(newId, verdict.relay) };
+          if (verdict.shelved !== true)
+            return { kind: 'waiting', waiting: relays.insertClaimed(newId, verdict.relay) };
+          relays.insert(newId, verdict.relay);
+          return { kind: 'shelved' };
         }
       }
     },

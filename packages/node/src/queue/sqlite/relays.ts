@@ -64,7 +64,7 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
     const grid = token === undefined ? relayExpiresGridMs : setExpiresGridMs;
     const [due, expires] = [token === undefined ? onGrid(dueMs, dueGridMs) : 0, onGrid(expiresMs, grid)];
     const owner = token === undefined ? null : toBlob(token);
-    insert.run(toBlob(id), formatNext(next), due, expires, slots.put(id, bytes), owner);
+    insert.run(toBlob(id), formatNext(next), due, expires, slots.put(bytes), owner);
   };
 
   return {

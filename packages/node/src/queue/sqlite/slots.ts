@@ -1,4 +1,4 @@
-import type { SpoolId } from '../../spool.ts';
+import { randomInt } from 'node:crypto';
 import type { Store } from './store.ts';
 
 /**
@@ -6,8 +6,11 @@ import type { Store } from './store.ts';
  * out pages in an order that follows that of insertion, and a packet's place in the file would tell when it came.
  */
 export interface SlotTable {
-  /** Puts bytes into a free slot; `id`, which is random, says which. */
-  readonly put: (id: SpoolId, bytes: Uint8Array) => number;
+  /**
+   * Puts bytes into a free slot, which chance alone says: by anything that is stored beside its number one could find out how many were
+   * free then, and so what came before what.
+   */
+  readonly put: (bytes: Uint8Array) => number;
   readonly read: (slot: number) => Uint8Array;
   /** Gives a slot back once that is committed; its content stays until it is overwritten, by another's or by `overwrite`. */
   readonly release: (slot: number) => void;
@@ -35,13 +38,16 @@ export function slotTable(store: Store, unitBytes: number): SlotTable {
   const mend = db.prepare('DELETE FROM worn WHERE slot = ?');
   const worn = db.prepare('SELECT slot FROM worn LIMIT ?');
   const used = db.prepare('SELECT slot FROM inputs UNION ALL SELECT slot FROM relays');
-  let total = 0;
-  let free: number[] = [];
+  const kept = new Set(used.all().map(({ slot }) => Number(slot)));
+  let total = Number(last.get()?.slot ?? -1) + 1;
+  let free = Array.from({ length: total }, (_, slot) => slot).filter((slot) => !kept.has(slot));
+  /** By the transaction at hand. */
+  let taken: number[] = [];
+  let totalBefore = total;
 
-  const reload = (): void => {
-    total = Number(last.get()?.slot ?? -1) + 1;
-    const taken = new Set(used.all().map(({ slot }) => Number(slot)));
-    free = Array.from({ length: total }, (_, slot) => slot).filter((slot) => !taken.has(slot));
+  const committed = (): void => {
+    taken = [];
+    totalBefore = total;
   };
   const step = (): number => Math.min(growth.most, Math.max(growth.least, total));
   const grow = (): void => {
@@ -51,17 +57,22 @@ export function slotTable(store: Store, unitBytes: number): SlotTable {
       free.push(total++);
     }
   };
-  reload();
-  store.afterRollback(reload);
+  store.afterRollback(() => {
+    // Those that were made have gone again.
+    free = [...free, ...taken].filter((slot) => slot < totalBefore);
+    total = totalBefore;
+    taken = [];
+  });
 
   return {
-    put(id, bytes) {
+    put(bytes) {
       if (free.length < leastFree) grow();
-      const lot = Number.parseInt(id.slice(-12), 16);
-      const at = lot % free.length;
+      const at = randomInt(free.length);
       const slot = free[at] as number;
       free[at] = free.at(-1) as number;
       free.pop();
+      taken.push(slot);
+      store.afterCommit(committed);
       write.run(bytes, slot);
       mend.run(slot);
       return slot;

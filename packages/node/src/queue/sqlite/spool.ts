@@ -104,6 +104,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
     async settle(input, verdict) {
       const settled = await call('settle', input, verdict, newId());
       if (settled.kind === 'told') bells.sets.ring();
+      if (settled.kind === 'shelved') bells.relays.ring();
       return settled;
     },
     resumeDeferred: async () =>

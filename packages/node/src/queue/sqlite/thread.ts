@@ -43,6 +43,8 @@ const journalLimit = 32 * 1024 * 1024;
 const unfinishedShare = 0.25;
 /** Nothing to do for so long, and the journal is cut. */
 const idleMs = 1_000;
+/** So long what was removed is overwritten at the end; the rest of it is at the next start. */
+const closeMs = 10_000;
 /** What was committed without a sync has one after so long. */
 const unsyncedMs = 1_000;
 
@@ -131,7 +133,7 @@ function start(options: ThreadOptions): Work {
   const tidy = (): boolean => {
     const [reply] = committer.answer([{ number: 0, now: store.now, name: 'overwrite', arguments: [] }]);
     const more = reply !== undefined && 'result' in reply && Number(reply.result) > 0;
-    if (!more) empty('cut');
+    empty(more ? 'move' : 'cut');
     syncInTime();
     return more;
   };
@@ -139,7 +141,7 @@ function start(options: ThreadOptions): Work {
     id: spoolId(db),
     answer(requests) {
       const replies = committer.answer(requests);
-      sinceMove += requests.length;
+      sinceMove += requests.some(({ name }) => name === 'overwrite') ? moveAfter : requests.length;
       if (journalBytes(path) > journalLimit) empty('cut');
       else if (sinceMove >= moveAfter) empty('move');
       syncInTime();
@@ -147,7 +149,8 @@ function start(options: ThreadOptions): Work {
     },
     tidy,
     close() {
-      while (tidy());
+      for (const end = performance.now() + closeMs; performance.now() < end && tidy(); );
+      empty('cut');
       db.close();
     },
   };

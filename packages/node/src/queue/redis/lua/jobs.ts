@@ -61,12 +61,13 @@ end
 return moved
 `;
 
-/** Makes a row due again and gives the claim back: queue, id, due, attempts more. 0 when it has gone. */
+/** Makes a row due again and gives the claim back: queue, id, due, attempts more. 0 when it has gone, or is in another's hands by now. */
 export const again: string = `${wanting}
 local queue, id = ARGV[5], ARGV[6]
-if not wanted(queue, id) then return 0 end
-call('HSET', row(queue, id), 'due', ARGV[7])
-call('HINCRBY', row(queue, id), 'attempts', ARGV[8])
+local of = row(queue, id)
+if not wanted(queue, id) or (held(of) and call('HGET', of, 'by') ~= me) then return 0 end
+call('HSET', of, 'due', ARGV[7])
+call('HINCRBY', of, 'attempts', ARGV[8])
 free(queue, id)
 outbox(queue, id)
 return 1
@@ -123,6 +124,17 @@ for at = 7, #ARGV do
 end
 call('DEL', jobs(queue, 'events'), jobs(queue, 'pc'), jobs(queue, 'id'))
 if ARGV[6] == '1' then call('PUBLISH', key('wake'), queue) end
+`;
+
+/** Inputs that wait get other priorities: queue, id and priority by turns. */
+export const redraw: string = `${wanting}
+local queue = ARGV[5]
+for at = 6, #ARGV, 2 do
+  local id, priority = ARGV[at], ARGV[at + 1]
+  if call('ZADD', jobs(queue, 'prioritized'), 'XX', 'CH', string.format('%.0f', priority * 2^32), id) == 1 then
+    call('HSET', jobs(queue, id), 'priority', priority)
+  end
+end
 `;
 
 /** What the rows of outbox members want: "gone", or when their job is to look at them. */

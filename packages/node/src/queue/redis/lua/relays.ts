@@ -21,7 +21,7 @@ local function dropRelay(id)
 end
 `;
 
-/** Input, replay tag and relay in one: input, epoch, tag, lease, lease grid, relay id, relay. */
+/** Input, replay tag and relay in one: input, epoch, tag, lease, lease grid, relay id, relay. Without a lease it is nobody's. */
 export const relay: string = `${relays}
 local input, epoch, tag, lease, grid, id = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
 local queue = dropInput(input)
@@ -29,6 +29,7 @@ if not queue then return { 'gone' } end
 call('ZADD', key('epochs'), epoch, epoch)
 if call('SADD', key('tags', epoch), tag) == 0 then return { 'replayed', queue } end
 putRelay(id, 11)
+if lease == 0 then return { 'shelved', queue } end
 return { 'waiting', queue, tostring(take('relays', id, tonumber(ARGV[12]), lease, grid)) }
 `;
 

@@ -1,0 +1,44 @@
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { ExitCode } from '@postern/runtime';
+import { NodeError } from './errors.ts';
+
+/** https://www.sqlite.org/rescode.html#busy */
+const sqliteBusy = 5;
+
+/**
+ * Keeps a data directory for one node that runs, until disposed of: each turns keys there, and has its socket there. SQLite's lock on an
+ * empty database is the operating system's: it ends with its holder. Throws `NodeError` `data-in-use`, `key-file-io`.
+ */
+export function lockDataDir(dataDir: string): Disposable {
+  const path = join(dataDir, 'lock');
+  let database: DatabaseSync | undefined;
+  try {
+    makeFile(path);
+    database = new DatabaseSync(path);
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    database?.close();
+    if (cause instanceof Error && 'errcode' in cause && cause.errcode === sqliteBusy)
+      throw new NodeError('data-in-use', `another postern-node runs on ${dataDir}`, {
+        cause,
+        exitCode: ExitCode.unavailable,
+        hint: 'Stop it, or give this one a data directory of its own.',
+      });
+    throw new NodeError('key-file-io', `${path} cannot be locked`, {
+      cause,
+      hint: 'It is an empty file: remove it if it is there, and see that the node may write there.',
+    });
+  }
+  return { [Symbol.dispose]: () => database.close() };
+}
+
+/** Opens none that is there: to close it would release every lock that this process has on it (fcntl(2)). */
+function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}

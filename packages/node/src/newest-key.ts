@@ -1,0 +1,46 @@
+import type { Clock, Log } from '@postern/runtime';
+import type { DomainKeys } from './domain.ts';
+import { type Loop, startLoop } from './loop.ts';
+import type { Spool } from './spool.ts';
+
+/** Whether this process has the newest key of the domain that any of the gateway's processes has had. */
+export interface NewestKey {
+  /** Of the keys of this moment. Throws `NodeError` `spool-io`. */
+  isHere(): Promise<boolean>;
+  /** Tells the others of this process's own, and the log of one that it lacks. */
+  start(): Loop;
+}
+
+const everyMs = 60_000;
+
+export function createNewestKey(context: {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly spool: Pick<Spool, 'shared'>;
+  readonly keys: Pick<DomainKeys, 'newest' | 'fingerprints'>;
+}): NewestKey {
+  const { clock, log, spool, keys } = context;
+  const said = new Set<string>();
+  const isHere: NewestKey['isHere'] = async () => {
+    const { shared } = spool;
+    if (shared === undefined) return true;
+    const held = keys.fingerprints();
+    const fingerprint = await shared.newestKey(keys.newest());
+    if (held.includes(fingerprint)) return true;
+    if (!said.has(fingerprint))
+      log.error(
+        'another process of this gateway has a newer key of the domain: copy its domain-keys/ to this one; until then what may be for that key waits',
+        { fingerprint },
+      );
+    said.add(fingerprint);
+    return false;
+  };
+  return {
+    isHere,
+    start: () =>
+      startLoop({ clock, log, trouble: 'the domain’s newest key could not be agreed upon' }, async (stop) => {
+        await isHere();
+        await clock.wait(clock.now() + everyMs, stop);
+      }),
+  };
+}

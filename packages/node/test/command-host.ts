@@ -1,0 +1,4 @@
+import { answerCommands } from '@postern/runtime/testing';
+import { main } from '../src/cli.ts';
+
+answerCommands('postern-node', main);

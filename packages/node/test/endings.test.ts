@@ -1,0 +1,127 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLog } from '@postern/runtime';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { NodeError } from '../src/errors.ts';
+import { keepEndings } from '../src/queue/endings.ts';
+import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
+import { claimLeaseMs, type Spool, type SpoolId } from '../src/spool.ts';
+import { relayVerdict, unit } from './spool-contract.ts';
+import { type FakeClock, fakeClock, seeded, until } from './support.ts';
+
+const start = Date.UTC(2030, 0, 1);
+let folder: string;
+let clock: FakeClock;
+let store: Spool;
+let spool: Spool;
+/** Whether the store takes no ends of claims, and how many it refused. */
+let stuck: boolean;
+let refused: number;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'postern-endings-'));
+  clock = fakeClock(start);
+  stuck = true;
+  refused = 0;
+  store = await openSqliteSpool({
+    path: join(folder, 'spool.sqlite'),
+    clock,
+    random: seeded('endings'),
+    unitBytes: 32_768,
+  });
+  const { relays, sets } = store;
+  const unlessStuck =
+    <Given extends unknown[]>(end: (...given: Given) => Promise<void>) =>
+    async (...given: Given): Promise<void> => {
+      if (!stuck) return end(...given);
+      refused += 1;
+      throw new NodeError('spool-io', 'stuck');
+    };
+  spool = keepEndings(
+    {
+      ...store,
+      releaseInputs: unlessStuck(store.releaseInputs),
+      relays: {
+        ...relays,
+        release: unlessStuck(relays.release),
+        finish: unlessStuck(relays.finish),
+        retry: unlessStuck(relays.retry),
+        postpone: unlessStuck(relays.postpone),
+      },
+      sets: { ...sets, release: unlessStuck(sets.release), finish: unlessStuck(sets.finish) },
+    },
+    { clock, log: silentLog },
+  );
+});
+afterEach(async () => {
+  await spool.close();
+  await rm(folder, { recursive: true });
+});
+
+/** A relay that is due, and whoever asked for it holds. */
+async function holdRelay(): Promise<SpoolId> {
+  await spool.accept(unit());
+  const [input] = await spool.claimInputs('packet', 1);
+  const settled = await spool.settle(input?.id ?? '', relayVerdict({ dueMs: 0 }));
+  if (settled.kind !== 'waiting') throw new Error(settled.kind);
+  return settled.waiting.id;
+}
+
+/** Lets pauses pass until it is so. */
+function inTime(holds: () => Promise<boolean>): Promise<void> {
+  return until(async () => {
+    await clock.advance(1_000);
+    return holds();
+  });
+}
+
+test('inputs that could not be given back can be claimed once they can', async () => {
+  await spool.accept(unit());
+  const [input] = await spool.claimInputs('packet', 1);
+  await expect(spool.releaseInputs([input?.id ?? ''])).rejects.toMatchObject({ code: 'spool-io' });
+  await inTime(async () => refused > 2);
+  expect(await spool.claimInputs('packet', 1)).toEqual([]);
+  stuck = false;
+  await inTime(async () => (await spool.claimInputs('packet', 1)).length === 1);
+  expect(clock.now()).toBeLessThan(start + claimLeaseMs);
+});
+
+test('a relay that was handed over is not handed over again, though that could not be noted at once', async () => {
+  const id = await holdRelay();
+  await expect(spool.relays.finish(id)).rejects.toMatchObject({ code: 'spool-io' });
+  stuck = false;
+  // Whoever failed gives back what it held.
+  await spool.relays.release([id]);
+  expect(await store.relays.claim(1)).toEqual([]);
+  await inTime(async () => (await spool.counts()).relays === 0);
+});
+
+test.each([
+  ['retry', 1],
+  ['postpone', 0],
+] as const)('a relay that could not be made due again is, once it can: %s', async (kind, attempts) => {
+  const id = await holdRelay();
+  await expect(spool.relays[kind](id, start + 5_000)).rejects.toMatchObject({ code: 'spool-io' });
+  stuck = false;
+  await inTime(async () => {
+    const [relay] = await spool.relays.claim(1);
+    if (relay !== undefined) expect(relay).toMatchObject({ id, attempts });
+    return relay !== undefined;
+  });
+  expect(clock.now()).toBeLessThan(start + claimLeaseMs);
+});
+
+test('a claim that has ended by itself is left alone', async () => {
+  const id = await holdRelay();
+  await expect(spool.relays.retry(id, start)).rejects.toMatchObject({ code: 'spool-io' });
+  await clock.advance(claimLeaseMs);
+  await inTime(async () => {
+    const before = refused;
+    for (let pause = 0; pause < 60; pause++) await clock.advance(1_000);
+    return refused === before;
+  });
+  stuck = false;
+  const [relay] = await spool.relays.claim(1);
+  expect(relay).toMatchObject({ id, attempts: 0 });
+});

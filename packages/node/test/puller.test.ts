@@ -1,0 +1,69 @@
+import { silentLog } from '@postern/runtime';
+import { expect, test } from 'vitest';
+import { createBell } from '../src/bell.ts';
+import { startPuller } from '../src/puller.ts';
+import { fakeClock } from './support.ts';
+
+test('a node that stops takes nothing off the shelf that it would only give back', async () => {
+  const bell = createBell();
+  const stopping = new AbortController();
+  let claims = 0;
+  let released = 0;
+  const puller = startPuller({
+    clock: fakeClock(0),
+    log: silentLog,
+    trouble: 'none',
+    shelf: {
+      claim: async () => {
+        claims += 1;
+        await new Promise(setImmediate);
+        return [{ id: `${claims}` }];
+      },
+      release: async () => undefined,
+      nextDue: async () => 0,
+      wake: bell.wait,
+    },
+    most: 10,
+    stopping: stopping.signal,
+    // What is given back is due at once, and whoever waits is woken.
+    work: async () => {
+      released += 1;
+      bell.ring();
+    },
+  });
+  const turns = async (count: number): Promise<void> => {
+    for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
+  };
+  await turns(20);
+  expect(claims).toBeGreaterThan(5);
+  stopping.abort();
+  await turns(5);
+  const [before, given] = [claims, released];
+  await turns(50);
+  expect([claims, released]).toEqual([before, given]);
+  await puller.close();
+});
+
+test('what could not be worked on is given back', async () => {
+  const released: string[] = [];
+  const puller = startPuller({
+    clock: fakeClock(0),
+    log: silentLog,
+    trouble: 'none',
+    shelf: {
+      claim: async () => [],
+      release: async (ids) => void released.push(...ids),
+      nextDue: async () => undefined,
+      wake: createBell().wait,
+    },
+    most: 2,
+    stopping: new AbortController().signal,
+    work: async ({ id }: { readonly id: string }) => {
+      if (id === 'fails') throw new Error(id);
+    },
+  });
+  puller.offer({ id: 'works' });
+  puller.offer({ id: 'fails' });
+  await puller.close();
+  expect(released).toEqual(['fails']);
+});
