@@ -1,4 +1,10 @@
 export { aead } from './aead.ts';
+export {
+  composite,
+  compositePublicKeyBytes,
+  compositeSeedBytes,
+  compositeSignatureBytes,
+} from './composite.ts';
 export { ed25519 } from './ed25519.ts';
 export { sha256 } from './hash.ts';
 export {

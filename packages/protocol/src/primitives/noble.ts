@@ -2,9 +2,10 @@ import { ctr, gcm } from '@noble/ciphers/aes.js';
 import { chacha20, chacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { ed25519, x25519 } from '@noble/curves/ed25519.js';
 import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 } from '@noble/hashes/sha2.js';
+import { sha256, sha512 } from '@noble/hashes/sha2.js';
 import { sha3_256 } from '@noble/hashes/sha3.js';
 import { randomBytes } from '@noble/hashes/utils.js';
+import { ml_dsa65 } from '@noble/post-quantum/ml-dsa.js';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import type { Provider } from './provider.ts';
 
@@ -18,6 +19,7 @@ export const provider: Provider = {
   },
   sha256: (data) => sha256(data),
   sha3_256: (data) => sha3_256(data),
+  sha512: (data) => sha512(data),
   hmacSha256: (key, data) => hmac(sha256, key, data),
   stream: (cipher, key, data) =>
     cipher === 'aes-256-ctr'
@@ -47,6 +49,12 @@ export const provider: Provider = {
     sign: (message, seed) => ed25519.sign(message, seed),
     verify: (signature, message, publicKey) =>
       orUndefined(() => ed25519.verify(signature, message, publicKey, { zip215: false })) ?? false,
+  },
+  mlDsa65: {
+    publicKey: (seed) => ml_dsa65.keygen(seed).publicKey,
+    sign: (message, seed, context) => ml_dsa65.sign(message, ml_dsa65.keygen(seed).secretKey, { context }),
+    verify: (signature, message, publicKey, context) =>
+      orUndefined(() => ml_dsa65.verify(signature, message, publicKey, { context })) ?? false,
   },
 };
 

@@ -13,7 +13,9 @@ import {
   type PrivateKeyInput,
   type PublicKeyInput,
   randomBytes,
+  type SignKeyObjectInput,
   sign,
+  type VerifyKeyObjectInput,
   verify,
 } from 'node:crypto';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
@@ -30,6 +32,7 @@ export const provider: Provider = {
   randomBytes: (length) => plain(randomBytes(length)),
   sha256: (data) => plain(hash('sha256', data, 'buffer')),
   sha3_256: (data) => plain(hash('sha3-256', data, 'buffer')),
+  sha512: (data) => plain(hash('sha512', data, 'buffer')),
   hmacSha256: (key, data) => plain(createHmac('sha256', createSecretKey(key)).update(data).digest()),
   stream: (cipher, key, data) => plain(createCipheriv(cipher, createSecretKey(key), zeroNonce).update(data)),
   aeadSeal(aead, key, nonce, plaintext) {
@@ -97,6 +100,18 @@ export const provider: Provider = {
       }
     },
   },
+  mlDsa65: {
+    publicKey: (seed) => rawPublic(privateKeyOf('ml-dsa-65', 'raw-seed', seed)),
+    sign: (message, seed, context) =>
+      plain(sign(null, message, withContext(privateKeyOf('ml-dsa-65', 'raw-seed', seed), context))),
+    verify(signature, message, publicKey, context) {
+      try {
+        return verify(null, message, withContext(publicKeyOf('ml-dsa-65', publicKey), context), signature);
+      } catch {
+        return false;
+      }
+    },
+  },
 };
 
 const tagBytes = 16;
@@ -121,7 +136,7 @@ function gcmType(aead: Aead): 'aes-256-gcm' {
   return aead as 'aes-256-gcm';
 }
 
-type KeyType = 'x25519' | 'ed25519' | 'ml-kem-768';
+type KeyType = 'x25519' | 'ed25519' | 'ml-kem-768' | 'ml-dsa-65';
 
 // @types/node does not know the raw formats yet.
 function privateKeyOf(type: KeyType, format: 'raw-private' | 'raw-seed', key: Uint8Array): KeyObject {
@@ -130,6 +145,11 @@ function privateKeyOf(type: KeyType, format: 'raw-private' | 'raw-seed', key: Ui
 
 function publicKeyOf(type: KeyType, key: Uint8Array): KeyObject {
   return createPublicKey({ key, format: 'raw-public', asymmetricKeyType: type } as unknown as PublicKeyInput);
+}
+
+// Nor a signature's context.
+function withContext(key: KeyObject, context: Uint8Array): SignKeyObjectInput & VerifyKeyObjectInput {
+  return { key, context } as unknown as SignKeyObjectInput;
 }
 
 /** RFC 8410 SubjectPublicKeyInfo, in PEM: the twelve bytes before the key are always the same. */

@@ -19,6 +19,7 @@ describe.each(providers)('%s agrees with the other provider', (_, one, other) =>
       fc.property(data, key, (message, k) => {
         expect(one.sha256(message)).toEqual(other.sha256(message));
         expect(one.sha3_256(message)).toEqual(other.sha3_256(message));
+        expect(one.sha512(message)).toEqual(other.sha512(message));
         expect(one.hmacSha256(k, message)).toEqual(other.hmacSha256(k, message));
       }),
     );
@@ -107,6 +108,25 @@ describe.each(providers)('%s agrees with the other provider', (_, one, other) =>
         expect(publicKey).toEqual(other.ed25519.publicKey(seed));
         expect(other.ed25519.verify(signature, message, publicKey)).toBe(true);
         expect(other.ed25519.verify(signature, Uint8Array.of(...message, 0), publicKey)).toBe(false);
+      }),
+      few,
+    );
+  });
+
+  test('on ML-DSA-65', () => {
+    fc.assert(
+      fc.property(key, data, fc.uint8Array({ maxLength: 255 }), (seed, message, context) => {
+        const publicKey = one.mlDsa65.publicKey(seed);
+        expect(publicKey).toEqual(other.mlDsa65.publicKey(seed));
+        const signature = one.mlDsa65.sign(message, seed, context);
+        const held = [
+          other.mlDsa65.verify(signature, message, publicKey, context),
+          other.mlDsa65.verify(signature, Uint8Array.of(...message, 0), publicKey, context),
+          other.mlDsa65.verify(signature, message, publicKey, Uint8Array.of(...context.slice(1), 1, 1)),
+          other.mlDsa65.verify(signature.slice(1), message, publicKey, context),
+          other.mlDsa65.verify(signature, message, publicKey.slice(1), context),
+        ];
+        expect(held).toEqual([true, false, false, false, false]);
       }),
       few,
     );

@@ -3,6 +3,7 @@ export interface Provider {
   randomBytes(length: number): Uint8Array;
   sha256(data: Uint8Array): Uint8Array;
   sha3_256(data: Uint8Array): Uint8Array;
+  sha512(data: Uint8Array): Uint8Array;
   /** HMAC-SHA256 (RFC 2104) with a key of at most 64 bytes, over long inputs. */
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array;
   /** XOR of `data` with the key stream of a 32-byte key and an all-zero nonce. */
@@ -25,6 +26,14 @@ export interface Provider {
     sign(message: Uint8Array, seed: Uint8Array): Uint8Array;
     /** RFC 8032 verification; false for anything malformed. */
     verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
+  };
+  /** FIPS 204, hedged, with a context of up to 255 bytes. */
+  readonly mlDsa65: {
+    /** From the 32-byte seed ξ. */
+    publicKey(seed: Uint8Array): Uint8Array;
+    sign(message: Uint8Array, seed: Uint8Array, context: Uint8Array): Uint8Array;
+    /** False for anything malformed. */
+    verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array, context: Uint8Array): boolean;
   };
 }
 
