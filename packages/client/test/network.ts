@@ -18,6 +18,7 @@ import {
   loadEnvelopeKey,
   openEnvelope,
 } from '@postern/protocol/envelope';
+import { emptyRange, headOf } from '@postern/protocol/log';
 import { decodeUnit, defaultGeometry } from '@postern/protocol/packet';
 import { ed25519 } from '@postern/protocol/primitives';
 import { onTestFinished } from 'vitest';
@@ -173,6 +174,7 @@ function consensusOf(
     revoked: [],
     shared: '00'.repeat(32),
     previous: '',
+    log: headOf(emptyRange),
   };
 }
 

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { consensusDigest, keyEpochsHeld } from '@postern/protocol/consensus';
 import { formatZone, makeRecord } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
+import { appendLeaf, emptyRange, hashOfLeaf, headOf } from '@postern/protocol/log';
 import { generateKey } from 'openpgp';
 import { beforeEach, expect, test } from 'vitest';
 import type { ProblemCode, SendRequest } from '../src/index.ts';
@@ -297,7 +298,9 @@ test('a wrong pin: nothing is given to it, and nothing is lost', async () => {
   expect(network.packets()).toEqual([]);
   expect(await alice.client.outbox.queued()).toHaveLength(1);
   // The next epoch's consensus has the right one.
-  network.consensus = { ...shifted(3600), nodes: right.nodes, previous: consensusDigest(issued) };
+  const previous = consensusDigest(issued);
+  const log = headOf(appendLeaf(emptyRange, hashOfLeaf({ epoch: issued.epoch, digest: previous })));
+  network.consensus = { ...shifted(3600), nodes: right.nodes, previous, log };
   alice.clock.ms += 3_600_000;
   expect(await alice.client.flush()).toMatchObject({ submitted: 1, pending: 0 });
 });

@@ -97,6 +97,7 @@ export function consensusOf(nodes: readonly NodeEntry[], nowMs: number): Verifie
       revoked: [],
       shared: '',
       previous: '',
+      log: { size: 0, root: '' },
     },
     geometry: geometry({ suite, hops, routingBytes, packetBytes }),
     digest: '',

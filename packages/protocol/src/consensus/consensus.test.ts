@@ -10,6 +10,7 @@ import {
   authority1,
   authority2,
   authority3,
+  before,
   epoch,
   epochSeconds,
   gateway,
@@ -28,10 +29,11 @@ import {
 import { type Consensus, maxConsensusLength } from './documents.ts';
 import { tabulate } from './tabulate.ts';
 
-const previous = 'a'.repeat(64);
+const { previous, log } = before;
+const elsewhere = '0'.repeat(64);
 const consensus = tabulate(
   [mix('mix1.test'), mix('mix2.test', { family: 'op' }), gateway('gateway.b.test')],
-  { ...agenda, previous },
+  { ...agenda, ...before },
 );
 const digest = consensusDigest(consensus);
 const keyOf = ({ name, seed }: NoteSigner) =>
@@ -135,34 +137,59 @@ describe('time and history', () => {
     ['when it is no longer fresh', 'consensus', { now: start + epochSeconds }],
     ['in its last second', 'consensus', { now: start + 3 * epochSeconds - 1 }],
     ['when it has ended', 'expired', { now: start + 3 * epochSeconds }],
-    ['after the one that it names', 'consensus', { last: { epoch: epoch - 1, digest: previous } }],
-    ['after another than it names', 'fork', { last: { epoch: epoch - 1, digest: '0'.repeat(64) } }],
+    ['after the one that it names', 'consensus', { last: { epoch: epoch - 1, digest: previous, log } }],
     [
-      'after any, an epoch having been skipped',
+      'after the one that it names, epochs later',
       'consensus',
-      { last: { epoch: epoch - 2, digest: '0'.repeat(64) } },
+      { last: { epoch: epoch - 7, digest: previous, log } },
+    ],
+    ['after another than it names', 'fork', { last: { epoch: epoch - 1, digest: elsewhere, log } }],
+    [
+      'after another than it names, epochs ago',
+      'fork',
+      { last: { epoch: epoch - 7, digest: elsewhere, log } },
+    ],
+    [
+      'after a log of another root',
+      'fork',
+      { last: { epoch: epoch - 1, digest: previous, log: { size: 1, root: elsewhere } } },
+    ],
+    [
+      'after a log that is longer',
+      'fork',
+      { last: { epoch: epoch - 7, digest: elsewhere, log: { size: 2, root: elsewhere } } },
+    ],
+    [
+      'after a log that is shorter, by what the epochs between have room for',
+      'consensus',
+      { last: { epoch: epoch - 2, digest: elsewhere, log: { size: 0, root: elsewhere } } },
+    ],
+    [
+      'after a log that is shorter, by more than that',
+      'fork',
+      { last: { epoch: epoch - 1, digest: elsewhere, log: { size: 0, root: elsewhere } } },
     ],
     [
       'after another than it names, too late',
       'fork',
-      { last: { epoch: epoch - 1, digest: '0'.repeat(64) }, now: start + 9 * epochSeconds },
+      { last: { epoch: epoch - 1, digest: elsewhere, log }, now: start + 9 * epochSeconds },
     ],
-    ['again', 'consensus', { last: { epoch, digest } }],
-    ['beside another for its epoch', 'fork', { last: { epoch, digest: '0'.repeat(64) } }],
-    ['after a newer one', 'rollback', { last: { epoch: epoch + 1, digest } }],
+    ['again', 'consensus', { last: { epoch, digest, log } }],
+    ['beside another for its epoch', 'fork', { last: { epoch, digest: elsewhere, log } }],
+    ['after a newer one', 'rollback', { last: { epoch: epoch + 1, digest, log } }],
     [
       'after a newer one, too late',
       'rollback',
-      { last: { epoch: epoch + 1, digest }, now: start + 9 * epochSeconds },
+      { last: { epoch: epoch + 1, digest, log }, now: start + 9 * epochSeconds },
     ],
   ])('%s: %s', (_, outcome, by) => {
     expect(reasonOf(signed, by)).toBe(outcome);
   });
 
   test('one that calls itself the first is taken by who has seen none, and not after another', () => {
-    const first = signConsensus({ ...consensus, previous: '' }, [authority1, authority2]);
+    const first = signConsensus({ ...consensus, previous: '', log: agenda.log }, [authority1, authority2]);
     expect(reasonOf(first)).toBe('consensus');
-    expect(reasonOf(first, { last: { epoch: epoch - 1, digest: previous } })).toBe('fork');
+    expect(reasonOf(first, { last: { epoch: epoch - 1, digest: previous, log } })).toBe('fork');
   });
 
   test('an epoch of seconds bears no minute of error', () => {
@@ -287,6 +314,27 @@ describe('is refused', () => {
     ],
     ['a short shared value', 'shared is no hex SHA-256', given({ shared: 'ab' })],
     ['a previous digest that is none', 'previous is no hex SHA-256', given({ previous: 'x' })],
+    [
+      'a log longer than there were epochs',
+      'log.size is more than there were epochs',
+      given({ log: { ...log, size: epoch + 1 } }),
+    ],
+    [
+      'one before it, and an empty log',
+      'log.size is not 0 exactly if there is none before',
+      given({ log: agenda.log }),
+    ],
+    [
+      'none before it, and a log',
+      'log.size is not 0 exactly if there is none before',
+      given({ previous: '' }),
+    ],
+    [
+      'a log of the empty one’s root',
+      'log.root does not fit the size',
+      given({ log: { ...log, root: agenda.log.root } }),
+    ],
+    ['a root that is none', 'log.root is no hex SHA-256', given({ log: { ...log, root: 'x' } })],
     ['a list of nodes that is none', 'nodes is no list', given({ nodes: {} })],
     [
       'a member __proto__',

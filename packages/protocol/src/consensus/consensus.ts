@@ -1,6 +1,7 @@
 import { encodeHex } from '../codec/hex.ts';
 import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
+import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
 import { sha256 } from '../primitives/index.ts';
 import { checkThreshold, type Trust } from './authorities.ts';
@@ -43,7 +44,14 @@ export interface ConsensusReader extends Trust {
   /** Unix seconds. */
   readonly now: number;
   /** The newest consensus accepted before. */
-  readonly last?: { readonly epoch: number; readonly digest: string } | undefined;
+  readonly last?: Last | undefined;
+}
+
+interface Last {
+  readonly epoch: number;
+  readonly digest: string;
+  /** The log with this one as its last leaf. */
+  readonly log: LogHead;
 }
 
 /** The text that authorities sign. Throws `ProtocolError` `wrong-document`. */
@@ -70,57 +78,67 @@ export function addSignature(signed: string, signer: NoteSigner): string {
   return formatNote({ ...note, signatures: [...note.signatures, signText(note.text, signer)] });
 }
 
+/** A consensus that enough authorities have signed, whenever that was and whatever came before it. */
+export type ReadConsensus =
+  | Pick<Extract<VerifiedConsensus, { kind: 'consensus' }>, 'kind' | 'consensus' | 'digest' | 'signedBy'>
+  | Extract<VerifiedConsensus, { kind: 'refused' }>;
+
 /**
- * Reads a signed consensus (spec consensus 4, 6, 7). Nothing is read of it before enough authorities are known to have signed
- * it. Throws only for a trust that cannot hold.
+ * Verifies a signed consensus (spec consensus 4, 6, 7). Nothing is read of it before enough authorities are known to have signed
+ * it. Of one further on in the log than right after the last this says nothing: whether the log between holds, its tiles show (spec log 5).
+ * Throws only for a trust that cannot hold.
  */
 export function verifyConsensus(signed: string, reader: ConsensusReader): VerifiedConsensus {
+  const read = readConsensus(signed, reader);
+  if (read.kind === 'refused') return read;
+  const geometry = readGeometry(read.consensus.geometry);
+  if (geometry === undefined)
+    return refused('wrong-geometry', 'its packet geometry is not one that this version knows');
+  const { consensus, digest } = read;
+  return refuseHistory(consensus, digest, reader) ?? refuseTime(consensus, reader) ?? { ...read, geometry };
+}
+
+/** Reads a signed consensus of any time, as whoever looks at the past does. Throws only for a trust that cannot hold. */
+export function readConsensus(signed: string, trust: Trust): ReadConsensus {
   if (signed.length > maxConsensusLength)
     return refused('oversized', `it is longer than ${maxConsensusLength} characters`);
   const note = parseNote(signed, maxConsensusLength);
   if (note === undefined) return refused('malformed', 'it is no signed note');
-  const signatures = checkThreshold(note, reader);
+  const signatures = checkThreshold(note, trust);
   if (signatures.kind === 'refused') return signatures;
   const decoded = decodeText(form, note.text);
   if (decoded.kind === 'refused') return decoded;
-  const consensus = decoded.value;
-  const geometry = readGeometry(consensus.geometry);
-  if (geometry === undefined)
-    return refused('wrong-geometry', 'its packet geometry is not one that this version knows');
-  const digest = digestOf(note.text);
-  return (
-    refuseHistory(consensus, digest, reader) ??
-    refuseTime(consensus, reader) ?? {
-      kind: 'consensus',
-      consensus,
-      digest,
-      signedBy: signatures.by,
-      geometry,
-    }
-  );
+  return {
+    kind: 'consensus',
+    consensus: decoded.value,
+    digest: digestOf(note.text),
+    signedBy: signatures.by,
+  };
 }
 
 function refuseHistory(
-  { epoch, previous }: Consensus,
+  { epoch, previous, log }: Consensus,
   digest: string,
   { last }: ConsensusReader,
-): VerifiedConsensus | undefined {
-  // of a consensus further ahead nothing can be said: those in between, which would tie it to this one, were not seen
-  if (last === undefined || epoch > last.epoch + 1) return undefined;
-  if (epoch === last.epoch + 1)
-    return previous === last.digest
-      ? undefined
-      : refused('fork', `it does not follow on the consensus for epoch ${last.epoch} that was seen before`);
+): Refused | undefined {
+  if (last === undefined) return undefined;
   if (epoch < last.epoch)
     return refused('rollback', `it is for epoch ${epoch}, and epoch ${last.epoch} was seen before`);
-  if (digest !== last.digest) return refused('fork', `another consensus for epoch ${epoch} was seen before`);
-  return undefined;
+  if (epoch === last.epoch)
+    return digest === last.digest
+      ? undefined
+      : refused('fork', `another consensus for epoch ${epoch} was seen before`);
+  const between = log.size - last.log.size;
+  const follows = between > 0 || (previous === last.digest && log.root === last.log.root);
+  // there is room for one consensus in each epoch between
+  if (between >= 0 && between < epoch - last.epoch && follows) return undefined;
+  return refused('fork', `it does not follow on the consensus for epoch ${last.epoch} that was seen before`);
 }
 
 function refuseTime(
   { epochSeconds, validAfter, validUntil }: Consensus,
   { now }: ConsensusReader,
-): VerifiedConsensus | undefined {
+): Refused | undefined {
   if (validAfter > now + Math.min(clockTolerance, epochSeconds))
     return refused(
       'not-yet-valid',
@@ -142,6 +160,8 @@ function digestOf(text: string): string {
   return encodeHex(sha256(new TextEncoder().encode(text)));
 }
 
-function refused(reason: ConsensusRefusal, detail: string): VerifiedConsensus {
+type Refused = Extract<VerifiedConsensus, { kind: 'refused' }>;
+
+function refused(reason: ConsensusRefusal, detail: string): Refused {
   return { kind: 'refused', reason, detail };
 }

@@ -1,3 +1,4 @@
+import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
 
 /** What a node does. */
@@ -93,6 +94,8 @@ export interface Consensus {
   readonly shared: string;
   /** Digest of the consensus before this one; '' for the first. */
   readonly previous: string;
+  /** The log of all consensuses before this one (spec log 3). */
+  readonly log: LogHead;
 }
 
 /** What a node has to know before it has seen a consensus (spec consensus 5). */

@@ -22,6 +22,8 @@ export {
   type ConsensusRefusal,
   consensusDigest,
   encodeConsensus,
+  type ReadConsensus,
+  readConsensus,
   signConsensus,
   type VerifiedConsensus,
   verifyConsensus,

@@ -1,6 +1,7 @@
 import { decodeBase64 } from '../codec/base64.ts';
 import { encodeHex } from '../codec/hex.ts';
 import { isKeyName } from '../codec/note.ts';
+import { emptyRange, headOf, type LogHead } from '../log/index.ts';
 import { isDomain } from '../packet/index.ts';
 import { sha256, xwingPublicKeyBytes } from '../primitives/index.ts';
 import type {
@@ -112,12 +113,15 @@ const consensusMembers = object<Consensus>({
   revoked: ascending(hexDigest, maxNodes, compareText),
   shared: hexDigest,
   previous: orEmpty(hexDigest),
+  log: object<LogHead>({ size: integer(0, maxEpoch), root: hexDigest }),
 });
+
+const emptyLog = headOf(emptyRange);
 
 /** Spec consensus 4. */
 export const consensusShape: Shape<Consensus> = (value, at) => {
   const consensus = consensusMembers(value, at);
-  const { validAfter, freshUntil, validUntil, nodes, geometry, revoked } = consensus;
+  const { validAfter, freshUntil, validUntil, nodes, geometry, revoked, previous, log } = consensus;
   if (validAfter !== consensus.epoch * consensus.epochSeconds)
     refuse('validAfter', 'is not the start of the epoch');
   if (freshUntil !== validAfter + consensus.epochSeconds) refuse('freshUntil', 'is not the end of the epoch');
@@ -126,6 +130,9 @@ export const consensusShape: Shape<Consensus> = (value, at) => {
   if (nodes.some(({ layer }) => layer > geometry.hops)) refuse('nodes', 'name a layer beyond the last hop');
   const withdrawn = new Set(revoked);
   if (nodes.some(({ id }) => withdrawn.has(id))) refuse('nodes', 'name a revoked one');
+  if (log.size > consensus.epoch) refuse('log.size', 'is more than there were epochs');
+  if ((log.size === 0) !== (previous === '')) refuse('log.size', 'is not 0 exactly if there is none before');
+  if ((log.size === 0) !== (log.root === emptyLog.root)) refuse('log.root', 'does not fit the size');
   unrepeated(
     nodes.map(({ name }) => name),
     'name',

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { encodeHex } from '../codec/hex.ts';
 import { ProtocolError } from '../errors.ts';
 import { geometry as createGeometry, defaultGeometry } from '../packet/index.ts';
-import { agenda, epoch, epochSeconds, gateway, mix, now } from '../testing/network.ts';
+import { agenda, before, epoch, epochSeconds, gateway, mix, now } from '../testing/network.ts';
 import { seeded } from '../testing/seeded.ts';
 import { encodeConsensus } from './consensus.ts';
 import { type Consensus, type Descriptor, maxConsensusLength } from './documents.ts';
@@ -23,7 +23,7 @@ const layerSizes = ({ nodes }: Consensus): number[] =>
 test('takes over what descriptors say and dates it by the epoch', () => {
   const one = mix('mix1.test', { family: 'op' });
   const two = gateway('gateway.b.test');
-  const consensus = tabulate([one, two], { ...agenda, previous: 'a'.repeat(64) });
+  const consensus = tabulate([one, two], { ...agenda, ...before });
   expect(consensus).toMatchObject({
     epoch,
     epochSeconds,
@@ -32,7 +32,7 @@ test('takes over what descriptors say and dates it by the epoch', () => {
     validUntil: (epoch + 3) * epochSeconds,
     meanDelayMs: 200,
     shared: encodeHex(agenda.shared),
-    previous: 'a'.repeat(64),
+    ...before,
   });
   const entry = consensus.nodes.find(({ name }) => name === 'mix1.test');
   const { name, roles, smtp, tlsPins, family, domains, mixKeys } = one;

@@ -1,5 +1,6 @@
 import { encodeHex } from '../codec/hex.ts';
 import { encodeJson } from '../codec/json.ts';
+import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
 import {
   type Consensus,
@@ -25,6 +26,8 @@ export interface Agenda {
   readonly shared: Uint8Array;
   /** Digest of the consensus before; '' for the first. */
   readonly previous: string;
+  /** The log of all consensuses before. */
+  readonly log: LogHead;
   /** Ids. */
   readonly revoked: readonly string[];
 }
@@ -62,6 +65,7 @@ export function tabulate(descriptors: readonly Descriptor[], agenda: Agenda): Co
       revoked,
       shared: encodeHex(shared),
       previous: agenda.previous,
+      log: agenda.log,
     } satisfies Consensus,
     '',
   );

@@ -1,3 +1,4 @@
+import { concat, equalBytes } from '../codec/bytes.ts';
 import { sha256 } from '../primitives/index.ts';
 
 /**
@@ -6,52 +7,59 @@ import { sha256 } from '../primitives/index.ts';
  */
 export type Hash = Uint8Array;
 
-/** Hash of leaf `at`, 0 to `size - 1`. */
-export type LeafHashes = (at: number) => Hash;
+/** Root over the leaves `from` to `to - 1`, of which there is at least one. */
+export type Subtrees = (from: number, to: number) => Hash;
+
+const leafPrefix = Uint8Array.of(0);
+const nodePrefix = Uint8Array.of(1);
+
+/** Root of a tree without leaves: the hash of nothing. */
+export const emptyRoot: Hash = sha256(new Uint8Array());
 
 /** Hash of a leaf's content. */
 export function leafHash(content: Uint8Array): Hash {
-  return sha256(Uint8Array.of(0, ...content));
+  return sha256(concat(leafPrefix, content));
 }
 
-/** The root over leaves `from` to `to - 1`; of none the hash of nothing. */
-export function rootOf(leaves: LeafHashes, to: number, from = 0): Hash {
-  const size = to - from;
-  if (size === 0) return sha256(new Uint8Array());
-  if (size === 1) return leaves(from);
-  const middle = from + split(size);
-  return nodeHash(rootOf(leaves, middle, from), rootOf(leaves, to, middle));
+/** Subtrees over leaves whose hashes are at hand. */
+export function subtreesOf(leaf: (at: number) => Hash): Subtrees {
+  const root: Subtrees = (from, to) => {
+    if (to - from === 1) return leaf(from);
+    const middle = from + split(to - from);
+    return nodeHash(root(from, middle), root(middle, to));
+  };
+  return root;
 }
 
 /** That leaf `at` is in the tree of `size` leaves (RFC 6962, section 2.1.1). Throws a `RangeError` when it is not. */
-export function proveInclusion(leaves: LeafHashes, at: number, size: number): Hash[] {
+export function proveInclusion(subtree: Subtrees, at: number, size: number): Hash[] {
   if (!(Number.isSafeInteger(at) && at >= 0 && at < size))
     throw new RangeError(`no leaf ${at} among ${size}`);
-  return path(leaves, at, 0, size);
+  return path(subtree, at, 0, size);
 }
 
-function path(leaves: LeafHashes, at: number, from: number, to: number): Hash[] {
+function path(subtree: Subtrees, at: number, from: number, to: number): Hash[] {
   if (to - from === 1) return [];
   const middle = from + split(to - from);
   return at < middle
-    ? [...path(leaves, at, from, middle), rootOf(leaves, to, middle)]
-    : [...path(leaves, at, middle, to), rootOf(leaves, middle, from)];
+    ? [...path(subtree, at, from, middle), subtree(middle, to)]
+    : [...path(subtree, at, middle, to), subtree(from, middle)];
 }
 
 /** That the tree of `size` leaves begins with the one of `before` (RFC 6962, section 2.1.2). Throws a `RangeError` when it cannot. */
-export function proveConsistency(leaves: LeafHashes, before: number, size: number): Hash[] {
+export function proveConsistency(subtree: Subtrees, before: number, size: number): Hash[] {
   if (!(Number.isSafeInteger(before) && before >= 0 && before <= size))
     throw new RangeError(`a tree of ${size} leaves does not begin with ${before}`);
-  return before === 0 || before === size ? [] : subproof(leaves, before, 0, size, true);
+  return before === 0 || before === size ? [] : subproof(subtree, before, 0, size, true);
 }
 
-function subproof(leaves: LeafHashes, before: number, from: number, to: number, known: boolean): Hash[] {
-  if (from + before === to) return known ? [] : [rootOf(leaves, to, from)];
+function subproof(subtree: Subtrees, before: number, from: number, to: number, known: boolean): Hash[] {
+  if (from + before === to) return known ? [] : [subtree(from, to)];
   const left = split(to - from);
   const middle = from + left;
   return before <= left
-    ? [...subproof(leaves, before, from, middle, known), rootOf(leaves, to, middle)]
-    : [...subproof(leaves, before - left, middle, to, false), rootOf(leaves, middle, from)];
+    ? [...subproof(subtree, before, from, middle, known), subtree(middle, to)]
+    : [...subproof(subtree, before - left, middle, to, false), subtree(from, middle)];
 }
 
 /** Whether `proof` shows that leaf `at` is in the tree of that size and root (RFC 9162, section 2.1.3.2). */
@@ -72,7 +80,7 @@ export function isIncluded(
     } else hash = nodeHash(hash, sibling);
     [node, last] = [half(node), half(last)];
   }
-  return last === 0 && equal(hash, root);
+  return last === 0 && equalBytes(hash, root);
 }
 
 /** Whether `proof` shows that the newer tree begins with the older one (RFC 9162, section 2.1.4.2). */
@@ -82,7 +90,7 @@ export function isConsistent(
   proof: readonly Hash[],
 ): boolean {
   if (older.size > newer.size) return false;
-  if (older.size === newer.size) return proof.length === 0 && equal(older.root, newer.root);
+  if (older.size === newer.size) return proof.length === 0 && equalBytes(older.root, newer.root);
   if (older.size === 0) return proof.length === 0;
   const hashes = isPowerOfTwo(older.size) ? [older.root, ...proof] : [...proof];
   const [first, ...rest] = hashes;
@@ -99,16 +107,16 @@ export function isConsistent(
     } else young = nodeHash(young, hash);
     [node, last] = [half(node), half(last)];
   }
-  return last === 0 && equal(old, older.root) && equal(young, newer.root);
+  return last === 0 && equalBytes(old, older.root) && equalBytes(young, newer.root);
 }
 
 /** Root over two subtrees. */
-function nodeHash(left: Hash, right: Hash): Hash {
-  return sha256(Uint8Array.of(1, ...left, ...right));
+export function nodeHash(left: Hash, right: Hash): Hash {
+  return sha256(concat(nodePrefix, left, right));
 }
 
 /** The largest power of two below `size`, which is at least 2. */
-function split(size: number): number {
+export function split(size: number): number {
   return 2 ** Math.ceil(Math.log2(size) - 1);
 }
 
@@ -118,8 +126,4 @@ function half(value: number): number {
 
 function isPowerOfTwo(value: number): boolean {
   return value === split(value * 2);
-}
-
-function equal(a: Hash, b: Hash): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

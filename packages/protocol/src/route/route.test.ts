@@ -43,6 +43,7 @@ function consensusOf(layers: readonly (readonly string[])[]): Consensus {
     revoked: [],
     shared: '',
     previous: '',
+    log: { size: 0, root: '' },
   };
 }
 

@@ -2,6 +2,7 @@ import { encodeBase64 } from '../codec/base64.ts';
 import type { Descriptor } from '../consensus/documents.ts';
 import { keyEpochsPublished } from '../consensus/schedule.ts';
 import type { Agenda } from '../consensus/tabulate.ts';
+import { appendLeaf, emptyRange, hashOfLeaf, headOf, type LogHead } from '../log/index.ts';
 import { defaultGeometry, generateMixKey } from '../packet/index.ts';
 import { ed25519 } from '../primitives/index.ts';
 import { seeded } from './seeded.ts';
@@ -54,6 +55,12 @@ export function gateway(name: string, change: Partial<Descriptor> = {}): Descrip
   return mix(name, { roles: ['delivery'], domains: [name.replace('gateway.', '')], mixKeys: [], ...change });
 }
 
+/** A log of one consensus, of the epoch before. */
+export const before: { previous: string; log: LogHead } = {
+  previous: 'a'.repeat(64),
+  log: headOf(appendLeaf(emptyRange, hashOfLeaf({ epoch: epoch - 1, digest: 'a'.repeat(64) }))),
+};
+
 export const agenda: Agenda = {
   epoch,
   epochSeconds,
@@ -61,5 +68,6 @@ export const agenda: Agenda = {
   meanDelayMs: 200,
   shared: seeded('shared').bytes(32),
   previous: '',
+  log: headOf(emptyRange),
   revoked: [],
 };

@@ -1,0 +1,35 @@
+export { decodeCheckpoint, encodeCheckpoint, logOrigin, maxCheckpointLength } from './checkpoint.ts';
+export { hashOfLeaf, type Leaf, maxLeafBytes } from './leaf.ts';
+export {
+  appendLeaf,
+  type CompactRange,
+  emptyRange,
+  equalRanges,
+  formatRange,
+  headOf,
+  type LogHead,
+  parseRange,
+  rangeOf,
+  rootOfRange,
+} from './range.ts';
+export { createRows, type Rows } from './rows.ts';
+export {
+  decodeBundle,
+  decodeTile,
+  encodeBundle,
+  formatTileName,
+  MissingTile,
+  parseTileName,
+  subtreesOfTiles,
+  type TileName,
+  tilesOf,
+  tileWidth,
+} from './tiles.ts';
+export {
+  type Hash,
+  isConsistent,
+  isIncluded,
+  proveConsistency,
+  proveInclusion,
+  type Subtrees,
+} from './tree.ts';
