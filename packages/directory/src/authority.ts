@@ -5,6 +5,7 @@ import {
   formatAuthorityKey,
   type Parameters,
   parseAuthorityKey,
+  signCheckpoint,
   signParameters,
   staleEpochs,
   verifyConsensus,
@@ -17,6 +18,7 @@ import { explain, type Holdup } from './due.ts';
 import { type Epochs, startEpochs } from './epochs.ts';
 import { AuthorityError } from './errors.ts';
 import { createKey, keyPath, readKey } from './key.ts';
+import { openLog } from './log/log.ts';
 import { addGauges, type Counters, createCounters } from './observe.ts';
 import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
@@ -84,7 +86,8 @@ export async function startAuthority(
   const metrics = createMetrics(deps.random);
   const counters = createCounters(metrics);
   addGauges(metrics, { config, clock, store });
-  const epochs = opened.use(startEpochs({ ...deps, config, signer, store, counters }));
+  const history = openLog(store);
+  const epochs = opened.use(startEpochs({ ...deps, config, signer, store, history, counters }));
 
   const server = await publish(config.listen, {
     register(signed) {
@@ -95,6 +98,8 @@ export async function startAuthority(
     },
     current: () => currentOf(store, epochNow(config, clock)),
     issued: (epoch) => store.issued(epoch),
+    history,
+    checkpoint: () => signCheckpoint(history.head(), signer),
     parameters: signParameters(parametersOf(config), [signer]),
     health: () => ({ epoch: epochNow(config, clock), registered: store.registered.size }),
     freshFor(epoch) {

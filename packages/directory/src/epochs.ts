@@ -4,6 +4,7 @@ import type { Clock, Log, Random } from '@postern/runtime';
 import { agree, seal } from './agree/agree.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup, holdupOf, isAlarming, isOfClock, patienceMs } from './due.ts';
+import type { ConsensusLog } from './log/log.ts';
 import type { Counters } from './observe.ts';
 import type { AuthorityStore } from './store.ts';
 
@@ -11,6 +12,8 @@ export interface EpochsOptions {
   readonly config: AuthorityConfig;
   readonly signer: NoteSigner;
   readonly store: AuthorityStore;
+  /** Of the store. */
+  readonly history: ConsensusLog;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -101,7 +104,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
 }
 
 function issueIfDue(options: EpochsOptions, waitedMs: number): Attempt {
-  const { config, signer, store, clock, random, confirmedEpoch } = options;
+  const { config, signer, store, history, clock, random, confirmedEpoch } = options;
   const { epochSeconds } = config;
   const seconds = Math.floor(clock.now() / 1_000);
   const epoch = epochAt(seconds, epochSeconds);
@@ -127,6 +130,7 @@ function issueIfDue(options: EpochsOptions, waitedMs: number): Attempt {
     meanDelayMs: config.meanDelayMs,
     shared: random.bytes(32),
     previous: latest?.digest ?? '',
+    log: history.head(),
     revoked: config.revoked,
   });
   if (agreement.kind !== 'agreed') return { kind: 'held-up', holdup: agreement };

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { type Descriptor, type VerifiedDescriptor, verifyDescriptor } from '@postern/protocol/consensus';
+import type { Leaf } from '@postern/protocol/log';
 import { AuthorityError } from './errors.ts';
 
 /** A descriptor that was registered. */
@@ -37,6 +38,8 @@ export interface AuthorityStore extends Disposable {
   issued(epoch: number): Issued | undefined;
   /** The issued consensus of the highest epoch that is not above this one. */
   newestUpTo(epoch: number): Issued | undefined;
+  /** What the log has of each issued consensus of an epoch from this one on, in order. */
+  leaves(from: number): Leaf[];
   /** Throws when a consensus of that epoch has been issued before: there is one at most, for good. */
   issue(issued: Issued): void;
 }
@@ -48,7 +51,8 @@ const layout = `
   CREATE TABLE IF NOT EXISTS descriptor (id TEXT PRIMARY KEY, signed TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS consensus (
     epoch INTEGER PRIMARY KEY, digest TEXT NOT NULL, signed TEXT NOT NULL
-  ) STRICT;`;
+  ) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS leaf ON consensus (epoch, digest);`;
 
 /** Opens the database at `path`, or makes it. Throws `AuthorityError` `in-use` while another process has it open. */
 export function openStore(path: string): AuthorityStore {
@@ -129,6 +133,13 @@ class SqliteStore implements AuthorityStore {
       .prepare('SELECT epoch, digest, signed FROM consensus WHERE epoch <= ? ORDER BY epoch DESC LIMIT 1')
       .get(epoch);
     return row === undefined ? undefined : readIssued(row);
+  }
+
+  leaves(from: number): Leaf[] {
+    const rows = this.#database
+      .prepare('SELECT epoch, digest FROM consensus INDEXED BY leaf WHERE epoch >= ? ORDER BY epoch')
+      .all(from);
+    return rows.map(({ epoch, digest }) => ({ epoch: Number(epoch), digest: String(digest) }));
   }
 
   issue(issued: Issued): void {

@@ -14,20 +14,30 @@ export interface Question extends AskOptions {
   readonly body?: string;
 }
 
-export type Answer =
-  | { readonly kind: 'answer'; readonly status: number; readonly text: string }
+export type Answer = AnswerOf<{ readonly text: string }>;
+export type ByteAnswer = AnswerOf<{ readonly bytes: Uint8Array }>;
+
+type AnswerOf<Body> =
+  | ({ readonly kind: 'answer'; readonly status: number } & Body)
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
+
+/** One exchange whose answer is a text. */
+export async function ask(url: string, question: Question): Promise<Answer> {
+  const answer = await askBytes(url, question);
+  if (answer.kind !== 'answer') return answer;
+  return { kind: 'answer', status: answer.status, text: new TextDecoder().decode(answer.bytes) };
+}
 
 /**
  * One HTTP exchange. The request says nothing of who asks: one user agent for all, no cookies, and an entity tag that is the
  * document's digest and not the server's choice (spec consensus 10.2). Redirects are not followed.
  */
-export async function ask(
+export async function askBytes(
   url: string,
   { timeoutMs, signal, maxBytes, known, body }: Question,
-): Promise<Answer> {
+): Promise<ByteAnswer> {
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, {
@@ -45,16 +55,16 @@ export async function ask(
       await response.body?.cancel();
       return { kind: 'unchanged' };
     }
-    const text = await readText(response, maxBytes);
-    return text === undefined ? { kind: 'oversized' } : { kind: 'answer', status: response.status, text };
+    const bytes = await readBytes(response, maxBytes);
+    return bytes === undefined ? { kind: 'oversized' } : { kind: 'answer', status: response.status, bytes };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };
   }
 }
 
-/** The body as UTF-8, read no further than the bound; undefined when it is longer. */
-async function readText(response: Response, maxBytes: number): Promise<string | undefined> {
+/** The body, read no further than the bound; undefined when it is longer. */
+async function readBytes(response: Response, maxBytes: number): Promise<Uint8Array | undefined> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of response.body ?? []) {
@@ -63,7 +73,7 @@ async function readText(response: Response, maxBytes: number): Promise<string | 
     if (length > maxBytes) return undefined;
     parts.push(part);
   }
-  return new TextDecoder().decode(Buffer.concat(parts));
+  return Buffer.concat(parts);
 }
 
 /** `fetch` hides what happened in the cause. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { makePrivateDirectory, UserError } from '@postern/runtime';
 import { DirectoryError } from './errors.ts';
 
@@ -9,6 +10,8 @@ import { DirectoryError } from './errors.ts';
 export interface Seen {
   readonly epoch: number;
   readonly digest: string;
+  /** Of the log with this consensus as its last leaf. */
+  readonly range: CompactRange;
 }
 
 /** What a client remembers of the directory from one run to the next. */
@@ -38,14 +41,16 @@ export function openCache(folder: string): ConsensusCache {
   const recall = (): Seen | undefined => {
     const text = readIfThere(seenPath);
     if (text === undefined) return undefined;
-    const [, epoch, digest] = /^(\d{1,10}) ([0-9a-f]{64})\n$/.exec(text) ?? [];
-    if (digest === undefined) throw new DirectoryError('wrong-cache', `${seenPath} is damaged`);
-    return { epoch: Number(epoch), digest };
+    const [, epoch, digest, line = ''] = /^(\d{1,10}) ([0-9a-f]{64}) (.+)\n$/.exec(text) ?? [];
+    const range = parseRange(line);
+    if (digest === undefined || range === undefined)
+      throw new DirectoryError('wrong-cache', `${seenPath} is damaged, or was written by an older version`);
+    return { epoch: Number(epoch), digest, range };
   };
   return {
     signed: () => readIfThere(documentPath),
     seen: recall,
-    async store(signed, { epoch, digest }, objection) {
+    async store(signed, { epoch, digest, range }, objection) {
       try {
         await makePrivateDirectory(folder);
         using _ = lock(folder);
@@ -53,7 +58,7 @@ export function openCache(folder: string): ConsensusCache {
         if (found !== undefined) return found;
         // the document first: after a crash between the two it is verified again and seen anew
         replace(folder, 'consensus', signed);
-        replace(folder, 'seen', `${epoch} ${digest}\n`);
+        replace(folder, 'seen', `${epoch} ${digest} ${formatRange(range)}\n`);
         return undefined;
       } catch (cause) {
         if (cause instanceof DirectoryError) throw cause;

@@ -9,7 +9,7 @@ import { configFor } from '../testing/authorities.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { keepingLog } from '../testing/log.ts';
 import { signedNode } from '../testing/nodes.ts';
-import { documentOf, epochOf, type Library, openLibrary } from '../testing/readers.ts';
+import { askedOf, documentOf, epochOf, type Library, mirror, openLibrary } from '../testing/readers.ts';
 import { deadUrl, text } from '../testing/servers.ts';
 
 const epoch = 1_000;
@@ -55,28 +55,28 @@ describe('with an authority', () => {
 
 describe('current', () => {
   test('fetches once while the consensus is fresh, and at once when it no longer is', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url]);
     expect([await epochOf(client), await epochOf(client)]).toEqual([epoch, epoch]);
-    expect(server.requests).toHaveLength(1);
+    expect(askedOf(server)).toBe(1);
     library.clock.moveTo((epoch + 1) * hour - 1);
     expect(await epochOf(client)).toBe(epoch);
     library.clock.moveTo((epoch + 1) * hour);
-    server.answer = text(documentOf(epoch + 1));
+    server.answer = mirror(documentOf(epoch + 1));
     expect(await epochOf(client)).toBe(epoch + 1);
-    expect(server.requests).toHaveLength(2);
+    expect(askedOf(server)).toBe(2);
   });
 
   test('fetches once for many that ask together', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url]);
     const answers = await Promise.all(Array.from({ length: 20 }, () => client.current()));
     expect(new Set(answers.map(({ digest }) => digest)).size).toBe(1);
-    expect(server.requests).toHaveLength(1);
+    expect(askedOf(server)).toBe(1);
   });
 
   test('uses the disk while it is fresh, without asking', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url]);
     expect(client.newest()).toBeUndefined();
     await client.current();
@@ -88,17 +88,17 @@ describe('current', () => {
 
   test('falls back on the valid one in an outage, asks again after a while, and fails when it has expired', async () => {
     const { log, lines } = keepingLog();
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url], { log });
     await client.current();
     server.answer = text('down', 500);
     library.clock.moveTo((epoch + 1) * hour);
     expect([await epochOf(client), await epochOf(client)]).toEqual([epoch, epoch]);
-    expect(server.requests).toHaveLength(2);
+    expect(askedOf(server)).toBe(2);
     expect(lines).toContainEqual(expect.objectContaining({ level: 'warn', event: 'consensus not renewed' }));
     library.clock.advance(30_000);
     expect(await epochOf(client)).toBe(epoch);
-    expect(server.requests).toHaveLength(3);
+    expect(askedOf(server)).toBe(3);
     library.clock.moveTo((epoch + 3) * hour - 1);
     expect(await epochOf(client)).toBe(epoch);
     library.clock.moveTo((epoch + 3) * hour);
@@ -108,12 +108,12 @@ describe('current', () => {
       hint: expect.stringContaining('clock'),
     });
     expect(client.newest()).toBe(epoch);
-    server.answer = text(documentOf(epoch + 3));
+    server.answer = mirror(documentOf(epoch + 3));
     expect(await epochOf(client)).toBe(epoch + 3);
   });
 
   test('does not ask without end for what is still the newest', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url]);
     library.clock.moveTo((epoch + 1) * hour);
     expect([await epochOf(client), await epochOf(client), await epochOf(client)]).toEqual([
@@ -121,28 +121,28 @@ describe('current', () => {
       epoch,
       epoch,
     ]);
-    expect(server.requests).toHaveLength(1);
+    expect(askedOf(server)).toBe(1);
   });
 
   test('takes over what another process has fetched', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const one = library.client([server.url]);
     const two = library.client([server.url]);
     expect([await epochOf(one), await epochOf(two)]).toEqual([epoch, epoch]);
     library.clock.moveTo((epoch + 1) * hour);
-    server.answer = text(documentOf(epoch + 1));
+    server.answer = mirror(documentOf(epoch + 1));
     expect([await epochOf(one), await epochOf(two)]).toEqual([epoch + 1, epoch + 1]);
-    expect(server.requests).toHaveLength(2);
+    expect(askedOf(server)).toBe(2);
   });
 });
 
 describe('refresh', () => {
   test('asks though the consensus is fresh, and throws though one is at hand', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url]);
     await client.current();
     await client.refresh();
-    expect(server.requests).toHaveLength(2);
+    expect(askedOf(server)).toBe(2);
     server.answer = text('down', 500);
     await expect(client.refresh()).rejects.toMatchObject({ code: 'unreachable' });
     expect(await epochOf(client)).toBe(epoch);
@@ -151,8 +151,8 @@ describe('refresh', () => {
 
 describe('several URLs', () => {
   test('one dead, one with an old document, one with garbage: the good one is found, in whatever order', async () => {
-    const good = await library.serving(text(documentOf(epoch)));
-    const old = await library.serving(text(documentOf(epoch - 5)));
+    const good = await library.serving(mirror(documentOf(epoch)));
+    const old = await library.serving(mirror(documentOf(epoch - 5)));
     const garbage = await library.serving(text('garbage'));
     const urls = [await deadUrl(), old.url, garbage.url, good.url];
     for (let round = 0; round < 8; round++) {
@@ -165,12 +165,12 @@ describe('several URLs', () => {
     // orders differ, so that some rounds met the others first
     expect(old.requests.length).toBeGreaterThan(0);
     expect(garbage.requests.length).toBeGreaterThan(0);
-    expect(old.requests.length + garbage.requests.length).toBeLessThan(16);
+    expect(askedOf(old) + askedOf(garbage)).toBeLessThan(16);
   });
 
   test('a valid one that is no longer fresh is taken only when nobody has a fresh one', async () => {
-    const late = await library.serving(text(documentOf(epoch - 1)));
-    const good = await library.serving(text(documentOf(epoch)));
+    const late = await library.serving(mirror(documentOf(epoch - 1)));
+    const good = await library.serving(mirror(documentOf(epoch)));
     for (let round = 0; round < 6; round++) {
       const options = { cacheDir: join(library.folder, `cache ${round}`), random: seeded(`round ${round}`) };
       expect(await epochOf(library.client([late.url, good.url], options))).toBe(epoch);
@@ -180,7 +180,7 @@ describe('several URLs', () => {
   });
 
   test('when all fail, the error tells of each and is coded by the most telling', async () => {
-    const old = await library.serving(text(documentOf(epoch - 5)));
+    const old = await library.serving(mirror(documentOf(epoch - 5)));
     const garbage = await library.serving(text('garbage'));
     const dead = await deadUrl();
     const failing = library.client([dead, old.url, garbage.url]).current();

@@ -13,6 +13,7 @@ import type { Random } from '@postern/runtime';
 import { type Answer, type AskOptions, ask } from './ask.ts';
 import type { Seen } from './cache.ts';
 import { type Failure, reasonOf } from './errors.ts';
+import { followAll, lastOf, type Source, type Taken } from './follow.ts';
 
 /** A consensus that the configured authorities signed, and that was valid when it was verified. */
 export interface VerifiedConsensus {
@@ -50,22 +51,22 @@ export interface Collected<T> {
 
 /**
  * Asks one URL after the other, in random order, until one gives a consensus that is fresh. A valid one that no longer is
- * fresh is kept in case there is nothing newer. A fork ends the search, and so does one among the documents of this round: nothing
- * that comes after could be trusted.
+ * fresh is kept in case there is nothing newer. A fork ends the search: nothing that comes after could be trusted. What was found is then
+ * followed from what was seen, each document from the one before it.
  */
 export async function collectConsensus(
   directory: Directory,
   { now, seen, held }: Collect,
-): Promise<Collected<Held>> {
+): Promise<Collected<Taken>> {
   const failures: Failure[] = [];
-  const accepted: Source[] = held === undefined ? [] : [{ url: 'the one at hand', document: held }];
-  let found: Held | undefined;
+  const accepted: Source[] =
+    held === undefined ? [] : [{ url: 'the one at hand', document: held, fetched: false }];
   for (const url of shuffled(directory.urls, directory.random)) {
     const known = held === undefined ? undefined : createHash('sha256').update(held.signed).digest('hex');
     const answer = await ask(`${url}/v1/consensus`, { ...directory, maxBytes: maxConsensusLength, known });
     const signed = answer.kind === 'unchanged' ? held?.signed : textOf(answer, url, failures);
     if (signed === undefined) continue;
-    const verified = verifyConsensus(signed, { ...directory, now: now(), last: seen });
+    const verified = verifyConsensus(signed, { ...directory, now: now(), last: lastOf(seen) });
     if (verified.kind === 'refused') {
       failures.push({ url, reason: reasonOf(verified.reason), detail: verified.detail });
       if (verified.reason === 'fork') return { found: undefined, failures };
@@ -73,32 +74,11 @@ export async function collectConsensus(
     }
     const { consensus, geometry, digest } = verified;
     const document = { consensus, geometry, digest, signed };
-    accepted.push({ url, document });
-    if (found === undefined || consensus.epoch > found.consensus.epoch) found = document;
+    accepted.push({ url, document, fetched: true });
     if (now() < consensus.freshUntil) break;
   }
-  const fork = findFork(directory, now(), accepted);
-  return fork === undefined ? { found, failures } : { found: undefined, failures: [...failures, fork] };
-}
-
-interface Source {
-  readonly url: string;
-  readonly document: Held;
-}
-
-/** Each document holds beside what was seen before; here each is held against the others. */
-function findFork(directory: Directory, now: number, accepted: readonly Source[]): Failure | undefined {
-  const ascending = accepted.toSorted((a, b) => a.document.consensus.epoch - b.document.consensus.epoch);
-  for (const [index, { url, document }] of ascending.slice(1).entries()) {
-    const before = ascending[index];
-    if (before === undefined) continue;
-    const { consensus, digest } = before.document;
-    const last = { epoch: consensus.epoch, digest };
-    const verified = verifyConsensus(document.signed, { ...directory, now, last });
-    if (verified.kind === 'refused' && verified.reason === 'fork')
-      return { url, reason: 'fork', detail: `${verified.detail}, from ${before.url}` };
-  }
-  return undefined;
+  const followed = await followAll(directory, seen, accepted);
+  return { found: followed.found, failures: [...failures, ...followed.failures] };
 }
 
 /** What a node has to know before there is a consensus. */

@@ -10,6 +10,7 @@ const refusals = [
   'too-few-signatures',
   'wrong-geometry',
   'unknown-version',
+  'log-unavailable',
   'stale',
   'not-yet-valid',
   'malformed',
@@ -39,6 +40,8 @@ const hints: Readonly<Record<DirectoryErrorCode, string>> = {
     'Check the authorities’ keys and the threshold in the configuration against what the network publishes.',
   'wrong-geometry': 'The network has changed its packets. Update this program.',
   'unknown-version': 'The network speaks a newer version. Update this program.',
+  'log-unavailable':
+    'The newest consensus cannot be tied to the last one that was seen here, so it is not used. Try again later, or add another URL to directory.urls: the log of any mirror will do.',
   stale:
     'The authorities have published nothing for a while, or this machine’s clock is wrong. Check the clock, then try again later.',
   'not-yet-valid': 'Check this machine’s clock: it seems to be behind.',
@@ -55,6 +58,7 @@ const hints: Readonly<Record<DirectoryErrorCode, string>> = {
 const exitCodes: Readonly<Partial<Record<DirectoryErrorCode, number>>> = {
   unreachable: ExitCode.tempFail,
   'no-consensus': ExitCode.tempFail,
+  'log-unavailable': ExitCode.tempFail,
   stale: ExitCode.tempFail,
   'not-published': ExitCode.tempFail,
   'wrong-configuration': ExitCode.config,

@@ -2,7 +2,8 @@ import { verifyConsensus } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import type { ConsensusCache } from './cache.ts';
 import { collectConsensus, type Directory, type Held, type VerifiedConsensus } from './collect.ts';
-import { DirectoryError, errorOf, type Failure, reasonOf } from './errors.ts';
+import { DirectoryError, errorOf, type Failure } from './errors.ts';
+import { lastOf, objectionTo, type Taken } from './follow.ts';
 
 /** Keeps the consensus of this moment, in memory and on disk. */
 export interface Keeper {
@@ -36,7 +37,7 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     const last = cache.seen();
     const signed = cache.signed();
     if (signed === undefined) return {};
-    const verified = verifyConsensus(signed, { ...directory, now: now(), last });
+    const verified = verifyConsensus(signed, { ...directory, now: now(), last: lastOf(last) });
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
       held = { consensus, geometry, digest, signed };
@@ -48,19 +49,13 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
   };
 
   /** Remembers a document before it is used. Another process may have gone on meanwhile: then what that one stored. */
-  const settle = async (found: Held): Promise<Held> => {
-    const { signed, digest, consensus } = found;
-    if (cache.seen()?.digest === digest) return found;
-    const objection = await cache.store(
-      signed,
-      { epoch: consensus.epoch, digest },
-      (last): Failure | undefined => {
-        const verified = verifyConsensus(signed, { ...directory, now: now(), last });
-        if (verified.kind === 'consensus') return undefined;
-        return { url: 'the one just fetched', reason: reasonOf(verified.reason), detail: verified.detail };
-      },
+  const settle = async (found: Taken): Promise<Held> => {
+    const { document, seen } = found;
+    if (cache.seen()?.digest === document.digest) return document;
+    const objection = await cache.store(document.signed, seen, (last): Failure | undefined =>
+      objectionTo(found, last),
     );
-    if (objection === undefined) return found;
+    if (objection === undefined) return document;
     held = undefined;
     const { valid } = objection.reason === 'rollback' ? recall() : {};
     if (valid === undefined) throw errorOf('there is no consensus to use', [objection]);

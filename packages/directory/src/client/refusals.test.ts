@@ -5,8 +5,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { consensusOf, openBench, post, register } from '../testing/authorities.ts';
 import { epochSeconds } from '../testing/clock.ts';
 import { signedNode } from '../testing/nodes.ts';
-import { documentOf, epochOf, type Library, openLibrary, others, ours, vkeyOf } from '../testing/readers.ts';
-import { text } from '../testing/servers.ts';
+import {
+  askedOf,
+  documentOf,
+  epochOf,
+  type Library,
+  mirror,
+  openLibrary,
+  others,
+  ours,
+  vkeyOf,
+} from '../testing/readers.ts';
 import type { DirectoryClientOptions } from './client.ts';
 
 const epoch = 1_000;
@@ -40,7 +49,7 @@ describe('A2 refuses', () => {
     ['stale', 'a document that has expired', documentOf(epoch - 3)],
   ];
   test.each(table)('as %s %s', async (code, _, document) => {
-    const server = await library.serving(text(document));
+    const server = await library.serving(mirror(document));
     const error = await library
       .client([server.url])
       .current()
@@ -50,19 +59,19 @@ describe('A2 refuses', () => {
   });
 
   test('one authority signing twice where two are needed', async () => {
-    const server = await library.serving(text(documentOf(epoch, {}, [ours, ours])));
+    const server = await library.serving(mirror(documentOf(epoch, {}, [ours, ours])));
     const options = { authorities: [vkeyOf(ours), vkeyOf(others)], threshold: 2 };
     await expect(library.client([server.url], options).current()).rejects.toMatchObject({
       code: 'too-few-signatures',
     });
-    server.answer = text(documentOf(epoch, {}, [ours, others]));
+    server.answer = mirror(documentOf(epoch, {}, [ours, others]));
     expect(await epochOf(library.client([server.url], options))).toBe(epoch);
   });
 
   test('an older document than one seen before, after a restart too', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     await library.client([server.url]).current();
-    server.answer = text(documentOf(epoch - 1));
+    server.answer = mirror(documentOf(epoch - 1));
     const restarted = library.client([server.url]);
     await expect(restarted.refresh()).rejects.toMatchObject({ code: 'rollback' });
     expect(await epochOf(restarted)).toBe(epoch);
@@ -71,12 +80,12 @@ describe('A2 refuses', () => {
   });
 
   test('a second document for an epoch, even while the first is valid, after a restart too', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     await library.client([server.url]).current();
-    server.answer = text(documentOf(epoch, { meanDelayMs: 300 }));
+    server.answer = mirror(documentOf(epoch, { meanDelayMs: 300 }));
     await expect(library.client([server.url]).refresh()).rejects.toMatchObject({ code: 'fork' });
     library.clock.moveTo((epoch + 1) * hour);
-    const good = await library.serving(text(documentOf(epoch + 1)));
+    const good = await library.serving(mirror(documentOf(epoch + 1)));
     const outcomes = await Promise.allSettled(
       Array.from({ length: 12 }, (_, round) =>
         library.client([server.url, good.url], { random: seeded(`${round}`) }).refresh(),
@@ -89,11 +98,11 @@ describe('A2 refuses', () => {
   });
 
   test('a second document for an epoch instead of falling back on the first', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url]);
     await client.current();
     library.clock.moveTo((epoch + 1) * hour);
-    server.answer = text(documentOf(epoch, { meanDelayMs: 300 }));
+    server.answer = mirror(documentOf(epoch, { meanDelayMs: 300 }));
     await expect(client.current()).rejects.toMatchObject({ code: 'fork' });
   });
 
@@ -106,9 +115,9 @@ describe('A2 refuses', () => {
       meanDelayMs: 300,
       ...(second > first && { previous: 'f'.repeat(64) }),
     });
-    const one = await library.serving(text(documentOf(first)));
-    const two = await library.serving(text(other));
-    const fresh = third === undefined ? [] : [await library.serving(text(documentOf(third)))];
+    const one = await library.serving(mirror(documentOf(first)));
+    const two = await library.serving(mirror(other));
+    const fresh = third === undefined ? [] : [await library.serving(mirror(documentOf(third)))];
     const urls = [one, two, ...fresh].map(({ url }) => url);
     for (let round = 0; round < 8; round++) {
       one.requests.length = 0;
@@ -126,31 +135,31 @@ describe('A2 refuses', () => {
   });
 
   test('an older document than the one cached, when it ended between caching and remembering', async () => {
-    const server = await library.serving(text(documentOf(epoch - 1)));
+    const server = await library.serving(mirror(documentOf(epoch - 1)));
     await library.client([server.url]).current();
     await writeFile(join(library.folder, 'cache', 'consensus'), documentOf(epoch));
-    server.answer = text(documentOf(epoch));
+    server.answer = mirror(documentOf(epoch));
     await library.client([server.url]).refresh();
     expect(await readFile(join(library.folder, 'cache', 'seen'), 'utf8')).toMatch(new RegExp(`^${epoch} `));
   });
 
   test('a damaged memory, rather than forget what it has seen', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     await library.client([server.url]).current();
     await writeFile(join(library.folder, 'cache', 'seen'), '');
     await expect(library.client([server.url]).current()).rejects.toMatchObject({ code: 'wrong-cache' });
   });
 
   test('a cached document that was altered, and fetches', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     await library.client([server.url]).current();
     await writeFile(join(library.folder, 'cache', 'consensus'), documentOf(epoch, { meanDelayMs: 300 }));
     expect((await library.client([server.url]).current()).consensus.meanDelayMs).toBe(200);
-    expect(server.requests).toHaveLength(2);
+    expect(askedOf(server)).toBe(2);
   });
 
   test('to go on when it cannot remember', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     await writeFile(join(library.folder, 'file'), '');
     await expect(
       library.client([server.url], { cacheDir: join(library.folder, 'file', 'x') }).current(),
@@ -160,12 +169,12 @@ describe('A2 refuses', () => {
   });
 
   test('to follow a redirect', async () => {
-    const good = await library.serving(text(documentOf(epoch)));
+    const good = await library.serving(mirror(documentOf(epoch)));
     const server = await library.serving((_request, response) =>
       response.writeHead(302, { location: `${good.url}/v1/consensus` }).end(),
     );
     await expect(library.client([server.url]).current()).rejects.toMatchObject({ code: 'unreachable' });
-    expect(good.requests).toHaveLength(0);
+    expect(askedOf(good)).toBe(0);
   });
 
   test('to wait for ever, or to read for ever', async () => {

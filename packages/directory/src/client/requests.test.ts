@@ -3,7 +3,7 @@ import { signParameters, writeGeometry } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { epochSeconds } from '../testing/clock.ts';
-import { documentOf, type Library, openLibrary, others, ours } from '../testing/readers.ts';
+import { documentOf, type Library, mirror, openLibrary, others, ours } from '../testing/readers.ts';
 import { deadUrl, text } from '../testing/servers.ts';
 
 const epoch = 1_000;
@@ -16,13 +16,14 @@ afterEach(() => library[Symbol.asyncDispose]());
 
 describe('a request', () => {
   test('carries nothing that tells one reader from another', async () => {
-    const server = await library.serving((_request, response) =>
-      response.writeHead(200, { etag: '"reader 17"', 'set-cookie': 'reader=17' }).end(documentOf(epoch)),
-    );
+    const server = await library.serving((request, response) => {
+      response.setHeader('etag', '"reader 17"').setHeader('set-cookie', 'reader=17');
+      mirror(documentOf(epoch))(request, response);
+    });
     const client = library.client([server.url]);
     await client.current();
     await client.refresh();
-    const [first, second] = server.requests.map(({ method, url, headers }) => {
+    const [first, tile, second] = server.requests.map(({ method, url, headers }) => {
       const { host, connection, ...rest } = headers;
       expect([host, connection]).toEqual([new URL(server.url).host, 'keep-alive']);
       return { method, url, rest };
@@ -38,13 +39,14 @@ describe('a request', () => {
         'user-agent': 'postern',
       },
     });
+    expect(tile).toEqual({ ...first, url: '/v1/log/tile/0/000.p/10' });
     const tag = `"${createHash('sha256').update(documentOf(epoch)).digest('hex')}"`;
     const conditional = { 'if-none-match': tag, 'cache-control': 'no-cache', pragma: 'no-cache' };
     expect(second?.rest).toEqual({ ...first?.rest, ...conditional });
   });
 
   test('is answered by 304 when nothing has changed', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url]);
     const before = await client.current();
     server.answer = (_request, response) => response.writeHead(304).end();
@@ -118,7 +120,7 @@ describe('parameters', () => {
   });
 
   test('come from the consensus once there is one', async () => {
-    const server = await library.serving(text(documentOf(epoch)));
+    const server = await library.serving(mirror(documentOf(epoch)));
     const client = library.client([server.url]);
     await client.current();
     server.answer = text('down', 500);

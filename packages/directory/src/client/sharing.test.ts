@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { epochSeconds } from '../testing/clock.ts';
-import { documentOf, epochOf, type Library, openLibrary } from '../testing/readers.ts';
-import { text } from '../testing/servers.ts';
+import { askedOf, documentOf, epochOf, type Library, mirror, openLibrary } from '../testing/readers.ts';
 
 const epoch = 1_000;
 const hour = epochSeconds * 1_000;
@@ -30,12 +29,12 @@ const memory = (): Promise<string> => readFile(join(library.folder, 'cache', 'se
 
 describe('of two processes with one cache, the one with the slow mirror', () => {
   test('takes what the other has stored instead of going back behind it', async () => {
-    const late = slow(text(documentOf(epoch)));
+    const late = slow(mirror(documentOf(epoch)));
     const behind = await library.serving(late.listener);
-    const good = await library.serving(text(documentOf(epoch + 1)));
+    const good = await library.serving(mirror(documentOf(epoch + 1)));
     const one = library.client([behind.url]);
     const pending = one.refresh();
-    await vi.waitFor(() => expect(behind.requests).toHaveLength(1));
+    await vi.waitFor(() => expect(askedOf(behind)).toBe(1));
     expect(await epochOf(library.client([good.url]))).toBe(epoch + 1);
     const before = await memory();
     late.letGo();
@@ -49,14 +48,14 @@ describe('of two processes with one cache, the one with the slow mirror', () => 
     ['another document for the epoch', documentOf(epoch + 1, { meanDelayMs: 300 }), epoch + 1],
     ['one that does not follow on the other’s', documentOf(epoch + 1, { previous: 'f'.repeat(64) }), epoch],
   ])('refuses %s', async (_, document, stored) => {
-    const late = slow(text(document));
+    const late = slow(mirror(document));
     const behind = await library.serving(late.listener);
-    const good = await library.serving(text(documentOf(stored)));
+    const good = await library.serving(mirror(documentOf(stored)));
     const outcome = library
       .client([behind.url])
       .refresh()
       .catch((error: unknown) => error);
-    await vi.waitFor(() => expect(behind.requests).toHaveLength(1));
+    await vi.waitFor(() => expect(askedOf(behind)).toBe(1));
     await library.client([good.url]).refresh();
     const before = await memory();
     late.letGo();
@@ -73,7 +72,8 @@ test('writers at one time never take the memory back', async () => {
       const cache = openCache(workerData.folder);
       let back = 0;
       for (let epoch = 1; epoch <= 60; epoch++) {
-        const seen = { epoch, digest: epoch.toString(16).padStart(64, '0') };
+        const range = { size: 1, hashes: [new Uint8Array(32)] };
+        const seen = { epoch, digest: epoch.toString(16).padStart(64, '0'), range };
         await cache.store(String(epoch), seen, (last) => (last !== undefined && last.epoch >= epoch ? 'old' : undefined));
         if (cache.seen().epoch < epoch) back++;
         if (cache.seen().epoch > Number(cache.signed())) back++;

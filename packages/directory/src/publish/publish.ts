@@ -1,11 +1,13 @@
-import { createHash } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import { type Endpoint, formatEndpoint } from '@postern/runtime';
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
+import type { ConsensusLog } from '../log/log.ts';
 import type { Registration } from '../registration.ts';
 import type { Issued } from '../store.ts';
 import { answerFault, answerUnknownPath, statusOf } from './answers.ts';
+import { addLogRoutes } from './log.ts';
 import * as schema from './schema.ts';
+import { sendNote } from './send.ts';
 
 /** What stands behind the HTTP interface. */
 export interface Desk {
@@ -13,6 +15,10 @@ export interface Desk {
   /** The consensus to route by now. */
   current(): Issued | undefined;
   issued(epoch: number): Issued | undefined;
+  /** The log of all that were issued. */
+  readonly history: Pick<ConsensusLog, 'tile'>;
+  /** The signed checkpoint of the log as it is. */
+  checkpoint(): string;
   /** Signed parameters. */
   readonly parameters: string;
   health(): { readonly epoch: number; readonly registered: number };
@@ -83,6 +89,8 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
     },
   );
 
+  addLogRoutes(server, desk);
+
   server.get('/v1/parameters', { schema: schema.getParameters }, (request, reply) => {
     reply.header('cache-control', 'public, max-age=60');
     return sendNote(reply, desk.parameters, request.headers['if-none-match']);
@@ -95,12 +103,4 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   });
 
   server.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => reply.send(server.swagger()));
-}
-
-/** The entity tag is the document's own digest, so that it can name no reader (spec consensus 10.2). */
-function sendNote(reply: FastifyReply, signed: string, known: string | undefined): FastifyReply {
-  const tag = `"${createHash('sha256').update(signed).digest('hex')}"`;
-  reply.header('etag', tag);
-  if (known?.split(',').some((one) => one.trim() === tag)) return reply.code(304).send();
-  return reply.type('text/plain; charset=utf-8').send(signed);
 }

@@ -7,7 +7,7 @@ export const document = {
     title: 'Postern directory authority',
     version: '1',
     description:
-      'Takes signed node descriptors and serves the signed consensus of each epoch. Documents are C2SP signed notes; what they hold and how they are verified stands in docs/spec/consensus.md.',
+      'Takes signed node descriptors and serves the signed consensus of each epoch. Documents are C2SP signed notes; what they hold and how they are verified stands in docs/spec/consensus.md. Beside them the log of all consensuses, docs/spec/log.md.',
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
 } as const;
@@ -84,6 +84,36 @@ export const getParameters: FastifySchema = {
   operationId: 'getParameters',
   headers,
   response: { 200: { description: 'Signed by the authority.', content: note }, 304: unchanged },
+};
+
+export const getCheckpoint: FastifySchema = {
+  summary: 'How long the log of consensuses is, and its root',
+  operationId: 'getCheckpoint',
+  headers,
+  response: {
+    200: { description: 'A C2SP tlog-checkpoint, signed by the authority.', content: note },
+    304: unchanged,
+  },
+};
+
+export const getTile: FastifySchema = {
+  summary: 'A tile of the log, or the leaves under one',
+  description:
+    'C2SP tlog-tiles under the prefix /v1/log: `<L>/<N>[.p/<W>]` for hashes of level L, `entries/<N>[.p/<W>]` for leaves.',
+  operationId: 'getTile',
+  params: {
+    type: 'object',
+    properties: { '*': { type: 'string', maxLength: 64, description: 'For example 0/x001/234.p/8.' } },
+    required: ['*'],
+  },
+  response: {
+    200: {
+      description: 'Never changes.',
+      content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+    },
+    400: error('It is no name of a tile.'),
+    404: error('The log does not reach so far.'),
+  },
 };
 
 export const getHealth: FastifySchema = {

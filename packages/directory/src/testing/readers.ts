@@ -10,6 +10,7 @@ import {
   signConsensus,
   tabulate,
 } from '@postern/protocol/consensus';
+import { appendLeaf, emptyRange, hashOfLeaf, headOf, type Leaf, parseTileName } from '@postern/protocol/log';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { ed25519 } from '@postern/protocol/primitives';
 import { seeded } from '@postern/protocol/testing';
@@ -18,8 +19,9 @@ import {
   type DirectoryClient,
   type DirectoryClientOptions,
 } from '../client/client.ts';
+import { type ConsensusLog, openLog } from '../log/log.ts';
 import { epochSeconds, FakeClock } from './clock.ts';
-import { serve, type TestServer } from './servers.ts';
+import { serve, type TestServer, text } from './servers.ts';
 
 interface Signer {
   readonly name: string;
@@ -36,12 +38,34 @@ export function vkeyOf({ name, seed }: Signer): string {
 /** The first epoch of which our authority has a consensus. */
 const firstEpoch = 990;
 
-/** Digest of what our authority signs for the epoch before. */
-function digestBefore(at: number): string {
-  let digest = '';
-  for (let epoch = firstEpoch; epoch < at; epoch++)
-    digest = consensusDigest(agreed(epoch, { previous: digest }));
-  return digest;
+const leaves: Leaf[] = [];
+
+/** What a consensus of ours says of those before it: there is one for each epoch from the first on. */
+function before(at: number): Pick<Agenda, 'previous' | 'log'> {
+  for (let epoch = firstEpoch + leaves.length; epoch < at; epoch++)
+    leaves.push({ epoch, digest: consensusDigest(agreed(epoch, before(epoch))) });
+  const some = leaves.slice(0, Math.max(0, at - firstEpoch));
+  return {
+    previous: some.at(-1)?.digest ?? '',
+    log: headOf(some.map(hashOfLeaf).reduce(appendLeaf, emptyRange)),
+  };
+}
+
+/** The log of ours up to this epoch, as a directory has it. */
+export function logOf(epoch: number): ConsensusLog {
+  before(epoch + 1);
+  return openLog({ leaves: (from) => leaves.filter((leaf) => leaf.epoch >= from && leaf.epoch <= epoch) });
+}
+
+/** Serves a consensus, and the tiles of our log. */
+export function mirror(signed: string, log: ConsensusLog = logOf(firstEpoch + 50)): RequestListener {
+  return (request, response) => {
+    const [, path] = request.url?.split('/v1/log/tile/') ?? [];
+    if (path === undefined) return text(signed)(request, response);
+    const name = parseTileName(path);
+    const tile = name && log.tile(name);
+    response.writeHead(tile === undefined ? 404 : 200).end(tile ?? '');
+  };
 }
 
 /** The consensus of an epoch, as our authority signs it, chained to those of the epochs before. */
@@ -50,20 +74,24 @@ export function documentOf(
   change: Partial<Agenda> = {},
   signers: readonly Signer[] = [ours],
 ): string {
-  return signConsensus(agreed(at, { previous: digestBefore(at), ...change }), signers);
+  return signConsensus(agreed(at, { ...before(at), ...change }), signers);
 }
 
-function agreed(at: number, change: Partial<Agenda>): Consensus {
+function agreed(at: number, change: Partial<Agenda> & Pick<Agenda, 'previous' | 'log'>): Consensus {
   return tabulate([], {
     epoch: at,
     epochSeconds,
     geometry: defaultGeometry,
     meanDelayMs: 200,
     shared: seeded(`shared ${at}`).bytes(32),
-    previous: '',
     revoked: [],
     ...change,
   });
+}
+
+/** How often a consensus was asked for. */
+export function askedOf({ requests }: TestServer): number {
+  return requests.filter(({ url }) => url === '/v1/consensus').length;
 }
 
 /** A folder, a clock, and what a test reads from; disposing of it ends and removes all. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeJson } from '../codec/json.ts';
-import { formatNote, type NoteSigner, signText } from '../codec/note.ts';
+import { formatNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { defaultGeometry } from '../packet/index.ts';
 import { ed25519 } from '../primitives/index.ts';
@@ -14,6 +14,7 @@ import {
   epoch,
   epochSeconds,
   gateway,
+  keyOf,
   mix,
   now,
 } from '../testing/network.ts';
@@ -36,8 +37,6 @@ const consensus = tabulate(
   { ...agenda, ...before },
 );
 const digest = consensusDigest(consensus);
-const keyOf = ({ name, seed }: NoteSigner) =>
-  parseAuthorityKey(formatAuthorityKey(name, ed25519.publicKey(seed)));
 const authorities = [authority1, authority2, authority3].map(keyOf);
 const reader: ConsensusReader = { authorities, threshold: 2, now };
 const signed = signConsensus(consensus, [authority1, authority2]);

@@ -47,7 +47,8 @@ export interface ConsensusReader extends Trust {
   readonly last?: Last | undefined;
 }
 
-interface Last {
+/** What is known of the newest consensus accepted. */
+export interface Last {
   readonly epoch: number;
   readonly digest: string;
   /** The log with this one as its last leaf. */
@@ -95,7 +96,9 @@ export function verifyConsensus(signed: string, reader: ConsensusReader): Verifi
   if (geometry === undefined)
     return refused('wrong-geometry', 'its packet geometry is not one that this version knows');
   const { consensus, digest } = read;
-  return refuseHistory(consensus, digest, reader) ?? refuseTime(consensus, reader) ?? { ...read, geometry };
+  return (
+    contradiction(consensus, digest, reader.last) ?? refuseTime(consensus, reader) ?? { ...read, geometry }
+  );
 }
 
 /** Reads a signed consensus of any time, as whoever looks at the past does. Throws only for a trust that cannot hold. */
@@ -116,10 +119,11 @@ export function readConsensus(signed: string, trust: Trust): ReadConsensus {
   };
 }
 
-function refuseHistory(
+/** What speaks against a consensus, of this digest, in view of the newest one accepted before (spec consensus 7). */
+export function contradiction(
   { epoch, previous, log }: Consensus,
   digest: string,
-  { last }: ConsensusReader,
+  last: Last | undefined,
 ): Refused | undefined {
   if (last === undefined) return undefined;
   if (epoch < last.epoch)

@@ -16,12 +16,15 @@ export {
   signReveal,
   signVote,
 } from './ballot.ts';
+export { signCheckpoint, type VerifiedCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
   addSignature,
   type ConsensusReader,
   type ConsensusRefusal,
   consensusDigest,
+  contradiction,
   encodeConsensus,
+  type Last,
   type ReadConsensus,
   readConsensus,
   signConsensus,

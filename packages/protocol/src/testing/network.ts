@@ -1,4 +1,5 @@
 import { encodeBase64 } from '../codec/base64.ts';
+import { type AuthorityKey, formatAuthorityKey, parseAuthorityKey } from '../consensus/authorities.ts';
 import type { Descriptor } from '../consensus/documents.ts';
 import { keyEpochsPublished } from '../consensus/schedule.ts';
 import type { Agenda } from '../consensus/tabulate.ts';
@@ -26,6 +27,11 @@ export const authority3: { name: string; seed: Uint8Array } = {
   name: 'authority3.test',
   seed: seeded('a3').bytes(32),
 };
+
+/** What readers know an authority by. */
+export function keyOf({ name, seed }: typeof authority1): AuthorityKey {
+  return parseAuthorityKey(formatAuthorityKey(name, ed25519.publicKey(seed)));
+}
 
 /** One public key serves all: making them takes longer than what is tested. */
 const mixKey = encodeBase64(generateMixKey(seeded('mix key')).publicKey);

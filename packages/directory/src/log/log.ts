@@ -1,0 +1,47 @@
+import {
+  appendLeaf,
+  createRows,
+  emptyRange,
+  encodeBundle,
+  hashOfLeaf,
+  headOf,
+  type Leaf,
+  type LogHead,
+  type TileName,
+  tileWidth,
+} from '@postern/protocol/log';
+import type { AuthorityStore } from '../store.ts';
+
+/** The log of all consensuses that a store has (spec log). */
+export interface ConsensusLog {
+  head(): LogHead;
+  /** The bytes of a tile, or of a bundle of leaves; undefined when the log does not reach so far. */
+  tile(name: TileName): Uint8Array | undefined;
+}
+
+/** Leaves are read from the store once, and those that come later when somebody asks. Hashes are kept in memory: 33 bytes for each consensus. */
+export function openLog(store: Pick<AuthorityStore, 'leaves'>): ConsensusLog {
+  const rows = createRows();
+  const leaves: Leaf[] = [];
+  let range = emptyRange;
+  const catchUp = (): void => {
+    for (const leaf of store.leaves((leaves.at(-1)?.epoch ?? -1) + 1)) {
+      const hash = hashOfLeaf(leaf);
+      leaves.push(leaf);
+      rows.append(hash);
+      range = appendLeaf(range, hash);
+    }
+  };
+  return {
+    head() {
+      catchUp();
+      return headOf(range);
+    },
+    tile({ level, index, width }) {
+      catchUp();
+      if (level !== 'entries') return rows.tile({ level, index, width });
+      const bundle = leaves.slice(index * tileWidth, index * tileWidth + width);
+      return bundle.length === width ? encodeBundle(bundle) : undefined;
+    },
+  };
+}

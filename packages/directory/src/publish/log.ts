@@ -1,0 +1,24 @@
+import { parseTileName } from '@postern/protocol/log';
+import type { FastifyInstance } from 'fastify';
+import type { Desk } from './publish.ts';
+import * as schema from './schema.ts';
+import { sendNote } from './send.ts';
+
+/** The log of consensuses, as C2SP tlog-tiles has it under the prefix `/v1/log` (spec log 4). */
+export function addLogRoutes(server: FastifyInstance, desk: Pick<Desk, 'history' | 'checkpoint'>): void {
+  server.get('/v1/log/checkpoint', { schema: schema.getCheckpoint }, (request, reply) => {
+    reply.header('cache-control', 'public, max-age=5');
+    return sendNote(reply, desk.checkpoint(), request.headers['if-none-match']);
+  });
+
+  server.get<{ Params: { '*': string } }>('/v1/log/tile/*', { schema: schema.getTile }, (request, reply) => {
+    const name = parseTileName(request.params['*']);
+    if (name === undefined)
+      return reply.code(400).send({ error: 'malformed', message: 'this is no name of a tile' });
+    const tile = desk.history.tile(name);
+    if (tile === undefined)
+      return reply.code(404).send({ error: 'no-tile', message: 'the log does not reach so far' });
+    reply.header('cache-control', 'public, max-age=31536000, immutable');
+    return reply.type('application/octet-stream').send(tile);
+  });
+}

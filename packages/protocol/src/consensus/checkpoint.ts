@@ -1,0 +1,48 @@
+import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.ts';
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type LogHead,
+  logOrigin,
+  maxCheckpointLength,
+} from '../log/index.ts';
+import { checkThreshold, type Trust } from './authorities.ts';
+
+export type CheckpointRefusal = 'malformed' | 'bad-signature' | 'too-few-signatures';
+
+export type VerifiedCheckpoint =
+  | {
+      readonly kind: 'checkpoint';
+      readonly head: LogHead;
+      /** Whose it is. */
+      readonly authority: string;
+    }
+  | { readonly kind: 'refused'; readonly reason: CheckpointRefusal; readonly detail: string };
+
+/** How long an authority's log is and its root, as a note that it signs (C2SP tlog-checkpoint; spec log 4). */
+export function signCheckpoint(head: LogHead, signer: NoteSigner): string {
+  const text = encodeCheckpoint(logOrigin(signer.name), head);
+  return formatNote({ text, signatures: [signText(text, signer)] });
+}
+
+/** Reads a checkpoint that one of the authorities has signed, of its own log. Throws only for a trust that cannot hold. */
+export function verifyCheckpoint(
+  signed: string,
+  { authorities }: Pick<Trust, 'authorities'>,
+): VerifiedCheckpoint {
+  const note = parseNote(signed, maxCheckpointLength);
+  if (note === undefined) return refused('malformed', 'it is no signed note');
+  const signatures = checkThreshold(note, { authorities, threshold: 1 });
+  if (signatures.kind === 'refused') return signatures;
+  const checkpoint = decodeCheckpoint(note.text);
+  if (checkpoint === undefined) return refused('malformed', 'it is no checkpoint');
+  const { origin, ...head } = checkpoint;
+  const authority = signatures.by.find((name) => logOrigin(name) === origin);
+  if (authority === undefined)
+    return refused('too-few-signatures', `${origin} is the log of nobody who signed it`);
+  return { kind: 'checkpoint', head, authority };
+}
+
+function refused(reason: CheckpointRefusal, detail: string): VerifiedCheckpoint {
+  return { kind: 'refused', reason, detail };
+}
