@@ -58,7 +58,8 @@ export async function fetchTree(
   return { tree: undefined, failures };
 }
 
-function neededTiles(size: number, from: number): TileName[] {
+/** Tiles that have each leaf from this one on, and what proves it to be in the log. */
+export function neededTiles(size: number, from: number): TileName[] {
   const names: TileName[] = [];
   for (let level = 0; tileWidth ** level <= size; level++) names.push(...tilesOf(level, size, from));
   return names;

@@ -2,16 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type Agenda,
-  type Consensus,
-  consensusDigest,
-  formatAuthorityKey,
-  signConsensus,
-  tabulate,
-} from '@postern/protocol/consensus';
-import { appendLeaf, emptyRange, hashOfLeaf, headOf, type Leaf, parseTileName } from '@postern/protocol/log';
-import { defaultGeometry } from '@postern/protocol/packet';
+import { type Agenda, formatAuthorityKey, signConsensus, tabulate } from '@postern/protocol/consensus';
+import { appendLeaf, emptyRange, hashOfLeaf, headOf } from '@postern/protocol/log';
 import { ed25519 } from '@postern/protocol/primitives';
 import { seeded } from '@postern/protocol/testing';
 import {
@@ -19,14 +11,9 @@ import {
   type DirectoryClient,
   type DirectoryClientOptions,
 } from '../client/client.ts';
-import { type ConsensusLog, openLog } from '../log/log.ts';
-import { epochSeconds, FakeClock } from './clock.ts';
-import { serve, type TestServer, text } from './servers.ts';
-
-interface Signer {
-  readonly name: string;
-  readonly seed: Uint8Array;
-}
+import { agendaOf, createChain, type Signer } from './chain.ts';
+import { FakeClock } from './clock.ts';
+import { serve, type TestServer } from './servers.ts';
 
 export const ours: Signer = { name: 'authority1.test', seed: seeded('ours').bytes(32) };
 export const others: Signer = { name: 'authority2.test', seed: seeded('others').bytes(32) };
@@ -38,34 +25,14 @@ export function vkeyOf({ name, seed }: Signer): string {
 /** The first epoch of which our authority has a consensus. */
 const firstEpoch = 990;
 
-const leaves: Leaf[] = [];
+const history = createChain([ours]);
 
-/** What a consensus of ours says of those before it: there is one for each epoch from the first on. */
+/** What a consensus says of those before it: there is one for each epoch from the first on. */
 function before(at: number): Pick<Agenda, 'previous' | 'log'> {
-  for (let epoch = firstEpoch + leaves.length; epoch < at; epoch++)
-    leaves.push({ epoch, digest: consensusDigest(agreed(epoch, before(epoch))) });
-  const some = leaves.slice(0, Math.max(0, at - firstEpoch));
-  return {
-    previous: some.at(-1)?.digest ?? '',
-    log: headOf(some.map(hashOfLeaf).reduce(appendLeaf, emptyRange)),
-  };
-}
-
-/** The log of ours up to this epoch, as a directory has it. */
-export function logOf(epoch: number): ConsensusLog {
-  before(epoch + 1);
-  return openLog({ leaves: (from) => leaves.filter((leaf) => leaf.epoch >= from && leaf.epoch <= epoch) });
-}
-
-/** Serves a consensus, and the tiles of our log. */
-export function mirror(signed: string, log: ConsensusLog = logOf(firstEpoch + 50)): RequestListener {
-  return (request, response) => {
-    const [, path] = request.url?.split('/v1/log/tile/') ?? [];
-    if (path === undefined) return text(signed)(request, response);
-    const name = parseTileName(path);
-    const tile = name && log.tile(name);
-    response.writeHead(tile === undefined ? 404 : 200).end(tile ?? '');
-  };
+  while (firstEpoch + history.leaves.length < at) history.issue(firstEpoch + history.leaves.length);
+  const leaves = history.leaves.slice(0, Math.max(0, at - firstEpoch));
+  const log = headOf(leaves.map(hashOfLeaf).reduce(appendLeaf, emptyRange));
+  return { previous: leaves.at(-1)?.digest ?? '', log };
 }
 
 /** The consensus of an epoch, as our authority signs it, chained to those of the epochs before. */
@@ -74,19 +41,12 @@ export function documentOf(
   change: Partial<Agenda> = {},
   signers: readonly Signer[] = [ours],
 ): string {
-  return signConsensus(agreed(at, { ...before(at), ...change }), signers);
+  return signConsensus(tabulate([], { ...agendaOf(at), ...before(at), ...change }), signers);
 }
 
-function agreed(at: number, change: Partial<Agenda> & Pick<Agenda, 'previous' | 'log'>): Consensus {
-  return tabulate([], {
-    epoch: at,
-    epochSeconds,
-    geometry: defaultGeometry,
-    meanDelayMs: 200,
-    shared: seeded(`shared ${at}`).bytes(32),
-    revoked: [],
-    ...change,
-  });
+/** Serves a consensus, and our log. */
+export function mirror(signed: string): RequestListener {
+  return history.serve(signed);
 }
 
 /** How often a consensus was asked for. */

@@ -1,0 +1,85 @@
+import type { RequestListener } from 'node:http';
+import {
+  type Agenda,
+  consensusDigest,
+  signCheckpoint,
+  signConsensus,
+  tabulate,
+} from '@postern/protocol/consensus';
+import { type Leaf, parseTileName } from '@postern/protocol/log';
+import { defaultGeometry } from '@postern/protocol/packet';
+import { sha256 } from '@postern/protocol/primitives';
+import { seeded } from '@postern/protocol/testing';
+import { type ConsensusLog, openLog } from '../log/log.ts';
+import { epochSeconds } from './clock.ts';
+
+/** Who signs. */
+export type Signer = Parameters<typeof signCheckpoint>[1];
+
+/** What authorities have issued, one after the other, and what they serve of it. */
+export interface Chain {
+  readonly log: ConsensusLog;
+  readonly leaves: readonly Leaf[];
+  /** Issues the consensus of an epoch. */
+  issue(epoch: number, change?: Partial<Agenda>): string;
+  /** Leaves for as many epochs as if consensuses had been issued, of which there are no documents. */
+  fill(count: number): void;
+  /** Another chain that has the same so far. */
+  branch(): Chain;
+  /** Serves all of it, and one document for the current one, the newest unless another is given. */
+  serve(current?: string): RequestListener;
+}
+
+/** What an epoch's consensus of no nodes follows from. */
+export function agendaOf(epoch: number): Omit<Agenda, 'previous' | 'log'> {
+  const shared = seeded(`shared ${epoch}`).bytes(32);
+  return { epoch, epochSeconds, geometry: defaultGeometry, meanDelayMs: 200, shared, revoked: [] };
+}
+
+interface Issued {
+  readonly leaves: readonly Leaf[];
+  /** By epoch. */
+  readonly documents: ReadonlyMap<number, string>;
+}
+
+export function createChain(
+  signers: readonly Signer[],
+  from: Issued = { leaves: [], documents: new Map() },
+): Chain {
+  const leaves: Leaf[] = [...from.leaves];
+  const documents = new Map(from.documents);
+  const log = openLog({ leaves: (epoch) => leaves.filter((leaf) => leaf.epoch >= epoch) });
+  const newest = (): string => [...documents.values()].at(-1) ?? '';
+  return {
+    log,
+    leaves,
+    issue(epoch, change) {
+      const before = { previous: leaves.at(-1)?.digest ?? '', log: log.head() };
+      const consensus = tabulate([], { ...agendaOf(epoch), ...before, ...change });
+      const signed = signConsensus(consensus, signers);
+      leaves.push({ epoch, digest: consensusDigest(consensus) });
+      documents.set(epoch, signed);
+      return signed;
+    },
+    fill(count) {
+      const first = (leaves.at(-1)?.epoch ?? -1) + 1;
+      for (let epoch = first; epoch < first + count; epoch++)
+        leaves.push({ epoch, digest: Buffer.from(sha256(Buffer.from(`${epoch}`))).toString('hex') });
+    },
+    branch: () => createChain(signers, { leaves, documents }),
+    serve: (current) => (request, response) => {
+      const url = request.url ?? '';
+      const text = (found: string | undefined): void => {
+        response
+          .writeHead(found === undefined ? 404 : 200, { 'content-type': 'text/plain' })
+          .end(found ?? '');
+      };
+      if (url === '/v1/consensus') return text(current ?? newest());
+      if (url === '/v1/log/checkpoint') return text(signers[0] && signCheckpoint(log.head(), signers[0]));
+      if (url.startsWith('/v1/consensus/')) return text(documents.get(Number(url.split('/').at(-1))));
+      const name = parseTileName(url.split('/v1/log/tile/')[1] ?? '');
+      const tile = name && log.tile(name);
+      response.writeHead(tile === undefined ? 404 : 200).end(tile);
+    },
+  };
+}
