@@ -5,7 +5,6 @@ import {
   formatAuthorityKey,
   type Parameters,
   parseAuthorityKey,
-  signCheckpoint,
   signParameters,
   staleEpochs,
   verifyConsensus,
@@ -18,7 +17,7 @@ import { explain, type Holdup } from './due.ts';
 import { type Epochs, startEpochs } from './epochs.ts';
 import { AuthorityError } from './errors.ts';
 import { createKey, keyPath, readKey } from './key.ts';
-import { openLog } from './log/log.ts';
+import { createCheckpoint, openLog } from './log/log.ts';
 import { addGauges, type Counters, createCounters } from './observe.ts';
 import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
@@ -99,7 +98,7 @@ export async function startAuthority(
     current: () => currentOf(store, epochNow(config, clock)),
     issued: (epoch) => store.issued(epoch),
     history,
-    checkpoint: () => signCheckpoint(history.head(), signer),
+    checkpoint: createCheckpoint(history, signer),
     parameters: signParameters(parametersOf(config), [signer]),
     health: () => ({ epoch: epochNow(config, clock), registered: store.registered.size }),
     freshFor(epoch) {

@@ -1,3 +1,5 @@
+import type { NoteSigner } from '@postern/protocol/codec';
+import { signCheckpoint } from '@postern/protocol/consensus';
 import {
   appendLeaf,
   createRows,
@@ -19,7 +21,7 @@ export interface ConsensusLog {
   tile(name: TileName): Uint8Array | undefined;
 }
 
-/** Leaves are read from the store once, and those that come later when somebody asks. Hashes are kept in memory: 33 bytes for each consensus. */
+/** Leaves are read from the store once, and those that come later when somebody asks. Hashes are kept in memory: some 200 bytes for each consensus. */
 export function openLog(store: Pick<AuthorityStore, 'leaves'>): ConsensusLog {
   const rows = createRows();
   const leaves: Leaf[] = [];
@@ -43,5 +45,15 @@ export function openLog(store: Pick<AuthorityStore, 'leaves'>): ConsensusLog {
       const bundle = leaves.slice(index * tileWidth, index * tileWidth + width);
       return bundle.length === width ? encodeBundle(bundle) : undefined;
     },
+  };
+}
+
+/** The signed checkpoint of a log as it is when it is asked for. Of each size there is one. */
+export function createCheckpoint(log: Pick<ConsensusLog, 'head'>, signer: NoteSigner): () => string {
+  let last: { readonly size: number; readonly signed: string } | undefined;
+  return () => {
+    const head = log.head();
+    if (last?.size !== head.size) last = { size: head.size, signed: signCheckpoint(head, signer) };
+    return last.signed;
   };
 }

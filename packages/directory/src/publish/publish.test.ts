@@ -187,6 +187,8 @@ describe('GET /openapi.json', () => {
       'post /v1/descriptors': [202, 400, 403, 409, 413, 415, 429, 503],
       'get /v1/consensus': [200, 304, 503],
       'get /v1/consensus/{epoch}': [200, 304, 400, 404],
+      'get /v1/log/checkpoint': [200, 304],
+      'get /v1/log/tile/{*}': [200, 400, 404],
       'get /v1/parameters': [200, 304],
       'get /health': [200],
     });
@@ -195,7 +197,9 @@ describe('GET /openapi.json', () => {
       for (const [status, answer] of Object.entries(operation.responses)) {
         const [type = status === '304' ? 'none' : undefined] = Object.keys(answer.content ?? {});
         expect(type).toMatch(
-          Number(status) >= 400 ? /^application\/json$/ : /^(application\/json|text\/plain|none)$/,
+          Number(status) >= 400
+            ? /^application\/json$/
+            : /^(application\/(json|octet-stream)|text\/plain|none)$/,
         );
         expect(answer.description).not.toBe('');
       }
