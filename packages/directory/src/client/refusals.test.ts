@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { consensusOf, openBench, post, register } from '../testing/authorities.ts';
 import { epochSeconds } from '../testing/clock.ts';
 import { signedNode } from '../testing/nodes.ts';
-import { documentOf, epochOf, type Library, openLibrary, others, ours, vkeyOf } from '../testing/readers.ts';
+import { documentOf, epochOf, type Library, openLibrary, others, ours } from '../testing/readers.ts';
 import { text } from '../testing/servers.ts';
 import type { DirectoryClientOptions } from './client.ts';
 
@@ -51,7 +51,7 @@ describe('A2 refuses', () => {
 
   test('one authority signing twice where two are needed', async () => {
     const server = await library.serving(text(documentOf(epoch, {}, [ours, ours])));
-    const options = { authorities: [vkeyOf(ours), vkeyOf(others)], threshold: 2 };
+    const options = { authorities: [ours.vkey, others.vkey], threshold: 2 };
     await expect(library.client([server.url], options).current()).rejects.toMatchObject({
       code: 'too-few-signatures',
     });
@@ -215,7 +215,7 @@ describe('A2 refuses', () => {
 });
 
 describe('a configuration is wrong with', () => {
-  const good = { urls: ['http://a.test'], authorities: [vkeyOf(ours)], threshold: 1 };
+  const good = { urls: ['http://a.test'], authorities: [ours.vkey], threshold: 1 };
   test.each<[string, Partial<DirectoryClientOptions>]>([
     ['no URL', { urls: [] }],
     ['a URL of another scheme', { urls: ['file:///etc/passwd'] }],
@@ -224,10 +224,10 @@ describe('a configuration is wrong with', () => {
     ['a query in a URL', { urls: ['http://a.test/?reader=17'] }],
     ['no authority', { authorities: [] }],
     ['a key that is none', { authorities: ['x'] }],
-    ['a key of an unknown algorithm', { authorities: [vkeyOf(ours).replace(/\+A[Q-Za-f]/, '+Ag')] }],
+    ['a key of an unknown algorithm', { authorities: [ours.vkey.replace(/\+A[Q-Za-f]/, '+Ag')] }],
     ['a threshold of none', { threshold: 0 }],
     ['a threshold that nobody can meet', { threshold: 2 }],
-    ['one authority listed twice to meet it', { authorities: [vkeyOf(ours), vkeyOf(ours)], threshold: 2 }],
+    ['one authority listed twice to meet it', { authorities: [ours.vkey, ours.vkey], threshold: 2 }],
   ])('%s', (_, change) => {
     expect(() => library.client(good.urls, { ...good, ...change })).toThrow(
       expect.objectContaining({ code: 'wrong-configuration', exitCode: 78 }),
