@@ -52,10 +52,8 @@ export function addGauges(
     'Nodes that are registered.',
     () => store.registered.size,
   );
-  metrics.gauge(
-    'postern_directory_signing_key_end_timestamp_seconds',
-    'Until when it can sign, Unix seconds.',
-    () => keys.validUntil(),
+  metrics.gauge('postern_directory_signing_key_expires_seconds', 'Until when it can sign, Unix time.', () =>
+    keys.validUntil(),
   );
   metrics.gauge('postern_directory_disk_free_bytes', 'Free on the disk of data_dir, as a power of two.', () =>
     freeRoom(config.dataDir),

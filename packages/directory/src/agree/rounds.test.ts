@@ -1,4 +1,5 @@
 import {
+  type BallotReader,
   commitTo,
   countersign,
   signReveal,
@@ -9,7 +10,7 @@ import {
 import { defaultGeometry } from '@postern/protocol/packet';
 import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createRounds, type Outcome, type Part, type Rounds } from './rounds.ts';
 
 const epoch = 7;
@@ -56,17 +57,27 @@ function roundsOf(at: number): Rounds {
   return createRounds({ epoch, authorities, threshold, signingKeys, signer, startMs, roundMs });
 }
 
-/** Signs each text once: the tests have the same ones signed again and again, which takes longer than what is tested. */
+/** Signs each text once, as below each note is verified once: the same ones come again and again, and that takes longer than what is tested. */
 function quick(authority: TestAuthority): TestAuthority {
-  const signed = new Map<string, Uint8Array>();
-  return {
-    ...authority,
-    sign(message) {
-      const key = Buffer.from(message).toString('latin1');
-      const signature = signed.get(key) ?? authority.sign(message);
-      signed.set(key, signature);
-      return signature;
-    },
+  const sign = once((text: string) => authority.sign(Buffer.from(text, 'latin1')));
+  return { ...authority, sign: (message) => sign(Buffer.from(message).toString('latin1')) };
+}
+
+vi.mock('@postern/protocol/consensus', async (original) => {
+  const real = await original<typeof import('@postern/protocol/consensus')>();
+  const onceFor = <T>(read: (signed: string, reader: BallotReader) => T): typeof read => {
+    const all = once((at: number) => once((signed: string) => read(signed, { signingKeys, at })));
+    return (signed, { at }) => all(at)(signed);
+  };
+  return { ...real, readVote: onceFor(real.readVote), readReveal: onceFor(real.readReveal) };
+});
+
+function once<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const value = made.get(key) ?? make(key);
+    made.set(key, value);
+    return value;
   };
 }
 

@@ -9,7 +9,7 @@ import {
 } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
 import { AuthorityError } from '../errors.ts';
-import { listSigningFiles, readSigningFiles, type SigningFile } from './files.ts';
+import { listSigningFiles, readSigningFiles, type SigningFile, signingFolder } from './files.ts';
 
 /** The signing keys of an authority at work. What `certify` adds meanwhile is found. */
 export interface SigningKeys {
@@ -33,7 +33,7 @@ export interface OwnKey {
   readonly signer: NoteSigner | undefined;
 }
 
-/** Throws `AuthorityError` `wrong-key` when a file is damaged or another authority's. */
+/** Throws `AuthorityError` `no-key` when there is no certificate, `wrong-key` when a file is damaged or another authority's. */
 export function openSigningKeys(authority: AuthorityKey, dataDir: string, clock: Clock): SigningKeys {
   let listed = '';
   let keys: readonly OwnKey[] = [];
@@ -42,11 +42,16 @@ export function openSigningKeys(authority: AuthorityKey, dataDir: string, clock:
     if (names !== listed)
       keys = readSigningFiles(dataDir)
         .map((file) => openSigningFile(file, [authority]))
-        .sort((a, b) => a.certificate.validAfter - b.certificate.validAfter);
+        .sort((a, b) => a.key.validAfter - b.key.validAfter || a.key.validUntil - b.key.validUntil);
     listed = names;
     return keys;
   };
-  own();
+  if (own().length === 0)
+    throw new AuthorityError(
+      'no-key',
+      `there is no signing key in ${signingFolder(dataDir)}`,
+      'Restore that folder from a backup, or make a key: postern-directory certify --identity FILE',
+    );
   return {
     authority,
     vkey: formatAuthorityKey(authority),

@@ -13,7 +13,6 @@ import {
 import { silentLog, systemRandom } from '@postern/runtime';
 import { type AuthorityDeps, type RunningAuthority, startAuthority } from '../authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from '../config.ts';
-import { authorityPath } from '../keys/identity.ts';
 import { makeKeys } from '../keys/make.ts';
 import { FakeClock } from './clock.ts';
 import { signedNode } from './nodes.ts';
@@ -47,7 +46,8 @@ export async function openBench(): Promise<Bench> {
       const given = { clock, random: systemRandom, log: silentLog, ...deps };
       const config = configFor(folder, change);
       // tests go on for months, of which no more than one is about keys
-      if (!existsSync(authorityPath(folder))) await makeLongKeys(config, clock);
+      const isNew = !['authority.sqlite', 'authority.vkey'].some((file) => existsSync(join(folder, file)));
+      if (isNew) await makeLongKeys(config, clock);
       const authority = await startAuthority(config, given);
       running.push(authority);
       return authority;

@@ -8,6 +8,8 @@ export interface TestServer extends AsyncDisposable {
   certificatesAsked: number;
   /** Those that it serves, as notes. */
   certificates: readonly string[];
+  /** Served in place of them. */
+  certificatesText?: string;
   /** What it does from now on. */
   answer: RequestListener;
 }
@@ -21,7 +23,9 @@ export async function serve(
   const http = createServer((request, response) => {
     if (request.url === '/v1/certificates') {
       server.certificatesAsked += 1;
-      response.setHeader('content-type', 'application/json').end(JSON.stringify(server.certificates));
+      response
+        .setHeader('content-type', 'application/json')
+        .end(server.certificatesText ?? JSON.stringify(server.certificates));
       return;
     }
     requests.push(request);

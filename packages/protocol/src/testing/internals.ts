@@ -4,7 +4,14 @@ export { toCrlf } from '../codec/mime-lines.ts';
 export { splitParts } from '../codec/mime-parts.ts';
 export { parseMediaType } from '../codec/mime-type.ts';
 export { framePackets, packetTypes, writePacket } from '../codec/openpgp.ts';
-export { certificateShape, consensusShape, descriptorShape, parametersShape } from '../consensus/schema.ts';
+export {
+  certificateShape,
+  consensusShape,
+  descriptorShape,
+  parametersShape,
+  revealShape,
+  voteShape,
+} from '../consensus/schema.ts';
 export { decodeText, encodeText } from '../consensus/text.ts';
 export { inspectCertificate } from '../dns/certificate.ts';
 export { formatTags, parseTags } from '../dns/tags.ts';
