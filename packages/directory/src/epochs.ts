@@ -1,16 +1,16 @@
-import type { NoteSigner } from '@postern/protocol/codec';
 import { type Consensus, epochAt, isStanding } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { agree, seal } from './agree/agree.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup, holdupOf, isAlarming, isOfClock, patienceMs } from './due.ts';
+import type { SigningKeys } from './keys/signing.ts';
 import type { ConsensusLog } from './log/log.ts';
 import type { Counters } from './observe.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {
   readonly config: AuthorityConfig;
-  readonly signer: NoteSigner;
+  readonly keys: SigningKeys;
   readonly store: AuthorityStore;
   /** Of the store. */
   readonly history: ConsensusLog;
@@ -104,7 +104,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
 }
 
 function issueIfDue(options: EpochsOptions, waitedMs: number): Attempt {
-  const { config, signer, store, history, clock, random, confirmedEpoch } = options;
+  const { config, keys, store, history, clock, random, confirmedEpoch } = options;
   const { epochSeconds } = config;
   const seconds = Math.floor(clock.now() / 1_000);
   const epoch = epochAt(seconds, epochSeconds);
@@ -123,6 +123,9 @@ function issueIfDue(options: EpochsOptions, waitedMs: number): Attempt {
     waitedMs,
   });
   if (holdup !== undefined) return { kind: 'held-up', holdup };
+  const signer = keys.signerFor(epoch * epochSeconds);
+  if (signer === undefined)
+    return { kind: 'held-up', holdup: { kind: 'no-signing-key', until: keys.validUntil() } };
   const agreement = agree(descriptors, {
     epoch,
     epochSeconds,

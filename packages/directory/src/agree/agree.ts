@@ -1,3 +1,4 @@
+import type { NoteSigner } from '@postern/protocol/codec';
 import {
   type Agenda,
   type Consensus,
@@ -7,12 +8,6 @@ import {
   tabulate,
 } from '@postern/protocol/consensus';
 import type { Issued } from '../store.ts';
-
-/** The key that an authority agrees with. */
-export interface Signer {
-  readonly name: string;
-  readonly seed: Uint8Array;
-}
 
 /** What came of it: a consensus to sign, or the first layer that would have no mix, so that no path led through it. */
 export type Agreement =
@@ -29,7 +24,7 @@ export function agree(descriptors: readonly Descriptor[], agenda: Agenda): Agree
 }
 
 /** Signs what was agreed. Whatever is signed is issued: there is one document of an epoch. */
-export function seal(consensus: Consensus, signer: Signer): Issued {
+export function seal(consensus: Consensus, signer: NoteSigner): Issued {
   return {
     epoch: consensus.epoch,
     digest: consensusDigest(consensus),

@@ -1,3 +1,4 @@
+import type { NoteSigner } from '@postern/protocol/codec';
 import {
   type AuthorityKey,
   type Ballot,
@@ -6,9 +7,9 @@ import {
   type Reveal,
   readReveal,
   readVote,
+  type SigningKey,
   type Vote,
 } from '@postern/protocol/consensus';
-import type { Signer } from './agree.ts';
 import { type Broadcast, createBroadcast, roundsOf } from './broadcast.ts';
 
 /** When the rounds of an agreement are, on the clock of whoever takes part. */
@@ -25,7 +26,9 @@ export interface RoundsOptions extends Schedule {
   readonly epoch: number;
   readonly authorities: readonly AuthorityKey[];
   readonly threshold: number;
-  readonly signer: Signer;
+  /** Theirs, from certificates. Those for the time at which the agreement starts count, to the end of it. */
+  readonly signingKeys: readonly SigningKey[];
+  readonly signer: NoteSigner;
 }
 
 /** What one authority takes of the votes and reveals for an epoch. */
@@ -62,7 +65,8 @@ export interface Outcome {
 
 /** Votes of an epoch, and then what they have committed to, by a broadcast for each (spec agreement 2). */
 export function createRounds(options: RoundsOptions): Rounds {
-  const { epoch, authorities, threshold, signer, startMs, roundMs } = options;
+  const { epoch, authorities, threshold, signingKeys, signer, startMs, roundMs } = options;
+  const reader = { signingKeys, at: Math.floor(startMs / 1_000) };
   const names = [...new Set(authorities.map(({ name }) => name))];
   const phaseMs = roundMs / 2 + roundsOf(names.length, threshold) * roundMs;
   const openMs = { vote: startMs, reveal: startMs + phaseMs };
@@ -101,8 +105,8 @@ export function createRounds(options: RoundsOptions): Rounds {
     closedMs,
     take: (part, signed, nowMs) =>
       part === 'vote'
-        ? admit(part, votes, readVote(signed, authorities), signed, nowMs)
-        : admit(part, reveals, readReveal(signed, authorities), signed, nowMs),
+        ? admit(part, votes, readVote(signed, reader), signed, nowMs)
+        : admit(part, reveals, readReveal(signed, reader), signed, nowMs),
     outcome: () => ({
       votes: mapOf(names, standing),
       reveals: mapOf(names, (name) => (standing(name) === undefined ? undefined : reveals.values(name)[0])),

@@ -1,7 +1,7 @@
 import { verifyConsensus } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import type { ConsensusCache } from './cache.ts';
-import { collectConsensus, type Directory, type Held, type VerifiedConsensus } from './collect.ts';
+import { collectConsensus, type Directory, type Held, trustOf, type VerifiedConsensus } from './collect.ts';
 import { DirectoryError, errorOf, type Failure } from './errors.ts';
 import { lastOf, objectionTo, type Taken } from './follow.ts';
 
@@ -37,7 +37,7 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     const last = cache.seen();
     const signed = cache.signed();
     if (signed === undefined) return {};
-    const verified = verifyConsensus(signed, { ...directory, now: now(), last: lastOf(last) });
+    const verified = verifyConsensus(signed, { ...trustOf(directory), now: now(), last: lastOf(last) });
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
       held = { consensus, geometry, digest, signed };

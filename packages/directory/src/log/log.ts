@@ -48,12 +48,19 @@ export function openLog(store: Pick<AuthorityStore, 'leaves'>): ConsensusLog {
   };
 }
 
-/** The signed checkpoint of a log as it is when it is asked for. Of each size there is one. */
-export function createCheckpoint(log: Pick<ConsensusLog, 'head'>, signer: NoteSigner): () => string {
-  let last: { readonly size: number; readonly signed: string } | undefined;
+/** The checkpoint of a log as it is when it is asked for, signed; undefined while there is no key to sign it with. */
+export function createCheckpoint(
+  log: Pick<ConsensusLog, 'head'>,
+  signerNow: () => NoteSigner | undefined,
+): () => string | undefined {
+  let last: { readonly size: number; readonly keyId: number; readonly signed: string } | undefined;
   return () => {
-    const head = log.head();
-    if (last?.size !== head.size) last = { size: head.size, signed: signCheckpoint(head, signer) };
+    const [head, signer] = [log.head(), signerNow()];
+    if (signer === undefined) return undefined;
+    const { keyId } = signer;
+    // signed once: a signature is not the same twice, and the entity tag is to be
+    if (last?.size !== head.size || last.keyId !== keyId)
+      last = { size: head.size, keyId, signed: signCheckpoint(head, signer) };
     return last.signed;
   };
 }

@@ -1,4 +1,4 @@
-import { consensusDigest, parseAuthorityKey, verifyCheckpoint } from '@postern/protocol/consensus';
+import { consensusDigest, verifyCheckpoint } from '@postern/protocol/consensus';
 import {
   decodeBundle,
   decodeTile,
@@ -9,7 +9,7 @@ import {
 } from '@postern/protocol/log';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RunningAuthority } from '../authority.ts';
-import { type Bench, consensusOf, get, issued, openBench, post } from '../testing/authorities.ts';
+import { type Bench, consensusOf, get, issued, openBench, post, trustIn } from '../testing/authorities.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { signedNode } from '../testing/nodes.ts';
 
@@ -50,8 +50,9 @@ test('every consensus is in the log, and each names the log before it', async ()
     expect(consensus.log).toEqual(headOf(rangeOf(subtree, at)));
   }
   const signed = (await get(authority, '/v1/log/checkpoint')).text;
-  const authorities = [parseAuthorityKey(authority.vkey)];
-  expect(verifyCheckpoint(signed, { authorities })).toEqual({
+  const { authorities, signingKeys } = await trustIn(authority);
+  const now = Math.floor(bench.clock.now() / 1_000);
+  expect(verifyCheckpoint(signed, { authorities, signingKeys, now })).toEqual({
     kind: 'checkpoint',
     head: headOf(rangeOf(subtree, 3)),
     authority: 'authority1.test',
@@ -63,11 +64,14 @@ test('the log is the same after a restart, and of one that has issued nothing it
   expect((await get(empty, '/v1/log/checkpoint')).text).toMatch(/^authority1\.test\/v1\/log\n0\n47DEQpj8/);
   await empty.close();
   const authority = await run();
-  const paths = ['checkpoint', 'tile/0/000.p/3', 'tile/0/000.p/1', 'tile/entries/000.p/2'];
+  const paths = ['tile/0/000.p/3', 'tile/0/000.p/1', 'tile/entries/000.p/2'];
+  const { text } = await get(authority, '/v1/log/checkpoint');
   const before = await Promise.all(paths.map((path) => bytesOf(authority, path)));
   await authority.close();
   const after = await bench.run();
   expect(await Promise.all(paths.map((path) => bytesOf(after, path)))).toEqual(before);
+  const head = text.slice(0, text.indexOf('\n\n'));
+  expect((await get(after, '/v1/log/checkpoint')).text.startsWith(head)).toBe(true);
 });
 
 describe('GET /v1/log', () => {

@@ -2,13 +2,15 @@ import { parseTileName } from '@postern/protocol/log';
 import type { FastifyInstance } from 'fastify';
 import type { Desk } from './publish.ts';
 import * as schema from './schema.ts';
-import { sendNote } from './send.ts';
+import { sendNoKey, sendNote } from './send.ts';
 
 /** The log of consensuses, as C2SP tlog-tiles has it under the prefix `/v1/log` (spec log 4). */
 export function addLogRoutes(server: FastifyInstance, desk: Pick<Desk, 'history' | 'checkpoint'>): void {
   server.get('/v1/log/checkpoint', { schema: schema.getCheckpoint }, (request, reply) => {
+    const checkpoint = desk.checkpoint();
+    if (checkpoint === undefined) return sendNoKey(reply);
     reply.header('cache-control', 'public, max-age=5');
-    return sendNote(reply, desk.checkpoint(), request.headers['if-none-match']);
+    return sendNote(reply, checkpoint, request.headers['if-none-match']);
   });
 
   server.get<{ Params: { '*': string } }>('/v1/log/tile/*', { schema: schema.getTile }, (request, reply) => {

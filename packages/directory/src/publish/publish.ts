@@ -1,13 +1,13 @@
 import swagger from '@fastify/swagger';
 import { type Endpoint, formatEndpoint } from '@postern/runtime';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { ConsensusLog } from '../log/log.ts';
 import type { Registration } from '../registration.ts';
 import type { Issued } from '../store.ts';
 import { answerFault, answerUnknownPath, statusOf } from './answers.ts';
 import { addLogRoutes } from './log.ts';
 import * as schema from './schema.ts';
-import { sendNote } from './send.ts';
+import { send, sendNoKey, sendNote } from './send.ts';
 
 /** What stands behind the HTTP interface. */
 export interface Desk {
@@ -17,10 +17,14 @@ export interface Desk {
   issued(epoch: number): Issued | undefined;
   /** The log of all that were issued. */
   readonly history: Pick<ConsensusLog, 'tile'>;
-  /** The signed checkpoint of the log as it is. */
-  checkpoint(): string;
-  /** Signed parameters. */
-  readonly parameters: string;
+  /** The signed checkpoint of the log as it is, unless there is no key to sign it with. */
+  checkpoint(): string | undefined;
+  /** Signed parameters, unless there is no key to sign them with. */
+  parameters(): string | undefined;
+  /** Certificates of signing keys, as notes: those that may still be needed, … */
+  certificates(): readonly string[];
+  /** … and all. */
+  allCertificates(): readonly string[];
   health(): { readonly epoch: number; readonly registered: number };
   /** Seconds until the consensus of an epoch stops being fresh; 0 when it has. */
   freshFor(epoch: number): number;
@@ -92,9 +96,27 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   addLogRoutes(server, desk);
 
   server.get('/v1/parameters', { schema: schema.getParameters }, (request, reply) => {
+    const parameters = desk.parameters();
+    if (parameters === undefined) return sendNoKey(reply);
     reply.header('cache-control', 'public, max-age=60');
-    return sendNote(reply, desk.parameters, request.headers['if-none-match']);
+    return sendNote(reply, parameters, request.headers['if-none-match']);
   });
+
+  const certificates = (list: () => readonly string[]) => (request: FastifyRequest, reply: FastifyReply) => {
+    reply.header('cache-control', 'public, max-age=60');
+    const body = JSON.stringify(list());
+    return send(reply, body, 'application/json; charset=utf-8', request.headers['if-none-match']);
+  };
+  server.get(
+    '/v1/certificates',
+    { schema: schema.getCertificates },
+    certificates(() => desk.certificates()),
+  );
+  server.get(
+    '/v1/certificates/all',
+    { schema: schema.getAllCertificates },
+    certificates(() => desk.allCertificates()),
+  );
 
   server.get('/health', { schema: schema.getHealth }, (_request, reply) => {
     const current = desk.current();

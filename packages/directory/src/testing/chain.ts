@@ -9,12 +9,9 @@ import {
 import { type Leaf, parseTileName } from '@postern/protocol/log';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { sha256 } from '@postern/protocol/primitives';
-import { seeded } from '@postern/protocol/testing';
+import { seeded, type TestAuthority } from '@postern/protocol/testing';
 import { type ConsensusLog, openLog } from '../log/log.ts';
 import { epochSeconds } from './clock.ts';
-
-/** Who signs. */
-export type Signer = Parameters<typeof signCheckpoint>[1];
 
 /** What authorities have issued, one after the other, and what they serve of it. */
 export interface Chain {
@@ -43,7 +40,7 @@ interface Issued {
 }
 
 export function createChain(
-  signers: readonly Signer[],
+  signers: readonly TestAuthority[],
   from: Issued = { leaves: [], documents: new Map() },
 ): Chain {
   const leaves: Leaf[] = [...from.leaves];
@@ -76,6 +73,8 @@ export function createChain(
       };
       if (url === '/v1/consensus') return text(current ?? newest());
       if (url === '/v1/log/checkpoint') return text(signers[0] && signCheckpoint(log.head(), signers[0]));
+      if (url === '/v1/certificates/all')
+        return text(JSON.stringify(signers.map(({ certificate }) => certificate)));
       if (url.startsWith('/v1/consensus/')) return text(documents.get(Number(url.split('/').at(-1))));
       const name = parseTileName(url.split('/v1/log/tile/')[1] ?? '');
       const tile = name && log.tile(name);

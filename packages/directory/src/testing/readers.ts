@@ -2,25 +2,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Agenda, formatAuthorityKey, signConsensus, tabulate } from '@postern/protocol/consensus';
+import type { NoteSigner } from '@postern/protocol/codec';
+import { type Agenda, consensusDigest, signConsensus, tabulate } from '@postern/protocol/consensus';
 import { appendLeaf, emptyRange, hashOfLeaf, headOf } from '@postern/protocol/log';
-import { ed25519 } from '@postern/protocol/primitives';
-import { seeded } from '@postern/protocol/testing';
+import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import {
   createDirectoryClient,
   type DirectoryClient,
   type DirectoryClientOptions,
 } from '../client/client.ts';
-import { agendaOf, createChain, type Signer } from './chain.ts';
-import { FakeClock } from './clock.ts';
+import { agendaOf, createChain } from './chain.ts';
+import { FakeClock, start } from './clock.ts';
 import { serve, type TestServer } from './servers.ts';
 
-export const ours: Signer = { name: 'authority1.test', seed: seeded('ours').bytes(32) };
-export const others: Signer = { name: 'authority2.test', seed: seeded('others').bytes(32) };
-
-export function vkeyOf({ name, seed }: Signer): string {
-  return formatAuthorityKey(name, ed25519.publicKey(seed));
-}
+const seconds = Math.floor(start / 1_000);
+export const ours: TestAuthority = testAuthority('authority1.test', { now: seconds });
+export const others: TestAuthority = testAuthority('authority2.test', { now: seconds });
 
 /** The first epoch of which our authority has a consensus. */
 const firstEpoch = 990;
@@ -35,13 +32,20 @@ function before(at: number): Pick<Agenda, 'previous' | 'log'> {
   return { previous: leaves.at(-1)?.digest ?? '', log };
 }
 
-/** The consensus of an epoch, as our authority signs it, chained to those of the epochs before. */
+const documents = new Map<string, string>();
+
+/** The consensus of an epoch, as our authority signs it, chained to those of the epochs before: the same whenever it is asked for. */
 export function documentOf(
   at: number,
   change: Partial<Agenda> = {},
-  signers: readonly Signer[] = [ours],
+  signers: readonly NoteSigner[] = [ours],
 ): string {
-  return signConsensus(tabulate([], { ...agendaOf(at), ...before(at), ...change }), signers);
+  const consensus = tabulate([], { ...agendaOf(at), ...before(at), ...change });
+  const by = signers.map(({ name, keyId }) => `${name} ${keyId}`);
+  const key = `${consensusDigest(consensus)} ${by.join()}`;
+  const document = documents.get(key) ?? signConsensus(consensus, signers);
+  documents.set(key, document);
+  return document;
 }
 
 /** Serves a consensus, and our log. */
@@ -73,14 +77,14 @@ export async function openLibrary(): Promise<Library> {
     folder,
     clock,
     async serving(answer) {
-      const server = await serve(answer);
+      const server = await serve(answer, [ours.certificate, others.certificate]);
       open.push(server);
       return server;
     },
     client: (urls, change = {}) =>
       createDirectoryClient({
         urls,
-        authorities: [vkeyOf(ours)],
+        authorities: [ours.vkey],
         threshold: 1,
         cacheDir: join(folder, 'cache'),
         clock,

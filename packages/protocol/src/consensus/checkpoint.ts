@@ -6,7 +6,7 @@ import {
   logOrigin,
   maxCheckpointLength,
 } from '../log/index.ts';
-import { checkThreshold, type Trust } from './authorities.ts';
+import { checkThreshold, type Trust } from './trust.ts';
 
 export type CheckpointRefusal = 'malformed' | 'bad-signature' | 'too-few-signatures';
 
@@ -25,14 +25,16 @@ export function signCheckpoint(head: LogHead, signer: NoteSigner): string {
   return formatNote({ text, signatures: [signText(text, signer)] });
 }
 
+/** Who may have signed a checkpoint, and when it is read, in Unix seconds. */
+export interface CheckpointReader extends Omit<Trust, 'threshold'> {
+  readonly now: number;
+}
+
 /** Reads a checkpoint that one of the authorities has signed, of its own log. Throws only for a trust that cannot hold. */
-export function verifyCheckpoint(
-  signed: string,
-  { authorities }: Pick<Trust, 'authorities'>,
-): VerifiedCheckpoint {
+export function verifyCheckpoint(signed: string, { now, ...reader }: CheckpointReader): VerifiedCheckpoint {
   const note = parseNote(signed, maxCheckpointLength);
   if (note === undefined) return refused('malformed', 'it is no signed note');
-  const signatures = checkThreshold(note, { authorities, threshold: 1 });
+  const signatures = checkThreshold(note, { ...reader, threshold: 1 }, now);
   if (signatures.kind === 'refused') return signatures;
   const checkpoint = decodeCheckpoint(note.text);
   if (checkpoint === undefined) return refused('malformed', 'it is no checkpoint');

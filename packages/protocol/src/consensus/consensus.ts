@@ -4,11 +4,12 @@ import { ProtocolError } from '../errors.ts';
 import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
 import { sha256 } from '../primitives/index.ts';
-import { checkThreshold, type Trust } from './authorities.ts';
 import { type Consensus, maxConsensusLength } from './documents.ts';
 import { readGeometry } from './geometry.ts';
 import { consensusShape } from './schema.ts';
 import { decodeText, encodeText, type Form } from './text.ts';
+import { showTime } from './time.ts';
+import { checkGood, countAt, type Trust } from './trust.ts';
 
 const form: Form<Consensus> = { origin: 'postern.consensus/v1', shape: consensusShape };
 
@@ -37,7 +38,13 @@ export type VerifiedConsensus =
       readonly signedBy: string[];
       readonly geometry: Geometry;
     }
-  | { readonly kind: 'refused'; readonly reason: ConsensusRefusal; readonly detail: string };
+  | {
+      readonly kind: 'refused';
+      readonly reason: ConsensusRefusal;
+      readonly detail: string;
+      /** As with `Untrusted`. */
+      readonly uncertified?: readonly string[];
+    };
 
 /** What a reader brings to a consensus. */
 export interface ConsensusReader extends Trust {
@@ -107,16 +114,14 @@ export function readConsensus(signed: string, trust: Trust): ReadConsensus {
     return refused('oversized', `it is longer than ${maxConsensusLength} characters`);
   const note = parseNote(signed, maxConsensusLength);
   if (note === undefined) return refused('malformed', 'it is no signed note');
-  const signatures = checkThreshold(note, trust);
-  if (signatures.kind === 'refused') return signatures;
+  const good = checkGood(note, trust);
+  if (good.kind === 'refused') return good;
   const decoded = decodeText(form, note.text);
   if (decoded.kind === 'refused') return decoded;
-  return {
-    kind: 'consensus',
-    consensus: decoded.value,
-    digest: digestOf(note.text),
-    signedBy: signatures.by,
-  };
+  const consensus = decoded.value;
+  const signatures = countAt(good, trust, consensus.validAfter);
+  if (signatures.kind === 'refused') return signatures;
+  return { kind: 'consensus', consensus, digest: digestOf(note.text), signedBy: signatures.by };
 }
 
 /** What speaks against a consensus, of this digest, in view of the newest one accepted before (spec consensus 7). */
@@ -146,18 +151,14 @@ function refuseTime(
   if (validAfter > now + Math.min(clockTolerance, epochSeconds))
     return refused(
       'not-yet-valid',
-      `it is valid from ${show(validAfter)}, ${validAfter - now} s after the time here`,
+      `it is valid from ${showTime(validAfter)}, ${validAfter - now} s after the time here`,
     );
   if (now >= validUntil)
     return refused(
       'expired',
-      `it was valid until ${show(validUntil)}, ${now - validUntil} s before the time here`,
+      `it was valid until ${showTime(validUntil)}, ${now - validUntil} s before the time here`,
     );
   return undefined;
-}
-
-function show(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }
 
 function digestOf(text: string): string {

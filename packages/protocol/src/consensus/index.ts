@@ -1,13 +1,14 @@
 export { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 export {
   type AuthorityKey,
-  assertTrust,
+  authorityKey,
   formatAuthorityKey,
+  isSameAuthority,
   parseAuthorityKey,
-  type Trust,
 } from './authorities.ts';
 export {
   type Ballot,
+  type BallotReader,
   type BallotRefusal,
   commitTo,
   countersign,
@@ -16,6 +17,15 @@ export {
   signReveal,
   signVote,
 } from './ballot.ts';
+export {
+  type CertificateReader,
+  type CertificateRefusal,
+  covers,
+  type SigningKey,
+  signCertificate,
+  type VerifiedCertificate,
+  verifyCertificate,
+} from './certificate.ts';
 export { signCheckpoint, type VerifiedCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
   addSignature,
@@ -38,6 +48,7 @@ export {
   verifyDescriptor,
 } from './descriptor.ts';
 export type {
+  Certificate,
   Consensus,
   ConsensusGeometry,
   Descriptor,
@@ -53,6 +64,8 @@ export type {
 export {
   keyEpochsAhead,
   keyEpochsHeld,
+  maxCertificateLength,
+  maxCertificateSeconds,
   maxConsensusLength,
   maxDescriptorLength,
   maxNodes,
@@ -62,6 +75,7 @@ export {
 } from './documents.ts';
 export { writeGeometry } from './geometry.ts';
 export {
+  type ParametersReader,
   type ParametersRefusal,
   signParameters,
   type VerifiedParameters,
@@ -70,3 +84,4 @@ export {
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
 export { type Agenda, tabulate } from './tabulate.ts';
 export { sharedValue, type Tally, tally } from './tally.ts';
+export { assertTrust, checkThreshold, type Signed, type Trust, type Untrusted } from './trust.ts';
