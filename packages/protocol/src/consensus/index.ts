@@ -73,6 +73,7 @@ export {
   maxTlsPins,
   staleEpochs,
 } from './documents.ts';
+export { type Equivocation, type VerifiedEquivocation, verifyEquivocation } from './equivocation.ts';
 export { writeGeometry } from './geometry.ts';
 export {
   type ParametersReader,
