@@ -17,6 +17,7 @@ import {
   UserError,
 } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
+import { addAudit } from './audit/command.ts';
 import { type AuthorityStatus, startAuthority } from './authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from './config.ts';
 import { initAuthority } from './init.ts';
@@ -34,6 +35,7 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
   addCertify(program);
   addRun(program, stop);
   addStatus(program);
+  addAudit(program, stop);
   return runCommandLine(program, args);
 }
 

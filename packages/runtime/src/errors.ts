@@ -7,6 +7,7 @@ export const ExitCode = {
   unavailable: 69,
   software: 70,
   tempFail: 75,
+  protocol: 76,
   noPermission: 77,
   config: 78,
 } as const;
@@ -22,6 +23,7 @@ export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
   69: 'unavailable: waiting alone may not mend it',
   70: 'a fault of the program',
   75: 'not now: try again later',
+  76: 'authorities have signed two documents where there may be one: the output is the proof',
   77: 'no permission: a passphrase or password is missing or wrong, or others may get at a secret',
   78: 'no configuration, or one that does not hold or does not suffice',
 };

@@ -11,6 +11,7 @@ import {
 import { DirectoryError, errorOf } from './errors.ts';
 import { createKeeper } from './keeper.ts';
 import { type Submission, submit } from './submit.ts';
+import { baseOf } from './url.ts';
 
 export interface DirectoryClientOptions {
   /** http or https, in any order; each an authority or a mirror. */
@@ -86,22 +87,18 @@ function directoryOf(
     const authorities = options.authorities.map(parseAuthorityKey);
     assertTrust({ authorities, threshold });
     const certificates = openCertificates({ authorities, shelf, now, ask: { timeoutMs, signal } });
-    return { urls: urls.map(baseOf), authorities, threshold, random, timeoutMs, signal, certificates };
+    return { urls: urls.map(baseUrl), authorities, threshold, random, timeoutMs, signal, certificates };
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause;
     throw new DirectoryError('wrong-configuration', cause.message, { cause });
   }
 }
 
-/** An http or https URL without what would identify the reader or get lost, and without the slash at its end. */
-function baseOf(text: string): string {
-  const url = URL.parse(text);
-  const plain =
-    url !== null && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-  if (!plain || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw new DirectoryError(
-      'wrong-configuration',
-      'a directory URL is not of the form http(s)://host:port/path',
-    );
-  return url.href.replace(/\/+$/, '');
+function baseUrl(text: string): string {
+  const base = baseOf(text);
+  if (base !== undefined) return base;
+  throw new DirectoryError(
+    'wrong-configuration',
+    'a directory URL is not of the form http(s)://host:port/path',
+  );
 }

@@ -6,6 +6,7 @@ export {
   checkSignatures,
   formatNote,
   formatVerifierKey,
+  isBy,
   type Note,
   type NoteAlgorithm,
   type NoteKey,

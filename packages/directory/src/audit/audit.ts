@@ -1,0 +1,168 @@
+import {
+  type AuthorityKey,
+  type Consensus,
+  readConsensus,
+  type Trust,
+  verifyCheckpoint,
+} from '@postern/protocol/consensus';
+import type { Leaf } from '@postern/protocol/log';
+import type { AskOptions } from '../client/ask.ts';
+import type { Audited, Finding, Proof, Report } from './findings.ts';
+import { type History, openHistory } from './history.ts';
+import { provenBy, type Sighting } from './proofs.ts';
+import { type Certified, NotServed, openServed, type Served } from './served.ts';
+
+export interface AuditOptions extends AskOptions {
+  /** Without a slash at the end; each an authority or a mirror. */
+  readonly urls: readonly string[];
+  readonly authorities: readonly AuthorityKey[];
+  readonly threshold: number;
+  /** Unix seconds. */
+  readonly now: number;
+  /** Counts the votes for a consensus again, where they are served. */
+  readonly recount?: Recount;
+  /** Called at every place of the log. */
+  readonly onProgress?: (done: number, of: number) => void;
+}
+
+/** What comes of counting the votes for a consensus again, with what a URL serves of them. */
+export type Recount = (
+  consensus: Consensus,
+  url: string,
+) => Promise<{ readonly kind: 'same' | 'not-served' } | { readonly kind: 'other'; readonly detail: string }>;
+
+/** What the URLs serve that is not in order yet: their own words, before the first consensus is looked at. */
+interface Opened {
+  readonly histories: readonly History[];
+  /** The newest consensus of each URL that has one that holds. */
+  readonly newest: readonly Sighting[];
+  readonly certified: readonly Certified[];
+}
+
+/**
+ * Verifies all that was ever issued, as several URLs serve it (spec log 7): each leaf of the log, each consensus, and that all URLs serve the
+ * same. The histories are gone through side by side, so that where two differ both documents are at hand.
+ */
+export async function audit(options: AuditOptions): Promise<Report> {
+  const findings: Finding[] = [];
+  const proofs = new Map<string, Proof>();
+  const recounted = new Map<string, number>();
+  const { histories, newest, certified } = await open(options, findings);
+  const logged = new Set<string>();
+  const size = Math.max(0, ...histories.map(({ checkpoint }) => checkpoint.head.size));
+  for (let place = 0; place < size; place++) {
+    const steps = await Promise.all(
+      histories.map(async (history) => ({ history, step: await history.next() })),
+    );
+    for (const { history, step } of steps)
+      if (step !== undefined) logged.add(`${history.served.url} ${step.leaf.digest}`);
+    const sightings = steps.flatMap(({ step }) => step?.sighting ?? []);
+    const also = newest.filter((one) => sightings.some((other) => isRival(one, other)));
+    for (const proof of provenBy([...sightings, ...also], certified, options))
+      proofs.set(proof.verdict.digests.join(), proof);
+    findings.push(...differencesIn(steps));
+    for (const { url, read } of sightings)
+      await recountOne(options, read.consensus, { url, findings, recounted });
+    options.onProgress?.(place + 1, size);
+  }
+  for (const history of histories) await history.end();
+  for (const { url, read } of newest) {
+    const checkpoint = histories.find(({ served }) => served.url === url)?.checkpoint.head;
+    const isNext =
+      read.consensus.log.size === checkpoint?.size && read.consensus.log.root === checkpoint.root;
+    if (!isNext && !logged.has(`${url} ${read.digest}`)) findings.push(notInLog(url, read.consensus.epoch));
+  }
+  return {
+    audited: histories.map((history) => auditedOf(history, recounted)),
+    findings: unrepeated(findings),
+    proofs: [...proofs.values()],
+  };
+}
+
+async function open(options: AuditOptions, findings: Finding[]): Promise<Opened> {
+  const { authorities, threshold, now } = options;
+  const served = options.urls.map((url) => openServed(url, options));
+  const orFinding = async <T>({ url }: Served, work: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof NotServed)) throw error;
+      findings.push({ url, reason: 'not-served', detail: error.message });
+      return undefined;
+    }
+  };
+  const each = <T>(work: (one: Served) => Promise<T>): Promise<(T | undefined)[]> =>
+    Promise.all(served.map((one) => orFinding(one, work(one))));
+
+  const certified = (await each((one) => one.certificates(authorities))).flatMap((some) => some ?? []);
+  const trust: Trust = { authorities, threshold, signingKeys: certified.map(({ key }) => key) };
+  const documents = await each((one) => one.newest());
+  const newest = served.flatMap(({ url }, at) => {
+    const signed = documents[at];
+    const read = signed === undefined ? undefined : readConsensus(signed, trust);
+    if (signed === undefined || read === undefined) return [];
+    if (read.kind === 'consensus') return [{ url, signed, read }];
+    findings.push({ url, reason: 'bad-document', detail: `its newest consensus: ${read.detail}` });
+    return [];
+  });
+  const checkpoints = await each((one) => one.checkpoint());
+  const histories = served.flatMap((one, at) => {
+    const signed = checkpoints[at];
+    if (signed === undefined) return [];
+    const found = (finding: Omit<Finding, 'url'>): void => void findings.push({ url: one.url, ...finding });
+    const checkpoint = verifyCheckpoint(signed, { ...trust, now });
+    if (checkpoint.kind === 'checkpoint') return [openHistory({ served: one, checkpoint, trust, found })];
+    found({ reason: 'bad-checkpoint', detail: checkpoint.detail });
+    return [];
+  });
+  return { histories, newest, certified };
+}
+
+async function recountOne(
+  { recount }: AuditOptions,
+  consensus: Consensus,
+  { url, findings, recounted }: { url: string; findings: Finding[]; recounted: Map<string, number> },
+): Promise<void> {
+  const outcome = await recount?.(consensus, url);
+  if (outcome?.kind === 'same') recounted.set(url, (recounted.get(url) ?? 0) + 1);
+  if (outcome?.kind === 'other')
+    findings.push({ url, reason: 'wrong-count', epoch: consensus.epoch, detail: outcome.detail });
+}
+
+/** There may be one of both. */
+function isRival({ read: { consensus: one } }: Sighting, { read: { consensus: other } }: Sighting): boolean {
+  return one.epoch === other.epoch || one.log.size === other.log.size;
+}
+
+/** Where URLs have different leaves at one place, each is held against the first. */
+function differencesIn(
+  steps: readonly { readonly history: History; readonly step: { readonly leaf: Leaf } | undefined }[],
+): Finding[] {
+  const there = steps.flatMap(({ history, step }) =>
+    step ? [{ url: history.served.url, leaf: step.leaf }] : [],
+  );
+  const [first, ...others] = there;
+  return others.flatMap(({ url, leaf }): Finding[] => {
+    if (first === undefined || leaf.digest === first.leaf.digest) return [];
+    return [
+      { url, reason: 'other-history', detail: `its log has another history than that of ${first.url}` },
+    ];
+  });
+}
+
+function notInLog(url: string, epoch: number): Finding {
+  return { url, reason: 'not-in-log', epoch, detail: 'its newest consensus is not in its log' };
+}
+
+/** What is about no epoch in particular is said once. */
+function unrepeated(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+function auditedOf(
+  { served: { url }, checkpoint, verified }: History,
+  recounted: Map<string, number>,
+): Audited {
+  const { authority, head } = checkpoint;
+  return { url, authority, ...head, verified, recounted: recounted.get(url) ?? 0 };
+}
