@@ -67,10 +67,12 @@ export async function audit(options: AuditOptions): Promise<Report> {
   }
   for (const history of histories) await history.end();
   for (const { url, read } of newest) {
-    const checkpoint = histories.find(({ served }) => served.url === url)?.checkpoint.head;
-    const isNext =
-      read.consensus.log.size === checkpoint?.size && read.consensus.log.root === checkpoint.root;
-    if (!isNext && !logged.has(`${url} ${read.digest}`)) findings.push(notInLog(url, read.consensus.epoch));
+    const history = histories.find(({ served, isWhole }) => served.url === url && isWhole);
+    if (history === undefined || logged.has(`${url} ${read.digest}`)) continue;
+    // it may have been issued since the checkpoint was signed
+    const { size, root } = history.checkpoint.head;
+    if (read.consensus.log.size !== size || read.consensus.log.root !== root)
+      findings.push(notInLog(url, read.consensus.epoch));
   }
   return {
     audited: histories.map((history) => auditedOf(history, recounted)),

@@ -26,6 +26,8 @@ export interface History {
   readonly checkpoint: Extract<VerifiedCheckpoint, { kind: 'checkpoint' }>;
   /** Consensuses that hold. */
   readonly verified: number;
+  /** Whether all leaves have been gone through that the checkpoint counts. */
+  readonly isWhole: boolean;
   /** The leaf at the next place, and the consensus of its epoch if that holds. Nothing when the history has ended: by its checkpoint, or before it when there is no way on. */
   next(): Promise<{ readonly leaf: Leaf; readonly sighting?: Sighting } | undefined>;
   /** What the log is checked for when it has been gone through: its root, and its tiles. */
@@ -109,6 +111,9 @@ export function openHistory({ served, checkpoint, trust, found }: HistoryOptions
     checkpoint,
     get verified() {
       return verified;
+    },
+    get isWhole() {
+      return range.size === size;
     },
     async next() {
       const place = range.size;

@@ -14,9 +14,8 @@ import { type ConsensusLog, openLog } from '../log/log.ts';
 import { epochSeconds } from './clock.ts';
 
 /** What authorities have issued, one after the other, and what they serve of it. */
-export interface Chain {
+export interface Chain extends Issued {
   readonly log: ConsensusLog;
-  readonly leaves: readonly Leaf[];
   /** Issues the consensus of an epoch. */
   issue(epoch: number, change?: Partial<Agenda>): string;
   /** Leaves for as many epochs as if consensuses had been issued, of which there are no documents. */
@@ -50,6 +49,7 @@ export function createChain(
   return {
     log,
     leaves,
+    documents,
     issue(epoch, change) {
       const before = { previous: leaves.at(-1)?.digest ?? '', log: log.head() };
       const consensus = tabulate([], { ...agendaOf(epoch), ...before, ...change });

@@ -1,0 +1,331 @@
+import type { RequestListener } from 'node:http';
+import {
+  type Equivocation,
+  parseAuthorityKey,
+  signCheckpoint,
+  verifyEquivocation,
+} from '@postern/protocol/consensus';
+import { encodeBundle, type Leaf } from '@postern/protocol/log';
+import { testAuthority } from '@postern/protocol/testing';
+import { UserError } from '@postern/runtime';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { main } from '../cli.ts';
+import { issued, openBench, post } from '../testing/authorities.ts';
+import { type Chain, createChain } from '../testing/chain.ts';
+import { epochSeconds, start } from '../testing/clock.ts';
+import { signedNode } from '../testing/nodes.ts';
+import { type Library, openLibrary, others, ours } from '../testing/readers.ts';
+import { deadUrl } from '../testing/servers.ts';
+import { type AuditOptions, audit } from './audit.ts';
+import type { Report } from './findings.ts';
+
+const seconds = Math.floor(start / 1_000);
+const hour = epochSeconds * 1_000;
+const third = testAuthority('authority3.test', { now: seconds });
+const authorities = [ours, others, third];
+const trust = { authorities: authorities.map(({ vkey }) => parseAuthorityKey(vkey)), threshold: 2 };
+
+let library: Library;
+beforeEach(async () => {
+  library = await openLibrary();
+});
+afterEach(() => library[Symbol.asyncDispose]());
+
+/** A history in which two of three authorities have signed each consensus; some epochs have none. */
+function chainOf(count: number): Chain {
+  const chain = createChain([ours, others]);
+  for (let at = 0; at < count; at++) chain.issue(900 + at + (at > 4 ? 10 : 0));
+  return chain;
+}
+
+const auditing = async (urls: readonly string[], change: Partial<AuditOptions> = {}): Promise<Report> =>
+  audit({ ...trust, urls, now: seconds, timeoutMs: 5_000, signal: undefined, ...change });
+
+const serving = async (answer: RequestListener): Promise<string> => (await library.serving(answer)).url;
+
+describe('a history that holds', () => {
+  test('is verified whole, from several mirrors, of which one is behind', async () => {
+    const chain = chainOf(7);
+    const behind = await serving(
+      createChain([ours, others], { ...chain, documents: chain.documents }).serve(),
+    );
+    for (const epoch of [950, 951]) chain.issue(epoch);
+    const done: string[] = [];
+    const ahead = await serving(chain.serve());
+    const report = await auditing([ahead, behind], { onProgress: (at, of) => done.push(`${at}/${of}`) });
+    const authority = ours.name;
+    expect(report).toEqual({
+      audited: [
+        { url: ahead, authority, ...chain.log.head(), verified: 9, recounted: 0 },
+        { url: behind, authority, size: 7, root: expect.any(String), verified: 7, recounted: 0 },
+      ],
+      findings: [],
+      proofs: [],
+    });
+    expect(done).toHaveLength(9);
+    expect(done.at(-1)).toBe('9/9');
+  });
+
+  test('of an authority at work is one, and an empty one too', async () => {
+    await using bench = await openBench();
+    const authority = await bench.run();
+    const by = { authorities: [parseAuthorityKey(authority.vkey)], threshold: 1 };
+    expect(await auditing([authority.url], by)).toMatchObject({ audited: [{ size: 0 }], findings: [] });
+    for (const at of [1_000, 1_001]) {
+      bench.clock.moveTo(start + (at - 1_000) * hour);
+      for (const name of ['mix1.test', 'mix2.test', 'mix3.test'])
+        await post(authority, signedNode(name, bench.clock.now()));
+      await issued(authority, at);
+    }
+    const now = Math.floor(bench.clock.now() / 1_000);
+    const report = await auditing([authority.url], { ...by, now });
+    expect(report).toMatchObject({ audited: [{ size: 2, verified: 2 }], findings: [], proofs: [] });
+  });
+
+  test('is counted again where that can be done', async () => {
+    const url = await serving(chainOf(3).serve());
+    const kinds = ['same', 'not-served'] as const;
+    const report = await auditing([url], {
+      recount: async ({ log }) => ({ kind: kinds[log.size] ?? 'other', detail: 'another node' }) as never,
+    });
+    expect(report.audited).toMatchObject([{ verified: 3, recounted: 1 }]);
+    expect(report.findings).toEqual([{ url, reason: 'wrong-count', epoch: 902, detail: 'another node' }]);
+  });
+});
+
+describe('authorities that have signed two documents', () => {
+  const keys = { authorities: trust.authorities, threshold: 2 };
+
+  test('for one epoch: who has seen one refuses the other, the audit proves it, the keys alone verify the proof', async () => {
+    const chain = chainOf(6);
+    const victims = chain.branch();
+    const [shown, hidden] = [chain.issue(1_000), victims.issue(1_000, { meanDelayMs: 1 })];
+    victims.issue(1_001);
+    chain.issue(1_001);
+    const server = await library.serving(chain.serve(shown));
+    const client = { authorities: authorities.map(({ vkey }) => vkey), threshold: 2 };
+    await library.client([server.url], client).current();
+    for (const [time, answer] of [
+      [start, victims.serve(hidden)],
+      [1_001 * hour, victims.serve()],
+    ] as const) {
+      library.clock.moveTo(time);
+      server.answer = answer;
+      await expect(library.client([server.url], client).refresh()).rejects.toMatchObject({ code: 'fork' });
+    }
+
+    const urls = [await serving(chain.serve()), await serving(victims.serve())] as const;
+    const { proofs, findings } = await auditing(urls);
+    expect(proofs).toMatchObject([
+      { urls, documents: [shown, hidden], verdict: { of: 'epoch', epochs: [1_000, 1_000] } },
+      { verdict: { of: 'epoch', epochs: [1_001, 1_001] } },
+    ]);
+    expect(findings).toEqual([
+      { url: urls[1], reason: 'other-history', detail: expect.stringContaining(urls[0]) },
+    ]);
+    for (const { documents, certificates } of JSON.parse(JSON.stringify(proofs)) as Report['proofs'])
+      expect(verifyEquivocation({ documents, certificates }, keys)).toMatchObject({
+        kind: 'equivocation',
+        signedBy: [ours.name, others.name],
+      });
+  });
+
+  test('for one place in the log prove it as well', async () => {
+    const chain = chainOf(6);
+    const other = chain.branch();
+    const documents = [chain.issue(1_000), other.issue(1_001)];
+    const { proofs } = await auditing([await serving(chain.serve()), await serving(other.serve())]);
+    expect(proofs).toMatchObject([{ documents, verdict: { of: 'place', epochs: [1_000, 1_001] } }]);
+  });
+
+  test('of which one is shown as the newest alone, beside a log that does not have it', async () => {
+    const chain = chainOf(6);
+    const hidden = chain.branch().issue(1_000, { meanDelayMs: 1 });
+    chain.issue(1_000);
+    const url = await serving(chain.serve(hidden));
+    const { proofs, findings } = await auditing([url]);
+    expect(proofs).toMatchObject([{ urls: [url, url], verdict: { of: 'epoch' } }]);
+    expect(findings).toMatchObject([{ reason: 'not-in-log', epoch: 1_000 }]);
+  });
+
+  test('are not said to have when too few of them have signed the second', async () => {
+    const chain = chainOf(6);
+    const alone = createChain([third], chain);
+    chain.issue(1_000);
+    alone.issue(1_000, { meanDelayMs: 1 });
+    const { proofs, findings } = await auditing([await serving(chain.serve()), await serving(alone.serve())]);
+    expect(proofs).toEqual([]);
+    expect(findings.map(({ reason }) => reason).sort()).toEqual([
+      'bad-document',
+      'bad-document',
+      'other-history',
+    ]);
+  });
+});
+
+describe('what does not hold is found', () => {
+  const head = chainOf(6).log.head();
+  const bundle = (change: (leaves: Leaf[]) => Leaf[]) => (chain: Chain) => ({
+    '/v1/log/tile/entries/000.p/6': encodeBundle(change([...chain.leaves])),
+  });
+  const table: [string, string[], (chain: Chain) => Record<string, string | Uint8Array | undefined>][] = [
+    ['a document that is not there', ['not-served'], () => ({ '/v1/consensus/902': undefined })],
+    [
+      'a document that was altered',
+      ['bad-document'],
+      (chain) => ({
+        '/v1/consensus/902': chain.documents.get(902)?.replace('"meanDelayMs":200', '"meanDelayMs":1'),
+      }),
+    ],
+    [
+      'a document by one authority',
+      ['bad-document'],
+      (chain) => ({
+        '/v1/consensus/902': createChain([others], { ...chain, leaves: chain.leaves.slice(0, 2) }).issue(902),
+      }),
+    ],
+    [
+      'the document of another epoch',
+      ['other-document'],
+      (chain) => ({ '/v1/consensus/902': chain.documents.get(901) }),
+    ],
+    ['a log that is not there', ['not-served'], () => ({ '/v1/log/tile/entries/000.p/6': undefined })],
+    ['leaves that are none', ['not-served'], () => ({ '/v1/log/tile/entries/000.p/6': 'x' })],
+    ['leaves cut short', ['not-served'], bundle((leaves) => leaves.slice(1))],
+    [
+      'leaves out of order',
+      ['bad-leaf', 'wrong-previous'],
+      bundle(([a, b, ...more]) => [b, a, ...more] as Leaf[]),
+    ],
+    [
+      'a leaf that is none of the documents',
+      ['other-document', 'wrong-log', 'wrong-log', 'wrong-previous', 'wrong-root', 'wrong-tile'],
+      bundle((leaves) => leaves.with(2, { epoch: 902, digest: 'ab'.repeat(32) })),
+    ],
+    ['a tile that is another', ['wrong-tile'], () => ({ '/v1/log/tile/0/000.p/6': Buffer.alloc(192) })],
+    ['a tile that is not there', ['not-served'], () => ({ '/v1/log/tile/0/000.p/6': undefined })],
+    [
+      'a checkpoint of another root',
+      ['wrong-root'],
+      () => ({ '/v1/log/checkpoint': signCheckpoint({ ...head, root: 'ab'.repeat(32) }, ours) }),
+    ],
+    [
+      'a checkpoint of a longer log',
+      ['not-served'],
+      () => ({ '/v1/log/checkpoint': signCheckpoint({ ...head, size: 7 }, ours) }),
+    ],
+    [
+      'a checkpoint of a shorter log',
+      ['not-in-log', 'wrong-root'],
+      () => ({ '/v1/log/checkpoint': signCheckpoint({ ...head, size: 4 }, ours) }),
+    ],
+    [
+      'a checkpoint of somebody else',
+      ['bad-checkpoint'],
+      () => ({ '/v1/log/checkpoint': signCheckpoint(head, testAuthority('authority1.test', { seed: 'x' })) }),
+    ],
+    ['no checkpoint', ['not-served'], () => ({ '/v1/log/checkpoint': undefined })],
+    ['a newest consensus that is none', ['bad-document'], () => ({ '/v1/consensus': 'x' })],
+    [
+      'no certificates',
+      ['bad-checkpoint', 'bad-document', 'not-served'],
+      () => ({ '/v1/certificates/all': undefined }),
+    ],
+    [
+      'certificates that are none',
+      ['bad-checkpoint', 'bad-document', 'not-served'],
+      () => ({ '/v1/certificates/all': '{}' }),
+    ],
+  ];
+  test.each(table)('%s: %j', async (_, reasons, change) => {
+    const chain = chainOf(6);
+    const changed = change(chain);
+    const good = chain.serve();
+    const url = await serving((request, response) => {
+      const path = request.url ?? '';
+      if (!Object.hasOwn(changed, path)) return good(request, response);
+      response.writeHead(changed[path] === undefined ? 404 : 200).end(changed[path]);
+    });
+    const { findings, proofs } = await auditing([url]);
+    expect(findings.map(({ reason }) => reason).sort()).toEqual(reasons);
+    expect(findings.every((one) => one.url === url && one.detail !== '')).toBe(true);
+    expect(proofs).toEqual([]);
+  });
+});
+
+describe('postern-directory audit', () => {
+  const epoch = Math.floor(Date.now() / hour);
+  const today = [1, 2, 3].map((at) => testAuthority(`authority${at}.test`));
+  const chainToday = (): Chain => {
+    const chain = createChain(today.slice(0, 2));
+    for (const at of [epoch - 2, epoch - 1]) chain.issue(at);
+    return chain;
+  };
+
+  async function run(urls: readonly string[], ...more: string[]): Promise<{ code: number; out: string }> {
+    const keys = today.flatMap(({ vkey }) => ['--authority', vkey]);
+    const args = ['audit', ...urls.flatMap((url) => ['--url', url]), ...keys, ...more];
+    let out = '';
+    const spies = [
+      vi.spyOn(process.stdout, 'write').mockImplementation((part) => {
+        out += String(part);
+        return true;
+      }),
+      vi.spyOn(process.stderr, 'write').mockImplementation(() => true),
+    ];
+    try {
+      return { code: await main(args, new AbortController().signal), out };
+    } catch (error) {
+      return { code: error instanceof UserError ? error.exitCode : -1, out };
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
+  }
+
+  test('says that all holds, and ends with 0', async () => {
+    const chain = chainToday();
+    const url = await serving(chain.serve());
+    expect(await run([`${url}/`])).toEqual({
+      code: 0,
+      out: `${url}  log of authority1.test: 2 of 2 consensuses hold, root ${chain.log.head().root}\n`,
+    });
+    expect(await run([url], '--threshold', '3')).toMatchObject({
+      code: 65,
+      out: expect.stringMatching(/epoch \d+: bad-document: signed by 2 of/),
+    });
+  });
+
+  test('prints the proof whole, in words and in JSON, and ends with 76', async () => {
+    const chain = chainToday();
+    const other = chain.branch();
+    const documents = [chain.issue(epoch), other.issue(epoch, { meanDelayMs: 1 })];
+    const urls = [await serving(chain.serve()), await serving(other.serve())];
+    const words = await run(urls);
+    expect(words.code).toBe(76);
+    expect(words.out).toContain(`authority1.test, authority2.test signed two documents for epoch ${epoch}\n`);
+    for (const note of [...documents, ...today.slice(0, 2).map(({ certificate }) => certificate)])
+      expect(words.out).toContain(note);
+    const json = await run(urls, '--json');
+    expect(json.code).toBe(76);
+    const { proofs } = JSON.parse(json.out) as { proofs: Equivocation[] };
+    expect(proofs).toMatchObject([{ of: 'epoch', epochs: [epoch, epoch], urls, documents }]);
+    const authorities = today.map(({ key }) => key);
+    for (const proof of proofs)
+      expect(verifyEquivocation(proof, { authorities, threshold: 2 }).kind).toBe('equivocation');
+  });
+
+  test('ends with 75 when something is not to be had, with 64 for what it does not understand', async () => {
+    expect(await run([await deadUrl()])).toMatchObject({
+      code: 75,
+      out: expect.stringContaining('not-served'),
+    });
+    for (const more of [
+      ['--threshold', '1'],
+      ['--threshold', '4'],
+      ['--threshold', 'x'],
+      ['--authority', 'x'],
+    ])
+      expect(await run(['http://127.0.0.1:9'], ...more)).toEqual({ code: 64, out: '' });
+    expect(await run(['ftp://127.0.0.1'])).toEqual({ code: 64, out: '' });
+  });
+});
