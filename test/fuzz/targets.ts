@@ -2,6 +2,7 @@ import type { Target } from './target.ts';
 import { dkimTargets } from './targets/dkim.ts';
 import { dnsTargets } from './targets/dns.ts';
 import { documentTargets } from './targets/documents.ts';
+import { logTargets } from './targets/log.ts';
 import { mailTargets } from './targets/mail.ts';
 import { mimeTargets } from './targets/mime.ts';
 import { openpgpTargets } from './targets/openpgp.ts';
@@ -21,6 +22,7 @@ export const targets: readonly Target[] = [
   ...reportTargets,
   ...mimeTargets,
   ...documentTargets,
+  ...logTargets,
   ...recordTargets,
   ...dnsTargets,
   ...mailTargets,

@@ -81,8 +81,17 @@ function shown({ audited, findings, proofs }: Report): object {
   return {
     audited,
     findings,
-    proofs: proofs.map(({ verdict: { kind: _, ...said }, ...proof }) => ({ ...said, ...proof })),
+    proofs: proofs.map(shownProof),
   };
+}
+
+function shownProof({
+  verdict: { of, epochs, digests, signedBy },
+  urls,
+  documents,
+  certificates,
+}: Proof): object {
+  return { of, epochs, digests, signedBy, urls, documents, certificates };
 }
 
 function describe({ audited, findings, proofs }: Report): string {

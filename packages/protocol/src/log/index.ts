@@ -17,6 +17,7 @@ export {
   decodeBundle,
   decodeTile,
   encodeBundle,
+  encodeTile,
   formatTileName,
   MissingTile,
   parseTileName,

@@ -37,7 +37,7 @@ describe('a compact range', () => {
         expect(parseRange(text)).toEqual(range);
         expect(text.length).toBeLessThanOrEqual(2_155);
         expect(equalRanges(range, grown(size))).toBe(true);
-        if (size > 0) expect(equalRanges(range, grown(size - 1))).toBe(false);
+        expect(equalRanges(range, grown(Math.max(0, size - 1)))).toBe(size === 0);
       }),
     );
     const other = { ...grown(2), hashes: [leaves[0] ?? emptyRoot] };

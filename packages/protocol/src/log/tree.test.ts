@@ -59,13 +59,11 @@ describe('a Merkle tree (RFC 6962)', () => {
         const tree = treeOf(many, size);
         const proof = proveInclusion(subtree, at, size);
         expect(isIncluded(hashOf(at), at, tree, proof)).toBe(true);
-        if (elsewhere !== at) {
-          expect(isIncluded(hashOf(elsewhere), at, tree, proof)).toBe(false);
-          expect(isIncluded(hashOf(at), elsewhere, tree, proof)).toBe(false);
-        }
+        expect(isIncluded(hashOf(elsewhere), at, tree, proof)).toBe(elsewhere === at);
+        expect(isIncluded(hashOf(at), elsewhere, tree, proof)).toBe(elsewhere === at);
         expect(isIncluded(hashOf(at), at, treeOf(many, size - 1), proof)).toBe(false);
         expect(isIncluded(hashOf(at), at, tree, [...proof, hashOf(0)])).toBe(false);
-        if (proof.length > 0) expect(isIncluded(hashOf(at), at, tree, proof.slice(1))).toBe(false);
+        expect(isIncluded(hashOf(at), at, tree, proof.slice(1))).toBe(size === 1);
       }),
     );
   });
@@ -83,7 +81,7 @@ describe('a Merkle tree (RFC 6962)', () => {
         forged[before - 1] = leafHash(Uint8Array.of(255, 255));
         expect(isConsistent(treeOf(forged, before), newer, proof)).toBe(false);
         expect(isConsistent(older, treeOf(forged, size), proof)).toBe(false);
-        if (proof.length > 0) expect(isConsistent(older, newer, proof.slice(0, -1))).toBe(false);
+        expect(isConsistent(older, newer, proof.slice(0, -1))).toBe(before === size);
       }),
     );
   });

@@ -16,6 +16,7 @@ export { decodeText, encodeText } from '../consensus/text.ts';
 export { inspectCertificate } from '../dns/certificate.ts';
 export { formatTags, parseTags } from '../dns/tags.ts';
 export { literalFields } from '../envelope/seal.ts';
+export { decodeLeaf, encodeLeaf } from '../log/leaf.ts';
 export { decodeRouting, encodeRouting } from '../packet/routing.ts';
 export { encodeReplyUnit } from '../packet/unit.ts';
 export { readContent } from '../sealed/content.ts';
