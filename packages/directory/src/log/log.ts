@@ -21,7 +21,7 @@ export interface ConsensusLog {
   tile(name: TileName): Uint8Array | undefined;
 }
 
-/** Leaves are read from the store once, and those that come later when somebody asks. Hashes are kept in memory: some 200 bytes for each consensus. */
+/** All leaves are read from the store now, and those that come later when somebody asks. They stay in memory with their hashes: some hundred bytes each. */
 export function openLog(store: Pick<AuthorityStore, 'leaves'>): ConsensusLog {
   const rows = createRows();
   const leaves: Leaf[] = [];
@@ -34,6 +34,7 @@ export function openLog(store: Pick<AuthorityStore, 'leaves'>): ConsensusLog {
       range = appendLeaf(range, hash);
     }
   };
+  catchUp();
   return {
     head() {
       catchUp();

@@ -35,7 +35,7 @@ describe('a compact range', () => {
         const range = grown(size);
         const text = formatRange(range);
         expect(parseRange(text)).toEqual(range);
-        expect(text.length).toBeLessThanOrEqual(2_155);
+        expect(text.length).toBeLessThanOrEqual(2_090);
         expect(equalRanges(range, grown(size))).toBe(true);
         expect(equalRanges(range, grown(Math.max(0, size - 1)))).toBe(size === 0);
       }),

@@ -64,9 +64,9 @@ export function formatRange({ size, hashes }: CompactRange): string {
   return [String(size), ...hashes.map(encodeHex)].join(' ');
 }
 
-/** The inverse of `formatRange`; undefined for anything else. A text is 2,155 characters at most. */
+/** The inverse of `formatRange`; undefined for anything else. A text is 2,090 characters at most. */
 export function parseRange(text: string): CompactRange | undefined {
-  if (!/^(0|[1-9]\d{0,9})( [0-9a-f]{64}){0,33}$/.test(text)) return undefined;
+  if (!/^(0|[1-9]\d{0,9})( [0-9a-f]{64}){0,32}$/.test(text)) return undefined;
   const [digits, ...hex] = text.split(' ');
   const size = Number(digits);
   if (size > maxLogSize || perfectSizes(size).length !== hex.length) return undefined;
