@@ -173,6 +173,8 @@ function consensusOf(
     revoked: [],
     shared: '00'.repeat(32),
     previous: '',
+    votes: [],
+    reveals: [],
   };
 }
 

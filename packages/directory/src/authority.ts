@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type AuthorityKey,
+  assertTrust,
   epochAt,
   formatAuthorityKey,
   type Parameters,
@@ -12,6 +14,9 @@ import {
 } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
 import { type Clock, createMetrics, exportMetrics, type Log, type Random } from '@postern/runtime';
+import type { Exchange } from './agree/peers.ts';
+import type { Alarm } from './alarms.ts';
+import { ask } from './ask.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup } from './due.ts';
 import { type Epochs, startEpochs } from './epochs.ts';
@@ -29,6 +34,8 @@ export interface AuthorityDeps {
   readonly log: Log;
   /** An epoch that the operator has found to be right: the clock may leave the last consensus behind as far as that. */
   readonly confirmedEpoch?: number;
+  /** How other authorities are spoken to; by HTTP unless given. */
+  readonly exchange?: Exchange;
   /** Closes the authority when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -54,12 +61,27 @@ export interface AuthorityStatus {
   readonly registered: number;
   /** So many must have registered for the first consensus. */
   readonly bootstrapNodes: number;
+  /** The other authorities; none for one that agrees with itself. */
+  readonly peers: readonly PeerStatus[];
+  /** How many authorities have to sign. */
+  readonly threshold: number;
+  /** What an operator has to know of. */
+  readonly alarms: readonly Alarm[];
   /** Why there is no consensus of this epoch yet. */
   readonly heldUp?: { readonly reason: Holdup['kind']; readonly why: string };
   /** The newest consensus, unless there is none yet. */
   readonly consensus?: { readonly epoch: number; readonly digest: string; readonly freshUntil: string };
   /** Outcomes since the start. */
   readonly counters: Readonly<Record<keyof Counters, Readonly<Record<string, number>>>>;
+}
+
+export interface PeerStatus {
+  readonly name: string;
+  readonly url: string;
+  /** Whether it has answered the last question. */
+  readonly answers: boolean;
+  /** How far its clock is ahead, seconds; absent until it has said. */
+  readonly aheadSeconds?: number;
 }
 
 /**
@@ -78,13 +100,19 @@ export async function startAuthority(
   const signer = { name: config.name, seed };
   await using opened = new AsyncDisposableStack();
   const store = opened.use(openStore(join(config.dataDir, 'authority.sqlite')));
-  assertContinues(store, config, vkey);
+  const authorities = [parseAuthorityKey(vkey), ...config.peers.map(({ key }) => key)];
+  assertTrust({ authorities, threshold: config.threshold });
+  assertContinues(store, config, authorities);
   dropUnwanted(store, config);
   const limits = rateLimits(config.epochSeconds);
   const metrics = createMetrics(deps.random);
   const counters = createCounters(metrics);
   addGauges(metrics, { config, clock, store });
-  const epochs = opened.use(startEpochs({ ...deps, config, signer, store, counters }));
+  const parameters = signParameters(parametersOf(config), [signer]);
+  const exchange = deps.exchange ?? ask;
+  const epochs = opened.use(
+    startEpochs({ ...deps, config, signer, authorities, store, counters, exchange, parameters }),
+  );
 
   const server = await publish(config.listen, {
     register(signed) {
@@ -95,7 +123,15 @@ export async function startAuthority(
     },
     current: () => currentOf(store, epochNow(config, clock)),
     issued: (epoch) => store.issued(epoch),
-    parameters: signParameters(parametersOf(config), [signer]),
+    parameters: () => epochs.parameters,
+    isOpen: (epoch) => config.peers.length > 0 && epoch >= epochNow(config, clock),
+    now: () => clock.now(),
+    receiveBallot: epochs.receiveBallot,
+    receiveSigned: epochs.receiveSigned,
+    holdings: () => holdingsOf(store),
+    record: epochs.record,
+    signedFor: epochs.signedFor,
+    descriptor: (digest) => store.body(digest),
     health: () => ({ epoch: epochNow(config, clock), registered: store.registered.size }),
     freshFor(epoch) {
       if (epoch > epochNow(config, clock)) return 0;
@@ -135,11 +171,15 @@ async function loadSeed({ dataDir }: AuthorityConfig, random: Random): Promise<U
 }
 
 /** Refuses to go on from a consensus that another key signed, or that counted its epochs otherwise. */
-function assertContinues(store: AuthorityStore, config: AuthorityConfig, vkey: string): void {
+function assertContinues(
+  store: AuthorityStore,
+  config: AuthorityConfig,
+  authorities: readonly AuthorityKey[],
+): void {
   const latest = store.latest();
   if (latest === undefined) return;
   const verified = verifyConsensus(latest.signed, {
-    authorities: [parseAuthorityKey(vkey)],
+    authorities,
     threshold: 1,
     now: latest.epoch * config.epochSeconds,
   });
@@ -173,6 +213,11 @@ function currentOf(store: AuthorityStore, epoch: number): Issued | undefined {
   return begun !== undefined && epoch <= begun.epoch + staleEpochs ? begun : latest;
 }
 
+function holdingsOf(store: AuthorityStore): { first?: number; newest?: number } {
+  const [first, newest] = [store.first(), store.latest()];
+  return first === undefined || newest === undefined ? {} : { first: first.epoch, newest: newest.epoch };
+}
+
 function parametersOf({ epochSeconds, meanDelayMs, geometry }: AuthorityConfig): Parameters {
   return { version: 1, epochSeconds, meanDelayMs, geometry: writeGeometry(geometry) };
 }
@@ -197,6 +242,13 @@ function statusOf({ config, clock, store, epochs, counters, url, vkey }: Shown):
     epoch: epochNow(config, clock),
     registered: store.registered.size,
     bootstrapNodes: config.bootstrap.nodes,
+    peers: config.peers.map(({ name, url }): PeerStatus => {
+      const { answeredMs, aheadMs } = epochs.seen.get(name) ?? {};
+      const ahead = aheadMs === undefined ? {} : { aheadSeconds: Math.round(aheadMs / 1_000) };
+      return { name, url, answers: answeredMs !== undefined, ...ahead };
+    }),
+    threshold: config.threshold,
+    alarms: epochs.alarms,
     counters: { descriptors: counters.descriptors.values(), consensus: counters.consensus.values() },
     ...(holdup && { heldUp: { reason: holdup.kind, why: explain(holdup) } }),
   };

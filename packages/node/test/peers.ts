@@ -97,6 +97,8 @@ export function consensusOf(nodes: readonly NodeEntry[], nowMs: number): Verifie
       revoked: [],
       shared: '',
       previous: '',
+      votes: [],
+      reveals: [],
     },
     geometry: geometry({ suite, hops, routingBytes, packetBytes }),
     digest: '',

@@ -10,7 +10,7 @@ import {
 import type { Geometry } from '@postern/protocol/packet';
 import { shuffled } from '@postern/protocol/primitives';
 import type { Random } from '@postern/runtime';
-import { type Answer, type AskOptions, ask } from './ask.ts';
+import { type Answer, type AskOptions, ask } from '../ask.ts';
 import type { Seen } from './cache.ts';
 import { type Failure, reasonOf } from './errors.ts';
 

@@ -4,17 +4,22 @@ import { type Endpoint, formatEndpoint } from '@postern/runtime';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Registration } from '../registration.ts';
 import type { Issued } from '../store.ts';
+import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { answerFault, answerUnknownPath, statusOf } from './answers.ts';
 import * as schema from './schema.ts';
 
 /** What stands behind the HTTP interface. */
-export interface Desk {
+export interface Desk extends AgreementDesk {
   register(signed: string): Registration;
   /** The consensus to route by now. */
   current(): Issued | undefined;
   issued(epoch: number): Issued | undefined;
   /** Signed parameters. */
-  readonly parameters: string;
+  parameters(): string;
+  /** Whether more signatures may come for the consensus of an epoch. */
+  isOpen(epoch: number): boolean;
+  /** Milliseconds. */
+  now(): number;
   health(): { readonly epoch: number; readonly registered: number };
   /** Seconds until the consensus of an epoch stops being fresh; 0 when it has. */
   freshFor(epoch: number): number;
@@ -50,6 +55,13 @@ export async function publish(
 }
 
 function addRoutes(server: FastifyInstance, desk: Desk): void {
+  // whoever compares clocks has to see the one that everything else here goes by
+  server.addHook('onRequest', (_request, reply, done) => {
+    reply.header('date', new Date(desk.now()).toUTCString());
+    done();
+  });
+  addAgreementRoutes(server, desk);
+
   server.post<{ Body: unknown }>('/v1/descriptors', { schema: schema.postDescriptor }, (request, reply) => {
     const outcome = desk.register(typeof request.body === 'string' ? request.body : '');
     if (outcome.kind === 'registered') return reply.code(202).send({ id: outcome.id });
@@ -78,14 +90,15 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
         const message = `this authority has issued no consensus for epoch ${request.params.epoch}`;
         return reply.code(404).send({ error: 'no-consensus', message });
       }
-      reply.header('cache-control', 'public, max-age=31536000, immutable');
+      const forHow = desk.isOpen(issued.epoch) ? 'max-age=60' : 'max-age=31536000, immutable';
+      reply.header('cache-control', `public, ${forHow}`);
       return sendNote(reply, issued.signed, request.headers['if-none-match']);
     },
   );
 
   server.get('/v1/parameters', { schema: schema.getParameters }, (request, reply) => {
     reply.header('cache-control', 'public, max-age=60');
-    return sendNote(reply, desk.parameters, request.headers['if-none-match']);
+    return sendNote(reply, desk.parameters(), request.headers['if-none-match']);
   });
 
   server.get('/health', { schema: schema.getHealth }, (_request, reply) => {

@@ -62,6 +62,8 @@ function agreed(at: number, change: Partial<Agenda>): Consensus {
     shared: seeded(`shared ${at}`).bytes(32),
     previous: '',
     revoked: [],
+    votes: [],
+    reveals: [],
     ...change,
   });
 }

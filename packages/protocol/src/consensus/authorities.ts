@@ -1,10 +1,13 @@
 import {
   checkSignatures,
+  formatNote,
   formatNoteKey,
   isKeyName,
   type Note,
   type NoteKey,
+  type NoteSignature,
   noteKey,
+  parseNote,
   parseNoteKey,
 } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
@@ -63,6 +66,27 @@ export function checkThreshold(note: Note, trust: Trust): Signed {
   if (by.length >= trust.threshold) return { kind: 'signed', by };
   const detail = `signed by ${by.length} of the authorities known here, ${trust.threshold} needed`;
   return { kind: 'refused', reason: 'too-few-signatures', detail };
+}
+
+/**
+ * Adds the signatures under `other` by authorities known here, if each of them holds, to those under a note with the same text. Undefined
+ * when it has another text, or is no note.
+ */
+export function joinSignatures(
+  signed: string,
+  other: string,
+  { authorities, maxLength }: { readonly authorities: readonly AuthorityKey[]; readonly maxLength: number },
+): string | undefined {
+  const [note, more] = [signed, other].map((one) => parseNote(one, maxLength));
+  if (note === undefined || more === undefined || note.text !== more.text) return undefined;
+  const verdict = checkSignatures(more, authorities);
+  if (verdict.kind === 'bad-signature') return undefined;
+  const isOf = (signature: NoteSignature) => (key: Pick<NoteSignature, 'name' | 'keyId'>) =>
+    key.name === signature.name && key.keyId === signature.keyId;
+  const added = more.signatures.filter(
+    (signature) => verdict.keys.some(isOf(signature)) && !note.signatures.some(isOf(signature)),
+  );
+  return formatNote({ ...note, signatures: [...note.signatures, ...added] });
 }
 
 /** A threshold that one key under two names could meet alone, or that can never be met, is a mistake in the configuration. */

@@ -3,7 +3,7 @@ import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.
 import { ProtocolError } from '../errors.ts';
 import type { Geometry } from '../packet/index.ts';
 import { sha256 } from '../primitives/index.ts';
-import { checkThreshold, type Trust } from './authorities.ts';
+import { type AuthorityKey, checkThreshold, type Trust } from './authorities.ts';
 import { type Consensus, maxConsensusLength } from './documents.ts';
 import { readGeometry } from './geometry.ts';
 import { consensusShape } from './schema.ts';
@@ -68,6 +68,44 @@ export function addSignature(signed: string, signer: NoteSigner): string {
   if (note === undefined || decodeText(form, note.text).kind === 'refused')
     throw new ProtocolError('wrong-document', 'this is no signed consensus');
   return formatNote({ ...note, signatures: [...note.signatures, signText(note.text, signer)] });
+}
+
+/** A consensus that authorities have signed, be they enough or not. */
+export type SignedConsensus =
+  | {
+      readonly kind: 'signed';
+      readonly consensus: Consensus;
+      /** `consensusDigest` of it. */
+      readonly digest: string;
+      /** Names, sorted; one at least. */
+      readonly signedBy: readonly string[];
+    }
+  | { readonly kind: 'refused'; readonly reason: ConsensusRefusal; readonly detail: string };
+
+/** Reads a consensus whoever has signed it: for those who know already which one it is, by its digest. */
+export function decodeConsensus(
+  signed: string,
+): { readonly consensus: Consensus; readonly digest: string } | undefined {
+  const note = parseNote(signed, maxConsensusLength);
+  const decoded = note && decodeText(form, note.text);
+  if (note === undefined || decoded?.kind !== 'document') return undefined;
+  return { consensus: decoded.value, digest: digestOf(note.text) };
+}
+
+/** Reads what authorities send each other, to collect signatures (spec agreement 6.3). No reader routes by it. */
+export function readConsensus(signed: string, authorities: readonly AuthorityKey[]): SignedConsensus {
+  const note = parseNote(signed, maxConsensusLength);
+  if (note === undefined) return refused('malformed', 'it is no signed note');
+  const signatures = checkThreshold(note, { authorities, threshold: 1 });
+  if (signatures.kind === 'refused') return signatures;
+  const decoded = decodeText(form, note.text);
+  if (decoded.kind === 'refused') return decoded;
+  return {
+    kind: 'signed',
+    consensus: decoded.value,
+    digest: digestOf(note.text),
+    signedBy: signatures.by,
+  };
 }
 
 /**
@@ -142,6 +180,6 @@ function digestOf(text: string): string {
   return encodeHex(sha256(new TextEncoder().encode(text)));
 }
 
-function refused(reason: ConsensusRefusal, detail: string): VerifiedConsensus {
+function refused(reason: ConsensusRefusal, detail: string): Extract<VerifiedConsensus, { kind: 'refused' }> {
   return { kind: 'refused', reason, detail };
 }

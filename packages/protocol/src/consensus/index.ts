@@ -3,12 +3,14 @@ export {
   type AuthorityKey,
   assertTrust,
   formatAuthorityKey,
+  joinSignatures,
   parseAuthorityKey,
   type Trust,
 } from './authorities.ts';
 export {
   type Ballot,
   type BallotRefusal,
+  ballotDigest,
   commitTo,
   countersign,
   readReveal,
@@ -21,13 +23,17 @@ export {
   type ConsensusReader,
   type ConsensusRefusal,
   consensusDigest,
+  decodeConsensus,
   encodeConsensus,
+  readConsensus,
+  type SignedConsensus,
   signConsensus,
   type VerifiedConsensus,
   verifyConsensus,
 } from './consensus.ts';
 export {
   type DescriptorRefusal,
+  descriptorDigest,
   signDescriptor,
   type VerifiedDescriptor,
   verifyDescriptor,
@@ -35,6 +41,7 @@ export {
 export type {
   Consensus,
   ConsensusGeometry,
+  Counted,
   Descriptor,
   EpochKey,
   Listed,
@@ -48,14 +55,17 @@ export type {
 export {
   keyEpochsAhead,
   keyEpochsHeld,
+  maxAuthorities,
   maxConsensusLength,
   maxDescriptorLength,
   maxNodes,
   maxParametersLength,
+  maxRevealLength,
   maxTlsPins,
+  maxVoteLength,
   staleEpochs,
 } from './documents.ts';
-export { writeGeometry } from './geometry.ts';
+export { readGeometry, writeGeometry } from './geometry.ts';
 export {
   type ParametersRefusal,
   signParameters,

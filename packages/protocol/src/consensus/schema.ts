@@ -6,6 +6,7 @@ import { sha256, xwingPublicKeyBytes } from '../primitives/index.ts';
 import type {
   Consensus,
   ConsensusGeometry,
+  Counted,
   Descriptor,
   EpochKey,
   Listed,
@@ -16,7 +17,7 @@ import type {
   SmtpEndpoint,
   Vote,
 } from './documents.ts';
-import { maxListed, maxNodes, maxTlsPins, staleEpochs } from './documents.ts';
+import { maxAuthorities, maxNodes, maxSlots, maxTlsPins, staleEpochs } from './documents.ts';
 import {
   ascending,
   base64Of,
@@ -99,6 +100,11 @@ const entry: Shape<NodeEntry> = (value, at) => {
   return node;
 };
 
+const authority = text(isKeyName, 'name of an authority');
+const counted = ascending(object<Counted>({ authority, digest: hexDigest }), maxAuthorities, (a, b) =>
+  compareText(a.authority, b.authority),
+);
+
 const consensusMembers = object<Consensus>({
   version: oneOf(1),
   epoch,
@@ -112,6 +118,8 @@ const consensusMembers = object<Consensus>({
   revoked: ascending(hexDigest, maxNodes, compareText),
   shared: hexDigest,
   previous: orEmpty(hexDigest),
+  votes: counted,
+  reveals: counted,
 });
 
 /** Spec consensus 4. */
@@ -145,19 +153,21 @@ export const parametersShape: Shape<Parameters> = object<Parameters>({
   meanDelayMs,
 });
 
-const authority = text(isKeyName, 'name of an authority');
+const slot = integer(0, maxSlots - 1);
 const revoked = ascending(hexDigest, maxNodes, compareText);
 
 /** Spec agreement 3. */
 export const voteShape: Shape<Vote> = object<Vote>({
   version: oneOf(1),
   epoch,
+  slot,
   authority,
   previous: orEmpty(hexDigest),
+  signed: orEmpty(hexDigest),
   epochSeconds,
   geometry,
   meanDelayMs,
-  descriptors: ascending(object<Listed>({ id: hexDigest, digest: hexDigest }), maxListed, (a, b) =>
+  descriptors: ascending(object<Listed>({ id: hexDigest, digest: hexDigest }), maxNodes, (a, b) =>
     compareText(a.id, b.id),
   ),
   revoked,
@@ -168,6 +178,7 @@ export const voteShape: Shape<Vote> = object<Vote>({
 export const revealShape: Shape<Reveal> = object<Reveal>({
   version: oneOf(1),
   epoch,
+  slot,
   authority,
   value: hexDigest,
 });

@@ -3,6 +3,7 @@ import { encodeJson } from '../codec/json.ts';
 import type { Geometry } from '../packet/index.ts';
 import {
   type Consensus,
+  type Counted,
   type Descriptor,
   maxConsensusLength,
   maxNodes,
@@ -27,6 +28,9 @@ export interface Agenda {
   readonly previous: string;
   /** Ids. */
   readonly revoked: readonly string[];
+  /** What the rest was counted from, in any order. */
+  readonly votes: readonly Counted[];
+  readonly reveals: readonly Counted[];
 }
 
 /**
@@ -62,9 +66,15 @@ export function tabulate(descriptors: readonly Descriptor[], agenda: Agenda): Co
       revoked,
       shared: encodeHex(shared),
       previous: agenda.previous,
+      votes: byAuthority(agenda.votes),
+      reveals: byAuthority(agenda.reveals),
     } satisfies Consensus,
     '',
   );
+}
+
+function byAuthority(counted: readonly Counted[]): Counted[] {
+  return counted.toSorted((a, b) => compareText(a.authority, b.authority));
 }
 
 interface Standing {

@@ -43,6 +43,8 @@ function consensusOf(layers: readonly (readonly string[])[]): Consensus {
     revoked: [],
     shared: '',
     previous: '',
+    votes: [],
+    reveals: [],
   };
 }
 

@@ -15,7 +15,13 @@ export interface Question extends AskOptions {
 }
 
 export type Answer =
-  | { readonly kind: 'answer'; readonly status: number; readonly text: string }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly text: string;
+      /** Of the server's clock, milliseconds, whole seconds; undefined when it says none. */
+      readonly date: number | undefined;
+    }
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
@@ -46,7 +52,9 @@ export async function ask(
       return { kind: 'unchanged' };
     }
     const text = await readText(response, maxBytes);
-    return text === undefined ? { kind: 'oversized' } : { kind: 'answer', status: response.status, text };
+    if (text === undefined) return { kind: 'oversized' };
+    const date = Date.parse(response.headers.get('date') ?? '');
+    return { kind: 'answer', status: response.status, text, date: Number.isNaN(date) ? undefined : date };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };

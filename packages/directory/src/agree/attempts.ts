@@ -1,0 +1,225 @@
+import { isStanding, writeGeometry } from '@postern/protocol/consensus';
+import type { Random } from '@postern/runtime';
+import type { Alarms } from '../alarms.ts';
+import type { Part } from '../ballots.ts';
+import type { AuthorityConfig } from '../config.ts';
+import { type Holdup, holdupOf } from '../due.ts';
+import type { AuthorityStore, Kept } from '../store.ts';
+import { agree, seal } from './agree.ts';
+import { type Agreement, createAgreement, type Draft } from './agreement.ts';
+import { createBodies } from './bodies.ts';
+import type { Members } from './members.ts';
+import type { Peers } from './peers.ts';
+import type { Preparation } from './preparation.ts';
+import type { Outcome } from './rounds.ts';
+import { tellSaid, watch } from './said.ts';
+import type { Signatures } from './signatures.ts';
+import type { Slot, Timetable } from './slots.ts';
+
+export interface AttemptsOptions {
+  readonly config: AuthorityConfig;
+  readonly members: Members;
+  readonly store: AuthorityStore;
+  readonly random: Random;
+  readonly alarms: Alarms;
+  readonly timetable: Timetable;
+  readonly peers: Peers;
+  readonly preparation: Preparation;
+  readonly signatures: Signatures;
+  readonly now: () => number;
+  /** An epoch that the operator has found to be right. */
+  readonly confirmedEpoch?: number;
+}
+
+/** An authority's part in one slot after the other. */
+export interface Attempts extends Disposable {
+  /** Does what is due; `waitedMs` is how long the consensus has been due already. */
+  step(nowMs: number, waitedMs: number): Attempt;
+  /** The agreement under way. */
+  agreement(): Agreement | undefined;
+}
+
+/** What came of looking whether there is something to do. */
+export type Attempt =
+  | { readonly kind: 'not-due' }
+  | { readonly kind: 'issued' }
+  /** Until a time, or until something comes. */
+  | { readonly kind: 'waiting'; readonly wakeMs: number }
+  | { readonly kind: 'held-up'; readonly holdup: Holdup; readonly wakeMs?: number };
+
+interface Running {
+  readonly slot: Slot;
+  readonly agreement: Agreement;
+  /** Why this authority has no vote. */
+  holdup?: Holdup;
+  /** Once the reveals are closed. */
+  closed?: { readonly outcome: Outcome; readonly attempt: Attempt };
+}
+
+export function createAttempts(options: AttemptsOptions): Attempts {
+  const { members, store, timetable, signatures, peers, alarms } = options;
+  const alone = members.others.length === 0;
+  let running: Running | undefined;
+
+  const open = (slot: Slot, waitedMs: number): Running => {
+    const agreement = createAgreement({
+      slot,
+      members,
+      random: options.random,
+      now: options.now,
+      bodies: createBodies(slot.epoch, store, peers),
+      draft() {
+        const draft = draftOf(options, slot.epoch, waitedMs);
+        if ('kind' in draft) {
+          opened.holdup = draft;
+          return undefined;
+        }
+        return draft;
+      },
+      keep(signed, digest) {
+        if (!alone) store.keep([{ epoch: slot.epoch, part: 'vote', authority: members.signer.name, digest, signed }]);
+      },
+      pass: (part, signed, span) => peers.push(`/v1/agreement/${part}s`, signed, span),
+    });
+    const opened: Running = { slot, agreement };
+    return opened;
+  };
+
+  const conclude = ({ slot, holdup }: Running, outcome: Outcome): Attempt => {
+    const { epoch } = slot;
+    const kept = keptOf(epoch, outcome);
+    if (!alone) {
+      store.keep(kept);
+      watch(outcome, slot, members, alarms);
+    }
+    const agreed = agree(outcome, standpointOf(options, epoch));
+    if (agreed.kind === 'held-up') return { kind: 'held-up', holdup: holdup ?? agreed.holdup };
+    const wanted = members.names.length - members.threshold + 1;
+    if (!alone && !options.preparation.maySign(epoch))
+      return { kind: 'held-up', holdup: { kind: 'unconfirmed', wanted } };
+    const sealed = seal(agreed.consensus, members.signer);
+    if (alone) store.keep(kept);
+    // durable before it leaves: there is no second one
+    store.sign(sealed);
+    signatures.own(sealed);
+    if (alone) return { kind: 'issued' };
+    const fromMs = options.now();
+    peers.push('/v1/agreement/signatures', sealed.signed, { fromMs, untilMs: timetable.begins(epoch + 1) });
+    return { kind: 'waiting', wakeMs: slot.endMs };
+  };
+
+  /** Asks for signatures that have not come by themselves. */
+  const pull = ({ epoch }: Slot): void => {
+    for (const name of peers.names) {
+      void peers
+        .ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes })
+        .then((answer) => {
+          if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.now());
+        });
+    }
+  };
+
+  /** Says what became of the slot before. */
+  const finish = (): void => {
+    const before = running;
+    running = undefined;
+    if (before === undefined || alone) return;
+    before.agreement[Symbol.dispose]();
+    const { epoch } = before.slot;
+    if (store.issued(epoch) !== undefined) return alarms.clear('split', '');
+    if (before.closed === undefined) return;
+    const why = tellSaid(before.closed.outcome, signatures.signedFor(epoch), before.slot, members);
+    alarms.raise('split', '', why);
+  };
+
+  return {
+    agreement: () => running?.agreement,
+    step(nowMs, waitedMs) {
+      const slot = timetable.at(nowMs);
+      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish();
+      if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };
+      if (store.latest()?.epoch === slot.epoch) return { kind: 'not-due' };
+      if (!alone && !options.preparation.isReady(slot)) return { kind: 'waiting', wakeMs: slot.endMs };
+      running ??= open(slot, waitedMs);
+      if (running.closed === undefined) {
+        const progress = running.agreement.advance(nowMs);
+        if (progress.kind === 'under-way') {
+          const { wakeMs } = progress;
+          return running.holdup ? { kind: 'held-up', holdup: running.holdup, wakeMs } : { kind: 'waiting', wakeMs };
+        }
+        const { outcome } = progress;
+        running.closed = { outcome, attempt: conclude(running, outcome) };
+      } else pull(slot);
+      const { attempt } = running.closed;
+      if (alone) return attempt;
+      const wakeMs = Math.min(slot.endMs, nowMs + slot.roundMs / 3);
+      return attempt.kind === 'held-up' ? { ...attempt, wakeMs } : { kind: 'waiting', wakeMs };
+    },
+    [Symbol.dispose]: () => running?.agreement[Symbol.dispose](),
+  };
+}
+
+/** Longest note of a consensus, bytes. */
+const mostBytes = 8_388_608;
+
+/** What this authority would have in the consensus, or why it says nothing (spec consensus 9.3). */
+function draftOf(
+  { config, members, store, confirmedEpoch }: AttemptsOptions,
+  epoch: number,
+  waitedMs: number,
+): Draft | Holdup {
+  const { epochSeconds } = config;
+  const latest = store.latest();
+  const standing = [...store.registered.values()].filter(({ descriptor }) =>
+    isStanding(descriptor, epoch, epochSeconds),
+  );
+  const holdup = holdupOf({
+    epoch,
+    epochSeconds,
+    latest,
+    confirmedEpoch,
+    standing: standing.length,
+    bootstrapNodes: config.bootstrap.nodes,
+    waitedMs,
+  });
+  if (holdup !== undefined) return holdup;
+  store.keepBodies(epoch, standing);
+  return {
+    previous: latest?.digest ?? '',
+    signed: standpointOf({ config, members, store }, epoch).open?.digest ?? '',
+    epochSeconds,
+    geometry: writeGeometry(config.geometry),
+    meanDelayMs: config.meanDelayMs,
+    descriptors: standing
+      .map(({ id, digest }) => ({ id, digest }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1)),
+    revoked: [...new Set(config.revoked)].sort(),
+  };
+}
+
+function standpointOf(
+  { config, members, store }: Pick<AttemptsOptions, 'config' | 'members' | 'store'>,
+  epoch: number,
+): Parameters<typeof agree>[1] {
+  const latest = store.latest();
+  const signed = store.lastSigned();
+  return {
+    epoch,
+    epochSeconds: config.epochSeconds,
+    members: members.names.length,
+    threshold: members.threshold,
+    latest,
+    open: signed !== undefined && signed.epoch > (latest?.epoch ?? -1) ? signed : undefined,
+    body: (digest) => store.body(digest),
+  };
+}
+
+function keptOf(epoch: number, { votes, reveals, doubled }: Outcome): Kept[] {
+  const kept = (part: Part, all: Iterable<{ readonly value: { authority: string }; digest: string; signed: string }>) =>
+    [...all].map(({ value, digest, signed }): Kept => ({ epoch, part, authority: value.authority, digest, signed }));
+  return [
+    ...kept('vote', votes.values()),
+    ...kept('vote', [...doubled.values()].flat()),
+    ...kept('reveal', reveals.values()),
+  ];
+}
