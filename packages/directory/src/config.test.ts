@@ -17,6 +17,8 @@ test('fills in what is not said', () => {
     maxNodes: 1_000,
     revoked: [],
     allow: [],
+    peers: [],
+    threshold: 1,
   });
 });
 
