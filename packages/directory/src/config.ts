@@ -1,9 +1,4 @@
-import {
-  type AuthorityKey,
-  maxAuthorities,
-  maxNodes,
-  parseAuthorityKey,
-} from '@postern/protocol/consensus';
+import { type AuthorityKey, maxAuthorities, maxNodes, parseAuthorityKey } from '@postern/protocol/consensus';
 import { defaultGeometry, type Geometry, geometry } from '@postern/protocol/packet';
 import {
   domainName,
@@ -82,10 +77,13 @@ const figures = z
   });
 
 const peerUrl = z
-  .url({ protocol: /^https?$/, error: 'is no http or https URL; write for example "https://directory2.example"' })
+  .url({
+    protocol: /^https?$/,
+    error: 'is no http or https URL; write for example "https://directory2.example"',
+  })
   .refine((text) => {
-    const { username, password, search, hash } = new URL(text);
-    return `${username}${password}${search}${hash}` === '';
+    const url = URL.parse(text);
+    return url === null || `${url.username}${url.password}${url.search}${url.hash}` === '';
   }, 'has more than scheme, host, port and path')
   .transform((text) => text.replace(/\/+$/, ''));
 
@@ -93,7 +91,8 @@ const peerKey = z.string().transform((vkey, context): AuthorityKey => {
   try {
     return parseAuthorityKey(vkey);
   } catch {
-    const message = 'is no authority key; copy the line name+keyid+key that its `postern-directory init` printed';
+    const message =
+      'is no authority key; copy the line name+keyid+key that its `postern-directory init` printed';
     context.addIssue({ code: 'custom', message });
     return z.NEVER;
   }
@@ -143,7 +142,10 @@ const schema = z
     if (mistake !== undefined) say(['threshold'], mistake);
     const roundMs = roundMsOf(epoch / 1_000, authorities.length);
     if (peers.length > 0 && roundMs < shortestRoundMs)
-      say(['epoch'], `is too short for ${authorities.length} authorities, whose rounds would last ${roundMs} ms`);
+      say(
+        ['epoch'],
+        `is too short for ${authorities.length} authorities, whose rounds would last ${roundMs} ms`,
+      );
   })
   .transform(
     (config): AuthorityConfig => ({

@@ -90,18 +90,21 @@ export function startEpochs(options: EpochsOptions): Epochs {
     store.dropBodies(epoch - bodyEpochs);
     // whoever was silent while the authority was silent too has had no chance to be heard
     const heard = others.length === 0 || clock.now() >= startedMs + config.epochSeconds * 1_000;
-    if (heard && store.issued(epoch - 1)?.digest === previous) forgetSilent(store, Math.floor(clock.now() / 1_000));
+    if (heard && store.issued(epoch - 1)?.digest === previous)
+      forgetSilent(store, Math.floor(clock.now() / 1_000));
     wake();
   };
   const ledger = createLedger({ store, members, alarms, issued });
   const { epochSeconds } = config;
   const signatures = createSignatures({ ...table, store, members, ledger, alarms, epochSeconds });
   const parameters = shareParameters(options.parameters, members);
+  const timeoutMs = Math.max(250, Math.min(10_000, roundMs / 3));
+  const aheadMs = 2 * timeoutMs;
   const peers = createPeers({
     others,
     exchange: options.exchange,
     clock,
-    timeoutMs: Math.max(250, Math.min(10_000, roundMs / 3)),
+    timeoutMs,
     retryMs: Math.max(50, roundMs / 10),
   });
   const failed = (error: unknown): void => {
@@ -117,7 +120,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
   });
   const attempts = createAttempts({
     ...options,
-    ...{ members, store, alarms, peers, preparation, signatures, now },
+    ...{ members, store, alarms, peers, preparation, signatures, now, aheadMs },
     timetable: table,
   });
   const limit = rateLimit(32 + 16 * names.length, Math.max(10, roundMs / (8 * names.length)));
@@ -153,7 +156,9 @@ export function startEpochs(options: EpochsOptions): Epochs {
       const soon = done ? Math.min(endOfPatience(), wakeMs) : clock.now() + retryMs;
       waiting = new AbortController();
       const either = AbortSignal.any([stop.signal, waiting.signal]);
-      await clock.wait(Math.min(table.next(clock.now()), soon), either).catch((error: unknown) => {
+      const next = table.next(clock.now());
+      const early = others.length > 0 && next - aheadMs > clock.now() ? next - aheadMs : next;
+      await clock.wait(Math.min(early, soon), either).catch((error: unknown) => {
         if (!either.aborted) throw error;
       });
     }
@@ -167,13 +172,15 @@ export function startEpochs(options: EpochsOptions): Epochs {
     const receipt = take(nowMs);
     // only what is known to be from that authority counts against it
     const checked = receipt.kind === 'taken' || receipt.kind === 'waiting';
-    if (checked || (receipt.kind === 'refused' && checkedFaults.includes(receipt.reason))) limit.take(by, nowMs);
+    if (checked || (receipt.kind === 'refused' && checkedFaults.includes(receipt.reason)))
+      limit.take(by, nowMs);
     return receipt;
   };
 
   // what was signed before the process ended, and not issued
   const left = store.lastSigned();
-  if (left !== undefined && left.digest !== '' && left.epoch > (store.latest()?.epoch ?? -1)) signatures.own(left);
+  if (left !== undefined && left.digest !== '' && left.epoch > (store.latest()?.epoch ?? -1))
+    signatures.own(left);
   if (others.length > 0) preparation.begin();
   const beating = beat();
   return {
@@ -225,6 +232,7 @@ function forgetSilent(store: AuthorityStore, seconds: number): void {
 
 /** Says what is new about an outcome, and gives what holds the issue up. */
 function noted(outcome: Attempt, before: Holdup | undefined, log: Log): Holdup | undefined {
+  if (outcome.kind === 'waiting') return before;
   if (outcome.kind !== 'held-up') return undefined;
   const { holdup } = outcome;
   if (holdup.kind !== before?.kind)

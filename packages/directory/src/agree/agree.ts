@@ -1,10 +1,10 @@
 import {
   type Consensus,
-  consensusDigest,
   type Counted,
+  consensusDigest,
   type Descriptor,
-  readGeometry,
   type Reveal,
+  readGeometry,
   sharedValue,
   signConsensus,
   tabulate,
@@ -43,11 +43,11 @@ export interface Standpoint {
 /** Votes and reveals → the consensus of an epoch, not signed yet (spec agreement 5). */
 export function agree({ votes, reveals }: Pick<Outcome, 'votes' | 'reveals'>, record: Standpoint): Agreed {
   const { epoch, epochSeconds, threshold, latest } = record;
-  if (votes.size < threshold)
-    return heldUp({ kind: 'few-votes', counted: votes.size, wanted: threshold });
+  if (votes.size < threshold) return heldUp({ kind: 'few-votes', counted: votes.size, wanted: threshold });
   const counted = tally([...votes.values()].map(({ value }) => value));
   const geometry = readGeometry(counted.geometry);
-  if (counted.epochSeconds !== epochSeconds || geometry === undefined) return heldUp({ kind: 'other-parameters' });
+  if (counted.epochSeconds !== epochSeconds || geometry === undefined)
+    return heldUp({ kind: 'other-parameters' });
   if (counted.previous !== (latest?.digest ?? '')) return heldUp({ kind: 'not-linked' });
   const locked = lockOf([...votes.values()], record);
   if (locked !== undefined) return heldUp(locked);

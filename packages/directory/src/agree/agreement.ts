@@ -1,16 +1,17 @@
+import { encodeHex } from '@postern/protocol/codec';
 import {
   ballotDigest,
   commitTo,
   type Listed,
+  type Reveal,
   signReveal,
   signVote,
   type Vote,
 } from '@postern/protocol/consensus';
-import { encodeHex } from '@postern/protocol/codec';
 import type { Random } from '@postern/runtime';
 import type { Part, Receipt } from '../ballots.ts';
 import type { Members } from './members.ts';
-import { createRounds, type Outcome, type Valid } from './rounds.ts';
+import { createRounds, type Outcome, type Standing, type Valid } from './rounds.ts';
 import type { Slot } from './slots.ts';
 
 /** What an authority would have in the consensus. */
@@ -40,10 +41,14 @@ export interface AgreementOptions {
   readonly now: () => number;
   /** Called when its vote is due; without one it takes part all the same. */
   draft(): Draft | undefined;
-  /** Its own vote, before it leaves. */
-  keep(signed: string, digest: string): void;
-  /** Sends to all others, as long as they take it. */
-  pass(part: Part, signed: string, span: { readonly fromMs: number; readonly untilMs: number }): void;
+  /** What is taken, its own vote too, before anything of it leaves. */
+  keep(part: Part, ballot: Standing<Vote | Reveal>): void;
+  /** Sends to all others that have not signed it themselves, as long as they take it. */
+  pass(
+    part: Part,
+    signed: string,
+    to: { readonly fromMs: number; readonly untilMs: number; readonly signedBy: readonly string[] },
+  ): void;
 }
 
 /** One attempt of an authority to agree with the others (spec agreement 2 to 4). */
@@ -76,18 +81,22 @@ export function createAgreement(options: AgreementOptions): Agreement {
   const said: Record<Part, boolean> = { vote: false, reveal: false };
   let voted = false;
 
-  const say = (part: Part, signed: string): void => {
+  const say = (part: Part, value: Vote | Reveal, signed: string): void => {
+    options.keep(part, { value, digest: ballotDigest(signed) ?? '', signed });
     rounds.say(part, signed);
     const fromMs = rounds.dueMs[part];
-    options.pass(part, signed, { fromMs, untilMs: fromMs + slot.roundMs });
+    options.pass(part, signed, { fromMs, untilMs: fromMs + slot.roundMs, signedBy: [] });
   };
   const vote = (): void => {
     const draft = options.draft();
     if (draft === undefined) return;
-    const signed = signVote({ ...head, ...draft, commit: commitTo(value) }, signer);
-    options.keep(signed, ballotDigest(signed) ?? '');
-    say('vote', signed);
+    const vote: Vote = { ...head, ...draft, commit: commitTo(value) };
+    say('vote', vote, signVote(vote, signer));
     voted = true;
+  };
+  const reveal = (): void => {
+    const reveal: Reveal = { ...head, value };
+    say('reveal', reveal, signReveal(reveal, signer));
   };
   /** Whoever comes a round too late would not be heard by all. */
   const inTime = (part: Part, nowMs: number): boolean =>
@@ -97,7 +106,9 @@ export function createAgreement(options: AgreementOptions): Agreement {
     const taken = rounds.take(valid, nowMs);
     if (taken.kind === 'refused') return taken;
     if (taken.kind === 'known') return { kind: 'known' };
-    options.pass(valid.part, taken.passOn, taken);
+    const { part, ballot, signed } = valid;
+    options.keep(part, { value: ballot.value, digest: ballot.digest, signed });
+    options.pass(part, taken.passOn, { ...taken, signedBy: ballot.signedBy });
     return { kind: 'taken' };
   };
   /** Of two votes of one authority neither counts, so nobody needs the descriptors of the second. */
@@ -112,7 +123,9 @@ export function createAgreement(options: AgreementOptions): Agreement {
     const { digest, signedBy, value } = valid.ballot;
     const known = pending.get(digest);
     if (known === undefined) {
-      const others = [...pending.values()].filter((one) => one.valid.ballot.value.authority === value.authority);
+      const others = [...pending.values()].filter(
+        (one) => one.valid.ballot.value.authority === value.authority,
+      );
       if (others.length === 2) return { kind: 'known' };
     }
     const one = known ?? { valid, fetching: bodies.fetch(listed, closed.signal) };
@@ -138,7 +151,7 @@ export function createAgreement(options: AgreementOptions): Agreement {
       }
       if (!said.reveal && nowMs >= dueMs.reveal) {
         said.reveal = true;
-        if (voted && inTime('reveal', nowMs)) say('reveal', signReveal({ ...head, value }, signer));
+        if (voted && inTime('reveal', nowMs)) reveal();
       }
       if (nowMs >= closedMs.reveal) return { kind: 'closed', outcome: rounds.outcome() };
       const wakes = [dueMs.vote, dueMs.reveal, closedMs.reveal].filter((ms) => ms > nowMs);

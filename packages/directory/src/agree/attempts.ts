@@ -1,4 +1,4 @@
-import { isStanding, writeGeometry } from '@postern/protocol/consensus';
+import { isStanding, type Reveal, type Vote, writeGeometry } from '@postern/protocol/consensus';
 import type { Random } from '@postern/runtime';
 import type { Alarms } from '../alarms.ts';
 import type { Part } from '../ballots.ts';
@@ -11,7 +11,7 @@ import { createBodies } from './bodies.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
 import type { Preparation } from './preparation.ts';
-import type { Outcome } from './rounds.ts';
+import type { Outcome, Standing } from './rounds.ts';
 import { tellSaid, watch } from './said.ts';
 import type { Signatures } from './signatures.ts';
 import type { Slot, Timetable } from './slots.ts';
@@ -27,6 +27,8 @@ export interface AttemptsOptions {
   readonly preparation: Preparation;
   readonly signatures: Signatures;
   readonly now: () => number;
+  /** How long before a slot it is prepared, milliseconds. */
+  readonly aheadMs: number;
   /** An epoch that the operator has found to be right. */
   readonly confirmedEpoch?: number;
 }
@@ -41,7 +43,7 @@ export interface Attempts extends Disposable {
 
 /** What came of looking whether there is something to do. */
 export type Attempt =
-  | { readonly kind: 'not-due' }
+  | { readonly kind: 'not-due'; readonly wakeMs?: number }
   | { readonly kind: 'issued' }
   /** Until a time, or until something comes. */
   | { readonly kind: 'waiting'; readonly wakeMs: number }
@@ -76,10 +78,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         }
         return draft;
       },
-      keep(signed, digest) {
-        if (!alone) store.keep([{ epoch: slot.epoch, part: 'vote', authority: members.signer.name, digest, signed }]);
+      keep(part, ballot) {
+        if (!alone) store.keep([keptOf(slot.epoch, part, ballot)]);
       },
-      pass: (part, signed, span) => peers.push(`/v1/agreement/${part}s`, signed, span),
+      pass: (part, signed, to) => peers.push(`/v1/agreement/${part}s`, signed, to),
     });
     const opened: Running = { slot, agreement };
     return opened;
@@ -87,35 +89,33 @@ export function createAttempts(options: AttemptsOptions): Attempts {
 
   const conclude = ({ slot, holdup }: Running, outcome: Outcome): Attempt => {
     const { epoch } = slot;
-    const kept = keptOf(epoch, outcome);
-    if (!alone) {
-      store.keep(kept);
-      watch(outcome, slot, members, alarms);
-    }
+    if (!alone) watch(outcome, slot, members, alarms);
     const agreed = agree(outcome, standpointOf(options, epoch));
     if (agreed.kind === 'held-up') return { kind: 'held-up', holdup: holdup ?? agreed.holdup };
-    const wanted = members.names.length - members.threshold + 1;
-    if (!alone && !options.preparation.maySign(epoch))
-      return { kind: 'held-up', holdup: { kind: 'unconfirmed', wanted } };
+    if (holdup?.kind === 'unconfirmed') return { kind: 'held-up', holdup };
     const sealed = seal(agreed.consensus, members.signer);
-    if (alone) store.keep(kept);
+    // what was said to nobody else is kept once something came of it
+    if (alone) store.keep(allOf(epoch, outcome));
     // durable before it leaves: there is no second one
     store.sign(sealed);
     signatures.own(sealed);
     if (alone) return { kind: 'issued' };
     const fromMs = options.now();
-    peers.push('/v1/agreement/signatures', sealed.signed, { fromMs, untilMs: timetable.begins(epoch + 1) });
+    peers.push('/v1/agreement/signatures', sealed.signed, {
+      fromMs,
+      untilMs: timetable.begins(epoch + 1),
+      signedBy: [],
+    });
     return { kind: 'waiting', wakeMs: slot.endMs };
   };
 
   /** Asks for signatures that have not come by themselves. */
   const pull = ({ epoch }: Slot): void => {
+    if (signatures.countOf(epoch) === members.names.length) return;
     for (const name of peers.names) {
-      void peers
-        .ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes })
-        .then((answer) => {
-          if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.now());
-        });
+      void peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes }).then((answer) => {
+        if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.now());
+      });
     }
   };
 
@@ -126,7 +126,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     if (before === undefined || alone) return;
     before.agreement[Symbol.dispose]();
     const { epoch } = before.slot;
-    if (store.issued(epoch) !== undefined) return alarms.clear('split', '');
+    if (store.issued(epoch) !== undefined) {
+      alarms.clear('split', '');
+      return;
+    }
     if (before.closed === undefined) return;
     const why = tellSaid(before.closed.outcome, signatures.signedFor(epoch), before.slot, members);
     alarms.raise('split', '', why);
@@ -137,15 +140,20 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     step(nowMs, waitedMs) {
       const slot = timetable.at(nowMs);
       if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish();
+      const coming = alone ? undefined : timetable.at(nowMs + options.aheadMs);
+      if (coming !== undefined && store.latest()?.epoch !== coming.epoch) options.preparation.prepare(coming);
       if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };
-      if (store.latest()?.epoch === slot.epoch) return { kind: 'not-due' };
+      const isIssued = store.latest()?.epoch === slot.epoch;
+      if (isIssued && running?.closed === undefined) return { kind: 'not-due' };
       if (!alone && !options.preparation.isReady(slot)) return { kind: 'waiting', wakeMs: slot.endMs };
       running ??= open(slot, waitedMs);
       if (running.closed === undefined) {
         const progress = running.agreement.advance(nowMs);
         if (progress.kind === 'under-way') {
           const { wakeMs } = progress;
-          return running.holdup ? { kind: 'held-up', holdup: running.holdup, wakeMs } : { kind: 'waiting', wakeMs };
+          return running.holdup
+            ? { kind: 'held-up', holdup: running.holdup, wakeMs }
+            : { kind: 'waiting', wakeMs };
         }
         const { outcome } = progress;
         running.closed = { outcome, attempt: conclude(running, outcome) };
@@ -153,6 +161,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       const { attempt } = running.closed;
       if (alone) return attempt;
       const wakeMs = Math.min(slot.endMs, nowMs + slot.roundMs / 3);
+      if (isIssued) return { kind: 'not-due', wakeMs };
       return attempt.kind === 'held-up' ? { ...attempt, wakeMs } : { kind: 'waiting', wakeMs };
     },
     [Symbol.dispose]: () => running?.agreement[Symbol.dispose](),
@@ -164,7 +173,7 @@ const mostBytes = 8_388_608;
 
 /** What this authority would have in the consensus, or why it says nothing (spec consensus 9.3). */
 function draftOf(
-  { config, members, store, confirmedEpoch }: AttemptsOptions,
+  { config, members, store, preparation, confirmedEpoch }: AttemptsOptions,
   epoch: number,
   waitedMs: number,
 ): Draft | Holdup {
@@ -173,6 +182,11 @@ function draftOf(
   const standing = [...store.registered.values()].filter(({ descriptor }) =>
     isStanding(descriptor, epoch, epochSeconds),
   );
+  const { open } = standpointOf({ config, members, store }, epoch);
+  // a vote says that its authority is there to sign: documents that too few can sign keep these from signing others
+  if (open?.epoch === epoch) return { kind: 'signed-before', epoch };
+  if (!preparation.maySign(epoch))
+    return { kind: 'unconfirmed', wanted: members.names.length - members.threshold + 1 };
   const holdup = holdupOf({
     epoch,
     epochSeconds,
@@ -186,13 +200,11 @@ function draftOf(
   store.keepBodies(epoch, standing);
   return {
     previous: latest?.digest ?? '',
-    signed: standpointOf({ config, members, store }, epoch).open?.digest ?? '',
+    signed: open?.digest ?? '',
     epochSeconds,
     geometry: writeGeometry(config.geometry),
     meanDelayMs: config.meanDelayMs,
-    descriptors: standing
-      .map(({ id, digest }) => ({ id, digest }))
-      .sort((a, b) => (a.id < b.id ? -1 : 1)),
+    descriptors: standing.map(({ id, digest }) => ({ id, digest })).sort((a, b) => (a.id < b.id ? -1 : 1)),
     revoked: [...new Set(config.revoked)].sort(),
   };
 }
@@ -214,12 +226,13 @@ function standpointOf(
   };
 }
 
-function keptOf(epoch: number, { votes, reveals, doubled }: Outcome): Kept[] {
-  const kept = (part: Part, all: Iterable<{ readonly value: { authority: string }; digest: string; signed: string }>) =>
-    [...all].map(({ value, digest, signed }): Kept => ({ epoch, part, authority: value.authority, digest, signed }));
+function keptOf(epoch: number, part: Part, { value, digest, signed }: Standing<Vote | Reveal>): Kept {
+  return { epoch, part, authority: value.authority, digest, signed };
+}
+
+function allOf(epoch: number, { votes, reveals, doubled }: Outcome): Kept[] {
   return [
-    ...kept('vote', votes.values()),
-    ...kept('vote', [...doubled.values()].flat()),
-    ...kept('reveal', reveals.values()),
+    ...[...votes.values(), ...[...doubled.values()].flat()].map((vote) => keptOf(epoch, 'vote', vote)),
+    ...[...reveals.values()].map((reveal) => keptOf(epoch, 'reveal', reveal)),
   ];
 }

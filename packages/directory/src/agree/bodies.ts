@@ -1,4 +1,9 @@
-import { descriptorDigest, type Listed, maxDescriptorLength, verifyDescriptor } from '@postern/protocol/consensus';
+import {
+  descriptorDigest,
+  type Listed,
+  maxDescriptorLength,
+  verifyDescriptor,
+} from '@postern/protocol/consensus';
 import type { Bodies, Fetching } from './agreement.ts';
 import type { Peers } from './peers.ts';
 

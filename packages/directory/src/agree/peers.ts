@@ -19,9 +19,13 @@ export interface PeersOptions {
 export interface Peers extends AsyncDisposable {
   readonly names: readonly string[];
   /** Asks one of them, a few questions at a time at most. Never throws. */
-  ask(name: string, path: string, question: { readonly maxBytes: number; readonly body?: string }): Promise<Answer>;
-  /** Sends to each of them from one time on, again and again until it is answered or the other time has come. */
-  push(path: string, body: string, span: { readonly fromMs: number; readonly untilMs: number }): void;
+  ask(
+    name: string,
+    path: string,
+    question: { readonly maxBytes: number; readonly body?: string },
+  ): Promise<Answer>;
+  /** Sends to each of them that has not signed it, from one time on, again and again until it is answered or the other time has come. */
+  push(path: string, body: string, to: Span & { readonly signedBy: readonly string[] }): void;
   /** What is known of each. */
   readonly seen: ReadonlyMap<string, Seen>;
 }
@@ -71,8 +75,9 @@ export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: Pee
     names: others.map(({ name }) => name),
     ask,
     seen,
-    push(path, body, span) {
+    push(path, body, { signedBy, ...span }) {
       for (const { name } of others) {
+        if (signedBy.includes(name)) continue;
         const sent = sendTo(name, path, body, span).catch((error: unknown) => {
           if (!stop.signal.aborted) throw error;
         });

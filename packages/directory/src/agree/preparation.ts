@@ -1,4 +1,4 @@
-import { catchUp, type CatchUp } from './catch-up.ts';
+import { type CatchUp, catchUp } from './catch-up.ts';
 import { compareClocks } from './clocks.ts';
 import { type Confirm, confirm } from './confirm.ts';
 import type { SharedParameters } from './parameters.ts';
@@ -6,7 +6,9 @@ import type { Slot, Timetable } from './slots.ts';
 
 /** What an authority does before it takes part in a slot (spec agreement 2.3). */
 export interface Preparation {
-  /** Whether it may take part; finds out, when that is not known yet, and calls `found` then. */
+  /** Finds out what has to be known for a slot, unless that has been begun. */
+  prepare(slot: Slot): void;
+  /** Whether this authority may take part in a slot. */
   isReady(slot: Slot): boolean;
   /** Whether it may sign for an epoch. */
   maySign(epoch: number): boolean;
@@ -20,6 +22,7 @@ export interface PreparationOptions extends CatchUp, Confirm {
   readonly timetable: Timetable;
   readonly parameters: SharedParameters;
   readonly now: () => number;
+  /** Milliseconds by which clocks may differ. */
   readonly toleranceMs: number;
   /** Called whenever something was found out. Never throws. */
   found(): void;
@@ -27,47 +30,46 @@ export interface PreparationOptions extends CatchUp, Confirm {
 }
 
 export function createPreparation(options: PreparationOptions): Preparation {
-  const { timetable, now } = options;
+  const { timetable, now, peers, alarms } = options;
   const startedMs = now();
   const confirmed = new Set<number>();
+  const underWay = new Set<Promise<void>>();
   let begun: Slot | undefined;
   let ready: Slot | undefined;
-  let underWay: Promise<void> = Promise.resolve();
 
   /** Of an epoch whose slots began before this process did its store may not know what was signed. */
   const mayHaveSigned = (epoch: number): boolean => timetable.begins(epoch) < startedMs;
-  const prepare = async (epoch: number): Promise<void> => {
-    await catchUp(options, epoch);
-    compareClocks(options.peers.seen, options);
-    await options.parameters.collect(options.peers, options.alarms);
-    if (mayHaveSigned(epoch) && !confirmed.has(epoch) && (await confirm(options, epoch))) confirmed.add(epoch);
+  const confirmOnce = async (epoch: number): Promise<void> => {
+    if (!mayHaveSigned(epoch) || confirmed.has(epoch)) return;
+    if (await confirm(options, epoch)) confirmed.add(epoch);
   };
   const start = (epoch: number, after: () => void): void => {
-    underWay = prepare(epoch).then(() => {
+    const all = [catchUp(options, epoch), options.parameters.collect(peers, alarms), confirmOnce(epoch)];
+    const done = Promise.all(all).then(() => {
+      compareClocks(peers.seen, options);
       after();
       options.found();
     }, options.failed);
+    underWay.add(done);
+    void done.finally(() => underWay.delete(done));
   };
   return {
-    isReady(slot) {
+    prepare(slot) {
       // what a process before this one said in this slot is not known
-      if (slot.startMs < startedMs || isBefore(slot, begun)) return false;
-      if (isBefore(begun, slot) || begun === undefined) {
-        begun = slot;
-        start(slot.epoch, () => {
-          ready = slot;
-        });
-      }
-      return ready !== undefined && !isBefore(ready, slot);
+      if (slot.startMs < startedMs || (begun !== undefined && !isBefore(begun, slot))) return;
+      begun = slot;
+      start(slot.epoch, () => {
+        ready = slot;
+      });
     },
-    maySign: (epoch) => !mayHaveSigned(epoch) || confirmed.has(epoch),
+    isReady: (slot) => ready?.epoch === slot.epoch && ready.slot === slot.slot,
+    maySign: (epoch) => peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch),
     begin: () => start(timetable.epochAt(now()), () => {}),
-    settled: () => underWay,
+    settled: async () => void (await Promise.all(underWay)),
   };
 }
 
 /** A clock that is set back brings no slot a second time. */
-function isBefore(one: Slot | undefined, other: Slot | undefined): boolean {
-  if (one === undefined || other === undefined) return false;
+function isBefore(one: Slot, other: Slot): boolean {
   return one.epoch !== other.epoch ? one.epoch < other.epoch : one.slot < other.slot;
 }

@@ -53,7 +53,10 @@ interface Refused {
   readonly detail: string;
 }
 
-export type Reading = { readonly kind: 'valid'; readonly valid: Valid } | { readonly kind: 'known' } | Refused;
+export type Reading =
+  | { readonly kind: 'valid'; readonly valid: Valid }
+  | { readonly kind: 'known' }
+  | Refused;
 
 export type Taken =
   | {

@@ -1,8 +1,4 @@
-import {
-  joinSignatures,
-  maxConsensusLength,
-  readConsensus,
-} from '@postern/protocol/consensus';
+import { joinSignatures, maxConsensusLength, readConsensus } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
 import type { Receipt } from '../ballots.ts';
 import type { AuthorityStore, Issued } from '../store.ts';
@@ -19,6 +15,8 @@ export interface Signatures {
   best(epoch: number): string | undefined;
   /** All that somebody has signed for an epoch. */
   all(epoch: number): readonly { readonly digest: string; readonly signed: string }[];
+  /** How many have signed one document for an epoch, at most. */
+  countOf(epoch: number): number;
   /** What each has signed for an epoch. */
   signedFor(epoch: number): ReadonlyMap<string, readonly string[]>;
 }
@@ -63,7 +61,8 @@ export function createSignatures(options: SignaturesOptions): Signatures {
     const twice = signedBy.filter((name) => before.get(name)?.some((other) => other !== digest));
     for (const name of twice) {
       const others = before.get(name) ?? [];
-      for (const one of [noted, ...others.map((other) => claims.get(other) as Claim)]) keepClaim(store, name, one);
+      for (const one of [noted, ...others.map((other) => claims.get(other) as Claim)])
+        keepClaim(store, name, one);
       const both = [...others, digest].slice(0, 2).map(short).join(' and ');
       alarms.raise('signed-twice', name, `it has signed ${both} for epoch ${consensus.epoch}`);
     }
@@ -80,6 +79,8 @@ export function createSignatures(options: SignaturesOptions): Signatures {
 
   return {
     signedFor,
+    countOf: (epoch) =>
+      Math.max(0, ...[...claims.values()].map((one) => (one.epoch === epoch ? one.read.signedBy.length : 0))),
     all: (epoch) =>
       [...claims.values()].flatMap((one) =>
         one.epoch === epoch ? { digest: one.read.digest, signed: one.signed } : [],
@@ -97,7 +98,8 @@ export function createSignatures(options: SignaturesOptions): Signatures {
         return { kind: 'refused', reason: 'other-slot', detail: `epoch ${epoch} is not agreed on` };
       forget(target - lateEpochs);
       const noted = { read, signed };
-      if (!claims.has(read.digest) && !accuse(noted)) return { kind: 'known' };
+      const fresh = accuse(noted);
+      if (!fresh && !claims.has(read.digest)) return { kind: 'known' };
       put(noted);
       return { kind: 'taken' };
     },

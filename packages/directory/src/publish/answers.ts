@@ -39,7 +39,10 @@ export function ballotStatusOf(reason: BallotFault): number {
 }
 
 const requestFaults: Readonly<Record<string, { error: string; message: string }>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { error: 'oversized', message: 'the body is larger than anything that is taken here' },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    error: 'oversized',
+    message: 'the body is larger than anything that is taken here',
+  },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     error: 'wrong-content-type',
     message: 'send a signed note as content-type text/plain',

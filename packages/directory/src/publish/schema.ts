@@ -28,7 +28,9 @@ export function error(description: string): object {
   });
 }
 
-export const note: object = { 'text/plain': { schema: { type: 'string', description: 'A C2SP signed note.' } } };
+export const note: object = {
+  'text/plain': { schema: { type: 'string', description: 'A C2SP signed note.' } },
+};
 const unchanged = { description: 'The document that If-None-Match names is still the one.', type: 'null' };
 const tag = { 'if-none-match': { type: 'string', maxLength: 1024 } };
 const headers = { type: 'object', properties: tag };
@@ -85,7 +87,10 @@ export const getParameters: FastifySchema = {
   summary: 'What a node has to know before there is a consensus',
   operationId: 'getParameters',
   headers,
-  response: { 200: { description: 'Signed by all authorities that say the same.', content: note }, 304: unchanged },
+  response: {
+    200: { description: 'Signed by all authorities that say the same.', content: note },
+    304: unchanged,
+  },
 };
 
 export const getHealth: FastifySchema = {

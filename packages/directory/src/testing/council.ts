@@ -6,7 +6,7 @@ import { formatAuthorityKey, parseAuthorityKey, readConsensus } from '@postern/p
 import { systemRandom } from '@postern/runtime';
 import type { Signer } from '../agree/agree.ts';
 import type { Exchange } from '../agree/peers.ts';
-import { ask, type Answer, type Question } from '../ask.ts';
+import { type Answer, ask, type Question } from '../ask.ts';
 import { type AuthorityDeps, type RunningAuthority, startAuthority } from '../authority.ts';
 import { createKey } from '../key.ts';
 import { configFor, get, register } from './authorities.ts';
@@ -33,7 +33,9 @@ export interface Letter {
 }
 
 /** What becomes of a letter: how long it takes, milliseconds, and what comes in the place of its body; or it is lost. */
-export type Passage = { readonly delayMs?: number; readonly body?: string; readonly answer?: Answer } | 'lost';
+export type Passage =
+  | { readonly delayMs?: number; readonly body?: string; readonly answer?: Answer }
+  | 'lost';
 
 /** Several authorities on one clock, and the wires between them. Disposing of it ends and removes all. */
 export interface Council extends AsyncDisposable {
@@ -43,7 +45,11 @@ export interface Council extends AsyncDisposable {
   wire: (letter: Letter) => Passage;
   member(at: number): Member;
   /** Starts one, or all that do not run. */
-  start(at?: number, change?: object, deps?: Partial<AuthorityDeps> & { readonly aheadMs?: number }): Promise<void>;
+  start(
+    at?: number,
+    change?: object,
+    deps?: Partial<AuthorityDeps> & { readonly aheadMs?: number },
+  ): Promise<void>;
   stop(at: number): Promise<void>;
   /** Registers mixes with all that run. */
   register(...names: string[]): Promise<void>;
@@ -100,7 +106,8 @@ export async function openCouncil(count: number, common: object = {}): Promise<C
     wire: () => ({}),
     member: (at) => members[at] as Member,
     async start(at, change = {}, { aheadMs = 0, ...deps } = {}) {
-      const chosen = at === undefined ? members.filter(({ running }) => running === undefined) : [council.member(at)];
+      const chosen =
+        at === undefined ? members.filter(({ running }) => running === undefined) : [council.member(at)];
       for (const member of chosen) {
         const peers = members
           .filter(({ name }) => name !== member.name)
