@@ -93,7 +93,7 @@ describe('peers', () => {
     ['threshold', { threshold: 4, peers: [peer(2), peer(3)] }],
     ['threshold', { threshold: 2 }],
     ['epoch', { epoch: '2s', peers: [peer(2), peer(3), peer(4), peer(5)] }],
-  ])('says that %s is wrong in %j', (path, change) => {
+  ])('make a configuration wrong at %s (%#)', (path, change) => {
     expect(mistakeIn({ ...least, ...change }).mistakes.map((mistake) => mistake.path)).toEqual([path]);
   });
 
@@ -110,7 +110,7 @@ describe('peers', () => {
       peers: [{ ...peer(1), url: 'http://x.test' }, peer(2), peer(2)],
     };
     expect(mistakeIn({ ...least, ...more }).mistakes.map((mistake) => mistake.path)).toEqual([
-      ...['peers.0.key', 'peers.2.key', 'peers.2.url', 'threshold'],
+      ...['peers.0.key', 'peers.2.key', 'peers.2.url', 'threshold', 'epoch'],
     ]);
   });
 });
