@@ -2,13 +2,15 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
+  type AuthorityKey,
   type Consensus,
-  formatAuthorityKey,
   parseAuthorityKey,
+  type SigningKey,
   signConsensus,
+  verifyCertificate,
   verifyConsensus,
 } from '@postern/protocol/consensus';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import type { NetworkFile } from '@postern/testkit';
 
 /** A directory of an authority that has gone to sleep: its last consensus is well signed and ten epochs old. */
@@ -16,25 +18,31 @@ export interface ExpiredDirectory extends AsyncDisposable {
   readonly url: string;
   /** The authority's key. */
   readonly vkey: string;
-  /** How often somebody asked for something. */
+  /** How often somebody asked for something but certificates. */
   asked(): number;
 }
 
 /** Serves the consensus of a running network as it would have been ten epochs ago. */
 export async function expiredDirectory(live: NetworkFile['directory']): Promise<ExpiredDirectory> {
-  const current = await (await fetch(`${live.urls[0]}/v1/consensus`)).text();
-  const verified = verifyConsensus(current, {
-    authorities: live.authorities.map(parseAuthorityKey),
+  const now = Math.floor(Date.now() / 1_000);
+  const from = async (path: string): Promise<string> => (await fetch(`${live.urls[0]}${path}`)).text();
+  const authorities = live.authorities.map(parseAuthorityKey);
+  const verified = verifyConsensus(await from('/v1/consensus'), {
+    authorities,
     threshold: live.threshold,
-    now: Math.floor(Date.now() / 1_000),
+    signingKeys: signingKeysIn(await from('/v1/certificates'), authorities),
+    now,
   });
   if (verified.kind === 'refused') throw new Error(verified.reason);
-  const { privateKey, publicKey } = ed25519.generate();
-  const name = 'asleep.test';
-  const signed = signConsensus(earlier(verified.consensus, 10), [{ name, seed: privateKey }]);
+  const asleep = testAuthority('asleep.test', { now });
+  const signed = signConsensus(earlier(verified.consensus, 10), [asleep]);
 
   let asked = 0;
-  const server = createServer((_request, response) => {
+  const server = createServer((request, response) => {
+    if (request.url === '/v1/certificates') {
+      response.setHeader('content-type', 'application/json').end(JSON.stringify([asleep.certificate]));
+      return;
+    }
     asked += 1;
     response.setHeader('content-type', 'text/plain; charset=utf-8').end(signed);
   });
@@ -43,13 +51,20 @@ export async function expiredDirectory(live: NetworkFile['directory']): Promise<
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
-    vkey: formatAuthorityKey(name, publicKey),
+    vkey: asleep.vkey,
     asked: () => asked,
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();
     },
   };
+}
+
+function signingKeysIn(certificates: string, authorities: readonly AuthorityKey[]): SigningKey[] {
+  return (JSON.parse(certificates) as string[]).flatMap((signed) => {
+    const verified = verifyCertificate(signed, { authorities });
+    return verified.kind === 'certificate' ? [verified.key] : [];
+  });
 }
 
 function earlier(consensus: Consensus, epochs: number): Consensus {

@@ -2,10 +2,9 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, formatClientConfig, pathsUnder } from '@postern/client';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { certificateOwner, formatZone, makeRecord, textOwner } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ended, ours } from '../e2e/command.ts';
 import { haveKnot, type Knot, startKnot } from './knot.ts';
@@ -91,7 +90,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'])(
       const config = formatClientConfig({
         mailbox: 'alice@a.test',
         urls: ['http://127.0.0.1:9'],
-        authorities: [formatAuthorityKey('authority.test', ed25519.generate().publicKey)],
+        authorities: [testAuthority('authority.test').vkey],
         threshold: 1,
         resolver: `${unbound.address.host}:${unbound.address.port}`,
       });

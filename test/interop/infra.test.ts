@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { nodeArguments } from '@postern/testkit';
 import { describe, expect, test } from 'vitest';
 import { ours } from '../e2e/command.ts';
@@ -31,12 +30,7 @@ describe('the page about the mail server beside a gateway', () => {
     const folder = await openFolder('fingerprint');
     const config = join(folder, 'node.toml');
     const init = 'init --name gate.b.test --role mix --directory-url http://127.0.0.1:1';
-    const authority = [
-      '--authority',
-      formatAuthorityKey('authority.test', ed25519.generate().publicKey),
-      '--config',
-      config,
-    ];
+    const authority = ['--authority', testAuthority('authority.test').vkey, '--config', config];
     expect(await ours('postern-node', [...init.split(' '), ...authority])).toMatchObject({ code: 0 });
     const args = line.replace('/etc/postern/node.toml', config).split(' ');
     const { stdout } = await ours('postern-node', args);

@@ -2,8 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatClientConfig, pathsUnder } from '@postern/client';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ended, ours } from '../e2e/command.ts';
 import { type GnuPg, haveGnuPg, run, startGnuPg } from './gnupg.ts';
@@ -56,7 +55,7 @@ describe.skipIf(!haveKnot || !haveUnbound || !haveGnuPg)('recipients’ keys fro
       formatClientConfig({
         mailbox: 'alice@a.test',
         urls: ['http://127.0.0.1:9'],
-        authorities: [formatAuthorityKey('authority.test', ed25519.generate().publicKey)],
+        authorities: [testAuthority('authority.test').vkey],
         threshold: 1,
         resolver: `${unbound.address.host}:${unbound.address.port}`,
       }),

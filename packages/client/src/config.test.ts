@@ -1,12 +1,11 @@
 import { writeFile } from 'node:fs/promises';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { ConfigError } from '@postern/runtime';
 import { describe, expect, test } from 'vitest';
 import { formatClientConfig, parseClientConfig, readClientConfig } from './config.ts';
 import { pathsUnder, xdgPaths } from './paths.ts';
 
-const authority = formatAuthorityKey('authority.test', ed25519.generate().publicKey);
+const authority = testAuthority('authority.test').vkey;
 const least = {
   mailbox: 'alice@A.test',
   directory: { urls: ['http://127.0.0.1:1'], authorities: [authority], threshold: 1 },
@@ -152,7 +151,7 @@ describe('configuration', () => {
   });
 
   test('a majority of the authorities must have signed, each counted once, unless more are asked for', () => {
-    const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
+    const keyOf = (name: string): string => testAuthority(name).vkey;
     const { urls } = least.directory;
     const three = ['a1.test', 'a2.test', 'a3.test'].map(keyOf);
     expect(mistakes({ ...least, directory: { urls, authorities: three, threshold: 1 } })).toEqual([

@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import {
   type Consensus,
   epochAt,
-  formatAuthorityKey,
   type NodeEntry,
   signConsensus,
   staleEpochs,
@@ -19,7 +18,7 @@ import {
   openEnvelope,
 } from '@postern/protocol/envelope';
 import { decodeUnit, defaultGeometry } from '@postern/protocol/packet';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { onTestFinished } from 'vitest';
 import type { ClientConfig } from '../src/index.ts';
 import { type Mix, type MixOptions, startMix } from './mix.ts';
@@ -99,8 +98,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     };
     zones.set(domain, formatZone(makeRecord(record)));
   }
-  const authority = ed25519.generate();
-  const authorityName = 'authority.test';
+  const authority = testAuthority('authority.test', { now: Math.floor(now / 1000) });
   const network = {
     consensus: consensusOf([...mixes.map((mix) => mix.entry), gatewayOf(domains)], {
       epoch,
@@ -110,12 +108,14 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   };
   const asked = { count: 0 };
   const server = createServer((request, response) => {
+    if (request.url === '/v1/certificates') {
+      response.setHeader('content-type', 'application/json').end(JSON.stringify([authority.certificate]));
+      return;
+    }
     asked.count += 1;
     const found = request.url === '/v1/consensus';
     response.writeHead(found ? 200 : 404, { 'content-type': 'text/plain; charset=utf-8' });
-    response.end(
-      found ? signConsensus(network.consensus, [{ name: authorityName, seed: authority.privateKey }]) : '',
-    );
+    response.end(found ? signConsensus(network.consensus, [authority]) : '');
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
@@ -126,7 +126,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     await Promise.all(mixes.map((mix) => mix[Symbol.asyncDispose]()));
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const vkey = formatAuthorityKey(authorityName, authority.publicKey);
+  const { vkey } = authority;
   const packets = (): Uint8Array[] => mixes.flatMap((mix) => mix.packets);
   return Object.assign(network, {
     mixes,

@@ -2,7 +2,6 @@ import { copyFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   commitTo,
-  parseAuthorityKey,
   readConsensus,
   readReveal,
   readVote,
@@ -15,7 +14,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { RunningAuthority } from './authority.ts';
 import { get, post } from './testing/authorities.ts';
 import { epochSeconds, start } from './testing/clock.ts';
-import { type Council, type Letter, openCouncil, servedFor } from './testing/council.ts';
+import { type Council, type Letter, openCouncil, servedFor, trustIn } from './testing/council.ts';
 import { signedNode } from './testing/nodes.ts';
 
 const epoch = 1_000;
@@ -26,7 +25,9 @@ let council: Council;
 afterEach(() => council[Symbol.asyncDispose]());
 
 const names = (): string[] => council.members.map(({ name }) => name);
-const authorities = () => council.members.map(({ vkey }) => parseAuthorityKey(vkey));
+const trust = () => trustIn(council);
+/** Of any time in the first epochs. */
+const reader = () => ({ ...trust(), at: start / 1_000 });
 const running = () => council.members.flatMap((member) => member.running ?? []);
 const haveAll = (at: number) => () => running().every((one) => (one.status().consensus?.epoch ?? 0) >= at);
 const alarms = (at: number) =>
@@ -50,21 +51,20 @@ async function theOne(at: number) {
   const [digest = '', served] = one ?? [];
   expect(served?.by).toHaveLength(running().length);
   const { text } = await get(running()[0] as never, `/v1/consensus/${at}`);
-  const read = readConsensus(text, authorities());
+  const read = readConsensus(text, trust());
   if (read.kind === 'refused') throw new Error(read.detail);
   return { digest, consensus: read.consensus, signedBy: served?.signedBy ?? [] };
 }
 
 const isOwn = (letter: Letter, part: 'vote' | 'reveal'): boolean => {
   if (letter.path !== `/v1/agreement/${part}s` || letter.body === undefined) return false;
-  const ballot =
-    part === 'vote' ? readVote(letter.body, authorities()) : readReveal(letter.body, authorities());
+  const ballot = part === 'vote' ? readVote(letter.body, reader()) : readReveal(letter.body, reader());
   return ballot.kind === 'ballot' && ballot.signedBy.length === 1 && ballot.value.authority === letter.from;
 };
 
 /** Another vote of the same authority in the place of one. */
 function otherVote(body: string, at: number, change: Partial<Vote> = { meanDelayMs: 999 }): string {
-  const ballot = readVote(body, authorities());
+  const ballot = readVote(body, reader());
   if (ballot.kind === 'refused') throw new Error(ballot.detail);
   return signVote({ ...ballot.value, ...change }, council.member(at).signer);
 }
@@ -86,7 +86,9 @@ describe('several authorities', () => {
     expect((await get(one as never, '/v1/consensus')).text).toContain(`"epoch":${epoch},`);
     for (const at of [0, 1, 2]) expect(alarms(at)).toEqual([]);
     const signed = (await get(one as never, '/v1/parameters')).text;
-    expect(verifyParameters(signed, { authorities: authorities(), threshold: 3 })).toMatchObject({
+    expect(
+      verifyParameters(signed, { ...trust(), threshold: 3, now: council.clock.now() / 1_000 }),
+    ).toMatchObject({
       kind: 'parameters',
     });
   });
@@ -98,13 +100,13 @@ describe('several authorities', () => {
     for (const one of running()) {
       const { text } = await get(one, `/v1/agreement/${epoch}`);
       const record = JSON.parse(text) as Record<'votes' | 'reveals' | 'documents', string[]>;
-      const votes = record.votes.map((signed) => readVote(signed, authorities()));
-      const reveals = record.reveals.map((signed) => readReveal(signed, authorities()));
+      const votes = record.votes.map((signed) => readVote(signed, reader()));
+      const reveals = record.reveals.map((signed) => readReveal(signed, reader()));
       const digests = (ballots: readonly { kind: string; digest?: string }[]) =>
         ballots.map((ballot) => ballot.digest).sort();
       expect(digests(votes)).toEqual(consensus.votes.map((vote) => vote.digest).sort());
       expect(digests(reveals)).toEqual(consensus.reveals.map((reveal) => reveal.digest).sort());
-      expect(record.documents.map((signed) => readConsensus(signed, authorities()))).toEqual([
+      expect(record.documents.map((signed) => readConsensus(signed, trust()))).toEqual([
         expect.objectContaining({ digest, signedBy: names() }),
       ]);
     }
@@ -172,9 +174,7 @@ describe('of authorities that are faulty', () => {
       const two = votes.filter((signed) => signed.includes('{"authority":"authority1.test"'));
       expect(
         new Set(
-          two
-            .map((signed) => readVote(signed, authorities()))
-            .map((one) => one.kind === 'ballot' && one.digest),
+          two.map((signed) => readVote(signed, reader())).map((one) => one.kind === 'ballot' && one.digest),
         ).size,
       ).toBe(2);
     }
@@ -289,7 +289,7 @@ describe('of authorities that are faulty', () => {
     await begin(3);
     council.wire = (letter) => {
       if (letter.from !== 'authority1.test' || letter.path !== '/v1/agreement/signatures') return {};
-      const read = readConsensus(letter.body ?? '', authorities());
+      const read = readConsensus(letter.body ?? '', trust());
       if (read.kind === 'refused') throw new Error(read.detail);
       const other = signConsensus({ ...read.consensus, meanDelayMs: 7 }, [council.member(0).signer]);
       return letter.to === 'authority2.test' ? { body: other } : {};

@@ -1,6 +1,7 @@
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { verifyDescriptor } from '@postern/protocol/consensus';
+import { testAuthority } from '@postern/protocol/testing';
 import { systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Bench, consensusOf, get, issued, openBench, post, register } from './testing/authorities.ts';
@@ -217,9 +218,27 @@ describe('after a restart', () => {
 });
 
 describe('the data directory', () => {
-  test('keeps the key for its owner alone', async () => {
+  const signing = (): string => join(bench.folder, 'signing');
+  const signingFile = async (kind: string): Promise<string> => {
+    const name = (await readdir(signing())).find((one) => one.endsWith(`.${kind}`));
+    return join(signing(), name ?? '');
+  };
+
+  test('keeps keys for its owner alone', async () => {
     await bench.run();
-    expect((await stat(join(bench.folder, 'authority.key'))).mode & 0o777).toBe(0o600);
+    for (const path of [join(bench.folder, 'identity.key'), await signingFile('key')])
+      expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect((await stat(signing())).mode & 0o777).toBe(0o700);
+  });
+
+  test('needs no identity key there', async () => {
+    const before = await bench.run();
+    await before.close();
+    await rm(join(bench.folder, 'identity.key'));
+    const after = await bench.run();
+    await register(after, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    expect(after.vkey).toBe(before.vkey);
+    expect(after.status().consensus?.epoch).toBe(epoch);
   });
 
   test('serves one authority at a time', async () => {
@@ -228,18 +247,38 @@ describe('the data directory', () => {
   });
 
   test.each([
-    ['without its key', 'no-key', {}, (): Promise<void> => rm(join(bench.folder, 'authority.key'))],
+    ['without its verifier key', 'no-key', {}, (): Promise<void> => rm(join(bench.folder, 'authority.vkey'))],
     [
-      'with a damaged key',
+      'with a damaged verifier key',
       'wrong-key',
       {},
-      (): Promise<void> => writeFile(join(bench.folder, 'authority.key'), 'x'),
+      (): Promise<void> => writeFile(join(bench.folder, 'authority.vkey'), 'x'),
     ],
     [
-      'with another key',
+      'with another verifier key',
       'wrong-key',
       {},
-      (): Promise<void> => writeFile(join(bench.folder, 'authority.key'), `${'A'.repeat(43)}=\n`),
+      (): Promise<void> =>
+        writeFile(join(bench.folder, 'authority.vkey'), testAuthority('authority1.test', { seed: 'x' }).vkey),
+    ],
+    ['without signing keys', 'no-key', {}, (): Promise<void> => rm(signing(), { recursive: true })],
+    [
+      'with a damaged signing key',
+      'wrong-key',
+      {},
+      async (): Promise<void> => writeFile(await signingFile('key'), 'x'),
+    ],
+    [
+      'with another signing key',
+      'wrong-key',
+      {},
+      async (): Promise<void> => writeFile(await signingFile('key'), `${'A'.repeat(86)}==\n`),
+    ],
+    [
+      'with a damaged certificate',
+      'wrong-key',
+      {},
+      async (): Promise<void> => writeFile(await signingFile('certificate'), 'x'),
     ],
     ['under another name', 'wrong-key', { name: 'authority2.test' }, async (): Promise<void> => {}],
     ['with another epoch length', 'wrong-epoch', { epoch: '30m' }, async (): Promise<void> => {}],

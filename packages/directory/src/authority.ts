@@ -1,28 +1,30 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  type AuthorityKey,
   assertTrust,
+  decodeConsensus,
   epochAt,
-  formatAuthorityKey,
   type Parameters,
-  parseAuthorityKey,
   signParameters,
   staleEpochs,
   verifyConsensus,
   writeGeometry,
 } from '@postern/protocol/consensus';
-import { ed25519 } from '@postern/protocol/primitives';
 import { type Clock, createMetrics, exportMetrics, type Log, type Random } from '@postern/runtime';
 import type { Exchange } from './agree/peers.ts';
 import type { Alarm } from './alarms.ts';
 import { ask } from './ask.ts';
+import type { Certificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup } from './due.ts';
 import { type Epochs, startEpochs } from './epochs.ts';
 import { AuthorityError } from './errors.ts';
-import { createKey, keyPath, readKey } from './key.ts';
+import { authorityPath, readAuthority } from './keys/identity.ts';
+import { makeKeys } from './keys/make.ts';
+import { isEnding, startReminder } from './keys/reminder.ts';
+import { openSigningKeys, type SigningKeys } from './keys/signing.ts';
 import { addGauges, type Counters, createCounters } from './observe.ts';
+import { openPeerCertificates } from './peer-certificates.ts';
 import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
@@ -44,7 +46,7 @@ export interface AuthorityDeps {
 export interface RunningAuthority extends AsyncDisposable {
   /** Where it serves, without a slash at the end. */
   readonly url: string;
-  /** The verifier key that clients ship. */
+  /** The verifier key that readers have. */
   readonly vkey: string;
   status(): AuthorityStatus;
   /** Prometheus text, as of the last snapshot. */
@@ -67,6 +69,8 @@ export interface AuthorityStatus {
   readonly threshold: number;
   /** What an operator has to know of. */
   readonly alarms: readonly Alarm[];
+  /** Until when it can sign. */
+  readonly signingKey: { readonly until: string; readonly ending: boolean };
   /** Why there is no consensus of this epoch yet. */
   readonly heldUp?: { readonly reason: Holdup['kind']; readonly why: string };
   /** The newest consensus, unless there is none yet. */
@@ -86,7 +90,7 @@ export interface PeerStatus {
 
 /**
  * Runs an authority: takes descriptors, agrees on a consensus as soon as enough nodes have registered and at every epoch's start,
- * publishes. An empty data directory gets a key. Throws `AuthorityError` when the data directory is in use, damaged, or another
+ * publishes. An empty data directory gets keys. Throws `AuthorityError` when the data directory is in use, damaged, or another
  * authority's.
  */
 export async function startAuthority(
@@ -95,24 +99,28 @@ export async function startAuthority(
 ): Promise<RunningAuthority> {
   const { clock, signal } = deps;
   signal?.throwIfAborted();
-  const seed = await loadSeed(config, deps.random);
-  const vkey = formatAuthorityKey(config.name, ed25519.publicKey(seed));
-  const signer = { name: config.name, seed };
+  const keys = await loadKeys(config, deps);
+  const { vkey } = keys;
   await using opened = new AsyncDisposableStack();
   const store = opened.use(openStore(join(config.dataDir, 'authority.sqlite')));
-  const authorities = [parseAuthorityKey(vkey), ...config.peers.map(({ key }) => key)];
+  const authorities = [keys.authority, ...config.peers.map(({ key }) => key)];
   assertTrust({ authorities, threshold: config.threshold });
-  assertContinues(store, config, authorities);
+  assertContinues(store, config, keys);
   dropUnwanted(store, config);
   const limits = rateLimits(config.epochSeconds);
   const metrics = createMetrics(deps.random);
   const counters = createCounters(metrics);
-  addGauges(metrics, { config, clock, store });
-  const parameters = signParameters(parametersOf(config), [signer]);
+  addGauges(metrics, { config, clock, store, keys });
   const exchange = deps.exchange ?? ask;
+  const certificates = openPeerCertificates(config, store, clock);
   const epochs = opened.use(
-    startEpochs({ ...deps, config, signer, authorities, store, counters, exchange, parameters }),
+    startEpochs({
+      ...deps,
+      ...{ config, keys, authorities, certificates, store, counters, exchange },
+      parameters: signedParameters(config, clock, keys),
+    }),
   );
+  opened.use(startReminder({ ...deps, keys }));
 
   const server = await publish(config.listen, {
     register(signed) {
@@ -124,6 +132,8 @@ export async function startAuthority(
     current: () => currentOf(store, epochNow(config, clock)),
     issued: (epoch) => store.issued(epoch),
     parameters: () => epochs.parameters,
+    certificates: () => certificatesOf(keys, certificates, clock),
+    allCertificates: () => [...keys.own(), ...certificates.held()].map(({ signed }) => signed),
     isOpen: (epoch) => config.peers.length > 0 && epoch >= epochNow(config, clock),
     now: () => clock.now(),
     receiveBallot: epochs.receiveBallot,
@@ -151,36 +161,42 @@ export async function startAuthority(
     url: server.url,
     vkey,
     metrics: exporter.text,
-    status: () => statusOf({ config, clock, store, epochs, counters, url: server.url, vkey }),
+    status: () => statusOf({ config, clock, store, epochs, counters, keys, url: server.url }),
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
-/** A data directory without key and without database is a new authority's. */
-async function loadSeed({ dataDir }: AuthorityConfig, random: Random): Promise<Uint8Array> {
-  const seed = await readKey(dataDir);
-  if (seed !== undefined) return seed;
+/** A data directory without keys and without database is a new authority's. */
+async function loadKeys(config: AuthorityConfig, { clock, random }: AuthorityDeps): Promise<SigningKeys> {
+  const { name, dataDir, epochSeconds } = config;
+  const known = await readAuthority(name, dataDir);
+  if (known !== undefined) return openSigningKeys(known, dataDir, clock);
   if (existsSync(join(dataDir, 'authority.sqlite')))
     throw new AuthorityError(
       'no-key',
-      `${keyPath(dataDir)} is missing`,
-      'Restore it from a backup. With another key, clients take this for another authority.',
+      `${authorityPath(dataDir)} is missing`,
+      'Restore it, and the folder signing beside it, from a backup; or make both anew with the identity key: postern-directory certify --identity FILE',
     );
-  return (await createKey(dataDir, random)).seed;
+  const now = Math.floor(clock.now() / 1_000);
+  const { key } = await makeKeys({ name, dataDir, epochSeconds, now, random });
+  return openSigningKeys(key, dataDir, clock);
 }
 
 /** Refuses to go on from a consensus that another key signed, or that counted its epochs otherwise. */
-function assertContinues(
-  store: AuthorityStore,
-  config: AuthorityConfig,
-  authorities: readonly AuthorityKey[],
-): void {
+function assertContinues(store: AuthorityStore, config: AuthorityConfig, keys: SigningKeys): void {
   const latest = store.latest();
   if (latest === undefined) return;
+  // where others sign as well, this authority need not have signed it
+  if (
+    config.peers.length > 0 &&
+    decodeConsensus(latest.signed)?.consensus.epochSeconds === config.epochSeconds
+  )
+    return;
   const verified = verifyConsensus(latest.signed, {
-    authorities,
+    authorities: [keys.authority],
     threshold: 1,
+    signingKeys: keys.own().map(({ key }) => key),
     now: latest.epoch * config.epochSeconds,
   });
   if (verified.kind === 'consensus' && verified.consensus.epochSeconds === config.epochSeconds) return;
@@ -188,8 +204,8 @@ function assertContinues(
   if (verified.kind === 'refused' && verified.reason === 'too-few-signatures')
     throw new AuthorityError(
       'wrong-key',
-      'the last consensus in the data directory was signed under another name or key',
-      'Name and key of an authority stay as they are. Start a new authority in an empty data directory.',
+      'the last consensus in the data directory was signed by a key of which there is no certificate in signing/',
+      'Restore that folder from a backup. Name and identity key of an authority stay as they are: start a new one in an empty data directory.',
     );
   throw new AuthorityError(
     'wrong-epoch',
@@ -218,6 +234,32 @@ function holdingsOf(store: AuthorityStore): { first?: number; newest?: number } 
   return first === undefined || newest === undefined ? {} : { first: first.epoch, newest: newest.epoch };
 }
 
+/** Made anew when the signing key changes; undefined while there is none. */
+function signedParameters(
+  config: AuthorityConfig,
+  clock: Clock,
+  keys: SigningKeys,
+): () => string | undefined {
+  let signed: { readonly keyId: number; readonly note: string } | undefined;
+  return () => {
+    const signer = keys.signerFor(Math.floor(clock.now() / 1_000));
+    if (signer === undefined) return undefined;
+    if (signed?.keyId !== signer.keyId)
+      signed = { keyId: signer.keyId, note: signParameters(parametersOf(config), [signer]) };
+    return signed.note;
+  };
+}
+
+/** Seconds for which a certificate that has ended is still handed out: longer than any consensus is valid. */
+const certificateAftermath = 30 * 86_400;
+
+function certificatesOf(keys: SigningKeys, others: Certificates, clock: Clock): string[] {
+  const oldest = Math.floor(clock.now() / 1_000) - certificateAftermath;
+  return [...keys.own(), ...others.held()].flatMap(({ key, signed }) =>
+    key.validUntil > oldest ? [signed] : [],
+  );
+}
+
 function parametersOf({ epochSeconds, meanDelayMs, geometry }: AuthorityConfig): Parameters {
   return { version: 1, epochSeconds, meanDelayMs, geometry: writeGeometry(geometry) };
 }
@@ -228,17 +270,18 @@ interface Shown {
   readonly store: AuthorityStore;
   readonly epochs: Epochs;
   readonly counters: Counters;
+  readonly keys: SigningKeys;
   readonly url: string;
-  readonly vkey: string;
 }
 
-function statusOf({ config, clock, store, epochs, counters, url, vkey }: Shown): AuthorityStatus {
+function statusOf({ config, clock, store, epochs, counters, keys, url }: Shown): AuthorityStatus {
   const latest = store.latest();
   const holdup = epochs.holdup();
+  const until = keys.validUntil();
   const own = {
     name: config.name,
     url,
-    vkey,
+    vkey: keys.vkey,
     epoch: epochNow(config, clock),
     registered: store.registered.size,
     bootstrapNodes: config.bootstrap.nodes,
@@ -249,6 +292,10 @@ function statusOf({ config, clock, store, epochs, counters, url, vkey }: Shown):
     }),
     threshold: config.threshold,
     alarms: epochs.alarms,
+    signingKey: {
+      until: new Date(until * 1_000).toISOString(),
+      ending: isEnding(until, clock.now() / 1_000),
+    },
     counters: { descriptors: counters.descriptors.values(), consensus: counters.consensus.values() },
     ...(holdup && { heldUp: { reason: holdup.kind, why: explain(holdup) } }),
   };

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readToml } from '@postern/runtime';
@@ -65,7 +65,7 @@ describe('postern-directory', () => {
       run('run', '--help'),
     ]);
     expect(whole).toMatchObject({ code: 0, err: '' });
-    expect(whole.out).toMatch(/init .*\n[\s\S]*run .*\n[\s\S]*status /);
+    expect(whole.out).toMatch(/init .*\n[\s\S]*certify .*\n[\s\S]*run .*\n[\s\S]*status /);
     expect(init).toMatchObject({ code: 0, err: '', out: expect.stringContaining('--config <file>') });
     expect(runs).toMatchObject({ code: 0, err: '', out: expect.stringContaining('--confirm-epoch <epoch>') });
   });
@@ -82,13 +82,16 @@ describe('postern-directory', () => {
     );
     expect(made.code).toBe(0);
     expect(made.out).toMatch(/^authority1\.test\+[0-9a-f]{8}\+\S+\n$/);
-    const key = join(folder, 'directory-data', 'authority.key');
+    const key = join(folder, 'directory-data', 'identity.key');
+    expect(made.err).toContain(`Move ${key} to where nobody else gets at it`);
     expect((await stat(key)).mode & 0o777).toBe(0o600);
     const secret = (await readFile(key, 'utf8')).trim();
     expect(made.out + made.err).not.toContain(secret);
 
     expect(await run('init', '--name', 'authority1.test')).toMatchObject({ code: 1, out: '' });
     expect(await readFile(key, 'utf8')).toBe(`${secret}\n`);
+    const elsewhere = join(folder, 'elsewhere.key');
+    await rename(key, elsewhere);
 
     const first = start('run');
     await answering(first.child);
@@ -119,7 +122,12 @@ describe('postern-directory', () => {
 
     const again = start('run', '--confirm-epoch', epoch);
     await answering(again.child);
+    expect((await run('status')).out).not.toContain('certify');
+    const certified = await run('certify', '--identity', elsewhere, '--days', '90');
+    expect(certified).toMatchObject({ code: 0, out: '', err: expect.stringContaining('takes it by itself') });
+    const [, until = 'no time'] = /it signs until (\S+Z)\./.exec(certified.err) ?? [];
     const table = (await run('status')).out;
+    expect(table).toContain(`signs until ${until}\n`);
     expect(table).toContain(vkey);
     expect(table).toContain('registered  3');
     const [, where = ''] = /at (http:\S+)/.exec(table) ?? [];
@@ -132,12 +140,15 @@ describe('postern-directory', () => {
   test('says what is wrong, with an exit code of its own', async () => {
     const other = 'name = "authority2.test"\ndata_dir = "elsewhere"\nlisten = "127.0.0.1:0"\n';
     await writeFile(join(folder, 'other.toml'), other);
-    const [option, epoch, name, config, key] = await Promise.all([
+    const [option, epoch, name, config, key, days, identity, without] = await Promise.all([
       start('run', '--port', '1').ended,
       run('run', '--confirm-epoch', 'now'),
       run('init', '--name', 'no domain', '--config', 'new/directory.toml'),
       run('run', '--config', 'none.toml'),
       run('run', '--config', 'other.toml'),
+      run('certify', '--identity', 'none.key', '--config', 'other.toml', '--days', '351'),
+      run('certify', '--identity', 'none.key', '--config', 'other.toml'),
+      run('certify', '--config', 'other.toml'),
     ]);
     expect(option).toMatchObject({ code: 64, err: expect.stringContaining('--port') });
     expect(epoch).toMatchObject({ code: 64, err: expect.stringContaining('It is no epoch') });
@@ -145,6 +156,9 @@ describe('postern-directory', () => {
     await expect(stat(join(folder, 'new'))).rejects.toThrow('ENOENT');
     expect(config).toMatchObject({ code: 78, err: expect.stringContaining('none.toml') });
     expect(key).toMatchObject({ code: 78, err: expect.stringContaining('postern-directory init') });
+    expect(days).toMatchObject({ code: 64, err: expect.stringContaining('more than 350') });
+    expect(identity).toMatchObject({ code: 65, err: expect.stringContaining('identity.key') });
+    expect(without).toMatchObject({ code: 64, err: expect.stringContaining('--identity') });
   });
 
   test.skipIf(process.geteuid?.() !== 0)(

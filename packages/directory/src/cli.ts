@@ -20,7 +20,9 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type AuthorityStatus, startAuthority } from './authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from './config.ts';
 import { initAuthority } from './init.ts';
-import { keyPath } from './key.ts';
+import { certify, mostDays, usualDays } from './keys/certify.ts';
+import { signingFolder } from './keys/files.ts';
+import { authorityPath, identityPath, readPrivateKey } from './keys/identity.ts';
 
 /** The command line of `postern-directory`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
@@ -29,6 +31,7 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
     'A Postern directory authority: registers nodes, issues a signed consensus every epoch.',
   );
   addInit(program);
+  addCertify(program);
   addRun(program, stop);
   addStatus(program);
   return runCommandLine(program, args);
@@ -41,10 +44,12 @@ const ifMissing = 'Name it with --config FILE, or make one: postern-directory in
 function addInit(program: Command): void {
   program
     .command('init')
-    .description('Write a commented configuration and a new signing key; print the key that clients need.')
+    .description(
+      'Write a commented configuration, an identity key and a first signing key; print the key that readers need.',
+    )
     .requiredOption('--name <domain>', 'name of the authority, for example authority1.example')
     .option(...configOption)
-    .option('--data-dir <folder>', 'key and database, relative to the configuration file', 'directory-data')
+    .option('--data-dir <folder>', 'keys and database, relative to the configuration file', 'directory-data')
     .option('--listen <host:port>', 'where HTTP is served', '127.0.0.1:8440')
     .option('--epoch <duration>', 'length of an epoch', '1h')
     .option('--mean-delay <duration>', 'mean delay at each hop', '200ms')
@@ -53,9 +58,11 @@ function addInit(program: Command): void {
       const folder = dirname(resolve(options.config));
       await requireTrustedPath(folder);
       await requireTrustedPath(resolve(folder, options.dataDir));
-      const { vkey } = await initAuthority({ ...options, configPath: options.config }, systemRandom);
+      const at = { clock: systemClock, random: systemRandom };
+      const { vkey } = await initAuthority({ ...options, configPath: options.config }, at);
+      const identity = identityPath(resolve(folder, options.dataDir));
       process.stderr.write(
-        `Wrote ${options.config}. Clients and nodes need this key (authorities = ["…"]):\n`,
+        `Wrote ${options.config}. Move ${identity} to where nobody else gets at it: it makes the next signing key, within ${usualDays} days.\nClients and nodes need this key (authorities = ["…"]):\n`,
       );
       process.stdout.write(`${vkey}\n`);
     });
@@ -71,6 +78,40 @@ interface InitOptions {
   readonly bootstrapNodes: number;
 }
 
+function addCertify(program: Command): void {
+  program
+    .command('certify')
+    .description('Make the next signing key, and sign its certificate with the identity key.')
+    .requiredOption('--identity <file>', 'the identity key, from where it is kept')
+    .option(...configOption)
+    .option('--days <count>', `how long it is to sign, at most ${mostDays}`, count, usualDays)
+    .action(async ({ identity: path, config: configPath, days }: CertifyArguments) => {
+      const { name, dataDir, epochSeconds } = await readConfig(configPath);
+      await requireTrustedPath(dataDir);
+      if (days > mostDays)
+        throw new UserError(`${days} days are more than ${mostDays}`, { exitCode: ExitCode.usage });
+      const identity = await readPrivateKey(path);
+      if (identity === undefined)
+        throw new UserError(`there is no key at ${path}`, {
+          exitCode: ExitCode.dataError,
+          hint: 'Name the file that `postern-directory init` wrote: identity.key.',
+        });
+      const now = Math.floor(systemClock.now() / 1_000);
+      const asked = { name, dataDir, identity, epochSeconds, days, now, random: systemRandom };
+      const { certificate } = await certify(asked);
+      const until = new Date(certificate.validUntil * 1_000).toISOString();
+      process.stderr.write(
+        `Wrote a signing key and its certificate to ${signingFolder(dataDir)}; it signs until ${until}. An authority that runs takes it by itself.\n`,
+      );
+    });
+}
+
+interface CertifyArguments {
+  readonly identity: string;
+  readonly config: string;
+  readonly days: number;
+}
+
 function addRun(program: Command, stop: AbortSignal): void {
   program
     .command('run')
@@ -84,12 +125,16 @@ function addRun(program: Command, stop: AbortSignal): void {
     .action(async ({ config: path, confirmEpoch }: { config: string; confirmEpoch?: number }) => {
       const config = await readConfig(path);
       await requireTrustedPath(config.dataDir);
-      if (!existsSync(keyPath(config.dataDir)))
-        throw new UserError(`there is no key at ${keyPath(config.dataDir)}`, {
+      if (!existsSync(authorityPath(config.dataDir)))
+        throw new UserError(`there are no keys in ${config.dataDir}`, {
           exitCode: ExitCode.config,
-          hint: 'Make one with `postern-directory init`, or correct data_dir.',
+          hint: 'Make them with `postern-directory init`, or correct data_dir.',
         });
       const log = createLog({ name: 'directory' });
+      if (existsSync(identityPath(config.dataDir)))
+        log.warn('identity key lies beside the signing key', {
+          hint: `move ${identityPath(config.dataDir)} to where nobody else gets at it`,
+        });
       await using authority = await startAuthority(config, {
         clock: systemClock,
         random: systemRandom,
@@ -134,6 +179,7 @@ function describe({
   epoch,
   registered,
   bootstrapNodes,
+  signingKey,
   heldUp,
   consensus,
 }: AuthorityStatus): string {
@@ -146,6 +192,7 @@ key         ${vkey}
 epoch       ${epoch}
 registered  ${registered}
 consensus   ${issued}
+signs until ${signingKey.until}${signingKey.ending ? '; make the next key: postern-directory certify --identity FILE' : ''}
 ${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}`;
 }
 

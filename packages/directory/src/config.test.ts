@@ -1,6 +1,5 @@
 import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
-import { ed25519 } from '@postern/protocol/primitives';
 import { ConfigError } from '@postern/runtime';
 import { describe, expect, test } from 'vitest';
 import { parseAuthorityConfig } from './config.ts';
@@ -66,7 +65,7 @@ test.each<[string, object]>([
 
 describe('peers', () => {
   const key = (at: number, name = `authority${at}.test`): string =>
-    formatAuthorityKey(name, ed25519.publicKey(new Uint8Array(32).fill(at)));
+    formatAuthorityKey({ name, identity: new Uint8Array(32).fill(at) });
   const peer = (at: number): object => ({ url: `http://authority${at}.test`, key: key(at) });
 
   test('are the other authorities, of which a majority with this one has to sign unless more are wanted', () => {

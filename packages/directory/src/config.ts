@@ -166,7 +166,7 @@ const schema = z
   );
 
 function isSameKey(one: AuthorityKey, other: AuthorityKey): boolean {
-  return Buffer.from(one.publicKey).equals(other.publicKey);
+  return Buffer.from(one.identity).equals(other.identity);
 }
 
 /** Reads an authority's configuration as it comes from TOML. Throws `ConfigError` with every mistake. */

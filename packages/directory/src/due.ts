@@ -5,6 +5,8 @@ export type Holdup =
   | { readonly kind: 'clock-behind'; readonly epoch: number; readonly latest: number }
   | { readonly kind: 'epoch-jump'; readonly epoch: number; readonly latest: number }
   | { readonly kind: 'no-descriptor' }
+  /** Until when there was one, Unix seconds. */
+  | { readonly kind: 'no-signing-key'; readonly until: number }
   | { readonly kind: 'few-nodes'; readonly standing: number; readonly wanted: number }
   | { readonly kind: 'empty-layer'; readonly layer: number }
   | { readonly kind: 'few-votes'; readonly counted: number; readonly wanted: number }
@@ -99,7 +101,7 @@ export function isOfClock({ kind }: Holdup): boolean {
 
 /** Whether an operator has to look: waiting may not mend it. */
 export function isAlarming(holdup: Holdup): boolean {
-  return isOfClock(holdup) || holdup.kind === 'no-descriptor';
+  return isOfClock(holdup) || holdup.kind === 'no-descriptor' || holdup.kind === 'no-signing-key';
 }
 
 /** A hold-up as an operator reads it. */
@@ -111,6 +113,8 @@ export function explain(holdup: Holdup): string {
       return `epoch ${holdup.epoch} lies ${holdup.epoch - holdup.latest} epochs past the last consensus; if the clock here is right, start with: postern-directory run --confirm-epoch ${holdup.epoch}`;
     case 'no-descriptor':
       return 'no node has a descriptor that stands; if nodes run, compare the clock here with theirs';
+    case 'no-signing-key':
+      return `no signing key is for now: the last one is until ${new Date(holdup.until * 1_000).toISOString()}; make the next: postern-directory certify --identity FILE`;
     case 'few-nodes':
       return `waits for ${holdup.wanted} nodes, ${holdup.standing} have registered`;
     case 'empty-layer':

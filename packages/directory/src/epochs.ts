@@ -1,6 +1,5 @@
 import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
-import type { Signer } from './agree/agree.ts';
 import { type Attempt, createAttempts } from './agree/attempts.ts';
 import { createLedger } from './agree/ledger.ts';
 import type { Members } from './agree/members.ts';
@@ -8,21 +7,25 @@ import { shareParameters } from './agree/parameters.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
 import { recordOf } from './agree/record.ts';
-import { createSignatures } from './agree/signatures.ts';
+import { createSignatures, isUncertified } from './agree/signatures.ts';
 import { roundMsOf, timetable } from './agree/slots.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
 import type { AgreementRecord, Part, Receipt } from './ballots.ts';
+import type { Certificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup, isAlarming, isOfClock, patienceMs } from './due.ts';
+import type { SigningKeys } from './keys/signing.ts';
 import type { Counters } from './observe.ts';
 import { rateLimit } from './rate-limit.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {
   readonly config: AuthorityConfig;
-  readonly signer: Signer;
-  /** What the signatures of all authorities are known by, this one's too. */
+  readonly keys: SigningKeys;
+  /** All authorities, this one too. */
   readonly authorities: readonly AuthorityKey[];
+  /** Of the others' signing keys. */
+  readonly certificates: Certificates;
   readonly store: AuthorityStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -30,8 +33,8 @@ export interface EpochsOptions {
   readonly counters: Pick<Counters, 'consensus'>;
   /** How others are spoken to. */
   readonly exchange: Exchange;
-  /** Parameters, signed by this authority. */
-  readonly parameters: string;
+  /** Parameters, signed by this authority, while it has a key. */
+  readonly parameters: () => string | undefined;
   /** An epoch that the operator has found to be right. */
   readonly confirmedEpoch?: number;
 }
@@ -45,8 +48,8 @@ export interface Epochs extends AsyncDisposable {
   readonly alarms: readonly Alarm[];
   /** What is known of the other authorities. */
   readonly seen: ReadonlyMap<string, Seen>;
-  /** Signed by all who say the same. */
-  readonly parameters: string;
+  /** Signed by all who say the same; undefined while there is no key to sign with. */
+  readonly parameters: string | undefined;
   /** Take what another authority sends. */
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
@@ -97,7 +100,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const ledger = createLedger({ store, members, alarms, issued });
   const { epochSeconds } = config;
   const signatures = createSignatures({ ...table, store, members, ledger, alarms, epochSeconds });
-  const parameters = shareParameters(options.parameters, members);
+  const parameters = shareParameters(options.parameters, members, now);
   const timeoutMs = Math.max(250, Math.min(10_000, roundMs / 3));
   const aheadMs = 2 * timeoutMs;
   const peers = createPeers({
@@ -114,8 +117,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
   };
   const preparation = createPreparation({
     ...{ peers, members, store, ledger, alarms, parameters, now, failed },
+    certificates: options.certificates,
     timetable: table,
     toleranceMs: Math.max(2_000, roundMs / 4),
+    restMs: roundMs / 4,
     found: wake,
   });
   const attempts = createAttempts({
@@ -170,6 +175,18 @@ export function startEpochs(options: EpochsOptions): Epochs {
     if (!limit.passes(by, nowMs))
       return { kind: 'refused', reason: 'too-often', detail: 'this authority has sent too much' };
     const receipt = take(nowMs);
+    if (
+      receipt.kind === 'refused' &&
+      uncertifiedFaults.includes(receipt.reason) &&
+      isUncertified(signed, members)
+    ) {
+      preparation.certify();
+      return {
+        kind: 'refused',
+        reason: 'not-ready',
+        detail: 'there is no certificate here of a key that has signed it',
+      };
+    }
     // only what is known to be from that authority counts against it
     const checked = receipt.kind === 'taken' || receipt.kind === 'waiting';
     if (checked || (receipt.kind === 'refused' && checkedFaults.includes(receipt.reason)))
@@ -216,11 +233,25 @@ export function startEpochs(options: EpochsOptions): Epochs {
   };
 }
 
+/** What may not be so any more once there are certificates of all who have signed. */
+const uncertifiedFaults: readonly string[] = ['no-ballot', 'late'];
+
 const checkedFaults: readonly string[] = ['other-slot', 'not-committed'];
 
-function membersOf({ config, signer, authorities }: EpochsOptions): Members {
-  const names = [signer.name, ...config.peers.map(({ name }) => name)].sort();
-  return { signer, names, others: config.peers, threshold: config.threshold, authorities };
+function membersOf({ config, keys, authorities, certificates }: EpochsOptions): Members {
+  const { name, peers, threshold } = config;
+  return {
+    name,
+    names: [name, ...peers.map((peer) => peer.name)].sort(),
+    others: peers,
+    threshold,
+    authorities,
+    get signingKeys() {
+      return [...keys.own().map(({ key }) => key), ...certificates.keys()];
+    },
+    signerFor: (seconds) => keys.signerFor(seconds),
+    validUntil: () => keys.validUntil(),
+  };
 }
 
 /** A node that has not been heard of for long loses its name, so that names do not run out. */

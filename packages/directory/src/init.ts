@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
-import { makeDirectory, type Random, UserError, writeFileDurable } from '@postern/runtime';
+import { type Clock, makeDirectory, type Random, UserError, writeFileDurable } from '@postern/runtime';
 import { parseAuthorityConfig } from './config.ts';
-import { createKey } from './key.ts';
+import { makeKeys } from './keys/make.ts';
 
 /** What a new authority's configuration says; durations as they stand in the file. */
 export interface NewAuthority {
@@ -17,8 +17,11 @@ export interface NewAuthority {
   readonly bootstrapNodes: number;
 }
 
-/** Writes a commented configuration and a signing key (mode 0600); gives the verifier key. Replaces neither. */
-export async function initAuthority(authority: NewAuthority, random: Random): Promise<{ vkey: string }> {
+/** Writes a commented configuration and an authority's keys (mode 0600); gives the verifier key. Replaces nothing. */
+export async function initAuthority(
+  authority: NewAuthority,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Promise<{ vkey: string }> {
   const { configPath } = authority;
   const text = configText(authority);
   const folder = dirname(resolve(configPath));
@@ -28,9 +31,12 @@ export async function initAuthority(authority: NewAuthority, random: Random): Pr
     });
   const config = parseAuthorityConfig(fieldsOf(authority), 'the new configuration');
   await makeDirectory(folder);
-  const { publicKey } = await createKey(resolve(folder, config.dataDir), random);
+  const { name, epochSeconds } = config;
+  const dataDir = resolve(folder, config.dataDir);
+  const now = Math.floor(clock.now() / 1_000);
+  const { key } = await makeKeys({ name, dataDir, epochSeconds, now, random });
   await writeFileDurable(configPath, text, { mode: 0o644 });
-  return { vkey: formatAuthorityKey(config.name, publicKey) };
+  return { vkey: formatAuthorityKey(key) };
 }
 
 function fieldsOf({ name, dataDir, listen, epoch, meanDelay, bootstrapNodes }: NewAuthority): object {
@@ -51,7 +57,7 @@ function configText({ name, dataDir, listen, epoch, meanDelay, bootstrapNodes }:
 # The name in front of every signature. Clients know the authority by name and key: neither changes later.
 name = ${quoted(name)}
 
-# Signing key, registered nodes, every consensus that was issued. Relative to this file.
+# Signing keys, registered nodes, every consensus that was issued. Relative to this file.
 data_dir = ${quoted(dataDir)}
 
 # Where HTTP is served. Put a reverse proxy in front for TLS; what is served is signed.

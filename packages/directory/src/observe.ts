@@ -1,6 +1,7 @@
 import { epochAt } from '@postern/protocol/consensus';
 import { type Clock, freeRoom, type Metrics, type OutcomeCounter } from '@postern/runtime';
 import type { AuthorityConfig } from './config.ts';
+import type { SigningKeys } from './keys/signing.ts';
 import { registerRefusals } from './registration.ts';
 import type { AuthorityStore } from './store.ts';
 
@@ -30,7 +31,12 @@ export function createCounters(metrics: Metrics): Counters {
 /** What else is exported: all of it is public but the disk, which shows in powers of two. */
 export function addGauges(
   metrics: Metrics,
-  { config, clock, store }: { config: AuthorityConfig; clock: Clock; store: AuthorityStore },
+  {
+    config,
+    clock,
+    store,
+    keys,
+  }: { config: AuthorityConfig; clock: Clock; store: AuthorityStore; keys: SigningKeys },
 ): void {
   metrics.release('postern_directory_build_info');
   metrics.gauge('postern_directory_epoch', 'The epoch of its clock.', () =>
@@ -45,6 +51,9 @@ export function addGauges(
     'postern_directory_registered_nodes',
     'Nodes that are registered.',
     () => store.registered.size,
+  );
+  metrics.gauge('postern_directory_signing_key_expires_seconds', 'Until when it can sign, Unix time.', () =>
+    keys.validUntil(),
   );
   metrics.gauge('postern_directory_disk_free_bytes', 'Free on the disk of data_dir, as a power of two.', () =>
     freeRoom(config.dataDir),

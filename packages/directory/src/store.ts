@@ -74,6 +74,10 @@ export interface AuthorityStore extends Disposable {
   keep(said: readonly Kept[]): void;
   kept(epoch: number): readonly Kept[];
 
+  /** Certificates of other authorities, as they were kept. */
+  peerCertificates(): string | undefined;
+  keepPeerCertificates(list: string): void;
+
   /** Descriptors as they were signed, by `descriptorDigest`: those registered, and those that votes have named of late. */
   body(digest: string): string | undefined;
   hasBody(digest: string): boolean;
@@ -98,6 +102,7 @@ const layout = `
     PRIMARY KEY (epoch, part, authority, digest)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS body (digest TEXT PRIMARY KEY, epoch INTEGER NOT NULL, signed TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS peer_certificates (one INTEGER PRIMARY KEY CHECK (one = 1), list TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS body_epoch ON body (epoch);`;
 
 /** Opens the database at `path`, or makes it. Throws `AuthorityError` `in-use` while another process has it open. */
@@ -228,6 +233,17 @@ class SqliteStore implements AuthorityStore {
       .prepare('SELECT epoch, part, authority, digest, signed FROM said WHERE epoch = ?')
       .all(epoch);
     return rows as unknown as readonly Kept[];
+  }
+
+  peerCertificates(): string | undefined {
+    const row = this.#database.prepare('SELECT list FROM peer_certificates').get();
+    return row === undefined ? undefined : String(row.list);
+  }
+
+  keepPeerCertificates(list: string): void {
+    this.#database
+      .prepare('INSERT INTO peer_certificates VALUES (1, ?) ON CONFLICT DO UPDATE SET list = excluded.list')
+      .run(list);
   }
 
   body(digest: string): string | undefined {

@@ -1,10 +1,9 @@
-import { formatAuthorityKey } from '@postern/protocol/consensus';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { ConfigError } from '@postern/runtime';
 import { describe, expect, test } from 'vitest';
 import { parseNodeConfig } from './config.ts';
 
-const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
+const keyOf = (name: string, seed = name): string => testAuthority(name, { seed }).vkey;
 
 const mix = {
   name: 'mix1.test',
@@ -78,7 +77,7 @@ describe('parseNodeConfig', () => {
   });
 
   test('an authority with two keys counts once', () => {
-    const authorities = ['a1.test', 'a2.test', 'a2.test'].map(keyOf);
+    const authorities = [keyOf('a1.test'), keyOf('a2.test'), keyOf('a2.test', 'another')];
     const listed = { ...mix, directory: { urls: mix.directory.urls, authorities } };
     expect(parseNodeConfig(listed).directory.threshold).toBe(2);
     const all = { ...listed, directory: { ...listed.directory, threshold: 3 } };

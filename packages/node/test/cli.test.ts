@@ -2,8 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -30,7 +29,7 @@ function start(...args: string[]): Started {
 }
 
 const run = (...args: string[]): Promise<Ended> => commands.run(folder, args);
-const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
+const keyOf = (name: string): string => testAuthority(name).vkey;
 const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf('authority.test')];
 
 test('help names the commands, and what is unknown is a usage error', async () => {

@@ -5,9 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDirectoryClient } from '@postern/directory/client';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { silentLog } from '@postern/runtime';
 import { expect, onTestFinished, test } from 'vitest';
 import { follow } from '../src/register/follow.ts';
@@ -38,7 +37,7 @@ test('a directory that has no consensus is asked soon again at first, and then l
     log: silentLog,
     directory: createDirectoryClient({
       urls: [`http://127.0.0.1:${port}`],
-      authorities: [formatAuthorityKey('authority.test', ed25519.generate().publicKey)],
+      authorities: [testAuthority('authority.test').vkey],
       threshold: 1,
       cacheDir,
       clock,

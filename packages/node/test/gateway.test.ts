@@ -2,9 +2,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -29,7 +28,7 @@ const gateway = [
   'init --name gate.a.test --role delivery submission --domain a.test',
   '--lmtp 127.0.0.1:24 --advertise mx.a.test:25',
 ].flatMap((line) => line.split(' '));
-const keyOf = (name: string): string => formatAuthorityKey(name, ed25519.generate().publicKey);
+const keyOf = (name: string): string => testAuthority(name).vkey;
 const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf('authority.test')];
 
 test('init makes what submission needs, and a configuration that holds', async () => {

@@ -1,8 +1,7 @@
 import type { PolicyStore } from '@postern/mail';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { formatZone, makeRecord } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/index.ts';
@@ -19,7 +18,7 @@ const config = parseNodeConfig({
   smtp: { listen: '127.0.0.1:0', advertise: '127.0.0.1:0' },
   directory: {
     urls: ['http://127.0.0.1:1'],
-    authorities: [formatAuthorityKey('authority.test', ed25519.generate().publicKey)],
+    authorities: [testAuthority('authority.test').vkey],
   },
   delivery: { domain: 'a.test', maildir: '/nowhere/{local}', mailboxes: ['alice'] },
 });

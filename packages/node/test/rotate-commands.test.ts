@@ -19,9 +19,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { spkiPin } from '@postern/mail';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import type { UserError } from '@postern/runtime';
 import type { Ended } from '@postern/runtime/testing';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -36,7 +35,7 @@ let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'postern-rotate-'));
   const roles = '--role delivery submission --domain a.test --lmtp 127.0.0.1:24 --advertise mx.a.test:25';
-  const authority = formatAuthorityKey('authority.test', ed25519.generate().publicKey);
+  const authority = testAuthority('authority.test').vkey;
   const directory = `--directory-url http://127.0.0.1:1 --authority ${authority}`;
   await run(`init --name gate.a.test ${roles} ${directory}`);
   // Of a node that asks nobody.

@@ -6,30 +6,40 @@ import {
   encodeHex,
   encodeJson,
   formatNote,
-  formatNoteKey,
-  noteKey,
+  formatVerifierKey,
+  noteSigner,
   parseNote,
-  parseNoteKey,
+  parseVerifierKey,
   signText,
 } from '@postern/protocol/codec';
 import {
+  type Certificate,
   type Consensus,
+  commitTo,
+  formatAuthorityKey,
   parseAuthorityKey,
+  type Reveal,
+  readReveal,
+  readVote,
   signConsensus,
   signDescriptor,
   signParameters,
+  signReveal,
+  signVote,
   tabulate,
+  type Vote,
+  verifyCertificate,
   verifyConsensus,
   verifyDescriptor,
   verifyParameters,
   writeGeometry,
 } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
-import { ed25519 } from '@postern/protocol/primitives';
 import {
   agenda,
   authority1,
   authority2,
+  certificateShape,
   consensusShape,
   decodeText,
   descriptorShape,
@@ -38,15 +48,20 @@ import {
   mix,
   networkNow,
   parametersShape,
+  revealShape,
   seedOf,
+  voteShape,
 } from '@postern/protocol/testing';
 import { bytes, hold, latin1, type Target, throwUnless, utf8 } from '../target.ts';
 
 const trusted = [authority1, authority2];
 const trust = {
-  authorities: trusted.map(({ name, seed }) => noteKey(name, ed25519.publicKey(seed))),
+  authorities: trusted.map(({ key }) => key),
   threshold: 1,
+  signingKeys: trusted.map(({ signingKey }) => signingKey),
+  now: networkNow,
 };
+const ballotReader = { signingKeys: trust.signingKeys, at: networkNow };
 const descriptors = [mix('mix1.test', { family: 'one' }), gateway('gateway.b.test')];
 const parameters = {
   version: 1,
@@ -54,6 +69,32 @@ const parameters = {
   geometry: writeGeometry(defaultGeometry),
   meanDelayMs: 200,
 } as const;
+
+const { name, epoch } = { name: authority1.name, epoch: agenda.epoch };
+const reveal: Reveal = { version: 1, epoch, slot: 0, authority: name, value: 'ab'.repeat(32) };
+const vote: Vote = {
+  version: 1,
+  epoch,
+  slot: 0,
+  authority: name,
+  previous: '',
+  signed: '',
+  epochSeconds: 3_600,
+  geometry: writeGeometry(defaultGeometry),
+  meanDelayMs: 200,
+  descriptors: [{ id: 'cd'.repeat(32), digest: 'ef'.repeat(32) }],
+  revoked: [],
+  commit: commitTo(reveal.value),
+};
+const identity = noteSigner('composite', name, authority1.identity);
+const certificate: Certificate = {
+  version: 1,
+  authority: name,
+  identityKey: encodeBase64(identity.publicKey),
+  signingKey: encodeBase64(authority1.publicKey),
+  validAfter: networkNow - 60,
+  validUntil: networkNow + 60,
+};
 
 const base64: Target = {
   name: 'codec-base64',
@@ -94,13 +135,14 @@ const note: Target = {
 
 const key: Target = {
   name: 'codec-note-key',
-  seeds: () => trust.authorities.map((each) => bytes(formatNoteKey(each))),
+  seeds: () => trusted.map(({ vkey }) => bytes(vkey)),
   run(input) {
-    const parsed = parseNoteKey(utf8(input));
+    const parsed = parseVerifierKey(utf8(input));
     if (parsed !== undefined)
-      hold(formatNoteKey(parsed) === utf8(input), 'a verifier key: one text for each');
+      hold(formatVerifierKey(parsed.name, parsed.bytes) === utf8(input), 'a verifier key: one text for each');
     try {
-      parseAuthorityKey(utf8(input));
+      const key = parseAuthorityKey(utf8(input));
+      hold(formatAuthorityKey(key) === utf8(input), 'an authority key: one text for each');
     } catch (fault) {
       throwUnless(fault, 'wrong-authority');
     }
@@ -114,13 +156,19 @@ const signed: Target = {
   seeds: () => [
     Buffer.from(signConsensus(consensus(), trusted)),
     Buffer.from(signParameters(parameters, trusted)),
+    Buffer.from(authority1.certificate),
+    Buffer.from(signVote(vote, authority1)),
+    Buffer.from(signReveal(reveal, authority1)),
     ...descriptors.map((one) => Buffer.from(signDescriptor(one, seedOf(one.name)))),
   ],
   bounded: 100,
   run(input) {
     const text = utf8(input);
-    verifyConsensus(text, { ...trust, now: networkNow });
+    verifyConsensus(text, trust);
     verifyParameters(text, trust);
+    verifyCertificate(text, trust);
+    readVote(text, ballotReader);
+    readReveal(text, ballotReader);
     verifyDescriptor(text);
   },
 };
@@ -132,12 +180,15 @@ const documents: Target = {
   seeds: () => [
     Buffer.from(encodeText(forms.consensus, consensus())),
     Buffer.from(encodeText(forms.parameters, parameters)),
+    Buffer.from(encodeText(forms.certificate, certificate)),
+    Buffer.from(encodeText(forms.vote, vote)),
+    Buffer.from(encodeText(forms.reveal, reveal)),
     Buffer.from(encodeText(forms.descriptor, descriptors[0] ?? mix('mix1.test'))),
   ],
   bounded: 200,
   run(input) {
     const text = utf8(input);
-    for (const form of [forms.consensus, forms.descriptor, forms.parameters] as const) {
+    for (const form of Object.values(forms)) {
       const decoded = decodeText<unknown>(form, text);
       if (decoded.kind === 'document')
         hold(encodeText<unknown>(form, decoded.value) === text, `${form.origin}: one text for each`);
@@ -150,15 +201,21 @@ const documents: Target = {
 function verifySigned(text: string): void {
   if (!text.endsWith('\n') || !text.isWellFormed()) return;
   const note = formatNote({ text, signatures: [signText(text, authority1)] });
-  const verified = verifyConsensus(note, { ...trust, now: networkNow });
+  verifyCertificate(formatNote({ text, signatures: [signText(text, identity)] }), trust);
+  readVote(note, ballotReader);
+  readReveal(note, ballotReader);
+  const verified = verifyConsensus(note, trust);
   if (verified.kind === 'consensus') hold(verified.signedBy.length === 1, 'one authority has signed');
   verifyParameters(note, trust);
 }
 
 const forms = {
+  certificate: { origin: 'postern.certificate/v1', shape: certificateShape },
   consensus: { origin: 'postern.consensus/v1', shape: consensusShape },
   descriptor: { origin: 'postern.descriptor/v1', shape: descriptorShape },
   parameters: { origin: 'postern.parameters/v1', shape: parametersShape },
+  reveal: { origin: 'postern.reveal/v1', shape: revealShape },
+  vote: { origin: 'postern.vote/v1', shape: voteShape },
 } as const;
 
 function consensus(): Consensus {

@@ -6,10 +6,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient, parseClientConfig, pathsUnder } from '@postern/client';
-import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { certificateOwner, formatZone, makeRecord, textOwner } from '@postern/protocol/dns';
 import { generateDomainKey } from '@postern/protocol/envelope';
-import { ed25519 } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { type Clock, type Endpoint, systemClock } from '@postern/runtime';
 import { createStubResolver } from '@postern/runtime/dns';
 import { writeLetter } from '@postern/testkit';
@@ -135,7 +134,7 @@ describe.skipIf(!haveKnot || !haveUnbound).each(['resolver', 'in-process'] as co
           mailbox: 'alice@a.test',
           directory: {
             urls: ['http://127.0.0.1:9'],
-            authorities: [formatAuthorityKey('authority.test', ed25519.generate().publicKey)],
+            authorities: [testAuthority('authority.test').vkey],
           },
           dns: {
             resolver: `${server.host}:${server.port}`,

@@ -1,3 +1,4 @@
+import type { NoteSigner } from '@postern/protocol/codec';
 import {
   type Consensus,
   type Counted,
@@ -14,12 +15,6 @@ import {
 import type { Holdup } from '../due.ts';
 import type { Issued } from '../store.ts';
 import type { Outcome, Standing } from './rounds.ts';
-
-/** The key that an authority agrees with. */
-export interface Signer {
-  readonly name: string;
-  readonly seed: Uint8Array;
-}
 
 /** What came of an agreement: a consensus to sign, or why there is none. */
 export type Agreed =
@@ -70,7 +65,7 @@ export function agree({ votes, reveals }: Pick<Outcome, 'votes' | 'reveals'>, re
 }
 
 /** Signs what was agreed. */
-export function seal(consensus: Consensus, signer: Signer): Issued {
+export function seal(consensus: Consensus, signer: NoteSigner): Issued {
   return {
     epoch: consensus.epoch,
     digest: consensusDigest(consensus),

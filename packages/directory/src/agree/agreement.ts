@@ -1,4 +1,4 @@
-import { encodeHex } from '@postern/protocol/codec';
+import { encodeHex, type NoteSigner } from '@postern/protocol/codec';
 import {
   ballotDigest,
   commitTo,
@@ -36,6 +36,8 @@ export interface Fetching {
 export interface AgreementOptions {
   readonly slot: Slot;
   readonly members: Members;
+  /** Its key for this slot. */
+  readonly signer: NoteSigner;
   readonly random: Random;
   readonly bodies: Bodies;
   readonly now: () => number;
@@ -71,15 +73,15 @@ interface Pending {
 }
 
 export function createAgreement(options: AgreementOptions): Agreement {
-  const { slot, members, bodies, now } = options;
-  const { signer, names, authorities } = members;
-  const rounds = createRounds({ slot, names, authorities, signer });
-  const value = encodeHex(options.random.bytes(32));
+  const { slot, members, signer, bodies, now } = options;
+  const { names } = members;
+  const rounds = createRounds({ slot, names, signingKeys: () => members.signingKeys, signer });
   const pending = new Map<string, Pending>();
   const closed = new AbortController();
   const head = { version: 1, epoch: slot.epoch, slot: slot.slot, authority: signer.name } as const;
   const said: Record<Part, boolean> = { vote: false, reveal: false };
-  let voted = false;
+  /** What it has committed itself to. */
+  let value: string | undefined;
 
   const say = (part: Part, value: Vote | Reveal, signed: string): void => {
     options.keep(part, { value, digest: ballotDigest(signed) ?? '', signed });
@@ -90,11 +92,11 @@ export function createAgreement(options: AgreementOptions): Agreement {
   const vote = (): void => {
     const draft = options.draft();
     if (draft === undefined) return;
+    value = encodeHex(options.random.bytes(32));
     const vote: Vote = { ...head, ...draft, commit: commitTo(value) };
     say('vote', vote, signVote(vote, signer));
-    voted = true;
   };
-  const reveal = (): void => {
+  const reveal = (value: string): void => {
     const reveal: Reveal = { ...head, value };
     say('reveal', reveal, signReveal(reveal, signer));
   };
@@ -151,7 +153,7 @@ export function createAgreement(options: AgreementOptions): Agreement {
       }
       if (!said.reveal && nowMs >= dueMs.reveal) {
         said.reveal = true;
-        if (voted && inTime('reveal', nowMs)) reveal();
+        if (value !== undefined && inTime('reveal', nowMs)) reveal(value);
       }
       if (nowMs >= closedMs.reveal) return { kind: 'closed', outcome: rounds.outcome() };
       const wakes = [dueMs.vote, dueMs.reveal, closedMs.reveal].filter((ms) => ms > nowMs);

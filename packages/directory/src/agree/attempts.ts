@@ -1,3 +1,4 @@
+import type { NoteSigner } from '@postern/protocol/codec';
 import { isStanding, type Reveal, type Vote, writeGeometry } from '@postern/protocol/consensus';
 import type { Random } from '@postern/runtime';
 import type { Alarms } from '../alarms.ts';
@@ -63,10 +64,11 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const alone = members.others.length === 0;
   let running: Running | undefined;
 
-  const open = (slot: Slot, waitedMs: number): Running => {
+  const open = (slot: Slot, signer: NoteSigner, waitedMs: number): Running => {
     const agreement = createAgreement({
       slot,
       members,
+      signer,
       random: options.random,
       now: options.now,
       bodies: createBodies(slot.epoch, store, peers),
@@ -79,7 +81,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         return draft;
       },
       keep(part, ballot) {
-        if (!alone) store.keep([keptOf(slot.epoch, part, ballot)]);
+        // whoever has taken a vote can tell its authority of it, should that have lost its store
+        if (!alone && part === 'vote') store.keep([keptOf(slot.epoch, part, ballot)]);
       },
       pass: (part, signed, to) => peers.push(`/v1/agreement/${part}s`, signed, to),
     });
@@ -89,11 +92,16 @@ export function createAttempts(options: AttemptsOptions): Attempts {
 
   const conclude = ({ slot, holdup }: Running, outcome: Outcome): Attempt => {
     const { epoch } = slot;
-    if (!alone) watch(outcome, slot, members, alarms);
+    if (!alone) {
+      store.keep(allOf(epoch, outcome));
+      watch(outcome, slot, members, alarms);
+    }
     const agreed = agree(outcome, standpointOf(options, epoch));
     if (agreed.kind === 'held-up') return { kind: 'held-up', holdup: holdup ?? agreed.holdup };
     if (holdup?.kind === 'unconfirmed') return { kind: 'held-up', holdup };
-    const sealed = seal(agreed.consensus, members.signer);
+    const signer = members.signerFor(agreed.consensus.validAfter);
+    if (signer === undefined) return { kind: 'held-up', holdup: noKey(members) };
+    const sealed = seal(agreed.consensus, signer);
     // what was said to nobody else is kept once something came of it
     if (alone) store.keep(allOf(epoch, outcome));
     // durable before it leaves: there is no second one
@@ -146,7 +154,15 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       const isIssued = store.latest()?.epoch === slot.epoch;
       if (isIssued && running?.closed === undefined) return { kind: 'not-due' };
       if (!alone && !options.preparation.isReady(slot)) return { kind: 'waiting', wakeMs: slot.endMs };
-      running ??= open(slot, waitedMs);
+      if (running === undefined) {
+        const signer = members.signerFor(Math.floor(slot.startMs / 1_000));
+        if (signer === undefined) {
+          const holdup = draftOf(options, slot.epoch, waitedMs);
+          const wakeMs = alone ? {} : { wakeMs: slot.endMs };
+          return { kind: 'held-up', holdup: 'kind' in holdup ? holdup : noKey(members), ...wakeMs };
+        }
+        running = open(slot, signer, waitedMs);
+      }
       if (running.closed === undefined) {
         const progress = running.agreement.advance(nowMs);
         if (progress.kind === 'under-way') {
@@ -197,6 +213,7 @@ function draftOf(
     waitedMs,
   });
   if (holdup !== undefined) return holdup;
+  if (members.signerFor(epoch * epochSeconds) === undefined) return noKey(members);
   store.keepBodies(epoch, standing);
   return {
     previous: latest?.digest ?? '',
@@ -207,6 +224,10 @@ function draftOf(
     descriptors: standing.map(({ id, digest }) => ({ id, digest })).sort((a, b) => (a.id < b.id ? -1 : 1)),
     revoked: [...new Set(config.revoked)].sort(),
   };
+}
+
+function noKey(members: Members): Holdup {
+  return { kind: 'no-signing-key', until: members.validUntil() };
 }
 
 function standpointOf(

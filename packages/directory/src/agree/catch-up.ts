@@ -72,9 +72,9 @@ async function follow(
 }
 
 /** The newest: by as many as have to sign. */
-function readWhole(signed: string, { authorities, threshold }: Members): ReturnType<typeof decodeConsensus> {
-  const read = readConsensus(signed, authorities);
-  return read.kind === 'signed' && read.signedBy.length >= threshold ? read : undefined;
+function readWhole(signed: string, members: Members): ReturnType<typeof decodeConsensus> {
+  const read = readConsensus(signed, members);
+  return read.kind === 'signed' && read.signedBy.length >= members.threshold ? read : undefined;
 }
 
 async function holdingsOf(peers: Peers, name: string): Promise<Holdings | undefined> {

@@ -10,7 +10,7 @@ export function compareClocks(
   seen: ReadonlyMap<string, Seen>,
   { members, alarms, toleranceMs }: { members: Members; alarms: Alarms; toleranceMs: number },
 ): void {
-  const ahead = new Map([[members.signer.name, 0]]);
+  const ahead = new Map([[members.name, 0]]);
   for (const [name, { answeredMs, aheadMs }] of seen) {
     if (answeredMs !== undefined && aheadMs !== undefined) ahead.set(name, aheadMs);
   }
@@ -19,7 +19,7 @@ export function compareClocks(
   const sorted = [...ahead.values()].sort((a, b) => a - b);
   const middle = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
   for (const [name, ms] of ahead) {
-    const kind = name === members.signer.name ? 'clock-off' : 'peer-clock-off';
+    const kind = name === members.name ? 'clock-off' : 'peer-clock-off';
     const off = ms - middle;
     if (Math.abs(off) <= toleranceMs) alarms.clear(kind, name);
     else alarms.raise(kind, name, `its clock is ${describe(off)} most others'`);

@@ -18,10 +18,13 @@ export interface Confirm {
 /**
  * Asks the others what they have of this authority for an epoch, since its store may be an older one that was restored (spec agreement 6.4). What
  * the store does not know of shows that it is, and the epoch is spent. True once so many have answered that nobody can have got a document
- * through with its signature whom none of them knows.
+ * through with its signature whom none of them knows. `at`, Unix seconds, is a time of that epoch's slots.
  */
-export async function confirm({ peers, members, store, alarms }: Confirm, epoch: number): Promise<boolean> {
-  const { name } = members.signer;
+export async function confirm(
+  { peers, members, store, alarms }: Confirm,
+  { epoch, at }: { readonly epoch: number; readonly at: number },
+): Promise<boolean> {
+  const { name } = members;
   const known = new Set([
     ...store.kept(epoch).map(({ digest }) => digest),
     ...[store.signedFor(epoch), store.issued(epoch)].flatMap((one) => one?.digest ?? []),
@@ -35,11 +38,11 @@ export async function confirm({ peers, members, store, alarms }: Confirm, epoch:
     const record = answer.status === 200 ? recordIn(answer.text) : undefined;
     if (record === undefined) return false;
     const votes = record.votes.some((signed) => {
-      const vote = readVote(signed, members.authorities);
+      const vote = readVote(signed, { ...members, at });
       return vote.kind === 'ballot' && vote.value.authority === name && isOurs(vote.digest, vote.signedBy);
     });
     const documents = record.documents.some((signed) => {
-      const read = readConsensus(signed, members.authorities);
+      const read = readConsensus(signed, members);
       return read.kind === 'signed' && isOurs(read.digest, read.signedBy);
     });
     if (votes || documents) {

@@ -36,8 +36,9 @@ export function createLedger({ store, members, alarms, issued }: LedgerOptions):
     return 'fork';
   };
   /** More signatures for one that was issued. */
-  const amend = (known: Issued, { signed }: Noted): Admission => {
-    const bounds = { authorities: members.authorities, maxLength: maxConsensusLength };
+  const amend = (known: Issued, { read, signed }: Noted): Admission => {
+    const { signingKeys } = members;
+    const bounds = { signingKeys, at: read.consensus.validAfter, maxLength: maxConsensusLength };
     const joined = joinSignatures(known.signed, signed, bounds);
     if (joined === undefined || joined === known.signed) return 'known';
     store.amend({ ...known, signed: joined });

@@ -1,5 +1,5 @@
+import type { NoteSigner } from '@postern/protocol/codec';
 import {
-  type AuthorityKey,
   type Ballot,
   ballotDigest,
   commitTo,
@@ -7,10 +7,10 @@ import {
   type Reveal,
   readReveal,
   readVote,
+  type SigningKey,
   type Vote,
 } from '@postern/protocol/consensus';
 import type { BallotFault, Part } from '../ballots.ts';
-import type { Signer } from './agree.ts';
 import { type Broadcast, createBroadcast, roundsOf } from './broadcast.ts';
 import type { Slot } from './slots.ts';
 
@@ -18,8 +18,9 @@ export interface RoundsOptions {
   readonly slot: Slot;
   /** Of all authorities. */
   readonly names: readonly string[];
-  readonly authorities: readonly AuthorityKey[];
-  readonly signer: Signer;
+  /** Theirs, from certificates; there may be more of them later. Those for the time at which the slot starts count, to the end of it. */
+  signingKeys(): readonly SigningKey[];
+  readonly signer: NoteSigner;
 }
 
 /** What one authority takes of the votes and reveals of a slot. */
@@ -87,8 +88,11 @@ export interface Outcome {
 }
 
 /** Votes of a slot, and then what they have committed to, by a broadcast for each (spec agreement 3). */
-export function createRounds({ slot, names, authorities, signer }: RoundsOptions): Rounds {
+export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions): Rounds {
   const { roundMs, startMs } = slot;
+  const at = Math.floor(startMs / 1_000);
+  const read = (part: Part, signed: string): Ballot<Vote | Reveal> =>
+    (part === 'vote' ? readVote : readReveal)(signed, { signingKeys: signingKeys(), at });
   const phaseMs = roundMs / 2 + roundsOf(names.length) * roundMs;
   const openMs = { vote: startMs, reveal: startMs + phaseMs };
   const dueMs = { vote: openMs.vote + roundMs / 2, reveal: openMs.reveal + roundMs / 2 };
@@ -123,7 +127,7 @@ export function createRounds({ slot, names, authorities, signer }: RoundsOptions
     closedMs,
     hasVote: (authority) => votes.of(authority).length > 0,
     say(part, signed) {
-      const ballot = part === 'vote' ? readVote(signed, authorities) : readReveal(signed, authorities);
+      const ballot = read(part, signed);
       if (ballot.kind === 'refused') throw new Error(`its own ${part} does not hold: ${ballot.detail}`);
       if ((part === 'vote' ? votes : reveals).admits(ballot, 1)) put({ ballot, signed });
     },
@@ -138,7 +142,7 @@ export function createRounds({ slot, names, authorities, signer }: RoundsOptions
         return refused('no-ballot', 'it is from no authority known here');
       // the third of a sender is of no use, however it is signed
       if (of.of(sender).length === 2) return { kind: 'known' };
-      const ballot = part === 'vote' ? readVote(signed, authorities) : readReveal(signed, authorities);
+      const ballot = read(part, signed);
       if (ballot.kind === 'refused') return refused('no-ballot', ballot.detail);
       return mismatch(ballot) ?? { kind: 'valid', valid: { part, ballot, signed } };
     },

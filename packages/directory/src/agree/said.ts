@@ -5,11 +5,11 @@ import type { Outcome } from './rounds.ts';
 import type { Slot } from './slots.ts';
 
 /** Names whoever said nothing, did not reveal, or said two things. */
-export function watch(outcome: Outcome, slot: Slot, { names, signer }: Members, alarms: Alarms): void {
+export function watch(outcome: Outcome, slot: Slot, { names, name: own }: Members, alarms: Alarms): void {
   const { votes, reveals, doubled } = outcome;
   const at = `in slot ${slot.slot} of epoch ${slot.epoch}`;
   for (const name of names) {
-    if (name === signer.name) continue;
+    if (name === own) continue;
     const two = doubled.get(name);
     if (two !== undefined) {
       const both = two.map(({ digest }) => short(digest)).join(' and ');

@@ -1,3 +1,4 @@
+import { parseNote } from '@postern/protocol/codec';
 import { joinSignatures, maxConsensusLength, readConsensus } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
 import type { Receipt } from '../ballots.ts';
@@ -86,11 +87,11 @@ export function createSignatures(options: SignaturesOptions): Signatures {
         one.epoch === epoch ? { digest: one.read.digest, signed: one.signed } : [],
       ),
     own({ signed }) {
-      const read = readConsensus(signed, members.authorities);
+      const read = readConsensus(signed, members);
       if (read.kind === 'signed') put({ read, signed });
     },
     receive(signed, nowMs) {
-      const read = readConsensus(signed, members.authorities);
+      const read = readConsensus(signed, members);
       if (read.kind === 'refused') return { kind: 'refused', reason: 'no-ballot', detail: read.detail };
       const { epoch, epochSeconds } = read.consensus;
       const target = options.epochAt(nowMs);
@@ -114,8 +115,19 @@ export function createSignatures(options: SignaturesOptions): Signatures {
   };
 }
 
-function join(known: Claim, noted: Noted, { authorities }: Members): Noted {
-  const signed = joinSignatures(known.signed, noted.signed, { authorities, maxLength: maxConsensusLength });
+/** Whether authorities seem to have signed with keys of which there is no certificate here. */
+export function isUncertified(signed: string, { names, signingKeys }: Members): boolean {
+  const note = parseNote(signed, maxConsensusLength);
+  return (note?.signatures ?? []).some(
+    ({ name, keyId }) =>
+      names.includes(name) && !signingKeys.some((key) => key.name === name && key.keyId === keyId),
+  );
+}
+
+function join(known: Claim, noted: Noted, { signingKeys }: Members): Noted {
+  const signed = joinSignatures(known.signed, noted.signed, {
+    ...{ signingKeys, at: noted.read.consensus.validAfter, maxLength: maxConsensusLength },
+  });
   const signedBy = [...new Set([...known.read.signedBy, ...noted.read.signedBy])].sort();
   return { read: { ...known.read, signedBy }, signed: signed ?? known.signed };
 }

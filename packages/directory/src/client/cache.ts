@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makePrivateDirectory, UserError } from '@postern/runtime';
+import type { CertificateShelf } from './certificates.ts';
 import { DirectoryError } from './errors.ts';
 
 /** The newest consensus accepted: what rollback and fork are measured against. */
@@ -26,6 +27,8 @@ export interface ConsensusCache {
     seen: Seen,
     objection: (last: Seen | undefined) => T | undefined,
   ): Promise<T | undefined>;
+  /** Certificates are public, and verified again whenever they are read. */
+  readonly certificates: CertificateShelf;
 }
 
 /** How long one process waits for another's lock, milliseconds; it is held for two writes. */
@@ -56,12 +59,27 @@ export function openCache(folder: string): ConsensusCache {
         replace(folder, 'seen', `${epoch} ${digest}\n`);
         return undefined;
       } catch (cause) {
-        if (cause instanceof DirectoryError) throw cause;
-        const why = cause instanceof UserError ? `: ${cause.message}` : '';
-        throw new DirectoryError('wrong-cache', `the consensus cannot be kept in ${folder}${why}`, { cause });
+        throw notKept('the consensus', folder, cause);
       }
     },
+    certificates: {
+      load: () => readIfThere(join(folder, 'certificates')),
+      async save(text) {
+        try {
+          await makePrivateDirectory(folder);
+          replace(folder, 'certificates', text);
+        } catch (cause) {
+          throw notKept('certificates', folder, cause);
+        }
+      },
+    },
   };
+}
+
+function notKept(what: string, folder: string, cause: unknown): DirectoryError {
+  if (cause instanceof DirectoryError) return cause;
+  const why = cause instanceof UserError ? `: ${cause.message}` : '';
+  return new DirectoryError('wrong-cache', `${what} cannot be kept in ${folder}${why}`, { cause });
 }
 
 /**

@@ -82,7 +82,12 @@ describe('current', () => {
     await client.current();
     expect(client.newest()).toBe(epoch);
     expect(await epochOf(library.client([await deadUrl()]))).toBe(epoch);
-    expect((await readdir(join(library.folder, 'cache'))).sort()).toEqual(['consensus', 'lock', 'seen']);
+    expect((await readdir(join(library.folder, 'cache'))).sort()).toEqual([
+      'certificates',
+      'consensus',
+      'lock',
+      'seen',
+    ]);
     expect(await readFile(join(library.folder, 'cache', 'consensus'), 'utf8')).toBe(documentOf(epoch));
   });
 

@@ -1,6 +1,7 @@
 import { assertTrust, ProtocolError, parseAuthorityKey } from '@postern/protocol/consensus';
 import { type Clock, type Log, type Random, silentLog, systemRandom } from '@postern/runtime';
-import { openCache } from './cache.ts';
+import { type ConsensusCache, openCache } from './cache.ts';
+import { openCertificates } from './certificates.ts';
 import {
   collectParameters,
   type Directory,
@@ -48,8 +49,9 @@ export interface DirectoryClient {
 
 /** Throws `DirectoryError` `wrong-configuration` when URLs, keys or threshold cannot hold. */
 export function createDirectoryClient(options: DirectoryClientOptions): DirectoryClient {
-  const directory = directoryOf(options);
   const cache = openCache(options.cacheDir);
+  const now = (): number => Math.floor(options.clock.now() / 1_000);
+  const directory = directoryOf(options, cache, now);
   const keeper = createKeeper(directory, {
     cache,
     clock: options.clock,
@@ -64,7 +66,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
         const { consensus, geometry } = held;
         return { epochSeconds: consensus.epochSeconds, meanDelayMs: consensus.meanDelayMs, geometry };
       }
-      const { found, failures } = await collectParameters(directory);
+      const { found, failures } = await collectParameters(directory, now);
       if (found !== undefined) return found;
       throw errorOf('no directory gives parameters that hold', failures);
     },
@@ -73,13 +75,18 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
   };
 }
 
-function directoryOf(options: DirectoryClientOptions): Directory {
+function directoryOf(
+  options: DirectoryClientOptions,
+  { certificates: shelf }: ConsensusCache,
+  now: () => number,
+): Directory {
   const { urls, threshold, random = systemRandom, timeoutMs = 30_000, signal } = options;
   if (urls.length === 0) throw new DirectoryError('wrong-configuration', 'no directory URL is configured');
   try {
     const authorities = options.authorities.map(parseAuthorityKey);
     assertTrust({ authorities, threshold });
-    return { urls: urls.map(baseOf), authorities, threshold, random, timeoutMs, signal };
+    const certificates = openCertificates({ authorities, shelf, now });
+    return { urls: urls.map(baseOf), authorities, threshold, random, timeoutMs, signal, certificates };
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause;
     throw new DirectoryError('wrong-configuration', cause.message, { cause });

@@ -12,6 +12,7 @@ import { shuffled } from '@postern/protocol/primitives';
 import type { Random } from '@postern/runtime';
 import { type Answer, type AskOptions, ask } from '../ask.ts';
 import type { Seen } from './cache.ts';
+import { type Certificates, fetchCertificates } from './certificates.ts';
 import { type Failure, reasonOf } from './errors.ts';
 
 /** A consensus that the configured authorities signed, and that was valid when it was verified. */
@@ -28,10 +29,16 @@ export interface Held extends VerifiedConsensus {
 }
 
 /** Whom to ask, and whom to believe. */
-export interface Directory extends AskOptions, Trust {
+export interface Directory extends AskOptions, Omit<Trust, 'signingKeys'> {
   /** Without a slash at the end. */
   readonly urls: readonly string[];
   readonly random: Random;
+  readonly certificates: Certificates;
+}
+
+/** The trust of this moment: with the signing keys of which there are certificates here. */
+export function trustOf({ authorities, threshold, certificates }: Directory): Trust {
+  return { authorities, threshold, signingKeys: certificates.keys() };
 }
 
 export interface Collect {
@@ -65,7 +72,9 @@ export async function collectConsensus(
     const answer = await ask(`${url}/v1/consensus`, { ...directory, maxBytes: maxConsensusLength, known });
     const signed = answer.kind === 'unchanged' ? held?.signed : textOf(answer, url, failures);
     if (signed === undefined) continue;
-    const verified = verifyConsensus(signed, { ...directory, now: now(), last: seen });
+    const verified = await verifyFrom(directory, url, (trust) =>
+      verifyConsensus(signed, { ...trust, now: now(), last: seen }),
+    );
     if (verified.kind === 'refused') {
       failures.push({ url, reason: reasonOf(verified.reason), detail: verified.detail });
       if (verified.reason === 'fork') return { found: undefined, failures };
@@ -94,7 +103,7 @@ function findFork(directory: Directory, now: number, accepted: readonly Source[]
     if (before === undefined) continue;
     const { consensus, digest } = before.document;
     const last = { epoch: consensus.epoch, digest };
-    const verified = verifyConsensus(document.signed, { ...directory, now, last });
+    const verified = verifyConsensus(document.signed, { ...trustOf(directory), now, last });
     if (verified.kind === 'refused' && verified.reason === 'fork')
       return { url, reason: 'fork', detail: `${verified.detail}, from ${before.url}` };
   }
@@ -109,13 +118,18 @@ export interface NetworkParameters {
 }
 
 /** Asks for the signed parameters until one URL gives some that hold. */
-export async function collectParameters(directory: Directory): Promise<Collected<NetworkParameters>> {
+export async function collectParameters(
+  directory: Directory,
+  now: () => number,
+): Promise<Collected<NetworkParameters>> {
   const failures: Failure[] = [];
   for (const url of shuffled(directory.urls, directory.random)) {
     const answer = await ask(`${url}/v1/parameters`, { ...directory, maxBytes: maxParametersLength });
     const signed = textOf(answer, url, failures);
     if (signed === undefined) continue;
-    const verified = verifyParameters(signed, directory);
+    const verified = await verifyFrom(directory, url, (trust) =>
+      verifyParameters(signed, { ...trust, now: now() }),
+    );
     if (verified.kind === 'refused') failures.push({ url, reason: verified.reason, detail: verified.detail });
     else {
       const { epochSeconds, meanDelayMs } = verified.parameters;
@@ -124,6 +138,27 @@ export async function collectParameters(directory: Directory): Promise<Collected
   }
   return { found: undefined, failures };
 }
+
+/**
+ * Verifies with the certificates at hand. If authorities seem to have signed with keys that are not known here, whoever serves the document is asked for
+ * their certificates, once, and it is verified again.
+ */
+async function verifyFrom<T extends Verified>(
+  directory: Directory,
+  url: string,
+  verify: (trust: Trust) => T,
+): Promise<T> {
+  const verified = verify(trustOf(directory));
+  if (verified.kind !== 'refused' || verified.uncertified === undefined) return verified;
+  const why = await fetchCertificates(directory.certificates, url, directory);
+  const again = verify(trustOf(directory));
+  if (again.kind !== 'refused' || why === undefined) return again;
+  return { ...again, detail: `${again.detail}; ${why}` };
+}
+
+type Verified =
+  | { readonly kind: 'consensus' | 'parameters' }
+  | { readonly kind: 'refused'; readonly detail: string; readonly uncertified?: readonly string[] };
 
 function textOf(answer: Answer, url: string, failures: Failure[]): string | undefined {
   switch (answer.kind) {

@@ -36,7 +36,7 @@ const hints: Readonly<Record<DirectoryErrorCode, string>> = {
   'bad-signature':
     'What is served was altered, or is another network’s. Check directory.urls and directory.authorities in the configuration file.',
   'too-few-signatures':
-    'Check the authorities’ keys and the threshold in the configuration against what the network publishes.',
+    'Check the authorities’ keys and the threshold in the configuration against what the network publishes. If those are right, authorities have not made new signing keys in time: ask the people who run them.',
   'wrong-geometry': 'The network has changed its packets. Update this program.',
   'unknown-version': 'The network speaks a newer version. Update this program.',
   stale:

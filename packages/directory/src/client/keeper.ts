@@ -1,7 +1,7 @@
 import { verifyConsensus } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import type { ConsensusCache } from './cache.ts';
-import { collectConsensus, type Directory, type Held, type VerifiedConsensus } from './collect.ts';
+import { collectConsensus, type Directory, type Held, trustOf, type VerifiedConsensus } from './collect.ts';
 import { DirectoryError, errorOf, type Failure, reasonOf } from './errors.ts';
 
 /** Keeps the consensus of this moment, in memory and on disk. */
@@ -36,7 +36,7 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     const last = cache.seen();
     const signed = cache.signed();
     if (signed === undefined) return {};
-    const verified = verifyConsensus(signed, { ...directory, now: now(), last });
+    const verified = verifyConsensus(signed, { ...trustOf(directory), now: now(), last });
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
       held = { consensus, geometry, digest, signed };
@@ -55,7 +55,7 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
       signed,
       { epoch: consensus.epoch, digest },
       (last): Failure | undefined => {
-        const verified = verifyConsensus(signed, { ...directory, now: now(), last });
+        const verified = verifyConsensus(signed, { ...trustOf(directory), now: now(), last });
         if (verified.kind === 'consensus') return undefined;
         return { url: 'the one just fetched', reason: reasonOf(verified.reason), detail: verified.detail };
       },

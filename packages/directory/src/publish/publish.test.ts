@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
+import { parseAuthorityKey, verifyCertificate } from '@postern/protocol/consensus';
+import { systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { certify } from '../keys/certify.ts';
+import { identityPath, readPrivateKey } from '../keys/identity.ts';
 import { type Bench, consensusOf, get, openBench, post, register } from '../testing/authorities.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { signedGateway, signedNode } from '../testing/nodes.ts';
@@ -132,6 +136,36 @@ describe('GET', () => {
     expect(text).toBe((await consensusOf(authority, bench.clock.now())).text);
   });
 
+  test('/v1/certificates gives those of keys that may still have signed something, and /all the past ones', async () => {
+    const { folder: dataDir, clock } = bench;
+    const authority = await bench.run();
+    const [path, all] = ['/v1/certificates', '/v1/certificates/all'];
+    const { text, headers } = await get(authority, path);
+    expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(headers.get('etag')).toBe(`"${createHash('sha256').update(text).digest('hex')}"`);
+    expect(await get(authority, path, { 'if-none-match': headers.get('etag') ?? '' })).toMatchObject({
+      status: 304,
+    });
+    const first = JSON.parse(text) as string[];
+    const authorities = [parseAuthorityKey(authority.vkey)];
+    expect(first.map((signed) => verifyCertificate(signed, { authorities, at: start / 1_000 }).kind)).toEqual(
+      ['certificate'],
+    );
+
+    clock.advance(299 * 86_400_000);
+    const now = Math.floor(clock.now() / 1_000);
+    const identity = (await readPrivateKey(identityPath(dataDir))) ?? new Uint8Array();
+    const asked = { name: 'authority1.test', dataDir, identity, epochSeconds, now, random: systemRandom };
+    await certify({ ...asked, days: 60 });
+    const both = JSON.parse((await get(authority, path)).text) as string[];
+    expect(both).toEqual([...first, expect.any(String)]);
+    clock.advance(31 * 86_400_000 - 1);
+    expect(JSON.parse((await get(authority, path)).text)).toEqual(both);
+    clock.advance(1_000);
+    expect(JSON.parse((await get(authority, path)).text)).toEqual(both.slice(1));
+    expect(JSON.parse((await get(authority, all)).text)).toEqual(both);
+  });
+
   test.each([
     ['/v1/consensus/7', 404, 'no-consensus'],
     ['/v1/consensus/x', 400, 'malformed'],
@@ -188,13 +222,15 @@ describe('GET /openapi.json', () => {
       'get /v1/consensus': [200, 304, 503],
       'get /v1/consensus/{epoch}': [200, 304, 400, 404],
       'get /v1/descriptors/{digest}': [200, 400, 404],
-      'get /v1/parameters': [200, 304],
       'get /v1/agreement': [200],
       'get /v1/agreement/{epoch}': [200, 400, 404],
       'get /v1/agreement/{epoch}/consensus': [200, 400, 404],
       'post /v1/agreement/votes': [202, 400, 409, 413, 415, 429, 503],
       'post /v1/agreement/reveals': [202, 400, 409, 413, 415, 429, 503],
       'post /v1/agreement/signatures': [202, 400, 409, 413, 415, 429, 503],
+      'get /v1/parameters': [200, 304, 503],
+      'get /v1/certificates': [200, 304],
+      'get /v1/certificates/all': [200, 304],
       'get /health': [200],
     });
     for (const { operation } of operations) {

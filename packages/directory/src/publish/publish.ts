@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import { type Endpoint, formatEndpoint } from '@postern/runtime';
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Registration } from '../registration.ts';
 import type { Issued } from '../store.ts';
 import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
@@ -14,8 +14,12 @@ export interface Desk extends AgreementDesk {
   /** The consensus to route by now. */
   current(): Issued | undefined;
   issued(epoch: number): Issued | undefined;
-  /** Signed parameters. */
-  parameters(): string;
+  /** Signed parameters, unless there is no key to sign them with. */
+  parameters(): string | undefined;
+  /** Certificates of signing keys, as notes: those that may still be needed, … */
+  certificates(): readonly string[];
+  /** … and all. */
+  allCertificates(): readonly string[];
   /** Whether more signatures may come for the consensus of an epoch. */
   isOpen(epoch: number): boolean;
   /** Milliseconds. */
@@ -97,9 +101,31 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   );
 
   server.get('/v1/parameters', { schema: schema.getParameters }, (request, reply) => {
+    const parameters = desk.parameters();
+    if (parameters === undefined) {
+      reply.header('retry-after', '60').header('cache-control', 'no-store');
+      const message = 'the authority has no key to sign with now';
+      return reply.code(503).send({ error: 'no-signing-key', message });
+    }
     reply.header('cache-control', 'public, max-age=60');
-    return sendNote(reply, desk.parameters(), request.headers['if-none-match']);
+    return sendNote(reply, parameters, request.headers['if-none-match']);
   });
+
+  const certificates = (list: () => readonly string[]) => (request: FastifyRequest, reply: FastifyReply) => {
+    reply.header('cache-control', 'public, max-age=60');
+    const body = JSON.stringify(list());
+    return send(reply, body, 'application/json; charset=utf-8', request.headers['if-none-match']);
+  };
+  server.get(
+    '/v1/certificates',
+    { schema: schema.getCertificates },
+    certificates(() => desk.certificates()),
+  );
+  server.get(
+    '/v1/certificates/all',
+    { schema: schema.getAllCertificates },
+    certificates(() => desk.allCertificates()),
+  );
 
   server.get('/health', { schema: schema.getHealth }, (_request, reply) => {
     const current = desk.current();
@@ -110,10 +136,14 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   server.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => reply.send(server.swagger()));
 }
 
-/** The entity tag is the document's own digest, so that it can name no reader (spec consensus 10.2). */
 function sendNote(reply: FastifyReply, signed: string, known: string | undefined): FastifyReply {
-  const tag = `"${createHash('sha256').update(signed).digest('hex')}"`;
+  return send(reply, signed, 'text/plain; charset=utf-8', known);
+}
+
+/** The entity tag is the document's own digest, so that it can name no reader (spec consensus 10.2). */
+function send(reply: FastifyReply, body: string, type: string, known: string | undefined): FastifyReply {
+  const tag = `"${createHash('sha256').update(body).digest('hex')}"`;
   reply.header('etag', tag);
   if (known?.split(',').some((one) => one.trim() === tag)) return reply.code(304).send();
-  return reply.type('text/plain; charset=utf-8').send(signed);
+  return reply.type(type).send(body);
 }

@@ -90,6 +90,36 @@ export const getParameters: FastifySchema = {
   response: {
     200: { description: 'Signed by all authorities that say the same.', content: note },
     304: unchanged,
+    503: error('There is no key to sign with. Retry-After says when to try again.'),
+  },
+};
+
+const certificates = {
+  'application/json': {
+    schema: {
+      type: 'array',
+      items: { type: 'string', description: 'A C2SP signed note: a certificate, by an identity key.' },
+    },
+  },
+};
+
+export const getCertificates: FastifySchema = {
+  summary: 'The signing keys of authorities',
+  operationId: 'getCertificates',
+  headers,
+  response: {
+    200: { description: 'Of keys that documents in use may be signed with.', content: certificates },
+    304: unchanged,
+  },
+};
+
+export const getAllCertificates: FastifySchema = {
+  summary: 'The signing keys of authorities, those past too',
+  operationId: 'getAllCertificates',
+  headers,
+  response: {
+    200: { description: 'Of all keys that documents of the past are signed with.', content: certificates },
+    304: unchanged,
   },
 };
 

@@ -1,11 +1,19 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseAuthorityKey, type VerifiedConsensus, verifyConsensus } from '@postern/protocol/consensus';
+import {
+  parseAuthorityKey,
+  type Trust,
+  type VerifiedConsensus,
+  verifyCertificate,
+  verifyConsensus,
+} from '@postern/protocol/consensus';
 import { silentLog, systemRandom } from '@postern/runtime';
 import { type AuthorityDeps, type RunningAuthority, startAuthority } from '../authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from '../config.ts';
+import { makeKeys } from '../keys/make.ts';
 import { FakeClock } from './clock.ts';
 import { signedNode } from './nodes.ts';
 
@@ -36,7 +44,11 @@ export async function openBench(): Promise<Bench> {
     clock,
     async run(change = {}, deps = {}) {
       const given = { clock, random: systemRandom, log: silentLog, ...deps };
-      const authority = await startAuthority(configFor(folder, change), given);
+      const config = configFor(folder, change);
+      // tests go on for months, of which no more than one is about keys
+      const isNew = !['authority.sqlite', 'authority.vkey'].some((file) => existsSync(join(folder, file)));
+      if (isNew) await makeLongKeys(config, clock);
+      const authority = await startAuthority(config, given);
       running.push(authority);
       return authority;
     },
@@ -45,6 +57,14 @@ export async function openBench(): Promise<Bench> {
       await rm(folder, { recursive: true });
     },
   };
+}
+
+async function makeLongKeys(
+  { name, dataDir, epochSeconds }: AuthorityConfig,
+  clock: FakeClock,
+): Promise<void> {
+  const now = Math.floor(clock.now() / 1_000);
+  await makeKeys({ name, dataDir, epochSeconds, now, days: 300, random: systemRandom });
 }
 
 export interface Posted {
@@ -90,13 +110,21 @@ export async function consensusOf(
   path = '/v1/consensus',
 ): Promise<Extract<VerifiedConsensus, { kind: 'consensus' }> & { text: string }> {
   const { text } = await get(authority, path);
-  const verified = verifyConsensus(text, {
-    authorities: [parseAuthorityKey(authority.vkey)],
-    threshold: 1,
-    now: Math.floor(now / 1_000),
-  });
+  const verified = verifyConsensus(text, { ...(await trustIn(authority)), now: Math.floor(now / 1_000) });
   if (verified.kind === 'refused') throw new Error(verified.detail);
   return { ...verified, text };
+}
+
+/** What a reader who knows this authority alone goes by, with the certificates that it serves. */
+export async function trustIn(authority: RunningAuthority): Promise<Trust> {
+  const authorities = [parseAuthorityKey(authority.vkey)];
+  const { text } = await get(authority, '/v1/certificates/all');
+  const signingKeys = (JSON.parse(text) as string[]).map((signed) => {
+    const verified = verifyCertificate(signed, { authorities });
+    if (verified.kind === 'refused') throw new Error(verified.detail);
+    return verified.key;
+  });
+  return { authorities, threshold: 1, signingKeys };
 }
 
 /** Resolves when the newest consensus is of this epoch. */

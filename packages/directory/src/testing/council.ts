@@ -2,15 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { formatAuthorityKey, parseAuthorityKey, readConsensus } from '@postern/protocol/consensus';
+import type { NoteSigner } from '@postern/protocol/codec';
+import { formatAuthorityKey, readConsensus, type Trust } from '@postern/protocol/consensus';
 import { systemRandom } from '@postern/runtime';
-import type { Signer } from '../agree/agree.ts';
 import type { Exchange } from '../agree/peers.ts';
 import { type Answer, ask, type Question } from '../ask.ts';
 import { type AuthorityDeps, type RunningAuthority, startAuthority } from '../authority.ts';
-import { createKey } from '../key.ts';
+import { makeKeys } from '../keys/make.ts';
+import { openSigningKeys, type SigningKeys } from '../keys/signing.ts';
 import { configFor, get, register } from './authorities.ts';
-import { FakeClock, shifted } from './clock.ts';
+import { epochSeconds, FakeClock, shifted } from './clock.ts';
 import { keepingLog, type Logged } from './log.ts';
 
 /** One of several authorities. */
@@ -18,7 +19,8 @@ export interface Member {
   readonly name: string;
   readonly folder: string;
   readonly vkey: string;
-  readonly signer: Signer;
+  readonly keys: SigningKeys;
+  readonly signer: NoteSigner;
   readonly lines: Logged[];
   /** While it runs. */
   running: RunningAuthority | undefined;
@@ -66,9 +68,12 @@ export async function openCouncil(count: number, common: object = {}): Promise<C
     Array.from({ length: count }, async (_, at): Promise<Member> => {
       const name = `authority${at + 1}.test`;
       const folder = join(root, name);
-      const { seed, publicKey } = await createKey(folder, systemRandom);
-      const vkey = formatAuthorityKey(name, publicKey);
-      return { name, folder, vkey, signer: { name, seed }, lines: [], running: undefined };
+      const now = Math.floor(clock.now() / 1_000);
+      const made = { name, dataDir: folder, epochSeconds, now, random: systemRandom };
+      const { key } = await makeKeys(made);
+      const keys = openSigningKeys(key, folder, clock);
+      const signer = keys.signerFor(now) as NoteSigner;
+      return { name, folder, vkey: formatAuthorityKey(key), keys, signer, lines: [], running: undefined };
     }),
   );
   let busy = 0;
@@ -162,18 +167,25 @@ export async function openCouncil(count: number, common: object = {}): Promise<C
   return council;
 }
 
+/** What their signatures are known by. */
+export function trustIn({ members }: Council): Omit<Trust, 'threshold'> {
+  return {
+    authorities: members.map(({ keys }) => keys.authority),
+    signingKeys: members.flatMap(({ keys }) => keys.own().map(({ key }) => key)),
+  };
+}
+
 /** The consensuses of an epoch that authorities serve, by digest, each with who serves it and who has signed it. */
 export async function servedFor(
   council: Council,
   epoch: number,
 ): Promise<Map<string, { readonly by: string[]; readonly signedBy: readonly string[] }>> {
   const served = new Map<string, { by: string[]; signedBy: readonly string[] }>();
-  const authorities = council.members.map(({ vkey }) => parseAuthorityKey(vkey));
   for (const { name, running } of council.members) {
     if (running === undefined) continue;
     const { status, text } = await get(running, `/v1/consensus/${epoch}`);
     if (status !== 200) continue;
-    const read = readConsensus(text, authorities);
+    const read = readConsensus(text, trustIn(council));
     if (read.kind === 'refused') throw new Error(read.detail);
     const known = served.get(read.digest);
     served.set(read.digest, { by: [...(known?.by ?? []), name], signedBy: read.signedBy });

@@ -2,36 +2,27 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { NoteSigner } from '@postern/protocol/codec';
 import {
   type Agenda,
   type Consensus,
   consensusDigest,
-  formatAuthorityKey,
   signConsensus,
   tabulate,
 } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
-import { ed25519 } from '@postern/protocol/primitives';
-import { seeded } from '@postern/protocol/testing';
+import { seeded, type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import {
   createDirectoryClient,
   type DirectoryClient,
   type DirectoryClientOptions,
 } from '../client/client.ts';
-import { epochSeconds, FakeClock } from './clock.ts';
+import { epochSeconds, FakeClock, start } from './clock.ts';
 import { serve, type TestServer } from './servers.ts';
 
-interface Signer {
-  readonly name: string;
-  readonly seed: Uint8Array;
-}
-
-export const ours: Signer = { name: 'authority1.test', seed: seeded('ours').bytes(32) };
-export const others: Signer = { name: 'authority2.test', seed: seeded('others').bytes(32) };
-
-export function vkeyOf({ name, seed }: Signer): string {
-  return formatAuthorityKey(name, ed25519.publicKey(seed));
-}
+const seconds = Math.floor(start / 1_000);
+export const ours: TestAuthority = testAuthority('authority1.test', { now: seconds });
+export const others: TestAuthority = testAuthority('authority2.test', { now: seconds });
 
 /** The first epoch of which our authority has a consensus. */
 const firstEpoch = 990;
@@ -44,13 +35,20 @@ function digestBefore(at: number): string {
   return digest;
 }
 
-/** The consensus of an epoch, as our authority signs it, chained to those of the epochs before. */
+const documents = new Map<string, string>();
+
+/** The consensus of an epoch, as our authority signs it, chained to those of the epochs before: the same whenever it is asked for. */
 export function documentOf(
   at: number,
   change: Partial<Agenda> = {},
-  signers: readonly Signer[] = [ours],
+  signers: readonly NoteSigner[] = [ours],
 ): string {
-  return signConsensus(agreed(at, { previous: digestBefore(at), ...change }), signers);
+  const consensus = agreed(at, { previous: digestBefore(at), ...change });
+  const by = signers.map(({ name, keyId }) => `${name} ${keyId}`);
+  const key = `${consensusDigest(consensus)} ${by.join()}`;
+  const document = documents.get(key) ?? signConsensus(consensus, signers);
+  documents.set(key, document);
+  return document;
 }
 
 function agreed(at: number, change: Partial<Agenda>): Consensus {
@@ -87,14 +85,14 @@ export async function openLibrary(): Promise<Library> {
     folder,
     clock,
     async serving(answer) {
-      const server = await serve(answer);
+      const server = await serve(answer, [ours.certificate, others.certificate]);
       open.push(server);
       return server;
     },
     client: (urls, change = {}) =>
       createDirectoryClient({
         urls,
-        authorities: [vkeyOf(ours)],
+        authorities: [ours.vkey],
         threshold: 1,
         cacheDir: join(folder, 'cache'),
         clock,

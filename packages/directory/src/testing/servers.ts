@@ -2,15 +2,32 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
+  /** All but those for certificates. */
   readonly requests: IncomingMessage[];
+  /** How often it was asked for certificates. */
+  certificatesAsked: number;
+  /** Those that it serves, as notes. */
+  certificates: readonly string[];
+  /** Served in place of them. */
+  certificatesText?: string;
   /** What it does from now on. */
   answer: RequestListener;
 }
 
-/** A server of whatever one likes. */
-export async function serve(answer: RequestListener): Promise<TestServer> {
+/** A server of whatever one likes, and of certificates. */
+export async function serve(
+  answer: RequestListener,
+  certificates: readonly string[] = [],
+): Promise<TestServer> {
   const requests: IncomingMessage[] = [];
   const http = createServer((request, response) => {
+    if (request.url === '/v1/certificates') {
+      server.certificatesAsked += 1;
+      response
+        .setHeader('content-type', 'application/json')
+        .end(server.certificatesText ?? JSON.stringify(server.certificates));
+      return;
+    }
     requests.push(request);
     server.answer(request, response);
   });
@@ -20,6 +37,8 @@ export async function serve(answer: RequestListener): Promise<TestServer> {
   const server: TestServer = {
     url: `http://127.0.0.1:${port}`,
     requests,
+    certificatesAsked: 0,
+    certificates,
     answer,
     async [Symbol.asyncDispose]() {
       http.closeAllConnections();

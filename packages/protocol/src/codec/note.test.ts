@@ -4,18 +4,21 @@ import { ed25519 } from '../primitives/index.ts';
 import {
   checkSignatures,
   formatNote,
-  formatNoteKey,
+  formatVerifierKey,
   isKeyName,
+  type NoteAlgorithm,
   noteKey,
+  noteSigner,
   parseNote,
-  parseNoteKey,
+  parseVerifierKey,
   signText,
 } from './note.ts';
 
 const seed = new Uint8Array(32).fill(7);
-const key = noteKey('a.test', ed25519.publicKey(seed));
+const own = noteSigner('ed25519', 'a.test', seed);
+const key = noteKey('ed25519', 'a.test', ed25519.publicKey(seed));
 const text = 'one\n\ntwo\n';
-const signed = formatNote({ text, signatures: [signText(text, { name: 'a.test', seed })] });
+const signed = formatNote({ text, signatures: [signText(text, own)] });
 
 function signers(note: string): string[] | undefined {
   const parsed = parseNote(note, 10_000);
@@ -27,8 +30,9 @@ function signers(note: string): string[] | undefined {
 /** The example in the documentation of Go's golang.org/x/mod/sumdb/note, whose format C2SP signed-note describes. */
 test('verifies a note that another implementation signed', () => {
   const vkey = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW';
-  const peter = parseNoteKey(vkey);
-  if (peter === undefined) throw new Error('the key is not read');
+  const { name, keyId, bytes } = parseVerifierKey(vkey) ?? never();
+  const peter = noteKey('ed25519', name, bytes.slice(1));
+  expect(peter.keyId).toBe(keyId);
   const note = parseNote(
     'If you think cryptography is the answer to your problem,\n' +
       "then you don't know what your problem is.\n\n" +
@@ -37,7 +41,7 @@ test('verifies a note that another implementation signed', () => {
   );
   if (note === undefined) throw new Error('the note is not read');
   expect(checkSignatures(note, [peter])).toEqual({ kind: 'checked', keys: [peter] });
-  expect(formatNoteKey(peter)).toBe(vkey);
+  expect(formatVerifierKey(name, bytes)).toBe(vkey);
 });
 
 describe('a signed note', () => {
@@ -62,21 +66,21 @@ describe('a signed note', () => {
   });
 
   test('with a signature by an unknown key counts the known one', () => {
-    const other = signText(text, { name: 'b.test', seed });
-    const namesake = signText(text, { name: 'a.test', seed: new Uint8Array(32).fill(8) });
-    const own = signText(text, { name: 'a.test', seed });
-    expect(signers(formatNote({ text, signatures: [other, namesake, own] }))).toEqual(['a.test']);
+    const other = noteSigner('ed25519', 'b.test', seed);
+    const namesake = noteSigner('ed25519', 'a.test', new Uint8Array(32).fill(8));
+    const signatures = [other, namesake, own].map((signer) => signText(text, signer));
+    expect(signers(formatNote({ text, signatures }))).toEqual(['a.test']);
   });
 
   test('with a repeated signature counts its key once', () => {
-    const own = signText(text, { name: 'a.test', seed });
-    expect(signers(formatNote({ text, signatures: [own, own] }))).toEqual(['a.test']);
+    const once = signText(text, own);
+    expect(signers(formatNote({ text, signatures: [once, once] }))).toEqual(['a.test']);
   });
 
   test('with a bad signature by a known key is spoiled, though a good one stands beside it', () => {
-    const own = signText(text, { name: 'a.test', seed });
-    const bad = { ...own, bytes: own.bytes.map((byte) => byte ^ 1) };
-    const note = parseNote(formatNote({ text, signatures: [own, bad] }), 10_000);
+    const good = signText(text, own);
+    const bad = { ...good, bytes: good.bytes.map((byte) => byte ^ 1) };
+    const note = parseNote(formatNote({ text, signatures: [good, bad] }), 10_000);
     expect(note && checkSignatures(note, [key])).toEqual({ kind: 'bad-signature', name: 'a.test' });
   });
 
@@ -135,26 +139,79 @@ describe('a signed note', () => {
   });
 });
 
+describe('signatures of both algorithms', () => {
+  const byComposite = noteSigner('composite', 'a.test', new Uint8Array(64).fill(7));
+
+  test('stand under one note, each of its own length', () => {
+    const signatures = [own, byComposite].map((signer) => signText(text, signer));
+    const note = parseNote(formatNote({ text, signatures }), 10_000) ?? never();
+    expect(note.signatures.map(({ bytes }) => bytes.length)).toEqual([64, 3_373]);
+    expect(checkSignatures(note, [key, byComposite])).toEqual({ kind: 'checked', keys: [key, byComposite] });
+  });
+
+  test('have key ids by type and key', () => {
+    const bytes = Uint8Array.of(0xff, ...Buffer.from('MLDSA65-Ed25519-SHA512'), ...byComposite.publicKey);
+    expect(parseInt(formatVerifierKey('a.test', bytes).split('+')[1] ?? '', 16)).toBe(byComposite.keyId);
+    expect(formatVerifierKey('a.test', Uint8Array.of(1, ...key.publicKey))).toContain(
+      `+${key.keyId.toString(16).padStart(8, '0')}+`,
+    );
+  });
+
+  test.each<[NoteAlgorithm, number]>([
+    ['ed25519', 31],
+    ['ed25519', 1_984],
+    ['composite', 32],
+  ])('a public key of %s has no %i bytes', (algorithm, length) => {
+    expect(() => noteKey(algorithm, 'a.test', new Uint8Array(length))).toThrow(RangeError);
+  });
+
+  test('with the other algorithm’s length spoil the note', () => {
+    const [short, long] = [own, byComposite].map((signer) => signText(text, signer));
+    for (const [key, signature] of [
+      [own, long],
+      [byComposite, short],
+    ] as const) {
+      const { name, keyId } = key;
+      const note = { text, signatures: [{ name, keyId, bytes: signature?.bytes ?? new Uint8Array() }] };
+      expect(checkSignatures(note, [key])).toEqual({ kind: 'bad-signature', name: 'a.test' });
+    }
+  });
+
+  test('by either of two keys that share a key id are good', () => {
+    const [one, other] = [1, 2].map((at) => ({
+      ...noteSigner('ed25519', 'a.test', new Uint8Array(32).fill(at)),
+      keyId: 5,
+    }));
+    if (one === undefined || other === undefined) throw new Error();
+    const note = { text, signatures: [signText(text, other)] };
+    expect(checkSignatures(note, [one, other])).toEqual({ kind: 'checked', keys: [other] });
+    expect(checkSignatures(note, [one])).toEqual({ kind: 'bad-signature', name: 'a.test' });
+  });
+});
+
 describe('a verifier key', () => {
-  const vkey = formatNoteKey(key);
+  const vkey = formatVerifierKey('a.test', Uint8Array.of(1, ...key.publicKey));
   const [name = '', id = '', encoded = ''] = vkey.split('+');
 
   test('is written back as read', () => {
-    expect(parseNoteKey(vkey)).toEqual(key);
+    const parsed = parseVerifierKey(vkey) ?? never();
+    expect(parsed).toMatchObject({ name: 'a.test', keyId: key.keyId });
+    expect(formatVerifierKey(parsed.name, parsed.bytes)).toBe(vkey);
   });
 
   test.each([
     ['another name', `b.test+${id}+${encoded}`],
     ['another key id', `${name}+00000000+${encoded}`],
     ['upper-case hex', `${name}+${id.toUpperCase()}+${encoded}`],
-    ['an unknown algorithm', `${name}+${id}+Ag${encoded.slice(2)}`],
+    ['another type', `${name}+${id}+Ag${encoded.slice(2)}`],
     ['a short key', `${name}+${id}+${encoded.slice(0, -4)}`],
+    ['a key of more than 96 bytes', formatVerifierKey('a.test', new Uint8Array(97))],
     ['no name', `+${id}+${encoded}`],
     ['a space in the name', `a test+${id}+${encoded}`],
     ['a space behind', `${vkey} `],
     ['nothing', ''],
   ])('with %s is none', (_, text) => {
-    expect(parseNoteKey(text)).toBeUndefined();
+    expect(parseVerifierKey(text)).toBeUndefined();
   });
 
   test.each([
@@ -172,3 +229,7 @@ describe('a verifier key', () => {
     expect(isKeyName(wrong)).toBe(false);
   });
 });
+
+function never(): never {
+  throw new Error('it is not read');
+}

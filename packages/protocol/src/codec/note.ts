@@ -1,5 +1,12 @@
-import { ed25519, sha256 } from '../primitives/index.ts';
+import {
+  composite,
+  compositePublicKeyBytes,
+  compositeSignatureBytes,
+  ed25519,
+  sha256,
+} from '../primitives/index.ts';
 import { decodeBase64, encodeBase64 } from './base64.ts';
+import { concat } from './bytes.ts';
 
 /** One signature line of a note. */
 export interface NoteSignature {
@@ -16,22 +23,41 @@ export interface Note {
   readonly signatures: readonly NoteSignature[];
 }
 
-/** A verifier key of type 0x01, Ed25519. */
+/** A key that signs notes: Ed25519 for nodes, the composite of ML-DSA-65 and Ed25519 for authorities. */
 export interface NoteKey {
   readonly name: string;
   readonly keyId: number;
+  readonly algorithm: NoteAlgorithm;
   readonly publicKey: Uint8Array;
 }
 
-/** Who signs: a key's name and its Ed25519 seed of 32 bytes. */
-export interface NoteSigner {
-  readonly name: string;
-  readonly seed: Uint8Array;
+/** Who signs: a key, and what only its holder can do with it. */
+export interface NoteSigner extends NoteKey {
+  sign(message: Uint8Array): Uint8Array;
 }
 
-const ed25519Type = 1;
+/** A key as it is handed around: what follows the key id is the type, and whatever the type says. */
+export interface VerifierKey {
+  readonly name: string;
+  readonly keyId: number;
+  readonly bytes: Uint8Array;
+}
+
 const mostSignatures = 64;
 const utf8 = new TextEncoder();
+
+export type NoteAlgorithm = 'ed25519' | 'composite';
+
+/** How each algorithm is told apart in a key id (spec consensus 2.1), and the sizes that belong to it. */
+const algorithms = {
+  ed25519: { type: Uint8Array.of(0x01), publicKeyBytes: 32, signatureBytes: 64, scheme: ed25519 },
+  composite: {
+    type: concat(Uint8Array.of(0xff), utf8.encode('MLDSA65-Ed25519-SHA512')),
+    publicKeyBytes: compositePublicKeyBytes,
+    signatureBytes: compositeSignatureBytes,
+    scheme: composite,
+  },
+} as const;
 
 /** Reads a note of at most `maxLength` UTF-16 code units; undefined unless `formatNote` gives the same string back. */
 export function parseNote(signed: string, maxLength: number): Note | undefined {
@@ -55,33 +81,57 @@ export function formatNote({ text, signatures }: Note): string {
 }
 
 /** Signs a text, which ends in a newline. */
-export function signText(text: string, { name, seed }: NoteSigner): NoteSignature {
-  const { keyId } = noteKey(name, ed25519.publicKey(seed));
-  return { name, keyId, bytes: ed25519.sign(utf8.encode(text), seed) };
+export function signText(text: string, signer: NoteSigner): NoteSignature {
+  return { name: signer.name, keyId: signer.keyId, bytes: signer.sign(utf8.encode(text)) };
 }
 
 /** The keys of `keys` that signed; a signature by one of them that does not hold spoils the note. Other signers are ignored. */
-export type NoteVerdict =
-  | { readonly kind: 'checked'; readonly keys: NoteKey[] }
+export type NoteVerdict<Key extends NoteKey> =
+  | { readonly kind: 'checked'; readonly keys: Key[] }
   | { readonly kind: 'bad-signature'; readonly name: string };
 
-export function checkSignatures(note: Note, keys: readonly NoteKey[]): NoteVerdict {
+export function checkSignatures<Key extends NoteKey>(note: Note, keys: readonly Key[]): NoteVerdict<Key> {
   const message = utf8.encode(note.text);
-  const signed = new Set<NoteKey>();
-  for (const { name, keyId, bytes } of note.signatures) {
-    const key = keys.find((known) => known.name === name && known.keyId === keyId);
-    if (key === undefined) continue;
-    if (bytes.length !== 64 || !ed25519.verify(bytes, message, key.publicKey))
-      return { kind: 'bad-signature', name };
+  const signed = new Set<Key>();
+  for (const signature of note.signatures) {
+    const known = keys.filter((key) => isBy(signature, key));
+    if (known.length === 0) continue;
+    // a key id has 32 bits: two keys of one name may share it
+    const key = known.find((key) => holds(signature, message, key));
+    if (key === undefined) return { kind: 'bad-signature', name: signature.name };
     signed.add(key);
   }
   return { kind: 'checked', keys: [...signed] };
 }
 
-/** The verifier key of an Ed25519 public key under a name. */
-export function noteKey(name: string, publicKey: Uint8Array): NoteKey {
-  const digest = sha256(Uint8Array.of(...utf8.encode(name), 0x0a, ed25519Type, ...publicKey));
-  return { name, keyId: new DataView(digest.buffer, digest.byteOffset).getUint32(0), publicKey };
+/** Whether a signature claims to be by a key. */
+export function isBy(signature: NoteSignature, key: Pick<NoteKey, 'name' | 'keyId'>): boolean {
+  return signature.name === key.name && signature.keyId === key.keyId;
+}
+
+function holds({ bytes }: NoteSignature, message: Uint8Array, { algorithm, publicKey }: NoteKey): boolean {
+  const { signatureBytes, scheme } = algorithms[algorithm];
+  return bytes.length === signatureBytes && scheme.verify(bytes, message, publicKey);
+}
+
+/** A public key under a name. Throws a `RangeError` for one of another length. */
+export function noteKey(algorithm: NoteAlgorithm, name: string, publicKey: Uint8Array): NoteKey {
+  const { type, publicKeyBytes } = algorithms[algorithm];
+  if (publicKey.length !== publicKeyBytes) throw new RangeError(`a key has ${publicKeyBytes} bytes`);
+  return { name, keyId: keyIdOf(name, concat(type, publicKey)), algorithm, publicKey };
+}
+
+/** A private key, as its algorithm has it, under a name. */
+export function noteSigner(algorithm: NoteAlgorithm, name: string, privateKey: Uint8Array): NoteSigner {
+  const { scheme } = algorithms[algorithm];
+  const key = noteKey(algorithm, name, scheme.publicKey(privateKey));
+  return { ...key, sign: (message) => scheme.sign(message, privateKey) };
+}
+
+/** SHA-256(name ‖ 0x0A ‖ type and key), the first four bytes. */
+function keyIdOf(name: string, bytes: Uint8Array): number {
+  const digest = sha256(concat(utf8.encode(`${name}\n`), bytes));
+  return new DataView(digest.buffer, digest.byteOffset).getUint32(0);
 }
 
 /** A key name holds no space, no plus sign and no control character. */
@@ -89,20 +139,18 @@ export function isKeyName(name: string): boolean {
   return name.length <= 255 && isPlain(name) && /^[^\s\u0085+]+$/.test(name);
 }
 
-/** `name+keyid+base64(type ‖ key)` → key. Undefined for anything else, other key types included. */
-export function parseNoteKey(text: string): NoteKey | undefined {
+/** `name+keyid+base64(type and key)` → what it says, at most 96 bytes. Undefined for anything else. */
+export function parseVerifierKey(text: string): VerifierKey | undefined {
   const [, name, keyId, encoded] = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,128})$/.exec(text) ?? [];
   if (name === undefined || encoded === undefined || !isKeyName(name)) return undefined;
   const bytes = decodeBase64(encoded);
-  if (bytes?.length !== 33 || bytes[0] !== ed25519Type) return undefined;
-  const key = noteKey(name, bytes.slice(1));
-  return key.keyId === Number.parseInt(keyId ?? '', 16) ? key : undefined;
+  if (bytes === undefined || keyIdOf(name, bytes) !== Number.parseInt(keyId ?? '', 16)) return undefined;
+  return { name, keyId: keyIdOf(name, bytes), bytes };
 }
 
-/** The inverse of `parseNoteKey`. */
-export function formatNoteKey({ name, keyId, publicKey }: NoteKey): string {
-  const hex = keyId.toString(16).padStart(8, '0');
-  return `${name}+${hex}+${encodeBase64(Uint8Array.of(ed25519Type, ...publicKey))}`;
+/** The inverse of `parseVerifierKey`. */
+export function formatVerifierKey(name: string, bytes: Uint8Array): string {
+  return `${name}+${keyIdOf(name, bytes).toString(16).padStart(8, '0')}+${encodeBase64(bytes)}`;
 }
 
 function parseSignature(line: string): NoteSignature | undefined {

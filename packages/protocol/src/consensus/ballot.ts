@@ -1,8 +1,8 @@
 import { decodeHex, encodeHex } from '../codec/hex.ts';
-import { checkSignatures, formatNote, type NoteSigner, parseNote, signText } from '../codec/note.ts';
+import { checkSignatures, formatNote, isBy, type NoteSigner, parseNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { sha256 } from '../primitives/index.ts';
-import type { AuthorityKey } from './authorities.ts';
+import { covers, type SigningKey } from './certificate.ts';
 import { maxRevealLength, maxVoteLength, type Reveal, type Vote } from './documents.ts';
 import { revealShape, voteShape } from './schema.ts';
 import { decodeText, encodeText, type Form } from './text.ts';
@@ -11,6 +11,13 @@ const voteForm: Form<Vote> = { origin: 'postern.vote/v1', shape: voteShape };
 const revealForm: Form<Reveal> = { origin: 'postern.reveal/v1', shape: revealShape };
 
 export type BallotRefusal = 'oversized' | 'malformed' | 'unknown-version' | 'bad-signature' | 'unsigned';
+
+/** Whose ballots are read, and of which time. */
+export interface BallotReader {
+  readonly signingKeys: readonly SigningKey[];
+  /** Unix seconds: a time that all who take part in the agreement go by. Who signs with a key of another time has not signed. */
+  readonly at: number;
+}
 
 /** What an authority says in an agreement, and who has signed that it came in time. */
 export type Ballot<T> =
@@ -35,13 +42,13 @@ export function signReveal(reveal: Reveal, signer: NoteSigner): string {
 }
 
 /** Reads a vote that authorities known here have signed, the one that it is from first of all. */
-export function readVote(signed: string, authorities: readonly AuthorityKey[]): Ballot<Vote> {
-  return read(voteForm, signed, maxVoteLength, authorities);
+export function readVote(signed: string, reader: BallotReader): Ballot<Vote> {
+  return read(voteForm, signed, maxVoteLength, reader);
 }
 
 /** Reads a reveal in the like manner. */
-export function readReveal(signed: string, authorities: readonly AuthorityKey[]): Ballot<Reveal> {
-  return read(revealForm, signed, maxRevealLength, authorities);
+export function readReveal(signed: string, reader: BallotReader): Ballot<Reveal> {
+  return read(revealForm, signed, maxRevealLength, reader);
 }
 
 /** Digest of a ballot as `Ballot` has it, before anything is known of who has signed it; undefined when it is no note. */
@@ -55,9 +62,7 @@ export function countersign(signed: string, signer: NoteSigner): string {
   const note = parseNote(signed, maxVoteLength);
   if (note === undefined) throw new ProtocolError('wrong-document', 'this is no signed note');
   const signature = signText(note.text, signer);
-  const others = note.signatures.filter(
-    ({ name, keyId }) => name !== signature.name || keyId !== signature.keyId,
-  );
+  const others = note.signatures.filter((one) => !isBy(one, signature));
   return formatNote({ ...note, signatures: [...others, signature] });
 }
 
@@ -75,12 +80,13 @@ function read<T extends Vote | Reveal>(
   form: Form<T>,
   signed: string,
   maxLength: number,
-  authorities: readonly AuthorityKey[],
+  { signingKeys, at }: BallotReader,
 ): Ballot<T> {
   if (signed.length > maxLength) return refused('oversized', `it is longer than ${maxLength} characters`);
   const note = parseNote(signed, maxLength);
   if (note === undefined) return refused('malformed', 'it is no signed note');
-  const verdict = checkSignatures(note, authorities);
+  const timely = signingKeys.filter((key) => covers(key, at));
+  const verdict = checkSignatures(note, timely);
   if (verdict.kind === 'bad-signature')
     return refused('bad-signature', `the signature of ${verdict.name} does not hold`);
   if (verdict.keys.length === 0) return refused('unsigned', 'no authority known here has signed it');

@@ -4,7 +4,7 @@ import { encodeJson } from '../codec/json.ts';
 import { formatNote, type NoteSigner, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { defaultGeometry } from '../packet/index.ts';
-import { ed25519 } from '../primitives/index.ts';
+import { testAuthority } from '../testing/authority.ts';
 import {
   agenda,
   authority1,
@@ -16,7 +16,6 @@ import {
   mix,
   now,
 } from '../testing/network.ts';
-import { formatAuthorityKey, parseAuthorityKey } from './authorities.ts';
 import {
   addSignature,
   type ConsensusReader,
@@ -34,10 +33,11 @@ const consensus = tabulate(
   { ...agenda, previous },
 );
 const digest = consensusDigest(consensus);
-const keyOf = ({ name, seed }: NoteSigner) =>
-  parseAuthorityKey(formatAuthorityKey(name, ed25519.publicKey(seed)));
-const authorities = [authority1, authority2, authority3].map(keyOf);
-const reader: ConsensusReader = { authorities, threshold: 2, now };
+const all = [authority1, authority2, authority3];
+const authorities = all.map(({ key }) => key);
+const signingKeys = all.map(({ signingKey }) => signingKey);
+const reader: ConsensusReader = { authorities, threshold: 2, signingKeys, now };
+const stranger = testAuthority('x.test', { now });
 const signed = signConsensus(consensus, [authority1, authority2]);
 
 function reasonOf(text: string, by: Partial<ConsensusReader> = {}): string {
@@ -67,7 +67,10 @@ test('has one digest whoever signed it', () => {
 });
 
 describe('signatures', () => {
-  const forged = signConsensus(consensus, [{ name: 'authority2.test', seed: authority3.seed }]);
+  const forged = signConsensus(consensus, [
+    authority1,
+    testAuthority('authority2.test', { now, generation: 2 }),
+  ]);
   const [, badLine = ''] =
     /(\u2014 authority2.*\n)/.exec(signConsensus({ ...consensus, meanDelayMs: 1 }, [authority2])) ?? [];
   test.each([
@@ -77,17 +80,13 @@ describe('signatures', () => {
       'consensus',
       addSignature(signConsensus(consensus, [authority3]), authority1),
     ],
-    [
-      'as many as needed beside an unknown one',
-      'consensus',
-      addSignature(signed, { name: 'x.test', seed: new Uint8Array(32) }),
-    ],
+    ['as many as needed beside an unknown one', 'consensus', addSignature(signed, stranger)],
     ['one', 'too-few-signatures', signConsensus(consensus, [authority1])],
     ['one authority twice', 'too-few-signatures', signConsensus(consensus, [authority1, authority1])],
     [
       'one known and one unknown',
       'too-few-signatures',
-      addSignature(signConsensus(consensus, [authority1]), { name: 'x.test', seed: new Uint8Array(32) }),
+      addSignature(signConsensus(consensus, [authority1]), stranger),
     ],
     ['an unknown key under a known name', 'too-few-signatures', forged],
     [
@@ -101,20 +100,75 @@ describe('signatures', () => {
   });
 
   test('by two keys of one authority count once', () => {
-    const second = { name: 'authority1.test', seed: new Uint8Array(32).fill(9) };
+    const second = testAuthority('authority1.test', { now, generation: 2 });
     const text = signConsensus(consensus, [authority1, second]);
-    expect(reasonOf(text, { authorities: [...authorities, keyOf(second)] })).toBe('too-few-signatures');
+    const both = { signingKeys: [...signingKeys, second.signingKey] };
+    expect(reasonOf(text, both)).toBe('too-few-signatures');
+    expect(reasonOf(addSignature(text, authority2), both)).toBe('consensus');
+  });
+
+  test('by a key that no certificate here is for name the authority that may have one', () => {
+    expect(verifyConsensus(forged, reader)).toEqual({
+      kind: 'refused',
+      reason: 'too-few-signatures',
+      detail:
+        'signed by 1 of the authorities known here, 2 needed; there is no certificate for the key that authority2.test has signed with',
+      uncertified: ['authority2.test'],
+    });
+    expect(verifyConsensus(signConsensus(consensus, [authority1, stranger]), reader)).not.toHaveProperty(
+      'uncertified',
+    );
+  });
+
+  test('of an authority that is none of the reader’s do not count, though its certificate was read', () => {
+    const text = signConsensus(consensus, [authority1, stranger]);
+    expect(reasonOf(text, { signingKeys: [...signingKeys, stranger.signingKey] })).toBe('too-few-signatures');
+    const namesake = testAuthority('authority2.test', { now, seed: 'another' });
+    const copied = signConsensus(consensus, [authority1, namesake]);
+    expect(reasonOf(copied, { signingKeys: [...signingKeys, namesake.signingKey] })).toBe(
+      'too-few-signatures',
+    );
+  });
+
+  const start = epoch * epochSeconds;
+  test.each([
+    ['begins with the consensus', 'consensus', { validAfter: start }],
+    ['begins after it', 'too-few-signatures', { validAfter: start + 1 }],
+    ['ends right after it has begun', 'consensus', { validUntil: start + 1 }],
+    ['ends as it begins', 'too-few-signatures', { validUntil: start }],
+  ])('by a key whose certificate %s: %s', (_, outcome, change) => {
+    const { signingKey } = testAuthority('authority2.test', { now, change });
+    const keys = [authority1.signingKey, signingKey];
+    expect(reasonOf(signed, { signingKeys: keys })).toBe(outcome);
+    // it is the document's time that decides, and not when it is read
+    expect(reasonOf(signed, { signingKeys: keys, now: start + 2 * epochSeconds })).toBe(outcome);
+  });
+
+  test('by keys of another time say of which', () => {
+    const { signingKey } = testAuthority('authority2.test', { now, change: { validUntil: start - 60 } });
+    expect(
+      verifyConsensus(signed, { ...reader, signingKeys: [authority1.signingKey, signingKey] }),
+    ).toMatchObject({
+      detail: expect.stringMatching(
+        /^signed by 1 .*; the key of authority2\.test is for documents from .* until 1970-02-11T15:59:00\.000Z, and this one is of 1970-02-11T16:00:00\.000Z$/,
+      ),
+    });
+  });
+
+  test('are found good before the text is read, whatever it says of its time', () => {
+    const text = 'postern.consensus/v1\nno JSON\n';
+    const by = (signers: readonly NoteSigner[]): string =>
+      formatNote({ text, signatures: signers.map((signer) => signText(text, signer)) });
+    expect(reasonOf(by([authority1]))).toBe('too-few-signatures');
+    expect(reasonOf(by([authority1, authority2]))).toBe('malformed');
   });
 
   test.each<[string, Partial<ConsensusReader>]>([
     ['a threshold of none', { threshold: 0 }],
     ['a threshold that nobody can meet', { threshold: 4 }],
     ['half a threshold', { threshold: 1.5 }],
-    ['an authority listed twice to meet it', { authorities: [keyOf(authority1), keyOf(authority1)] }],
-    [
-      'a key under two names',
-      { authorities: [keyOf(authority1), keyOf({ ...authority1, name: 'other.test' })] },
-    ],
+    ['an authority listed twice to meet it', { authorities: [authority1.key, authority1.key] }],
+    ['a key under two names', { authorities: [authority1.key, { ...authority1.key, name: 'other.test' }] }],
     ['no authority', { authorities: [], threshold: 1 }],
   ])('%s is a mistake of the reader', (_, by) => {
     expect(() => verifyConsensus(signed, { ...reader, ...by })).toThrow(ProtocolError);
@@ -349,19 +403,4 @@ function signedRaw(json: string): string {
 test('what is no consensus is not written', () => {
   const wrong = { ...consensus, epoch: -1 } satisfies Consensus;
   expect(() => encodeConsensus(wrong)).toThrow(ProtocolError);
-});
-
-describe('an authority key', () => {
-  test('is written back as read', () => {
-    const vkey = formatAuthorityKey('a.test', ed25519.publicKey(authority1.seed));
-    expect(formatAuthorityKey('a.test', parseAuthorityKey(vkey).publicKey)).toBe(vkey);
-  });
-
-  test('that is none is a mistake with a hint', () => {
-    expect(() => parseAuthorityKey('a.test+00000000+AAAA')).toThrow(
-      expect.objectContaining({ code: 'wrong-authority', hint: expect.stringContaining('init') }),
-    );
-    expect(() => formatAuthorityKey('a b', new Uint8Array(32))).toThrow(ProtocolError);
-    expect(() => formatAuthorityKey('a', new Uint8Array(31))).toThrow(ProtocolError);
-  });
 });

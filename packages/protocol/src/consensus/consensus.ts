@@ -3,11 +3,12 @@ import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.
 import { ProtocolError } from '../errors.ts';
 import type { Geometry } from '../packet/index.ts';
 import { sha256 } from '../primitives/index.ts';
-import { type AuthorityKey, checkThreshold, type Trust } from './authorities.ts';
 import { type Consensus, maxConsensusLength } from './documents.ts';
 import { readGeometry } from './geometry.ts';
 import { consensusShape } from './schema.ts';
 import { decodeText, encodeText, type Form } from './text.ts';
+import { showTime } from './time.ts';
+import { checkGood, countAt, type Trust } from './trust.ts';
 
 const form: Form<Consensus> = { origin: 'postern.consensus/v1', shape: consensusShape };
 
@@ -36,7 +37,13 @@ export type VerifiedConsensus =
       readonly signedBy: string[];
       readonly geometry: Geometry;
     }
-  | { readonly kind: 'refused'; readonly reason: ConsensusRefusal; readonly detail: string };
+  | {
+      readonly kind: 'refused';
+      readonly reason: ConsensusRefusal;
+      readonly detail: string;
+      /** As with `Untrusted`. */
+      readonly uncertified?: readonly string[];
+    };
 
 /** What a reader brings to a consensus. */
 export interface ConsensusReader extends Trust {
@@ -93,13 +100,16 @@ export function decodeConsensus(
 }
 
 /** Reads what authorities send each other, to collect signatures (spec agreement 6.3). No reader routes by it. */
-export function readConsensus(signed: string, authorities: readonly AuthorityKey[]): SignedConsensus {
+export function readConsensus(signed: string, by: Omit<Trust, 'threshold'>): SignedConsensus {
   const note = parseNote(signed, maxConsensusLength);
   if (note === undefined) return refused('malformed', 'it is no signed note');
-  const signatures = checkThreshold(note, { authorities, threshold: 1 });
-  if (signatures.kind === 'refused') return signatures;
+  const trust = { ...by, threshold: 1 };
+  const good = checkGood(note, trust);
+  if (good.kind === 'refused') return good;
   const decoded = decodeText(form, note.text);
   if (decoded.kind === 'refused') return decoded;
+  const signatures = countAt(good, trust, decoded.value.validAfter);
+  if (signatures.kind === 'refused') return signatures;
   return {
     kind: 'signed',
     consensus: decoded.value,
@@ -117,11 +127,13 @@ export function verifyConsensus(signed: string, reader: ConsensusReader): Verifi
     return refused('oversized', `it is longer than ${maxConsensusLength} characters`);
   const note = parseNote(signed, maxConsensusLength);
   if (note === undefined) return refused('malformed', 'it is no signed note');
-  const signatures = checkThreshold(note, reader);
-  if (signatures.kind === 'refused') return signatures;
+  const good = checkGood(note, reader);
+  if (good.kind === 'refused') return good;
   const decoded = decodeText(form, note.text);
   if (decoded.kind === 'refused') return decoded;
   const consensus = decoded.value;
+  const signatures = countAt(good, reader, consensus.validAfter);
+  if (signatures.kind === 'refused') return signatures;
   const geometry = readGeometry(consensus.geometry);
   if (geometry === undefined)
     return refused('wrong-geometry', 'its packet geometry is not one that this version knows');
@@ -162,18 +174,14 @@ function refuseTime(
   if (validAfter > now + Math.min(clockTolerance, epochSeconds))
     return refused(
       'not-yet-valid',
-      `it is valid from ${show(validAfter)}, ${validAfter - now} s after the time here`,
+      `it is valid from ${showTime(validAfter)}, ${validAfter - now} s after the time here`,
     );
   if (now >= validUntil)
     return refused(
       'expired',
-      `it was valid until ${show(validUntil)}, ${now - validUntil} s before the time here`,
+      `it was valid until ${showTime(validUntil)}, ${now - validUntil} s before the time here`,
     );
   return undefined;
-}
-
-function show(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }
 
 function digestOf(text: string): string {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { encodeBase64 } from '../codec/base64.ts';
 import { encodeHex } from '../codec/hex.ts';
 import { encodeJson } from '../codec/json.ts';
-import { formatNote, parseNote, signText } from '../codec/note.ts';
+import { formatNote, noteSigner, parseNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { ed25519, sha256 } from '../primitives/index.ts';
 import { epoch, gateway, mix, seedOf } from '../testing/network.ts';
@@ -16,7 +16,7 @@ const signed = signDescriptor(descriptor, seed);
 
 /** Signs any text as the node `mix1.test` would. */
 function signedText(text: string, name = 'mix1.test', by = seed): string {
-  return formatNote({ text, signatures: [signText(text, { name, seed: by })] });
+  return formatNote({ text, signatures: [signText(text, noteSigner('ed25519', name, by))] });
 }
 
 function signedAnyway(value: unknown): string {

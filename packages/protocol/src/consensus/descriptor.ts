@@ -1,6 +1,6 @@
 import { decodeBase64, encodeBase64 } from '../codec/base64.ts';
 import { encodeHex } from '../codec/hex.ts';
-import { checkSignatures, formatNote, noteKey, parseNote, signText } from '../codec/note.ts';
+import { checkSignatures, formatNote, noteKey, noteSigner, parseNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { ed25519, encapsulateXWing, sha256 } from '../primitives/index.ts';
 import { type Descriptor, maxDescriptorLength } from './documents.ts';
@@ -24,7 +24,7 @@ export function signDescriptor(descriptor: Descriptor, seed: Uint8Array): string
   if (encodeBase64(ed25519.publicKey(seed)) !== descriptor.identityKey)
     throw new ProtocolError('wrong-key', 'the seed does not belong to the identity key in the descriptor');
   const text = encodeText(form, inOrder(descriptor));
-  return formatNote({ text, signatures: [signText(text, { name: descriptor.name, seed })] });
+  return formatNote({ text, signatures: [signText(text, noteSigner('ed25519', descriptor.name, seed))] });
 }
 
 /** Reads a signed descriptor and checks that its own identity key signed it, alone, and that its mix keys can be used. */
@@ -36,7 +36,7 @@ export function verifyDescriptor(signed: string): VerifiedDescriptor {
   const decoded = decodeText(form, note.text);
   if (decoded.kind === 'refused') return decoded;
   const { name, identityKey } = decoded.value;
-  const key = noteKey(name, decodeBase64(identityKey) ?? new Uint8Array(32));
+  const key = noteKey('ed25519', name, decodeBase64(identityKey) ?? new Uint8Array(32));
   if (note.signatures.length !== 1) return refused('malformed', 'it has more than one signature');
   const verdict = checkSignatures(note, [key]);
   if (verdict.kind !== 'checked' || verdict.keys.length !== 1)

@@ -155,12 +155,30 @@ export interface Reveal {
   readonly value: string;
 }
 
+/** What an authority says of a key that it signs with, signed with its identity key (spec consensus 11). */
+export interface Certificate {
+  readonly version: 1;
+  readonly authority: string;
+  /** Base64 of the composite public key that readers know the authority by. */
+  readonly identityKey: string;
+  /** Base64 of the composite public key that it signs with. */
+  readonly signingKey: string;
+  /** Unix seconds. Of documents from then on signatures by the key count, … */
+  readonly validAfter: number;
+  /** … and of those before then. */
+  readonly validUntil: number;
+}
+
 /** Largest signed documents, in UTF-16 code units; anything longer is refused unread. */
 export const maxDescriptorLength = 32_768;
 export const maxConsensusLength = 4_194_304;
-export const maxParametersLength = 8_192;
+export const maxParametersLength = 327_680;
+export const maxCertificateLength = 16_384;
 export const maxVoteLength = 1_048_576;
 export const maxRevealLength = 327_680;
+
+/** Longest time that a certificate may be for, seconds: 366 days. */
+export const maxCertificateSeconds = 31_622_400;
 
 /** Most nodes and most revoked ids in one consensus, and in one vote. */
 export const maxNodes = 2_000;

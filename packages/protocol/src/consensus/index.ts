@@ -1,14 +1,14 @@
 export { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 export {
   type AuthorityKey,
-  assertTrust,
+  authorityKey,
   formatAuthorityKey,
-  joinSignatures,
+  isSameAuthority,
   parseAuthorityKey,
-  type Trust,
 } from './authorities.ts';
 export {
   type Ballot,
+  type BallotReader,
   type BallotRefusal,
   ballotDigest,
   commitTo,
@@ -18,6 +18,15 @@ export {
   signReveal,
   signVote,
 } from './ballot.ts';
+export {
+  type CertificateReader,
+  type CertificateRefusal,
+  covers,
+  type SigningKey,
+  signCertificate,
+  type VerifiedCertificate,
+  verifyCertificate,
+} from './certificate.ts';
 export {
   addSignature,
   type ConsensusReader,
@@ -39,6 +48,7 @@ export {
   verifyDescriptor,
 } from './descriptor.ts';
 export type {
+  Certificate,
   Consensus,
   ConsensusGeometry,
   Counted,
@@ -56,6 +66,8 @@ export {
   keyEpochsAhead,
   keyEpochsHeld,
   maxAuthorities,
+  maxCertificateLength,
+  maxCertificateSeconds,
   maxConsensusLength,
   maxDescriptorLength,
   maxNodes,
@@ -67,6 +79,7 @@ export {
 } from './documents.ts';
 export { readGeometry, writeGeometry } from './geometry.ts';
 export {
+  type ParametersReader,
   type ParametersRefusal,
   signParameters,
   type VerifiedParameters,
@@ -75,3 +88,11 @@ export {
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
 export { type Agenda, tabulate } from './tabulate.ts';
 export { sharedValue, type Tally, tally } from './tally.ts';
+export {
+  assertTrust,
+  checkThreshold,
+  joinSignatures,
+  type Signed,
+  type Trust,
+  type Untrusted,
+} from './trust.ts';

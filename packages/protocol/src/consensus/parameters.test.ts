@@ -2,12 +2,10 @@ import { expect, test } from 'vitest';
 import { encodeJson } from '../codec/json.ts';
 import { formatNote, signText } from '../codec/note.ts';
 import { defaultGeometry } from '../packet/index.ts';
-import { ed25519 } from '../primitives/index.ts';
-import { authority1, authority2 } from '../testing/network.ts';
-import { formatAuthorityKey, parseAuthorityKey, type Trust } from './authorities.ts';
+import { authority1, authority2, now } from '../testing/network.ts';
 import { maxParametersLength } from './documents.ts';
 import { writeGeometry } from './geometry.ts';
-import { signParameters, verifyParameters } from './parameters.ts';
+import { type ParametersReader, signParameters, verifyParameters } from './parameters.ts';
 
 const parameters = {
   version: 1,
@@ -15,9 +13,11 @@ const parameters = {
   meanDelayMs: 200,
   geometry: writeGeometry(defaultGeometry),
 } as const;
-const trust: Trust = {
-  authorities: [parseAuthorityKey(formatAuthorityKey(authority1.name, ed25519.publicKey(authority1.seed)))],
+const reader: ParametersReader = {
+  authorities: [authority1.key],
   threshold: 1,
+  signingKeys: [authority1.signingKey],
+  now,
 };
 
 function signedAnyway(value: unknown, origin = 'postern.parameters/v1'): string {
@@ -27,7 +27,7 @@ function signedAnyway(value: unknown, origin = 'postern.parameters/v1'): string 
 
 test('gives what was signed', () => {
   const signed = signParameters(parameters, [authority1]);
-  expect(verifyParameters(signed, trust)).toEqual({
+  expect(verifyParameters(signed, reader)).toEqual({
     kind: 'parameters',
     parameters,
     geometry: defaultGeometry,
@@ -45,5 +45,11 @@ test.each([
   ['oversized', 'x'.repeat(maxParametersLength + 1)],
   ['wrong-geometry', signedAnyway({ ...parameters, geometry: { ...parameters.geometry, suite: 99 } })],
 ])('%s', (reason, text) => {
-  expect(verifyParameters(text, trust)).toMatchObject({ kind: 'refused', reason });
+  expect(verifyParameters(text, reader)).toMatchObject({ kind: 'refused', reason });
+});
+
+test('signed by a key of another time count as if they were not signed', () => {
+  const { validAfter, validUntil } = authority1.signingKey;
+  for (const at of [validAfter - 1, validUntil])
+    expect(verifyParameters(signed, { ...reader, now: at })).toMatchObject({ reason: 'too-few-signatures' });
 });

@@ -2,8 +2,9 @@ import { decodeBase64 } from '../codec/base64.ts';
 import { encodeHex } from '../codec/hex.ts';
 import { isKeyName } from '../codec/note.ts';
 import { isDomain } from '../packet/index.ts';
-import { sha256, xwingPublicKeyBytes } from '../primitives/index.ts';
+import { compositePublicKeyBytes, sha256, xwingPublicKeyBytes } from '../primitives/index.ts';
 import type {
+  Certificate,
   Consensus,
   ConsensusGeometry,
   Counted,
@@ -17,7 +18,14 @@ import type {
   SmtpEndpoint,
   Vote,
 } from './documents.ts';
-import { maxAuthorities, maxNodes, maxSlots, maxTlsPins, staleEpochs } from './documents.ts';
+import {
+  maxAuthorities,
+  maxCertificateSeconds,
+  maxNodes,
+  maxSlots,
+  maxTlsPins,
+  staleEpochs,
+} from './documents.ts';
 import {
   ascending,
   base64Of,
@@ -155,6 +163,26 @@ export const parametersShape: Shape<Parameters> = object<Parameters>({
 
 const slot = integer(0, maxSlots - 1);
 const revoked = ascending(hexDigest, maxNodes, compareText);
+const compositeKey = base64Of(compositePublicKeyBytes);
+
+const certificateMembers = object<Certificate>({
+  version: oneOf(1),
+  authority,
+  identityKey: compositeKey,
+  signingKey: compositeKey,
+  validAfter: time,
+  validUntil: time,
+});
+
+/** Spec consensus 11. */
+export const certificateShape: Shape<Certificate> = (value, at) => {
+  const certificate = certificateMembers(value, at);
+  const span = certificate.validUntil - certificate.validAfter;
+  if (span <= 0) refuse('validUntil', 'is not after validAfter');
+  if (span > maxCertificateSeconds)
+    refuse('validUntil', `is more than ${maxCertificateSeconds} s after validAfter`);
+  return certificate;
+};
 
 /** Spec agreement 3. */
 export const voteShape: Shape<Vote> = object<Vote>({

@@ -4,7 +4,14 @@ export { toCrlf } from '../codec/mime-lines.ts';
 export { splitParts } from '../codec/mime-parts.ts';
 export { parseMediaType } from '../codec/mime-type.ts';
 export { framePackets, packetTypes, writePacket } from '../codec/openpgp.ts';
-export { consensusShape, descriptorShape, parametersShape } from '../consensus/schema.ts';
+export {
+  certificateShape,
+  consensusShape,
+  descriptorShape,
+  parametersShape,
+  revealShape,
+  voteShape,
+} from '../consensus/schema.ts';
 export { decodeText, encodeText } from '../consensus/text.ts';
 export { inspectCertificate } from '../dns/certificate.ts';
 export { formatTags, parseTags } from '../dns/tags.ts';
@@ -16,6 +23,7 @@ export { decryptMessage } from '../sealed/decrypt.ts';
 export { formatOuter, parseOuter } from '../sealed/outer.ts';
 export { unprotect } from '../sealed/protect.ts';
 export { judge } from '../sealed/verdict.ts';
+export { type TestAuthority, type TestAuthorityOptions, testAuthority } from './authority.ts';
 export { agenda, authority1, authority2, gateway, mix, now as networkNow, seedOf } from './network.ts';
 export { testPath } from './path.ts';
 export { encryptContent, literalPacket, mimeAround, now, person, sealOptions } from './people.ts';

@@ -4,6 +4,7 @@ import { keyEpochsPublished } from '../consensus/schedule.ts';
 import type { Agenda } from '../consensus/tabulate.ts';
 import { defaultGeometry, generateMixKey } from '../packet/index.ts';
 import { ed25519 } from '../primitives/index.ts';
+import { type TestAuthority, testAuthority } from './authority.ts';
 import { seeded } from './seeded.ts';
 
 // What the tests of `consensus` are about: a small network at epoch 1000 of one hour each.
@@ -13,18 +14,9 @@ export const epochSeconds = 3_600;
 /** Unix seconds: a minute into the epoch. */
 export const now: number = epoch * epochSeconds + 60;
 
-export const authority1: { name: string; seed: Uint8Array } = {
-  name: 'authority1.test',
-  seed: seeded('a1').bytes(32),
-};
-export const authority2: { name: string; seed: Uint8Array } = {
-  name: 'authority2.test',
-  seed: seeded('a2').bytes(32),
-};
-export const authority3: { name: string; seed: Uint8Array } = {
-  name: 'authority3.test',
-  seed: seeded('a3').bytes(32),
-};
+export const authority1: TestAuthority = testAuthority('authority1.test', { now });
+export const authority2: TestAuthority = testAuthority('authority2.test', { now });
+export const authority3: TestAuthority = testAuthority('authority3.test', { now });
 
 /** One public key serves all: making them takes longer than what is tested. */
 const mixKey = encodeBase64(generateMixKey(seeded('mix key')).publicKey);

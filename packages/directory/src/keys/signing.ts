@@ -1,0 +1,89 @@
+import { type NoteSigner, noteSigner } from '@postern/protocol/codec';
+import {
+  type AuthorityKey,
+  type Certificate,
+  covers,
+  formatAuthorityKey,
+  type SigningKey,
+  verifyCertificate,
+} from '@postern/protocol/consensus';
+import type { Clock } from '@postern/runtime';
+import { AuthorityError } from '../errors.ts';
+import { listSigningFiles, readSigningFiles, type SigningFile, signingFolder } from './files.ts';
+
+/** The signing keys of an authority at work. What `certify` adds meanwhile is found. */
+export interface SigningKeys {
+  /** What readers know the authority by. */
+  readonly authority: AuthorityKey;
+  readonly vkey: string;
+  /** For a document of a time, Unix seconds; undefined when no certificate is for both that time and the present one. */
+  signerFor(seconds: number): NoteSigner | undefined;
+  /** Unix seconds: from then on nothing can be signed. */
+  validUntil(): number;
+  /** Of all certificates, in order of time, those past too. */
+  own(): readonly OwnKey[];
+}
+
+export interface OwnKey {
+  /** As a note. */
+  readonly signed: string;
+  readonly certificate: Certificate;
+  readonly key: SigningKey;
+  /** Undefined once the private key has been destroyed. */
+  readonly signer: NoteSigner | undefined;
+}
+
+/** Throws `AuthorityError` `no-key` when there is no certificate, `wrong-key` when a file is damaged or another authority's. */
+export function openSigningKeys(authority: AuthorityKey, dataDir: string, clock: Clock): SigningKeys {
+  let listed = '';
+  let keys: readonly OwnKey[] = [];
+  const own = (): readonly OwnKey[] => {
+    const names = listSigningFiles(dataDir).join();
+    if (names !== listed)
+      keys = readSigningFiles(dataDir)
+        .map((file) => openSigningFile(file, [authority]))
+        .sort((a, b) => a.key.validAfter - b.key.validAfter || a.key.validUntil - b.key.validUntil);
+    listed = names;
+    return keys;
+  };
+  if (own().length === 0)
+    throw new AuthorityError(
+      'no-key',
+      `there is no signing key in ${signingFolder(dataDir)}`,
+      'Restore that folder from a backup, or make a key: postern-directory certify --identity FILE',
+    );
+  return {
+    authority,
+    vkey: formatAuthorityKey(authority),
+    own,
+    signerFor(seconds) {
+      const now = Math.floor(clock.now() / 1_000);
+      const usable = own().filter(
+        ({ key, signer }) => signer !== undefined && covers(key, seconds) && covers(key, now),
+      );
+      return usable.at(-1)?.signer;
+    },
+    validUntil: () =>
+      Math.max(0, ...own().flatMap(({ key, signer }) => (signer === undefined ? [] : [key.validUntil]))),
+  };
+}
+
+/** Throws `AuthorityError` `wrong-key` unless the certificate holds and the private key belongs to it. */
+export function openSigningFile(file: SigningFile, authorities: readonly AuthorityKey[]): OwnKey {
+  const { id, certificate: signed, privateKey } = file;
+  const verified = verifyCertificate(signed, { authorities });
+  if (verified.kind === 'refused') throw wrongFile(`${id}.certificate`, verified.detail);
+  const { certificate, key } = verified;
+  const signer = privateKey && noteSigner('composite', key.name, privateKey);
+  if (signer !== undefined && signer.keyId !== key.keyId)
+    throw wrongFile(`${id}.key`, 'it is not the key that the certificate is for');
+  return { signed, certificate, key, signer };
+}
+
+function wrongFile(name: string, why: string): AuthorityError {
+  return new AuthorityError(
+    'wrong-key',
+    `signing/${name} does not hold: ${why}`,
+    'Restore it from a backup, or remove it and make another: postern-directory certify --identity FILE. Name and identity key of an authority stay as they are.',
+  );
+}

@@ -1,0 +1,4 @@
+/** Unix seconds as people read them. */
+export function showTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}
