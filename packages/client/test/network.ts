@@ -175,6 +175,8 @@ function consensusOf(
     shared: '00'.repeat(32),
     previous: '',
     log: headOf(emptyRange),
+    votes: [],
+    reveals: [],
   };
 }
 

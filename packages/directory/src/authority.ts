@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  assertTrust,
+  decodeConsensus,
   epochAt,
   type Parameters,
   signParameters,
@@ -9,6 +11,10 @@ import {
   writeGeometry,
 } from '@postern/protocol/consensus';
 import { type Clock, createMetrics, exportMetrics, type Log, type Random } from '@postern/runtime';
+import type { Exchange } from './agree/peers.ts';
+import type { Alarm } from './alarms.ts';
+import { ask } from './ask.ts';
+import type { Certificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup } from './due.ts';
 import { type Epochs, startEpochs } from './epochs.ts';
@@ -19,6 +25,7 @@ import { isEnding, startReminder } from './keys/reminder.ts';
 import { openSigningKeys, type SigningKeys } from './keys/signing.ts';
 import { createCheckpoint, openLog } from './log/log.ts';
 import { addGauges, type Counters, createCounters } from './observe.ts';
+import { openPeerCertificates } from './peer-certificates.ts';
 import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
@@ -30,6 +37,8 @@ export interface AuthorityDeps {
   readonly log: Log;
   /** An epoch that the operator has found to be right: the clock may leave the last consensus behind as far as that. */
   readonly confirmedEpoch?: number;
+  /** How other authorities are spoken to; by HTTP unless given. */
+  readonly exchange?: Exchange;
   /** Closes the authority when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -55,6 +64,12 @@ export interface AuthorityStatus {
   readonly registered: number;
   /** So many must have registered for the first consensus. */
   readonly bootstrapNodes: number;
+  /** The other authorities; none for one that agrees with itself. */
+  readonly peers: readonly PeerStatus[];
+  /** How many authorities have to sign. */
+  readonly threshold: number;
+  /** What an operator has to know of. */
+  readonly alarms: readonly Alarm[];
   /** Until when it can sign. */
   readonly signingKey: { readonly until: string; readonly ending: boolean };
   /** Why there is no consensus of this epoch yet. */
@@ -63,6 +78,15 @@ export interface AuthorityStatus {
   readonly consensus?: { readonly epoch: number; readonly digest: string; readonly freshUntil: string };
   /** Outcomes since the start. */
   readonly counters: Readonly<Record<keyof Counters, Readonly<Record<string, number>>>>;
+}
+
+export interface PeerStatus {
+  readonly name: string;
+  readonly url: string;
+  /** Whether it has answered the last question. */
+  readonly answers: boolean;
+  /** How far its clock is ahead, seconds; absent until it has said. */
+  readonly aheadSeconds?: number;
 }
 
 /**
@@ -80,6 +104,8 @@ export async function startAuthority(
   const { vkey } = keys;
   await using opened = new AsyncDisposableStack();
   const store = opened.use(openStore(join(config.dataDir, 'authority.sqlite')));
+  const authorities = [keys.authority, ...config.peers.map(({ key }) => key)];
+  assertTrust({ authorities, threshold: config.threshold });
   assertContinues(store, config, keys);
   dropUnwanted(store, config);
   const limits = rateLimits(config.epochSeconds);
@@ -87,7 +113,15 @@ export async function startAuthority(
   const counters = createCounters(metrics);
   addGauges(metrics, { config, clock, store, keys });
   const history = openLog(store);
-  const epochs = opened.use(startEpochs({ ...deps, config, keys, store, history, counters }));
+  const exchange = deps.exchange ?? ask;
+  const certificates = openPeerCertificates(config, store, clock);
+  const epochs = opened.use(
+    startEpochs({
+      ...deps,
+      ...{ config, keys, authorities, certificates, store, history, counters, exchange },
+      parameters: signedParameters(config, clock, keys),
+    }),
+  );
   opened.use(startReminder({ ...deps, keys }));
 
   const server = await publish(config.listen, {
@@ -101,9 +135,17 @@ export async function startAuthority(
     issued: (epoch) => store.issued(epoch),
     history,
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
-    parameters: signedParameters(config, clock, keys),
-    certificates: () => certificatesOf(keys, clock),
-    allCertificates: () => keys.own().map(({ signed }) => signed),
+    parameters: () => epochs.parameters,
+    certificates: () => certificatesOf(keys, certificates, clock),
+    allCertificates: () => [...keys.own(), ...certificates.held()].map(({ signed }) => signed),
+    isOpen: (epoch) => config.peers.length > 0 && epoch >= epochNow(config, clock),
+    now: () => clock.now(),
+    receiveBallot: epochs.receiveBallot,
+    receiveSigned: epochs.receiveSigned,
+    holdings: () => holdingsOf(store),
+    record: epochs.record,
+    signedFor: epochs.signedFor,
+    descriptor: (digest) => store.body(digest),
     health: () => ({ epoch: epochNow(config, clock), registered: store.registered.size }),
     freshFor(epoch) {
       if (epoch > epochNow(config, clock)) return 0;
@@ -149,6 +191,12 @@ async function loadKeys(config: AuthorityConfig, { clock, random }: AuthorityDep
 function assertContinues(store: AuthorityStore, config: AuthorityConfig, keys: SigningKeys): void {
   const latest = store.latest();
   if (latest === undefined) return;
+  // where others sign as well, this authority need not have signed it
+  if (
+    config.peers.length > 0 &&
+    decodeConsensus(latest.signed)?.consensus.epochSeconds === config.epochSeconds
+  )
+    return;
   const verified = verifyConsensus(latest.signed, {
     authorities: [keys.authority],
     threshold: 1,
@@ -185,6 +233,11 @@ function currentOf(store: AuthorityStore, epoch: number): Issued | undefined {
   return begun !== undefined && epoch <= begun.epoch + staleEpochs ? begun : latest;
 }
 
+function holdingsOf(store: AuthorityStore): { first?: number; newest?: number } {
+  const [first, newest] = [store.first(), store.latest()];
+  return first === undefined || newest === undefined ? {} : { first: first.epoch, newest: newest.epoch };
+}
+
 /** Made anew when the signing key changes; undefined while there is none. */
 function signedParameters(
   config: AuthorityConfig,
@@ -204,9 +257,11 @@ function signedParameters(
 /** Seconds for which a certificate that has ended is still handed out: longer than any consensus is valid. */
 const certificateAftermath = 30 * 86_400;
 
-function certificatesOf(keys: SigningKeys, clock: Clock): string[] {
+function certificatesOf(keys: SigningKeys, others: Certificates, clock: Clock): string[] {
   const oldest = Math.floor(clock.now() / 1_000) - certificateAftermath;
-  return keys.own().flatMap(({ key, signed }) => (key.validUntil > oldest ? [signed] : []));
+  return [...keys.own(), ...others.held()].flatMap(({ key, signed }) =>
+    key.validUntil > oldest ? [signed] : [],
+  );
 }
 
 function parametersOf({ epochSeconds, meanDelayMs, geometry }: AuthorityConfig): Parameters {
@@ -234,6 +289,13 @@ function statusOf({ config, clock, store, epochs, counters, keys, url }: Shown):
     epoch: epochNow(config, clock),
     registered: store.registered.size,
     bootstrapNodes: config.bootstrap.nodes,
+    peers: config.peers.map(({ name, url }): PeerStatus => {
+      const { answeredMs, aheadMs } = epochs.seen.get(name) ?? {};
+      const ahead = aheadMs === undefined ? {} : { aheadSeconds: Math.round(aheadMs / 1_000) };
+      return { name, url, answers: answeredMs !== undefined, ...ahead };
+    }),
+    threshold: config.threshold,
+    alarms: epochs.alarms,
     signingKey: {
       until: new Date(until * 1_000).toISOString(),
       ending: isEnding(until, clock.now() / 1_000),

@@ -1,6 +1,7 @@
+import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { ConfigError } from '@postern/runtime';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseAuthorityConfig } from './config.ts';
 
 const least = { name: 'authority1.test', data_dir: '/data', listen: '127.0.0.1:8440' };
@@ -17,6 +18,8 @@ test('fills in what is not said', () => {
     maxNodes: 1_000,
     revoked: [],
     allow: [],
+    peers: [],
+    threshold: 1,
   });
 });
 
@@ -58,6 +61,57 @@ test.each<[string, object]>([
   const error = mistakeIn({ ...least, ...change });
   expect(error.source).toBe('file.toml');
   expect(error.mistakes.map((mistake) => mistake.path)).toEqual([path]);
+});
+
+describe('peers', () => {
+  const key = (at: number, name = `authority${at}.test`): string =>
+    formatAuthorityKey({ name, identity: new Uint8Array(32).fill(at) });
+  const peer = (at: number): object => ({ url: `http://authority${at}.test`, key: key(at) });
+
+  test('are the other authorities, of which a majority with this one has to sign unless more are wanted', () => {
+    const config = parseAuthorityConfig({ ...least, peers: [peer(2), peer(3)] });
+    expect(config.peers.map(({ name, url }) => [name, url])).toEqual([
+      ['authority2.test', 'http://authority2.test'],
+      ['authority3.test', 'http://authority3.test'],
+    ]);
+    expect(config.threshold).toBe(2);
+    expect(parseAuthorityConfig({ ...least, threshold: 3, peers: [peer(2), peer(3)] }).threshold).toBe(3);
+  });
+
+  test.each<[string, object]>([
+    ['peers.0.url', { peers: [{ ...peer(2), url: 'ftp://x.test' }] }],
+    ['peers.0.url', { peers: [{ ...peer(2), url: 'https://x.test/?a=1' }] }],
+    ['peers.0.key', { peers: [{ ...peer(2), key: 'x' }] }],
+    ['peers.1.key', { peers: [peer(2), { ...peer(1), url: 'http://self.test' }] }],
+    ['peers.1.key', { peers: [peer(2), { url: 'http://other.test', key: key(3, 'authority2.test') }] }],
+    ['peers.1.key', { peers: [peer(2), { url: 'http://other.test', key: key(2, 'other.test') }] }],
+    ['peers.1.url', { peers: [peer(2), { ...peer(3), url: 'http://authority2.test/' }] }],
+    ['peers.0.keys', { peers: [{ ...peer(2), keys: [] }] }],
+    ['peers', { peers: Array.from({ length: 64 }, (_, at) => peer(at + 2)) }],
+    ['threshold', { threshold: 1, peers: [peer(2), peer(3)] }],
+    ['threshold', { threshold: 4, peers: [peer(2), peer(3)] }],
+    ['threshold', { threshold: 2 }],
+    ['epoch', { epoch: '2s', peers: [peer(2), peer(3), peer(4), peer(5)] }],
+  ])('make a configuration wrong at %s (%#)', (path, change) => {
+    expect(mistakeIn({ ...least, ...change }).mistakes.map((mistake) => mistake.path)).toEqual([path]);
+  });
+
+  test('with several mistakes are told all of them', () => {
+    const two = { threshold: 9, peers: [{ url: 'x', key: 'y' }, peer(2)], max_nodes: 0 };
+    expect(mistakeIn({ ...least, ...two }).mistakes.map((mistake) => mistake.path)).toEqual([
+      'max_nodes',
+      'peers.0.url',
+      'peers.0.key',
+    ]);
+    const more = {
+      epoch: '1s',
+      threshold: 9,
+      peers: [{ ...peer(1), url: 'http://x.test' }, peer(2), peer(2)],
+    };
+    expect(mistakeIn({ ...least, ...more }).mistakes.map((mistake) => mistake.path)).toEqual([
+      ...['peers.0.key', 'peers.2.key', 'peers.2.url', 'threshold', 'epoch'],
+    ]);
+  });
 });
 
 function mistakeIn(input: object): ConfigError {

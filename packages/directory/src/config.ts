@@ -1,4 +1,4 @@
-import { maxNodes } from '@postern/protocol/consensus';
+import { type AuthorityKey, maxAuthorities, maxNodes, parseAuthorityKey } from '@postern/protocol/consensus';
 import { defaultGeometry, type Geometry, geometry } from '@postern/protocol/packet';
 import {
   domainName,
@@ -10,6 +10,8 @@ import {
   parseConfig,
 } from '@postern/runtime';
 import { z } from 'zod';
+import { roundMsOf } from './agree/slots.ts';
+import { majority, thresholdMistake } from './client/trust.ts';
 
 /** An authority, parsed. */
 export interface AuthorityConfig {
@@ -32,8 +34,20 @@ export interface AuthorityConfig {
   readonly revoked: readonly string[];
   /** Ids that may register; empty = any. */
   readonly allow: readonly string[];
+  /** The other authorities of the network; none for one that agrees with itself. */
+  readonly peers: readonly PeerConfig[];
+  /** How many authorities have to sign a consensus: a majority at least. */
+  readonly threshold: number;
   /** Where metrics are served; nowhere without. */
   readonly metrics: MetricsConfig | undefined;
+}
+
+/** Another authority of the network. */
+export interface PeerConfig {
+  readonly name: string;
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly key: AuthorityKey;
 }
 
 const nodeId = z
@@ -62,6 +76,35 @@ const figures = z
     }
   });
 
+const peerUrl = z
+  .url({
+    protocol: /^https?$/,
+    error: 'is no http or https URL; write for example "https://directory2.example"',
+  })
+  .refine((text) => {
+    const url = URL.parse(text);
+    return url === null || `${url.username}${url.password}${url.search}${url.hash}` === '';
+  }, 'has more than scheme, host, port and path')
+  .transform((text) => text.replace(/\/+$/, ''));
+
+const peerKey = z.string().transform((vkey, context): AuthorityKey => {
+  try {
+    return parseAuthorityKey(vkey);
+  } catch {
+    const message =
+      'is no authority key; copy the line name+keyid+key that its `postern-directory init` printed';
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  }
+});
+
+const peer = z
+  .strictObject({ url: peerUrl, key: peerKey })
+  .transform(({ url, key }): PeerConfig => ({ name: key.name, url, key }));
+
+/** Shortest round that authorities on one machine can keep, milliseconds. */
+const shortestRoundMs = 100;
+
 const schema = z
   .strictObject({
     name: domainName,
@@ -74,7 +117,35 @@ const schema = z
     max_nodes: z.int().min(1).max(maxNodes).default(1_000),
     revoked: z.array(nodeId).default([]),
     allow: z.array(nodeId).default([]),
+    peers: z
+      .array(peer)
+      .max(maxAuthorities - 1, `are more than ${maxAuthorities - 1}`)
+      .default([]),
+    threshold: z.int().min(1, 'is at least 1').optional(),
     metrics: metricsSection.optional(),
+  })
+  .superRefine(({ name, peers, threshold, epoch }, context) => {
+    const say = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    peers.forEach((one, at) => {
+      const before = peers.slice(0, at);
+      if (one.name === name) say(['peers', at, 'key'], 'is of this authority itself; list the others only');
+      if (before.some((other) => other.name === one.name))
+        say(['peers', at, 'key'], `is a second one of ${one.name}; list each authority once`);
+      else if (before.some((other) => isSameKey(other.key, one.key)))
+        say(['peers', at, 'key'], 'is the key of another one as well; each authority has its own');
+      if (before.some((other) => other.url === one.url))
+        say(['peers', at, 'url'], 'is the URL of another one as well; each authority has its own');
+    });
+    const authorities = [name, ...new Set(peers.map((one) => one.name))];
+    const mistake = threshold === undefined ? undefined : thresholdMistake({ authorities, threshold });
+    if (mistake !== undefined) say(['threshold'], mistake);
+    const roundMs = roundMsOf(epoch / 1_000, authorities.length);
+    if (peers.length > 0 && roundMs < shortestRoundMs)
+      say(
+        ['epoch'],
+        `is too short for ${authorities.length} authorities, whose rounds would last ${roundMs} ms`,
+      );
   })
   .transform(
     (config): AuthorityConfig => ({
@@ -88,9 +159,15 @@ const schema = z
       maxNodes: config.max_nodes,
       revoked: config.revoked,
       allow: config.allow,
+      peers: config.peers,
+      threshold: config.threshold ?? majority([config.name, ...config.peers.map(({ name }) => name)]),
       metrics: config.metrics,
     }),
   );
+
+function isSameKey(one: AuthorityKey, other: AuthorityKey): boolean {
+  return Buffer.from(one.identity).equals(other.identity);
+}
 
 /** Reads an authority's configuration as it comes from TOML. Throws `ConfigError` with every mistake. */
 export function parseAuthorityConfig(input: unknown, source = 'directory.toml'): AuthorityConfig {

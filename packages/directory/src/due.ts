@@ -8,7 +8,13 @@ export type Holdup =
   /** Until when there was one, Unix seconds. */
   | { readonly kind: 'no-signing-key'; readonly until: number }
   | { readonly kind: 'few-nodes'; readonly standing: number; readonly wanted: number }
-  | { readonly kind: 'empty-layer'; readonly layer: number };
+  | { readonly kind: 'empty-layer'; readonly layer: number }
+  | { readonly kind: 'few-votes'; readonly counted: number; readonly wanted: number }
+  | { readonly kind: 'few-signatures'; readonly signed: number; readonly wanted: number }
+  | { readonly kind: 'other-parameters' }
+  | { readonly kind: 'not-linked' }
+  | { readonly kind: 'signed-before'; readonly epoch: number }
+  | { readonly kind: 'unconfirmed'; readonly wanted: number };
 
 /** What decides whether a consensus is issued. */
 export interface Due {
@@ -113,5 +119,17 @@ export function explain(holdup: Holdup): string {
       return `waits for ${holdup.wanted} nodes, ${holdup.standing} have registered`;
     case 'empty-layer':
       return `layer ${holdup.layer} has no mix`;
+    case 'few-votes':
+      return `${holdup.counted} votes count, ${holdup.wanted} are needed; whoever is missing does not run, cannot be reached, or has another time`;
+    case 'few-signatures':
+      return `${holdup.signed} authorities have signed one document, ${holdup.wanted} are needed; the log says who has said what`;
+    case 'other-parameters':
+      return 'most others have another epoch length, or a geometry that this version does not know; compare the configurations';
+    case 'not-linked':
+      return 'most others go on from a consensus that is not here, and nobody has given it';
+    case 'signed-before':
+      return `this authority has signed another document for epoch ${holdup.epoch}, which may have become a consensus`;
+    case 'unconfirmed':
+      return `this authority has been started anew, and signs only once ${holdup.wanted} others have told what it had said before`;
   }
 }

@@ -1,16 +1,32 @@
-import { type Consensus, epochAt, isStanding } from '@postern/protocol/consensus';
+import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
-import { agree, seal } from './agree/agree.ts';
+import { type Attempt, createAttempts } from './agree/attempts.ts';
+import { createLedger } from './agree/ledger.ts';
+import type { Members } from './agree/members.ts';
+import { shareParameters } from './agree/parameters.ts';
+import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
+import { createPreparation } from './agree/preparation.ts';
+import { recordOf } from './agree/record.ts';
+import { createSignatures, isUncertified } from './agree/signatures.ts';
+import { roundMsOf, timetable } from './agree/slots.ts';
+import { type Alarm, createAlarms } from './alarms.ts';
+import type { AgreementRecord, Part, Receipt } from './ballots.ts';
+import type { Certificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
-import { explain, type Holdup, holdupOf, isAlarming, isOfClock, patienceMs } from './due.ts';
+import { explain, type Holdup, isAlarming, isOfClock, patienceMs } from './due.ts';
 import type { SigningKeys } from './keys/signing.ts';
 import type { ConsensusLog } from './log/log.ts';
 import type { Counters } from './observe.ts';
+import { rateLimit } from './rate-limit.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {
   readonly config: AuthorityConfig;
   readonly keys: SigningKeys;
+  /** All authorities, this one too. */
+  readonly authorities: readonly AuthorityKey[];
+  /** Of the others' signing keys. */
+  readonly certificates: Certificates;
   readonly store: AuthorityStore;
   /** Of the store. */
   readonly history: ConsensusLog;
@@ -18,23 +34,33 @@ export interface EpochsOptions {
   readonly random: Random;
   readonly log: Log;
   readonly counters: Pick<Counters, 'consensus'>;
+  /** How others are spoken to. */
+  readonly exchange: Exchange;
+  /** Parameters, signed by this authority, while it has a key. */
+  readonly parameters: () => string | undefined;
   /** An epoch that the operator has found to be right. */
   readonly confirmedEpoch?: number;
 }
 
 /** The beat of an authority. Disposing of it ends it; afterwards nothing is issued. */
 export interface Epochs extends AsyncDisposable {
-  /** Issues the consensus of the current epoch when it is due and not issued yet. Never throws. */
+  /** Does what is due of the agreement on the current epoch. Never throws. */
   conclude(): void;
   /** Why there is no consensus of this epoch, as far as it is not a fault. */
   holdup(): Holdup | undefined;
+  readonly alarms: readonly Alarm[];
+  /** What is known of the other authorities. */
+  readonly seen: ReadonlyMap<string, Seen>;
+  /** Signed by all who say the same; undefined while there is no key to sign with. */
+  readonly parameters: string | undefined;
+  /** Take what another authority sends. */
+  receiveBallot(part: Part, signed: string): Receipt;
+  receiveSigned(signed: string): Receipt;
+  /** A document for an epoch with the signatures that have come in, be they enough or not. */
+  signedFor(epoch: number): string | undefined;
+  /** Everything that was said for an epoch; undefined when there is nothing. */
+  record(epoch: number): AgreementRecord | undefined;
 }
-
-/** What came of looking whether a consensus is due. */
-type Attempt =
-  | { readonly kind: 'issued'; readonly consensus: Consensus }
-  | { readonly kind: 'not-due' }
-  | { readonly kind: 'held-up'; readonly holdup: Holdup };
 
 /** How soon to try again when a consensus could not be stored, milliseconds. */
 const retryMs = 5_000;
@@ -42,30 +68,86 @@ const retryMs = 5_000;
 /** Seconds without a new descriptor after which a node's names are free again. */
 const bindingSeconds = 30 * 86_400;
 
-/** Issues a consensus at every epoch's start, the first as soon as enough nodes have registered (spec consensus 9.3). */
+/** Epochs for which descriptors are kept that votes have named. */
+const bodyEpochs = 3;
+
+/** Agrees on a consensus for every epoch (spec agreement 2), with others or alone (spec consensus 9.3). */
 export function startEpochs(options: EpochsOptions): Epochs {
-  const { config, clock, log, counters } = options;
+  const { config, clock, log, counters, store } = options;
   const counted = counters.consensus;
+  const members = membersOf(options);
+  const { names, others } = members;
+  const table = timetable(config.epochSeconds, names.length);
+  const roundMs = roundMsOf(config.epochSeconds, names.length);
   const stop = new AbortController();
+  const now = (): number => clock.now();
+  const startedMs = now();
 
   let waiting = new AbortController();
   let dueSince: number | undefined;
   let holdup: Holdup | undefined;
+  const wake = (): void => waiting.abort();
 
+  const alarms = createAlarms(log);
+  const issued = (consensus: Consensus): void => {
+    const { epoch, nodes, previous } = consensus;
+    counted.add('issued');
+    log.info('consensus issued', { epoch, nodes: nodes.length });
+    store.dropBodies(epoch - bodyEpochs);
+    // whoever was silent while the authority was silent too has had no chance to be heard
+    const heard = others.length === 0 || clock.now() >= startedMs + config.epochSeconds * 1_000;
+    if (heard && store.issued(epoch - 1)?.digest === previous)
+      forgetSilent(store, Math.floor(clock.now() / 1_000));
+    wake();
+  };
+  const ledger = createLedger({ store, history: options.history, members, alarms, issued });
+  const { epochSeconds } = config;
+  const signatures = createSignatures({ ...table, store, members, ledger, alarms, epochSeconds });
+  const parameters = shareParameters(options.parameters, members, now);
+  const timeoutMs = Math.max(250, Math.min(10_000, roundMs / 3));
+  const aheadMs = 2 * timeoutMs;
+  const peers = createPeers({
+    others,
+    exchange: options.exchange,
+    clock,
+    timeoutMs,
+    retryMs: Math.max(50, roundMs / 10),
+  });
+  const failed = (error: unknown): void => {
+    if (stop.signal.aborted) return;
+    counted.add('failed');
+    log.error('consensus not issued', { why: error instanceof Error ? error.message : String(error) });
+  };
+  const preparation = createPreparation({
+    ...{ peers, members, store, ledger, alarms, parameters, now, failed },
+    certificates: options.certificates,
+    timetable: table,
+    toleranceMs: Math.max(2_000, roundMs / 4),
+    restMs: roundMs / 4,
+    found: wake,
+  });
+  const attempts = createAttempts({
+    ...options,
+    ...{ members, store, alarms, peers, preparation, signatures, now, aheadMs },
+    timetable: table,
+  });
+  const limit = rateLimit(32 + 16 * names.length, Math.max(10, roundMs / (8 * names.length)));
+
+  let wakeMs = Number.POSITIVE_INFINITY;
   const attempt = (): boolean => {
     if (stop.signal.aborted) return true;
     try {
-      const now = clock.now();
+      const nowMs = clock.now();
       // not later than now: the clock may have been set back
-      dueSince = Math.min(dueSince ?? now, now);
-      const outcome = issueIfDue(options, now - dueSince);
-      if (outcome.kind !== 'held-up' || isOfClock(outcome.holdup)) dueSince = undefined;
-      if (outcome.kind === 'issued') counted.add('issued');
+      dueSince = Math.min(dueSince ?? nowMs, nowMs);
+      const outcome = attempts.step(nowMs, nowMs - dueSince);
+      const over = outcome.kind === 'issued' || outcome.kind === 'not-due';
+      if (over || (outcome.kind === 'held-up' && isOfClock(outcome.holdup))) dueSince = undefined;
+      wakeMs = 'wakeMs' in outcome ? (outcome.wakeMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
       holdup = noted(outcome, holdup, log);
       return true;
     } catch (error) {
-      counted.add('failed');
-      log.error('consensus not issued', { why: error instanceof Error ? error.message : String(error) });
+      failed(error);
       return false;
     }
   };
@@ -79,16 +161,47 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const beat = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const done = attempt();
-      const nextEpoch = (epochAt(clock.now() / 1_000, config.epochSeconds) + 1) * config.epochSeconds * 1_000;
-      const wake = Math.min(nextEpoch, done ? endOfPatience() : clock.now() + retryMs);
+      const soon = done ? Math.min(endOfPatience(), wakeMs) : clock.now() + retryMs;
       waiting = new AbortController();
       const either = AbortSignal.any([stop.signal, waiting.signal]);
-      await clock.wait(wake, either).catch((error: unknown) => {
+      const next = table.next(clock.now());
+      const early = others.length > 0 && next - aheadMs > clock.now() ? next - aheadMs : next;
+      await clock.wait(Math.min(early, soon), either).catch((error: unknown) => {
         if (!either.aborted) throw error;
       });
     }
   };
 
+  const receive = (signed: string, take: (nowMs: number) => Receipt): Receipt => {
+    const nowMs = clock.now();
+    const by = /\u2014 (\S+) \S+\n$/.exec(signed.slice(-8_192))?.[1] ?? '';
+    if (!limit.passes(by, nowMs))
+      return { kind: 'refused', reason: 'too-often', detail: 'this authority has sent too much' };
+    const receipt = take(nowMs);
+    if (
+      receipt.kind === 'refused' &&
+      uncertifiedFaults.includes(receipt.reason) &&
+      isUncertified(signed, members)
+    ) {
+      preparation.certify();
+      return {
+        kind: 'refused',
+        reason: 'not-ready',
+        detail: 'there is no certificate here of a key that has signed it',
+      };
+    }
+    // only what is known to be from that authority counts against it
+    const checked = receipt.kind === 'taken' || receipt.kind === 'waiting';
+    if (checked || (receipt.kind === 'refused' && checkedFaults.includes(receipt.reason)))
+      limit.take(by, nowMs);
+    return receipt;
+  };
+
+  // what was signed before the process ended, and not issued
+  const left = store.lastSigned();
+  if (left !== undefined && left.digest !== '' && left.epoch > (store.latest()?.epoch ?? -1))
+    signatures.own(left);
+  if (others.length > 0) preparation.begin();
   const beating = beat();
   return {
     conclude() {
@@ -96,52 +209,52 @@ export function startEpochs(options: EpochsOptions): Epochs {
       if (!attempt() || holdup !== undefined) waiting.abort();
     },
     holdup: () => holdup,
+    get alarms() {
+      return alarms.standing;
+    },
+    seen: peers.seen,
+    get parameters() {
+      return parameters.signed;
+    },
+    receiveBallot: (part, signed) =>
+      receive(signed, (nowMs) => {
+        const slot = table.at(nowMs);
+        if (attempts.agreement()?.slot.startMs !== slot?.startMs) attempt();
+        const agreement = attempts.agreement();
+        return agreement === undefined || agreement.slot.startMs !== slot?.startMs || others.length === 0
+          ? { kind: 'refused', reason: 'not-ready', detail: 'this authority takes no part at this time' }
+          : agreement.receive(part, signed, nowMs);
+      }),
+    receiveSigned: (signed) => receive(signed, (nowMs) => signatures.receive(signed, nowMs)),
+    signedFor: (epoch) => signatures.best(epoch),
+    record: (epoch) => recordOf(store, signatures, epoch),
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await beating;
+      attempts[Symbol.dispose]();
+      await Promise.all([beating, peers[Symbol.asyncDispose](), preparation.settled()]);
     },
   };
 }
 
-function issueIfDue(options: EpochsOptions, waitedMs: number): Attempt {
-  const { config, keys, store, history, clock, random, confirmedEpoch } = options;
-  const { epochSeconds } = config;
-  const seconds = Math.floor(clock.now() / 1_000);
-  const epoch = epochAt(seconds, epochSeconds);
-  const latest = store.latest();
-  if (latest?.epoch === epoch) return { kind: 'not-due' };
-  const descriptors = [...store.registered.values()]
-    .map(({ descriptor }) => descriptor)
-    .filter((one) => isStanding(one, epoch, epochSeconds));
-  const holdup = holdupOf({
-    epoch,
-    epochSeconds,
-    latest,
-    confirmedEpoch,
-    standing: descriptors.length,
-    bootstrapNodes: config.bootstrap.nodes,
-    waitedMs,
-  });
-  if (holdup !== undefined) return { kind: 'held-up', holdup };
-  const signer = keys.signerFor(epoch * epochSeconds);
-  if (signer === undefined)
-    return { kind: 'held-up', holdup: { kind: 'no-signing-key', until: keys.validUntil() } };
-  const agreement = agree(descriptors, {
-    epoch,
-    epochSeconds,
-    geometry: config.geometry,
-    meanDelayMs: config.meanDelayMs,
-    shared: random.bytes(32),
-    previous: latest?.digest ?? '',
-    log: history.head(),
-    revoked: config.revoked,
-  });
-  if (agreement.kind !== 'agreed') return { kind: 'held-up', holdup: agreement };
-  const { consensus } = agreement;
-  store.issue(seal(consensus, signer));
-  // whoever was silent while the authority was silent too has had no chance to be heard
-  if (latest?.epoch === epoch - 1) forgetSilent(store, seconds);
-  return { kind: 'issued', consensus };
+/** What may not be so any more once there are certificates of all who have signed. */
+const uncertifiedFaults: readonly string[] = ['no-ballot', 'late'];
+
+const checkedFaults: readonly string[] = ['other-slot', 'not-committed'];
+
+function membersOf({ config, keys, authorities, certificates }: EpochsOptions): Members {
+  const { name, peers, threshold } = config;
+  return {
+    name,
+    names: [name, ...peers.map((peer) => peer.name)].sort(),
+    others: peers,
+    threshold,
+    authorities,
+    get signingKeys() {
+      return [...keys.own().map(({ key }) => key), ...certificates.keys()];
+    },
+    signerFor: (seconds) => keys.signerFor(seconds),
+    validUntil: () => keys.validUntil(),
+  };
 }
 
 /** A node that has not been heard of for long loses its name, so that names do not run out. */
@@ -153,10 +266,7 @@ function forgetSilent(store: AuthorityStore, seconds: number): void {
 
 /** Says what is new about an outcome, and gives what holds the issue up. */
 function noted(outcome: Attempt, before: Holdup | undefined, log: Log): Holdup | undefined {
-  if (outcome.kind === 'issued') {
-    const { epoch, nodes } = outcome.consensus;
-    log.info('consensus issued', { epoch, nodes: nodes.length });
-  }
+  if (outcome.kind === 'waiting') return before;
   if (outcome.kind !== 'held-up') return undefined;
   const { holdup } = outcome;
   if (holdup.kind !== before?.kind)

@@ -98,6 +98,8 @@ export function consensusOf(nodes: readonly NodeEntry[], nowMs: number): Verifie
       shared: '',
       previous: '',
       log: { size: 0, root: '' },
+      votes: [],
+      reveals: [],
     },
     geometry: geometry({ suite, hops, routingBytes, packetBytes }),
     digest: '',

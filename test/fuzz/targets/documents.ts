@@ -71,12 +71,14 @@ const parameters = {
 } as const;
 
 const { name, epoch } = { name: authority1.name, epoch: agenda.epoch };
-const reveal: Reveal = { version: 1, epoch, authority: name, value: 'ab'.repeat(32) };
+const reveal: Reveal = { version: 1, epoch, slot: 0, authority: name, value: 'ab'.repeat(32) };
 const vote: Vote = {
   version: 1,
   epoch,
+  slot: 0,
   authority: name,
   previous: '',
+  signed: '',
   epochSeconds: 3_600,
   geometry: writeGeometry(defaultGeometry),
   meanDelayMs: 200,

@@ -1,6 +1,6 @@
 import {
   type Equivocation,
-  readConsensus,
+  readIssued,
   signCheckpoint,
   signConsensus,
   tabulate,
@@ -96,7 +96,7 @@ const notes: Target = {
   run(input) {
     const text = utf8(input);
     verifyCheckpoint(text, reader);
-    readConsensus(text, reader);
+    readIssued(text, reader);
     const [one = '', other = ''] = text.split('\0');
     const verified = verifyEquivocation({ ...twice, documents: [one, other] }, reader);
     if (verified.kind === 'equivocation') hold(one !== other, 'a proof: two documents');

@@ -1,33 +1,107 @@
 import type { NoteSigner } from '@postern/protocol/codec';
 import {
-  type Agenda,
   type Consensus,
+  type Counted,
   consensusDigest,
   type Descriptor,
+  type Reveal,
+  readGeometry,
+  sharedValue,
   signConsensus,
   tabulate,
+  tally,
+  type Vote,
 } from '@postern/protocol/consensus';
+import type { LogHead } from '@postern/protocol/log';
+import type { Holdup } from '../due.ts';
 import type { Issued } from '../store.ts';
+import type { Outcome, Standing } from './rounds.ts';
 
-/** What came of it: a consensus to sign, or the first layer that would have no mix, so that no path led through it. */
-export type Agreement =
+/** What came of an agreement: a consensus to sign, or why there is none. */
+export type Agreed =
   | { readonly kind: 'agreed'; readonly consensus: Consensus }
-  | { readonly kind: 'empty-layer'; readonly layer: number };
+  | { readonly kind: 'held-up'; readonly holdup: Holdup };
 
-/** Descriptors → the consensus of an epoch, not signed yet. One authority agrees with itself. */
-export function agree(descriptors: readonly Descriptor[], agenda: Agenda): Agreement {
-  const consensus = tabulate(descriptors, agenda);
+/** What an authority holds an outcome against. */
+export interface Standpoint {
+  readonly epoch: number;
+  readonly epochSeconds: number;
+  readonly members: number;
+  readonly threshold: number;
+  /** The newest consensus here. */
+  readonly latest: Issued | undefined;
+  /** Of the log of all consensuses here. */
+  readonly log: LogHead;
+  /** What this authority has signed last, if that is no consensus here. */
+  readonly open: Issued | undefined;
+  /** A descriptor that a vote has named, as it was signed and verified. */
+  body(digest: string): string | undefined;
+}
+
+/** Votes and reveals → the consensus of an epoch, not signed yet (spec agreement 5). */
+export function agree({ votes, reveals }: Pick<Outcome, 'votes' | 'reveals'>, record: Standpoint): Agreed {
+  const { epoch, epochSeconds, threshold, latest } = record;
+  if (votes.size < threshold) return heldUp({ kind: 'few-votes', counted: votes.size, wanted: threshold });
+  const counted = tally([...votes.values()].map(({ value }) => value));
+  const geometry = readGeometry(counted.geometry);
+  if (counted.epochSeconds !== epochSeconds || geometry === undefined)
+    return heldUp({ kind: 'other-parameters' });
+  if (counted.previous !== (latest?.digest ?? '')) return heldUp({ kind: 'not-linked' });
+  const locked = lockOf([...votes.values()], record);
+  if (locked !== undefined) return heldUp(locked);
+  const values = [...reveals.values()].map(({ value }) => value);
+  const consensus = tabulate(
+    counted.descriptors.map(({ digest }) => descriptorOf(record.body(digest))),
+    {
+      ...counted,
+      epoch,
+      geometry,
+      log: record.log,
+      shared: sharedValue(epoch, counted.previous, values),
+      votes: countedOf(votes),
+      reveals: countedOf(reveals),
+    },
+  );
   for (let layer = 1; layer <= consensus.geometry.hops; layer++) {
-    if (!consensus.nodes.some((node) => node.layer === layer)) return { kind: 'empty-layer', layer };
+    if (!consensus.nodes.some((node) => node.layer === layer)) return heldUp({ kind: 'empty-layer', layer });
   }
   return { kind: 'agreed', consensus };
 }
 
-/** Signs what was agreed. Whatever is signed is issued: there is one document of an epoch. */
+/** Signs what was agreed. */
 export function seal(consensus: Consensus, signer: NoteSigner): Issued {
   return {
     epoch: consensus.epoch,
     digest: consensusDigest(consensus),
     signed: signConsensus(consensus, [signer]),
   };
+}
+
+/**
+ * Who has signed a document that may have become a consensus without their knowing signs none beside it: not before so many others say that
+ * they have not signed it that too few are left (spec agreement 6.2).
+ */
+function lockOf(votes: readonly Standing<Vote>[], record: Standpoint): Holdup | undefined {
+  const { epoch, open, members, threshold } = record;
+  if (open === undefined) return undefined;
+  if (open.epoch === epoch) return { kind: 'signed-before', epoch };
+  const free = votes.filter(({ value }) =>
+    open.digest === '' ? value.signed === '' : value.signed !== open.digest,
+  );
+  const wanted = members - threshold + 1;
+  return free.length >= wanted ? undefined : { kind: 'signed-before', epoch: open.epoch };
+}
+
+function countedOf(ballots: ReadonlyMap<string, Standing<Vote | Reveal>>): Counted[] {
+  return [...ballots].map(([authority, { digest }]) => ({ authority, digest }));
+}
+
+/** Its second line; it was verified when it came. */
+function descriptorOf(signed: string | undefined): Descriptor {
+  if (signed === undefined) throw new Error('a descriptor that a vote names is gone');
+  return JSON.parse(signed.split('\n', 2)[1] ?? '') as Descriptor;
+}
+
+function heldUp(holdup: Holdup): Agreed {
+  return { kind: 'held-up', holdup };
 }

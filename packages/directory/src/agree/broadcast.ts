@@ -30,7 +30,7 @@ export function createBroadcast(sender: string): Broadcast {
   };
 }
 
-/** Rounds that are enough among so many members, of whom fewer than `members - threshold + 1` are faulty. */
-export function roundsOf(members: number, threshold: number): number {
-  return members - threshold + 1;
+/** Rounds that are enough among so many members, of whom all but two may be faulty. */
+export function roundsOf(members: number): number {
+  return members - 1;
 }

@@ -1,7 +1,7 @@
 import type { NoteSigner } from '@postern/protocol/codec';
 import {
-  type AuthorityKey,
   type Ballot,
+  ballotDigest,
   commitTo,
   countersign,
   type Reveal,
@@ -10,65 +10,90 @@ import {
   type SigningKey,
   type Vote,
 } from '@postern/protocol/consensus';
+import type { BallotFault, Part } from '../ballots.ts';
 import { type Broadcast, createBroadcast, roundsOf } from './broadcast.ts';
+import type { Slot } from './slots.ts';
 
-/** When the rounds of an agreement are, on the clock of whoever takes part. */
-export interface Schedule {
-  /** Milliseconds: votes are taken from then on. */
-  readonly startMs: number;
-  /** Milliseconds: at least twice what a message takes and two clocks differ, together. */
-  readonly roundMs: number;
-}
-
-export type Part = 'vote' | 'reveal';
-
-export interface RoundsOptions extends Schedule {
-  readonly epoch: number;
-  readonly authorities: readonly AuthorityKey[];
-  readonly threshold: number;
-  /** Theirs, from certificates. Those for the time at which the agreement starts count, to the end of it. */
-  readonly signingKeys: readonly SigningKey[];
+export interface RoundsOptions {
+  readonly slot: Slot;
+  /** Of all authorities. */
+  readonly names: readonly string[];
+  /** Theirs, from certificates; there may be more of them later. Those for the time at which the slot starts count, to the end of it. */
+  signingKeys(): readonly SigningKey[];
   readonly signer: NoteSigner;
 }
 
-/** What one authority takes of the votes and reveals for an epoch. */
+/** What one authority takes of the votes and reveals of a slot. */
 export interface Rounds {
   /** When this authority's own is due: half a round after others are taken, so that a clock that differs finds it in time as well. */
   readonly dueMs: Readonly<Record<Part, number>>;
   /** When no more are taken. */
   readonly closedMs: Readonly<Record<Part, number>>;
-  /** Takes what another one, or this one itself, has signed. What is new and in time is to be passed on to all others. */
-  take(part: Part, signed: string, nowMs: number): Taken;
+  /** Puts in what this authority itself says. */
+  say(part: Part, signed: string): void;
+  /** Reads what another one has sent. What is known, or comes at the wrong time, costs no signature check. */
+  read(part: Part, signed: string, nowMs: number): Reading;
+  /** Takes what was read, if it is in time still. What is new is to be passed on to all others. */
+  take(ballot: Valid, nowMs: number): Taken;
+  /** Whether a vote of this authority has been taken. */
+  hasVote(authority: string): boolean;
   /** What came of it: the same for all that are not faulty, once the reveals are closed. */
   outcome(): Outcome;
 }
 
+/** A ballot whose signatures hold, as it came. */
+export interface Valid {
+  readonly part: Part;
+  readonly ballot: Extract<Ballot<Vote | Reveal>, { kind: 'ballot' }>;
+  readonly signed: string;
+}
+
+interface Refused {
+  readonly kind: 'refused';
+  readonly reason: BallotFault;
+  readonly detail: string;
+}
+
+export type Reading =
+  | { readonly kind: 'valid'; readonly valid: Valid }
+  | { readonly kind: 'known' }
+  | Refused;
+
 export type Taken =
   | {
       readonly kind: 'new';
-      /** To be passed on, at this time or as soon after it as may be: before it others do not take it. */
       readonly passOn: string;
-      readonly passOnMs: number;
+      /** Not before this time: others do not take it yet. */
+      readonly fromMs: number;
+      /** In vain after this time: others do not take it any more. */
+      readonly untilMs: number;
     }
   | { readonly kind: 'known' }
-  | { readonly kind: 'refused'; readonly reason: TakenRefusal; readonly detail: string };
+  | Refused;
 
-export type TakenRefusal = 'early' | 'late' | 'other-epoch' | 'not-committed' | 'no-ballot';
+/** A ballot that counts. */
+export interface Standing<T extends Vote | Reveal> {
+  readonly value: T;
+  readonly digest: string;
+  /** As it was taken. */
+  readonly signed: string;
+}
 
 export interface Outcome {
   /** Of authorities that have said one thing, by their names. */
-  readonly votes: ReadonlyMap<string, Vote>;
-  readonly reveals: ReadonlyMap<string, Reveal>;
-  /** Two votes of one authority for one epoch, as they were signed: anybody can see that it is faulty. */
-  readonly doubled: ReadonlyMap<string, readonly string[]>;
+  readonly votes: ReadonlyMap<string, Standing<Vote>>;
+  readonly reveals: ReadonlyMap<string, Standing<Reveal>>;
+  /** Two votes of one authority for one slot: anybody can see that it is faulty. */
+  readonly doubled: ReadonlyMap<string, readonly Standing<Vote>[]>;
 }
 
-/** Votes of an epoch, and then what they have committed to, by a broadcast for each (spec agreement 2). */
-export function createRounds(options: RoundsOptions): Rounds {
-  const { epoch, authorities, threshold, signingKeys, signer, startMs, roundMs } = options;
-  const reader = { signingKeys, at: Math.floor(startMs / 1_000) };
-  const names = [...new Set(authorities.map(({ name }) => name))];
-  const phaseMs = roundMs / 2 + roundsOf(names.length, threshold) * roundMs;
+/** Votes of a slot, and then what they have committed to, by a broadcast for each (spec agreement 3). */
+export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions): Rounds {
+  const { roundMs, startMs } = slot;
+  const at = Math.floor(startMs / 1_000);
+  const read = (part: Part, signed: string): Ballot<Vote | Reveal> =>
+    (part === 'vote' ? readVote : readReveal)(signed, { signingKeys: signingKeys(), at });
+  const phaseMs = roundMs / 2 + roundsOf(names.length) * roundMs;
   const openMs = { vote: startMs, reveal: startMs + phaseMs };
   const dueMs = { vote: openMs.vote + roundMs / 2, reveal: openMs.reveal + roundMs / 2 };
   const closedMs = { vote: openMs.vote + phaseMs, reveal: openMs.reveal + phaseMs };
@@ -76,71 +101,98 @@ export function createRounds(options: RoundsOptions): Rounds {
   const reveals = createPart<Reveal>(names);
 
   /** What stands, once votes are closed. */
-  const standing = (authority: string): Vote | undefined => {
-    const [only, another] = votes.values(authority);
+  const standing = (authority: string): Standing<Vote> | undefined => {
+    const [only, another] = votes.of(authority);
     return another === undefined ? only : undefined;
   };
-  const admit = <T extends Vote | Reveal>(
-    part: Part,
-    of: PartState<T>,
-    ballot: Ballot<T>,
-    signed: string,
-    nowMs: number,
-  ): Taken => {
-    const round = Math.max(1, Math.floor((nowMs - dueMs[part]) / roundMs) + 1);
+  const untimely = (part: Part, nowMs: number): Refused | undefined => {
     if (nowMs < openMs[part]) return refused('early', `${part}s are not taken yet`);
-    if (nowMs >= closedMs[part]) return refused('late', `${part}s are not taken any more`);
-    if (ballot.kind === 'refused') return refused('no-ballot', ballot.detail);
-    if (ballot.value.epoch !== epoch) return refused('other-epoch', `it is for epoch ${ballot.value.epoch}`);
-    if ('value' in ballot.value && standing(ballot.value.authority)?.commit !== commitTo(ballot.value.value))
-      return refused('not-committed', `${ballot.value.authority} has not committed itself to it`);
-    const outcome = of.take(ballot, signed, round);
-    if (outcome === 'late') return refused('late', `too few have signed it for round ${round}`);
-    if (outcome === 'known') return { kind: 'known' };
-    return { kind: 'new', passOn: countersign(signed, signer), passOnMs: Math.max(nowMs, dueMs[part]) };
+    return nowMs >= closedMs[part] ? refused('late', `${part}s are not taken any more`) : undefined;
+  };
+  const mismatch = ({ value }: Valid['ballot']): Refused | undefined => {
+    if (value.epoch !== slot.epoch || value.slot !== slot.slot)
+      return refused('other-slot', `it is for slot ${value.slot} of epoch ${value.epoch}`);
+    if ('value' in value && standing(value.authority)?.value.commit !== commitTo(value.value))
+      return refused('not-committed', `${value.authority} has not committed itself to it`);
+    return undefined;
+  };
+  const put = ({ ballot, signed }: Omit<Valid, 'part'>): void => {
+    const { value, digest } = ballot;
+    if ('value' in value) reveals.put({ value, digest, signed });
+    else votes.put({ value, digest, signed });
   };
 
   return {
     dueMs,
     closedMs,
-    take: (part, signed, nowMs) =>
-      part === 'vote'
-        ? admit(part, votes, readVote(signed, reader), signed, nowMs)
-        : admit(part, reveals, readReveal(signed, reader), signed, nowMs),
+    hasVote: (authority) => votes.of(authority).length > 0,
+    say(part, signed) {
+      const ballot = read(part, signed);
+      if (ballot.kind === 'refused') throw new Error(`its own ${part} does not hold: ${ballot.detail}`);
+      if ((part === 'vote' ? votes : reveals).admits(ballot, 1)) put({ ballot, signed });
+    },
+    read(part, signed, nowMs) {
+      const fault = untimely(part, nowMs);
+      if (fault !== undefined) return fault;
+      const of = part === 'vote' ? votes : reveals;
+      const digest = ballotDigest(signed);
+      if (digest !== undefined && of.has(digest)) return { kind: 'known' };
+      const sender = senderOf(signed);
+      if (sender === undefined || !names.includes(sender))
+        return refused('no-ballot', 'it is from no authority known here');
+      // the third of a sender is of no use, however it is signed
+      if (of.of(sender).length === 2) return { kind: 'known' };
+      const ballot = read(part, signed);
+      if (ballot.kind === 'refused') return refused('no-ballot', ballot.detail);
+      return mismatch(ballot) ?? { kind: 'valid', valid: { part, ballot, signed } };
+    },
+    take(valid, nowMs) {
+      const { part, ballot, signed } = valid;
+      const of = part === 'vote' ? votes : reveals;
+      const round = Math.max(1, Math.floor((nowMs - dueMs[part]) / roundMs) + 1);
+      const fault = untimely(part, nowMs) ?? mismatch(ballot);
+      if (fault !== undefined) return fault;
+      if (of.has(ballot.digest) || of.of(ballot.value.authority).length === 2) return { kind: 'known' };
+      if (!of.admits(ballot, round)) return refused('late', `too few have signed it for round ${round}`);
+      put(valid);
+      return {
+        kind: 'new',
+        passOn: countersign(signed, signer),
+        fromMs: Math.max(nowMs, dueMs[part]),
+        untilMs: Math.min(closedMs[part], dueMs[part] + (ballot.signedBy.length + 1) * roundMs),
+      };
+    },
     outcome: () => ({
       votes: mapOf(names, standing),
-      reveals: mapOf(names, (name) => (standing(name) === undefined ? undefined : reveals.values(name)[0])),
-      doubled: mapOf(names, (name) => {
-        const notes = votes.notes(name);
-        return notes.length > 1 ? notes : undefined;
-      }),
+      reveals: mapOf(names, (name) => (standing(name) === undefined ? undefined : reveals.of(name)[0])),
+      doubled: mapOf(names, (name) => (votes.of(name).length > 1 ? votes.of(name) : undefined)),
     }),
   };
 }
 
-interface PartState<T> {
-  take(ballot: Ballot<T> & { kind: 'ballot' }, signed: string, round: number): 'new' | 'known' | 'late';
-  values(authority: string): readonly T[];
-  notes(authority: string): readonly string[];
+interface PartState<T extends Vote | Reveal> {
+  /** Whether it is new, and in time for a round; `put` follows. */
+  admits(ballot: Valid['ballot'], round: number): boolean;
+  put(one: Standing<T>): void;
+  has(digest: string): boolean;
+  of(authority: string): readonly Standing<T>[];
 }
 
 function createPart<T extends Vote | Reveal>(names: readonly string[]): PartState<T> {
   const broadcasts = new Map<string, Broadcast>(names.map((name) => [name, createBroadcast(name)]));
-  const held = new Map<string, { readonly value: T; readonly signed: string }>();
-  const of = (authority: string) =>
-    (broadcasts.get(authority)?.taken ?? []).flatMap((digest) => held.get(digest) ?? []);
+  const held = new Map<string, Standing<T>>();
   return {
-    take({ value, digest, signedBy }, signed, round) {
-      if (held.has(digest)) return 'known';
-      const broadcast = broadcasts.get(value.authority);
-      if (broadcast === undefined || broadcast.taken.length === 2) return 'known';
-      if (!broadcast.take(digest, signedBy, round)) return 'late';
-      held.set(digest, { value, signed });
-      return 'new';
-    },
-    values: (authority) => of(authority).map(({ value }) => value),
-    notes: (authority) => of(authority).map(({ signed }) => signed),
+    admits: ({ value, digest, signedBy }, round) =>
+      broadcasts.get(value.authority)?.take(digest, signedBy, round) ?? false,
+    put: (one) => void held.set(one.digest, one),
+    has: (digest) => held.has(digest),
+    of: (authority) => (broadcasts.get(authority)?.taken ?? []).flatMap((digest) => held.get(digest) ?? []),
   };
+}
+
+/** Whom a ballot says that it is from: the first member of its canonical JSON. */
+function senderOf(signed: string): string | undefined {
+  return /^postern\.(?:vote|reveal)\/v1\n\{"authority":"([^"\\]{1,255})"/.exec(signed.slice(0, 300))?.[1];
 }
 
 function mapOf<T>(names: readonly string[], value: (name: string) => T | undefined): Map<string, T> {
@@ -152,6 +204,6 @@ function mapOf<T>(names: readonly string[], value: (name: string) => T | undefin
   );
 }
 
-function refused(reason: TakenRefusal, detail: string): Taken {
+function refused(reason: BallotFault, detail: string): Refused {
   return { kind: 'refused', reason, detail };
 }

@@ -1,12 +1,12 @@
 import {
   type AuthorityKey,
   type Consensus,
-  readConsensus,
+  readIssued,
   type Trust,
   verifyCheckpoint,
 } from '@postern/protocol/consensus';
 import type { Leaf } from '@postern/protocol/log';
-import type { AskOptions } from '../client/ask.ts';
+import type { AskOptions } from '../ask.ts';
 import type { Audited, Finding, Proof, Report } from './findings.ts';
 import { type History, openHistory } from './history.ts';
 import { provenBy, type Sighting } from './proofs.ts';
@@ -101,7 +101,7 @@ async function open(options: AuditOptions, findings: Finding[]): Promise<Opened>
   const documents = await each((one) => one.newest());
   const newest = served.flatMap(({ url }, at) => {
     const signed = documents[at];
-    const read = signed === undefined ? undefined : readConsensus(signed, trust);
+    const read = signed === undefined ? undefined : readIssued(signed, trust);
     if (signed === undefined || read === undefined) return [];
     if (read.kind === 'consensus') return [{ url, signed, read }];
     findings.push({ url, reason: 'bad-document', detail: `its newest consensus: ${read.detail}` });

@@ -1,7 +1,7 @@
 import {
   type Consensus,
-  type ReadConsensus,
-  readConsensus,
+  type IssuedConsensus,
+  readIssued,
   type Trust,
   type VerifiedCheckpoint,
 } from '@postern/protocol/consensus';
@@ -95,7 +95,7 @@ export function openHistory({ served, checkpoint, trust, found }: HistoryOptions
       found({ reason: 'not-served', epoch, detail: signed.message });
       return undefined;
     }
-    const read = readConsensus(signed, trust);
+    const read = readIssued(signed, trust);
     if (read.kind === 'refused') {
       found({ reason: 'bad-document', epoch, detail: read.detail });
       return undefined;
@@ -156,7 +156,7 @@ export function openHistory({ served, checkpoint, trust, found }: HistoryOptions
 
 /** What speaks against a consensus at its place in the log. */
 function mistakeIn(
-  { consensus, digest }: Extract<ReadConsensus, { kind: 'consensus' }>,
+  { consensus, digest }: Extract<IssuedConsensus, { kind: 'consensus' }>,
   leaf: Leaf,
   before: { readonly range: CompactRange; readonly previous: Leaf | undefined },
 ): Pick<Finding, 'reason' | 'detail'> | undefined {

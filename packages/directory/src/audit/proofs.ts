@@ -1,8 +1,8 @@
 import { isBy, parseNote } from '@postern/protocol/codec';
 import {
   type AuthorityKey,
+  type IssuedConsensus,
   maxConsensusLength,
-  type ReadConsensus,
   verifyEquivocation,
 } from '@postern/protocol/consensus';
 import type { Proof } from './findings.ts';
@@ -12,7 +12,7 @@ import type { Certified } from './served.ts';
 export interface Sighting {
   readonly url: string;
   readonly signed: string;
-  readonly read: Extract<ReadConsensus, { kind: 'consensus' }>;
+  readonly read: Extract<IssuedConsensus, { kind: 'consensus' }>;
 }
 
 /** What two of these prove: each is held against the first. Of documents that are the same there is none. */

@@ -13,7 +13,7 @@ import {
   type TileName,
   tileWidth,
 } from '@postern/protocol/log';
-import { type AskOptions, ask, askBytes } from '../client/ask.ts';
+import { type AskOptions, ask, askBytes } from '../ask.ts';
 
 /** What a URL serves of a history, unverified. Everything throws `NotServed` when it is not to be had. */
 export interface Served {

@@ -4,14 +4,16 @@ import {
   type SigningKey,
   verifyCertificate,
 } from '@postern/protocol/consensus';
-import { type AskOptions, ask } from './ask.ts';
+import { type AskOptions, ask } from '../ask.ts';
 
 /** Signing keys of authorities, from certificates that were verified; kept from one run to the next. */
 export interface Certificates {
   /** Of all certificates at hand, those too that another process has stored meanwhile. */
   keys(): readonly SigningKey[];
-  /** Asks one URL for more. What came of it, when it is of no use: for people. */
-  fetch(url: string): Promise<string | undefined>;
+  /** The certificates themselves. */
+  held(): readonly HeldCertificate[];
+  /** Adds those in lists as servers give them. What is wrong with one, for people. */
+  take(...lists: readonly string[]): Promise<string | undefined>;
 }
 
 /** Where certificates lie, as text; `undefined` while there are none. */
@@ -25,7 +27,6 @@ export interface CertificatesOptions {
   readonly shelf: CertificateShelf;
   /** Unix seconds. */
   readonly now: () => number;
-  readonly ask: AskOptions;
 }
 
 /** Most characters that a list of certificates may have, and bytes that are read of one. */
@@ -37,20 +38,15 @@ const mostOfOne = 8;
 /** Seconds after its end for which a certificate is kept: longer than any consensus is valid. */
 const aftermath = 30 * 86_400;
 
-interface Held {
+export interface HeldCertificate {
   readonly signed: string;
   readonly key: SigningKey;
 }
 
-export function openCertificates({
-  authorities,
-  shelf,
-  now,
-  ask: options,
-}: CertificatesOptions): Certificates {
-  const verified = new Map<string, Held>();
+export function openCertificates({ authorities, shelf, now }: CertificatesOptions): Certificates {
+  const verified = new Map<string, HeldCertificate>();
   /** A certificate, or why it is none that is of use here; undefined for one of an authority that is not asked about. */
-  const read = (signed: string): Held | string | undefined => {
+  const read = (signed: string): HeldCertificate | string | undefined => {
     const known = verified.get(signed);
     if (known !== undefined) return known;
     const outcome = verifyCertificate(signed, { authorities });
@@ -60,36 +56,46 @@ export function openCertificates({
     verified.set(signed, held);
     return held;
   };
-  const stored = (): Held[] => (listIn(shelf.load() ?? '[]') ?? []).map(read).filter(isHeld);
+  const stored = (): HeldCertificate[] => (listIn(shelf.load() ?? '[]') ?? []).map(read).filter(isHeld);
 
   return {
     keys: () => stored().map(({ key }) => key),
-    async fetch(url) {
-      const answer = await ask(`${url}/v1/certificates`, { ...options, maxBytes: maxCertificatesLength });
-      if (answer.kind === 'unreachable') return `certificates ${answer.why}`;
-      if (answer.kind !== 'answer') return 'its list of certificates is too long';
-      if (answer.status !== 200) return `it answered ${answer.status} for certificates`;
-      const list = listIn(answer.text);
-      if (list === undefined) return 'what it has for certificates is no list of them';
+    held: stored,
+    async take(...lists) {
+      const parsed = lists.map(listIn);
+      const found = parsed.flatMap((list) => list ?? []).map(read);
       const before = stored();
-      const found = list.map(read);
       const after = kept([...before, ...found.filter(isHeld)], now());
       for (const signed of verified.keys())
         if (!after.some((one) => one.signed === signed)) verified.delete(signed);
       if (after.some((one) => !before.includes(one)))
         await shelf.save(JSON.stringify(after.map(({ signed }) => signed)));
+      if (parsed.includes(undefined)) return 'what it has for certificates is no list of them';
       const wrong = found.find((one) => typeof one === 'string');
       return wrong === undefined ? undefined : `a certificate there does not hold: ${wrong}`;
     },
   };
 }
 
-function isHeld(one: Held | string | undefined): one is Held {
+/** Asks one URL for more. What came of it, when it is of no use: for people. */
+export async function fetchCertificates(
+  certificates: Certificates,
+  url: string,
+  options: AskOptions,
+): Promise<string | undefined> {
+  const answer = await ask(`${url}/v1/certificates`, { ...options, maxBytes: maxCertificatesLength });
+  if (answer.kind === 'unreachable') return `certificates ${answer.why}`;
+  if (answer.kind !== 'answer') return 'its list of certificates is too long';
+  if (answer.status !== 200) return `it answered ${answer.status} for certificates`;
+  return certificates.take(answer.text);
+}
+
+function isHeld(one: HeldCertificate | string | undefined): one is HeldCertificate {
   return typeof one === 'object';
 }
 
 /** Each once, without those that have long ended, and of each authority not more than it needs. */
-function kept(all: readonly Held[], now: number): Held[] {
+function kept(all: readonly HeldCertificate[], now: number): HeldCertificate[] {
   const count = new Map<string, number>();
   return [...new Set(all)]
     .filter(({ key }) => key.validUntil > now - aftermath)

@@ -86,7 +86,7 @@ function directoryOf(
   try {
     const authorities = options.authorities.map(parseAuthorityKey);
     assertTrust({ authorities, threshold });
-    const certificates = openCertificates({ authorities, shelf, now, ask: { timeoutMs, signal } });
+    const certificates = openCertificates({ authorities, shelf, now });
     return { urls: urls.map(baseUrl), authorities, threshold, random, timeoutMs, signal, certificates };
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause;

@@ -10,9 +10,9 @@ import {
 import type { Geometry } from '@postern/protocol/packet';
 import { shuffled } from '@postern/protocol/primitives';
 import type { Random } from '@postern/runtime';
-import { type Answer, type AskOptions, ask } from './ask.ts';
+import { type Answer, type AskOptions, ask } from '../ask.ts';
 import type { Seen } from './cache.ts';
-import type { Certificates } from './certificates.ts';
+import { type Certificates, fetchCertificates } from './certificates.ts';
 import { type Failure, reasonOf } from './errors.ts';
 import { followAll, lastOf, type Source, type Taken } from './follow.ts';
 
@@ -130,7 +130,7 @@ async function verifyFrom<T extends Verified>(
 ): Promise<T> {
   const verified = verify(trustOf(directory));
   if (verified.kind !== 'refused' || verified.uncertified === undefined) return verified;
-  const why = await directory.certificates.fetch(url);
+  const why = await fetchCertificates(directory.certificates, url, directory);
   const again = verify(trustOf(directory));
   if (again.kind !== 'refused' || why === undefined) return again;
   return { ...again, detail: `${again.detail}; ${why}` };

@@ -1,5 +1,5 @@
+import { type Answer, ask } from '../ask.ts';
 import { type RegisterRefusal, registerRefusals } from '../registration.ts';
-import { type Answer, ask } from './ask.ts';
 import type { Directory } from './collect.ts';
 import { DirectoryError, describeFailures, type Failure } from './errors.ts';
 

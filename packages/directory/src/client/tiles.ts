@@ -12,7 +12,7 @@ import {
   tileWidth,
 } from '@postern/protocol/log';
 import { shuffled } from '@postern/protocol/primitives';
-import { askBytes } from './ask.ts';
+import { askBytes } from '../ask.ts';
 import type { Directory } from './collect.ts';
 import type { Failure } from './errors.ts';
 

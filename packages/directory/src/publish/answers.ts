@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { BallotFault } from '../ballots.ts';
 import type { RegisterRefusal } from '../registration.ts';
 
 const statuses: Readonly<Record<RegisterRefusal, number>> = {
@@ -22,13 +23,31 @@ export function statusOf(reason: RegisterRefusal): number {
   return statuses[reason];
 }
 
+const ballotStatuses: Readonly<Record<BallotFault, number>> = {
+  early: 409,
+  late: 409,
+  'other-slot': 409,
+  'not-committed': 409,
+  'no-ballot': 400,
+  'not-ready': 503,
+  'too-often': 429,
+};
+
+/** The same of what an authority has sent. */
+export function ballotStatusOf(reason: BallotFault): number {
+  return ballotStatuses[reason];
+}
+
 const requestFaults: Readonly<Record<string, { error: string; message: string }>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { error: 'oversized', message: 'the body is larger than any descriptor' },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    error: 'oversized',
+    message: 'the body is larger than anything that is taken here',
+  },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     error: 'wrong-content-type',
-    message: 'send a signed descriptor as content-type text/plain',
+    message: 'send a signed note as content-type text/plain',
   },
-  FST_ERR_VALIDATION: { error: 'malformed', message: 'an epoch is a decimal number' },
+  FST_ERR_VALIDATION: { error: 'malformed', message: 'an epoch is a decimal number, a digest 64 hex digits' },
 };
 
 /** What an outsider is told when a request cannot be served: its own faults by name, ours without detail. */

@@ -4,13 +4,14 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { ConsensusLog } from '../log/log.ts';
 import type { Registration } from '../registration.ts';
 import type { Issued } from '../store.ts';
+import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { answerFault, answerUnknownPath, statusOf } from './answers.ts';
 import { addLogRoutes } from './log.ts';
 import * as schema from './schema.ts';
 import { send, sendNoKey, sendNote } from './send.ts';
 
 /** What stands behind the HTTP interface. */
-export interface Desk {
+export interface Desk extends AgreementDesk {
   register(signed: string): Registration;
   /** The consensus to route by now. */
   current(): Issued | undefined;
@@ -25,6 +26,10 @@ export interface Desk {
   certificates(): readonly string[];
   /** … and all. */
   allCertificates(): readonly string[];
+  /** Whether more signatures may come for the consensus of an epoch. */
+  isOpen(epoch: number): boolean;
+  /** Milliseconds. */
+  now(): number;
   health(): { readonly epoch: number; readonly registered: number };
   /** Seconds until the consensus of an epoch stops being fresh; 0 when it has. */
   freshFor(epoch: number): number;
@@ -60,6 +65,13 @@ export async function publish(
 }
 
 function addRoutes(server: FastifyInstance, desk: Desk): void {
+  // whoever compares clocks has to see the one that everything else here goes by
+  server.addHook('onRequest', (_request, reply, done) => {
+    reply.header('date', new Date(desk.now()).toUTCString());
+    done();
+  });
+  addAgreementRoutes(server, desk);
+
   server.post<{ Body: unknown }>('/v1/descriptors', { schema: schema.postDescriptor }, (request, reply) => {
     const outcome = desk.register(typeof request.body === 'string' ? request.body : '');
     if (outcome.kind === 'registered') return reply.code(202).send({ id: outcome.id });
@@ -88,7 +100,8 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
         const message = `this authority has issued no consensus for epoch ${request.params.epoch}`;
         return reply.code(404).send({ error: 'no-consensus', message });
       }
-      reply.header('cache-control', 'public, max-age=31536000, immutable');
+      const forHow = desk.isOpen(issued.epoch) ? 'max-age=60' : 'max-age=31536000, immutable';
+      reply.header('cache-control', `public, ${forHow}`);
       return sendNote(reply, issued.signed, request.headers['if-none-match']);
     },
   );

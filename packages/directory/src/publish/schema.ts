@@ -12,28 +12,36 @@ export const document = {
   },
 } as const;
 
-function json(
+export function json(
   description: string,
   properties: Record<string, object>,
-  required = Object.keys(properties),
+  required: readonly string[] = Object.keys(properties),
 ): object {
   const schema = { type: 'object', properties, required, additionalProperties: false };
   return { description, content: { 'application/json': { schema } } };
 }
 
-function error(description: string): object {
+export function error(description: string): object {
   return json(description, {
     error: { type: 'string', description: 'Names the reason; one of a closed set for each path.' },
     message: { type: 'string', description: 'Says it to a person.' },
   });
 }
 
-const note = { 'text/plain': { schema: { type: 'string', description: 'A C2SP signed note.' } } };
+export const note: object = {
+  'text/plain': { schema: { type: 'string', description: 'A C2SP signed note.' } },
+};
 const unchanged = { description: 'The document that If-None-Match names is still the one.', type: 'null' };
 const tag = { 'if-none-match': { type: 'string', maxLength: 1024 } };
 const headers = { type: 'object', properties: tag };
 const id = { type: 'string', pattern: '^[0-9a-f]{64}$', description: "SHA-256 of the node's identity key." };
-const epoch = { type: 'integer', minimum: 0 };
+export const epoch: object = { type: 'integer', minimum: 0 };
+
+export const pastEpoch: object = {
+  type: 'object',
+  properties: { epoch: { type: 'string', pattern: '^(0|[1-9][0-9]{0,9})$' } },
+  required: ['epoch'],
+};
 
 export const postDescriptor: FastifySchema = {
   summary: 'Register a node',
@@ -66,13 +74,9 @@ export const getPastConsensus: FastifySchema = {
   summary: 'The consensus of an epoch',
   operationId: 'getPastConsensus',
   headers,
-  params: {
-    type: 'object',
-    properties: { epoch: { type: 'string', pattern: '^(0|[1-9][0-9]{0,9})$' } },
-    required: ['epoch'],
-  },
+  params: pastEpoch,
   response: {
-    200: { description: 'Never changes.', content: note },
+    200: { description: 'Never changes, but for signatures that come late.', content: note },
     304: unchanged,
     400: error('The epoch is no number.'),
     404: error('There is none for this epoch.'),
@@ -84,7 +88,7 @@ export const getParameters: FastifySchema = {
   operationId: 'getParameters',
   headers,
   response: {
-    200: { description: 'Signed by the authority.', content: note },
+    200: { description: 'Signed by all authorities that say the same.', content: note },
     304: unchanged,
     503: error('There is no key to sign with. Retry-After says when to try again.'),
   },

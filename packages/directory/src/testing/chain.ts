@@ -29,7 +29,16 @@ export interface Chain extends Issued {
 /** What an epoch's consensus of no nodes follows from. */
 export function agendaOf(epoch: number): Omit<Agenda, 'previous' | 'log'> {
   const shared = seeded(`shared ${epoch}`).bytes(32);
-  return { epoch, epochSeconds, geometry: defaultGeometry, meanDelayMs: 200, shared, revoked: [] };
+  return {
+    epoch,
+    epochSeconds,
+    geometry: defaultGeometry,
+    meanDelayMs: 200,
+    shared,
+    revoked: [],
+    votes: [],
+    reveals: [],
+  };
 }
 
 interface Issued {

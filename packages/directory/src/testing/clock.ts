@@ -23,7 +23,11 @@ export class FakeClock implements Clock {
       if (until <= this.#now) return resolve();
       const waiting = { until, wake: resolve };
       this.#waiting.add(waiting);
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      const end = (): void => {
+        this.#waiting.delete(waiting);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', end, { once: true });
     });
   }
 
@@ -39,4 +43,17 @@ export class FakeClock implements Clock {
   advance(ms: number): void {
     this.moveTo(this.#now + ms);
   }
+
+  /** When somebody wants to be woken next; never, when nobody waits. */
+  next(): number {
+    return Math.min(...[...this.#waiting].map(({ until }) => until));
+  }
+}
+
+/** The clock of a machine that differs from another by so many milliseconds. */
+export function shifted(clock: Clock, aheadMs: number): Clock {
+  return {
+    now: () => clock.now() + aheadMs,
+    wait: (until, signal) => clock.wait(until - aheadMs, signal),
+  };
 }

@@ -7,8 +7,7 @@ export interface Logged {
 }
 
 /** A log that keeps what it is told. */
-export function keepingLog(): { log: Log; lines: Logged[] } {
-  const lines: Logged[] = [];
+export function keepingLog(lines: Logged[] = []): { log: Log; lines: Logged[] } {
   const at = (level: string) => (event: string, fields?: LogFields) =>
     void lines.push({ level, event, fields });
   return { lines, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } };

@@ -4,7 +4,7 @@ import { authority1, authority2, epoch, now } from '../testing/network.ts';
 import { type BallotReader, countersign, readReveal, readVote, signReveal } from './ballot.ts';
 import type { Reveal } from './documents.ts';
 
-const reveal: Reveal = { version: 1, epoch, authority: authority1.name, value: 'ab'.repeat(32) };
+const reveal: Reveal = { version: 1, epoch, slot: 0, authority: authority1.name, value: 'ab'.repeat(32) };
 const signed = signReveal(reveal, authority1);
 const both = countersign(signed, authority2);
 const reader: BallotReader = {

@@ -51,6 +51,12 @@ export function readReveal(signed: string, reader: BallotReader): Ballot<Reveal>
   return read(revealForm, signed, maxRevealLength, reader);
 }
 
+/** Digest of a ballot as `Ballot` has it, before anything is known of who has signed it; undefined when it is no note. */
+export function ballotDigest(signed: string): string | undefined {
+  const note = parseNote(signed, maxVoteLength);
+  return note === undefined ? undefined : digestOf(note.text);
+}
+
 /** Adds a signature to a vote or reveal: that it came in time (spec agreement 2.2). Throws `ProtocolError` `wrong-document`. */
 export function countersign(signed: string, signer: NoteSigner): string {
   const note = parseNote(signed, maxVoteLength);
@@ -89,8 +95,11 @@ function read<T extends Vote | Reveal>(
   const signedBy = [...new Set(verdict.keys.map(({ name }) => name))].sort();
   const { authority } = decoded.value;
   if (!signedBy.includes(authority)) return refused('unsigned', `${authority} has not signed it`);
-  const digest = encodeHex(sha256(new TextEncoder().encode(note.text)));
-  return { kind: 'ballot', value: decoded.value, digest, signedBy };
+  return { kind: 'ballot', value: decoded.value, digest: digestOf(note.text), signedBy };
+}
+
+function digestOf(text: string): string {
+  return encodeHex(sha256(new TextEncoder().encode(text)));
 }
 
 function refused<T>(reason: BallotRefusal, detail: string): Ballot<T> {

@@ -87,9 +87,37 @@ export function addSignature(signed: string, signer: NoteSigner): string {
 }
 
 /** A consensus that enough authorities have signed, whenever that was and whatever came before it. */
-export type ReadConsensus =
+export type IssuedConsensus =
   | Pick<Extract<VerifiedConsensus, { kind: 'consensus' }>, 'kind' | 'consensus' | 'digest' | 'signedBy'>
-  | Extract<VerifiedConsensus, { kind: 'refused' }>;
+  | Refused;
+
+/** A consensus that authorities have signed, be they enough or not. */
+export type SignedConsensus =
+  | {
+      readonly kind: 'signed';
+      readonly consensus: Consensus;
+      /** `consensusDigest` of it. */
+      readonly digest: string;
+      /** Names, sorted; one at least. */
+      readonly signedBy: readonly string[];
+    }
+  | Refused;
+
+/** Reads a consensus whoever has signed it: for those who know already which one it is, by its digest. */
+export function decodeConsensus(
+  signed: string,
+): { readonly consensus: Consensus; readonly digest: string } | undefined {
+  const note = parseNote(signed, maxConsensusLength);
+  const decoded = note && decodeText(form, note.text);
+  if (note === undefined || decoded?.kind !== 'document') return undefined;
+  return { consensus: decoded.value, digest: digestOf(note.text) };
+}
+
+/** Reads what authorities send each other, to collect signatures (spec agreement 6.3). No reader routes by it. */
+export function readConsensus(signed: string, by: Omit<Trust, 'threshold'>): SignedConsensus {
+  const read = readIssued(signed, { ...by, threshold: 1 });
+  return read.kind === 'consensus' ? { ...read, kind: 'signed' } : read;
+}
 
 /**
  * Verifies a signed consensus (spec consensus 4, 6, 7). Nothing is read of it before enough authorities are known to have signed
@@ -97,7 +125,7 @@ export type ReadConsensus =
  * Throws only for a trust that cannot hold.
  */
 export function verifyConsensus(signed: string, reader: ConsensusReader): VerifiedConsensus {
-  const read = readConsensus(signed, reader);
+  const read = readIssued(signed, reader);
   if (read.kind === 'refused') return read;
   const geometry = readGeometry(read.consensus.geometry);
   if (geometry === undefined)
@@ -109,7 +137,7 @@ export function verifyConsensus(signed: string, reader: ConsensusReader): Verifi
 }
 
 /** Reads a signed consensus of any time, as whoever looks at the past does. Throws only for a trust that cannot hold. */
-export function readConsensus(signed: string, trust: Trust): ReadConsensus {
+export function readIssued(signed: string, trust: Trust): IssuedConsensus {
   if (signed.length > maxConsensusLength)
     return refused('oversized', `it is longer than ${maxConsensusLength} characters`);
   const note = parseNote(signed, maxConsensusLength);

@@ -1,7 +1,8 @@
 import { decodeBase64, encodeBase64 } from '../codec/base64.ts';
+import { encodeHex } from '../codec/hex.ts';
 import { checkSignatures, formatNote, noteKey, noteSigner, parseNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
-import { ed25519, encapsulateXWing } from '../primitives/index.ts';
+import { ed25519, encapsulateXWing, sha256 } from '../primitives/index.ts';
 import { type Descriptor, maxDescriptorLength } from './documents.ts';
 import { descriptorShape, nodeId } from './schema.ts';
 import { compareText } from './shape.ts';
@@ -43,6 +44,11 @@ export function verifyDescriptor(signed: string): VerifiedDescriptor {
   if (!decoded.value.mixKeys.every(({ key }) => isMixKey(key)))
     return refused('malformed', 'a mix key is no public key of the KEM');
   return { kind: 'descriptor', descriptor: decoded.value, id: nodeId(identityKey) };
+}
+
+/** Hex SHA-256 of a descriptor as it was signed: what a vote names it by (spec agreement 3). */
+export function descriptorDigest(signed: string): string {
+  return encodeHex(sha256(new TextEncoder().encode(signed)));
 }
 
 /** A key that nobody can encapsulate to would stop whoever draws its node for a path. */

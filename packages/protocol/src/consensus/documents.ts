@@ -96,6 +96,17 @@ export interface Consensus {
   readonly previous: string;
   /** The log of all consensuses before this one (spec log 3). */
   readonly log: LogHead;
+  /** The votes that it was counted from. */
+  readonly votes: readonly Counted[];
+  /** What was revealed, from which `shared` follows. */
+  readonly reveals: readonly Counted[];
+}
+
+/** A vote or reveal that a consensus was counted from; in lists ascending by authority. */
+export interface Counted {
+  readonly authority: string;
+  /** Hex SHA-256 of the text that the authority has signed. */
+  readonly digest: string;
 }
 
 /** What a node has to know before it has seen a consensus (spec consensus 5). */
@@ -118,10 +129,14 @@ export interface Listed {
 export interface Vote {
   readonly version: 1;
   readonly epoch: number;
+  /** Which of the attempts to agree on that epoch, from 0 on. */
+  readonly slot: number;
   /** Whose vote it is. */
   readonly authority: string;
   /** Digest of the newest consensus that it has; '' when it has none. */
   readonly previous: string;
+  /** Digest of what it has signed last, if that is no consensus that it has; '' otherwise. */
+  readonly signed: string;
   readonly epochSeconds: number;
   readonly geometry: ConsensusGeometry;
   readonly meanDelayMs: number;
@@ -137,6 +152,7 @@ export interface Vote {
 export interface Reveal {
   readonly version: 1;
   readonly epoch: number;
+  readonly slot: number;
   readonly authority: string;
   /** Hex, 32 bytes of chance. */
   readonly value: string;
@@ -161,17 +177,20 @@ export const maxDescriptorLength = 32_768;
 export const maxConsensusLength = 4_194_304;
 export const maxParametersLength = 327_680;
 export const maxCertificateLength = 16_384;
-export const maxVoteLength = 2_097_152;
+export const maxVoteLength = 1_048_576;
 export const maxRevealLength = 327_680;
 
 /** Longest time that a certificate may be for, seconds: 366 days. */
 export const maxCertificateSeconds = 31_622_400;
 
-/** Most nodes and most revoked ids in one consensus. */
+/** Most nodes and most revoked ids in one consensus, and in one vote. */
 export const maxNodes = 2_000;
 
-/** Most nodes that a vote names. */
-export const maxListed = 10_000;
+/** Most authorities of one network: as many as may sign a note. */
+export const maxAuthorities = 64;
+
+/** Most attempts to agree on one epoch. */
+export const maxSlots = 65_536;
 
 /** Most TLS keys that a node may be known by at a time. */
 export const maxTlsPins = 2;

@@ -1,6 +1,6 @@
 import type { AuthorityKey } from './authorities.ts';
 import { type SigningKey, verifyCertificate } from './certificate.ts';
-import { readConsensus } from './consensus.ts';
+import { readIssued } from './consensus.ts';
 
 /**
  * Two consensuses of which there may be one: for one epoch, or for one place in the log. With the certificates of the keys that signed them it
@@ -31,7 +31,7 @@ export function verifyEquivocation(
   reader: { readonly authorities: readonly AuthorityKey[]; readonly threshold: number },
 ): VerifiedEquivocation {
   const trust = { ...reader, signingKeys: certificates.flatMap((signed) => keyIn(signed, reader)) };
-  const [one, other] = [readConsensus(documents[0], trust), readConsensus(documents[1], trust)];
+  const [one, other] = [readIssued(documents[0], trust), readIssued(documents[1], trust)];
   if (one.kind === 'refused') return refused(`the first document does not hold: ${one.detail}`);
   if (other.kind === 'refused') return refused(`the second document does not hold: ${other.detail}`);
   if (one.digest === other.digest) return refused('both documents are the same');

@@ -10,6 +10,7 @@ export {
   type Ballot,
   type BallotReader,
   type BallotRefusal,
+  ballotDigest,
   commitTo,
   countersign,
   readReveal,
@@ -33,16 +34,20 @@ export {
   type ConsensusRefusal,
   consensusDigest,
   contradiction,
+  decodeConsensus,
   encodeConsensus,
+  type IssuedConsensus,
   type Last,
-  type ReadConsensus,
   readConsensus,
+  readIssued,
+  type SignedConsensus,
   signConsensus,
   type VerifiedConsensus,
   verifyConsensus,
 } from './consensus.ts';
 export {
   type DescriptorRefusal,
+  descriptorDigest,
   signDescriptor,
   type VerifiedDescriptor,
   verifyDescriptor,
@@ -51,6 +56,7 @@ export type {
   Certificate,
   Consensus,
   ConsensusGeometry,
+  Counted,
   Descriptor,
   EpochKey,
   Listed,
@@ -64,17 +70,20 @@ export type {
 export {
   keyEpochsAhead,
   keyEpochsHeld,
+  maxAuthorities,
   maxCertificateLength,
   maxCertificateSeconds,
   maxConsensusLength,
   maxDescriptorLength,
   maxNodes,
   maxParametersLength,
+  maxRevealLength,
   maxTlsPins,
+  maxVoteLength,
   staleEpochs,
 } from './documents.ts';
 export { type Equivocation, type VerifiedEquivocation, verifyEquivocation } from './equivocation.ts';
-export { writeGeometry } from './geometry.ts';
+export { readGeometry, writeGeometry } from './geometry.ts';
 export {
   type ParametersReader,
   type ParametersRefusal,
@@ -85,4 +94,11 @@ export {
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
 export { type Agenda, tabulate } from './tabulate.ts';
 export { sharedValue, type Tally, tally } from './tally.ts';
-export { assertTrust, checkThreshold, type Signed, type Trust, type Untrusted } from './trust.ts';
+export {
+  assertTrust,
+  checkThreshold,
+  joinSignatures,
+  type Signed,
+  type Trust,
+  type Untrusted,
+} from './trust.ts';

@@ -8,6 +8,7 @@ import type {
   Certificate,
   Consensus,
   ConsensusGeometry,
+  Counted,
   Descriptor,
   EpochKey,
   Listed,
@@ -18,7 +19,14 @@ import type {
   SmtpEndpoint,
   Vote,
 } from './documents.ts';
-import { maxCertificateSeconds, maxListed, maxNodes, maxTlsPins, staleEpochs } from './documents.ts';
+import {
+  maxAuthorities,
+  maxCertificateSeconds,
+  maxNodes,
+  maxSlots,
+  maxTlsPins,
+  staleEpochs,
+} from './documents.ts';
 import {
   ascending,
   base64Of,
@@ -101,6 +109,11 @@ const entry: Shape<NodeEntry> = (value, at) => {
   return node;
 };
 
+const authority = text(isKeyName, 'name of an authority');
+const counted = ascending(object<Counted>({ authority, digest: hexDigest }), maxAuthorities, (a, b) =>
+  compareText(a.authority, b.authority),
+);
+
 const consensusMembers = object<Consensus>({
   version: oneOf(1),
   epoch,
@@ -115,6 +128,8 @@ const consensusMembers = object<Consensus>({
   shared: hexDigest,
   previous: orEmpty(hexDigest),
   log: object<LogHead>({ size: integer(0, maxEpoch), root: hexDigest }),
+  votes: counted,
+  reveals: counted,
 });
 
 const emptyLog = headOf(emptyRange);
@@ -153,7 +168,7 @@ export const parametersShape: Shape<Parameters> = object<Parameters>({
   meanDelayMs,
 });
 
-const authority = text(isKeyName, 'name of an authority');
+const slot = integer(0, maxSlots - 1);
 const revoked = ascending(hexDigest, maxNodes, compareText);
 const compositeKey = base64Of(compositePublicKeyBytes);
 
@@ -180,12 +195,14 @@ export const certificateShape: Shape<Certificate> = (value, at) => {
 export const voteShape: Shape<Vote> = object<Vote>({
   version: oneOf(1),
   epoch,
+  slot,
   authority,
   previous: orEmpty(hexDigest),
+  signed: orEmpty(hexDigest),
   epochSeconds,
   geometry,
   meanDelayMs,
-  descriptors: ascending(object<Listed>({ id: hexDigest, digest: hexDigest }), maxListed, (a, b) =>
+  descriptors: ascending(object<Listed>({ id: hexDigest, digest: hexDigest }), maxNodes, (a, b) =>
     compareText(a.id, b.id),
   ),
   revoked,
@@ -196,6 +213,7 @@ export const voteShape: Shape<Vote> = object<Vote>({
 export const revealShape: Shape<Reveal> = object<Reveal>({
   version: oneOf(1),
   epoch,
+  slot,
   authority,
   value: hexDigest,
 });

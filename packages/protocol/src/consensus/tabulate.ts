@@ -4,6 +4,7 @@ import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
 import {
   type Consensus,
+  type Counted,
   type Descriptor,
   maxConsensusLength,
   maxNodes,
@@ -30,6 +31,9 @@ export interface Agenda {
   readonly log: LogHead;
   /** Ids. */
   readonly revoked: readonly string[];
+  /** What the rest was counted from, in any order. */
+  readonly votes: readonly Counted[];
+  readonly reveals: readonly Counted[];
 }
 
 /**
@@ -66,9 +70,15 @@ export function tabulate(descriptors: readonly Descriptor[], agenda: Agenda): Co
       shared: encodeHex(shared),
       previous: agenda.previous,
       log: agenda.log,
+      votes: byAuthority(agenda.votes),
+      reveals: byAuthority(agenda.reveals),
     } satisfies Consensus,
     '',
   );
+}
+
+function byAuthority(counted: readonly Counted[]): Counted[] {
+  return counted.toSorted((a, b) => compareText(a.authority, b.authority));
 }
 
 interface Standing {

@@ -1,5 +1,5 @@
 import { encodeHex } from '../codec/hex.ts';
-import { checkSignatures, isBy, type Note } from '../codec/note.ts';
+import { checkSignatures, formatNote, isBy, type Note, parseNote } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { type AuthorityKey, isSameAuthority } from './authorities.ts';
 import { covers, type SigningKey } from './certificate.ts';
@@ -66,6 +66,36 @@ export function checkGood(note: Note, trust: Trust): GoodSignatures | Untrusted 
 export function countAt(signatures: GoodSignatures, trust: Trust, at: number): Signed {
   const by = namesOf(signatures.keys.filter((key) => covers(key, at)));
   return by.length >= trust.threshold ? { kind: 'signed', by } : tooFew(signatures, trust, at);
+}
+
+/**
+ * Adds the signatures under `other` by keys known here and of a time, if each of them holds, to those under a note with the same text. Undefined
+ * when it has another text, or is no note.
+ */
+export function joinSignatures(
+  signed: string,
+  other: string,
+  { signingKeys, at, maxLength }: JoinOptions,
+): string | undefined {
+  const [note, more] = [signed, other].map((one) => parseNote(one, maxLength));
+  if (note === undefined || more === undefined || note.text !== more.text) return undefined;
+  const verdict = checkSignatures(
+    more,
+    signingKeys.filter((key) => covers(key, at)),
+  );
+  if (verdict.kind === 'bad-signature') return undefined;
+  const added = more.signatures.filter(
+    (signature) =>
+      verdict.keys.some((key) => isBy(signature, key)) &&
+      !note.signatures.some((known) => isBy(known, signature)),
+  );
+  return formatNote({ ...note, signatures: [...note.signatures, ...added] });
+}
+
+export interface JoinOptions extends Pick<Trust, 'signingKeys'> {
+  /** Unix seconds: of the document. */
+  readonly at: number;
+  readonly maxLength: number;
 }
 
 /** A threshold that one key under two names could meet alone, or that can never be met, is a mistake in the configuration. */

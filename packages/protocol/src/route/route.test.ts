@@ -44,6 +44,8 @@ function consensusOf(layers: readonly (readonly string[])[]): Consensus {
     shared: '',
     previous: '',
     log: { size: 0, root: '' },
+    votes: [],
+    reveals: [],
   };
 }
 

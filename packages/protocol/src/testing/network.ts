@@ -62,4 +62,6 @@ export const agenda: Agenda = {
   previous: '',
   log: headOf(emptyRange),
   revoked: [],
+  votes: [{ authority: 'authority1.test', digest: '1'.repeat(64) }],
+  reveals: [{ authority: 'authority1.test', digest: '2'.repeat(64) }],
 };

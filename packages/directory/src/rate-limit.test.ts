@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { rateLimit, rateLimits } from './limits.ts';
+import { rateLimit } from './rate-limit.ts';
+import { rateLimits } from './register/limits.ts';
 
 describe('rateLimit', () => {
   test('lets a burst through, then one each interval', () => {

@@ -18,7 +18,12 @@ export type Answer = AnswerOf<{ readonly text: string }>;
 export type ByteAnswer = AnswerOf<{ readonly bytes: Uint8Array }>;
 
 type AnswerOf<Body> =
-  | ({ readonly kind: 'answer'; readonly status: number } & Body)
+  | ({
+      readonly kind: 'answer';
+      readonly status: number;
+      /** Of the server's clock, milliseconds, whole seconds; undefined when it says none. */
+      readonly date: number | undefined;
+    } & Body)
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
@@ -27,7 +32,8 @@ type AnswerOf<Body> =
 export async function ask(url: string, question: Question): Promise<Answer> {
   const answer = await askBytes(url, question);
   if (answer.kind !== 'answer') return answer;
-  return { kind: 'answer', status: answer.status, text: new TextDecoder().decode(answer.bytes) };
+  const { bytes, ...rest } = answer;
+  return { ...rest, text: new TextDecoder().decode(bytes) };
 }
 
 /**
@@ -56,7 +62,9 @@ export async function askBytes(
       return { kind: 'unchanged' };
     }
     const bytes = await readBytes(response, maxBytes);
-    return bytes === undefined ? { kind: 'oversized' } : { kind: 'answer', status: response.status, bytes };
+    if (bytes === undefined) return { kind: 'oversized' };
+    const date = Date.parse(response.headers.get('date') ?? '');
+    return { kind: 'answer', status: response.status, bytes, date: Number.isNaN(date) ? undefined : date };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };

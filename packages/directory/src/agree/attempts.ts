@@ -1,0 +1,262 @@
+import type { NoteSigner } from '@postern/protocol/codec';
+import { isStanding, type Reveal, type Vote, writeGeometry } from '@postern/protocol/consensus';
+import type { Random } from '@postern/runtime';
+import type { Alarms } from '../alarms.ts';
+import type { Part } from '../ballots.ts';
+import type { AuthorityConfig } from '../config.ts';
+import { type Holdup, holdupOf } from '../due.ts';
+import type { ConsensusLog } from '../log/log.ts';
+import type { AuthorityStore, Kept } from '../store.ts';
+import { agree, seal } from './agree.ts';
+import { type Agreement, createAgreement, type Draft } from './agreement.ts';
+import { createBodies } from './bodies.ts';
+import type { Members } from './members.ts';
+import type { Peers } from './peers.ts';
+import type { Preparation } from './preparation.ts';
+import type { Outcome, Standing } from './rounds.ts';
+import { tellSaid, watch } from './said.ts';
+import type { Signatures } from './signatures.ts';
+import type { Slot, Timetable } from './slots.ts';
+
+export interface AttemptsOptions {
+  readonly config: AuthorityConfig;
+  readonly members: Members;
+  readonly store: AuthorityStore;
+  readonly history: ConsensusLog;
+  readonly random: Random;
+  readonly alarms: Alarms;
+  readonly timetable: Timetable;
+  readonly peers: Peers;
+  readonly preparation: Preparation;
+  readonly signatures: Signatures;
+  readonly now: () => number;
+  /** How long before a slot it is prepared, milliseconds. */
+  readonly aheadMs: number;
+  /** An epoch that the operator has found to be right. */
+  readonly confirmedEpoch?: number;
+}
+
+/** An authority's part in one slot after the other. */
+export interface Attempts extends Disposable {
+  /** Does what is due; `waitedMs` is how long the consensus has been due already. */
+  step(nowMs: number, waitedMs: number): Attempt;
+  /** The agreement under way. */
+  agreement(): Agreement | undefined;
+}
+
+/** What came of looking whether there is something to do. */
+export type Attempt =
+  | { readonly kind: 'not-due'; readonly wakeMs?: number }
+  | { readonly kind: 'issued' }
+  /** Until a time, or until something comes. */
+  | { readonly kind: 'waiting'; readonly wakeMs: number }
+  | { readonly kind: 'held-up'; readonly holdup: Holdup; readonly wakeMs?: number };
+
+interface Running {
+  readonly slot: Slot;
+  readonly agreement: Agreement;
+  /** Why this authority has no vote. */
+  holdup?: Holdup;
+  /** Once the reveals are closed. */
+  closed?: { readonly outcome: Outcome; readonly attempt: Attempt };
+}
+
+export function createAttempts(options: AttemptsOptions): Attempts {
+  const { members, store, timetable, signatures, peers, alarms } = options;
+  const alone = members.others.length === 0;
+  let running: Running | undefined;
+
+  const open = (slot: Slot, signer: NoteSigner, waitedMs: number): Running => {
+    const agreement = createAgreement({
+      slot,
+      members,
+      signer,
+      random: options.random,
+      now: options.now,
+      bodies: createBodies(slot.epoch, store, peers),
+      draft() {
+        const draft = draftOf(options, slot.epoch, waitedMs);
+        if ('kind' in draft) {
+          opened.holdup = draft;
+          return undefined;
+        }
+        return draft;
+      },
+      keep(part, ballot) {
+        // whoever has taken a vote can tell its authority of it, should that have lost its store
+        if (!alone && part === 'vote') store.keep([keptOf(slot.epoch, part, ballot)]);
+      },
+      pass: (part, signed, to) => peers.push(`/v1/agreement/${part}s`, signed, to),
+    });
+    const opened: Running = { slot, agreement };
+    return opened;
+  };
+
+  const conclude = ({ slot, holdup }: Running, outcome: Outcome): Attempt => {
+    const { epoch } = slot;
+    if (!alone) {
+      store.keep(allOf(epoch, outcome));
+      watch(outcome, slot, members, alarms);
+    }
+    const agreed = agree(outcome, standpointOf(options, epoch));
+    if (agreed.kind === 'held-up') return { kind: 'held-up', holdup: holdup ?? agreed.holdup };
+    if (holdup?.kind === 'unconfirmed') return { kind: 'held-up', holdup };
+    const signer = members.signerFor(agreed.consensus.validAfter);
+    if (signer === undefined) return { kind: 'held-up', holdup: noKey(members) };
+    const sealed = seal(agreed.consensus, signer);
+    // what was said to nobody else is kept once something came of it
+    if (alone) store.keep(allOf(epoch, outcome));
+    // durable before it leaves: there is no second one
+    store.sign(sealed);
+    signatures.own(sealed);
+    if (alone) return { kind: 'issued' };
+    const fromMs = options.now();
+    peers.push('/v1/agreement/signatures', sealed.signed, {
+      fromMs,
+      untilMs: timetable.begins(epoch + 1),
+      signedBy: [],
+    });
+    return { kind: 'waiting', wakeMs: slot.endMs };
+  };
+
+  /** Asks for signatures that have not come by themselves. */
+  const pull = ({ epoch }: Slot): void => {
+    if (signatures.countOf(epoch) === members.names.length) return;
+    for (const name of peers.names) {
+      void peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes }).then((answer) => {
+        if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.now());
+      });
+    }
+  };
+
+  /** Says what became of the slot before. */
+  const finish = (): void => {
+    const before = running;
+    running = undefined;
+    if (before === undefined || alone) return;
+    before.agreement[Symbol.dispose]();
+    const { epoch } = before.slot;
+    if (store.issued(epoch) !== undefined) {
+      alarms.clear('split', '');
+      return;
+    }
+    if (before.closed === undefined) return;
+    const why = tellSaid(before.closed.outcome, signatures.signedFor(epoch), before.slot, members);
+    alarms.raise('split', '', why);
+  };
+
+  return {
+    agreement: () => running?.agreement,
+    step(nowMs, waitedMs) {
+      const slot = timetable.at(nowMs);
+      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish();
+      const coming = alone ? undefined : timetable.at(nowMs + options.aheadMs);
+      if (coming !== undefined && store.latest()?.epoch !== coming.epoch) options.preparation.prepare(coming);
+      if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };
+      const isIssued = store.latest()?.epoch === slot.epoch;
+      if (isIssued && running?.closed === undefined) return { kind: 'not-due' };
+      if (!alone && !options.preparation.isReady(slot)) return { kind: 'waiting', wakeMs: slot.endMs };
+      if (running === undefined) {
+        const signer = members.signerFor(Math.floor(slot.startMs / 1_000));
+        if (signer === undefined) {
+          const holdup = draftOf(options, slot.epoch, waitedMs);
+          const wakeMs = alone ? {} : { wakeMs: slot.endMs };
+          return { kind: 'held-up', holdup: 'kind' in holdup ? holdup : noKey(members), ...wakeMs };
+        }
+        running = open(slot, signer, waitedMs);
+      }
+      if (running.closed === undefined) {
+        const progress = running.agreement.advance(nowMs);
+        if (progress.kind === 'under-way') {
+          const { wakeMs } = progress;
+          return running.holdup
+            ? { kind: 'held-up', holdup: running.holdup, wakeMs }
+            : { kind: 'waiting', wakeMs };
+        }
+        const { outcome } = progress;
+        running.closed = { outcome, attempt: conclude(running, outcome) };
+      } else pull(slot);
+      const { attempt } = running.closed;
+      if (alone) return attempt;
+      const wakeMs = Math.min(slot.endMs, nowMs + slot.roundMs / 3);
+      if (isIssued) return { kind: 'not-due', wakeMs };
+      return attempt.kind === 'held-up' ? { ...attempt, wakeMs } : { kind: 'waiting', wakeMs };
+    },
+    [Symbol.dispose]: () => running?.agreement[Symbol.dispose](),
+  };
+}
+
+/** Longest note of a consensus, bytes. */
+const mostBytes = 8_388_608;
+
+/** What this authority would have in the consensus, or why it says nothing (spec consensus 9.3). */
+function draftOf(
+  { config, members, store, history, preparation, confirmedEpoch }: AttemptsOptions,
+  epoch: number,
+  waitedMs: number,
+): Draft | Holdup {
+  const { epochSeconds } = config;
+  const latest = store.latest();
+  const standing = [...store.registered.values()].filter(({ descriptor }) =>
+    isStanding(descriptor, epoch, epochSeconds),
+  );
+  const { open } = standpointOf({ config, members, store, history }, epoch);
+  // a vote says that its authority is there to sign: documents that too few can sign keep these from signing others
+  if (open?.epoch === epoch) return { kind: 'signed-before', epoch };
+  if (!preparation.maySign(epoch))
+    return { kind: 'unconfirmed', wanted: members.names.length - members.threshold + 1 };
+  const holdup = holdupOf({
+    epoch,
+    epochSeconds,
+    latest,
+    confirmedEpoch,
+    standing: standing.length,
+    bootstrapNodes: config.bootstrap.nodes,
+    waitedMs,
+  });
+  if (holdup !== undefined) return holdup;
+  if (members.signerFor(epoch * epochSeconds) === undefined) return noKey(members);
+  store.keepBodies(epoch, standing);
+  return {
+    previous: latest?.digest ?? '',
+    signed: open?.digest ?? '',
+    epochSeconds,
+    geometry: writeGeometry(config.geometry),
+    meanDelayMs: config.meanDelayMs,
+    descriptors: standing.map(({ id, digest }) => ({ id, digest })).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    revoked: [...new Set(config.revoked)].sort(),
+  };
+}
+
+function noKey(members: Members): Holdup {
+  return { kind: 'no-signing-key', until: members.validUntil() };
+}
+
+function standpointOf(
+  { config, members, store, history }: Pick<AttemptsOptions, 'config' | 'members' | 'store' | 'history'>,
+  epoch: number,
+): Parameters<typeof agree>[1] {
+  const latest = store.latest();
+  const signed = store.lastSigned();
+  return {
+    epoch,
+    epochSeconds: config.epochSeconds,
+    members: members.names.length,
+    threshold: members.threshold,
+    latest,
+    log: history.head(),
+    open: signed !== undefined && signed.epoch > (latest?.epoch ?? -1) ? signed : undefined,
+    body: (digest) => store.body(digest),
+  };
+}
+
+function keptOf(epoch: number, part: Part, { value, digest, signed }: Standing<Vote | Reveal>): Kept {
+  return { epoch, part, authority: value.authority, digest, signed };
+}
+
+function allOf(epoch: number, { votes, reveals, doubled }: Outcome): Kept[] {
+  return [
+    ...[...votes.values(), ...[...doubled.values()].flat()].map((vote) => keptOf(epoch, 'vote', vote)),
+    ...[...reveals.values()].map((reveal) => keptOf(epoch, 'reveal', reveal)),
+  ];
+}

@@ -1,0 +1,68 @@
+import { readConsensus, readVote } from '@postern/protocol/consensus';
+import type { Alarms } from '../alarms.ts';
+import type { AgreementRecord } from '../ballots.ts';
+import type { AuthorityStore } from '../store.ts';
+import type { Members } from './members.ts';
+import type { Peers } from './peers.ts';
+
+/** Longest record that is read, bytes. */
+const maxRecordBytes = 67_108_864;
+
+export interface Confirm {
+  readonly peers: Peers;
+  readonly members: Members;
+  readonly store: AuthorityStore;
+  readonly alarms: Alarms;
+}
+
+/**
+ * Asks the others what they have of this authority for an epoch, since its store may be an older one that was restored (spec agreement 6.4). What
+ * the store does not know of shows that it is, and the epoch is spent. True once so many have answered that nobody can have got a document
+ * through with its signature whom none of them knows. `at`, Unix seconds, is a time of that epoch's slots.
+ */
+export async function confirm(
+  { peers, members, store, alarms }: Confirm,
+  { epoch, at }: { readonly epoch: number; readonly at: number },
+): Promise<boolean> {
+  const { name } = members;
+  const known = new Set([
+    ...store.kept(epoch).map(({ digest }) => digest),
+    ...[store.signedFor(epoch), store.issued(epoch)].flatMap((one) => one?.digest ?? []),
+  ]);
+  const isOurs = (digest: string, signedBy: readonly string[]): boolean =>
+    signedBy.includes(name) && !known.has(digest);
+  const ask = async (other: string): Promise<boolean> => {
+    const answer = await peers.ask(other, `/v1/agreement/${epoch}`, { maxBytes: maxRecordBytes });
+    if (answer.kind !== 'answer') return false;
+    if (answer.status === 404) return true;
+    const record = answer.status === 200 ? recordIn(answer.text) : undefined;
+    if (record === undefined) return false;
+    const votes = record.votes.some((signed) => {
+      const vote = readVote(signed, { ...members, at });
+      return vote.kind === 'ballot' && vote.value.authority === name && isOurs(vote.digest, vote.signedBy);
+    });
+    const documents = record.documents.some((signed) => {
+      const read = readConsensus(signed, members);
+      return read.kind === 'signed' && isOurs(read.digest, read.signedBy);
+    });
+    if (votes || documents) {
+      store.spend(epoch);
+      const why = `${other} has what this authority said for epoch ${epoch}, and its store has not: was it restored? It signs nothing for that epoch`;
+      alarms.raise('store-restored', name, why);
+    }
+    return true;
+  };
+  const answered = await Promise.all(members.others.map((other) => ask(other.name)));
+  return answered.filter((one) => one).length >= members.names.length - members.threshold + 1;
+}
+
+function recordIn(text: string): AgreementRecord | undefined {
+  try {
+    const { votes, documents } = JSON.parse(text) as Partial<Record<keyof AgreementRecord, unknown>>;
+    const isNotes = (list: unknown): list is string[] =>
+      Array.isArray(list) && list.every((one) => typeof one === 'string');
+    return isNotes(votes) && isNotes(documents) ? { epoch: 0, votes, reveals: [], documents } : undefined;
+  } catch {
+    return undefined;
+  }
+}

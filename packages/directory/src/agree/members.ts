@@ -1,0 +1,27 @@
+import type { NoteSigner } from '@postern/protocol/codec';
+import type { AuthorityKey, SigningKey } from '@postern/protocol/consensus';
+
+/** Another authority, as the configuration names it. */
+export interface Peer {
+  readonly name: string;
+  /** http or https, without a slash at the end. */
+  readonly url: string;
+}
+
+/** The authorities of a network, as one of them sees them. */
+export interface Members {
+  /** Its own name. */
+  readonly name: string;
+  /** Of all of them, ascending. */
+  readonly names: readonly string[];
+  readonly others: readonly Peer[];
+  /** So many sign a consensus, or it is none. */
+  readonly threshold: number;
+  readonly authorities: readonly AuthorityKey[];
+  /** Of all of them, as far as there are certificates here. */
+  readonly signingKeys: readonly SigningKey[];
+  /** Its own, for a document of a time, Unix seconds; undefined when no certificate is for that time and the present one. */
+  signerFor(seconds: number): NoteSigner | undefined;
+  /** Unix seconds: until when it can sign. */
+  validUntil(): number;
+}

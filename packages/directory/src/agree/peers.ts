@@ -1,0 +1,130 @@
+import type { Clock } from '@postern/runtime';
+import type { Answer, ask } from '../ask.ts';
+import type { Peer } from './members.ts';
+
+/** How another authority is spoken to. */
+export type Exchange = typeof ask;
+
+export interface PeersOptions {
+  readonly others: readonly Peer[];
+  readonly exchange: Exchange;
+  readonly clock: Clock;
+  /** For one exchange, milliseconds. */
+  readonly timeoutMs: number;
+  /** How soon something is sent again, milliseconds. */
+  readonly retryMs: number;
+}
+
+/** What this authority sends to the others, and asks of them. Disposing of it ends whatever is under way. */
+export interface Peers extends AsyncDisposable {
+  readonly names: readonly string[];
+  /** Asks one of them, a few questions at a time at most. Never throws. */
+  ask(
+    name: string,
+    path: string,
+    question: { readonly maxBytes: number; readonly body?: string },
+  ): Promise<Answer>;
+  /** Sends to each of them that has not signed it, from one time on, again and again until it is answered or the other time has come. */
+  push(path: string, body: string, to: Span & { readonly signedBy: readonly string[] }): void;
+  /** What is known of each. */
+  readonly seen: ReadonlyMap<string, Seen>;
+}
+
+export interface Seen {
+  /** Of its last answer, milliseconds; undefined when the last question has not been answered. */
+  readonly answeredMs: number | undefined;
+  /** How far its clock is ahead, milliseconds, to a second; undefined until it has said. */
+  readonly aheadMs: number | undefined;
+}
+
+/** Questions that one of them is asked at a time; all others wait. */
+const mostAtOnce = 8;
+
+/** Longest answer to what was sent, bytes. */
+const receiptBytes = 8_192;
+
+export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: PeersOptions): Peers {
+  const stop = new AbortController();
+  const seen = new Map<string, Seen>();
+  const urls = new Map(others.map(({ name, url }) => [name, url]));
+  const gates = new Map(others.map(({ name }) => [name, gate(mostAtOnce)]));
+  const sending = new Set<Promise<void>>();
+
+  const ask: Peers['ask'] = async (name, path, question) => {
+    const url = urls.get(name);
+    const enter = gates.get(name);
+    if (url === undefined || enter === undefined) return { kind: 'unreachable', why: 'is not known' };
+    using _ = await enter();
+    const sent = clock.now();
+    const answer = await exchange(`${url}${path}`, { ...question, timeoutMs, signal: stop.signal }).catch(
+      (): Answer => ({ kind: 'unreachable', why: 'is not asked any more' }),
+    );
+    seen.set(name, seenOf(answer, seen.get(name), sent, clock.now()));
+    return answer;
+  };
+  const sendTo = async (name: string, path: string, body: string, span: Span): Promise<void> => {
+    await clock.wait(span.fromMs, stop.signal);
+    while (clock.now() < span.untilMs) {
+      const answer = await ask(name, path, { maxBytes: receiptBytes, body });
+      if (answer.kind === 'answer' && isFinal(answer)) return;
+      stop.signal.throwIfAborted();
+      await clock.wait(clock.now() + retryMs, stop.signal);
+    }
+  };
+  return {
+    names: others.map(({ name }) => name),
+    ask,
+    seen,
+    push(path, body, { signedBy, ...span }) {
+      for (const { name } of others) {
+        if (signedBy.includes(name)) continue;
+        const sent = sendTo(name, path, body, span).catch((error: unknown) => {
+          if (!stop.signal.aborted) throw error;
+        });
+        sending.add(sent);
+        void sent.finally(() => sending.delete(sent));
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await Promise.all(sending);
+    },
+  };
+}
+
+interface Span {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** Taken, or refused for good; what comes too early, or to one that is busy, is sent again. */
+function isFinal({ status, text }: Extract<Answer, { kind: 'answer' }>): boolean {
+  if (status >= 500 || status === 429) return false;
+  return !text.includes('"error":"early"');
+}
+
+function seenOf(answer: Answer, before: Seen | undefined, sentMs: number, nowMs: number): Seen {
+  if (answer.kind === 'unreachable') return { answeredMs: undefined, aheadMs: before?.aheadMs };
+  const date = answer.kind === 'answer' ? answer.date : undefined;
+  // a date says the whole second only
+  const aheadMs = date === undefined ? before?.aheadMs : date + 500 - (sentMs + nowMs) / 2;
+  return { answeredMs: nowMs, aheadMs };
+}
+
+/** Lets so many in at a time, in the order in which they come. */
+function gate(most: number): () => Promise<Disposable> {
+  let inside = 0;
+  const waiting: (() => void)[] = [];
+  const leave = {
+    [Symbol.dispose]() {
+      const next = waiting.shift();
+      if (next === undefined) inside -= 1;
+      else next();
+    },
+  };
+  return async () => {
+    if (inside < most) inside += 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    return leave;
+  };
+}

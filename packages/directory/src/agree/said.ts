@@ -1,0 +1,39 @@
+import type { Alarms } from '../alarms.ts';
+import { short } from './ledger.ts';
+import type { Members } from './members.ts';
+import type { Outcome } from './rounds.ts';
+import type { Slot } from './slots.ts';
+
+/** Names whoever said nothing, did not reveal, or said two things. */
+export function watch(outcome: Outcome, slot: Slot, { names, name: own }: Members, alarms: Alarms): void {
+  const { votes, reveals, doubled } = outcome;
+  const at = `in slot ${slot.slot} of epoch ${slot.epoch}`;
+  for (const name of names) {
+    if (name === own) continue;
+    const two = doubled.get(name);
+    if (two !== undefined) {
+      const both = two.map(({ digest }) => short(digest)).join(' and ');
+      alarms.raise('equivocation', name, `it has signed two votes ${at}: ${both}; both are kept`);
+    } else if (votes.has(name)) alarms.clear('silent', name);
+    else alarms.raise('silent', name, `it has no vote ${at}`);
+    if (votes.has(name) && !reveals.has(name))
+      alarms.raise('withheld-reveal', name, `it has not revealed its value ${at}`);
+    else if (reveals.has(name)) alarms.clear('withheld-reveal', name);
+  }
+}
+
+/** Who has said what in a slot after which too few had signed one document. */
+export function tellSaid(
+  { votes, reveals, doubled }: Outcome,
+  signed: ReadonlyMap<string, readonly string[]>,
+  { epoch, slot }: Slot,
+  { names, threshold }: Members,
+): string {
+  const said = names.map((name) => {
+    const ballot = doubled.has(name) ? 'two votes' : votes.has(name) ? 'a vote' : 'no vote';
+    const reveal = votes.has(name) && !reveals.has(name) ? ', no reveal' : '';
+    const documents = signed.get(name)?.map(short).join(' and ') ?? 'nothing';
+    return `${name}: ${ballot}${reveal}, signed ${documents}`;
+  });
+  return `after slot ${slot} of epoch ${epoch} no document has ${threshold} signatures: ${said.join('; ')}`;
+}

@@ -1,0 +1,29 @@
+/** What is said in an agreement: a vote first, then the value that it has committed to. */
+export type Part = 'vote' | 'reveal';
+
+/** Why what another authority has sent is not taken. */
+export const ballotFaults = [
+  'early',
+  'late',
+  'other-slot',
+  'not-committed',
+  'no-ballot',
+  'not-ready',
+  'too-often',
+] as const;
+
+export type BallotFault = (typeof ballotFaults)[number];
+
+/** What is answered to whoever has sent something; `waiting` for the descriptors that a vote names. */
+export type Receipt =
+  | { readonly kind: 'taken' | 'known' | 'waiting' }
+  | { readonly kind: 'refused'; readonly reason: BallotFault; readonly detail: string };
+
+/** What an authority serves of the agreement on an epoch: notes. */
+export interface AgreementRecord {
+  readonly epoch: number;
+  readonly votes: readonly string[];
+  readonly reveals: readonly string[];
+  /** Under the signatures that have come in; more than one when authorities have signed different ones. */
+  readonly documents: readonly string[];
+}

@@ -1,0 +1,100 @@
+import type { FastifySchema } from 'fastify';
+import { epoch, error, json, note, pastEpoch } from './schema.ts';
+
+const taken = json('It is taken, or was known, or waits for the descriptors that it names.', {
+  outcome: { type: 'string', enum: ['taken', 'known', 'waiting'] },
+});
+
+const answers = {
+  202: taken,
+  400: error('It does not hold, or is from no authority known here.'),
+  409: error('It comes too early or too late, or is for another slot.'),
+  413: error('It is too large.'),
+  415: error('It is not text/plain.'),
+  429: error('Its sender has sent too much.'),
+  503: error('This authority takes no part at this time.'),
+};
+
+export const postVote: FastifySchema = {
+  summary: 'A vote, for another authority',
+  operationId: 'postVote',
+  body: { content: note },
+  response: answers,
+};
+
+export const postReveal: FastifySchema = {
+  summary: 'A reveal, for another authority',
+  operationId: 'postReveal',
+  body: { content: note },
+  response: answers,
+};
+
+export const postSignatures: FastifySchema = {
+  summary: 'A consensus under signatures that may not be enough yet, for another authority',
+  operationId: 'postSignatures',
+  body: { content: note },
+  response: answers,
+};
+
+export const getHoldings: FastifySchema = {
+  summary: 'Of which epochs the authority has a consensus',
+  operationId: 'getHoldings',
+  response: {
+    200: json(
+      'Both are absent while there is none.',
+      {
+        first: { ...epoch, description: 'The lowest epoch.' },
+        newest: { ...epoch, description: 'The highest epoch, which may not have begun.' },
+      },
+      [],
+    ),
+  },
+};
+
+const notes = (description: string): object => ({
+  type: 'array',
+  items: { type: 'string', description: 'A C2SP signed note.' },
+  description,
+});
+
+export const getRecord: FastifySchema = {
+  summary: 'What authorities have said for an epoch',
+  operationId: 'getAgreement',
+  params: pastEpoch,
+  response: {
+    200: json('Grows until the epoch is over.', {
+      epoch,
+      votes: notes('Two of one authority in one slot are both here.'),
+      reveals: notes('What votes have committed to.'),
+      documents: notes('More than one when authorities have signed different ones.'),
+    }),
+    400: error('The epoch is no number.'),
+    404: error('Nothing was said for this epoch that is known here.'),
+  },
+};
+
+export const getSigned: FastifySchema = {
+  summary: 'A consensus under the signatures that have come in',
+  operationId: 'getSigned',
+  params: pastEpoch,
+  response: {
+    200: { description: 'They may not be enough yet.', content: note },
+    400: error('The epoch is no number.'),
+    404: error('Nobody has signed one that is known here.'),
+  },
+};
+
+export const getDescriptor: FastifySchema = {
+  summary: 'A descriptor that is registered, or that a vote has named of late',
+  operationId: 'getDescriptor',
+  params: {
+    type: 'object',
+    properties: { digest: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
+    required: ['digest'],
+  },
+  response: {
+    200: { description: 'Never changes.', content: note },
+    400: error('The digest is none.'),
+    404: error('It is not here.'),
+  },
+};

@@ -1,0 +1,85 @@
+import { maxConsensusLength, maxRevealLength, maxVoteLength } from '@postern/protocol/consensus';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AgreementRecord, Part, Receipt } from '../ballots.ts';
+import * as schema from './agreement-schema.ts';
+import { ballotStatusOf } from './answers.ts';
+
+/** What authorities tell each other, and anybody who audits them. */
+export interface AgreementDesk {
+  receiveBallot(part: Part, signed: string): Receipt;
+  receiveSigned(signed: string): Receipt;
+  holdings(): { readonly first?: number; readonly newest?: number };
+  record(epoch: number): AgreementRecord | undefined;
+  signedFor(epoch: number): string | undefined;
+  descriptor(digest: string): string | undefined;
+}
+
+/** Bytes that a note may have beyond its length: names need not be ASCII. */
+const spare = 65_536;
+
+export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk): void {
+  const take =
+    (receive: (signed: string) => Receipt) =>
+    (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+      const receipt = receive(typeof request.body === 'string' ? request.body : '');
+      if (receipt.kind !== 'refused') return reply.code(202).send({ outcome: receipt.kind });
+      const { reason, detail } = receipt;
+      return reply.code(ballotStatusOf(reason)).send({ error: reason, message: detail });
+    };
+  server.post(
+    '/v1/agreement/votes',
+    { schema: schema.postVote, bodyLimit: maxVoteLength + spare },
+    take((signed) => desk.receiveBallot('vote', signed)),
+  );
+  server.post(
+    '/v1/agreement/reveals',
+    { schema: schema.postReveal, bodyLimit: maxRevealLength + spare },
+    take((signed) => desk.receiveBallot('reveal', signed)),
+  );
+  server.post(
+    '/v1/agreement/signatures',
+    { schema: schema.postSignatures, bodyLimit: maxConsensusLength + spare },
+    take(desk.receiveSigned),
+  );
+
+  server.get('/v1/agreement', { schema: schema.getHoldings }, (_request, reply) =>
+    reply.header('cache-control', 'no-store').send(desk.holdings()),
+  );
+
+  server.get<{ Params: { epoch: string } }>(
+    '/v1/agreement/:epoch',
+    { schema: schema.getRecord },
+    (request, reply) => {
+      const record = desk.record(Number(request.params.epoch));
+      reply.header('cache-control', 'no-store');
+      if (record !== undefined) return reply.send(record);
+      return missing(reply, 'no-agreement', `nothing was said for epoch ${request.params.epoch}`);
+    },
+  );
+
+  server.get<{ Params: { epoch: string } }>(
+    '/v1/agreement/:epoch/consensus',
+    { schema: schema.getSigned },
+    (request, reply) => {
+      const signed = desk.signedFor(Number(request.params.epoch));
+      reply.header('cache-control', 'no-store');
+      if (signed !== undefined) return reply.type('text/plain; charset=utf-8').send(signed);
+      return missing(reply, 'no-consensus', `nobody has signed one for epoch ${request.params.epoch}`);
+    },
+  );
+
+  server.get<{ Params: { digest: string } }>(
+    '/v1/descriptors/:digest',
+    { schema: schema.getDescriptor },
+    (request, reply) => {
+      const signed = desk.descriptor(request.params.digest);
+      if (signed === undefined) return missing(reply, 'no-descriptor', 'this descriptor is not here');
+      reply.header('cache-control', 'public, max-age=31536000, immutable');
+      return reply.type('text/plain; charset=utf-8').send(signed);
+    },
+  );
+}
+
+function missing(reply: FastifyReply, error: string, message: string): FastifyReply {
+  return reply.code(404).send({ error, message });
+}
