@@ -90,8 +90,7 @@ export interface PeerStatus {
 }
 
 /**
- * Runs an authority: takes descriptors, agrees on a consensus as soon as enough nodes have registered and at every epoch's start,
- * publishes. An empty data directory gets keys. Throws `AuthorityError` when the data directory is in use, damaged, or another
+ * Runs an authority: takes descriptors, agrees on a consensus for every epoch, alone or with others, publishes. An empty data directory gets keys. Throws `AuthorityError` when the data directory is in use, damaged, or another
  * authority's.
  */
 export async function startAuthority(
@@ -111,7 +110,6 @@ export async function startAuthority(
   const limits = rateLimits(config.epochSeconds);
   const metrics = createMetrics(deps.random);
   const counters = createCounters(metrics);
-  addGauges(metrics, { config, clock, store, keys });
   const history = openLog(store);
   const exchange = deps.exchange ?? ask;
   const certificates = openPeerCertificates(config, store, clock);
@@ -122,6 +120,7 @@ export async function startAuthority(
       parameters: signedParameters(config, clock, keys),
     }),
   );
+  addGauges(metrics, { config, clock, store, keys, alarms: () => epochs.alarms.length });
   opened.use(startReminder({ ...deps, keys }));
 
   const server = await publish(config.listen, {

@@ -17,8 +17,9 @@ import {
   UserError,
 } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Alarm } from './alarms.ts';
 import { addAudit } from './audit/command.ts';
-import { type AuthorityStatus, startAuthority } from './authority.ts';
+import { type AuthorityStatus, type PeerStatus, startAuthority } from './authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from './config.ts';
 import { initAuthority } from './init.ts';
 import { certify, mostDays, usualDays } from './keys/certify.ts';
@@ -162,13 +163,13 @@ function addStatus(program: Command): void {
     .description('Ask the running authority how it does.')
     .option(...configOption)
     .option('--json', 'print one JSON object')
-    .option('--ready', 'end with 75 unless it has issued the consensus of this epoch')
+    .option('--ready', 'end with 75 unless it has a consensus of this epoch')
     .action(async (options: { config: string; json?: boolean; ready?: boolean }) => {
       const text = await readControl(socketPath(await readConfig(options.config)), '/status');
       const status = JSON.parse(text) as AuthorityStatus;
       process.stdout.write(options.json === true ? `${text}\n` : describe(status));
-      if (options.ready === true && status.consensus?.epoch !== status.epoch)
-        throw new UserError('the authority is not ready: it has issued no consensus of this epoch', {
+      if (options.ready === true && !isReady(status))
+        throw new UserError('the authority is not ready: there is no consensus of this epoch', {
           exitCode: ExitCode.tempFail,
         });
     });
@@ -182,6 +183,9 @@ function describe({
   registered,
   bootstrapNodes,
   signingKey,
+  peers,
+  threshold,
+  alarms,
   heldUp,
   consensus,
 }: AuthorityStatus): string {
@@ -195,7 +199,22 @@ epoch       ${epoch}
 registered  ${registered}
 consensus   ${issued}
 signs until ${signingKey.until}${signingKey.ending ? '; make the next key: postern-directory certify --identity FILE' : ''}
-${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}`;
+${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}${peers.length === 0 ? '' : `signatures  ${threshold} of ${peers.length + 1} authorities\n`}${peers.map(describePeer).join('')}${alarms.map(describeAlarm).join('')}`;
+}
+
+function describePeer({ name, url, answers, aheadSeconds = 0 }: PeerStatus): string {
+  const clock = aheadSeconds === 0 ? '' : `, its clock ${aheadSeconds} s ahead of the one here`;
+  return `peer        ${name} at ${url} ${answers ? 'answers' : 'does not answer'}${clock}\n`;
+}
+
+function describeAlarm({ kind, about, why }: Alarm): string {
+  return `alarm       ${kind}${about === '' ? '' : ` ${about}`}: ${why}\n`;
+}
+
+/** Several authorities have the next epoch's before it begins. */
+function isReady({ epoch, consensus, heldUp }: AuthorityStatus): boolean {
+  if (consensus === undefined || consensus.epoch < epoch) return false;
+  return consensus.epoch === epoch || heldUp?.reason !== 'clock-behind';
 }
 
 async function readConfig(path: string): Promise<AuthorityConfig> {

@@ -78,6 +78,9 @@ mean_delay = ${quoted(meanDelay)}
 # Ids of the nodes that may register. Empty: any.
 # allow = []
 
+# How many authorities have to sign a consensus, where there are others (below); a majority unless said otherwise.
+#   threshold = 2
+
 [bootstrap]
 # The first consensus is issued as soon as so many nodes have registered. So many are enough after a pause, too, when others stay away.
 nodes = ${bootstrapNodes}
@@ -93,5 +96,10 @@ nodes = ${bootstrapNodes}
 # listen = "127.0.0.1:9465"
 # Only this opens another address than loopback's, to whoever reaches it.
 # public = false
+
+# The other authorities of the network, each with its own section; none: this one decides alone. All of them list all others.
+#   [[peers]]
+#   url = "https://directory2.example"
+#   key = "the line that its init printed"
 `;
 }

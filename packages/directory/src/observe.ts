@@ -36,7 +36,14 @@ export function addGauges(
     clock,
     store,
     keys,
-  }: { config: AuthorityConfig; clock: Clock; store: AuthorityStore; keys: SigningKeys },
+    alarms,
+  }: {
+    config: AuthorityConfig;
+    clock: Clock;
+    store: AuthorityStore;
+    keys: SigningKeys;
+    alarms: () => number;
+  },
 ): void {
   metrics.release('postern_directory_build_info');
   metrics.gauge('postern_directory_epoch', 'The epoch of its clock.', () =>
@@ -52,6 +59,7 @@ export function addGauges(
     'Nodes that are registered.',
     () => store.registered.size,
   );
+  metrics.gauge('postern_directory_alarms', 'Alarms that stand, as `status` shows them.', alarms);
   metrics.gauge('postern_directory_signing_key_expires_seconds', 'Until when it can sign, Unix time.', () =>
     keys.validUntil(),
   );

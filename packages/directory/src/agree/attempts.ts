@@ -1,12 +1,12 @@
 import type { NoteSigner } from '@postern/protocol/codec';
-import { isStanding, type Reveal, type Vote, writeGeometry } from '@postern/protocol/consensus';
+import { isStanding, type Reveal, staleEpochs, type Vote, writeGeometry } from '@postern/protocol/consensus';
 import type { Random } from '@postern/runtime';
 import type { Alarms } from '../alarms.ts';
 import type { Part } from '../ballots.ts';
 import type { AuthorityConfig } from '../config.ts';
 import { type Holdup, holdupOf } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
-import type { AuthorityStore, Kept } from '../store.ts';
+import type { AuthorityStore, Issued, Kept } from '../store.ts';
 import { agree, seal } from './agree.ts';
 import { type Agreement, createAgreement, type Draft } from './agreement.ts';
 import { createBodies } from './bodies.ts';
@@ -238,6 +238,9 @@ function standpointOf(
 ): Parameters<typeof agree>[1] {
   const latest = store.latest();
   const signed = store.lastSigned();
+  // nobody uses a document that is not valid any more
+  const isOpen = (one: Issued): boolean =>
+    one.epoch > (latest?.epoch ?? -1) && one.epoch + staleEpochs >= epoch;
   return {
     epoch,
     epochSeconds: config.epochSeconds,
@@ -245,7 +248,7 @@ function standpointOf(
     threshold: members.threshold,
     latest,
     log: history.head(),
-    open: signed !== undefined && signed.epoch > (latest?.epoch ?? -1) ? signed : undefined,
+    open: signed !== undefined && isOpen(signed) ? signed : undefined,
     body: (digest) => store.body(digest),
   };
 }

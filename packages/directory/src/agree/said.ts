@@ -15,9 +15,9 @@ export function watch(outcome: Outcome, slot: Slot, { names, name: own }: Member
       const both = two.map(({ digest }) => short(digest)).join(' and ');
       alarms.raise('equivocation', name, `it has signed two votes ${at}: ${both}; both are kept`);
     } else if (votes.has(name)) alarms.clear('silent', name);
-    else alarms.raise('silent', name, `it has no vote ${at}`);
+    else alarms.raise('silent', name, 'no vote of it came in time when votes were counted last');
     if (votes.has(name) && !reveals.has(name))
-      alarms.raise('withheld-reveal', name, `it has not revealed its value ${at}`);
+      alarms.raise('withheld-reveal', name, 'it did not reveal its value when votes were counted last');
     else if (reveals.has(name)) alarms.clear('withheld-reveal', name);
   }
 }

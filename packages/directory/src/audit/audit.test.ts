@@ -1,11 +1,20 @@
+import { createHash } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import {
+  type Agenda,
+  type Counted,
+  commitTo,
   type Equivocation,
   parseAuthorityKey,
+  sharedValue,
   signCheckpoint,
+  signReveal,
+  signVote,
   verifyEquivocation,
+  writeGeometry,
 } from '@postern/protocol/consensus';
 import { encodeBundle, type Leaf } from '@postern/protocol/log';
+import { defaultGeometry } from '@postern/protocol/packet';
 import { testAuthority } from '@postern/protocol/testing';
 import { UserError } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -79,17 +88,76 @@ describe('a history that holds', () => {
     }
     const now = Math.floor(bench.clock.now() / 1_000);
     const report = await auditing([authority.url], { ...by, now });
-    expect(report).toMatchObject({ audited: [{ size: 2, verified: 2 }], findings: [], proofs: [] });
-  });
-
-  test('is counted again where that can be done', async () => {
-    const url = await serving(chainOf(3).serve());
-    const kinds = ['same', 'not-served'] as const;
-    const report = await auditing([url], {
-      recount: async ({ log }) => ({ kind: kinds[log.size] ?? 'other', detail: 'another node' }) as never,
+    expect(report).toMatchObject({
+      audited: [{ size: 2, verified: 2, recounted: 2 }],
+      findings: [],
+      proofs: [],
     });
-    expect(report.audited).toMatchObject([{ verified: 3, recounted: 1 }]);
-    expect(report.findings).toEqual([{ url, reason: 'wrong-count', epoch: 902, detail: 'another node' }]);
+  });
+});
+
+describe('what a consensus was counted from', () => {
+  const epoch = 1_000;
+  const values = ['aa', 'bb'].map((byte) => byte.repeat(32));
+  const said = { version: 1, epoch, slot: 0 } as const;
+  const votes = [ours, others].map((signer, at) =>
+    signVote(
+      {
+        ...said,
+        authority: signer.name,
+        ...{ previous: '', signed: '', epochSeconds, meanDelayMs: 200, descriptors: [], revoked: [] },
+        geometry: writeGeometry(defaultGeometry),
+        commit: commitTo(values[at] ?? ''),
+      },
+      signer,
+    ),
+  );
+  const reveals = [ours, others].map((signer, at) =>
+    signReveal({ ...said, authority: signer.name, value: values[at] ?? '' }, signer),
+  );
+  const countedOf = (notes: readonly string[]): Counted[] =>
+    notes.map((note, at) => ({
+      authority: [ours, others][at]?.name ?? '',
+      digest: createHash('sha256')
+        .update(note.slice(0, note.lastIndexOf('\n\n') + 1))
+        .digest('hex'),
+    }));
+  const shared = sharedValue(
+    epoch,
+    '',
+    [ours, others].map(({ name }, at) => ({ authority: name, value: values[at] ?? '' })),
+  );
+  const named = { votes: countedOf(votes), reveals: countedOf(reveals), shared };
+  const uncommitted = signReveal({ ...said, authority: ours.name, value: 'cc'.repeat(32) }, ours);
+
+  test.each<[string, number, RegExp | undefined, Partial<Agenda>, object | undefined]>([
+    ['is counted again', 1, undefined, {}, { votes, reveals }],
+    ['is not when nothing of it is kept', 0, undefined, {}, undefined],
+    ['is not when a vote is missing', 0, undefined, {}, { votes: votes.slice(1), reveals }],
+    ['is not when it is no record', 0, undefined, {}, { votes: 'x' }],
+    ['comes to another delay', 0, /another meanDelayMs$/, { meanDelayMs: 1 }, { votes, reveals }],
+    ['comes to another draw', 0, /another shared$/, { shared: new Uint8Array(32) }, { votes, reveals }],
+    [
+      'was not committed to',
+      0,
+      /authority1\.test has not committed itself/,
+      { reveals: countedOf([uncommitted]) },
+      { votes, reveals: [uncommitted] },
+    ],
+  ])('%s', async (_, recounted, detail, change, record) => {
+    const chain = createChain([ours, others]);
+    chain.issue(epoch, { ...named, ...change });
+    const url = await serving((request, response) => {
+      if (request.url !== `/v1/agreement/${epoch}`) return chain.serve()(request, response);
+      response.writeHead(record === undefined ? 404 : 200).end(JSON.stringify(record));
+    });
+    const { audited, findings } = await auditing([url], {
+      authorities: [ours, others].map(({ key }) => key),
+    });
+    expect(audited).toMatchObject([{ verified: 1, recounted }]);
+    expect(findings.map((one) => ({ ...one, detail: detail?.test(one.detail) }))).toEqual(
+      detail === undefined ? [] : [{ url, reason: 'wrong-count', epoch, detail: true }],
+    );
   });
 });
 

@@ -1,15 +1,10 @@
-import {
-  type AuthorityKey,
-  type Consensus,
-  readIssued,
-  type Trust,
-  verifyCheckpoint,
-} from '@postern/protocol/consensus';
+import { type AuthorityKey, readIssued, type Trust, verifyCheckpoint } from '@postern/protocol/consensus';
 import type { Leaf } from '@postern/protocol/log';
 import type { AskOptions } from '../ask.ts';
 import type { Audited, Finding, Proof, Report } from './findings.ts';
 import { type History, openHistory } from './history.ts';
 import { provenBy, type Sighting } from './proofs.ts';
+import { recount } from './recount.ts';
 import { type Certified, NotServed, openServed, type Served } from './served.ts';
 
 export interface AuditOptions extends AskOptions {
@@ -19,17 +14,9 @@ export interface AuditOptions extends AskOptions {
   readonly threshold: number;
   /** Unix seconds. */
   readonly now: number;
-  /** Counts the votes for a consensus again, where they are served. */
-  readonly recount?: Recount;
   /** Called at every place of the log. */
   readonly onProgress?: (done: number, of: number) => void;
 }
-
-/** What comes of counting the votes for a consensus again, with what a URL serves of them. */
-export type Recount = (
-  consensus: Consensus,
-  url: string,
-) => Promise<{ readonly kind: 'same' | 'not-served' } | { readonly kind: 'other'; readonly detail: string }>;
 
 /** What the URLs serve that is not in order yet: their own words, before the first consensus is looked at. */
 interface Opened {
@@ -37,6 +24,7 @@ interface Opened {
   /** The newest consensus of each URL that has one that holds. */
   readonly newest: readonly Sighting[];
   readonly certified: readonly Certified[];
+  readonly trust: Trust;
 }
 
 /**
@@ -47,7 +35,7 @@ export async function audit(options: AuditOptions): Promise<Report> {
   const findings: Finding[] = [];
   const proofs = new Map<string, Proof>();
   const recounted = new Map<string, number>();
-  const { histories, newest, certified } = await open(options, findings);
+  const { histories, newest, certified, trust } = await open(options, findings);
   const logged = new Set<string>();
   const size = Math.max(0, ...histories.map(({ checkpoint }) => checkpoint.head.size));
   for (let place = 0; place < size; place++) {
@@ -61,8 +49,14 @@ export async function audit(options: AuditOptions): Promise<Report> {
     for (const proof of provenBy([...sightings, ...also], certified, options))
       proofs.set(proof.verdict.digests.join(), proof);
     findings.push(...differencesIn(steps));
-    for (const { url, read } of sightings)
-      await recountOne(options, read.consensus, { url, findings, recounted });
+    for (const { history, step } of steps) {
+      if (step?.sighting === undefined) continue;
+      const { url } = history.served;
+      const outcome = await recount(step.sighting.read, history.served, trust);
+      if (outcome.kind === 'same') recounted.set(url, (recounted.get(url) ?? 0) + 1);
+      if (outcome.kind === 'other')
+        findings.push({ url, reason: 'wrong-count', epoch: step.leaf.epoch, detail: outcome.detail });
+    }
     options.onProgress?.(place + 1, size);
   }
   for (const history of histories) await history.end();
@@ -117,18 +111,7 @@ async function open(options: AuditOptions, findings: Finding[]): Promise<Opened>
     found({ reason: 'bad-checkpoint', detail: checkpoint.detail });
     return [];
   });
-  return { histories, newest, certified };
-}
-
-async function recountOne(
-  { recount }: AuditOptions,
-  consensus: Consensus,
-  { url, findings, recounted }: { url: string; findings: Finding[]; recounted: Map<string, number> },
-): Promise<void> {
-  const outcome = await recount?.(consensus, url);
-  if (outcome?.kind === 'same') recounted.set(url, (recounted.get(url) ?? 0) + 1);
-  if (outcome?.kind === 'other')
-    findings.push({ url, reason: 'wrong-count', epoch: consensus.epoch, detail: outcome.detail });
+  return { histories, newest, certified, trust };
 }
 
 /** There may be one of both. */

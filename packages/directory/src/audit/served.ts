@@ -1,6 +1,7 @@
 import {
   type AuthorityKey,
   maxConsensusLength,
+  maxDescriptorLength,
   type SigningKey,
   verifyCertificate,
 } from '@postern/protocol/consensus';
@@ -14,6 +15,7 @@ import {
   tileWidth,
 } from '@postern/protocol/log';
 import { type AskOptions, ask, askBytes } from '../ask.ts';
+import type { AgreementRecord } from '../ballots.ts';
 
 /** What a URL serves of a history, unverified. Everything throws `NotServed` when it is not to be had. */
 export interface Served {
@@ -22,6 +24,9 @@ export interface Served {
   /** The newest consensus; undefined while there is none. */
   newest(): Promise<string | undefined>;
   document(epoch: number): Promise<string>;
+  /** What was said in the agreement on an epoch; undefined when that is not kept there. */
+  record(epoch: number): Promise<Pick<AgreementRecord, 'votes' | 'reveals'> | undefined>;
+  descriptor(digest: string): Promise<string>;
   bundle(name: TileName): Promise<Leaf[]>;
   tile(name: TileName): Promise<Uint8Array>;
   /** Those certificates that hold, of past signing keys too. */
@@ -38,6 +43,9 @@ export interface Certified {
 export class NotServed extends Error {
   override readonly name = 'NotServed';
 }
+
+/** Largest record of an agreement read, bytes: a vote and a reveal of each of so many authorities as there may be, of the longest. */
+const maxRecordBytes = 134_217_728;
 
 /** Largest list of certificates read, bytes: a hundred years of monthly keys of nine authorities. */
 const maxCertificatesBytes = 67_108_864;
@@ -63,6 +71,12 @@ export function openServed(url: string, options: AskOptions): Served {
     checkpoint: () => always('/v1/log/checkpoint', maxCheckpointLength),
     newest: () => textOf('/v1/consensus', maxConsensusLength, 503),
     document: (epoch) => always(`/v1/consensus/${epoch}`, maxConsensusLength),
+    async record(epoch) {
+      const text = await textOf(`/v1/agreement/${epoch}`, maxRecordBytes, 404);
+      if (text === undefined) return undefined;
+      return recordIn(text) ?? fail(`/v1/agreement/${epoch} is no record`);
+    },
+    descriptor: (digest) => always(`/v1/descriptors/${digest}`, maxDescriptorLength * 3),
     async bundle(name) {
       const leaves = decodeBundle(name, await tile(name));
       if (leaves === undefined) throw new NotServed(`${formatTileName(name)} is no bundle of leaves`);
@@ -92,4 +106,19 @@ function notesIn(text: string): string[] {
 function whyOf(answer: Awaited<ReturnType<typeof askBytes>> | Awaited<ReturnType<typeof ask>>): string {
   if (answer.kind === 'unreachable') return answer.why;
   return answer.kind === 'answer' ? `answered ${answer.status}` : 'its answer is too long';
+}
+
+function recordIn(text: string): Pick<AgreementRecord, 'votes' | 'reveals'> | undefined {
+  const isList = (list: unknown): list is string[] =>
+    Array.isArray(list) && list.every((one) => typeof one === 'string');
+  try {
+    const { votes, reveals } = JSON.parse(text) as Partial<AgreementRecord>;
+    return isList(votes) && isList(reveals) ? { votes, reveals } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fail(why: string): never {
+  throw new NotServed(why);
 }

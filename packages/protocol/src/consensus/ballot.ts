@@ -57,7 +57,7 @@ export function ballotDigest(signed: string): string | undefined {
   return note === undefined ? undefined : digestOf(note.text);
 }
 
-/** Adds a signature to a vote or reveal: that it came in time (spec agreement 2.2). Throws `ProtocolError` `wrong-document`. */
+/** Adds a signature to a vote or reveal: that it came in time (spec agreement 3.2). Throws `ProtocolError` `wrong-document`. */
 export function countersign(signed: string, signer: NoteSigner): string {
   const note = parseNote(signed, maxVoteLength);
   if (note === undefined) throw new ProtocolError('wrong-document', 'this is no signed note');

@@ -125,7 +125,7 @@ export interface Listed {
   readonly digest: string;
 }
 
-/** What one authority would have in the consensus of an epoch (spec agreement 3). */
+/** What one authority would have in the consensus of an epoch (spec agreement 3.1). */
 export interface Vote {
   readonly version: 1;
   readonly epoch: number;

@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs';
+import { appendFile, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { initAuthority } from '@postern/directory';
+import { decodeBase64, type NoteSigner, noteSigner } from '@postern/protocol/codec';
+import { systemClock, systemRandom } from '@postern/runtime';
+import { freePorts, type Supervised, startProcess, until } from '@postern/testkit';
+import { type Meddle, startMeddler } from './meddler.ts';
+
+/** One of several authorities, each a process. */
+export interface Authority {
+  readonly name: string;
+  readonly url: string;
+  readonly vkey: string;
+  readonly folder: string;
+  readonly signer: NoteSigner;
+  start(): Promise<void>;
+  kill(): Promise<void>;
+  /** Its clock is wrong from now on, by so many milliseconds. */
+  shiftClock(ms: number): Promise<void>;
+}
+
+export interface Council extends AsyncDisposable {
+  /** Where their folders are; whoever has seen enough removes it. */
+  readonly folder: string;
+  readonly authorities: readonly Authority[];
+  readonly epochSeconds: number;
+}
+
+export interface CouncilOptions {
+  readonly count: number;
+  readonly epochSeconds: number;
+  /** What becomes of what the one at a place sends to others, once all have keys; nothing for one that is not faulty. */
+  meddle(at: number, authorities: readonly Authority[]): Meddle | undefined;
+}
+
+const shiftedClock = fileURLToPath(new URL('../shifted-clock.ts', import.meta.url));
+
+export async function startCouncil({ count, epochSeconds, meddle }: CouncilOptions): Promise<Council> {
+  await using opened = new AsyncDisposableStack();
+  // five stores that wait for one disk keep no round
+  const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  const folder = await mkdtemp(join(memory, 'postern-council-'));
+  const own = process.env.NODE_OPTIONS ?? '';
+  process.env.NODE_OPTIONS = `${own} --import=${shiftedClock}`;
+  opened.defer(() => {
+    process.env.NODE_OPTIONS = own;
+  });
+  const ports = await freePorts(count);
+  const authorities: Authority[] = [];
+  for (const [at, port] of ports.entries()) {
+    const made = await makeAuthority(`authority${at + 1}.test`, folder, port, epochSeconds);
+    opened.defer(() => made.stop());
+    authorities.push(made);
+  }
+  for (const [at, authority] of authorities.entries()) {
+    const change = meddle(at, authorities);
+    for (const other of authorities) {
+      if (other === authority) continue;
+      const url =
+        change === undefined
+          ? other.url
+          : opened.use(await startMeddler(other.url, (path, body) => change(other.name, path, body))).url;
+      const lines = `\n[[peers]]\nurl = "${url}"\nkey = "${other.vkey}"\n`;
+      await appendFile(join(authority.folder, 'directory.toml'), lines);
+    }
+  }
+  await Promise.all(authorities.map((authority) => authority.start()));
+  const running = opened.move();
+  return { folder, authorities, epochSeconds, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+async function makeAuthority(
+  name: string,
+  root: string,
+  port: number,
+  epochSeconds: number,
+): Promise<Authority & { stop(): Promise<void> }> {
+  const folder = join(root, name);
+  const configPath = join(folder, 'directory.toml');
+  const { vkey } = await initAuthority(
+    {
+      ...{ configPath, name, dataDir: 'data', listen: `127.0.0.1:${port}` },
+      ...{ epoch: `${epochSeconds}s`, meanDelay: '200ms', bootstrapNodes: 3 },
+    },
+    { clock: systemClock, random: systemRandom },
+  );
+  const url = `http://127.0.0.1:${port}`;
+  let running: Supervised | undefined;
+  return {
+    ...{ name, url, vkey, folder },
+    signer: await signerIn(join(folder, 'data', 'signing'), name),
+    async start() {
+      const args = ['run', '--config', configPath];
+      running = await startProcess({
+        ...{ name, program: 'postern-directory', args, log: join(folder, 'log'), restart: false },
+      });
+      const answers = (): Promise<boolean> =>
+        fetch(`${url}/health`).then(
+          () => true,
+          () => false,
+        );
+      await until(answers, { what: `${name} answers` });
+    },
+    async kill() {
+      running?.kill();
+      await running?.ended;
+    },
+    async shiftClock(ms) {
+      await writeFile(join(folder, 'clock'), String(ms));
+      const seen = async (): Promise<boolean> =>
+        (await readFile(join(folder, 'clock.seen'), 'utf8').catch(() => '0')) === String(ms);
+      await until(seen, { what: `${name} looks at its clock` });
+    },
+    async stop() {
+      await running?.stop();
+    },
+  };
+}
+
+/** The key that an authority signs with, for whoever lies in its name. */
+async function signerIn(folder: string, name: string): Promise<NoteSigner> {
+  const [file = ''] = (await readdir(folder)).filter((one) => one.endsWith('.key'));
+  const key = decodeBase64((await readFile(join(folder, file), 'utf8')).trim());
+  return noteSigner('composite', name, key ?? new Uint8Array());
+}
