@@ -105,7 +105,12 @@ describe('what a consensus was counted from', () => {
       {
         ...said,
         authority: signer.name,
-        ...{ previous: '', signed: '', epochSeconds, meanDelayMs: 200, descriptors: [], revoked: [] },
+        previous: '',
+        signed: '',
+        epochSeconds,
+        meanDelayMs: 200,
+        descriptors: [],
+        revoked: [],
         geometry: writeGeometry(defaultGeometry),
         commit: commitTo(values[at] ?? ''),
       },

@@ -75,7 +75,9 @@ async function count(
   }
   const again = tabulate(descriptors, {
     ...counted,
-    ...{ epoch, geometry, log },
+    epoch,
+    geometry,
+    log,
     shared: sharedValue(epoch, counted.previous, reveals),
     votes: consensus.votes,
     reveals: consensus.reveals,
