@@ -28,6 +28,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'directory openCache': 'reads files of one’s own; what it keeps was verified, by targets',
   'directory openHistory': 'asks a URL for documents and tiles, whose readers are targets',
   'directory openLog': 'reads a database of one’s own',
+  'directory openPeerCertificates': 'reads a database of one’s own, by a target',
   'directory openServed': 'asks a URL for documents and tiles, whose readers are targets',
   'directory openStore': 'opens a database of one’s own',
   'directory openCertificates': 'asks a URL for a list; what reads each of them is a target',

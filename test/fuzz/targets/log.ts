@@ -1,5 +1,7 @@
 import {
+  decodeConsensus,
   type Equivocation,
+  readConsensus,
   readIssued,
   signCheckpoint,
   signConsensus,
@@ -96,7 +98,14 @@ const notes: Target = {
   run(input) {
     const text = utf8(input);
     verifyCheckpoint(text, reader);
-    readIssued(text, reader);
+    const issued = readIssued(text, reader);
+    const read = readConsensus(text, reader);
+    hold(
+      (read.kind === 'signed') === (issued.kind === 'consensus'),
+      'of one authority one signature is enough',
+    );
+    if (read.kind === 'signed')
+      hold(decodeConsensus(text)?.digest === read.digest, 'a consensus: one digest');
     const [one = '', other = ''] = text.split('\0');
     const verified = verifyEquivocation({ ...twice, documents: [one, other] }, reader);
     if (verified.kind === 'equivocation') hold(one !== other, 'a proof: two documents');
