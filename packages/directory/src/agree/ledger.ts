@@ -47,11 +47,13 @@ export function createLedger({ store, history, members, alarms, issued }: Ledger
     store.amend({ ...known, signed: joined });
     return 'amended';
   };
+  const namesLog = ({ log }: Noted['read']['consensus']): boolean => {
+    const { size, root } = history.head();
+    return log.size === size && log.root === root;
+  };
   const append: Ledger['append'] = ({ read, signed }) => {
     const { consensus, digest } = read;
-    const { size, root } = history.head();
-    if (consensus.previous !== (store.latest()?.digest ?? '')) return 'unlinked';
-    if (consensus.log.size !== size || consensus.log.root !== root) return 'unlinked';
+    if (consensus.previous !== (store.latest()?.digest ?? '') || !namesLog(consensus)) return 'unlinked';
     store.issue({ epoch: consensus.epoch, digest, signed });
     issued(consensus);
     return 'issued';
@@ -67,6 +69,8 @@ export function createLedger({ store, history, members, alarms, issued }: Ledger
       const latest = store.latest();
       if (latest !== undefined && epoch < latest.epoch) return fork(noted, latest);
       if (latest !== undefined && epoch === latest.epoch + 1 && previous !== latest.digest)
+        return fork(noted, latest);
+      if (latest !== undefined && previous === latest.digest && !namesLog(consensus))
         return fork(noted, latest);
       return append(noted);
     },
