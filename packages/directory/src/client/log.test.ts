@@ -234,6 +234,21 @@ describe('what is fetched after a gap', () => {
     expect(edge).toBe('0/003 0/004 0/005 0/006 0/007 0/008 0/009 0/010 0/011.p/184 1/000.p/11');
   });
 
+  test('is nothing of a log that would fill the memory', async () => {
+    const chain = createChain([ours]);
+    chain.issue(1_000);
+    const server = await reading(chain);
+    const epoch = 8_000_000;
+    const log = { size: 2 ** 22 + 1, root: 'ab'.repeat(32) };
+    library.clock.moveTo(epoch * 1_000);
+    server.answer = chain.serve(chain.issue(epoch, { epochSeconds: 1, log }));
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({
+      code: 'log-unavailable',
+      message: expect.stringContaining('its log is too long to be fetched'),
+    });
+    expect(tilesAsked(server)).toEqual([]);
+  });
+
   test('is 70 kB of ten years of hours, 2.8 MB for the whole', () => {
     const years = 87_600;
     const [edge, whole] = [edgeOf(years), 0].map((from) => neededTiles(years, from));

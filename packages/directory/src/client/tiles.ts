@@ -27,6 +27,9 @@ export interface LogTree {
 /** Full tiles of leaves at the right edge of the log that every reader fetches: 2,048 leaves, 85 days of hours. */
 const edgeTiles = 8;
 
+/** Most leaves that are fetched, 128 MiB of hashes: 480 years of hours. */
+const mostLeaves = 2 ** 22;
+
 /** Requests under way at a time. */
 const atOnce = 8;
 
@@ -48,6 +51,10 @@ export async function fetchTree(
   from: number,
 ): Promise<{ readonly tree: LogTree | undefined; readonly failures: readonly Failure[] }> {
   const failures: Failure[] = [];
+  if (head.size - from > mostLeaves) {
+    const tooLong = { reason: 'log-unavailable', detail: 'its log is too long to be fetched' } as const;
+    return { tree: undefined, failures: directory.urls.map((url) => ({ url, ...tooLong })) };
+  }
   for (const url of shuffled(directory.urls, directory.random)) {
     const fetched = await fetchTiles(directory, url, neededTiles(head.size, from));
     const subtree = typeof fetched === 'string' ? undefined : subtreesOfTiles(hashesOf(fetched));
