@@ -155,7 +155,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };
       const isIssued = store.latest()?.epoch === slot.epoch;
       if (isIssued && running?.closed === undefined) return { kind: 'not-due' };
-      if (!alone && !options.preparation.isReady(slot)) return { kind: 'waiting', wakeMs: slot.endMs };
+      if (!alone && running === undefined && !options.preparation.isReady(slot))
+        return { kind: 'waiting', wakeMs: slot.endMs };
       if (running === undefined) {
         const signer = members.signerFor(Math.floor(slot.startMs / 1_000));
         if (signer === undefined) {

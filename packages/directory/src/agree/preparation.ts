@@ -41,7 +41,8 @@ export function createPreparation(options: PreparationOptions): Preparation {
   const confirmed = new Set<number>();
   const underWay = new Set<Promise<void>>();
   let begun: Slot | undefined;
-  let ready: Slot | undefined;
+  /** The last two: one may be under way when the next is prepared. */
+  let ready: readonly Slot[] = [];
   let certifiedMs = Number.NEGATIVE_INFINITY;
 
   /** Of an epoch whose slots began before this process did its store may not know what was signed. */
@@ -85,10 +86,10 @@ export function createPreparation(options: PreparationOptions): Preparation {
       if (slot.startMs < startedMs || (begun !== undefined && !isBefore(begun, slot))) return;
       begun = slot;
       start(slot.epoch, () => {
-        ready = slot;
+        ready = [slot, ...ready].slice(0, 2);
       });
     },
-    isReady: (slot) => ready?.epoch === slot.epoch && ready.slot === slot.slot,
+    isReady: ({ epoch, slot }) => ready.some((one) => one.epoch === epoch && one.slot === slot),
     maySign: (epoch) => peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch),
     begin: () => start(timetable.epochAt(now()), () => {}),
     certify() {
