@@ -11,6 +11,7 @@ import {
   verifyParameters,
 } from '@postern/protocol/consensus';
 import { afterEach, describe, expect, test } from 'vitest';
+import { audit } from './audit/audit.ts';
 import type { RunningAuthority } from './authority.ts';
 import { get, post } from './testing/authorities.ts';
 import { epochSeconds, start } from './testing/clock.ts';
@@ -137,6 +138,18 @@ describe('several authorities', () => {
     await council.untilHolds(haveAll(epoch + 3), 2 * hour);
     expect((await theOne(epoch + 3)).signedBy).toEqual(names());
     expect(alarms(0)).toEqual([]);
+    const { audited, findings } = await audit({
+      ...trust(),
+      threshold: 2,
+      timeoutMs: 10_000,
+      signal: undefined,
+      urls: running().map(({ url }) => url),
+      now: Math.floor(council.clock.now() / 1_000),
+    });
+    expect(findings).toEqual([]);
+    expect(new Set(audited.map(({ root }) => root)).size).toBe(1);
+    expect(audited.map(({ size, verified }) => [size, verified])).toEqual([0, 1, 2].map(() => [4, 4]));
+    expect(audited.map(({ recounted }) => recounted)).toEqual([4, 4, 1]);
   });
 
   test('issue nothing when too few of them run, and say why', async () => {
