@@ -40,6 +40,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
   const startedMs = now();
   const confirmed = new Set<number>();
   const underWay = new Set<Promise<void>>();
+  let looked: Slot | undefined;
   let begun: Slot | undefined;
   /** The last two: one may be under way when the next is prepared. */
   let ready: readonly Slot[] = [];
@@ -82,11 +83,13 @@ export function createPreparation(options: PreparationOptions): Preparation {
   };
   return {
     prepare(slot) {
-      // what a process before this one said in this slot is not known
-      if (slot.startMs < startedMs || (begun !== undefined && !isBefore(begun, slot))) return;
-      begun = slot;
+      if (looked?.epoch === slot.epoch && looked.slot === slot.slot) return;
+      looked = slot;
+      // what a process before this one said in this slot is not known, nor what this one did before its clock was set back
+      const takesPart = slot.startMs >= startedMs && (begun === undefined || isBefore(begun, slot));
+      if (takesPart) begun = slot;
       start(slot.epoch, () => {
-        ready = [slot, ...ready].slice(0, 2);
+        if (takesPart) ready = [slot, ...ready].slice(0, 2);
       });
     },
     isReady: ({ epoch, slot }) => ready.some((one) => one.epoch === epoch && one.slot === slot),
