@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatVerifierKey } from '@postern/protocol/codec';
-import { seeded } from '@postern/protocol/testing';
+import { seeded, testAuthority } from '@postern/protocol/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { consensusOf, openBench, post, register } from '../testing/authorities.ts';
 import { epochSeconds } from '../testing/clock.ts';
@@ -39,6 +39,11 @@ describe('A2 refuses', () => {
     ],
     ['bad-signature', 'a document with other hops than were signed', elsewhere],
     ['too-few-signatures', 'a document of another authority', documentOf(epoch, {}, [others])],
+    [
+      'too-few-signatures',
+      'a document by a key that our authority has not certified',
+      documentOf(epoch, {}, [testAuthority(ours.name, { now: ours.signingKey.validAfter, generation: 2 })]),
+    ],
     ['malformed', 'garbage', 'garbage'],
     ['malformed', 'nothing', ''],
     ['malformed', 'a document cut short', signedOnce.slice(0, -1)],

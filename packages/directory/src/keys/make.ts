@@ -14,7 +14,7 @@ export async function makeKeys(
       throw new AuthorityError(
         'already-there',
         `${path} exists already`,
-        'An authority keeps its identity key: readers know it by it. Choose another data directory for a new authority.',
+        `An authority keeps its identity key: readers know it by it. Choose another data directory for a new authority. If making this one was cut short, go on with: postern-directory certify --identity ${identityPath(dataDir)}`,
       );
   }
   const identity = await createIdentity(dataDir, random);

@@ -2,7 +2,7 @@ import type { Clock, Log } from '@postern/runtime';
 import type { SigningKeys } from './signing.ts';
 
 /** Seconds before a signing key ends from which on the operator is told. */
-export const warnSeconds = 604_800;
+const warnSeconds = 604_800;
 
 const dayMs = 86_400_000;
 

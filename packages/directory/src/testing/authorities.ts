@@ -116,7 +116,7 @@ export async function consensusOf(
 }
 
 /** What a reader who knows this authority alone goes by, with the certificates that it serves. */
-export async function trustIn(authority: RunningAuthority): Promise<Trust> {
+async function trustIn(authority: RunningAuthority): Promise<Trust> {
   const authorities = [parseAuthorityKey(authority.vkey)];
   const { text } = await get(authority, '/v1/certificates/all');
   const signingKeys = (JSON.parse(text) as string[]).map((signed) => {
