@@ -209,6 +209,8 @@ function draftOf(
   if (open?.epoch === epoch) return { kind: 'signed-before', epoch };
   if (!preparation.maySign(epoch))
     return { kind: 'unconfirmed', wanted: members.names.length - members.threshold + 1 };
+  // a network has one history: nobody begins a second one because it has not got the first
+  if (latest === undefined && preparation.othersHold()) return { kind: 'not-linked' };
   const holdup = holdupOf({
     epoch,
     epochSeconds,

@@ -12,6 +12,8 @@ export interface Preparation {
   isReady(slot: Slot): boolean;
   /** Whether it may sign for an epoch. */
   maySign(epoch: number): boolean;
+  /** Whether others have consensuses, be they taken here or not. */
+  othersHold(): boolean;
   /** Looks for what is missing, without a slot. */
   begin(): void;
   /** Looks for certificates, unless it has of late. */
@@ -42,6 +44,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
   const underWay = new Set<Promise<void>>();
   let looked: Slot | undefined;
   let begun: Slot | undefined;
+  let othersHold = false;
   /** The last two: one may be under way when the next is prepared. */
   let ready: readonly Slot[] = [];
   let certifiedMs = Number.NEGATIVE_INFINITY;
@@ -68,11 +71,12 @@ export function createPreparation(options: PreparationOptions): Preparation {
     const prepare = async (): Promise<void> => {
       // what others have signed is read with these
       await fetchCertificates();
-      await Promise.all([
+      const [held] = await Promise.all([
         catchUp(options, epoch),
         options.parameters.collect(peers, alarms),
         confirmOnce(epoch),
       ]);
+      othersHold = held;
     };
     const done = prepare().then(() => {
       compareClocks(peers.seen, options);
@@ -94,6 +98,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
     },
     isReady: ({ epoch, slot }) => ready.some((one) => one.epoch === epoch && one.slot === slot),
     maySign: (epoch) => peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch),
+    othersHold: () => othersHold,
     begin: () => start(timetable.epochAt(now()), () => {}),
     certify() {
       if (now() < certifiedMs + options.restMs && now() >= certifiedMs) return;
