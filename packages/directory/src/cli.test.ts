@@ -1,11 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readToml } from '@postern/runtime';
 import { type Ended, hostCommands } from '@postern/runtime/testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseAuthorityConfig } from './config.ts';
 import { signedNode } from './testing/nodes.ts';
 
@@ -176,6 +187,22 @@ describe('postern-directory', () => {
       expect(await readdir(join(folder, 'open'))).toEqual([]);
     },
   );
+});
+
+test('status shows the other authorities, and whether they answer', async () => {
+  const made = ['authority4.test', 'authority5.test'].map((name) =>
+    run('init', '--name', name, '--config', `${name}.toml`, '--data-dir', name, '--listen', '127.0.0.1:0'),
+  );
+  const [, other] = await Promise.all(made);
+  const peer = `\n[[peers]]\nurl = "http://127.0.0.1:9"\nkey = "${other?.out.trim()}"\n`;
+  await appendFile(join(folder, 'authority4.test.toml'), peer);
+  const { child, ended } = start('run', '--config', 'authority4.test.toml');
+  await said(child, 'serving');
+  const shown = async (): Promise<string> => (await run('status', '--config', 'authority4.test.toml')).out;
+  await vi.waitFor(async () => expect(await shown()).toContain('signatures  2 of 2 authorities'), 10_000);
+  expect(await shown()).toContain('peer        authority5.test at http://127.0.0.1:9 does not answer\n');
+  child.kill('SIGTERM');
+  expect(await ended).toMatchObject({ code: 0 });
 });
 
 test('every commented setting in the configuration that init writes is known, and is the default', async () => {

@@ -126,7 +126,7 @@ export function explain(holdup: Holdup): string {
     case 'other-parameters':
       return 'most others have another epoch length, or a geometry that this version does not know; compare the configurations';
     case 'not-linked':
-      return 'most others go on from a consensus that is not here, and nobody has given it';
+      return 'others go on from a consensus that is not here, and nobody has given one that enough have signed';
     case 'signed-before':
       return `this authority has signed another document for epoch ${holdup.epoch}, which may have become a consensus`;
     case 'unconfirmed':

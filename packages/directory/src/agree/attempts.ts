@@ -153,7 +153,12 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       const coming = alone ? undefined : timetable.at(nowMs + options.aheadMs);
       if (coming !== undefined && store.latest()?.epoch !== coming.epoch) options.preparation.prepare(coming);
       if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };
-      const isIssued = store.latest()?.epoch === slot.epoch;
+      const latest = store.latest();
+      if (!alone && latest !== undefined && latest.epoch > slot.epoch) {
+        const holdup = { kind: 'clock-behind', epoch: slot.epoch, latest: latest.epoch } as const;
+        return { kind: 'held-up', holdup, wakeMs: slot.endMs };
+      }
+      const isIssued = latest?.epoch === slot.epoch;
       if (isIssued && running?.closed === undefined) return { kind: 'not-due' };
       if (!alone && running === undefined && !options.preparation.isReady(slot))
         return { kind: 'waiting', wakeMs: slot.endMs };
@@ -206,6 +211,8 @@ function draftOf(
   if (open?.epoch === epoch) return { kind: 'signed-before', epoch };
   if (!preparation.maySign(epoch))
     return { kind: 'unconfirmed', wanted: members.names.length - members.threshold + 1 };
+  // a network has one history: nobody begins a second one because it has not got the first
+  if (latest === undefined && preparation.othersHold()) return { kind: 'not-linked' };
   const holdup = holdupOf({
     epoch,
     epochSeconds,

@@ -22,9 +22,9 @@ interface Holdings {
 
 /**
  * Gets the consensuses that are missing here, up to an epoch, from others who have them (spec agreement 8). The newest must be signed by enough;
- * it leads back to the others by their digests, whoever had to sign those.
+ * it leads back to the others by their digests, whoever had to sign those. True if somebody has any.
  */
-export async function catchUp(context: CatchUp, upTo: number): Promise<void> {
+export async function catchUp(context: CatchUp, upTo: number): Promise<boolean> {
   const { peers, store } = context;
   const held = await Promise.all(peers.names.map((name) => holdingsOf(peers, name)));
   const newestFirst = held.flatMap((one) => one ?? []).sort((a, b) => b.newest - a.newest);
@@ -33,6 +33,7 @@ export async function catchUp(context: CatchUp, upTo: number): Promise<void> {
     const to = Math.min(newest, upTo);
     if (from <= to) await follow(context, name, { from, to });
   }
+  return newestFirst.length > 0;
 }
 
 async function follow(

@@ -12,6 +12,8 @@ export interface Preparation {
   isReady(slot: Slot): boolean;
   /** Whether it may sign for an epoch. */
   maySign(epoch: number): boolean;
+  /** Whether others have consensuses, be they taken here or not. */
+  othersHold(): boolean;
   /** Looks for what is missing, without a slot. */
   begin(): void;
   /** Looks for certificates, unless it has of late. */
@@ -40,7 +42,9 @@ export function createPreparation(options: PreparationOptions): Preparation {
   const startedMs = now();
   const confirmed = new Set<number>();
   const underWay = new Set<Promise<void>>();
+  let looked: Slot | undefined;
   let begun: Slot | undefined;
+  let othersHold = false;
   /** The last two: one may be under way when the next is prepared. */
   let ready: readonly Slot[] = [];
   let certifiedMs = Number.NEGATIVE_INFINITY;
@@ -67,11 +71,12 @@ export function createPreparation(options: PreparationOptions): Preparation {
     const prepare = async (): Promise<void> => {
       // what others have signed is read with these
       await fetchCertificates();
-      await Promise.all([
+      const [held] = await Promise.all([
         catchUp(options, epoch),
         options.parameters.collect(peers, alarms),
         confirmOnce(epoch),
       ]);
+      othersHold = held;
     };
     const done = prepare().then(() => {
       compareClocks(peers.seen, options);
@@ -82,15 +87,18 @@ export function createPreparation(options: PreparationOptions): Preparation {
   };
   return {
     prepare(slot) {
-      // what a process before this one said in this slot is not known
-      if (slot.startMs < startedMs || (begun !== undefined && !isBefore(begun, slot))) return;
-      begun = slot;
+      if (looked?.epoch === slot.epoch && looked.slot === slot.slot) return;
+      looked = slot;
+      // what a process before this one said in this slot is not known, nor what this one did before its clock was set back
+      const takesPart = slot.startMs >= startedMs && (begun === undefined || isBefore(begun, slot));
+      if (takesPart) begun = slot;
       start(slot.epoch, () => {
-        ready = [slot, ...ready].slice(0, 2);
+        if (takesPart) ready = [slot, ...ready].slice(0, 2);
       });
     },
     isReady: ({ epoch, slot }) => ready.some((one) => one.epoch === epoch && one.slot === slot),
     maySign: (epoch) => peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch),
+    othersHold: () => othersHold,
     begin: () => start(timetable.epochAt(now()), () => {}),
     certify() {
       if (now() < certifiedMs + options.restMs && now() >= certifiedMs) return;

@@ -1,0 +1,152 @@
+import { commitTo, readConsensus, readVote, signConsensus, signVote } from '@postern/protocol/consensus';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { RunningAuthority } from './authority.ts';
+import { get } from './testing/authorities.ts';
+import { epochSeconds, start } from './testing/clock.ts';
+import { createSession, epoch, hour, mixes } from './testing/session.ts';
+
+const session = createSession();
+const { open, begin, names, trust, reader, running, haveAll, alarmsOf, whyOf, theOne, isOwn, otherVote } =
+  session;
+afterEach(session.close);
+
+describe('of authorities that are faulty', () => {
+  test('one that says two things is found out by all, has no vote, and both are kept', async () => {
+    await begin(4);
+    session.council.wire = (letter) =>
+      isOwn(letter, 'vote') && letter.from === 'authority1.test' && letter.to !== 'authority2.test'
+        ? { body: otherVote(letter.body ?? '', 0) }
+        : {};
+    await session.council.untilHolds(haveAll(epoch), hour);
+    const { consensus } = await theOne(epoch);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    for (const at of [1, 2, 3]) {
+      expect(alarmsOf(at)).toContain('equivocation authority1.test');
+      const record = await get(session.council.member(at).running as never, `/v1/agreement/${epoch}`);
+      const { votes } = JSON.parse(record.text) as { votes: string[] };
+      const two = votes.filter((signed) => signed.includes('{"authority":"authority1.test"'));
+      expect(
+        new Set(
+          two.map((signed) => readVote(signed, reader())).map((one) => one.kind === 'ballot' && one.digest),
+        ).size,
+      ).toBe(2);
+    }
+  });
+
+  test('one that withholds its value has a vote, and the value of all others is drawn without it', async () => {
+    await begin(3);
+    session.council.wire = (letter) =>
+      isOwn(letter, 'reveal') && letter.from === 'authority2.test' ? 'lost' : {};
+    await session.council.untilHolds(haveAll(epoch), hour);
+    const { consensus } = await theOne(epoch);
+    expect(consensus.votes).toHaveLength(3);
+    expect(consensus.reveals.map(({ authority }) => authority)).toEqual([
+      'authority1.test',
+      'authority3.test',
+    ]);
+    expect(alarmsOf(0)).toContain('withheld-reveal authority2.test');
+  });
+
+  test('one that tells its value to one other at the last moment has told it to all or to none', async () => {
+    await begin(4);
+    session.council.wire = (letter) => {
+      if (!isOwn(letter, 'reveal') || letter.from !== 'authority1.test') return {};
+      return letter.to === 'authority2.test' ? { delayMs: 59_999 } : 'lost';
+    };
+    await session.council.untilHolds(haveAll(epoch), hour);
+    expect((await theOne(epoch)).consensus.reveals.map(({ authority }) => authority)).toEqual(names());
+  });
+
+  test('one that is late with everything does not count, and the others agree', async () => {
+    await begin(4);
+    session.council.wire = ({ from }) => (from === 'authority4.test' ? { delayMs: 400_000 } : {});
+    await session.council.untilHolds(
+      () =>
+        running()
+          .slice(0, 3)
+          .every((one) => one.status().consensus),
+      hour,
+    );
+    const { consensus } = await theOne(epoch).catch(() => theOne(epoch));
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(0, 3));
+  });
+
+  test('one that names descriptors which nobody has got is not endorsed', async () => {
+    await begin(3);
+    const made = { id: 'a'.repeat(64), digest: 'b'.repeat(64) };
+    session.council.wire = (letter) => {
+      if (letter.from !== 'authority1.test' || !isOwn(letter, 'vote')) return {};
+      return { body: otherVote(letter.body ?? '', 0, { descriptors: [made] }) };
+    };
+    await session.council.untilHolds(haveAll(epoch), hour);
+    expect((await theOne(epoch)).consensus.votes.map(({ authority }) => authority)).toEqual([
+      'authority2.test',
+      'authority3.test',
+    ]);
+  });
+
+  test('one that floods the others costs them two votes and no more, and is cut off', async () => {
+    await begin(3);
+    const until = start + 130_000;
+    await session.council.until(until);
+    const [, second, third] = running();
+    const { signer } = session.council.member(0);
+    const send = (to: RunningAuthority | undefined, path: string, body: string): Promise<number> =>
+      fetch(`${to?.url}/v1/agreement/${path}`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'text/plain' },
+      }).then(({ status }) => status);
+    const of = (slot: number, meanDelayMs: number): string =>
+      signVote(
+        {
+          ...{ version: 1, epoch, slot, authority: signer.name, previous: '', signed: '', epochSeconds },
+          ...{ meanDelayMs, descriptors: [], revoked: [], commit: commitTo('0'.repeat(64)) },
+          geometry: { suite: 1, hops: 3, routingBytes: 1, packetBytes: 1, digest: '0'.repeat(64) },
+        },
+        signer,
+      );
+    const statuses: number[] = [];
+    for (let at = 0; at < 100; at++) statuses.push(await send(second, 'votes', of(3, at)));
+    expect(new Set(statuses)).toEqual(new Set([202]));
+    statuses.length = 0;
+    for (let at = 0; at < 100; at++) statuses.push(await send(third, 'votes', of(77, at)));
+    expect(new Set(statuses)).toEqual(new Set([409, 429]));
+    expect(await send(second, 'votes', 'x')).toBe(400);
+    expect(await send(second, 'reveals', 'x')).toBe(409);
+    await session.council.untilHolds(haveAll(epoch), hour);
+    const { consensus } = await theOne(epoch);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    const record = await get(second as never, `/v1/agreement/${epoch}`);
+    expect((JSON.parse(record.text) as { votes: string[] }).votes).toHaveLength(4);
+  });
+
+  test('one whose clock is two minutes off is named by the others and by itself', async () => {
+    await open(4);
+    for (const at of [0, 1, 2]) await session.council.start(at);
+    await session.council.start(3, {}, { aheadMs: 120_000 });
+    await session.council.register(...mixes);
+    await session.council.untilHolds(haveAll(epoch), hour);
+    expect((await theOne(epoch)).consensus.votes.map(({ authority }) => authority)).toEqual(
+      names().slice(0, 3),
+    );
+    expect(alarmsOf(0)).toContain('peer-clock-off authority4.test');
+    expect(alarmsOf(3)).toContain('clock-off authority4.test');
+    expect(whyOf(3, 'clock-off')).toBe("its clock is about 120 s ahead of most others'");
+  });
+
+  test('two documents of one for an epoch are kept and named', async () => {
+    await begin(3);
+    session.council.wire = (letter) => {
+      if (letter.from !== 'authority1.test' || letter.path !== '/v1/agreement/signatures') return {};
+      const read = readConsensus(letter.body ?? '', trust());
+      if (read.kind === 'refused') throw new Error(read.detail);
+      const other = signConsensus({ ...read.consensus, meanDelayMs: 7 }, [session.council.member(0).signer]);
+      return letter.to === 'authority2.test' ? { body: other } : {};
+    };
+    await session.council.untilHolds(haveAll(epoch), hour);
+    await session.council.until(session.council.clock.now() + 300_000);
+    await theOne(epoch);
+    expect(alarmsOf(1)).toContain('signed-twice authority1.test');
+  });
+});
