@@ -114,7 +114,13 @@ export async function startAuthority(
   const epochs = opened.use(
     startEpochs({
       ...deps,
-      ...{ config, keys, authorities, certificates, store, counters, exchange },
+      config,
+      keys,
+      authorities,
+      certificates,
+      store,
+      counters,
+      exchange,
       parameters: signedParameters(config, clock, keys),
     }),
   );
