@@ -100,8 +100,17 @@ describe('of authorities that are faulty', () => {
     const of = (slot: number, meanDelayMs: number): string =>
       signVote(
         {
-          ...{ version: 1, epoch, slot, authority: signer.name, previous: '', signed: '', epochSeconds },
-          ...{ meanDelayMs, descriptors: [], revoked: [], commit: commitTo('0'.repeat(64)) },
+          version: 1,
+          epoch,
+          slot,
+          authority: signer.name,
+          previous: '',
+          signed: '',
+          epochSeconds,
+          meanDelayMs,
+          descriptors: [],
+          revoked: [],
+          commit: commitTo('0'.repeat(64)),
           geometry: { suite: 1, hops: 3, routingBytes: 1, packetBytes: 1, digest: '0'.repeat(64) },
         },
         signer,

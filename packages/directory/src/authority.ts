@@ -116,7 +116,14 @@ export async function startAuthority(
   const epochs = opened.use(
     startEpochs({
       ...deps,
-      ...{ config, keys, authorities, certificates, store, history, counters, exchange },
+      config,
+      keys,
+      authorities,
+      certificates,
+      store,
+      history,
+      counters,
+      exchange,
       parameters: signedParameters(config, clock, keys),
     }),
   );

@@ -2,17 +2,14 @@
 export type Part = 'vote' | 'reveal';
 
 /** Why what another authority has sent is not taken. */
-export const ballotFaults = [
-  'early',
-  'late',
-  'other-slot',
-  'not-committed',
-  'no-ballot',
-  'not-ready',
-  'too-often',
-] as const;
-
-export type BallotFault = (typeof ballotFaults)[number];
+export type BallotFault =
+  | 'early'
+  | 'late'
+  | 'other-slot'
+  | 'not-committed'
+  | 'no-ballot'
+  | 'not-ready'
+  | 'too-often';
 
 /** What is answered to whoever has sent something; `waiting` for the descriptors that a vote names. */
 export type Receipt =

@@ -109,7 +109,11 @@ describe('peers', () => {
       peers: [{ ...peer(1), url: 'http://x.test' }, peer(2), peer(2)],
     };
     expect(mistakeIn({ ...least, ...more }).mistakes.map((mistake) => mistake.path)).toEqual([
-      ...['peers.0.key', 'peers.2.key', 'peers.2.url', 'threshold', 'epoch'],
+      'peers.0.key',
+      'peers.2.key',
+      'peers.2.url',
+      'threshold',
+      'epoch',
     ]);
   });
 });

@@ -119,7 +119,14 @@ export function startEpochs(options: EpochsOptions): Epochs {
     log.error('consensus not issued', { why: error instanceof Error ? error.message : String(error) });
   };
   const preparation = createPreparation({
-    ...{ peers, members, store, ledger, alarms, parameters, now, failed },
+    peers,
+    members,
+    store,
+    ledger,
+    alarms,
+    parameters,
+    now,
+    failed,
     certificates: options.certificates,
     timetable: table,
     toleranceMs: Math.max(2_000, roundMs / 4),
@@ -128,7 +135,14 @@ export function startEpochs(options: EpochsOptions): Epochs {
   });
   const attempts = createAttempts({
     ...options,
-    ...{ members, store, alarms, peers, preparation, signatures, now, aheadMs },
+    members,
+    store,
+    alarms,
+    peers,
+    preparation,
+    signatures,
+    now,
+    aheadMs,
     timetable: table,
   });
   const limit = rateLimit(32 + 16 * names.length, Math.max(10, roundMs / (8 * names.length)));

@@ -82,20 +82,32 @@ async function makeAuthority(
   const configPath = join(folder, 'directory.toml');
   const { vkey } = await initAuthority(
     {
-      ...{ configPath, name, dataDir: 'data', listen: `127.0.0.1:${port}` },
-      ...{ epoch: `${epochSeconds}s`, meanDelay: '200ms', bootstrapNodes: 3 },
+      configPath,
+      name,
+      dataDir: 'data',
+      listen: `127.0.0.1:${port}`,
+      epoch: `${epochSeconds}s`,
+      meanDelay: '200ms',
+      bootstrapNodes: 3,
     },
     { clock: systemClock, random: systemRandom },
   );
   const url = `http://127.0.0.1:${port}`;
   let running: Supervised | undefined;
   return {
-    ...{ name, url, vkey, folder },
+    name,
+    url,
+    vkey,
+    folder,
     signer: await signerIn(join(folder, 'data', 'signing'), name),
     async start() {
       const args = ['run', '--config', configPath];
       running = await startProcess({
-        ...{ name, program: 'postern-directory', args, log: join(folder, 'log'), restart: false },
+        name,
+        program: 'postern-directory',
+        args,
+        log: join(folder, 'log'),
+        restart: false,
       });
       const answers = (): Promise<boolean> =>
         fetch(`${url}/health`).then(

@@ -126,7 +126,9 @@ export function isUncertified(signed: string, { names, signingKeys }: Members): 
 
 function join(known: Claim, noted: Noted, { signingKeys }: Members): Noted {
   const signed = joinSignatures(known.signed, noted.signed, {
-    ...{ signingKeys, at: noted.read.consensus.validAfter, maxLength: maxConsensusLength },
+    signingKeys,
+    at: noted.read.consensus.validAfter,
+    maxLength: maxConsensusLength,
   });
   const signedBy = [...new Set([...known.read.signedBy, ...noted.read.signedBy])].sort();
   return { read: { ...known.read, signedBy }, signed: signed ?? known.signed };

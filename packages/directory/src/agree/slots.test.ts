@@ -50,8 +50,11 @@ describe('slots', () => {
   test('of one authority take no time, and are there whenever something is due', () => {
     const table = timetable(3_600, 1);
     expect(table.at(10 * hour + 5)).toEqual({
-      ...{ epoch: 10, slot: 0, roundMs: 0 },
-      ...{ startMs: 10 * hour + 5, endMs: 10 * hour + 5 },
+      epoch: 10,
+      slot: 0,
+      roundMs: 0,
+      startMs: 10 * hour + 5,
+      endMs: 10 * hour + 5,
     });
     expect(table.next(10 * hour + 5)).toBe(11 * hour);
   });
