@@ -32,12 +32,12 @@ const unavailablePause = { firstMs: 1_000, mostMs: 60_000 };
 /** For those that stand back, beyond the time that the way to the peer rests. */
 const standBackMs = 1_000;
 const byDnsStandBackMs = 15_000;
-/** Relays in memory for one peer. */
-const perPeer = 128;
+/** Relays in hand for one peer: more than leave while those that stand back are on disk, so that no connection is idle meanwhile. */
+const perPeer = 2_048;
 /** For all peers that the consensus or the operator names: a line that slow ones fill keeps nobody from one that is idle. */
 const knownAtOnce: Load = { connections: Number.POSITIVE_INFINITY, line: 128 };
 /** For all nodes that take packets: a part of what may be under way. */
-const packetsAtOnce: Load = { connections: 640, line: 128 };
+const packetsAtOnce: Load = { connections: 640, line: 3_072 };
 /** For one domain by what it says in DNS. */
 const byDnsPerDomain = 32;
 /** For all such domains, however long their servers take: a part of what may be under way, and for authors another than for anybody else. */
