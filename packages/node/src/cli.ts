@@ -82,7 +82,7 @@ function addStatus(program: Command): void {
       const status = JSON.parse(text) as ToldStatus;
       process.stdout.write(options.json === true ? `${text}\n` : formatStatus(status));
       const { fault } = status;
-      if (fault !== null) throw new UserError(fault.message, { ...fault, exitCode: ExitCode.tempFail });
+      if (fault !== null) throw new UserError(fault.message, fault);
       const lacks = unreadiness(status);
       if (options.ready === true && lacks !== undefined)
         throw new UserError(`the node is not ready: ${lacks}`, { exitCode: ExitCode.tempFail });

@@ -108,7 +108,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       return session;
     } catch (error) {
       await session.close();
-      throw asRedisFault(error);
+      throw asRedisFault(error, options);
     }
   };
   const keeper = await createKeeper(open, options.log);
@@ -121,7 +121,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       .current()
       .then((session) => work(session, stop.signal))
       .catch((error: unknown) => {
-        const fault = asRedisFault(error);
+        const fault = asRedisFault(error, options);
         if (final.has(fault.code)) keeper.condemn(fault);
         throw fault;
       });
