@@ -244,7 +244,8 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     sender,
     epochs,
     domainKeys,
-    newestKey: domainKeys && createNewestKey({ clock, log, spool, keys: domainKeys }),
+    newestKey:
+      domainKeys && createNewestKey({ clock, log, spool, keys: domainKeys, unwraps: stages.has('unwrap') }),
     resolver,
     lookUps,
     policies,
