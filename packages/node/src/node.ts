@@ -156,6 +156,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     smtp: address ?? null,
     submissions,
     epoch: epochs.epoch,
+    unusedMixKeys: epochs.unused() ?? null,
     consensus: consensusStatus(topology, listed()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
