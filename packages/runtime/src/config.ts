@@ -65,28 +65,24 @@ function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
 function inWords(issue: z.core.$ZodIssue): string {
   const { message, input } = issue;
   if (!/^(?:Invalid|Too small|Too big)\b/.test(message)) return message;
-  switch (issue.code) {
-    case 'invalid_type': {
-      const form = forms[issue.expected] ?? issue.expected;
-      return input === undefined ? `is missing; write ${form}` : `is something else; write ${form}`;
-    }
-    case 'invalid_value': {
-      const values = issue.values.map((value) => JSON.stringify(value)).join(' or ');
-      return input === undefined
-        ? `is missing; write ${values}`
-        : `is none of what there is; write ${values}`;
-    }
-    case 'too_small':
-      return ['string', 'array'].includes(issue.origin)
-        ? 'is empty; write something there, or leave it out'
-        : `is too small; write ${String(issue.minimum)} or more`;
-    case 'too_big':
-      return issue.origin === 'string'
-        ? `is too long; write ${String(issue.maximum)} characters at most`
-        : `is too much; at most ${String(issue.maximum)}`;
-    default:
-      return message;
+  const missing = input === undefined;
+  if (issue.code === 'invalid_type') {
+    const form = forms[issue.expected] ?? issue.expected;
+    return `is ${missing ? 'missing' : 'something else'}; write ${form}`;
   }
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map((value) => JSON.stringify(value)).join(' or ');
+    return `is ${missing ? 'missing' : 'none of what there is'}; write ${values}`;
+  }
+  if (issue.code === 'too_small')
+    return ['string', 'array'].includes(issue.origin)
+      ? 'is empty; write something there, or leave it out'
+      : `is too small; write ${String(issue.minimum)} or more`;
+  if (issue.code === 'too_big')
+    return issue.origin === 'string'
+      ? `is too long; write ${String(issue.maximum)} characters at most`
+      : `is too much; at most ${String(issue.maximum)}`;
+  return message;
 }
 
 const forms: Readonly<Record<string, string>> = {

@@ -23,7 +23,7 @@ export function rightsFor(prefix: string): string[] {
 }
 
 /** As in `spool.redis.url`, and with nothing secret. */
-export function addressOf(connection: RedisConnection): string {
+function addressOf(connection: RedisConnection): string {
   if ('path' in connection) return `unix:${connection.path}`;
   const { host, port, tls } = connection;
   return `${tls === undefined ? 'redis' : 'rediss'}://${host.includes(':') ? `[${host}]` : host}:${port}`;

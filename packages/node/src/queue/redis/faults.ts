@@ -73,7 +73,7 @@ function failure(code: NodeErrorCode, { detail, ...rest }: Failure): NodeError {
 
 /** A script that lacks a right fails in words of its own. */
 function wordOf(message: string): string {
-  if (/^ERR ACL failure in script/.test(message)) return 'NOPERM';
+  if (message.startsWith('ERR ACL failure in script')) return 'NOPERM';
   return /^[A-Z]+/.exec(message)?.[0] ?? '';
 }
 
