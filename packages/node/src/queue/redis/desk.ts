@@ -210,7 +210,8 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
           amends.ask();
           // What it has got already is in its caller's hands, unless it was lost with the session.
           const current = await keeper.current().catch(() => undefined);
-          if (found.length === 0 || current !== session || final.has(asRedisFault(error, options).code)) throw error;
+          if (found.length === 0 || current !== session || final.has(asRedisFault(error, options).code))
+            throw error;
         }
         return found;
       }),
