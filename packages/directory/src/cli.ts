@@ -36,7 +36,10 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
 
 const configOption = ['--config <file>', 'configuration file', 'directory.toml'] as const;
 
-const ifMissing = 'Name it with --config FILE, or make one: postern-directory init';
+const hints = {
+  ifMissing: 'Name it with --config FILE, or make one: postern-directory init',
+  ifDenied: 'Run this as the authority’s user: runuser -u postern -- postern-directory …',
+};
 
 function addInit(program: Command): void {
   program
@@ -150,7 +153,7 @@ ${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}`;
 }
 
 async function readConfig(path: string): Promise<AuthorityConfig> {
-  const config = parseAuthorityConfig(await readToml(path, ifMissing), path);
+  const config = parseAuthorityConfig(await readToml(path, hints), path);
   return { ...config, dataDir: resolve(dirname(path), config.dataDir) };
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { ExitCode } from '@postern/runtime';
+import { ExitCode, isDenied, isMissing } from '@postern/runtime';
 import { NodeError } from './errors.ts';
 
 /** https://www.sqlite.org/rescode.html#busy */
@@ -28,10 +28,21 @@ export function lockDataDir(dataDir: string): Disposable {
       });
     throw new NodeError('key-file-io', `${path} cannot be locked`, {
       cause,
-      hint: 'It is an empty file: remove it if it is there, and see that the node may write there.',
+      ...whyNot(cause),
     });
   }
   return { [Symbol.dispose]: () => database.close() };
+}
+
+function whyNot(cause: unknown): { readonly exitCode: ExitCode; readonly hint: string } {
+  if (isMissing(cause))
+    return {
+      exitCode: ExitCode.config,
+      hint: 'That folder is not there: correct data_dir, or make one: postern-node init.',
+    };
+  if (isDenied(cause))
+    return { exitCode: ExitCode.noPermission, hint: 'See that the node’s user may write to that folder.' };
+  return { exitCode: ExitCode.config, hint: 'It is to be an empty file: remove it.' };
 }
 
 /** Opens none that is there: to close it would release every lock that this process has on it (fcntl(2)). */

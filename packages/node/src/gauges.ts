@@ -4,10 +4,10 @@ import { readRecord } from './keys/domain-keys.ts';
 import type { NodeStatus } from './status.ts';
 import type { Parts } from './wiring.ts';
 
-/** What a node exports beside its counters: what anybody can look up who knows the node, and the disk, in powers of two. */
+/** What a node exports beside its counters: what anybody can look up who knows the node, whether its spool answers, and the disk, in powers of two. */
 export function addGauges(
   metrics: Metrics,
-  { config, epochs, topology, submission }: Parts,
+  { config, epochs, topology, submission, spool }: Parts,
   { listed, proof }: { readonly listed: () => boolean; readonly proof: () => NodeStatus['dns'] },
 ): void {
   const { dataDir, delivery } = config;
@@ -33,6 +33,12 @@ export function addGauges(
     'Until when the certificate of tls_cert holds, Unix time.',
     () =>
       submission?.files && Date.parse(new X509Certificate(submission.files.current().cert).validTo) / 1_000,
+  );
+  metrics.gauge('postern_node_spool_answers', 'Whether the spool answers.', () =>
+    spool.counts().then(
+      () => 1,
+      () => 0,
+    ),
   );
   metrics.gauge('postern_node_disk_free_bytes', 'Free on the disk of data_dir, as a power of two.', () =>
     freeRoom(dataDir),

@@ -156,6 +156,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     smtp: address ?? null,
     submissions,
     epoch: epochs.epoch,
+    unusedMixKeys: epochs.unused() ?? null,
     consensus: consensusStatus(topology, listed()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
@@ -244,7 +245,8 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     sender,
     epochs,
     domainKeys,
-    newestKey: domainKeys && createNewestKey({ clock, log, spool, keys: domainKeys }),
+    newestKey:
+      domainKeys && createNewestKey({ clock, log, spool, keys: domainKeys, unwraps: stages.has('unwrap') }),
     resolver,
     lookUps,
     policies,

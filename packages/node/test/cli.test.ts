@@ -7,6 +7,7 @@ import { ed25519 } from '@postern/protocol/primitives';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readConfig } from '../src/commands/context.ts';
 import { parseNodeConfig } from '../src/config.ts';
 import { lockDataDir } from '../src/data-lock.ts';
 import { startNode } from '../src/node.ts';
@@ -180,6 +181,10 @@ test('run without keys says how to make them, and with stages that cannot be alo
   expect(only.err).toMatch(
     /alone:\n {2}"deliver" is no stage.*\n {2}the spool is in SQLite.*\n.*receive, peel, forward/,
   );
+  // Words of their own are names as well, and commas make none.
+  for (const words of [['peel,', 'deliver'], [' peel , deliver,']])
+    expect(await run('run', '--only', ...words)).toEqual(only);
+  expect((await run('run', '--only', '')).err).toContain('\n  no stage is named\n');
   const config = parseNodeConfig(await readToml(join(folder, 'node.toml')));
   const deps = { clock: systemClock, random: systemRandom, log: silentLog, stages: ['peel', 'unwrap'] };
   await expect(startNode(config, deps)).rejects.toMatchObject({
@@ -205,6 +210,30 @@ test('mix-keys destroy leaves no key, and nothing is done while a node has the d
   const out = 'destroyed: keys 2, chains 1\n';
   expect(await run('mix-keys', 'destroy')).toEqual({ code: 0, out, err: '' });
   expect(await readdir(mixKeys)).toEqual([]);
+});
+
+test('a data directory that is not there is said by each command, with what to correct', async () => {
+  await run('init', '--name', 'mix1.test', ...directory);
+  await rm(join(folder, 'node-data'), { recursive: true });
+  for (const command of [['run'], ['status'], ['mix-keys', 'destroy'], ['tls', 'pin']]) {
+    const { code, err } = await run(...command);
+    expect(code).toBe(78);
+    expect(err).toMatch(
+      /node-data, which data_dir in node\.toml names: there is no such folder\n {2}Correct data_dir/,
+    );
+  }
+});
+
+test.skipIf(process.geteuid?.() !== 0)('a configuration of another user says whom to run it as', async () => {
+  await run('init', '--name', 'mix1.test', ...directory);
+  await chmod(folder, 0o711);
+  process.seteuid?.('nobody');
+  try {
+    const refused = readConfig(join(folder, 'node.toml'));
+    await expect(refused).rejects.toMatchObject({ exitCode: 77, hint: expect.stringContaining('runuser') });
+  } finally {
+    process.seteuid?.(0);
+  }
 });
 
 test('a node that no consensus lists lives, and is not ready', async () => {

@@ -102,7 +102,11 @@ test('authors are set, listed and removed; a password comes from standard input 
   await run([...gateway, ...directory]);
   const set = await run(['author', 'set', 'Alice'], 'wonder land\n');
   expect(set).toEqual({ code: 0, out: '', err: 'alice@a.test may submit.\n' });
-  await run(['author', 'set', 'bob@a.test'], 'rabbit hole');
+  const toml = await readFile(join(folder, 'node.toml'), 'utf8');
+  const redis = '[spool]\nstore = "redis"\nredis = { url = "unix:/none" }';
+  await writeFile(join(folder, 'redis.toml'), toml.replace('[spool]', redis));
+  const shared = await run(['author', 'set', 'bob@a.test', '--config', 'redis.toml'], 'rabbit hole');
+  expect(shared.err).toMatch(/\nIf the node is several processes, copy \S+authors to each other one/);
   expect(await run(['author', 'list'])).toMatchObject({ code: 0, out: 'alice@a.test\nbob@a.test\n' });
   const path = join(folder, 'node-data', 'authors');
   const text = await readFile(path, 'utf8');

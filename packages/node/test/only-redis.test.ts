@@ -133,6 +133,9 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     const peeler = await run('peel', first());
     expect((await receiver.status()).stages).toEqual(['receive']);
     expect((await peeler.status()).smtp).toBeNull();
+    // Its directory is a copy with everything.
+    expect((await receiver.status()).unusedMixKeys).toBe('others-peel');
+    expect((await peeler.status()).unusedMixKeys).toBeNull();
     await allHaveCome();
     const peeled = async (process: Process): Promise<number> =>
       (await process.status()).counters.peeled.exit ?? 0;
@@ -222,7 +225,16 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
       code: 75,
       out: expect.stringMatching(/^spool {7}does not answer$/m),
       err: expect.stringMatching(
-        /^postern-node: the spool failed: .* \[spool-io\]\n {2}See whether Redis runs/,
+        /^postern-node: the spool failed: .* \[spool-io\]\n {2}(?:See whether Redis runs|Nobody listens there)/,
+      ),
+    });
+    const stopped = basename(processes.find(({ child }) => child.exitCode !== null)?.dataDir ?? '');
+    const only = stopped.replace(/-\d+$/, '').replaceAll('-', ',');
+    const { ended } = startCommand(network.folder, ['run', '--config', `${stopped}.toml`, '--only', only]);
+    expect(await ended).toMatchObject({
+      code: 75,
+      err: expect.stringContaining(
+        `no connection to Redis at unix:${redis.socket} (ECONNREFUSED) [spool-io]`,
       ),
     });
     await redis.start();

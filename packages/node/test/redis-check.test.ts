@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { NodeError } from '../src/errors.ts';
 import { createCertificate } from '../src/keys/certificate.ts';
 import { openSpool } from '../src/queue/open.ts';
 import { spoolSection } from '../src/spool-config.ts';
@@ -156,9 +158,32 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
     try {
       await using spool = await open(cert);
       await spool.accept(unit());
-      await expect(open(join(other, 'tls.crt'))).rejects.toMatchObject({ code: 'spool-io' });
-      await expect(open(cert, '127.0.0.1')).rejects.toMatchObject({ code: 'spool-io' });
-      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({ code: 'key-file-io' });
+      await spool.close();
+      const foreign = join(other, 'tls.crt');
+      await expect(open(foreign)).rejects.toMatchObject({
+        code: 'spool-io',
+        exitCode: 78,
+        message: expect.stringContaining(`at rediss://localhost:${port} (DEPTH_ZERO_SELF_SIGNED_CERT)`),
+        hint: expect.stringContaining(`${foreign}, which spool.redis.ca names`),
+      });
+      await expect(open(cert, '127.0.0.1')).rejects.toMatchObject({
+        code: 'spool-io',
+        exitCode: 78,
+        hint: expect.stringContaining('not for 127.0.0.1'),
+      });
+      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({ code: 'key-file-io', exitCode: 78 });
+      // What it tells to type works as it stands there.
+      const asSecured = { input: 'secret\n', encoding: 'utf8' } as const;
+      execFileSync(
+        'redis-cli',
+        ['-s', secured.socket, '--askpass', 'CONFIG', 'SET', 'appendfsync', 'no'],
+        asSecured,
+      );
+      const { hint } = (await open(cert).catch((error: unknown) => error)) as NodeError;
+      const commands = (hint ?? '').split('\n');
+      expect(commands).toHaveLength(2);
+      for (const command of commands) expect(execFileSync('sh', ['-c', command], asSecured)).toContain('OK');
+      await (await open(cert)).close();
     } finally {
       await secured.stop();
     }

@@ -101,6 +101,30 @@ test('dkim rotate makes keys to follow, and the zone names all of them', async (
   expect(await run('dkim rotate --in soon')).toMatchObject({ code: 64, out: '' });
 });
 
+test('with a spool in Redis each command that changes something says what the other processes need a copy of', async () => {
+  const other = await mkdtemp(join(tmpdir(), 'postern-rotate-'));
+  onTestFinished(() => rm(other, { recursive: true }));
+  await cp(folder, other, { recursive: true });
+  for (const { folder: ring } of [tlsRing, dkimRing, domainRing])
+    await rm(join(other, 'node-data', ring), { recursive: true, force: true });
+  const toml = await readFile(join(other, 'node.toml'), 'utf8');
+  const redis = 'store = "redis"\nredis = { url = "unix:/none" }';
+  await writeFile(join(other, 'redis.toml'), toml.replace(/^\[spool\]$/m, `[spool]\n${redis}`));
+  const there = (line: string): Promise<Ended> => commands.run(other, line.split(' '));
+  for (const [line, what] of [
+    ['tls rotate', 'tls-keys/'],
+    ['tls rotate --discard', 'tls-keys/'],
+    ['dkim rotate', 'dkim-keys/'],
+    ['domain rotate --again', 'domain-keys/ and a.test.zone'],
+    ['domain renew', 'domain-keys/ and a.test.zone'],
+  ] as const) {
+    const { code, err } = await there(`${line} --config redis.toml`);
+    expect(code).toBe(0);
+    expect(err).toMatch(new RegExp(`If the node is several processes, copy ${what} to each other one.*\n$`));
+  }
+  expect((await there('domain renew')).err).not.toContain('several processes');
+});
+
 test('the next DKIM keys can be taken back, and others made', async () => {
   expect(await run('dkim rotate --discard --in 3h')).toMatchObject({ code: 64, out: '' });
   expect(await run('dkim rotate --discard')).toMatchObject({ code: 0, out: '' });

@@ -42,4 +42,4 @@ export { type Random, systemRandom } from './random.ts';
 export { freeRoom } from './room.ts';
 export { type Supervision, superviseBy, tellSupervisor } from './supervisor.ts';
 export { requireTrustedPath } from './trusted-path.ts';
-export { whyUnreadable } from './unreadable.ts';
+export { isDenied, isMissing, whyUnreadable } from './unreadable.ts';

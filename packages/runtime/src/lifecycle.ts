@@ -50,6 +50,6 @@ function report(name: string, error: unknown, codes: boolean): number {
   }
   const shown = codes && typeof code === 'string' ? ` [${code}]` : '';
   process.stderr.write(`${name}: ${error.message}${shown}\n`);
-  if (typeof hint === 'string') process.stderr.write(`  ${hint}\n`);
+  if (typeof hint === 'string') process.stderr.write(`  ${hint.replaceAll('\n', '\n  ')}\n`);
   return exitCode;
 }

@@ -99,14 +99,14 @@ test('the control socket answers its owner and says so when nothing listens', as
 test('a fault of the process comes through its control socket, and any other error does not', async () => {
   const socketPath = join(folder, 'control.sock');
   const hint = 'See whether it runs.';
-  const lost = new UserError('the spool failed', { code: 'spool-io', hint });
+  const lost = new UserError('the spool failed', { code: 'spool-io', hint, exitCode: ExitCode.noPermission });
   await using _control = await serveControl({
     socketPath,
     status: () => Promise.reject(lost),
     metrics: () => 'x 1\n',
     calls: { '/call': () => Promise.reject(new Error('what nobody is told')) },
   });
-  const told = { message: 'the spool failed', code: 'spool-io', hint, exitCode: ExitCode.tempFail };
+  const told = { message: 'the spool failed', code: 'spool-io', hint, exitCode: ExitCode.noPermission };
   await expect(readControl(socketPath, '/status')).rejects.toMatchObject(told);
   await expect(callControl(socketPath, '/call')).rejects.toMatchObject({
     message: `the process answered 500 on ${socketPath}`,

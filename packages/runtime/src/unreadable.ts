@@ -8,6 +8,11 @@ export function isMissing(cause: unknown): boolean {
   return codeOf(cause) === 'ENOENT';
 }
 
+/** Whether somebody else may read it. */
+export function isDenied(cause: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes(codeOf(cause));
+}
+
 function codeOf(cause: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
 }

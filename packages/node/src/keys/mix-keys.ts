@@ -73,6 +73,29 @@ export async function turnMixKeys(
   return { seeds, published, firstEpoch };
 }
 
+/**
+ * Destroys what is past of the keys of a node that is no mix any more, and makes none; with the last of them the chains, which lead to later ones. Gives
+ * whether any are left, and the first epoch that has one.
+ */
+export async function retireMixKeys(
+  dataDir: string,
+  certain: number,
+): Promise<{ readonly firstEpoch: number; readonly left: boolean }> {
+  const folder = join(dataDir, mixFolder);
+  const firstEpoch = keyEpochsOpened(certain)[0] ?? certain;
+  if (!(await holdsMixKeys(dataDir))) return { firstEpoch, left: false };
+  await destroyPast(folder, firstEpoch);
+  const left = (await epochsIn(folder)).length > 0;
+  if (!left) await destroyMixKeys(dataDir);
+  return { firstEpoch, left };
+}
+
+/** Whether keys or chains lie there. */
+export async function holdsMixKeys(dataDir: string): Promise<boolean> {
+  const names = await readdir(join(dataDir, mixFolder)).catch(ifNone);
+  return names.some((name) => epochOf(name) !== undefined || chainEpochOf(name) !== undefined);
+}
+
 async function destroyPast(folder: string, firstEpoch: number, lineage?: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const epoch = epochOf(name);

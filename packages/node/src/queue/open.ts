@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Log, Random } from '@postern/runtime';
+import { type Clock, ExitCode, isDenied, type Log, type Random } from '@postern/runtime';
 import type { NodeConfig } from '../config.ts';
 import { NodeError } from '../errors.ts';
 import type { Spool } from '../spool.ts';
@@ -69,7 +69,10 @@ async function read(path: string): Promise<string> {
   } catch (cause) {
     throw new NodeError('key-file-io', `${path} cannot be read`, {
       cause,
-      hint: 'spool.redis names it: see that the node may read it.',
+      exitCode: isDenied(cause) ? ExitCode.noPermission : ExitCode.config,
+      hint: isDenied(cause)
+        ? 'spool.redis names it: make it the node’s user’s, with chown and chmod 600.'
+        : 'spool.redis names it: see that it is there, and that the path is right.',
     });
   }
 }

@@ -108,7 +108,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       return session;
     } catch (error) {
       await session.close();
-      throw asRedisFault(error);
+      throw asRedisFault(error, options);
     }
   };
   const keeper = await createKeeper(open, options.log);
@@ -121,7 +121,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       .current()
       .then((session) => work(session, stop.signal))
       .catch((error: unknown) => {
-        const fault = asRedisFault(error);
+        const fault = asRedisFault(error, options);
         if (final.has(fault.code)) keeper.condemn(fault);
         throw fault;
       });
@@ -210,7 +210,8 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
           amends.ask();
           // What it has got already is in its caller's hands, unless it was lost with the session.
           const current = await keeper.current().catch(() => undefined);
-          if (found.length === 0 || current !== session || final.has(asRedisFault(error).code)) throw error;
+          if (found.length === 0 || current !== session || final.has(asRedisFault(error, options).code))
+            throw error;
         }
         return found;
       }),

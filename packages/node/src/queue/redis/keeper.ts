@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Log } from '@postern/runtime';
 import type { NodeError } from '../../errors.ts';
-import { asRedisFault, redisFault } from './faults.ts';
+import { redisFault } from './faults.ts';
 import type { Session } from './session.ts';
 
 /** Keeps a session: when one ends, makes another, which is checked like the first. */
@@ -24,7 +24,7 @@ export const final: ReadonlySet<string> = new Set([
   'spool-damaged',
 ]);
 
-/** Throws what `open` throws the first time. Logs that the session was lost, and that there is one again. */
+/** `open` throws `NodeError`: what it throws the first time is thrown. Logs that the session was lost, and that there is one again. */
 export async function createKeeper(
   open: () => Promise<Session>,
   log: Pick<Log, 'info' | 'warn'>,
@@ -48,7 +48,7 @@ export async function createKeeper(
         session = await open();
         if (stop.signal.aborted) await session.close();
       } catch (error) {
-        fault = asRedisFault(error);
+        fault = error as NodeError;
         if (final.has(fault.code)) return condemn(fault);
         await pause(tryAgainMs, undefined, { signal: stop.signal }).catch(() => undefined);
       }

@@ -75,7 +75,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     redis.once('end', () => ended.resolve());
     opened.defer(() => redis.disconnect());
     await redis.connect().catch((error: unknown) => {
-      throw asRedisFault(why ?? error);
+      throw asRedisFault(why ?? error, options);
     });
     return redis;
   };
@@ -115,7 +115,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       close: () => kept.disposeAsync(),
     };
   } catch (error) {
-    throw asRedisFault(error);
+    throw asRedisFault(error, options);
   }
 }
 
