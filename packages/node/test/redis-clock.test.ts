@@ -30,7 +30,7 @@ describe.skipIf(!haveRedis)('a process over Redis whose clock goes wrong', () =>
     const keys = ((await server.ask('KEYS', '*')) as string[]).filter((key) => !key.includes(':jobs:'));
     return Promise.all(keys.sort().map(async (key) => [key, await server.ask('DUMP', key)] as const));
   }
-  const anHourAway = /its clock says \S+Z, and that of this node \S+Z$/;
+  const namesBothTimes = /its clock says \S+Z, and that of this node \S+Z$/;
 
   type Step = (spool: Spool, input: string) => Promise<unknown>;
   test.each<[name: string, jumpMs: number, step: Step]>([
@@ -50,7 +50,7 @@ describe.skipIf(!haveRedis)('a process over Redis whose clock goes wrong', () =>
     const before = await rows();
     expect(before.filter(([key]) => key.includes(':tags:'))).toHaveLength(1);
     aheadMs = jumpMs;
-    const refused = { code: 'spool-unsafe', message: expect.stringMatching(anHourAway) };
+    const refused = { code: 'spool-unsafe', message: expect.stringMatching(namesBothTimes) };
     await expect(step(wrong, input?.id ?? '')).rejects.toMatchObject(refused);
     expect(await wrong.broken).toMatchObject({ ...refused, hint: expect.stringContaining('NTP') });
     expect(await rows()).toEqual(before);
