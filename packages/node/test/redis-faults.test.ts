@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { NodeError } from '../src/errors.ts';
 import type { Spool } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { until } from './support.ts';
@@ -13,7 +13,7 @@ describe.skipIf(!haveRedis)('a Redis that fails', () => {
   let server: RedisServer;
   let spool: Spool | undefined;
   const start = async (...given: string[]): Promise<void> => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')), given);
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')), given);
   };
   beforeEach(() => {
     spool = undefined;

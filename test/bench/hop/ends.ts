@@ -8,7 +8,7 @@ import type { Load, Sent } from './source.ts';
 export type Question =
   | { readonly ask: 'listen'; readonly key: string; readonly cert: string; readonly port: number }
   | { readonly ask: 'arrived'; readonly count: number; readonly keep: Keep }
-  | { readonly ask: 'taken' }
+  | { readonly ask: 'taken' | 'missing' }
   | ({ readonly ask: 'send' } & Load);
 
 /** What came of a question. */
@@ -38,6 +38,8 @@ export interface Ends extends AsyncDisposable {
   send(load: Load): Promise<Sent>;
   /** To be called before they are sent: resolves once so many different messages have arrived. */
   arrived(count: number, keep?: Keep): Promise<Arrived>;
+  /** Different messages that are waited for, and have not arrived. */
+  missing(): Promise<number>;
   /** Messages that the sink has taken so far, copies among them. */
   taken(): Promise<number>;
 }
@@ -48,6 +50,7 @@ export async function startEnds(): Promise<Ends> {
     pids: [source.pid, sink.pid],
     listen: (tls, port = 0) => sink.ask({ ask: 'listen', ...tls, port }),
     send: (load) => source.ask({ ask: 'send', ...load }),
+    missing: () => sink.ask({ ask: 'missing' }),
     taken: () => sink.ask({ ask: 'taken' }),
     arrived: (count, keep = 'nothing') => sink.ask({ ask: 'arrived', count, keep }),
     async [Symbol.asyncDispose]() {
