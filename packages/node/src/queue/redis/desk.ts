@@ -208,8 +208,9 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
           }
         } catch (error) {
           amends.ask();
-          // What it has got already is in its caller's hands.
-          if (found.length === 0) throw error;
+          // What it has got already is in its caller's hands, unless it was lost with the session.
+          const current = await keeper.current().catch(() => undefined);
+          if (found.length === 0 || current !== session || final.has(asRedisFault(error).code)) throw error;
         }
         return found;
       }),
