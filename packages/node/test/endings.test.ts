@@ -105,11 +105,12 @@ test.each([
   const id = await holdRelay();
   await expect(spool.relays[kind](id, start + 5_000)).rejects.toMatchObject({ code: 'spool-io' });
   stuck = false;
+  let due: { readonly id: SpoolId; readonly attempts: number } | undefined;
   await inTime(async () => {
-    const [relay] = await spool.relays.claim(1);
-    if (relay !== undefined) expect(relay).toMatchObject({ id, attempts });
-    return relay !== undefined;
+    [due] = await spool.relays.claim(1);
+    return due !== undefined;
   });
+  expect(due).toMatchObject({ id, attempts });
   expect(clock.now()).toBeLessThan(start + claimLeaseMs);
 });
 
