@@ -45,7 +45,10 @@ export interface Ends extends AsyncDisposable {
 }
 
 export async function startEnds(): Promise<Ends> {
-  const [source, sink] = await Promise.all([startProcess(), startProcess()]);
+  await using opened = new AsyncDisposableStack();
+  const source = opened.adopt(await startProcess(), ({ stop }) => stop());
+  const sink = opened.adopt(await startProcess(), ({ stop }) => stop());
+  const running = opened.move();
   return {
     pids: [source.pid, sink.pid],
     listen: (tls, port = 0) => sink.ask({ ask: 'listen', ...tls, port }),
@@ -53,9 +56,7 @@ export async function startEnds(): Promise<Ends> {
     missing: () => sink.ask({ ask: 'missing' }),
     taken: () => sink.ask({ ask: 'taken' }),
     arrived: (count, keep = 'nothing') => sink.ask({ ask: 'arrived', count, keep }),
-    async [Symbol.asyncDispose]() {
-      await Promise.all([source.stop(), sink.stop()]);
-    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
