@@ -5,7 +5,7 @@ import { silentLog, systemClock } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { keepEndings } from '../src/queue/endings.ts';
 import type { Spool, SpoolId } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { until } from './support.ts';
@@ -13,7 +13,7 @@ import { until } from './support.ts';
 describe.skipIf(!haveRedis)('ends of claims that Redis did not answer', () => {
   let server: RedisServer;
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')));
   });
   afterAll(() => server.stop());
   afterEach(async () => void (await server.ask('FLUSHALL')));

@@ -4,9 +4,9 @@ import { basename, join } from 'node:path';
 import { formatEndpoint, readControl, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NodeConfig, type NodeStatus, startNode } from '../src/index.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { type Started, startCommand } from './command.ts';
 import { startNetwork, type TestNetwork } from './network.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { message, seeded, until } from './support.ts';
 
 const random = seeded('one node, several processes');
@@ -26,7 +26,7 @@ describe.skipIf(!haveRedis)('one node as several processes over one Redis', () =
   const closing = new AsyncDisposableStack();
 
   beforeAll(async () => {
-    redis = await redisServer(await mkdtemp(join(tmpdir(), 'postern-only-')));
+    redis = await startRedis(await mkdtemp(join(tmpdir(), 'postern-only-')));
     closing.defer(() => redis.stop());
     network = await startNetwork({
       mixes: 1,

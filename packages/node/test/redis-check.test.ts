@@ -9,7 +9,7 @@ import type { NodeError } from '../src/errors.ts';
 import { createCertificate } from '../src/keys/certificate.ts';
 import { openSpool } from '../src/queue/open.ts';
 import { spoolSection } from '../src/spool-config.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { fragment, relayVerdict, unit } from './spool-contract.ts';
 
@@ -18,7 +18,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
   let server: RedisServer;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-redis-'));
-    server = await redisServer(folder);
+    server = await startRedis(folder);
   });
   afterAll(() => server.stop());
   afterEach(async () => void (await server.ask('FLUSHALL')));
@@ -140,7 +140,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
       '--tls-auth-clients',
       'no',
     ];
-    const secured = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')), options);
+    const secured = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')), options);
     await secured.ask('CONFIG', 'SET', 'requirepass', 'secret');
     const open = (ca: string, host = 'localhost') => {
       const redis = { url: `rediss://${host}:${port}`, ca, password_file: join(tls, 'password') };

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NodeError } from '../src/errors.ts';
 import type { RedisConnection } from '../src/queue/redis/connection.ts';
 import type { Spool } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { until } from './support.ts';
@@ -15,7 +15,7 @@ describe.skipIf(!haveRedis)('a Redis that fails', () => {
   let server: RedisServer;
   let spool: Spool | undefined;
   const start = async (...given: string[]): Promise<void> => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')), given);
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')), given);
   };
   const askAs = async (...command: string[]): Promise<unknown> => {
     const redis = new Redis({ path: server.socket, password: 'right' });

@@ -7,9 +7,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createNewestKey } from '../src/newest-key.ts';
 import { rightsFor } from '../src/queue/redis/access.ts';
 import type { Spool } from '../src/spool.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
 import { cuttingProxy } from './cutting-proxy.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { openAt } from './redis-spool.ts';
 import { fragment, relayVerdict, unit } from './spool-contract.ts';
 import { fakeClock, until } from './support.ts';
@@ -17,7 +17,7 @@ import { fakeClock, until } from './support.ts';
 describe.skipIf(!haveRedis)('several processes over one Redis', () => {
   let server: RedisServer;
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')));
   });
   afterAll(() => server.stop());
   afterEach(async () => void (await server.ask('FLUSHALL')));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Clock, type LogFields, systemClock } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Spool } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { unit } from './spool-contract.ts';
 import { until } from './support.ts';
@@ -22,7 +22,7 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
     warn: (...line: (typeof lines)[number]) => void lines.push(line),
   };
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')));
   });
   afterAll(() => server.stop());
   afterEach(async () => {

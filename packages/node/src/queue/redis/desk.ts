@@ -19,7 +19,7 @@ import {
 } from './session.ts';
 
 export interface DeskOptions
-  extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'skewMs' | 'onWake'> {
+  extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'skewMs' | 'onWake' | 'stalledMs'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Pick<Log, 'info' | 'warn'>;

@@ -41,6 +41,8 @@ export interface RedisSpoolOptions {
   readonly vouched?: boolean;
   /** How far the clock may be from that of Redis; 30 seconds when not given. */
   readonly skewMs?: number;
+  /** How often BullMQ itself looks for jobs that nobody has worked on for long; 30 seconds when not given. */
+  readonly stalledMs?: number;
 }
 
 /** Rows that one script removes or changes at most when there are many. */
@@ -54,7 +56,7 @@ const sweepLimit = 200;
 export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool> {
   const { connection, name, nodeId, clock, random, leaseMs = claimLeaseMs } = options;
   const { maxBytes = 20_000_000_000, reserveBytes = 64_000_000, vouched = false, log } = options;
-  const { skewMs = clockSkewMs } = options;
+  const { skewMs = clockSkewMs, stalledMs } = options;
   const bells: Record<QueueName, Bell> = {
     packet: createBell(),
     exit: createBell(),
@@ -79,6 +81,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     review,
     skewMs,
     reserveBytes,
+    stalledMs,
     onWake: (queue) => bells[queue].ring(),
   });
   const context = { desk, clock, leaseMs, maxBytes, bells };
