@@ -50,6 +50,11 @@ export function asRedisFault(error: unknown): NodeError {
   return redisFault(code, code === 'spool-fault' ? said(message) : `Redis says ${word}`);
 }
 
+/** Whether it is what Redis goes through, and not what this process does. */
+export function isForAWhile(error: unknown): boolean {
+  return error instanceof NodeError && (error.code === 'spool-io' || error.code === 'spool-full');
+}
+
 /** Whether a script was refused because the time it was told is not that of Redis. */
 export function isOfAnotherTime(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError' && error.message.startsWith('SPOOLCLOCK ');
