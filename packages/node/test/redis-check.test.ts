@@ -120,7 +120,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
   test('as a node is configured: by TLS with a password from a file, to the server that the certificate names', async () => {
     const tls = await mkdtemp(join(folder, 'tls-'));
     await createCertificate(tls, 'localhost', systemRandom);
-    await writeFile(join(tls, 'password'), 'secret\n');
+    await writeFile(join(tls, 'password'), 'secret\n', { mode: 0o600 });
     const [cert, key, other] = [
       join(tls, 'tls.crt'),
       join(tls, 'tls.key'),
@@ -158,7 +158,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
       await spool.accept(unit());
       await expect(open(join(other, 'tls.crt'))).rejects.toMatchObject({ code: 'spool-io' });
       await expect(open(cert, '127.0.0.1')).rejects.toMatchObject({ code: 'spool-io' });
-      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({ code: 'key-file-io' });
+      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({ code: 'missing-key-file' });
     } finally {
       await secured.stop();
     }
