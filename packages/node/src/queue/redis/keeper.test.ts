@@ -24,7 +24,7 @@ function openings() {
 
 function session(): { session: Session; end(): void } {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  return { session: { ended, close: async () => undefined } as Session, end };
+  return { session: { ended, close: async () => end() } as Session, end };
 }
 
 test('a session that is looked for again and again is kept; one whose keeper has given up is not', async () => {
@@ -59,4 +59,5 @@ test('an attempt that takes longer than one can is none', async () => {
   await second.promise;
   await new Promise((resolve) => setImmediate(resolve));
   expect(keeper.isKept()).toBe(true);
+  await keeper.close();
 });
