@@ -27,9 +27,9 @@ export async function runInOwnNetwork(): Promise<number> {
 
 /** From now on whoever receives acknowledges at once, in this network alone: nobody waits for the timer of a delayed ACK (RFC 1122, section 4.2.3.2). */
 export function acknowledgeAtOnce(): void {
-  for (const to of ['127.0.0.0/8', '127.0.0.1'])
-    execFileSync('ip', [
-      ...['route', 'replace', 'local', to, 'dev', 'lo', 'table', 'local'],
-      ...['proto', 'kernel', 'scope', 'host', 'src', '127.0.0.1', 'quickack', '1'],
-    ]);
+  for (const to of ['127.0.0.0/8', '127.0.0.1']) {
+    const route = ['route', 'replace', 'local', to, 'dev', 'lo', 'table', 'local'];
+    const how = ['proto', 'kernel', 'scope', 'host', 'src', '127.0.0.1', 'quickack', '1'];
+    execFileSync('ip', [...route, ...how]);
+  }
 }
