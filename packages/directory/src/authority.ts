@@ -11,7 +11,14 @@ import {
   writeGeometry,
 } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
-import { type Clock, createMetrics, exportMetrics, type Log, type Random } from '@postern/runtime';
+import {
+  type Clock,
+  createMetrics,
+  exportMetrics,
+  type Log,
+  type Random,
+  requirePrivateDirectory,
+} from '@postern/runtime';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup } from './due.ts';
 import { type Epochs, startEpochs } from './epochs.ts';
@@ -65,7 +72,7 @@ export interface AuthorityStatus {
 /**
  * Runs an authority: takes descriptors, agrees on a consensus as soon as enough nodes have registered and at every epoch's start,
  * publishes. An empty data directory gets a key. Throws `AuthorityError` when the data directory is in use, damaged, or another
- * authority's.
+ * authority's, `UserError` when others may get at what lies there, or an address cannot be had.
  */
 export async function startAuthority(
   config: AuthorityConfig,
@@ -73,6 +80,7 @@ export async function startAuthority(
 ): Promise<RunningAuthority> {
   const { clock, signal } = deps;
   signal?.throwIfAborted();
+  await requirePrivateDirectory(config.dataDir);
   const seed = await loadSeed(config, deps.random);
   const vkey = formatAuthorityKey(config.name, ed25519.publicKey(seed));
   const signer = { name: config.name, seed };

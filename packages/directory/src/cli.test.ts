@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readToml } from '@postern/runtime';
@@ -145,6 +146,36 @@ describe('postern-directory', () => {
     await expect(stat(join(folder, 'new'))).rejects.toThrow('ENOENT');
     expect(config).toMatchObject({ code: 78, err: expect.stringContaining('none.toml') });
     expect(key).toMatchObject({ code: 78, err: expect.stringContaining('postern-directory init') });
+  });
+
+  test('takes no key, and no folder with one, that others may get at, and tells of a port that is taken', async () => {
+    const data = join(folder, 'fourth');
+    const listen = createServer().listen(0, '127.0.0.1');
+    await once(listen, 'listening');
+    const at = `127.0.0.1:${(listen.address() as { port: number }).port}`;
+    const [name, config] = [
+      ['--name', 'authority4.test'],
+      ['--config', 'fourth.toml'],
+    ];
+    expect(await run('init', ...name, ...config, '--data-dir', 'fourth', '--listen', at)).toMatchObject({
+      code: 0,
+    });
+    const refused = await run('run', ...config);
+    listen.close();
+    expect(refused).toMatchObject({
+      code: 69,
+      err: expect.stringContaining(`the consensus cannot be served on ${at}: EADDRINUSE\n  Another program`),
+    });
+    expect(refused.err).toMatch(/Correct `listen`\.\n$/);
+    await chmod(join(data, 'authority.key'), 0o644);
+    const chmodKey = expect.stringContaining(`chmod 600 ${join(data, 'authority.key')}`);
+    expect(await run('run', ...config)).toMatchObject({ code: 77, err: chmodKey });
+    await chmod(join(data, 'authority.key'), 0o600);
+    await chmod(data, 0o755);
+    expect(await run('run', ...config)).toMatchObject({
+      code: 77,
+      err: expect.stringContaining(`chmod 700 ${data}`),
+    });
   });
 
   test.skipIf(process.geteuid?.() !== 0)(

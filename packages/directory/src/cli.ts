@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import {
   aborted,
@@ -20,7 +19,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type AuthorityStatus, startAuthority } from './authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from './config.ts';
 import { initAuthority } from './init.ts';
-import { keyPath } from './key.ts';
+import { keyPath, readKey } from './key.ts';
 
 /** The command line of `postern-directory`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
@@ -87,7 +86,7 @@ function addRun(program: Command, stop: AbortSignal): void {
     .action(async ({ config: path, confirmEpoch }: { config: string; confirmEpoch?: number }) => {
       const config = await readConfig(path);
       await requireTrustedPath(config.dataDir);
-      if (!existsSync(keyPath(config.dataDir)))
+      if ((await readKey(config.dataDir)) === undefined)
         throw new UserError(`there is no key at ${keyPath(config.dataDir)}`, {
           exitCode: ExitCode.config,
           hint: 'Make one with `postern-directory init`, or correct data_dir.',

@@ -1,8 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeBase64, encodeBase64 } from '@postern/protocol/codec';
 import { ed25519 } from '@postern/protocol/primitives';
-import { makePrivateDirectory, type Random, writeFileDurable } from '@postern/runtime';
+import {
+  isMissing,
+  makePrivateDirectory,
+  type Random,
+  readSecretFile,
+  writeFileDurable,
+} from '@postern/runtime';
 import { AuthorityError } from './errors.ts';
 
 /** The file in an authority's data directory that holds its signing key: one line, base64 of the Ed25519 seed. */
@@ -27,16 +32,15 @@ export async function createKey(
   return { seed: privateKey, publicKey };
 }
 
-/** The seed of the signing key, 32 bytes; undefined when there is no file. Throws `AuthorityError` when it holds something else. */
+/** The seed of the signing key, 32 bytes; undefined when there is no file. Throws `AuthorityError` when it holds something else, `UserError` `exposed`. */
 export async function readKey(dataDir: string): Promise<Uint8Array | undefined> {
-  let text: string;
-  try {
-    text = await readFile(keyPath(dataDir), 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  const path = keyPath(dataDir);
+  const bytes = await readSecretFile(path, 'the key').catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
     throw error;
-  }
-  const seed = decodeBase64(text.trimEnd());
+  });
+  if (bytes === undefined) return undefined;
+  const seed = decodeBase64(bytes.toString('utf8').trimEnd());
   if (seed?.length === 32) return seed;
-  throw new AuthorityError('wrong-key', `${keyPath(dataDir)} holds no key`, 'Restore it from a backup.');
+  throw new AuthorityError('wrong-key', `${path} holds no key`, 'Restore it from a backup.');
 }

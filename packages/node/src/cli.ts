@@ -61,7 +61,7 @@ function addRun(program: Command, stop: AbortSignal): void {
       try {
         await using node = await startNode(config, { ...deps, signal: stop });
         const by = superviseBy(process.env, process.pid);
-        await using _supervised = await tellSupervisor({ by, log, alive: () => node.status() });
+        await using _supervised = await tellSupervisor({ by, log, alive: node.alive });
         await Promise.race([aborted(stop), node.broken.then((error) => Promise.reject(error))]);
       } catch (error) {
         if (!stop.aborted) throw error;

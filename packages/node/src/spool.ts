@@ -297,6 +297,11 @@ export interface Spool extends AsyncDisposable {
    */
   sync(): Promise<void>;
   counts(): Promise<Counts>;
+  /**
+   * Resolves while this process does its work with the store, and while the store is away and this process looks for it again and again.
+   * Rejects, or stays open, when it does not.
+   */
+  alive(): Promise<void>;
   /** Resolves when the store cannot go on by itself and its process had better start anew; stays open otherwise. */
   readonly broken: Promise<NodeError>;
   close(): Promise<void>;

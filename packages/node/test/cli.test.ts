@@ -63,6 +63,16 @@ test('init makes keys, certificate, records and a configuration, and replaces no
   expect(again.err).toContain('Choose another --config or --dir.');
 });
 
+test('init writes a folder down as it is named', async () => {
+  const dataDir = async (...options: string[]): Promise<string> => {
+    expect(await run('init', '--name', 'mix1.test', ...options, ...directory)).toMatchObject({ code: 0 });
+    return parseNodeConfig(await readToml(join(folder, options[1] ?? ''))).dataDir;
+  };
+  const absolute = join(folder, 'far', 'data');
+  expect(await dataDir('--config', 'near/node.toml', '--dir', absolute)).toBe(absolute);
+  expect(await dataDir('--config', 'other/node.toml', '--dir', '../far/other')).toBe('../far/other');
+});
+
 test('init refuses what the configuration would, before it writes anything', async () => {
   const refused = await run('init', '--name', 'Mix1', '--domain', 'b.test', '--listen', 'x', ...directory);
   expect(refused.code).toBe(78);
@@ -191,7 +201,11 @@ test('run without keys says how to make them, and with stages that cannot be alo
     exitCode: 64,
     message: expect.stringMatching(/\n {2}"unwrap" needs the role "delivery".*\n {2}.*SQLite/),
   });
-  await rm(join(folder, 'node-data', 'identity.key'));
+  const data = join(folder, 'node-data');
+  await chmod(data, 0o750);
+  expect(await run('run')).toMatchObject({ code: 77, err: expect.stringContaining(`chmod 700 ${data}`) });
+  await chmod(data, 0o700);
+  await rm(join(data, 'identity.key'));
   const { code, err } = await run('run');
   expect(code).toBe(78);
   expect(err).toContain('postern-node init');

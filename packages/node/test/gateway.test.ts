@@ -51,9 +51,14 @@ test('init makes what submission needs, and a configuration that holds', async (
   });
   // What it shows as a comment is right as well.
   const text = await readFile(path, 'utf8');
-  const shown = text.replaceAll(/^# (?=[a-z_]+ = |\[)/gm, '').replaceAll(/^(imap|smtp) = .*$/gm, '');
+  const shown = text
+    .replaceAll(/^# (?=[a-z_]+ = |\[)/gm, '')
+    .replaceAll(/^(imap|smtp) = .*$/gm, '')
+    .replace('store = "sqlite"', 'store = "redis"');
   await writeFile(path, shown.replace(/^login = .*$/m, '').replace(/^authors = "authors"$/m, ''));
-  expect(parseNodeConfig(await readToml(path)).submission?.smarthost).toMatchObject({
+  const { submission, spool } = parseNodeConfig(await readToml(path));
+  expect(spool.redis).toMatchObject({ address: { path: '/run/redis/redis.sock' }, user: 'postern' });
+  expect(submission?.smarthost).toMatchObject({
     require: { port: 25 },
     prefer: { port: 26 },
   });

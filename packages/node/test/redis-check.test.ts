@@ -122,7 +122,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
   test('as a node is configured: by TLS with a password from a file, to the server that the certificate names', async () => {
     const tls = await mkdtemp(join(folder, 'tls-'));
     await createCertificate(tls, 'localhost', systemRandom);
-    await writeFile(join(tls, 'password'), 'secret\n');
+    await writeFile(join(tls, 'password'), 'secret\n', { mode: 0o600 });
     const [cert, key, other] = [
       join(tls, 'tls.crt'),
       join(tls, 'tls.key'),
@@ -171,7 +171,10 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
         exitCode: 78,
         hint: expect.stringContaining('not for 127.0.0.1'),
       });
-      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({ code: 'key-file-io', exitCode: 78 });
+      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({
+        code: 'missing-key-file',
+        exitCode: 78,
+      });
       // What it tells to type works as it stands there.
       const asSecured = { input: 'secret\n', encoding: 'utf8' } as const;
       execFileSync(

@@ -351,9 +351,12 @@ test('domain rotate keeps the certificate before in the zone, and makes no third
 test('a domain’s key before that cannot be read keeps no other out of what is printed, and is told', async () => {
   const whole = await run('dns zone');
   await rename(data('domain.key'), join(folder, 'domain.key'));
-  await writeFile(data('domain.key'), 'damaged');
+  await writeFile(data('domain.key'), 'damaged', { mode: 0o604 });
+  const exposed = await run('dns zone');
+  expect(exposed).toMatchObject({ code: 1, err: expect.stringContaining(`chmod 600 ${data('domain.key')}`) });
+  await chmod(data('domain.key'), 0o600);
   const damaged = await run('dns zone');
-  expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining(data('domain.key')) });
+  expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining(`${data('domain.key')} holds no`) });
   expect(damaged.out.match(/ IN OPENPGPKEY /g)).toHaveLength(3);
   await rename(join(folder, 'domain.key'), data('domain.key'));
   expect(await run('dns zone')).toEqual(whole);

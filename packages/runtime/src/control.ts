@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { fastify } from 'fastify';
 import { ExitCode, UserError } from './errors.ts';
-import { listenOnSocket } from './exporter.ts';
+import { listenOnSocket } from './unix-socket.ts';
 
 export interface ControlOptions {
   /** Path of the unix socket; at most 107 bytes on Linux. */

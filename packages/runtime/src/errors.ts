@@ -22,7 +22,7 @@ export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
   69: 'unavailable: waiting alone may not mend it',
   70: 'a fault of the program',
   75: 'not now: try again later',
-  77: 'no permission: a passphrase or password is missing or wrong, a file or socket is for others alone, or others may get at a secret',
+  77: 'no permission: for a file, folder or socket, or a passphrase or password is missing or wrong, or others may get at a secret',
   78: 'no configuration, or one that does not hold or does not suffice',
 };
 

@@ -5,7 +5,7 @@ export function whyUnreadable(cause: unknown): string {
 }
 
 export function isMissing(cause: unknown): boolean {
-  return codeOf(cause) === 'ENOENT';
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(cause));
 }
 
 /** Whether somebody else may read it. */

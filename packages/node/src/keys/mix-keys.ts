@@ -22,7 +22,7 @@ import {
   successor,
   writeChain,
 } from './chain.ts';
-import { readKeyFile, wrongKeyFile } from './files.ts';
+import { readKeyFile, unreadable, wrongKeyFile } from './files.ts';
 
 /** Below the data directory. */
 export const mixFolder = 'mix-keys';
@@ -220,11 +220,7 @@ async function readBond(path: string): Promise<string | undefined> {
     return (await readFile(path, 'latin1')).trimEnd();
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw new NodeError('key-file-io', `${path} cannot be read`, {
-      cause,
-      exitCode: ExitCode.tempFail,
-      hint: 'Nothing was destroyed. Mend what keeps it from being read (owner, mode, disk, open files) and start again.',
-    });
+    throw unreadable(path, cause);
   }
 }
 

@@ -53,6 +53,8 @@ export interface Desk {
   recover(): Promise<void>;
   /** With a session, and an end to wait for when closing. */
   use<Of>(work: (session: Session, stop: AbortSignal) => Promise<Of>): Promise<Of>;
+  /** As the keeper of its session says. */
+  isKept(): boolean;
   readonly broken: Promise<NodeError>;
   close(): Promise<void>;
 }
@@ -179,6 +181,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     id,
     newId,
     use,
+    isKept: keeper.isKept,
     broken: keeper.broken,
     ask: (name, ...given) => use((session) => session.run(name, head(), given)),
     askIdle: (name, ...given) =>

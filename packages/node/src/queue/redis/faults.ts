@@ -77,6 +77,11 @@ function wordOf(message: string): string {
   return /^[A-Z]+/.exec(message)?.[0] ?? '';
 }
 
+/** Whether it is what Redis goes through, and not what this process does. */
+export function isForAWhile(error: unknown): boolean {
+  return error instanceof NodeError && (error.code === 'spool-io' || error.code === 'spool-full');
+}
+
 /** Whether a script was refused because the time it was told is not that of Redis. */
 export function isOfAnotherTime(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError' && error.message.startsWith('SPOOLCLOCK ');

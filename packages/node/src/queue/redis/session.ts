@@ -50,7 +50,7 @@ const lockMs = 30_000;
  */
 const scriptConnections = 16;
 /** Longest wait for an answer before Redis counts as gone. */
-const answerMs = 30_000;
+export const answerMs = 30_000;
 
 /** Throws `NodeError` `spool-io` or `spool-unsafe`. */
 export async function openSession(options: SessionOptions): Promise<Session> {

@@ -12,6 +12,7 @@ import {
 import { rewriteAof } from './aof.ts';
 import type { RedisConnection } from './connection.ts';
 import { clockSkewMs, type Desk, openDesk } from './desk.ts';
+import { isForAWhile } from './faults.ts';
 import { createRelayShelf, relayFields } from './relays.ts';
 import { createReturns } from './returns.ts';
 import { createReview } from './review.ts';
@@ -177,6 +178,13 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     async counts() {
       const [inputs = 0, relayed = 0, fragments = 0, deliveries = 0] = (await desk.ask('counts')) as number[];
       return { inputs, relays: relayed, fragments, deliveries };
+    },
+    async alive() {
+      try {
+        await desk.ask('counts');
+      } catch (error) {
+        if (!isForAWhile(error) || !desk.isKept()) throw error;
+      }
     },
     broken: desk.broken,
     close: desk.close,

@@ -121,6 +121,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
     },
     sync: () => call('sync'),
     counts: () => call('counts'),
+    alive: async () => void (await call('counts')),
     broken: call.broken,
     close,
     [Symbol.asyncDispose]: close,
