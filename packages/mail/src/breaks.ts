@@ -17,7 +17,7 @@ export function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, length);
 }
 
-/** Whether any of four octets is less than 14: none borrows from the next unless one is ("Hacking, Counting less than n in a word", Bit Twiddling Hacks). */
+/** Whether any of four octets is less than 14 (Anderson, Bit Twiddling Hacks: "Determine if a word has a byte less than n"). */
 function mayHaveBreak(word: number): boolean {
   return ((word - 0x0e0e0e0e) & ~word & 0x80808080) !== 0;
 }
