@@ -1,6 +1,7 @@
 import { type Held, holdUntilDue, type MixEvent } from '@postern/protocol/strategy';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { createBell } from '../bell.ts';
+import { inHand } from '../in-hand.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { firstOf, startLoop } from '../loop.ts';
 import { startPuller } from '../puller.ts';
@@ -13,7 +14,7 @@ export interface MixContext {
   readonly log: Log;
   readonly spool: Spool;
   readonly lifetime: Pick<Lifetime, 'stopping'>;
-  /** Relays in the next stage's hands at one time; 4,096 when not given. */
+  /** Relays in the next stage's hands at one time; `inHand` when not given. */
   readonly inFlight?: number;
 }
 
@@ -28,7 +29,7 @@ const horizonMs = 600_000;
  * restart or a failed attempt, are due already and go on as there is room.
  */
 export function mix(context: MixContext): Link<readonly Waiting[], Due> {
-  const { clock, random, log, spool, lifetime, inFlight = 4_096 } = context;
+  const { clock, random, log, spool, lifetime, inFlight = inHand } = context;
   return (next) => {
     const strategy = holdUntilDue<Waiting>();
     const held = new Set<Waiting>();
