@@ -73,7 +73,12 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   };
   /** A power cut may put a packet that was peeled back into the spool: before its key goes, what came of it is synced. */
   const turnTo = async (at: number): Promise<void> => {
-    if (source === undefined) return;
+    if (source === undefined) {
+      // Whatever keys there were have gone: their replay tags go as those of others do.
+      await spool.sync();
+      keys = { ...keys, firstEpoch: keyEpochsOpened(at)[0] ?? at };
+      return;
+    }
     // A shared spool knows the time: while that is another, no key is given up, here or on disk.
     if (spool.shared !== undefined || source.retired) await spool.sync();
     const end = endAt(at);

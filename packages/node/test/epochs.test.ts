@@ -258,8 +258,13 @@ test.each([
     await until(() => forgotten.at(-1) === 102);
     await loop.stop();
     expect(warned).toEqual([expect.stringMatching(/^the node is no mix any more/)]);
-    // It is like one that never was.
-    expect((await openOver(spool, clock, { mix: false, peels: false })).unused()).toBeUndefined();
+    // It is like one that never was, and forgets the last replay tags.
+    const other = await openOver(spool, clock, { mix: false, peels: false });
+    const after = other.start(() => undefined);
+    expect(other.unused()).toBeUndefined();
+    await clock.advance(4 * hourMs);
+    await until(() => forgotten.at(-1) === 106);
+    await after.stop();
     expect(warned).toHaveLength(1);
   },
 );

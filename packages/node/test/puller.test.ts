@@ -2,7 +2,8 @@ import { silentLog } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import { createBell } from '../src/bell.ts';
 import { startPuller } from '../src/puller.ts';
-import { fakeClock } from './support.ts';
+import { claimLeaseMs } from '../src/spool.ts';
+import { fakeClock, until } from './support.ts';
 
 test('a node that stops takes nothing off the shelf that it would only give back', async () => {
   const bell = createBell();
@@ -66,4 +67,34 @@ test('what could not be worked on is given back', async () => {
   puller.offer({ id: 'fails' });
   await puller.close();
   expect(released).toEqual(['fails']);
+});
+
+test('what fails again soon is left to the end of its claim, and anew after that', async () => {
+  const released: string[] = [];
+  const clock = fakeClock(0);
+  const puller = startPuller({
+    clock,
+    log: silentLog,
+    trouble: 'none',
+    shelf: {
+      claim: async () => [],
+      release: async (ids) => void released.push(...ids),
+      nextDue: async () => undefined,
+      wake: createBell().wait,
+    },
+    most: 1,
+    stopping: new AbortController().signal,
+    work: async ({ id }: { readonly id: string }) => Promise.reject(new Error(id)),
+  });
+  const fail = async (id: string): Promise<void> => {
+    await until(() => puller.offer({ id }));
+    await until(() => puller.offer({ id: `after ${id}` }));
+  };
+  for (let time = 0; time < 3; time++) await fail('always');
+  await fail('once');
+  expect(released.filter((id) => id === 'always')).toHaveLength(1);
+  await clock.advance(claimLeaseMs);
+  await fail('always');
+  await puller.close();
+  expect(released.filter((id) => id === 'always')).toHaveLength(2);
 });

@@ -17,7 +17,7 @@ type Ending =
 
 /**
  * A spool in which the end of a claim (release, finish, retry, postpone) that the store could not note is tried again until it can: else the
- * row would lie there until the lease ends. Who asked is told of the failure all the same. Of one row the first end that is not a release counts. A
+ * row would lie there until the lease ends. Who asked is told of the failure all the same. Of one row the last end that is not a release counts. A
  * row that is to be finished is nobody's work any more: when it is claimed here anew, since its claim has ended or a connection to the store was lost, it is
  * withheld. Any other row that is claimed anew has a claim of its own, which no end of the one before touches.
  */
@@ -85,7 +85,10 @@ export function keepEndings(spool: Spool, { clock, log }: EndingsContext): Spool
       claim: (...given: Given) => Promise<Item[]>,
     ): typeof claim =>
     async (...given) => {
-      await round;
+      for (let seen: unknown; seen !== round; ) {
+        seen = round;
+        await seen;
+      }
       const claimed = claim(...given).then(withhold);
       const over = claimed.catch(() => undefined).finally(() => claims.delete(over));
       claims.add(over);

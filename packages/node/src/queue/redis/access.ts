@@ -32,7 +32,7 @@ function addressOf(connection: RedisConnection): string {
 /** Why there is no connection, by what the system or TLS calls it. */
 export function unreached(code: string, { connection }: Place): Failure {
   const at = addressOf(connection);
-  const known = untrusted.has(code) ? mistrusted(code, connection) : (reasons[code]?.(connection) ?? silent);
+  const known = untrusted.has(code) ? mistrusted(connection) : (reasons[code]?.(connection) ?? silent);
   return { ...known, detail: `no connection to Redis at ${at} (${code})` };
 }
 
@@ -117,7 +117,7 @@ const untrusted: ReadonlySet<string> = new Set([
 
 type Known = Omit<Failure, 'detail'>;
 
-function mistrusted(_code: string, connection: RedisConnection): Known {
+function mistrusted(connection: RedisConnection): Known {
   const file = 'caFile' in connection ? connection.caFile : undefined;
   const hint =
     file === undefined

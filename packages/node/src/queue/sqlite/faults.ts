@@ -45,3 +45,16 @@ export function spoolFault(code: NodeErrorCode, detail: string, cause?: unknown)
     ...(passing.has(code) ? { exitCode: ExitCode.tempFail } : {}),
   });
 }
+
+/** A fault as it crosses between threads. */
+export type Told = Pick<NodeError, 'code' | 'message' | 'hint' | 'exitCode'>;
+
+export function tellFault(error: unknown): Told {
+  const { code, message, hint, exitCode } = asNodeError(error);
+  return { code, message, exitCode, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** The inverse of `tellFault`, but for what caused it. */
+export function faultFrom({ code, message, ...rest }: Told): NodeError {
+  return new NodeError(code, message, rest);
+}
