@@ -20,6 +20,8 @@ const beginnings: readonly (readonly (string | Buffer)[])[] = [
 const networks = 5;
 /** Before one that was closed comes again. */
 const againMs = 1_000;
+/** One that gets no reply for so long is none: its last packet found the line of those to be accepted full, and the other end has given it up. */
+const replyMs = 20_000;
 
 /** Resolves once each has got as far as it goes, or was closed before. */
 export async function stall(server: Endpoint, count: number): Promise<Stalled> {
@@ -32,6 +34,7 @@ export async function stall(server: Endpoint, count: number): Promise<Stalled> {
     signal.addEventListener('abort', () => socket.destroy(), { once: true });
     const closed = new AbortController();
     socket.once('close', () => closed.abort());
+    socket.setTimeout(replyMs, () => socket.destroy());
     const reply = (): Promise<unknown> => once(socket, 'data', { signal: closed.signal });
     try {
       await reply();
@@ -40,7 +43,7 @@ export async function stall(server: Endpoint, count: number): Promise<Stalled> {
         socket.write(said);
       }
       begun += 1;
-      socket.resume();
+      socket.setTimeout(0).resume();
     } catch {
       socket.destroy(); // it was closed
     }
