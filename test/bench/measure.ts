@@ -63,7 +63,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** One of the values, so that no more than the share `q` of them lies below. NaN of none. */
-function quantile(values: readonly number[], q: number): number {
+export function quantile(values: ArrayLike<number>, q: number): number {
   const ascending = Float64Array.from(values).sort();
   return ascending[Math.floor(q * (ascending.length - 1))] ?? Number.NaN;
 }

@@ -4,7 +4,7 @@ import { spkiPin } from '@postern/mail';
 import { createIdentity } from '../../interop/debian.ts';
 import type { Benchmark } from '../benchmark.ts';
 import { temporaryFolder } from '../interrupted.ts';
-import { disk, machine } from '../measure.ts';
+import { disk, machine, median, quantile } from '../measure.ts';
 import { acknowledgeAtOnce } from '../own-network.ts';
 import { modelLines } from '../scale/model.ts';
 import { perMessage, startUsage, type Usage, usedSoFar } from '../usage.ts';
@@ -21,11 +21,13 @@ const mostP99Ms = 50;
 const rounds = 5;
 /** To the relay, and from it to the sink. */
 const connections = 4;
+/** Postfixes with as many. */
+const alike = ['Postfix', 'Postfix, reusing'];
 
 export const hopBenchmark: Benchmark = {
   summary: 'messages a second through a mix, and through Postfixes that only relay, side by side',
   gates: [
-    `at least ${leastRatio} times the rate of Debian’s Postfix with as many connections`,
+    `at least ${leastRatio} times the rate of the faster Postfix with as many connections`,
     `at half of its own rate, added latency median at most ${mostMedianMs} ms, p99 at most ${mostP99Ms} ms`,
   ],
   needs: 'Debian’s postfix, root, a temporary folder on a disk; ten minutes',
@@ -91,7 +93,7 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
   acknowledgeAtOnce();
   const prompt = await takeTurns('ACKs at once');
 
-  const ratio = median(ratios(turns, ['Postfix']));
+  const ratio = median(ratios(turns, alike));
   const copies = [turns, prompt]
     .flatMap((each) => Object.values(each).flat())
     .reduce((sum, turn) => sum + turn.copies, 0);
@@ -122,7 +124,9 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
       ...modelLines({ hop: halfMs }),
     ],
     missed: [
-      ...(ratio < leastRatio ? [`only ${ratio.toFixed(2)} times the rate of Postfix`] : []),
+      ...(ratio < leastRatio
+        ? [`only ${ratio.toFixed(2)} times the rate of the faster Postfix with as many connections`]
+        : []),
       ...(p50 > mostMedianMs ? [`median latency ${p50.toFixed(1)} ms is over ${mostMedianMs} ms`] : []),
       ...(p99 > mostP99Ms ? [`p99 of latency ${p99.toFixed(1)} ms is over ${mostP99Ms} ms`] : []),
     ],
@@ -142,7 +146,11 @@ function ratioLines(turns: Turns): string[] {
     return `ratio to ${what}, median of the rounds: ${median(each).toFixed(2)} (${each.map((one) => one.toFixed(2)).join(' ')})`;
   };
   const rivals = Object.keys(turns).filter((name) => name !== 'Postern');
-  return [line('Postfix with as many connections', ['Postfix']), line('the fastest Postfix', rivals)];
+  return [
+    line('Postfix as it comes, with as many connections', ['Postfix']),
+    line('the faster Postfix with as many connections', alike),
+    line('the fastest Postfix', rivals),
+  ];
 }
 
 function rateOf(turns: Turns, name: string): number {
@@ -200,12 +208,4 @@ function latencyOf(ascending: Float64Array = new Float64Array()): string {
 
 function mapValues<A, B>(values: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, map(value)]));
-}
-
-function median(values: readonly number[]): number {
-  return quantile(Float64Array.from(values).sort(), 0.5);
-}
-
-function quantile(ascending: Float64Array, q: number): number {
-  return ascending[Math.floor(q * (ascending.length - 1))] ?? Number.NaN;
 }
