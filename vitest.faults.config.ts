@@ -6,9 +6,9 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@postern/source', 'node'] } },
   test: {
     include: ['test/faults/**/*.test.ts'],
-    // Each test sets its own time from the work that it is given.
-    testTimeout: 0,
-    hookTimeout: 0,
+    // For what nobody has thought of: tests end by themselves once nothing moves any more, however much they are given to do.
+    testTimeout: 7_200_000,
+    hookTimeout: 300_000,
     fileParallelism: false,
     disableConsoleIntercept: true,
   },

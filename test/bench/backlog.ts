@@ -5,6 +5,7 @@ import { createIdentity } from '../interop/debian.ts';
 import type { Benchmark } from './benchmark.ts';
 import { startEnds } from './hop/ends.ts';
 import { loadOf } from './hop/hop.ts';
+import { inTime } from './hop/in-time.ts';
 import { startPostern } from './hop/postern.ts';
 import { disk, machine } from './measure.ts';
 
@@ -54,7 +55,9 @@ async function run(count: number): Promise<{ lines: string[]; missed: string[] }
   began = performance.now();
   await ends.listen(tls, port);
   process.stderr.write('the next hop is back\n');
-  const { count: copies } = await arrived;
+  const came = await inTime(ends, arrived);
+  const left = 'missing' in came ? count - came.missing : count;
+  const copies = (await ends.taken()) - left;
   const drainSeconds = (performance.now() - began) / 1_000;
   const draining = await mostResident(mix.pid);
 
@@ -68,11 +71,12 @@ async function run(count: number): Promise<{ lines: string[]; missed: string[] }
       '',
       `taken in ${takeSeconds.toFixed(0)} s (building them included), resident at most ${mb(taking)} MB`,
       `took SMTP again ${(restartMs / 1_000).toFixed(2)} s after its start, resident then ${mb(restarted)} MB`,
-      `${count} different ones left within ${drainSeconds.toFixed(0)} s (${(count / drainSeconds).toFixed(0)}/s), ${copies - count} copies, resident at most ${mb(draining)} MB`,
+      `${left} different ones left within ${drainSeconds.toFixed(0)} s (${(left / drainSeconds).toFixed(0)}/s), ${copies} copies, resident at most ${mb(draining)} MB`,
     ],
     missed: [
       ...(restartMs >= mostRestartMs ? [`the restart took ${(restartMs / 1_000).toFixed(2)} s`] : []),
       ...(!(most < mostMemory) ? [`${mb(most)} MB resident`] : []),
+      ...(left < count ? [`${count - left} of ${count} packets have not left`] : []),
     ],
   };
 }

@@ -7,6 +7,8 @@ export interface Benchmark {
   readonly gates: readonly string[];
   /** How often its work is done, unless told otherwise. */
   readonly runs: number;
+  /** Whether it runs in a network of its own (`own-network.ts`). */
+  readonly ownNetwork?: boolean;
   /** The report line by line, and the gates that were missed. */
   run(runs: number): Promise<{ readonly lines: readonly string[]; readonly missed: readonly string[] }>;
 }

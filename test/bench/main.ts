@@ -3,6 +3,7 @@ import { backlogBenchmark } from './backlog.ts';
 import type { Benchmark } from './benchmark.ts';
 import { hopBenchmark } from './hop/hop.ts';
 import { endOnSignals } from './interrupted.ts';
+import { isInOwnNetwork, runInOwnNetwork } from './own-network.ts';
 import { packetBenchmark } from './packet.ts';
 import { scaleBenchmark } from './scale/scale.ts';
 import { spoolBenchmark } from './spool.ts';
@@ -36,7 +37,9 @@ if (mistake !== undefined) {
   console.error('bench: --runs takes a whole number from 1');
   process.exitCode = 64;
 } else {
-  await report(benchmarks[name] as Benchmark, runs);
+  const benchmark = benchmarks[name] as Benchmark;
+  if (benchmark.ownNetwork === true && !isInOwnNetwork()) process.exitCode = await runInOwnNetwork();
+  else await report(benchmark, runs);
 }
 
 async function report(benchmark: Benchmark, count = benchmark.runs): Promise<void> {

@@ -1,5 +1,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
+
+export { machine } from '../machine.ts';
 
 /** Times of one piece of work, in milliseconds. */
 export interface Timing {
@@ -35,11 +37,6 @@ export async function measureInTurn<Name extends string>(
   >;
 }
 
-export function machine(): string {
-  const processors = cpus();
-  return `${processors[0]?.model ?? 'unknown processor'}, ${processors.length} cores, Node ${process.versions.node}, OpenSSL ${process.versions.openssl}`;
-}
-
 /** The folder for temporary files and its file system. Throws where that is memory, in which nothing is synced. */
 export function disk(): string {
   const folder = realpathSync(tmpdir());
@@ -57,8 +54,16 @@ export function disk(): string {
 }
 
 function timing(times: readonly number[]): Timing {
-  const sorted = [...times].sort((a, b) => a - b);
-  const quantile = (q: number) => sorted[Math.floor(q * (sorted.length - 1))] ?? Number.NaN;
-  const mean = sorted.reduce((sum, time) => sum + time, 0) / sorted.length;
-  return { n: sorted.length, median: quantile(0.5), mean, p95: quantile(0.95) };
+  const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
+  return { n: times.length, median: median(times), mean, p95: quantile(times, 0.95) };
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** One of the values, so that no more than the share `q` of them lies below. NaN of none. */
+export function quantile(values: ArrayLike<number>, q: number): number {
+  const ascending = Float64Array.from(values).sort();
+  return ascending[Math.floor(q * (ascending.length - 1))] ?? Number.NaN;
 }

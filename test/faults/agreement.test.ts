@@ -3,11 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { epochAt } from '@postern/protocol/consensus';
 import { until } from '@postern/testkit';
 import { expect, onTestFailed, test } from 'vitest';
+import { machine } from '../machine.ts';
 import { type Authority, type Council, startCouncil } from './council/authorities.ts';
 import { count } from './council/count.ts';
 import { equivocating, withholding } from './council/faulty.ts';
 import { registerMixes } from './council/mixes.ts';
-import { machine } from './machine.ts';
 
 const epochs = Number(process.env.POSTERN_FAULT_EPOCHS ?? 12);
 const epochSeconds = 12;

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readControl } from '@postern/runtime';
 import { clientOf, type NetworkFile, type Person, type SeededRandom } from '@postern/testkit';
+import { nodesOf } from './evidence.ts';
 import { messageOf, numberIn, type Parcel } from './traffic.ts';
 
 /** What came of the parcels. */
@@ -63,10 +64,11 @@ export async function tally(
 }
 
 /** What lies in all spools together: the number of rows of any kind. */
-export async function inSpools({ processes }: NetworkFile): Promise<number> {
-  const nodes = processes.filter(({ role }) => role !== 'authority');
+export async function inSpools(network: NetworkFile): Promise<number> {
   const statuses = await Promise.all(
-    nodes.map(async ({ dataDir }) => JSON.parse(await readControl(join(dataDir, 'control.sock'), '/status'))),
+    nodesOf(network).map(async ({ dataDir }) =>
+      JSON.parse(await readControl(join(dataDir, 'control.sock'), '/status')),
+    ),
   );
   return statuses
     .flatMap(({ counts }: { counts: Record<string, number> }) => Object.values(counts))

@@ -5,8 +5,8 @@
 import { open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startAuthor } from './author.ts';
-import { startChain } from './chain.ts';
-import { watchEvidence } from './evidence.ts';
+import { startCascade } from './cascade.ts';
+import { nodesOf, watchEvidence } from './evidence.ts';
 import { judge } from './judge.ts';
 
 /** What nodes leave of a disk unless told otherwise, and less than that. */
@@ -32,18 +32,17 @@ async function fill(left: number): Promise<void> {
   }
 }
 
-const over = new AbortController();
-await using chain = await startChain(store === 'Redis' ? store : 'SQLite', { dir: disk });
-await using watchful = watchEvidence(async () => chain.net.describe());
-const author = startAuthor(chain, over.signal);
+await using cascade = await startCascade(store === 'Redis' ? store : 'SQLite', { dir: disk });
+await using watchful = watchEvidence(() => nodesOf(cascade.net.describe()));
+using author = startAuthor(cascade, new AbortController().signal);
 author.want(2 * underWay);
 await author.progress(enough);
 
 /** Waits until the first mix has put off so many more, and says how much of the disk is left then. */
 async function putOff(): Promise<number> {
-  const before = chain.putOff;
+  const before = cascade.putOff;
   author.want(underWay);
-  await author.until('the mix takes nothing more', () => chain.putOff >= before + enough);
+  await author.until('the mix takes nothing more', () => cascade.putOff >= before + enough);
   const { bavail, bsize } = await statfs(disk);
   return bavail * bsize;
 }
@@ -56,8 +55,8 @@ for (const bytes of store === 'Redis' ? [0] : [withinReserve, 0]) {
 }
 await rm(filler);
 // One that cannot write any more has ended.
-if (store === 'Redis') await chain.redis.ready();
+if (store === 'Redis') await cascade.redis.ready();
 await author.progress(enough);
 const messages = await author.end();
-const { figure, wrong } = await judge(chain, messages, watchful);
+const { figure, wrong } = await judge(cascade, messages, watchful);
 process.stdout.write(`${JSON.stringify({ left, figure, wrong })}\n`);

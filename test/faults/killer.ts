@@ -17,13 +17,15 @@ export interface KillerOptions {
   readonly random: SeededRandom;
   /** Resolves when the next one is due; rejects as `signal` aborts. */
   due(signal: AbortSignal): Promise<unknown>;
+  /** Called with the one that is killed next, right before. */
+  before(pid: number): Promise<void>;
 }
 
 /** Whose turn it is to be killed, one after the other and again from the front: a network has more mixes than gateways. */
 const turns: readonly Victim[] = ['delivery', 'mix', 'mix'];
 
 /** Sends SIGKILL to a random running process of the role whose turn it is, whenever one is due; later to another, or the same again. */
-export function killNodes({ read, random, due }: KillerOptions): Killer {
+export function killNodes({ read, random, due, before }: KillerOptions): Killer {
   const over = new AbortController();
   const kills = { mix: 0, delivery: 0 };
   const run = async (): Promise<void> => {
@@ -34,6 +36,7 @@ export function killNodes({ read, random, due }: KillerOptions): Killer {
       // One that is down already is passed over: each time one is killed.
       while (pids.length > 0) {
         const [pid = 0] = pids.splice(below(random, pids.length), 1);
+        await before(pid);
         if (!kill(pid)) continue;
         kills[victim] += 1;
         break;

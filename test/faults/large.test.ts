@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clientOf, readMaildir, SeededRandom, startTestnet, type Testnet, until } from '@postern/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { machine } from './machine.ts';
+import { machine } from '../machine.ts';
 
 let dir = '';
 let net: Testnet;

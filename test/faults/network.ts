@@ -25,7 +25,16 @@ export async function spawnTestnet(args: readonly string[] = []): Promise<Runnin
   const folder = await mkdtemp(join(tmpdir(), 'postern-faults-'));
   const dir = join(folder, 'net');
   const output = join(folder, 'output');
+  await using opened = new AsyncDisposableStack();
   const child = await run([main, '--dir', dir, '--restart', ...args], output);
+  const stop = async (): Promise<string> => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+    return child.signalCode ?? `exit ${child.exitCode}`;
+  };
+  opened.defer(async () => void (await stop()));
   const read = async (): Promise<NetworkFile> =>
     JSON.parse(await readFile(join(dir, 'network.json'), 'utf8'));
   const network = await until(
@@ -35,13 +44,7 @@ export async function spawnTestnet(args: readonly string[] = []): Promise<Runnin
     },
     { what: 'the testnet is ready', deadlineMs: 120_000 },
   );
-  const stop = async (): Promise<string> => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    }
-    return child.signalCode ?? `exit ${child.exitCode}`;
-  };
+  const running = opened.move();
   return {
     dir: folder,
     people: network.domains.flatMap(({ domain, mailboxes }) =>
@@ -52,9 +55,7 @@ export async function spawnTestnet(args: readonly string[] = []): Promise<Runnin
     ),
     read,
     stop,
-    async [Symbol.asyncDispose]() {
-      await stop();
-    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 

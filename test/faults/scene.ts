@@ -3,14 +3,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Member, until } from '@postern/testkit';
 import { type Author, startAuthor } from './author.ts';
-import { type Chain, type Store, startChain } from './chain.ts';
-import { watchEvidence } from './evidence.ts';
+import { type Cascade, type Store, startCascade } from './cascade.ts';
+import { type Counting, nodesOf, watchEvidence } from './evidence.ts';
 import { judge, type Verdict } from './judge.ts';
 
-/** A chain that notes cross without end, and what may go wrong around its nodes. */
+/** A cascade that notes cross without end, and what may go wrong around its nodes. */
 export interface Scene extends AsyncDisposable {
-  readonly chain: Chain;
+  readonly cascade: Cascade;
   readonly author: Author;
+  /** Kills a node as a fault would. */
+  kill(node: Pick<Member, 'process'>): Promise<void>;
+  /** Counts what a process takes that is no part of the network, until it ends. */
+  count(process: Counting): Disposable;
   /** The clock of a node is wrong from now on, by so many milliseconds. */
   shiftClock(node: Member, ms: number): Promise<void>;
   /** Waits until the first mix has put hand-overs off, has `mend` mend why, and waits until it goes on. Resolves to how many it put off. */
@@ -32,17 +36,26 @@ export async function openScene(store: Store): Promise<Scene> {
   opened.defer(() => {
     process.env.NODE_OPTIONS = own;
   });
-  const chain = opened.use(await startChain(store));
-  const watchful = opened.use(watchEvidence(async () => chain.net.describe()));
+  const cascade = opened.use(await startCascade(store));
+  const others = new Set<Counting>();
+  const watchful = opened.use(watchEvidence(() => [...nodesOf(cascade.net.describe()), ...others]));
   const over = new AbortController();
   opened.defer(() => over.abort());
-  const author = startAuthor(chain, over.signal);
+  const author = opened.use(startAuthor(cascade, over.signal));
   author.keep(underWay);
   await author.progress();
   const running = opened.move();
   return {
-    chain,
+    cascade,
     author,
+    async kill({ process }) {
+      await watchful.look(process.pid);
+      process.kill();
+    },
+    count(process) {
+      others.add(process);
+      return { [Symbol.dispose]: () => void others.delete(process) };
+    },
     async shiftClock({ name, folder }, ms) {
       await writeFile(join(folder, 'clock'), String(ms));
       const seen = async (): Promise<boolean> =>
@@ -50,15 +63,15 @@ export async function openScene(store: Store): Promise<Scene> {
       await until(seen, { what: `${name} looks at its clock` });
     },
     async whilePutOff(mend) {
-      const before = chain.putOff;
+      const before = cascade.putOff;
       author.want(underWay);
-      await author.until('the mix takes nothing more', () => chain.putOff >= before + some);
+      await author.until('the mix takes nothing more', () => cascade.putOff >= before + some);
       await mend();
       await author.progress(some);
-      return chain.putOff - before;
+      return cascade.putOff - before;
     },
     async end() {
-      return judge(chain, await author.end(), watchful);
+      return judge(cascade, await author.end(), watchful);
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

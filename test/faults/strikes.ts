@@ -1,6 +1,6 @@
 import { type Member, TestkitError, until } from '@postern/testkit';
 import { startAuthor } from './author.ts';
-import type { Chain } from './chain.ts';
+import type { Cascade } from './cascade.ts';
 import type { Point } from './points.ts';
 import { killAtCall } from './strace.ts';
 import type { Traps } from './traps.ts';
@@ -14,12 +14,14 @@ interface Target {
 }
 
 export interface Strike {
-  readonly chain: Chain;
+  readonly cascade: Cascade;
   /** On all wires of it. */
   readonly traps: Traps;
   readonly points: readonly Point[];
   /** Counts by the points' names. */
   readonly hits: Map<string, number>;
+  /** Called with a process of a node that is to be killed, right before it is waited for at the point. */
+  before(pid: number): Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -33,11 +35,12 @@ const reachedMs = 120_000;
  * Kills processes at each of the points, those of different victims at one time, and adds up in `hits` what was hit. Resolves to how many
  * notes were handed over. Throws when a point is not reached, or nothing arrives any more.
  */
-export async function strike({ chain, traps, points, hits, signal }: Strike): Promise<number> {
-  const author = startAuthor(chain, signal);
+export async function strike({ cascade, traps, points, hits, before, signal }: Strike): Promise<number> {
+  using author = startAuthor(cascade, signal);
 
   const once = async ({ at }: Point, target: Target, over: AbortSignal): Promise<boolean> => {
-    if (at.kind !== 'disk') return traps.set(chain.nodes[at.node].name, at, target.kill, over);
+    await before(target.pid);
+    if (at.kind !== 'disk') return traps.set(cascade.nodes[at.node].name, at, target.kill, over);
     await target.ready(over);
     const onWatching = at.idle ? () => author.want(burst) : () => undefined;
     return (await killAtCall(target.pid, at.call, { signal: over, onWatching })) === 'killed';
@@ -52,7 +55,7 @@ export async function strike({ chain, traps, points, hits, signal }: Strike): Pr
   };
   const strikeVictims = async (own: readonly Point[]): Promise<void> => {
     const lanes = [...Map.groupBy(own, ({ victim }) => victim)].map(async ([victim, these]) => {
-      const target = victim === 'Redis' ? chain.redis : targetOf(chain.nodes[victim]);
+      const target = victim === 'Redis' ? redisOf(cascade) : targetOf(cascade.nodes[victim]);
       for (const point of these) await strikeAt(point, target);
       await target.ready(signal);
     });
@@ -68,6 +71,20 @@ export async function strike({ chain, traps, points, hits, signal }: Strike): Pr
 
 function isIdle({ at }: Point): boolean {
   return at.kind === 'disk' && at.idle;
+}
+
+function redisOf({ redis }: Cascade): Target {
+  return {
+    get pid() {
+      return redis.pid;
+    },
+    kill() {
+      const wasRunning = redis.isRunning;
+      void redis.kill();
+      return wasRunning;
+    },
+    ready: redis.ready,
+  };
 }
 
 /** A node works again once the consensus lists it. */

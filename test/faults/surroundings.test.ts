@@ -1,6 +1,7 @@
+import { defaultSmtpLimits } from '@postern/mail';
+import { haveRedis } from '@postern/node/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { haveRedis } from '../redis.ts';
-import { machine } from './machine.ts';
+import { machine } from '../machine.ts';
 import { openScene, type Scene, some } from './scene.ts';
 import {
   demandReplicas,
@@ -14,6 +15,8 @@ import {
   takeMemory,
 } from './surroundings.ts';
 
+/** Sessions that a node has at one time. */
+const places = defaultSmtpLimits.maxConnections;
 let scene: Scene;
 
 /** What was wrong in the end. */
@@ -29,8 +32,8 @@ describe('what goes wrong around nodes with spools in SQLite', () => {
     return () => scene[Symbol.asyncDispose]();
   });
 
-  test('500 stalled sockets at a mix and as many at the gateway keep nobody out', async () => {
-    expect(await stallSockets(scene, 500)).toEqual([500, 500]);
+  test('more stalled sockets than a mix has places, and as many at the gateway, keep nobody out', async () => {
+    expect(Math.min(...(await stallSockets(scene, places + 100)))).toBeGreaterThanOrEqual(places);
   });
 
   test('clocks that are a day ahead, right again, a day behind, and right again keep nobody out', async () => {
@@ -49,8 +52,8 @@ describe.skipIf(!haveRedis)('what goes wrong around nodes with spools in Redis',
     return () => scene[Symbol.asyncDispose]();
   });
 
-  test('500 stalled sockets at a mix and as many at the gateway keep nobody out', async () => {
-    expect(await stallSockets(scene, 500)).toEqual([500, 500]);
+  test('more stalled sockets than a mix has places, and as many at the gateway, keep nobody out', async () => {
+    expect(Math.min(...(await stallSockets(scene, places + 100)))).toBeGreaterThanOrEqual(places);
   });
 
   test('a node whose clock is a day ahead, or behind, ends and is there again once it is right', async () => {

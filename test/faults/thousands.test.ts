@@ -1,13 +1,13 @@
+import { haveRedis } from '@postern/node/testing';
 import { below } from '@postern/protocol/primitives';
 import { SeededRandom, until } from '@postern/testkit';
 import { describe, expect, test } from 'vitest';
-import { haveRedis } from '../redis.ts';
-import { type Chain, type Store, sendNotes, startChain } from './chain.ts';
-import { watchEvidence } from './evidence.ts';
-import { judge, stallMs } from './judge.ts';
+import { machine } from '../machine.ts';
+import { watchProgress } from '../progress.ts';
+import { type Cascade, type Store, sendNotes, startCascade } from './cascade.ts';
+import { nodesOf, watchEvidence } from './evidence.ts';
+import { judge, standstillMs } from './judge.ts';
 import { type KillerOptions, killNodes } from './killer.ts';
-import { machine } from './machine.ts';
-import { watchForStall } from './stall.ts';
 
 const messages = Number(process.env.POSTERN_FAULT_MESSAGES ?? 300);
 /**
@@ -30,22 +30,23 @@ describe(`${messages} messages arrive once each while mixes and the gateway are 
 
 /** What was wrong in the end. */
 async function sendAll(store: Store): Promise<string[]> {
-  await using chain = await startChain(store);
-  const { arrived } = chain;
-  const read = async () => chain.net.describe();
+  await using cascade = await startCascade(store);
+  const { arrived } = cascade;
+  const read = async () => cascade.net.describe();
   const random = new SeededRandom(`kills, ${store}`);
   const began = performance.now();
-  using watch = watchForStall(arrived, stallMs);
+  using watch = watchProgress(arrived, standstillMs);
   const { signal } = watch;
-  await using killer = killNodes({ read, random, due: dueByArrivals(chain, random.fork('due')) });
-  await using watchful = watchEvidence(read);
-  await sendNotes(chain, messages, signal);
+  await using watchful = watchEvidence(() => nodesOf(cascade.net.describe()));
+  const due = dueByArrivals(cascade, random.fork('due'));
+  await using killer = killNodes({ read, random, due, before: watchful.look });
+  await sendNotes(cascade, messages, signal);
   const all = async (): Promise<boolean> => (await arrived()) >= messages;
   await until(all, { what: 'every message has arrived', signal, deadlineMs: Number.POSITIVE_INFINITY });
   const seconds = (performance.now() - began) / 1_000;
   await killer.stop();
 
-  const { figure, evidence, wrong } = await judge(chain, messages, watchful);
+  const { figure, evidence, wrong } = await judge(cascade, messages, watchful);
   const { copies, deliveries } = evidence;
   const { mix, delivery } = killer.kills;
   const killed = `${mix} times a mix and ${delivery} times the gateway killed`;
@@ -61,7 +62,7 @@ async function sendAll(store: Store): Promise<string[]> {
 }
 
 /** The next kill is due once so many messages more have arrived as chance says. */
-function dueByArrivals({ arrived }: Chain, random: SeededRandom): KillerOptions['due'] {
+function dueByArrivals({ arrived }: Cascade, random: SeededRandom): KillerOptions['due'] {
   return async (signal) => {
     const more = 1 + below(random, Math.round(2 * messagesPerKill));
     const before = await arrived();

@@ -67,9 +67,13 @@ const notTargets: Readonly<Record<string, string>> = {
   'node readConfig': 'reads a file; what parses it is a target',
   'node readKeyFile': 'reads a key file of one’s own',
   'node readOwnConfig': 'reads a file; what parses it is a target',
+  'node readOpenFile': 'reads a file of one’s own',
+  'node readPublicFile': 'reads a key file of one’s own',
   'node readPublished': 'reads a file of one’s own',
   'node readRecord': 'reads a zone file of one’s own, by a target',
   'node readRing': 'reads keys of one’s own',
+  'node readSecret': 'reads a key file of one’s own',
+  'mail readBody': 'carriages go through it',
   'mail readKey': 'reads a key file of one’s own',
   'mail findExchanges': 'asks others for records and a policy, whose readers are targets',
   'mail openSmtp': 'opens a connection: smtp-client goes through it',
@@ -86,6 +90,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'runtime parseConfig': 'settings goes through it, with every schema',
   'runtime readAll': 'dns-message goes through it',
   'runtime readControl': 'asks a process of one’s own over a socket that only its user can open',
+  'runtime readSecretFile': 'reads a key file of one’s own',
   'runtime readToml': 'reads a file; what parses it is a target',
 };
 

@@ -149,6 +149,7 @@ describe.skipIf(!canRunSystemd)('under systemd itself', () => {
       return [name, unit.replace('WatchdogSec=2min', 'WatchdogSec=10s')];
     };
     const all = Object.fromEntries(await Promise.all(units.map(read)));
+    await build('directory', 'node');
     systemd = stack.use(await startSystemd({ units: all, before: setUp }));
   }, 180_000);
   afterAll(() => stack.disposeAsync());
@@ -198,6 +199,14 @@ describe.skipIf(!canRunSystemd)('under systemd itself', () => {
     }
   });
 });
+
+/** Units start what was built, of which a clone has nothing. */
+async function build(...packages: readonly string[]): Promise<void> {
+  await here.run(join(tree, 'node_modules/.bin/tsc'), [
+    '--build',
+    ...packages.map((name) => join(tree, 'packages', name)),
+  ]);
+}
 
 /** A directory, and a mix that knows it. */
 const setUp = `

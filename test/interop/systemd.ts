@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,7 +50,8 @@ export async function startSystemd({ units, before }: SystemdOptions): Promise<S
   holder.stderr.on('data', (part: Buffer) => {
     printed += part.toString();
   });
-  const exited = once(holder, 'exit');
+  // Not before all that was printed has been read.
+  const exited = once(holder, 'close');
   const [first] = (await Promise.race([
     once(holder.stdout, 'data'),
     exited.then(() => Promise.reject(new Error(`no machine could be made: ${printed}`))),
@@ -70,11 +72,14 @@ export async function startSystemd({ units, before }: SystemdOptions): Promise<S
     await rm(folder, { recursive: true });
   };
   try {
-    const answers = () => systemctl('list-units').catch(() => undefined);
-    await until(answers, { what: `systemd answers; it said: ${printed}` });
-  } catch (error) {
+    const answers = async (): Promise<string | undefined> => {
+      if (!existsSync(`/proc/${inner}`)) throw new Error('its first program has ended');
+      return systemctl('list-units').catch(() => undefined);
+    };
+    await until(answers, { what: 'systemd answers' });
+  } catch (cause) {
     await close();
-    throw error;
+    throw new Error(`systemd does not answer; what it and those before it said: ${printed}`, { cause });
   }
   return {
     ...place,

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { whyUnreadable } from '@postern/runtime';
+import { isExposed, whyUnreadable } from '@postern/runtime';
 import { ClientError, type ClientErrorCode } from './errors.ts';
 
 /** A secret that is typed: what to call it, and how its absence is coded. */
@@ -24,8 +24,7 @@ export function firstLine(content: Buffer, { name, code }: SecretKind): string {
 
 async function readClosed(path: string, { name, code }: SecretKind): Promise<Buffer> {
   try {
-    const { mode } = await stat(path);
-    if ((mode & 0o170000) === 0o100000 && (mode & 0o077) !== 0) {
+    if (isExposed(await stat(path))) {
       throw new ClientError('exposed', `others may read the ${name} in ${path}`, {
         hint: `Close it with: chmod 600 ${path}`,
       });

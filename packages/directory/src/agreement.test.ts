@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { readConsensus, readReveal, readVote, verifyParameters } from '@postern/protocol/consensus';
 import { afterEach, describe, expect, test } from 'vitest';
 import { audit } from './audit/audit.ts';
+import type { RunningAuthority } from './authority.ts';
 import { get, post } from './testing/authorities.ts';
 import { type Letter, servedFor } from './testing/council.ts';
 import { signedNode } from './testing/nodes.ts';

@@ -10,7 +10,14 @@ import {
   verifyConsensus,
   writeGeometry,
 } from '@postern/protocol/consensus';
-import { type Clock, createMetrics, exportMetrics, type Log, type Random } from '@postern/runtime';
+import {
+  type Clock,
+  createMetrics,
+  exportMetrics,
+  type Log,
+  type Random,
+  requirePrivateDirectory,
+} from '@postern/runtime';
 import type { Exchange } from './agree/peers.ts';
 import type { Alarm } from './alarms.ts';
 import { ask } from './ask.ts';
@@ -90,8 +97,9 @@ export interface PeerStatus {
 }
 
 /**
- * Runs an authority: takes descriptors, agrees on a consensus for every epoch, alone or with others, publishes. An empty data directory gets keys. Throws `AuthorityError` when the data directory is in use, damaged, or another
- * authority's.
+ * Runs an authority: takes descriptors, agrees on a consensus for every epoch, alone or with others, publishes. An empty data directory
+ * gets keys. Throws `AuthorityError` when the data directory is in use, damaged, or another authority's, `UserError` when others may get
+ * at what lies there, or an address cannot be had.
  */
 export async function startAuthority(
   config: AuthorityConfig,
@@ -99,6 +107,7 @@ export async function startAuthority(
 ): Promise<RunningAuthority> {
   const { clock, signal } = deps;
   signal?.throwIfAborted();
+  await requirePrivateDirectory(config.dataDir);
   const keys = await loadKeys(config, deps);
   const { vkey } = keys;
   await using opened = new AsyncDisposableStack();

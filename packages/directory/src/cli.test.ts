@@ -12,6 +12,7 @@ import {
   stat,
   writeFile,
 } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readToml } from '@postern/runtime';
@@ -170,6 +171,45 @@ describe('postern-directory', () => {
     expect(days).toMatchObject({ code: 64, err: expect.stringContaining('more than 350') });
     expect(identity).toMatchObject({ code: 65, err: expect.stringContaining('identity.key') });
     expect(without).toMatchObject({ code: 64, err: expect.stringContaining('--identity') });
+  });
+
+  test('takes no key, and no folder with one, that others may get at, and tells of a port that is taken', async () => {
+    const data = join(folder, 'fourth');
+    const listen = createServer().listen(0, '127.0.0.1');
+    await once(listen, 'listening');
+    const at = `127.0.0.1:${(listen.address() as { port: number }).port}`;
+    const [name, config] = [
+      ['--name', 'authority4.test'],
+      ['--config', 'fourth.toml'],
+    ];
+    expect(await run('init', ...name, ...config, '--data-dir', 'fourth', '--listen', at)).toMatchObject({
+      code: 0,
+    });
+    const refused = await run('run', ...config);
+    listen.close();
+    expect(refused).toMatchObject({
+      code: 69,
+      err: expect.stringContaining(`the consensus cannot be served on ${at}: EADDRINUSE\n  Another program`),
+    });
+    expect(refused.err).toMatch(/Correct `listen`\.\n$/);
+    const signing = join(data, 'signing');
+    const [signingKey = ''] = (await readdir(signing)).filter((name) => name.endsWith('.key'));
+    const key = join(signing, signingKey);
+    await chmod(key, 0o644);
+    const chmodKey = expect.stringContaining(`chmod 600 ${key}`);
+    expect(await run('run', ...config)).toMatchObject({ code: 77, err: chmodKey });
+    await chmod(key, 0o600);
+    const identity = join(data, 'identity.key');
+    await chmod(identity, 0o640);
+    expect(await run('certify', ...config, '--identity', identity)).toMatchObject({
+      code: 77,
+      err: expect.stringContaining(`chmod 600 ${identity}`),
+    });
+    await chmod(data, 0o755);
+    expect(await run('run', ...config)).toMatchObject({
+      code: 77,
+      err: expect.stringContaining(`chmod 700 ${data}`),
+    });
   });
 
   test.skipIf(process.geteuid?.() !== 0)(

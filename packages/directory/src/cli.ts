@@ -24,7 +24,7 @@ import { type AuthorityConfig, parseAuthorityConfig } from './config.ts';
 import { initAuthority } from './init.ts';
 import { certify, mostDays, usualDays } from './keys/certify.ts';
 import { signingFolder } from './keys/files.ts';
-import { authorityPath, identityPath, readPrivateKey } from './keys/identity.ts';
+import { identityPath, readAuthority, readPrivateKey } from './keys/identity.ts';
 
 /** The command line of `postern-directory`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
@@ -42,7 +42,10 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
 
 const configOption = ['--config <file>', 'configuration file', 'directory.toml'] as const;
 
-const ifMissing = 'Name it with --config FILE, or make one: postern-directory init';
+const hints = {
+  ifMissing: 'Name it with --config FILE, or make one: postern-directory init',
+  ifDenied: 'Run this as the authority’s user: runuser -u postern -- postern-directory …',
+};
 
 function addInit(program: Command): void {
   program
@@ -128,7 +131,7 @@ function addRun(program: Command, stop: AbortSignal): void {
     .action(async ({ config: path, confirmEpoch }: { config: string; confirmEpoch?: number }) => {
       const config = await readConfig(path);
       await requireTrustedPath(config.dataDir);
-      if (!existsSync(authorityPath(config.dataDir)))
+      if ((await readAuthority(config.name, config.dataDir)) === undefined)
         throw new UserError(`there are no keys in ${config.dataDir}`, {
           exitCode: ExitCode.config,
           hint: 'Make them with `postern-directory init`, or correct data_dir.',
@@ -218,7 +221,7 @@ function isReady({ epoch, consensus, heldUp }: AuthorityStatus): boolean {
 }
 
 async function readConfig(path: string): Promise<AuthorityConfig> {
-  const config = parseAuthorityConfig(await readToml(path, ifMissing), path);
+  const config = parseAuthorityConfig(await readToml(path, hints), path);
   return { ...config, dataDir: resolve(dirname(path), config.dataDir) };
 }
 

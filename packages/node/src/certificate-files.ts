@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { type Clock, ExitCode, type Log } from '@postern/runtime';
 import { NodeError } from './errors.ts';
+import { readOpenFile, readSecret } from './keys/files.ts';
 import { type Loop, startLoop } from './loop.ts';
 
 /** PEM. */
@@ -21,7 +21,7 @@ export interface CertificateFiles {
 /** How soon another one is taken up. */
 const everyMs = 10_000;
 
-/** `paths`: of the private key, and of the certificate with the chain behind it. Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
+/** `paths`: of the private key, and of the certificate with the chain behind it. Throws `NodeError` `missing-key-file`, `wrong-key-file`, `key-file-io`, and `UserError` `exposed`. */
 export async function openCertificateFiles(
   paths: Pair,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
@@ -65,19 +65,13 @@ function check({ key, cert }: Pair, paths: Pair): void {
 }
 
 async function read({ key, cert }: Pair): Promise<Pair> {
-  return { key: await readPem(key), cert: await readPem(cert) };
-}
-
-async function readPem(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new NodeError('missing-key-file', `${path} cannot be read`, {
-      cause,
-      exitCode: ExitCode.config,
-      hint: 'Correct tls_key and tls_cert in the section [submission].',
-    });
-  }
+  const ifMissing = 'Correct tls_key and tls_cert in the section [submission].';
+  // Whatever renews it may have a group of its own that reads it.
+  const secret = { what: 'the key', ifMissing, forbidden: 0o007 };
+  return {
+    key: Buffer.from(await readSecret(key, secret)).toString('utf8'),
+    cert: Buffer.from(await readOpenFile(cert, ifMissing)).toString('utf8'),
+  };
 }
 
 function same(a: Pair, b: Pair | undefined): boolean {

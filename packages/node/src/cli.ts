@@ -50,23 +50,29 @@ function addRun(program: Command, stop: AbortSignal): void {
     .description('Run the node until SIGTERM.')
     .option(...configOption)
     .option(
-      '--only <stages>',
-      `run these alone, of ${stageNames.join(', ')}, with commas between them: the node’s other processes run the rest`,
+      '--only <stages...>',
+      `run these alone, of ${stageNames.join(', ')}, with commas or spaces between them: the node’s other processes run the rest`,
     )
-    .action(async ({ config: path, only }: { config: string; only?: string }) => {
+    .action(async ({ config: path, only }: { config: string; only?: string[] }) => {
       const config = await readOwnConfig(path);
-      const stages = only?.split(',').map((name) => name.trim());
+      const stages = only && stagesIn(only);
       const log = createLog({ name: config.name });
       const deps = { clock: systemClock, random: systemRandom, log, ...(stages && { stages }) };
       try {
         await using node = await startNode(config, { ...deps, signal: stop });
         const by = superviseBy(process.env, process.pid);
-        await using _supervised = await tellSupervisor({ by, log, alive: () => node.status() });
+        await using _supervised = await tellSupervisor({ by, log, alive: node.alive });
         await Promise.race([aborted(stop), node.broken.then((error) => Promise.reject(error))]);
       } catch (error) {
         if (!stop.aborted) throw error;
       }
     });
+}
+
+/** Of words with commas in them or between them. */
+function stagesIn(words: readonly string[]): string[] {
+  const names = words.join(',').split(',');
+  return names.map((name) => name.trim()).filter((name) => name !== '');
 }
 
 function addStatus(program: Command): void {
@@ -82,7 +88,7 @@ function addStatus(program: Command): void {
       const status = JSON.parse(text) as ToldStatus;
       process.stdout.write(options.json === true ? `${text}\n` : formatStatus(status));
       const { fault } = status;
-      if (fault !== null) throw new UserError(fault.message, { ...fault, exitCode: ExitCode.tempFail });
+      if (fault !== null) throw new UserError(fault.message, fault);
       const lacks = unreadiness(status);
       if (options.ready === true && lacks !== undefined)
         throw new UserError(`the node is not ready: ${lacks}`, { exitCode: ExitCode.tempFail });

@@ -5,7 +5,7 @@ import { formatSubmission, type NewSubmission, submissionFields } from './submis
 /** What a new node's configuration says; everything as it stands in the file. */
 export interface NewNode {
   readonly configPath: string;
-  /** Relative to the configuration file. */
+  /** Absolute, or relative to the configuration file. */
   readonly dataDir: string;
   readonly name: string;
   readonly roles: readonly NodeRole[];
@@ -69,7 +69,7 @@ name = ${value(name)}
 # Of "mix", "delivery" and "submission" those that it does; "submission" goes with "delivery".
 roles = ${value(roles)}
 
-# Keys and spool. Relative to this file.
+# Keys and spool. Absolute, or relative to this file.
 data_dir = ${value(dataDir)}
 
 # Nodes of one operator share a family: no path uses two of them. Empty: none.
@@ -115,6 +115,13 @@ ${resolver === undefined ? '# resolver = "system"' : `resolver = ${value(resolve
 # Unless set it is 20 GB with "sqlite", and 1 GB with "redis".
 # max_size = "20GB"
 # reserve = "64MB"
+# With store = "redis" alone.
+# [spool.redis]
+# Or "rediss://host:port", by TLS; with ca = "redis-ca.pem" unless the system's authorities vouch for it.
+# url = "unix:/run/redis/redis.sock"
+# A user of its ACL, and the file with the password, which nobody but the node may read.
+# user = "postern"
+# password_file = "redis-password"
 
 # Metrics for Prometheus, coarse in time and number; without this section there are none. Or "unix:/run/postern-node/metrics.sock".
 # [metrics]

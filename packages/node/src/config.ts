@@ -191,10 +191,13 @@ function target({ maildir, mailboxes = [], lmtp }: Delivery): MaildirConfig | Lm
   return { kind: 'maildir', path: maildir ?? '', mailboxes };
 }
 
+const rolesWanted =
+  'is missing or empty; write those that the node has, of "mix", "delivery" and "submission", for example roles = ["mix"]';
+
 const schema = z
   .strictObject({
     name: domainName,
-    roles: z.array(z.enum(nodeRoles)).min(1),
+    roles: z.array(z.enum(nodeRoles), rolesWanted).min(1, rolesWanted),
     data_dir: z.string().min(1),
     family: familyName.default(''),
     smtp: z.strictObject({

@@ -38,5 +38,8 @@ test('an attempt of the process that has it leaves it locked for others', async 
 });
 
 test('a data directory that is not there is said', () => {
-  expect(() => lockDataDir(join(folder, 'none'))).toThrow(expect.objectContaining({ code: 'key-file-io' }));
+  const hint = expect.stringContaining('is not there: correct data_dir');
+  expect(() => lockDataDir(join(folder, 'none'))).toThrow(
+    expect.objectContaining({ code: 'key-file-io', exitCode: 78, hint }),
+  );
 });

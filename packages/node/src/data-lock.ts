@@ -1,7 +1,7 @@
-import { closeSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { ExitCode } from '@postern/runtime';
+import { ExitCode, isDenied, isMissing } from '@postern/runtime';
 import { NodeError } from './errors.ts';
 
 /** https://www.sqlite.org/rescode.html#busy */
@@ -28,10 +28,37 @@ export function lockDataDir(dataDir: string): Disposable {
       });
     throw new NodeError('key-file-io', `${path} cannot be locked`, {
       cause,
-      hint: 'It is an empty file: remove it if it is there, and see that the node may write there.',
+      ...whyNot(cause, path),
     });
   }
   return { [Symbol.dispose]: () => database.close() };
+}
+
+function whyNot(cause: unknown, path: string): { readonly exitCode: ExitCode; readonly hint: string } {
+  if (isMissing(cause))
+    return {
+      exitCode: ExitCode.config,
+      hint: 'That folder is not there: correct data_dir, or make one: postern-node init.',
+    };
+  if (isDenied(cause) || !mayUse(path))
+    return {
+      exitCode: ExitCode.noPermission,
+      hint: 'See that the node’s user may write to that folder, and that the file is that user’s.',
+    };
+  return {
+    exitCode: ExitCode.config,
+    hint: 'It is to be an empty file. See that no postern-node runs on that folder, and remove it.',
+  };
+}
+
+/** SQLite does not say why it cannot open a file. */
+function mayUse(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch (error) {
+    return !isDenied(error);
+  }
 }
 
 /** Opens none that is there: to close it would release every lock that this process has on it (fcntl(2)). */

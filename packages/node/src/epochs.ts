@@ -1,7 +1,14 @@
 import { epochAt, keyEpochsOpened } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { agreeOnLineage } from './keys/lineage.ts';
-import { bindMixKeys, destroyMixKeys, type MixKeys, turnMixKeys } from './keys/mix-keys.ts';
+import {
+  bindMixKeys,
+  destroyMixKeys,
+  holdsMixKeys,
+  type MixKeys,
+  retireMixKeys,
+  turnMixKeys,
+} from './keys/mix-keys.ts';
 import { firstOf, type Loop, startLoop } from './loop.ts';
 import type { Network } from './network.ts';
 import { createPast } from './past.ts';
@@ -16,7 +23,7 @@ export interface EpochsContext {
   readonly nodeId: Uint8Array;
   readonly network: Network;
   readonly spool: Spool;
-  /** Whether the node is a mix: others have no keys. */
+  /** Whether the node is a mix: others make no keys, and destroy those of a time when they were one as their epochs end. */
   readonly mix: boolean;
   /** Epoch of the newest consensus that this node has ever taken; none when it has taken none. */
   readonly newest: number | undefined;
@@ -24,12 +31,17 @@ export interface EpochsContext {
   readonly peels: boolean;
 }
 
+/** Another process peels; or the node is no mix any more. */
+export type UnusedKeys = 'others-peel' | 'no-mix';
+
 /** The node's keys of this moment. */
 export interface Epochs {
   readonly epoch: number;
   /** A consensus of that epoch has been taken: by then the clock is right. */
   confirm(epoch: number): void;
   current(): PeelSetup;
+  /** Why keys lie here that this process does not use; nothing when none do. */
+  unused(): UnusedKeys | undefined;
   /** `listener` resolves once nothing that was opened with keys of before is still to be settled. */
   onChange(listener: (setup: PeelSetup) => Promise<void>): void;
   /** Calls `announce` with the keys to publish, now and at every epoch's start. */
@@ -41,7 +53,7 @@ export interface Epochs {
  * carriages are taken.
  */
 export async function openEpochs(context: EpochsContext): Promise<Epochs> {
-  const { clock, random, log, dataDir, nodeId, network, spool, newest } = context;
+  const { clock, random, log, dataDir, nodeId, network, spool, newest, peels } = context;
   const { epochSeconds, geometry } = network;
   const listeners: ((setup: PeelSetup) => Promise<void>)[] = [];
   const past = createPast({ clock, log, epochSeconds, newest });
@@ -53,17 +65,30 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   const source = await tieKeys(context, epoch);
   /** Processes that share a spool forget its replay tags by the clock, so that their keys go by it as well. */
   const endAt = (at: number): number =>
-    source === undefined || source.lineage !== undefined ? at : past.endsAt(at);
+    source === undefined || spool.shared !== undefined ? at : past.endsAt(at);
+  let retiring = source?.retired === true;
   const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
   const told = async (): Promise<void> => {
     await Promise.all(listeners.map((listener) => listener(setup())));
   };
   /** A power cut may put a packet that was peeled back into the spool: before its key goes, what came of it is synced. */
   const turnTo = async (at: number): Promise<void> => {
-    if (source === undefined) return;
+    if (source === undefined) {
+      // Whatever keys there were have gone: their replay tags go as those of others do.
+      await spool.sync();
+      keys = { ...keys, firstEpoch: keyEpochsOpened(at)[0] ?? at };
+      return;
+    }
     // A shared spool knows the time: while that is another, no key is given up, here or on disk.
-    if (source.lineage !== undefined) await spool.sync();
+    if (spool.shared !== undefined || source.retired) await spool.sync();
     const end = endAt(at);
+    if (source.retired) {
+      const { firstEpoch, left } = await retireMixKeys(dataDir, end);
+      keys = { ...keys, firstEpoch };
+      retiring = left;
+      certain = end;
+      return;
+    }
     const [first = end] = keyEpochsOpened(end);
     keys = { ...keys, seeds: keys.seeds.filter((one) => one.epoch >= first) };
     await told();
@@ -98,6 +123,10 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     },
     confirm: past.confirm,
     current: setup,
+    unused() {
+      if (source?.retired === true) return retiring ? 'no-mix' : undefined;
+      return source === undefined || peels ? undefined : 'others-peel';
+    },
     onChange: (listener) => void listeners.push(listener),
     start: (announce) =>
       startLoop({ clock, log, trouble: 'the epoch’s keys could not be turned' }, async (stop) => {
@@ -115,19 +144,38 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   };
 }
 
+interface Source {
+  /** Of the chain that the keys come from; undefined for those that are drawn. */
+  readonly lineage?: string;
+  /** None are made any more. */
+  readonly retired: boolean;
+}
+
 /** Ties the mix keys to the spool, and to those of other processes that have it. Gives nothing where there are none and are to be none. */
 async function tieKeys(
   { mix, peels, random, log, dataDir, spool }: EpochsContext,
   epoch: number,
-): Promise<{ readonly lineage: string | undefined } | undefined> {
-  if (!mix) return undefined;
+): Promise<Source | undefined> {
+  if (!mix && !(await holdsMixKeys(dataDir))) return undefined;
   const destroyed = await bindMixKeys(dataDir, spool.id);
   if (destroyed > 0)
     log.warn('the spool has no replay tags for these mix keys: they were destroyed', { destroyed });
-  if (spool.shared === undefined) return { lineage: undefined };
+  if (!mix) {
+    log.warn(
+      'the node is no mix any more: its mix keys are destroyed as their epochs end, and no more are made',
+    );
+    return { retired: true };
+  }
+  if (spool.shared === undefined) return { retired: false };
   const lineage = await agreeOnLineage({ dataDir, random, spool: spool.shared.lineage, epoch, peels });
-  if (lineage !== undefined) return { lineage };
-  // Without a chain nothing would turn them, and nobody needs them.
-  await destroyMixKeys(dataDir);
-  return undefined;
+  if (lineage === undefined) {
+    // Without a chain nothing would turn them, and nobody needs them.
+    await destroyMixKeys(dataDir);
+    return undefined;
+  }
+  if (!peels)
+    log.warn(
+      'this process opens no packets, and has the mix keys of those that do: stop it, run postern-node mix-keys destroy on its data directory, and start it again',
+    );
+  return { lineage, retired: false };
 }

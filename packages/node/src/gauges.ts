@@ -4,10 +4,13 @@ import { readRecord } from './keys/domain-keys.ts';
 import type { NodeStatus } from './status.ts';
 import type { Parts } from './wiring.ts';
 
-/** What a node exports beside its counters: what anybody can look up who knows the node, and the disk, in powers of two. */
+/** A spool that has not answered by then does not answer: the other series must not wait for it. */
+const mostAnswerMs = 10_000;
+
+/** What a node exports beside its counters: what anybody can look up who knows the node, whether its spool answers, and the disk, in powers of two. */
 export function addGauges(
   metrics: Metrics,
-  { config, epochs, topology, submission }: Parts,
+  { config, clock, epochs, topology, submission, spool }: Parts,
   { listed, proof }: { readonly listed: () => boolean; readonly proof: () => NodeStatus['dns'] },
 ): void {
   const { dataDir, delivery } = config;
@@ -34,6 +37,15 @@ export function addGauges(
     () =>
       submission?.files && Date.parse(new X509Certificate(submission.files.current().cert).validTo) / 1_000,
   );
+  metrics.gauge('postern_node_spool_answers', 'Whether the spool answers.', () => {
+    const answered = spool.counts().then(
+      () => 1,
+      () => 0,
+    );
+    const over = new AbortController();
+    const late = clock.wait(clock.now() + mostAnswerMs, over.signal).then(() => 0);
+    return Promise.race([answered, late]).finally(() => over.abort());
+  });
   metrics.gauge('postern_node_disk_free_bytes', 'Free on the disk of data_dir, as a power of two.', () =>
     freeRoom(dataDir),
   );

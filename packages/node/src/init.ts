@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import {
   type Clock,
   makeDirectory,
@@ -32,7 +32,8 @@ export interface NodeFiles {
 export async function initNode(node: NewNode, deps: { clock: Clock; random: Random }): Promise<NodeFiles> {
   const configPath = resolve(node.configPath);
   const dataDir = resolve(dirname(configPath), node.dataDir);
-  const text = formatConfig({ ...node, dataDir: relative(dirname(configPath), dataDir) || '.' });
+  const written = isAbsolute(node.dataDir) ? dataDir : relative(dirname(configPath), dataDir) || '.';
+  const text = formatConfig({ ...node, dataDir: written });
   const config = parseNodeConfig(text.fields, 'the new configuration');
   for (const path of filesOf(config, dataDir, configPath)) {
     if (existsSync(path))

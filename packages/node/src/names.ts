@@ -201,8 +201,8 @@ function lenient({ resolve }: Resolver): Resolver {
 
 /** Which domain signed a carriage (spec submission 5). Nobody has, for a node that asks no DNS. */
 export function createAttest(
-  names: Names | undefined,
-  clock: Clock,
+  names: Pick<Names, 'lookupTxt'> | undefined,
+  clock: Pick<Clock, 'now'>,
 ): (message: Uint8Array) => Promise<Attestation> {
   return async (message) => {
     if (names === undefined) return { kind: 'unattested' };

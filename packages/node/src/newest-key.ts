@@ -7,7 +7,7 @@ import type { Spool } from './spool.ts';
 export interface NewestKey {
   /** Of the keys of this moment. Throws `NodeError` `spool-io`. */
   isHere(): Promise<boolean>;
-  /** Tells the others of this process's own, and the log of one that it lacks. */
+  /** Tells the others of this process's own, and the log of one that it lacks. While it has all keys it takes up again what others deferred. */
   start(): Loop;
 }
 
@@ -16,10 +16,12 @@ const everyMs = 60_000;
 export function createNewestKey(context: {
   readonly clock: Clock;
   readonly log: Log;
-  readonly spool: Pick<Spool, 'shared'>;
-  readonly keys: Pick<DomainKeys, 'newest' | 'fingerprints'>;
+  readonly spool: Pick<Spool, 'shared' | 'resumeDeferred'>;
+  readonly keys: Pick<DomainKeys, 'newest' | 'fingerprints' | 'isComplete'>;
+  /** Whether this process opens envelopes. */
+  readonly unwraps: boolean;
 }): NewestKey {
-  const { clock, log, spool, keys } = context;
+  const { clock, log, spool, keys, unwraps } = context;
   const said = new Set<string>();
   const isHere: NewestKey['isHere'] = async () => {
     const { shared } = spool;
@@ -35,11 +37,16 @@ export function createNewestKey(context: {
     said.add(fingerprint);
     return false;
   };
+  /** What another process deferred for want of a key: it may have been taken away since. */
+  const takeOver = async (): Promise<void> => {
+    if ((await isHere()) && spool.shared !== undefined && unwraps && keys.isComplete())
+      await spool.resumeDeferred();
+  };
   return {
     isHere,
     start: () =>
       startLoop({ clock, log, trouble: 'the domain’s newest key could not be agreed upon' }, async (stop) => {
-        await isHere();
+        await takeOver();
         await clock.wait(clock.now() + everyMs, stop);
       }),
   };

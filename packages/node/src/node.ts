@@ -13,6 +13,7 @@ import {
   type Log,
   type Metrics,
   type Random,
+  requirePrivateDirectory,
   serveControl,
 } from '@postern/runtime';
 import { openResolver, type Resolver } from '@postern/runtime/dns';
@@ -71,6 +72,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly broken: Promise<Error>;
   /** Rejects with `NodeError` while its spool does not answer. */
   status(): Promise<NodeStatus>;
+  /** Resolves while the node does its work; rejects, or stays open, when it does not. That its Redis is away is no fault of it. */
+  alive(): Promise<void>;
   /** Stops taking, finishes what is under way, closes. What is not finished by then is taken up at the next start. */
   close(): Promise<void>;
 }
@@ -80,8 +83,8 @@ const drainMs = 10_000;
 
 /**
  * Runs a node on the data directory that `initNode` made. Resolves once it takes carriages, which on the very first start
- * needs a directory that answers. Throws `NodeError`, `MailError`, `DirectoryError`, `UserError` for `stages` that do not
- * hold; an `AbortError` when `signal` aborts first.
+ * needs a directory that answers. Throws `NodeError`, `MailError`, `DirectoryError`; `UserError` for `stages` that do not
+ * hold, an address that cannot be had, and secrets that others may get at; an `AbortError` when `signal` aborts first.
  */
 export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<RunningNode> {
   const { clock, random, log } = deps;
@@ -90,6 +93,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const ending = new AbortController();
   deps.signal?.addEventListener('abort', () => ending.abort(), { once: true });
   await using opened = new AsyncDisposableStack();
+  await requirePrivateDirectory(config.dataDir);
   const identity = await loadIdentity(config.dataDir);
   opened.use(lockDataDir(config.dataDir));
   const directory = directoryClient(config, deps, ending.signal);
@@ -156,6 +160,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     smtp: address ?? null,
     submissions,
     epoch: epochs.epoch,
+    unusedMixKeys: epochs.unused() ?? null,
     consensus: consensusStatus(topology, listed()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
@@ -166,6 +171,10 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     counters: await counters.values(),
   });
   const status = async (): Promise<NodeStatus> => ({ ...(await known()), counts: await spool.counts() });
+  const alive = async (): Promise<void> => {
+    await known();
+    await spool.alive();
+  };
   const told = async (): Promise<ToldStatus> => ({ ...(await known()), ...(await spoolStatus(spool)) });
   addGauges(metrics, parts, { listed, proof: proofNow });
   const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
@@ -190,6 +199,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     ready: ready.promise,
     broken: Promise.race([spool.broken, lifetime.broken]),
     status,
+    alive,
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -244,7 +254,8 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     sender,
     epochs,
     domainKeys,
-    newestKey: domainKeys && createNewestKey({ clock, log, spool, keys: domainKeys }),
+    newestKey:
+      domainKeys && createNewestKey({ clock, log, spool, keys: domainKeys, unwraps: stages.has('unwrap') }),
     resolver,
     lookUps,
     policies,

@@ -1,7 +1,7 @@
 import { aborted, type Clock, type Log } from '@postern/runtime';
 import { createBell } from './bell.ts';
 import { createSetback, firstOf, type Loop, startLoop } from './loop.ts';
-import type { Shelf, SpoolId } from './spool.ts';
+import { claimLeaseMs, type Shelf, type SpoolId } from './spool.ts';
 
 export interface PullerOptions<Item> {
   readonly clock: Clock;
@@ -12,7 +12,7 @@ export interface PullerOptions<Item> {
   readonly most: number;
   /** Once it aborts, nothing more is taken off the shelf: `work` would only give it back. */
   readonly stopping: AbortSignal;
-  /** Works on one claimed item until it is finished, retried or released. Rejects only for a fault of the spool: the item is given back then. */
+  /** Works on one claimed item until it is finished, retried or released. Rejects only for a fault of the spool: the item is given back then, but one that fails again soon is left to the end of its claim. */
   readonly work: (item: Item) => Promise<void>;
 }
 
@@ -34,6 +34,8 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
   const { clock, log, trouble, shelf, most, stopping, work } = options;
   const room = createBell();
   const working = new Set<Promise<void>>();
+  /** Items that have failed, until when: one that always does must not keep others waiting. */
+  const failed = new Map<SpoolId, number>();
   const setback = createSetback({ clock, log, trouble });
 
   const begin = (item: Item): void => {
@@ -42,6 +44,10 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
         () => setback.worked(),
         (error: unknown) => {
           setback.failed(error);
+          const now = clock.now();
+          for (const [id, untilMs] of failed) if (untilMs <= now) failed.delete(id);
+          if (failed.has(item.id)) return undefined;
+          failed.set(item.id, now + claimLeaseMs);
           return shelf.release([item.id]).catch(() => undefined);
         },
       )

@@ -93,3 +93,8 @@ test('a new configuration says what max_size is with either store', () => {
   expect(bytes(sqlite)).toBe(parse({}).maxBytes);
   expect(bytes(redisSize)).toBe(parse(redis({ url: 'unix:/run/redis.sock' })).maxBytes);
 });
+
+test('a section of Redis without the store says what to write', () => {
+  expect(mistakesIn({ redis: { url: 'unix:/s' } }).redis).toContain('write that line to [spool]');
+  expect(mistakesIn({ store: 'redsi' }).store).toContain('write "sqlite" or "redis"');
+});

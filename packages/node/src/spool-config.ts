@@ -95,7 +95,8 @@ export const spoolSection: z.ZodType<SpoolConfig, unknown> = z
   .superRefine(({ store, redis }, context) => {
     const say = (message: string): void => context.addIssue({ code: 'custom', path: ['redis'], message });
     if (store === 'redis' && redis === undefined) say('is missing; store = "redis" needs its url');
-    if (store !== 'redis' && redis !== undefined) say('stands there without store = "redis"');
+    if (store !== 'redis' && redis !== undefined)
+      say('stands there without store = "redis"; write that line to [spool], or remove the section');
   })
   .transform(({ store, max_size: maxBytes = mostBytes[store], reserve, redis }): SpoolConfig => {
     const common = { maxBytes, reserveBytes: reserve };

@@ -254,7 +254,7 @@ export interface Swept {
  * - **Once.** A replay tag, a fragment's index and a delivered set's id are each taken once; the second is told so.
  * - **Claims** are held under a lease, in memory or beside the row: whoever claims must settle, finish, retry, postpone or release. A claim that outlives its
  *   lease, its claimant or the process is anybody's again, so work may be done twice and must bear it: replay tags
- *   and set ids remove the second copy.
+ *   and set ids remove the second copy, of a message but not where a mail system behind LMTP has taken it before.
  * - **Nothing joins input to output**, as far as the store has been swept: ids are random, times beside a relay lie on a coarse grid,
  *   rows have no order of insertion, and what was removed is overwritten where it lay. Until then a journal may show what
  *   came and went since the last sweep, in order of time.
@@ -297,6 +297,11 @@ export interface Spool extends AsyncDisposable {
    */
   sync(): Promise<void>;
   counts(): Promise<Counts>;
+  /**
+   * Resolves while this process does its work with the store, and while the store is away and this process looks for it again and again.
+   * Rejects, or stays open, when it does not.
+   */
+  alive(): Promise<void>;
   /** Resolves when the store cannot go on by itself and its process had better start anew; stays open otherwise. */
   readonly broken: Promise<NodeError>;
   close(): Promise<void>;

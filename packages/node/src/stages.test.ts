@@ -54,7 +54,9 @@ test('everything that is wrong is said at once, and what there is', () => {
   expect(message).toContain('smtp.advertise has port 0');
   expect(exitCode).toBe(64);
   expect(hint).toContain('receive, peel, forward');
-  expect(refusalOf('', config(['mix'])).message).toContain('"" is no stage');
+  expect(() => chooseStages([], config(['mix']))).toThrow(
+    /cannot run nothing alone:\n {2}no stage is named$/,
+  );
 });
 
 test('port 0 is no mistake where the process receives, or does not tell the directory', () => {

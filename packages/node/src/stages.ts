@@ -27,10 +27,15 @@ export function registeringStage({ roles }: Pick<Config, 'roles'>): StageName {
 /** The stages that one process is to run of a node that has several. Throws `UserError` with everything that is wrong. */
 export function chooseStages(asked: readonly string[], config: Config): StageName[] {
   const stages = stageNames.filter((name) => asked.includes(name));
-  const wrong = [...asked.flatMap((name) => refuseName(name, config)), ...refuseShared(stages, config)];
+  const none = asked.length === 0 ? ['no stage is named'] : [];
+  const wrong = [
+    ...none,
+    ...asked.flatMap((name) => refuseName(name, config)),
+    ...refuseShared(stages, config),
+  ];
   if (wrong.length === 0) return stages;
   throw new UserError(
-    `a process cannot run ${asked.join(',')} alone:\n${wrong.map((one) => `  ${one}`).join('\n')}`,
+    `a process cannot run ${asked.join(',') || 'nothing'} alone:\n${wrong.map((one) => `  ${one}`).join('\n')}`,
     {
       exitCode: ExitCode.usage,
       hint: `This node has the stages ${stagesOf(config).join(', ')}. Without a choice (--only) one process runs all of them.`,

@@ -11,6 +11,7 @@ const status: ToldStatus = {
   smtp: { host: '127.0.0.1', port: 2525 },
   submissions: [],
   epoch: 1,
+  unusedMixKeys: null,
   consensus: null,
   tlsKeys: [],
   dkimKeys: [
@@ -55,10 +56,18 @@ test('a domain’s key before that is kept says why, and what to do', () => {
   expect(kept({ publication: 'unknown', until })).toContain('DNS gives no answer');
 });
 
+test('mix keys that the process does not use are said, with what becomes of them', () => {
+  const line = (unusedMixKeys: NodeStatus['unusedMixKeys']): string | undefined =>
+    /^mix keys {4}(.*)$/m.exec(formatStatus({ ...status, unusedMixKeys }))?.[1];
+  expect(line(null)).toBeUndefined();
+  expect(line('others-peel')).toContain('postern-node mix-keys destroy');
+  expect(line('no-mix')).toContain('destroyed once its epoch is over');
+});
+
 test('a spool that does not answer is said, with its fault', async () => {
   const lost = new NodeError('spool-io', 'the spool failed', { hint: 'See whether it runs.' });
   const found = await spoolStatus({ counts: () => Promise.reject(lost) });
-  const fault = { code: 'spool-io', message: 'the spool failed', hint: 'See whether it runs.' };
+  const fault = { code: 'spool-io', message: 'the spool failed', hint: 'See whether it runs.', exitCode: 1 };
   expect(found).toEqual({ counts: null, fault });
   expect(formatStatus({ ...status, ...found })).toMatch(/^spool {7}does not answer$/m);
   await expect(spoolStatus({ counts: () => Promise.reject(new TypeError()) })).rejects.toThrow(TypeError);

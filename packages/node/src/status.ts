@@ -3,6 +3,7 @@ import type { NodeRole } from './config.ts';
 import type { CounterStage } from './counters.ts';
 import type { DkimKeyStatus } from './dkim.ts';
 import type { DomainOverlap } from './domain.ts';
+import type { UnusedKeys } from './epochs.ts';
 import { NodeError } from './errors.ts';
 import type { Proof } from './proof.ts';
 import type { Publication } from './publication.ts';
@@ -25,6 +26,8 @@ export interface NodeStatus {
   readonly submissions: readonly SubmissionAddress[];
   /** The epoch of the node's clock. */
   readonly epoch: number;
+  /** Why mix keys lie in its data directory that it does not use; null while none do. */
+  readonly unusedMixKeys: UnusedKeys | null;
   /** The consensus in use; none while there is none that holds: then nothing is sent. */
   readonly consensus: {
     readonly epoch: number;
@@ -89,7 +92,7 @@ export function formatStatus(status: ToldStatus): string {
 stages      ${stages.join(', ')}
 ${submission}id          ${id}
 epoch       ${epoch}
-consensus   ${network}
+${status.unusedMixKeys === null ? '' : `mix keys    ${unusedKeys[status.unusedMixKeys]}\n`}consensus   ${network}
 dns         ${resolvers[status.dns]}${exitLine(status)}
 ${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}${domainLines(status)}spool       ${counts === null ? 'does not answer' : spoolLine(counts)}
 ${outcomes.join('')}`;
@@ -149,6 +152,11 @@ function keptUntil({ publication, until }: DomainOverlap): string {
     ? `${end}, while DNS names the first`
     : `${end}; DNS gives no answer now`;
 }
+
+const unusedKeys: Readonly<Record<UnusedKeys, string>> = {
+  'others-peel': 'lie here, and others peel: stop this process and run postern-node mix-keys destroy',
+  'no-mix': 'of when it was a mix: each is destroyed once its epoch is over',
+};
 
 const resolvers: Readonly<Record<NodeStatus['dns'], string>> = {
   proven: 'answers are proven',

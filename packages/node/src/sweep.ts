@@ -38,17 +38,26 @@ async function endExpiredSets(
   for (;;) {
     const sets = await spool.sets.claimExpired(atOnce);
     if (sets.length === 0) return;
-    for (const { id, complete, expiresMs } of sets) {
-      stop.throwIfAborted();
-      const end = async (reported: Reported): Promise<void> => {
-        // Its claim ends with its lease, and then it is tried again.
-        if (reported.kind === 'later' && clock.now() < expiresMs + reportTriedMs) return;
-        await spool.sets.finish(id, reported.kind === 'report' ? reported.relay : undefined);
-        counters.count('delivered', complete ? 'undelivered' : 'incomplete');
-      };
-      const fragment = await spool.sets.returnInfo(id);
-      if (fragment === undefined) await end({ kind: 'none' });
-      else reports.ask({ fragment, failure: { status: '4.4.7' }, done: end });
+    // Ids of those that nothing has been begun with, or that failed.
+    const left = new Set(sets.map(({ id }) => id));
+    try {
+      for (const { id, complete, expiresMs } of sets) {
+        stop.throwIfAborted();
+        const end = async (reported: Reported): Promise<void> => {
+          // Its claim ends with its lease, and then it is tried again.
+          if (reported.kind === 'later' && clock.now() < expiresMs + reportTriedMs) return;
+          await spool.sets.finish(id, reported.kind === 'report' ? reported.relay : undefined);
+          counters.count('delivered', complete ? 'undelivered' : 'incomplete');
+        };
+        const fragment = await spool.sets.returnInfo(id);
+        if (fragment === undefined) await end({ kind: 'none' });
+        else reports.ask({ fragment, failure: { status: '4.4.7' }, done: end });
+        left.delete(id);
+      }
+    } catch (error) {
+      // Where that fails as well their claims end with their lease.
+      await spool.sets.release([...left]).catch(() => undefined);
+      throw error;
     }
   }
 }

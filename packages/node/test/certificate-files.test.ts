@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemRandom } from '@postern/runtime';
@@ -14,7 +14,7 @@ test('a certificate that is renewed is taken up; what cannot be used is told onc
   const second = await createCertificate(folder, 'a.test', systemRandom);
   const paths = { key: join(folder, 'key.pem'), cert: join(folder, 'cert.pem') };
   const write = async ({ key, cert }: Pair): Promise<void> => {
-    await writeFile(paths.key, key);
+    await writeFile(paths.key, key, { mode: 0o640 });
     await writeFile(paths.cert, cert);
   };
   const clock = fakeClock(0);
@@ -30,6 +30,15 @@ test('a certificate that is renewed is taken up; what cannot be used is told onc
   });
   await write({ key: first.key, cert: second.cert });
   await expect(openCertificateFiles(paths, { clock, log })).rejects.toMatchObject({ code: 'wrong-key-file' });
+
+  await write(first);
+  await chmod(paths.key, 0o644);
+  await expect(openCertificateFiles(paths, { clock, log })).rejects.toMatchObject({
+    code: 'exposed',
+    exitCode: 77,
+    hint: `Close it with: chmod o= ${paths.key}`,
+  });
+  await chmod(paths.key, 0o640);
 
   const cutShort = { key: second.key, cert: second.cert + first.cert.slice(0, 200) };
   await write(cutShort);

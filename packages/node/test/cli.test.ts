@@ -6,6 +6,7 @@ import { testAuthority } from '@postern/protocol/testing';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Ended } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readConfig } from '../src/commands/context.ts';
 import { parseNodeConfig } from '../src/config.ts';
 import { lockDataDir } from '../src/data-lock.ts';
 import { startNode } from '../src/node.ts';
@@ -59,6 +60,16 @@ test('init makes keys, certificate, records and a configuration, and replaces no
   expect(again.code).toBe(1);
   expect(again.err).toContain('exists already');
   expect(again.err).toContain('Choose another --config or --dir.');
+});
+
+test('init writes a folder down as it is named', async () => {
+  const dataDir = async (...options: string[]): Promise<string> => {
+    expect(await run('init', '--name', 'mix1.test', ...options, ...directory)).toMatchObject({ code: 0 });
+    return parseNodeConfig(await readToml(join(folder, options[1] ?? ''))).dataDir;
+  };
+  const absolute = join(folder, 'far', 'data');
+  expect(await dataDir('--config', 'near/node.toml', '--dir', absolute)).toBe(absolute);
+  expect(await dataDir('--config', 'other/node.toml', '--dir', '../far/other')).toBe('../far/other');
 });
 
 test('init refuses what the configuration would, before it writes anything', async () => {
@@ -179,13 +190,21 @@ test('run without keys says how to make them, and with stages that cannot be alo
   expect(only.err).toMatch(
     /alone:\n {2}"deliver" is no stage.*\n {2}the spool is in SQLite.*\n.*receive, peel, forward/,
   );
+  // Words of their own are names as well, and commas make none.
+  for (const words of [['peel,', 'deliver'], [' peel , deliver,']])
+    expect(await run('run', '--only', ...words)).toEqual(only);
+  expect((await run('run', '--only', '')).err).toContain('\n  no stage is named\n');
   const config = parseNodeConfig(await readToml(join(folder, 'node.toml')));
   const deps = { clock: systemClock, random: systemRandom, log: silentLog, stages: ['peel', 'unwrap'] };
   await expect(startNode(config, deps)).rejects.toMatchObject({
     exitCode: 64,
     message: expect.stringMatching(/\n {2}"unwrap" needs the role "delivery".*\n {2}.*SQLite/),
   });
-  await rm(join(folder, 'node-data', 'identity.key'));
+  const data = join(folder, 'node-data');
+  await chmod(data, 0o750);
+  expect(await run('run')).toMatchObject({ code: 77, err: expect.stringContaining(`chmod 700 ${data}`) });
+  await chmod(data, 0o700);
+  await rm(join(data, 'identity.key'));
   const { code, err } = await run('run');
   expect(code).toBe(78);
   expect(err).toContain('postern-node init');
@@ -204,6 +223,30 @@ test('mix-keys destroy leaves no key, and nothing is done while a node has the d
   const out = 'destroyed: keys 2, chains 1\n';
   expect(await run('mix-keys', 'destroy')).toEqual({ code: 0, out, err: '' });
   expect(await readdir(mixKeys)).toEqual([]);
+});
+
+test('a data directory that is not there is said by each command, with what to correct', async () => {
+  await run('init', '--name', 'mix1.test', ...directory);
+  await rm(join(folder, 'node-data'), { recursive: true });
+  for (const command of [['run'], ['status'], ['mix-keys', 'destroy'], ['tls', 'pin']]) {
+    const { code, err } = await run(...command);
+    expect(code).toBe(78);
+    expect(err).toMatch(
+      /node-data, which data_dir in node\.toml names: there is no such folder\n {2}Correct data_dir/,
+    );
+  }
+});
+
+test.skipIf(process.geteuid?.() !== 0)('a configuration of another user says whom to run it as', async () => {
+  await run('init', '--name', 'mix1.test', ...directory);
+  await chmod(folder, 0o711);
+  process.seteuid?.('nobody');
+  try {
+    const refused = readConfig(join(folder, 'node.toml'));
+    await expect(refused).rejects.toMatchObject({ exitCode: 77, hint: expect.stringContaining('runuser') });
+  } finally {
+    process.seteuid?.(0);
+  }
 });
 
 test('a node that no consensus lists lives, and is not ready', async () => {

@@ -14,9 +14,16 @@ export interface Started {
 }
 
 /** Starts `postern-node` in a folder, in a process of its own. */
-export function startCommand(cwd: string, args: readonly string[]): Started {
+export function startCommand(
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Started {
   const program = new URL('../src/main.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, ['--conditions=@postern/source', program, ...args], { cwd });
+  const child = spawn(process.execPath, ['--conditions=@postern/source', program, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+  });
   child.stdin.end();
   let [out, err] = ['', ''];
   child.stdout.on('data', (part) => {

@@ -39,7 +39,8 @@ function openOver(
     dataDir = folder,
     newest,
     peels = true,
-  }: { dataDir?: string; newest?: number | undefined; peels?: boolean } = {},
+    mix = true,
+  }: { dataDir?: string; newest?: number | undefined; peels?: boolean; mix?: boolean } = {},
 ): Promise<Epochs> {
   return openEpochs({
     clock,
@@ -49,7 +50,7 @@ function openOver(
     nodeId: new Uint8Array(32),
     network: { epochSeconds: 3_600 } as EpochsContext['network'],
     spool: spool as Spool,
-    mix: true,
+    mix,
     peels,
     newest,
   });
@@ -203,6 +204,8 @@ test('a process that opens no packets turns the chain that it has, and destroys 
   expect(first).toEqual(['100.key', '101.key', '102.key', '103.chain', 'spool.id']);
 
   const beside = await openOver(spool, clock, { peels: false });
+  expect(beside.unused()).toBe('others-peel');
+  expect(warned).toEqual([expect.stringMatching(/^this process opens no packets.*mix-keys destroy/)]);
   const loop = beside.start(() => undefined);
   await clock.advance(hourMs);
   await until(async () => beside.epoch === 101);
@@ -216,6 +219,52 @@ test('a process that opens no packets turns the chain that it has, and destroys 
 
   await rm(join(folder, 'mix-keys', '113.chain'));
   await writeFile(join(folder, 'mix-keys', '.113.chain.0011'), 'half a chain');
-  await openOver(spool, later, { peels: false });
+  expect((await openOver(spool, later, { peels: false })).unused()).toBeUndefined();
   expect(await names()).toEqual(['spool.id']);
 });
+
+test.each([
+  ['drawn', false],
+  ['of a chain', true],
+])(
+  'a node that is no mix any more destroys keys %s as their epochs end, makes none, and ends with the chain',
+  async (_, shared) => {
+    const forgotten: number[] = [];
+    const spool: Partial<Spool> = {
+      ...sharedSpool(),
+      forgetTags: async (epoch) => void forgotten.push(epoch),
+    };
+    if (!shared) delete (spool as { shared?: unknown }).shared;
+    const clock = fakeClock(100 * hourMs);
+    const names = (): Promise<string[]> =>
+      readdir(join(folder, 'mix-keys')).then((all) => all.filter((name) => name !== 'spool.id').sort());
+    expect((await openOver(spool, clock)).unused()).toBeUndefined();
+    const chains = shared ? ['103.chain'] : [];
+    expect(await names()).toEqual(['100.key', '101.key', '102.key', ...chains]);
+
+    const node = await openOver(spool, clock, { mix: false, peels: false });
+    const loop = node.start((published) => expect(published).toEqual([]));
+    const lies = async (epoch: number, ...expected: string[]): Promise<void> => {
+      await clock.advance(epoch * hourMs - clock.now());
+      await until(() => node.epoch === epoch);
+      expect(await names()).toEqual(expected);
+    };
+    await lies(104, '101.key', '102.key', ...chains);
+    expect(node.unused()).toBe('no-mix');
+    expect(node.current().keys).toEqual([]);
+    await lies(105, '102.key', ...chains);
+    await lies(106);
+    expect(node.unused()).toBeUndefined();
+    await until(() => forgotten.at(-1) === 102);
+    await loop.stop();
+    expect(warned).toEqual([expect.stringMatching(/^the node is no mix any more/)]);
+    // It is like one that never was, and forgets the last replay tags.
+    const other = await openOver(spool, clock, { mix: false, peels: false });
+    const after = other.start(() => undefined);
+    expect(other.unused()).toBeUndefined();
+    await clock.advance(4 * hourMs);
+    await until(() => forgotten.at(-1) === 106);
+    await after.stop();
+    expect(warned).toHaveLength(1);
+  },
+);

@@ -7,9 +7,11 @@ import { encodeReturnInfo } from '@postern/protocol/report';
 import { createMetrics, silentLog } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
+import { NodeError } from '../src/errors.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { createReportQueue } from '../src/report/queue.ts';
 import { createReporter } from '../src/report/report.ts';
+import type { Spool } from '../src/spool.ts';
 import { sweep } from '../src/sweep.ts';
 import { fragment, unit } from './spool-contract.ts';
 import { fakeClock, seeded, until } from './support.ts';
@@ -65,4 +67,40 @@ test.each([
   ]);
   await until(async () => ((await counters.values()).delivered[outcome] ?? 0) === 1);
   expect(await spool.counts()).toMatchObject({ fragments: 0, deliveries: 0 });
+});
+
+test('when one of those that were claimed fails, the rest is given back, and not what is ended or reported', async () => {
+  const clock = fakeClock(Date.now());
+  const released: string[] = [];
+  const finished: string[] = [];
+  let claims = 0;
+  const sets = {
+    claimExpired: async () =>
+      claims++ === 0
+        ? ['ended', 'asked', 'fails', 'rest'].map((id) => ({ id, complete: true, expiresMs: 0 }))
+        : [],
+    returnInfo: async (id: string) => (id === 'asked' ? fragment({}) : undefined),
+    finish: async (id: string) => {
+      if (id === 'fails') throw new NodeError('spool-io', 'no answer');
+      finished.push(id);
+    },
+    release: async (ids: readonly string[]) => void released.push(...ids),
+  };
+  const asked: unknown[] = [];
+  const counters = createCounters(createMetrics());
+  const spool = { sets, sweep: async () => ({ relays: 0 }) } as unknown as Spool;
+  const loop = sweep({
+    clock,
+    log: silentLog,
+    spool,
+    counters,
+    reports: { ask: (one) => void asked.push(one) },
+  });
+  await until(() => released.length > 0);
+  await loop.stop();
+  expect({ released, finished, asked: asked.length }).toEqual({
+    released: ['fails', 'rest'],
+    finished: ['ended'],
+    asked: 1,
+  });
 });

@@ -50,9 +50,14 @@ test('init makes what submission needs, and a configuration that holds', async (
   });
   // What it shows as a comment is right as well.
   const text = await readFile(path, 'utf8');
-  const shown = text.replaceAll(/^# (?=[a-z_]+ = |\[)/gm, '').replaceAll(/^(imap|smtp) = .*$/gm, '');
+  const shown = text
+    .replaceAll(/^# (?=[a-z_]+ = |\[)/gm, '')
+    .replaceAll(/^(imap|smtp) = .*$/gm, '')
+    .replace('store = "sqlite"', 'store = "redis"');
   await writeFile(path, shown.replace(/^login = .*$/m, '').replace(/^authors = "authors"$/m, ''));
-  expect(parseNodeConfig(await readToml(path)).submission?.smarthost).toMatchObject({
+  const { submission, spool } = parseNodeConfig(await readToml(path));
+  expect(spool.redis).toMatchObject({ address: { path: '/run/redis/redis.sock' }, user: 'postern' });
+  expect(submission?.smarthost).toMatchObject({
     require: { port: 25 },
     prefer: { port: 26 },
   });
@@ -101,7 +106,11 @@ test('authors are set, listed and removed; a password comes from standard input 
   await run([...gateway, ...directory]);
   const set = await run(['author', 'set', 'Alice'], 'wonder land\n');
   expect(set).toEqual({ code: 0, out: '', err: 'alice@a.test may submit.\n' });
-  await run(['author', 'set', 'bob@a.test'], 'rabbit hole');
+  const toml = await readFile(join(folder, 'node.toml'), 'utf8');
+  const redis = '[spool]\nstore = "redis"\nredis = { url = "unix:/none" }';
+  await writeFile(join(folder, 'redis.toml'), toml.replace('[spool]', redis));
+  const shared = await run(['author', 'set', 'bob@a.test', '--config', 'redis.toml'], 'rabbit hole');
+  expect(shared.err).toMatch(/\nIf the node is several processes, copy \S+authors to each other one/);
   expect(await run(['author', 'list'])).toMatchObject({ code: 0, out: 'alice@a.test\nbob@a.test\n' });
   const path = join(folder, 'node-data', 'authors');
   const text = await readFile(path, 'utf8');

@@ -1,12 +1,12 @@
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { formatEndpoint, readControl, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NodeConfig, type NodeStatus, startNode } from '../src/index.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { type Started, startCommand } from './command.ts';
 import { startNetwork, type TestNetwork } from './network.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { message, seeded, until } from './support.ts';
 
 const random = seeded('one node, several processes');
@@ -26,7 +26,7 @@ describe.skipIf(!haveRedis)('one node as several processes over one Redis', () =
   const closing = new AsyncDisposableStack();
 
   beforeAll(async () => {
-    redis = await redisServer(await mkdtemp(join(tmpdir(), 'postern-only-')));
+    redis = await startRedis(await mkdtemp(join(tmpdir(), 'postern-only-')));
     closing.defer(() => redis.stop());
     network = await startNetwork({
       mixes: 1,
@@ -38,6 +38,9 @@ describe.skipIf(!haveRedis)('one node as several processes over one Redis', () =
       for (const one of processes) one.kill('SIGKILL');
       await Promise.all(processes.map(({ ended }) => ended));
     });
+    await mkdir(join(network.folder, 'bin'));
+    const notify = '#!/bin/sh\necho "$1" >> "$NOTIFY_SOCKET"\n';
+    await writeFile(join(network.folder, 'bin', 'systemd-notify'), notify, { mode: 0o755 });
     // From here on neither is one process.
     await Promise.all([...network.nodes.values()].map((node) => node.close()));
     const gate = network.configs.get('gate.b.test') as NodeConfig;
@@ -72,7 +75,8 @@ dns = { resolver = "none" }
 spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.socket}" } }
 `;
     await writeFile(join(network.folder, `${name}.toml`), text);
-    const started = startCommand(network.folder, ['run', '--config', `${name}.toml`, '--only', only]);
+    const args = ['run', '--config', `${name}.toml`, '--only', only];
+    const started = startCommand(network.folder, args, watched(name));
     const process: Process = {
       ...started,
       dataDir,
@@ -83,6 +87,15 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     processes.push(process);
     return process;
   }
+
+  /** What a process has from systemd, with a watchdog that wants to hear of it each second; what it says is written down. */
+  const watched = (name: string): Record<string, string> => ({
+    PATH: `${network.folder}/bin:${process.env.PATH}`,
+    NOTIFY_SOCKET: join(network.folder, `${name}.told`),
+    WATCHDOG_USEC: '4000000',
+  });
+  const beats = async ({ dataDir }: Process): Promise<number> =>
+    (await readFile(`${dataDir}.told`, 'utf8')).split('WATCHDOG=1').length - 1;
 
   /** The same, once it runs and is listed. */
   async function run(only: string, from: string): Promise<Process> {
@@ -133,6 +146,9 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     const peeler = await run('peel', first());
     expect((await receiver.status()).stages).toEqual(['receive']);
     expect((await peeler.status()).smtp).toBeNull();
+    // Its directory is a copy with everything.
+    expect((await receiver.status()).unusedMixKeys).toBe('others-peel');
+    expect((await peeler.status()).unusedMixKeys).toBeNull();
     await allHaveCome();
     const peeled = async (process: Process): Promise<number> =>
       (await process.status()).counters.peeled.exit ?? 0;
@@ -210,7 +226,7 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     expect(before).toContainEqual(expect.stringMatching(/^\d+\.chain$/));
   });
 
-  test('while Redis is gone status tells the rest, and the fault; the log has it once', async () => {
+  test('while Redis is gone status tells the rest, and the fault; the log has it once; systemd hears that the process lives', async () => {
     const alive = processes.findLast(({ child }) => child.exitCode === null && child.signalCode === null);
     const { dataDir, err } = alive as Process;
     const asked = () =>
@@ -222,9 +238,21 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
       code: 75,
       out: expect.stringMatching(/^spool {7}does not answer$/m),
       err: expect.stringMatching(
-        /^postern-node: the spool failed: .* \[spool-io\]\n {2}See whether Redis runs/,
+        /^postern-node: the spool failed: .* \[spool-io\]\n {2}(?:See whether Redis runs|Nobody listens there)/,
       ),
     });
+    const stopped = basename(processes.find(({ child }) => child.exitCode !== null)?.dataDir ?? '');
+    const only = stopped.replace(/-\d+$/, '').replaceAll('-', ',');
+    const { ended } = startCommand(network.folder, ['run', '--config', `${stopped}.toml`, '--only', only]);
+    expect(await ended).toMatchObject({
+      code: 75,
+      err: expect.stringContaining(
+        `no connection to Redis at unix:${redis.socket} (ECONNREFUSED) [spool-io]`,
+      ),
+    });
+    // It is no fault of the process, which systemd would kill: one beat may have been under way.
+    const before = await beats(alive as Process);
+    await until(async () => (await beats(alive as Process)) > before + 1);
     await redis.start();
     await until(() => logged('redis answers again') === 1);
     expect(await asked()).toMatchObject({ code: 0, err: '' });

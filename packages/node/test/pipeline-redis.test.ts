@@ -2,8 +2,8 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { startNetwork, type TestNetwork } from './network.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { message, seeded, until } from './support.ts';
 
 const random = seeded('pipeline on Redis');
@@ -12,7 +12,7 @@ describe.skipIf(!haveRedis)('three mixes and a gateway over one Redis', () => {
   let redis: RedisServer;
   let network: TestNetwork;
   beforeAll(async () => {
-    redis = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+    redis = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')));
     network = await startNetwork({
       spool: { store: 'redis', max_size: '100MB', redis: { url: `unix:${redis.socket}` } },
     });

@@ -1,8 +1,9 @@
 import { silentLog } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import { createBell } from '../src/bell.ts';
-import { startPuller } from '../src/puller.ts';
-import { fakeClock } from './support.ts';
+import { type Puller, startPuller } from '../src/puller.ts';
+import { claimLeaseMs } from '../src/spool.ts';
+import { type FakeClock, fakeClock, until } from './support.ts';
 
 test('a node that stops takes nothing off the shelf that it would only give back', async () => {
   const bell = createBell();
@@ -44,10 +45,15 @@ test('a node that stops takes nothing off the shelf that it would only give back
   await puller.close();
 });
 
-test('what could not be worked on is given back', async () => {
+/** One whose shelf is empty; what it gives back, and what fails of what it is offered. */
+function startIdle(
+  clock: FakeClock,
+  most: number,
+  fails: (id: string) => boolean,
+): { readonly puller: Puller<{ readonly id: string }>; readonly released: readonly string[] } {
   const released: string[] = [];
-  const puller = startPuller({
-    clock: fakeClock(0),
+  const puller = startPuller<{ readonly id: string }>({
+    clock,
     log: silentLog,
     trouble: 'none',
     shelf: {
@@ -56,14 +62,35 @@ test('what could not be worked on is given back', async () => {
       nextDue: async () => undefined,
       wake: createBell().wait,
     },
-    most: 2,
+    most,
     stopping: new AbortController().signal,
-    work: async ({ id }: { readonly id: string }) => {
-      if (id === 'fails') throw new Error(id);
+    work: async ({ id }) => {
+      if (fails(id)) throw new Error(id);
     },
   });
+  return { puller, released };
+}
+
+test('what could not be worked on is given back', async () => {
+  const { puller, released } = startIdle(fakeClock(0), 2, (id) => id === 'fails');
   puller.offer({ id: 'works' });
   puller.offer({ id: 'fails' });
   await puller.close();
   expect(released).toEqual(['fails']);
+});
+
+test('what fails again soon is left to the end of its claim, and anew after that', async () => {
+  const clock = fakeClock(0);
+  const { puller, released } = startIdle(clock, 1, () => true);
+  const fail = async (id: string): Promise<void> => {
+    await until(() => puller.offer({ id }));
+    await until(() => puller.offer({ id: `after ${id}` }));
+  };
+  for (let time = 0; time < 3; time++) await fail('always');
+  await fail('once');
+  expect(released.filter((id) => id === 'always')).toHaveLength(1);
+  await clock.advance(claimLeaseMs);
+  await fail('always');
+  await puller.close();
+  expect(released.filter((id) => id === 'always')).toHaveLength(2);
 });

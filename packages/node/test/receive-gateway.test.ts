@@ -1,7 +1,9 @@
-import { makeCarriage } from '@postern/mail';
+import { createPrivateKey } from 'node:crypto';
+import { createDkimSigner, makeCarriage } from '@postern/mail';
 import { createMetrics, silentLog, systemRandom } from '@postern/runtime';
 import { expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
+import { createAttest } from '../src/names.ts';
 import { receive } from '../src/receive/receive.ts';
 import { type Admit, createAdmit } from '../src/senders.ts';
 import type { Unit } from '../src/spool.ts';
@@ -11,10 +13,22 @@ import { fakeClock } from './support.ts';
 
 const packetBytes = 32_768;
 
+/** Every domain's, and what DNS says of it (RFC 8463): PKCS#8 around a secret of 32 octets. */
+const privateKey = createPrivateKey({
+  key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, 7)]),
+  format: 'der',
+  type: 'pkcs8',
+}).export({ format: 'pem', type: 'pkcs8' });
+const key = { selector: 'fixed', algorithm: 'ed25519-sha256', privateKey: privateKey.toString() } as const;
+const record = 'v=DKIM1; k=ed25519; p=6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=';
+const zone: ReadonlyMap<string, string> = new Map(
+  ['a.test', 'sub.a.test', 'b.test'].map((domain) => [`fixed._domainkey.${domain}`, record]),
+);
+
 interface Gateway extends AsyncDisposable {
   readonly taken: Unit[];
-  /** The reply to the data of one carriage that the domain has signed. */
-  send(domain: string, trace?: string): Promise<string>;
+  /** The reply to the data of one carriage, signed by its domain unless by another. */
+  send(domain: string, how?: { readonly trace?: string; readonly signedBy?: string }): Promise<string>;
 }
 
 async function openGateway(admit: Admit): Promise<Gateway> {
@@ -33,11 +47,7 @@ async function openGateway(admit: Admit): Promise<Gateway> {
         domains: ['mix1.test'],
         isBehind: () => false,
         gateway: {
-          attest: async (message) => {
-            const [, domain = ''] =
-              /^From: <secure@(.*)>/m.exec(Buffer.from(message).toString('latin1')) ?? [];
-            return { kind: 'attested', domain, author: { local: 'secure', domain } };
-          },
+          attest: createAttest({ lookupTxt: async (name) => [zone.get(name) ?? ''] }, fakeClock(0)),
           admit,
           takeForeign: async () => false,
         },
@@ -50,7 +60,7 @@ async function openGateway(admit: Admit): Promise<Gateway> {
   const opened = stack.move();
   return {
     taken,
-    async send(domain, trace = '') {
+    async send(domain, { trace = '', signedBy = domain } = {}) {
       await program.converse(`
           C: MAIL FROM:<secure@${domain}>
           S: 250
@@ -65,7 +75,8 @@ async function openGateway(admit: Admit): Promise<Gateway> {
         now: new Date(0),
         random: (length) => systemRandom.bytes(length),
       });
-      return program.data(Buffer.concat([Buffer.from(trace, 'latin1'), carriage]));
+      const signature = createDkimSigner({ domain: signedBy, keys: [key] }).sign(carriage);
+      return program.data(Buffer.concat([Buffer.from(trace, 'latin1'), signature, carriage]));
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
@@ -89,13 +100,29 @@ test('A1 a domain that sends too much is told 452, and no other is limited with 
     '452 4.7.1',
   ]);
   expect(gateway.taken.map(({ attested }) => attested)).toEqual(['a.test', 'a.test', 'b.test', 'sub.a.test']);
+  // Whoever signs in a name of their own, and writes another's into From, has that of neither.
+  for (const [from, signedBy] of [
+    ['a.test', 'b.test'],
+    ['b.test', 'a.test'],
+    ['a.test', 'sub.a.test'],
+  ] as const)
+    expect(replies([await gateway.send(from, { signedBy })])).toEqual(['250 2.6.0']);
+  expect(gateway.taken.slice(4).map(({ attested }) => attested)).toEqual([undefined, undefined, undefined]);
+  expect(replies([await gateway.send('b.test'), await gateway.send('b.test')])).toEqual([
+    '250 2.6.0',
+    '452 4.7.1',
+  ]);
   await clock.advance(3_600_000);
   expect(replies([await gateway.send('a.test')])).toEqual(['250 2.6.0']);
 });
 
 test('B3 mail that has more than fifty Received goes round, and is refused', async () => {
   await using gateway = await openGateway(() => 'admitted');
-  expect(replies([await gateway.send('a.test', 'Received: by x\r\n'.repeat(50))])).toEqual(['250 2.6.0']);
-  expect(replies([await gateway.send('a.test', 'received: by x\r\n'.repeat(51))])).toEqual(['554 5.4.6']);
+  expect(replies([await gateway.send('a.test', { trace: 'Received: by x\r\n'.repeat(50) })])).toEqual([
+    '250 2.6.0',
+  ]);
+  expect(replies([await gateway.send('a.test', { trace: 'received: by x\r\n'.repeat(51) })])).toEqual([
+    '554 5.4.6',
+  ]);
   expect(gateway.taken).toHaveLength(1);
 });

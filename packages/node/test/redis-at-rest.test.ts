@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dueGridMs, relayExpiresGridMs, type Spool } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { type FakeClock, fakeClock, seeded, until } from './support.ts';
@@ -18,7 +18,7 @@ describe.skipIf(!haveRedis)('a Redis at rest', () => {
   let clock: FakeClock;
   let spool: Spool;
   beforeEach(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-rest-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-rest-')));
     clock = fakeClock(start);
     vi.spyOn(Date, 'now').mockImplementation(() => clock.now());
     spool = await openAt(server.socket, {

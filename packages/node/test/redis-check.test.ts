@@ -1,13 +1,15 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { NodeError } from '../src/errors.ts';
 import { createCertificate } from '../src/keys/certificate.ts';
 import { openSpool } from '../src/queue/open.ts';
 import { spoolSection } from '../src/spool-config.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { fragment, relayVerdict, unit } from './spool-contract.ts';
 
@@ -16,7 +18,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
   let server: RedisServer;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-redis-'));
-    server = await redisServer(folder);
+    server = await startRedis(folder);
   });
   afterAll(() => server.stop());
   afterEach(async () => void (await server.ask('FLUSHALL')));
@@ -120,7 +122,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
   test('as a node is configured: by TLS with a password from a file, to the server that the certificate names', async () => {
     const tls = await mkdtemp(join(folder, 'tls-'));
     await createCertificate(tls, 'localhost', systemRandom);
-    await writeFile(join(tls, 'password'), 'secret\n');
+    await writeFile(join(tls, 'password'), 'secret\n', { mode: 0o600 });
     const [cert, key, other] = [
       join(tls, 'tls.crt'),
       join(tls, 'tls.key'),
@@ -138,7 +140,7 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
       '--tls-auth-clients',
       'no',
     ];
-    const secured = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')), options);
+    const secured = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')), options);
     await secured.ask('CONFIG', 'SET', 'requirepass', 'secret');
     const open = (ca: string, host = 'localhost') => {
       const redis = { url: `rediss://${host}:${port}`, ca, password_file: join(tls, 'password') };
@@ -156,9 +158,35 @@ describe.skipIf(!haveRedis)('opening a spool in Redis', () => {
     try {
       await using spool = await open(cert);
       await spool.accept(unit());
-      await expect(open(join(other, 'tls.crt'))).rejects.toMatchObject({ code: 'spool-io' });
-      await expect(open(cert, '127.0.0.1')).rejects.toMatchObject({ code: 'spool-io' });
-      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({ code: 'key-file-io' });
+      await spool.close();
+      const foreign = join(other, 'tls.crt');
+      await expect(open(foreign)).rejects.toMatchObject({
+        code: 'spool-io',
+        exitCode: 78,
+        message: expect.stringContaining(`at rediss://localhost:${port} (DEPTH_ZERO_SELF_SIGNED_CERT)`),
+        hint: expect.stringContaining(`${foreign}, which spool.redis.ca names`),
+      });
+      await expect(open(cert, '127.0.0.1')).rejects.toMatchObject({
+        code: 'spool-io',
+        exitCode: 78,
+        hint: expect.stringContaining('not for 127.0.0.1'),
+      });
+      await expect(open(join(tls, 'missing'))).rejects.toMatchObject({
+        code: 'missing-key-file',
+        exitCode: 78,
+      });
+      // What it tells to type works as it stands there.
+      const asSecured = { input: 'secret\n', encoding: 'utf8' } as const;
+      execFileSync(
+        'redis-cli',
+        ['-s', secured.socket, '--askpass', 'CONFIG', 'SET', 'appendfsync', 'no'],
+        asSecured,
+      );
+      const { hint } = (await open(cert).catch((error: unknown) => error)) as NodeError;
+      const commands = (hint ?? '').split('\n');
+      expect(commands).toHaveLength(2);
+      for (const command of commands) expect(execFileSync('sh', ['-c', command], asSecured)).toContain('OK');
+      await (await open(cert)).close();
     } finally {
       await secured.stop();
     }

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test 
 import { openEpochs } from '../src/epochs.ts';
 import type { Network } from '../src/network.ts';
 import type { Spool } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 
@@ -17,7 +17,7 @@ describe.skipIf(!haveRedis)('a process over Redis whose clock goes wrong', () =>
   let aheadMs = 0;
   const clock: Clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')));
   });
   afterAll(() => server.stop());
   afterEach(async () => {
@@ -30,7 +30,7 @@ describe.skipIf(!haveRedis)('a process over Redis whose clock goes wrong', () =>
     const keys = ((await server.ask('KEYS', '*')) as string[]).filter((key) => !key.includes(':jobs:'));
     return Promise.all(keys.sort().map(async (key) => [key, await server.ask('DUMP', key)] as const));
   }
-  const anHourAway = /its clock says \S+Z, and that of this node \S+Z$/;
+  const namesBothTimes = /its clock says \S+Z, and that of this node \S+Z$/;
 
   type Step = (spool: Spool, input: string) => Promise<unknown>;
   test.each<[name: string, jumpMs: number, step: Step]>([
@@ -50,7 +50,7 @@ describe.skipIf(!haveRedis)('a process over Redis whose clock goes wrong', () =>
     const before = await rows();
     expect(before.filter(([key]) => key.includes(':tags:'))).toHaveLength(1);
     aheadMs = jumpMs;
-    const refused = { code: 'spool-unsafe', message: expect.stringMatching(anHourAway) };
+    const refused = { code: 'spool-unsafe', message: expect.stringMatching(namesBothTimes) };
     await expect(step(wrong, input?.id ?? '')).rejects.toMatchObject(refused);
     expect(await wrong.broken).toMatchObject({ ...refused, hint: expect.stringContaining('NTP') });
     expect(await rows()).toEqual(before);

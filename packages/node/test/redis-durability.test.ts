@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { openAt } from './redis-spool.ts';
 import { unit } from './spool-contract.ts';
 
@@ -16,7 +16,7 @@ describe.skipIf(!haveRedis)('durable in Redis', () => {
   let receiver: Receiver | undefined;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-durable-'));
-    server = await redisServer(folder);
+    server = await startRedis(folder);
   });
   afterEach(async () => {
     await receiver?.kill();

@@ -1,10 +1,12 @@
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { NodeError } from '../src/errors.ts';
+import { NodeError } from '../src/errors.ts';
+import type { RedisConnection } from '../src/queue/redis/connection.ts';
 import type { Spool } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { relayVerdict, unit } from './spool-contract.ts';
 import { until } from './support.ts';
@@ -13,7 +15,18 @@ describe.skipIf(!haveRedis)('a Redis that fails', () => {
   let server: RedisServer;
   let spool: Spool | undefined;
   const start = async (...given: string[]): Promise<void> => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')), given);
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')), given);
+  };
+  const askAs = async (...command: string[]): Promise<unknown> => {
+    const redis = new Redis({ path: server.socket, password: 'right' });
+    const [name = '', ...rest] = command;
+    return redis.call(name, ...rest).finally(() => redis.disconnect());
+  };
+  const refusal = async (connection: RedisConnection): Promise<NodeError> => {
+    const opened = await openAt('', { connection }).catch((error: NodeError) => error);
+    if (opened instanceof NodeError) return opened;
+    await opened.close();
+    throw new Error('it was opened');
   };
   beforeEach(() => {
     spool = undefined;
@@ -36,13 +49,36 @@ describe.skipIf(!haveRedis)('a Redis that fails', () => {
     await expect(openAt(server.socket)).rejects.toMatchObject({ code: 'spool-unsafe' });
   });
 
-  test('a wrong password is told without it', async () => {
+  test('each way to refuse says what to do and what it was that refused, and nothing secret', async () => {
     await start();
     await server.ask('CONFIG', 'SET', 'requirepass', 'right');
-    const connection = { path: server.socket, password: 'wrong-secret' };
-    const refused = await openAt(server.socket, { connection }).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: 'spool-io' });
-    expect(JSON.stringify([refused, String(refused)])).not.toContain('wrong-secret');
+    const rights = ['~{postern:other}*', '&{postern:test}*', '+@all', '-@dangerous'];
+    for (const [name, ...rules] of [
+      ['bare', ...rights],
+      ['keyless', ...rights, '+info', '+config|get'],
+    ] as const)
+      await askAs('ACL', 'SETUSER', name, 'on', '>wrong-secret', ...rules);
+    const password = 'wrong-secret';
+    const path = server.socket;
+    const own =
+      /ACL SETUSER keyless '~\{postern:test\}\*' '&\{postern:test\}\*' \+@all -@dangerous \+info '\+config\|get' \+bgrewriteaof$/;
+    const cases = [
+      [{ path }, 77, /says NOAUTH$/, /password_file/],
+      [{ path, password }, 77, /says WRONGPASS$/, /"default".*\nredis-cli -s \S+ --askpass ACL LIST$/],
+      [{ path, username: 'bare', password }, 77, /NOPERM: user "bare" lacks \+info$/, /ACL SETUSER bare /],
+      [{ path, username: 'keyless', password }, 77, /lacks ~\{postern:test\}\*$/, own],
+      [{ path: `${path}.not` }, 75, /\(ENOENT\)$/, /unixsocket/],
+      [{ host: '127.0.0.1', port: 1 }, 75, /at redis:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)$/, /Nobody listens/],
+      [{ host: 'redis.invalid', port: 1 }, 75, /\((?:ENOTFOUND|EAI_AGAIN)\)$/, /DNS/],
+    ] as const;
+    for (const [connection, exitCode, message, hint] of cases) {
+      const error = await refusal(connection);
+      expect(error).toMatchObject({ code: 'spool-io', exitCode, message: expect.stringMatching(message) });
+      const at = 'path' in connection ? `unix:${connection.path}` : `redis://${connection.host}:1`;
+      expect(error.message).toContain(` at ${at} `);
+      expect(error.hint).toMatch(hint);
+      expect(JSON.stringify([error, String(error)])).not.toContain(password);
+    }
   });
 
   test('while it is down nothing is accepted, and when it is back everything is there; each is logged once', async () => {

@@ -5,18 +5,19 @@ import { type LogFields, silentLog, systemClock } from '@postern/runtime';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createNewestKey } from '../src/newest-key.ts';
+import { rightsFor } from '../src/queue/redis/access.ts';
 import type { Spool } from '../src/spool.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { crashRelay, crashUnit } from './crash-units.ts';
 import { cuttingProxy } from './cutting-proxy.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { openAt } from './redis-spool.ts';
 import { fragment, relayVerdict, unit } from './spool-contract.ts';
-import { until } from './support.ts';
+import { fakeClock, until } from './support.ts';
 
 describe.skipIf(!haveRedis)('several processes over one Redis', () => {
   let server: RedisServer;
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')));
   });
   afterAll(() => server.stop());
   afterEach(async () => void (await server.ask('FLUSHALL')));
@@ -179,7 +180,9 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
         clock: systemClock,
         log,
         spool,
+        unwraps: true,
         keys: {
+          isComplete: () => true,
           newest: () => ring[0] ?? { fingerprint: '', since: 0 },
           fingerprints: () => ring.map(({ fingerprint }) => fingerprint),
         },
@@ -199,6 +202,53 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
     expect(said).toHaveLength(1);
   });
 
+  test('what one deferred that is gone is taken up within a minute by another that has all keys, and by no other', async () => {
+    const clock = fakeClock(Date.now());
+    await using one = await openAt(server.socket);
+    const defer = async (): Promise<void> => {
+      await using gone = await openAt(server.socket);
+      await gone.accept(unit('exit'));
+      const [input] = await gone.claimInputs('exit', 1);
+      expect(await gone.settle(input?.id ?? '', { kind: 'deferred' })).toEqual({ kind: 'deferred' });
+    };
+    await one.shared?.newestKey({ fingerprint: 'first', since: 0 });
+    const keys = { fingerprint: 'other', isComplete: false };
+    let asked = 0;
+    const loop = createNewestKey({
+      clock,
+      log: silentLog,
+      spool: one,
+      unwraps: true,
+      keys: {
+        isComplete: () => keys.isComplete,
+        newest: () => ({ fingerprint: keys.fingerprint, since: 0 }),
+        fingerprints: () => {
+          asked += 1;
+          return [keys.fingerprint];
+        },
+      },
+    }).start();
+    const lies = async () => (await server.ask('SCARD', '{postern:test}:deferred')) as number;
+    const turn = async (): Promise<void> => {
+      const before = asked;
+      await clock.advance(60_000);
+      await until(() => asked > before);
+      await one.sync();
+    };
+    await until(() => asked > 0);
+    await defer();
+    // It lacks the newest key, and then another.
+    await turn();
+    keys.fingerprint = 'first';
+    await turn();
+    expect(await lies()).toBe(1);
+    keys.isComplete = true;
+    await turn();
+    await until(async () => (await one.claimInputs('exit', 1)).length === 1);
+    expect(await lies()).toBe(0);
+    await loop.stop();
+  });
+
   test('two spools in one Redis know nothing of each other', async () => {
     await using one = await openAt(server.socket, { name: 'one' });
     await using other = await openAt(server.socket, { name: 'other' });
@@ -210,6 +260,7 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
   test('a user needs the rights that the operations page names, and no more', async () => {
     const page = await readFile(new URL('../../../docs/operations/redis.md', import.meta.url), 'utf8');
     const [, rights = ''] = /`(~\{postern:NAME\}[^`]+)`/.exec(page) ?? [];
+    expect(rights).toBe(rightsFor('{postern:NAME}').join(' '));
     const user = rights.replaceAll('NAME', 'test').split(' ');
     expect(user.length).toBeGreaterThan(3);
     await server.ask('ACL', 'SETUSER', 'node', 'on', '>secret', ...user);

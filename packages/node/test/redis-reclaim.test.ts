@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createJobs, type Jobs } from '../src/queue/redis/jobs.ts';
 import { openSession, type Session } from '../src/queue/redis/session.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 
 const prefix = '{postern:test}';
 const id = 'ab'.repeat(16);
@@ -15,7 +15,7 @@ describe.skipIf(!haveRedis)('the jobs of a process that died', () => {
   let server: RedisServer;
   let session: Session;
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')));
     session = await openSession({
       connection: { path: server.socket },
       prefix,

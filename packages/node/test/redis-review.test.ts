@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Clock, type LogFields, systemClock } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Spool } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { unit } from './spool-contract.ts';
 import { until } from './support.ts';
@@ -22,7 +22,7 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
     warn: (...line: (typeof lines)[number]) => void lines.push(line),
   };
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-redis-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-redis-')));
   });
   afterAll(() => server.stop());
   afterEach(async () => {
@@ -40,10 +40,11 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
     expect(error).toMatchObject({ code: 'spool-unsafe', hint: expect.any(String) });
     return error as Refused;
   };
-  /** Types the commands of a hint. */
+  /** Types the commands of a hint: lines of their own, as they stand there. */
   const obey = ({ hint }: Refused): string[] => {
-    const found = hint.split('; ').flatMap((part) => /redis-cli -s .*?(?=, or |$)/.exec(part) ?? []);
-    return found.map((command) => execFileSync('sh', ['-c', command], { encoding: 'utf8' }).trim());
+    const commands = hint.split('\n').filter((line) => line.includes('redis-cli'));
+    const typed = commands.map((command) => command.replace('--user NAME --askpass ', ''));
+    return typed.map((command) => execFileSync('sh', ['-ec', command], { encoding: 'utf8' }).trim());
   };
 
   test.each([
@@ -79,7 +80,7 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
   test('as a replica is refused, and made a master it is taken', async () => {
     await server.ask('REPLICAOF', '127.0.0.1', '1');
     const error = await refused();
-    expect(error.message).toContain('it is a slave');
+    expect(error.message).toContain('it is a replica (slave) of 127.0.0.1 port 1');
     obey(error);
     spool = await openAt(server.socket);
   });
@@ -104,7 +105,7 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
     const connection = { path: server.socket, username: 'node', password: 'secret' };
     const error = await refused({ connection });
     expect(error.message).toContain('appendfsync');
-    expect(error.hint).toMatch(/vouch.*--user NAME --askpass/);
+    expect(error.hint).toMatch(/vouch.*\nredis-cli -s \S+ --user NAME --askpass ACL SETUSER node /);
     expect(error.hint).not.toContain('secret');
     spool = await openAt(server.socket, { connection, vouched: true });
     await spool.accept(unit());
@@ -121,7 +122,9 @@ describe.skipIf(!haveRedis)('a Redis that is not fit for a spool', () => {
     await spool.sweep();
     await spool.sweep();
     const fields = { condition: 'latency-monitor-threshold', what: expect.stringContaining('latency') };
-    const hint = expect.stringContaining(`CONFIG SET latency-monitor-threshold 0`);
+    const hint = expect.stringMatching(
+      /^redis-cli .*CONFIG SET latency-monitor-threshold 0\nredis-cli .*LATENCY RESET\nredis-cli .*CONFIG REWRITE$/,
+    );
     const warned = ['redis is not as it should be', { ...fields, hint }];
     expect(lines).toEqual([warned]);
     // That alone keeps nobody from opening it.

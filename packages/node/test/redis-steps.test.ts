@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { NodeError } from '../src/errors.ts';
 import type { Spool } from '../src/spool.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { cuttingProxy } from './cutting-proxy.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
 import { openAt } from './redis-spool.ts';
 import { type Ask, lives, workOff } from './spool-lives.ts';
 
@@ -35,7 +35,7 @@ async function live(spool: Spool, steps: (spool: Spool, ask: Ask) => Promise<voi
 describe.skipIf(!haveRedis)('death at any exchange with Redis', () => {
   let server: RedisServer;
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-steps-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-steps-')));
   });
   afterAll(() => server.stop());
   afterEach(async () => void (await server.ask('FLUSHALL')));

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { tagBytes } from '../src/queue/redis/lua/rows.ts';
 import type { Spool } from '../src/spool.ts';
-import { haveRedis, type RedisServer, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { fragment, relayVerdict, unit } from './spool-contract.ts';
 import { seeded } from './support.ts';
@@ -15,7 +15,7 @@ describe.skipIf(!haveRedis)('a spool in Redis, as it is swept', () => {
   let server: RedisServer;
   let redis: Redis;
   beforeAll(async () => {
-    server = await redisServer(await mkdtemp(join(tmpdir(), 'postern-upkeep-')));
+    server = await startRedis(await mkdtemp(join(tmpdir(), 'postern-upkeep-')));
     redis = new Redis({ path: server.socket });
   });
   afterAll(async () => {

@@ -100,6 +100,30 @@ test('dkim rotate makes keys to follow, and the zone names all of them', async (
   expect(await run('dkim rotate --in soon')).toMatchObject({ code: 64, out: '' });
 });
 
+test('with a spool in Redis each command that changes something says what the other processes need a copy of', async () => {
+  const other = await mkdtemp(join(tmpdir(), 'postern-rotate-'));
+  onTestFinished(() => rm(other, { recursive: true }));
+  await cp(folder, other, { recursive: true });
+  for (const { folder: ring } of [tlsRing, dkimRing, domainRing])
+    await rm(join(other, 'node-data', ring), { recursive: true, force: true });
+  const toml = await readFile(join(other, 'node.toml'), 'utf8');
+  const redis = 'store = "redis"\nredis = { url = "unix:/none" }';
+  await writeFile(join(other, 'redis.toml'), toml.replace(/^\[spool\]$/m, `[spool]\n${redis}`));
+  const there = (line: string): Promise<Ended> => commands.run(other, line.split(' '));
+  for (const [line, what] of [
+    ['tls rotate', 'tls-keys/'],
+    ['tls rotate --discard', 'tls-keys/'],
+    ['dkim rotate', 'dkim-keys/'],
+    ['domain rotate --again', 'domain-keys/ and a.test.zone'],
+    ['domain renew', 'domain-keys/ and a.test.zone'],
+  ] as const) {
+    const { code, err } = await there(`${line} --config redis.toml`);
+    expect(code).toBe(0);
+    expect(err).toMatch(new RegExp(`If the node is several processes, copy ${what} to each other one.*\n$`));
+  }
+  expect((await there('domain renew')).err).not.toContain('several processes');
+});
+
 test('the next DKIM keys can be taken back, and others made', async () => {
   expect(await run('dkim rotate --discard --in 3h')).toMatchObject({ code: 64, out: '' });
   expect(await run('dkim rotate --discard')).toMatchObject({ code: 0, out: '' });
@@ -326,9 +350,12 @@ test('domain rotate keeps the certificate before in the zone, and makes no third
 test('a domain’s key before that cannot be read keeps no other out of what is printed, and is told', async () => {
   const whole = await run('dns zone');
   await rename(data('domain.key'), join(folder, 'domain.key'));
-  await writeFile(data('domain.key'), 'damaged');
+  await writeFile(data('domain.key'), 'damaged', { mode: 0o604 });
+  const exposed = await run('dns zone');
+  expect(exposed).toMatchObject({ code: 1, err: expect.stringContaining(`chmod 600 ${data('domain.key')}`) });
+  await chmod(data('domain.key'), 0o600);
   const damaged = await run('dns zone');
-  expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining(data('domain.key')) });
+  expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining(`${data('domain.key')} holds no`) });
   expect(damaged.out.match(/ IN OPENPGPKEY /g)).toHaveLength(3);
   await rename(join(folder, 'domain.key'), data('domain.key'));
   expect(await run('dns zone')).toEqual(whole);

@@ -26,7 +26,7 @@ test.each([30, 60, 90])(
           const results = await Promise.allSettled(Array.from({ length: 16 }, () => spool.accept(unit())));
           const refused = results.find((result) => result.status === 'rejected');
           if (refused === undefined) continue;
-          expect(refused.reason).toMatchObject({ code: 'spool-full' });
+          expect(refused.reason).toMatchObject({ code: 'spool-full', exitCode: 75 });
           return taken;
         }
       };

@@ -400,7 +400,7 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         expect(await spool.sets.claim(1)).toMatchObject([{ id: done.complete.id, attempts: 1 }]);
       });
 
-      test('expired, they are claimed as what they are, and finished like others', async () => {
+      test('expired, they are claimed as what they are, until they are released, and finished like others', async () => {
         await add((set(2) as [Fragment, Fragment])[0]);
         const done = await add((set(1) as [Fragment])[0]);
         if (done.kind === 'complete') await spool.sets.release([done.complete.id]);
@@ -410,6 +410,8 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         const expired = await spool.sets.claimExpired(10);
         expect(expired.map(({ complete }) => complete).sort()).toEqual([false, true]);
         expect(await spool.sets.claimExpired(10)).toEqual([]);
+        await spool.sets.release(expired.map(({ id }) => id));
+        expect(await spool.sets.claimExpired(10)).toHaveLength(2);
         for (const { id } of expired) await spool.sets.finish(id);
         expect(await spool.counts()).toEqual({ inputs: 0, relays: 0, fragments: 0, deliveries: 0 });
       });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { silentLog } from '@postern/runtime';
 import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { openRedisSpool } from '../src/queue/redis/spool.ts';
-import { haveRedis, type RedisServer, redisCluster, redisServer } from './redis-server.ts';
+import { haveRedis, type RedisServer, startRedis, startRedisCluster } from '../src/testing/redis.ts';
 import { openAt } from './redis-spool.ts';
 import { type Site, spoolContract } from './spool-contract.ts';
 import { crashContract } from './spool-crash.ts';
@@ -49,7 +49,7 @@ const newFolder = () => mkdtemp(join(quickly, 'postern-redis-'));
 
 describe.skipIf(!haveRedis)('in Redis', () => {
   beforeAll(async () => {
-    server = await redisCluster(await newFolder());
+    server = await startRedisCluster(await newFolder());
   });
   afterAll(() => server.stop());
 
@@ -59,7 +59,7 @@ describe.skipIf(!haveRedis)('in Redis', () => {
 
 describe.skipIf(!haveRedis)('in Redis', () => {
   crashContract('Redis', async () => {
-    const killed = await redisServer(await newFolder());
+    const killed = await startRedis(await newFolder());
     return {
       place: ['redis', killed.socket],
       open: () => openAt(killed.socket, { name: 'crash', random: seeded('after') }),

@@ -100,6 +100,7 @@ beforeEach(async () => {
     mix({ ...common, inFlight }),
     forward({
       ...common,
+      inFlight,
       name: 'gate.a.test',
       own: { domain: 'a.test', mixes: true },
       sender,

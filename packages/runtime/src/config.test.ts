@@ -62,6 +62,34 @@ describe('parseConfig', () => {
     expect(mistakes.wait).toContain('"200ms"');
   });
 
+  test('a schema that says nothing itself is told in words of a configuration', () => {
+    const schema = z.strictObject({
+      store: z.enum(['sqlite', 'redis']),
+      kind: z.enum(['a', 'b']),
+      names: z.array(z.string()).min(1),
+      more: z.array(z.string()),
+      count: z.int().min(1).max(9),
+      on: z.boolean(),
+      part: z.strictObject({}),
+    });
+    const input = { store: 'postgres', names: [], count: 10, on: 'yes' };
+    let message = '';
+    try {
+      parseConfig(schema, input, 'it');
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message.split('\n').slice(1)).toEqual([
+      '  store: is none of what there is; write "sqlite" or "redis"',
+      '  kind: is missing; write "a" or "b"',
+      '  names: is empty; write something there, or leave it out',
+      '  more: is missing; write a list, in brackets',
+      '  count: is too much; at most 9',
+      '  on: is something else; write true or false, without quotes',
+      '  part: is missing; write a section of that name, in brackets on a line of its own',
+    ]);
+  });
+
   test.each(['mix1.test', 'a.b-c.example', 'x'])('takes the domain name %s', (name) => {
     expect(domainName.parse(name)).toBe(name);
   });

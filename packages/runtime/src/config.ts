@@ -1,18 +1,27 @@
 import { readFile } from 'node:fs/promises';
 import { parse as parseTomlText, TomlError } from 'smol-toml';
 import { z } from 'zod';
-import { ConfigError, type Mistake } from './errors.ts';
-import { isMissing, whyUnreadable } from './unreadable.ts';
+import { ConfigError, ExitCode, type Mistake } from './errors.ts';
+import { isDenied, isMissing, whyUnreadable } from './unreadable.ts';
 
-/** Reads a TOML 1.0 file into plain data. Throws `ConfigError` when it cannot be read, with `ifMissing` as the hint when it is not there, or is no TOML. */
-export async function readToml(path: string, ifMissing?: string): Promise<unknown> {
+/** What to do about a file that is not there, or that one may not read. */
+export interface ReadHints {
+  readonly ifMissing?: string;
+  readonly ifDenied?: string;
+}
+
+/** Reads a TOML 1.0 file into plain data. Throws `ConfigError` when it cannot be read or is no TOML, with exit code 77 when one may not read it. */
+export async function readToml(path: string, { ifMissing, ifDenied }: ReadHints = {}): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
+    const denied = isDenied(cause);
+    const hint = denied ? ifDenied : isMissing(cause) ? ifMissing : undefined;
     throw new ConfigError(path, [{ path: '', message: `cannot be read: ${whyUnreadable(cause)}` }], {
       cause,
-      ...(ifMissing !== undefined && isMissing(cause) ? { hint: ifMissing } : {}),
+      ...(hint === undefined ? {} : { hint }),
+      ...(denied ? { exitCode: ExitCode.noPermission } : {}),
     });
   }
   return parseToml(text, path);
@@ -36,7 +45,7 @@ export function parseToml(text: string, source: string): unknown {
  * mistake and its path. `source` names the file in the message.
  */
 export function parseConfig<T>(schema: z.ZodType<T>, input: unknown, source: string): T {
-  const result = schema.safeParse(input);
+  const result = schema.safeParse(input, { reportInput: true });
   if (result.success) return result.data;
   throw new ConfigError(source, result.error.issues.flatMap(mistakesOf));
 }
@@ -49,11 +58,41 @@ function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
       message: 'is no known key; remove it or correct its spelling',
     }));
   }
-  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('undefined')) {
-    return [{ path, message: `is missing; expected ${issue.expected}` }];
-  }
-  return [{ path, message: issue.message }];
+  return [{ path, message: inWords(issue) }];
 }
+
+/** Schemas that say nothing themselves have zod's messages, which tell of types and not of what to write. */
+function inWords(issue: z.core.$ZodIssue): string {
+  const { message, input } = issue;
+  if (!/^(?:Invalid|Too small|Too big)\b/.test(message)) return message;
+  const missing = input === undefined;
+  if (issue.code === 'invalid_type') {
+    const form = forms[issue.expected] ?? issue.expected;
+    return `is ${missing ? 'missing' : 'something else'}; write ${form}`;
+  }
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map((value) => JSON.stringify(value)).join(' or ');
+    return `is ${missing ? 'missing' : 'none of what there is'}; write ${values}`;
+  }
+  if (issue.code === 'too_small')
+    return ['string', 'array'].includes(issue.origin)
+      ? 'is empty; write something there, or leave it out'
+      : `is too small; write ${String(issue.minimum)} or more`;
+  if (issue.code === 'too_big')
+    return issue.origin === 'string'
+      ? `is too long; write ${String(issue.maximum)} characters at most`
+      : `is too much; at most ${String(issue.maximum)}`;
+  return message;
+}
+
+const forms: Readonly<Record<string, string>> = {
+  string: 'a text in quotes',
+  number: 'a number, without quotes',
+  int: 'a whole number, without quotes',
+  boolean: 'true or false, without quotes',
+  array: 'a list, in brackets',
+  object: 'a section of that name, in brackets on a line of its own',
+};
 
 const milliseconds: Readonly<Record<string, number>> = {
   ms: 1,

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { fastify } from 'fastify';
 import { ExitCode, UserError } from './errors.ts';
-import { listenOnSocket } from './exporter.ts';
+import { listenOnSocket } from './unix-socket.ts';
 
 export interface ControlOptions {
   /** Path of the unix socket; at most 107 bytes on Linux. */
@@ -47,10 +47,12 @@ export interface Fault {
   readonly message: string;
   /** What to do about it, for the operator. */
   readonly hint?: string;
+  /** What a process ends with that this keeps from its work. */
+  readonly exitCode: number;
 }
 
-export function tellFault({ code, message, hint }: Fault): Fault {
-  return { code, message, ...(hint === undefined ? {} : { hint }) };
+export function tellFault({ code, message, hint, exitCode }: Fault): Fault {
+  return { code, message, ...(hint === undefined ? {} : { hint }), exitCode };
 }
 
 /** Of the errors that programs end with those that have a code; not of Fastify's, nor of the system's. */
@@ -100,6 +102,6 @@ function exchange(
 
 function refused(status: number | undefined, body: string, socketPath: string): UserError {
   if (status !== 503) return new UserError(`the process answered ${status ?? 'nothing'} on ${socketPath}`);
-  const { code, message, hint } = JSON.parse(body) as Fault;
-  return new UserError(message, { code, hint, exitCode: ExitCode.tempFail });
+  const { message, ...rest } = JSON.parse(body) as Fault;
+  return new UserError(message, rest);
 }

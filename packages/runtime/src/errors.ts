@@ -24,7 +24,7 @@ export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
   70: 'a fault of the program',
   75: 'not now: try again later',
   76: 'authorities have signed two documents where there may be one: the output is the proof',
-  77: 'no permission: a passphrase or password is missing or wrong, or others may get at a secret',
+  77: 'no permission: for a file, folder or socket, or a passphrase or password is missing or wrong, or others may get at a secret',
   78: 'no configuration, or one that does not hold or does not suffice',
 };
 
@@ -63,7 +63,7 @@ export interface Mistake {
 /** A configuration that does not hold: every mistake at once, as far as anybody reads on. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-  readonly exitCode: number = ExitCode.config;
+  readonly exitCode: number;
   readonly source: string;
   readonly mistakes: readonly Mistake[];
   readonly hint: string | undefined;
@@ -71,7 +71,7 @@ export class ConfigError extends Error {
   constructor(
     source: string,
     mistakes: readonly Mistake[],
-    options: { cause?: unknown; hint?: string } = {},
+    options: { cause?: unknown; hint?: string; exitCode?: number } = {},
   ) {
     const told = bounded(mistakes);
     const lines = told.map(({ path, message }) => (path === '' ? `  ${message}` : `  ${path}: ${message}`));
@@ -79,6 +79,7 @@ export class ConfigError extends Error {
       `${source} does not hold:\n${lines.join('\n')}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     );
+    this.exitCode = options.exitCode ?? ExitCode.config;
     this.source = source;
     this.mistakes = told;
     this.hint = options.hint;

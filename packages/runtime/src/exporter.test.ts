@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -131,6 +131,31 @@ test('on a unix socket it is for owner and group, and takes the place of one tha
     expect(await ask({ socketPath: path })).toEqual({ status: 200, body: 'texts 1\n' });
   }
   await expect(ask({ socketPath: path })).rejects.toThrow('ENOENT');
+});
+
+test('the socket of a process that listens stays its own', async () => {
+  const path = join(folder, 'metrics.sock');
+  const [first, second] = [counting(), counting()];
+  const options = { listen: { path }, clock: steppedClock(), random: quarter };
+  await using _exporter = await exportMetrics({ ...options, metrics: first.metrics });
+  await expect(exportMetrics({ ...options, metrics: second.metrics })).rejects.toMatchObject({
+    exitCode: ExitCode.unavailable,
+    message: `another process has the socket ${path}`,
+    hint: expect.stringContaining(`ss -xlp | grep ${folder}/`),
+  });
+  expect(await ask({ socketPath: path })).toEqual({ status: 200, body: 'texts 1\n' });
+  expect(await readdir(folder)).toEqual(['metrics.sock']);
+});
+
+test('what has come in the place of its socket stays when it ends', async () => {
+  const path = join(folder, 'metrics.sock');
+  const { metrics } = counting();
+  const options = { metrics, listen: { path }, clock: steppedClock(), random: quarter };
+  const first = await exportMetrics(options);
+  await rm(path);
+  await using _second = await exportMetrics(options);
+  await first[Symbol.asyncDispose]();
+  expect(await ask({ socketPath: path })).toMatchObject({ status: 200 });
 });
 
 test.each(['file', 'symbolic link'])(

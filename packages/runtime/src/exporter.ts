@@ -1,10 +1,11 @@
-import { chmod, lstat, unlink } from 'node:fs/promises';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Clock } from './clock.ts';
-import { type Endpoint, formatEndpoint, type SocketPath } from './config.ts';
-import { ExitCode, UserError } from './errors.ts';
+import type { Endpoint, SocketPath } from './config.ts';
+import { UserError } from './errors.ts';
+import { cannotListen } from './listening.ts';
 import type { Metrics } from './metrics.ts';
 import { fraction, type Random } from './random.ts';
+import { listenOnSocket } from './unix-socket.ts';
 
 export interface ExporterOptions {
   readonly metrics: Metrics;
@@ -75,30 +76,10 @@ async function serve(listen: Endpoint | SocketPath, text: () => string): Promise
     await ('path' in listen ? listenOnSocket(server, listen.path, 0o660) : server.listen(listen));
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
-    const where = 'path' in listen ? `unix:${listen.path}` : formatEndpoint(listen);
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
-    throw new UserError(`metrics cannot be served on ${where}: ${code}`, {
-      exitCode: ExitCode.unavailable,
-      hint: 'Correct `listen` in [metrics], or leave the section out.',
-      cause,
-    });
+    const setting = '`listen` in [metrics], or leave the section out';
+    throw cannotListen({ what: 'metrics cannot be served', at: listen, setting, cause });
   }
   return server;
-}
-
-/** Listens on a unix socket of this mode, in place of one that a process before has left. Throws `UserError` where anything else lies. */
-export async function listenOnSocket(server: FastifyInstance, path: string, mode: number): Promise<void> {
-  const there = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
-  if (there?.isSocket() === false)
-    throw new UserError(`${path} is there already, and is no socket`, {
-      exitCode: ExitCode.unavailable,
-      hint: 'It is left as it is. Have the socket elsewhere, or move away what is there.',
-    });
-  if (there !== undefined) await unlink(path);
-  await server.listen({ path });
-  await chmod(path, mode);
 }
 
 function boundTo(

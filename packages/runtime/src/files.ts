@@ -27,6 +27,8 @@ export async function writeFileDurable(
     await overwriteAndRemove(aside)
       .catch(() => unlink(aside))
       .catch(() => undefined);
+    // Whoever reads of it knows the file, and not what it was called aside.
+    if ((error as NodeJS.ErrnoException).path === aside) Object.assign(error as Error, { path });
     throw error;
   }
   await syncDirectory(dirname(path));
@@ -89,10 +91,8 @@ function ifThere(error: unknown): undefined {
  * already that others own, may read or may write to.
  */
 export async function makePrivateDirectory(path: string): Promise<void> {
-  await makeOwnDirectory(path, 0o077, (at) => ({
-    message: `${at} is open to other users`,
-    hint: `Close it with: chmod 700 ${at}`,
-  }));
+  await makeDirectory(path);
+  await requireOwnDirectory(path, privately);
 }
 
 /**
@@ -100,23 +100,43 @@ export async function makePrivateDirectory(path: string): Promise<void> {
  * may see its names. Throws `UserError` where there is one already that others own or may write to.
  */
 export async function makeUnsharedDirectory(path: string): Promise<void> {
-  await makeOwnDirectory(path, 0o022, (at) => ({
-    message: `other users may write to ${at}`,
-    hint: `Take that from them with: chmod go-w ${at}`,
-  }));
+  await makeDirectory(path);
+  await requireOwnDirectory(path, unshared);
 }
 
-/** `forbidden`: the mode bits that it may not have. */
-async function makeOwnDirectory(
-  path: string,
-  forbidden: number,
-  refusal: (path: string) => { message: string; hint: string },
-): Promise<void> {
-  await makeDirectory(path);
+/** Refuses one that is there as `makePrivateDirectory` does. */
+export async function requirePrivateDirectory(path: string): Promise<void> {
+  if ((await lstat(path).catch(ifThere)) !== undefined) await requireOwnDirectory(path, privately);
+}
+
+/** What a directory may not be, and what is said of one that is. */
+interface Closure {
+  /** Mode bits. */
+  readonly forbidden: number;
+  refusal(path: string): { readonly message: string; readonly hint: string };
+}
+
+const privately: Closure = {
+  forbidden: 0o077,
+  refusal: (path) => ({
+    message: `${path} is open to other users`,
+    hint: `Close it with: chmod 700 ${path}`,
+  }),
+};
+const unshared: Closure = {
+  forbidden: 0o022,
+  refusal: (path) => ({
+    message: `other users may write to ${path}`,
+    hint: `Take that from them with: chmod go-w ${path}`,
+  }),
+};
+
+async function requireOwnDirectory(path: string, { forbidden, refusal }: Closure): Promise<void> {
   const found = await lstat(path);
-  // Who owns a link says where it leads, wherever that is.
-  const led = found.isSymbolicLink() ? await stat(path) : found;
-  if (!isOurs(found.uid) || !isOurs(led.uid))
+  // Who owns a link says where it leads, wherever that is; root may say so anyway.
+  const isLink = found.isSymbolicLink();
+  const led = isLink ? await stat(path) : found;
+  if (!(isOurs(found.uid) || (isLink && found.uid === 0)) || !isOurs(led.uid))
     throw new UserError(`${path} belongs to another user`, {
       code: 'exposed',
       exitCode: ExitCode.noPermission,
@@ -137,4 +157,4 @@ function isOurs(uid: number): boolean {
 }
 
 /** Windows has neither numbered users nor modes. */
-const hasModes = process.geteuid !== undefined;
+export const hasModes: boolean = process.geteuid !== undefined;

@@ -30,16 +30,19 @@ export {
   makeUnsharedDirectory,
   overwriteAndRemove,
   replaceSecret,
+  requirePrivateDirectory,
   syncDirectory,
   writeFileDurable,
 } from './files.ts';
 export { aborted, type Command, runCommand } from './lifecycle.ts';
+export { cannotListen } from './listening.ts';
 export { createLog, type Log, type LogFields, type LogLevel, type LogOptions, silentLog } from './log.ts';
 export { counterStep, createMetrics, type Metrics, type OutcomeCounter } from './metrics.ts';
 export { type MetricsConfig, metricsSection } from './metrics-config.ts';
 export { isPublicAddress } from './public-address.ts';
 export { type Random, systemRandom } from './random.ts';
 export { freeRoom } from './room.ts';
+export { isExposed, readSecretFile, readSecretFileSync } from './secret-file.ts';
 export { type Supervision, superviseBy, tellSupervisor } from './supervisor.ts';
 export { requireTrustedPath } from './trusted-path.ts';
-export { whyUnreadable } from './unreadable.ts';
+export { isDenied, isMissing, whyUnreadable } from './unreadable.ts';

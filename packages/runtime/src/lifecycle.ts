@@ -1,4 +1,5 @@
 import { ExitCode } from './errors.ts';
+import { asForbidden } from './forbidden.ts';
 
 export interface Command {
   /** The program's name, in front of its messages. */
@@ -11,7 +12,7 @@ export interface Command {
 
 /**
  * The edge of a process. Errors become `name: message` and a hint on standard error; an error's numeric `exitCode` is
- * the process's, any other error is a fault of the program (70) and shows its stack. The process ends by itself once
+ * the process's; what the system forbids its user is told as that (77); any other error is a fault of the program (70) and shows its stack. The process ends by itself once
  * nothing is left to do. Whoever reads what it writes may stop: `--help | head`.
  */
 export async function runCommand({ name, codes = false, main }: Command): Promise<void> {
@@ -41,7 +42,8 @@ function ignoreClosed(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-function report(name: string, error: unknown, codes: boolean): number {
+function report(name: string, thrown: unknown, codes: boolean): number {
+  const error = asForbidden(thrown) ?? thrown;
   const { code, exitCode, hint } = error as { code?: unknown; exitCode?: unknown; hint?: unknown };
   if (!(error instanceof Error) || typeof exitCode !== 'number') {
     const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -50,6 +52,6 @@ function report(name: string, error: unknown, codes: boolean): number {
   }
   const shown = codes && typeof code === 'string' ? ` [${code}]` : '';
   process.stderr.write(`${name}: ${error.message}${shown}\n`);
-  if (typeof hint === 'string') process.stderr.write(`  ${hint}\n`);
+  if (typeof hint === 'string') process.stderr.write(`  ${hint.replaceAll('\n', '\n  ')}\n`);
   return exitCode;
 }

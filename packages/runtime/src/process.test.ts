@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -65,6 +65,40 @@ describe('runCommand', () => {
     expect(shown).toMatch(/^postern: internal fault\nTypeError: oops\n\s+at /);
   });
 
+  describe('what its user may not do', () => {
+    /** As a user who is not root, in a folder that is theirs to enter alone. */
+    const asSomebody = (work: string): ReturnType<typeof spawn> =>
+      command(`async () => {
+        const { makePrivateDirectory, writeFileDurable } = await import(${JSON.stringify(import.meta.resolve('./files.ts'))});
+        if (process.geteuid() === 0) {
+          process.setgid(65534);
+          process.setuid(65534);
+        }
+        await ${work};
+      }`);
+
+    beforeEach(() => chmod(folder, 0o555));
+    afterEach(() => chmod(folder, 0o755));
+
+    test('is told in a sentence, with what to type: a folder', async () => {
+      const path = join(folder, 'data');
+      const { code, shown } = await ended(asSomebody(`makePrivateDirectory(${JSON.stringify(path)})`));
+      expect(shown).toMatch(
+        /^postern: \S+ may not make the folder .*\(EACCES\)\n {2}Choose another, or .*\n$/,
+      );
+      expect(shown).toMatch(new RegExp(`: sudo install -d -o \\S+ -m 700 ${path}\n$`));
+      expect(code).toBe(77);
+    });
+
+    test('and a file, by the name that it is to have', async () => {
+      const path = join(folder, 'node.toml');
+      const { code, shown } = await ended(asSomebody(`writeFileDurable(${JSON.stringify(path)}, '')`));
+      expect(shown).toMatch(new RegExp(`^postern: \\S+ may not use ${path} \\(EACCES\\)\n`));
+      expect(shown).toContain(`sudo -u "$(stat -c %U ${folder})"`);
+      expect(code).toBe(77);
+    });
+  });
+
   test.each(['SIGTERM', 'SIGINT'] as const)('%s lets the command drain and return', async (signal) => {
     const child = command(`async (stop) => {
       const work = setInterval(() => {}, 1_000);
@@ -99,14 +133,14 @@ test('the control socket answers its owner and says so when nothing listens', as
 test('a fault of the process comes through its control socket, and any other error does not', async () => {
   const socketPath = join(folder, 'control.sock');
   const hint = 'See whether it runs.';
-  const lost = new UserError('the spool failed', { code: 'spool-io', hint });
+  const lost = new UserError('the spool failed', { code: 'spool-io', hint, exitCode: ExitCode.noPermission });
   await using _control = await serveControl({
     socketPath,
     status: () => Promise.reject(lost),
     metrics: () => 'x 1\n',
     calls: { '/call': () => Promise.reject(new Error('what nobody is told')) },
   });
-  const told = { message: 'the spool failed', code: 'spool-io', hint, exitCode: ExitCode.tempFail };
+  const told = { message: 'the spool failed', code: 'spool-io', hint, exitCode: ExitCode.noPermission };
   await expect(readControl(socketPath, '/status')).rejects.toMatchObject(told);
   await expect(callControl(socketPath, '/call')).rejects.toMatchObject({
     message: `the process answered 500 on ${socketPath}`,

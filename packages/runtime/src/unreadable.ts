@@ -5,7 +5,12 @@ export function whyUnreadable(cause: unknown): string {
 }
 
 export function isMissing(cause: unknown): boolean {
-  return codeOf(cause) === 'ENOENT';
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(cause));
+}
+
+/** Whether somebody else may read it. */
+export function isDenied(cause: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes(codeOf(cause));
 }
 
 function codeOf(cause: unknown): string {

@@ -8,7 +8,7 @@ import type { Load, Sent } from './source.ts';
 export type Question =
   | { readonly ask: 'listen'; readonly key: string; readonly cert: string; readonly port: number }
   | { readonly ask: 'arrived'; readonly count: number; readonly keep: Keep }
-  | { readonly ask: 'taken' }
+  | { readonly ask: 'taken' | 'missing' }
   | ({ readonly ask: 'send' } & Load);
 
 /** What came of a question. */
@@ -38,21 +38,25 @@ export interface Ends extends AsyncDisposable {
   send(load: Load): Promise<Sent>;
   /** To be called before they are sent: resolves once so many different messages have arrived. */
   arrived(count: number, keep?: Keep): Promise<Arrived>;
+  /** Different messages that are waited for, and have not arrived. */
+  missing(): Promise<number>;
   /** Messages that the sink has taken so far, copies among them. */
   taken(): Promise<number>;
 }
 
 export async function startEnds(): Promise<Ends> {
-  const [source, sink] = await Promise.all([startProcess(), startProcess()]);
+  await using opened = new AsyncDisposableStack();
+  const source = opened.adopt(await startProcess(), ({ stop }) => stop());
+  const sink = opened.adopt(await startProcess(), ({ stop }) => stop());
+  const running = opened.move();
   return {
     pids: [source.pid, sink.pid],
     listen: (tls, port = 0) => sink.ask({ ask: 'listen', ...tls, port }),
     send: (load) => source.ask({ ask: 'send', ...load }),
+    missing: () => sink.ask({ ask: 'missing' }),
     taken: () => sink.ask({ ask: 'taken' }),
     arrived: (count, keep = 'nothing') => sink.ask({ ask: 'arrived', count, keep }),
-    async [Symbol.asyncDispose]() {
-      await Promise.all([source.stop(), sink.stop()]);
-    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 

@@ -9,8 +9,8 @@ import type { Relay } from './relay.ts';
 export interface PosternRelay extends Relay {
   /** Of the one that runs now. */
   readonly pid: number;
-  /** Stops it, and starts it again once `meanwhile` has resolved; resolves to how long the new one took to its first greeting, ms. */
-  restart(meanwhile?: () => Promise<void>): Promise<number>;
+  /** Stops it, and starts it again; resolves to how long the new one took to its first greeting, ms. */
+  restart(): Promise<number>;
 }
 
 /** A mix with its defaults, as its operator runs it, whose next hop is `sink`. */
@@ -41,9 +41,8 @@ export async function startPostern(sink: {
       return mix.pid;
     },
     pids: () => [mix.pid],
-    async restart(meanwhile = async () => undefined) {
+    async restart() {
       await mix.stop();
-      await meanwhile();
       const began = performance.now();
       mix = await start();
       await until(() => greets(port), { what: 'the mix takes SMTP again', deadlineMs: 60_000 });

@@ -15,8 +15,8 @@ export interface PostfixOptions {
   readonly sinkPort: number;
   /** Paths. */
   readonly tls: { readonly key: string; readonly cert: string };
-  /** Connections to the sink. */
-  readonly connections: number;
+  /** Connections to the sink at most; Debian's bound of 20 when not given. */
+  readonly connections?: number;
   /** Whether several messages go over one connection to the sink (`smtp_tls_connection_reuse`). Debian's default is no. */
   readonly reuse: boolean;
 }
@@ -49,8 +49,12 @@ export async function startPostfix({ sinkPort, tls, connections, reuse }: Postfi
     smtp_tls_security_level: 'encrypt',
     smtp_tls_connection_reuse: reuse ? 'yes' : 'no',
     smtp_tls_session_cache_database: 'btree:$data_directory/smtp_scache',
-    default_destination_concurrency_limit: String(connections),
-    initial_destination_concurrency: String(connections),
+    ...(connections === undefined
+      ? {}
+      : {
+          default_destination_concurrency_limit: String(connections),
+          initial_destination_concurrency: String(connections),
+        }),
   };
   await writeFile(
     join(etc, 'main.cf'),

@@ -15,7 +15,7 @@ export interface Load {
 }
 
 export interface Sent {
-  /** When the last octet of each message had been written. */
+  /** When the last octet of each message had been written; with a rate, when the message was due. */
   readonly atMs: Float64Array;
   /** When the first message was begun. */
   readonly beganMs: number;
@@ -29,11 +29,13 @@ export async function send({ port, from, to, messages, connections, rate }: Load
   let next = 0;
   const handOver = async (peer: Peer): Promise<void> => {
     for (let at = next++; at < messages.length; at = next++) {
-      if (rate !== undefined) await reach(beganMs + (at * 1_000) / rate);
+      const dueMs = rate === undefined ? undefined : beganMs + (at * 1_000) / rate;
+      if (dueMs !== undefined) await reach(dueMs);
       peer.socket.write(`MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`);
       for (const wanted of ['250', '250', '354']) await peer.expect(wanted);
       peer.socket.write(messages[at] as Buffer);
-      atMs[at] = nowMs();
+      // One that waits here for a connection waits for the relay.
+      atMs[at] = dueMs ?? nowMs();
       await peer.expect('250');
     }
   };

@@ -31,6 +31,7 @@ export interface Need {
   readonly packetsPerSecond: number;
   /** Packets a second that all mixes take together then. */
   readonly hopsPerSecond: number;
+  /** Not whole: a network has as many more as it wants to be safe. */
   readonly machines: number;
   /** Of one machine, in and out together, Mbit/s. */
   readonly mbitPerMachine: number;
@@ -45,7 +46,7 @@ function need(a: Assumptions, { hop }: Costs): Need {
   const aDay = a.users * a.messages * a.packets * (1 + a.cover);
   const packetsPerSecond = (aDay / 86_400) * a.peak;
   const hopsPerSecond = packetsPerSecond * a.hops;
-  const machines = Math.ceil((hopsPerSecond * hop) / (1_000 * a.cores * a.load));
+  const machines = (hopsPerSecond * hop) / (1_000 * a.cores * a.load);
   return {
     packetsPerSecond,
     hopsPerSecond,
@@ -72,7 +73,7 @@ export function modelLines(costs: Costs): string[] {
   const { packetsPerSecond, hopsPerSecond, machines, mbitPerMachine, mbPerUser } = need(a, costs);
   return [
     `model: ${a.users} people who send ${a.messages} messages a day of ${a.packets} packets, ${a.cover} of cover for each, over ${a.hops} mixes (their gateways are not counted); the busiest hour has ${a.peak} times the mean,`,
-    `machines of ${a.cores} cores are loaded to ${a.load * 100} % in it. All of these are assumed; measured, of a mix that had all it could do, is ${costs.hop.toFixed(2)} ms of processor for a packet and hop:`,
-    `  ${packetsPerSecond.toFixed(0)} packets/s enter, mixes take ${hopsPerSecond.toFixed(0)} packets/s: ${machines} machines, ${mbitPerMachine.toFixed(0)} Mbit/s each in and out together; ${mbPerUser.toFixed(1)} MB a day for each person up and down`,
+    `machines of ${a.cores} cores are loaded to ${a.load * 100} % in it. All of these are assumed; measured is ${costs.hop.toFixed(2)} ms of processor for a packet and hop:`,
+    `  ${packetsPerSecond.toFixed(0)} packets/s enter, mixes take ${hopsPerSecond.toFixed(0)} packets/s: ${machines.toFixed(1)} machines, ${mbitPerMachine.toFixed(0)} Mbit/s each in and out together; ${mbPerUser.toFixed(1)} MB a day for each person up and down`,
   ];
 }

@@ -41,19 +41,26 @@ export async function startStages(
   const own = join(folder, `${name}.toml`);
   const config = await readFile(configPath, 'utf8');
   await writeFile(own, config.replace(/^data_dir = .*$/m, `data_dir = ${JSON.stringify(dataDir)}`));
-  const child: Supervised = await startProcess({
-    name,
-    program: 'postern-node',
-    args: ['run', '--config', own, '--only', only.join(',')],
-    log: join(folder, `${name}.log`),
-    restart: false,
-  });
-  const interrupted = ifInterrupted(() => process.kill(child.pid, 'SIGKILL'));
-  const status = async () => JSON.parse(await readControl(join(dataDir, 'control.sock'), '/status'));
+  await using opened = new AsyncDisposableStack();
+  const child: Supervised = opened.use(
+    await startProcess({
+      name,
+      program: 'postern-node',
+      args: ['run', '--config', own, '--only', only.join(',')],
+      log: join(folder, `${name}.log`),
+      restart: false,
+    }),
+  );
   let end: string | undefined;
   void child.ended.then((how) => {
     end = how;
   });
+  opened.defer(() => {
+    // One that is held does not hear that it is to stop.
+    if (end === undefined) process.kill(child.pid, 'SIGCONT');
+  });
+  opened.use(ifInterrupted(() => process.kill(child.pid, 'SIGKILL')));
+  const status = async () => JSON.parse(await readControl(join(dataDir, 'control.sock'), '/status'));
   await until(
     async () => {
       if (end !== undefined) throw new Error(`${name} ended (${end}): ${await lastLines(child)}`);
@@ -64,16 +71,13 @@ export async function startStages(
     },
     { what: `${name} runs`, deadlineMs: 60_000 },
   );
+  const running = opened.move();
   return {
     pid: child.pid,
     dataDir,
     counts: async () => (await status()).counts,
     hold: () => void process.kill(child.pid, 'SIGSTOP'),
     go: () => void process.kill(child.pid, 'SIGCONT'),
-    async [Symbol.asyncDispose]() {
-      interrupted[Symbol.dispose]();
-      process.kill(child.pid, 'SIGCONT');
-      await child.stop();
-    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

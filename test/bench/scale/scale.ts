@@ -1,14 +1,14 @@
 import { spkiPin } from '@postern/mail';
-import { aborted } from '@postern/runtime';
+import { startRedis } from '@postern/node/testing';
 import { until } from '@postern/testkit';
 import { createIdentity } from '../../interop/debian.ts';
-import { startRedis } from '../../redis.ts';
 import type { Benchmark } from '../benchmark.ts';
 import { type Ends, startEnds } from '../hop/ends.ts';
 import { loadOf } from '../hop/hop.ts';
+import { inTime } from '../hop/in-time.ts';
 import { createMix, type Mix } from '../hop/mix.ts';
 import { ifInterrupted, temporaryFolder } from '../interrupted.ts';
-import { disk, machine } from '../measure.ts';
+import { disk, machine, median } from '../measure.ts';
 import { perMessage, startUsage, type Usage } from '../usage.ts';
 import { modelLines } from './model.ts';
 import { keepInRedis, type StageProcess, startStages } from './node.ts';
@@ -52,7 +52,7 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
   await using opened = new AsyncDisposableStack();
   const folder = await temporaryFolder(opened, 'postern-scale-');
   const redis = opened.use(await startRedis(folder));
-  opened.use(ifInterrupted(() => redis.kill()));
+  opened.use(ifInterrupted(() => void redis.kill()));
   const tls = createIdentity('sink.test');
   const ends = opened.use(await startEnds());
   const mix = opened.use(await createMix({ port: await ends.listen(tls), pin: spkiPin(tls.cert) }));
@@ -148,7 +148,8 @@ async function throughAll(
     const began = performance.now();
     forwarder.go();
     await empty(receiver, 'relays', 'every packet has left');
-    await inTime(arrived, 'every packet has arrived');
+    const came = await inTime(ends, arrived);
+    if ('missing' in came) throw new Error(`${came.missing} of ${count} packets have not arrived`);
     return performance.now() - began;
   });
   return { receive, peel, forward };
@@ -159,14 +160,6 @@ function empty(receiver: StageProcess, what: 'inputs' | 'relays', sentence: stri
     what: sentence,
     deadlineMs,
   });
-}
-
-async function inTime(arrived: Promise<unknown>, sentence: string): Promise<void> {
-  const late = AbortSignal.timeout(deadlineMs);
-  await Promise.race([
-    arrived,
-    aborted(late).then(() => Promise.reject(new Error(`${sentence}: not within ${deadlineMs / 1_000} s`))),
-  ]);
 }
 
 /** `work` resolves to how long it took, ms. */
@@ -209,9 +202,4 @@ function hopMs(turns: Readonly<Record<StageName, readonly Turn[]>>): number {
     (sum, name) => sum + median(turns[name].map(({ node, redis }) => node.total + redis.total)),
     0,
   );
-}
-
-function median(values: readonly number[]): number {
-  const ascending = Float64Array.from(values).sort();
-  return ascending[Math.floor((ascending.length - 1) / 2)] ?? Number.NaN;
 }

@@ -1,6 +1,7 @@
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  isExposed,
   makePrivateDirectory,
   overwriteAndRemove,
   replaceSecret,
@@ -82,7 +83,7 @@ export function openKeyFiles(directory: string): KeyFiles {
 }
 
 function refuseExposed(mode: number, path: string): void {
-  if ((mode & 0o077) === 0) return;
+  if (!isExposed({ mode })) return;
   throw new ClientError('exposed', `others may read the secret key in ${path}`, {
     hint: `Close it with: chmod 600 ${path}  If anyone may have copied it, make a new key.`,
   });

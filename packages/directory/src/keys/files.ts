@@ -1,7 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeBase64 } from '@postern/protocol/codec';
-import { makePrivateDirectory, overwriteAndRemove, writeFileDurable } from '@postern/runtime';
+import {
+  isMissing,
+  makePrivateDirectory,
+  overwriteAndRemove,
+  readSecretFileSync,
+  writeFileDurable,
+} from '@postern/runtime';
 import { parsePrivateKey } from './identity.ts';
 
 /** A signing key as it lies in the data directory: in `signing`, a certificate and, unless it is past, the private key beside it. */
@@ -17,7 +23,7 @@ export function signingFolder(dataDir: string): string {
   return join(dataDir, 'signing');
 }
 
-/** All that have a certificate, by key id. Of a key whose certificate was not written nothing is known. */
+/** All that have a certificate, by key id. Of a key whose certificate was not written nothing is known. Throws `UserError` `exposed`. */
 export function readSigningFiles(dataDir: string): SigningFile[] {
   const folder = signingFolder(dataDir);
   const names = listSigningFiles(dataDir);
@@ -29,7 +35,9 @@ export function readSigningFiles(dataDir: string): SigningFile[] {
       return {
         id,
         certificate: readFileSync(join(folder, name), 'utf8'),
-        ...(names.includes(`${id}.key`) && { privateKey: parsePrivateKey(readFileSync(path, 'utf8'), path) }),
+        ...(names.includes(`${id}.key`) && {
+          privateKey: parsePrivateKey(readSecretFileSync(path, 'the key'), path),
+        }),
       };
     });
 }
@@ -41,7 +49,7 @@ export function listSigningFiles(dataDir: string): string[] {
       .filter((name) => /^[0-9a-f]{8}\.(?:certificate|key)$/.test(name))
       .sort();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (isMissing(error)) return [];
     throw error;
   }
 }

@@ -9,7 +9,13 @@ import {
   parseAuthorityKey,
 } from '@postern/protocol/consensus';
 import { composite, compositeSeedBytes } from '@postern/protocol/primitives';
-import { makePrivateDirectory, type Random, writeFileDurable } from '@postern/runtime';
+import {
+  isMissing,
+  makePrivateDirectory,
+  type Random,
+  readSecretFile,
+  writeFileDurable,
+} from '@postern/runtime';
 import { AuthorityError } from '../errors.ts';
 
 /** Where a new authority's identity key is written: one line, base64 of the two seeds. From there it is to be moved away. */
@@ -25,14 +31,14 @@ export async function createIdentity(dataDir: string, random: Random): Promise<U
   return privateKey;
 }
 
-/** The private key in a file, 64 bytes; undefined when there is no file. Throws `AuthorityError` when it holds something else. */
+/** The private key in a file, 64 bytes; undefined when there is no file. Throws `AuthorityError` when it holds something else, `UserError` `exposed`. */
 export async function readPrivateKey(path: string): Promise<Uint8Array | undefined> {
-  const text = await readIfThere(path);
-  return text === undefined ? undefined : parsePrivateKey(text, path);
+  const bytes = await ifThere(readSecretFile(path, 'the key'));
+  return bytes && parsePrivateKey(bytes, path);
 }
 
-export function parsePrivateKey(text: string, path: string): Uint8Array {
-  const key = decodeBase64(text.trimEnd());
+export function parsePrivateKey(bytes: Buffer, path: string): Uint8Array {
+  const key = decodeBase64(bytes.toString('utf8').trimEnd());
   if (key?.length === compositeSeedBytes) return key;
   throw new AuthorityError('wrong-key', `${path} holds no key`, 'Restore it from a backup.');
 }
@@ -44,7 +50,7 @@ export function authorityPath(dataDir: string): string {
 
 /** Undefined when there is no file. Throws `AuthorityError` `wrong-key` when it is of another name, or no such key. */
 export async function readAuthority(name: string, dataDir: string): Promise<AuthorityKey | undefined> {
-  const text = await readIfThere(authorityPath(dataDir));
+  const text = await ifThere(readFile(authorityPath(dataDir), 'utf8'));
   if (text === undefined) return undefined;
   const key = parsed(text.trimEnd());
   if (key?.name === name) return key;
@@ -79,11 +85,11 @@ function parsed(vkey: string): AuthorityKey | undefined {
   }
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+async function ifThere<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await reading;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

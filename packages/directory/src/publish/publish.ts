@@ -1,5 +1,5 @@
 import swagger from '@fastify/swagger';
-import { type Endpoint, formatEndpoint } from '@postern/runtime';
+import { cannotListen, type Endpoint, formatEndpoint } from '@postern/runtime';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { ConsensusLog } from '../log/log.ts';
 import type { Registration } from '../registration.ts';
@@ -38,7 +38,7 @@ export interface Desk extends AgreementDesk {
 /** Largest request body, bytes: the longest descriptor, and room for what makes it too long to be told so. */
 const bodyLimit = 65_536;
 
-/** Serves what the authority has to say over HTTP. `close` stops taking requests and lets those under way finish. */
+/** Serves what the authority has to say over HTTP. `close` stops taking requests and lets those under way finish. Throws `UserError` when the address cannot be had. */
 export async function publish(
   listen: Endpoint,
   desk: Desk,
@@ -58,7 +58,9 @@ export async function publish(
   server.setNotFoundHandler(answerUnknownPath);
   await server.register(swagger, { openapi: schema.document });
   server.after(() => addRoutes(server, desk));
-  await server.listen(listen);
+  await server.listen(listen).catch((cause: unknown) => {
+    throw cannotListen({ what: 'the consensus cannot be served', at: listen, setting: '`listen`', cause });
+  });
   const bound = server.server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port;
   return { url: `http://${formatEndpoint({ host: listen.host, port })}`, close: () => server.close() };

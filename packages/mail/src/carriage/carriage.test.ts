@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { isWellFormed } from '../sender/wellformed.ts';
 import { type CarriageParts, makeCarriage } from './make.ts';
 import { maxReceivedFields, maxTraceOctets, openCarriage } from './open.ts';
-import { carriageLength } from './shape.ts';
+import { carriageLength, readBody, writeBody } from './shape.ts';
 
 /** Enough to meet each odd shape of input, in well under a second. */
 const runs = { numRuns: 500 };
@@ -365,3 +365,45 @@ function lineStart(at: number): number {
 function next(character: string): string {
   return String.fromCharCode(character.charCodeAt(0) + 1);
 }
+
+test('a body is read if and only if it is what is written for the bytes that come of it', () => {
+  const octet = fc.oneof(
+    fc.constantFrom(...Buffer.from('-_=+/\r\n \0AQgw9z')),
+    fc.integer({ min: 0, max: 255 }),
+  );
+  const change = fc.record({
+    kind: fc.constantFrom<'put' | 'swap' | 'insert' | 'remove' | 'none'>(
+      'put',
+      'swap',
+      'insert',
+      'remove',
+      'none',
+    ),
+    at: fc.nat(420),
+    to: fc.nat(420),
+    octet,
+  });
+  let read = 0;
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.array(change, { maxLength: 3 }), (bytes, changes) => {
+      const body = [...writeBody(bytes)];
+      for (const { kind, at, to, octet: other } of changes) {
+        const [one, two] = [at % (body.length + 1), to % (body.length + 1)];
+        if (kind === 'put' && one < body.length) body[one] = other;
+        else if (kind === 'insert') body.splice(one, 0, other);
+        else if (kind === 'remove') body.splice(one, 1);
+        else if (kind === 'swap' && one < body.length && two < body.length)
+          [body[one], body[two]] = [body[two] as number, body[one] as number];
+      }
+      const changed = Buffer.from(body);
+      const found = readBody(changed, bytes.length);
+      const decoded = Buffer.from(changed.toString('latin1'), 'base64');
+      const written = decoded.length === bytes.length && writeBody(decoded).equals(changed);
+      expect(found !== undefined).toBe(written);
+      expect(found ?? decoded).toEqual(decoded);
+      if (found !== undefined) read += 1;
+    }),
+    { numRuns: 5_000 },
+  );
+  expect(read).toBeGreaterThan(100);
+});

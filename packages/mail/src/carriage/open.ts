@@ -1,7 +1,7 @@
 import { isDomain } from '../address.ts';
 import { maxLineOctets } from '../server/data.ts';
 import { readAccountBody, readAccountHeader } from './account.ts';
-import { type HeaderValues, isBodyOf, view, writeHeader } from './shape.ts';
+import { type HeaderValues, readBody, view, writeHeader } from './shape.ts';
 
 /**
  * - `trace`: what stands on top is not a trace of mail servers (spec carriage 4), or is longer than `maxTraceOctets`
@@ -40,7 +40,7 @@ export const maxReceivedFields = 50;
 
 /**
  * Takes the bytes out of a carriage. Never throws. Everything but the trace must be exactly what `makeCarriage` writes
- * for some domains, hour and Message-ID: it is read, written again and compared, so there is one way to write each. Only
+ * for some domains, hour and Message-ID: it is read, and its header written again and compared, so there is one way to write each. Only
  * one from an account may look otherwise, and it is told by its `From`: no message is both.
  *
  * @param expectBytes how many bytes the carriage must hold
@@ -138,12 +138,6 @@ function readValues(header: string): HeaderValues | undefined {
   if (!isDomain(from) || !isDomain(to)) return undefined;
   const hour = Date.parse(date) / 1000;
   return hour % 3600 === 0 ? { fromDomain: from, toDomain: to, hour, messageId: id } : undefined;
-}
-
-/** Buffer's decoder passes over what is no base64; writing the outcome again and comparing shows whether there was any. */
-function readBody(body: Buffer, expectBytes: number): Uint8Array | undefined {
-  const bytes = Buffer.from(body.toString('latin1'), 'base64');
-  return bytes.length === expectBytes && isBodyOf(bytes, body) ? bytes : undefined;
 }
 
 function refused(reason: CarriageRefusal): OpenedCarriage {

@@ -74,7 +74,12 @@ export function handOver(
     });
   }
   const { promise, resolve } = Promise.withResolvers<Attempt>();
-  const data = Readable.from([mail.message], { objectMode: false });
+  const data = new Readable({
+    read() {
+      this.push(mail.message);
+      this.push(null);
+    },
+  });
   let ended = false; // from here on the final dot may be on its way
   data.once('end', () => {
     ended = true;

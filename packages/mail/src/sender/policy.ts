@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { isDomain } from '../address.ts';
 import { MailError } from '../errors.ts';
 
@@ -56,7 +56,7 @@ export function peerKey(peer: SmtpPeer): string {
   const policy = policyOf(peer);
   const plain = policy.kind === 'dane' ? { ...policy, records: policy.records.map(inHex) } : policy;
   const text = JSON.stringify([host, port, serverName, implicitTls, auth?.user, auth?.pass, plain]);
-  return createHash('sha256').update(text).digest('base64url');
+  return hash('sha256', text, 'base64url');
 }
 
 function inHex(record: Tlsa): object {

@@ -1,3 +1,4 @@
+import { nextBreak, viewOf } from '../breaks.ts';
 import { maxLineOctets } from '../server/data.ts';
 
 /**
@@ -6,11 +7,15 @@ import { maxLineOctets } from '../server/data.ts';
  */
 export function isWellFormed(message: Buffer): boolean {
   if (message.length === 0 || message.includes(0)) return false;
-  let at = 0;
-  while (at < message.length) {
-    const cr = message.indexOf(0x0d, at);
-    if (cr < 0 || cr - at > maxLineOctets || message.indexOf(0x0a, at) !== cr + 1) return false;
-    at = cr + 2;
+  const octets = viewOf(message);
+  for (let at = 0; at < message.length; ) {
+    const end = nextBreak(octets, at);
+    if (end === -1 || end - at > maxLineOctets) return false;
+    if (message[end] !== carriageReturn || message[end + 1] !== lineFeed) return false;
+    at = end + 2;
   }
   return true;
 }
+
+const carriageReturn = 0x0d;
+const lineFeed = 0x0a;

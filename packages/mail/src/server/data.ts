@@ -1,3 +1,4 @@
+import { nextBreak, viewOf } from '../breaks.ts';
 import { Collector } from './collector.ts';
 
 /**
@@ -50,9 +51,8 @@ export class DataReader {
     const input = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     this.#held = empty;
     let start = 0; // begin of what has not been kept yet
+    const octets = viewOf(input);
     let at = 0;
-    let cr = -2;
-    let lf = -2;
     for (;;) {
       if (this.#atLineStart && input[at] === dot) {
         const ending = input.subarray(at, at + endOfData.length);
@@ -65,27 +65,26 @@ export class DataReader {
         start = at;
       }
       this.#atLineStart &&= at === input.length;
-      if (cr !== -1 && cr < at) cr = input.indexOf(carriageReturn, at);
-      if (lf !== -1 && lf < at) lf = input.indexOf(lineFeed, at);
-      if (cr === -1 && lf === -1) {
+      const found = nextBreak(octets, at);
+      if (found === -1) {
         this.#countLine(input.length - at);
         this.#keep(input.subarray(start));
         return undefined;
       }
-      if (cr === input.length - 1 && lf === -1) {
-        this.#countLine(cr - at);
-        return this.#hold(input, start, cr);
+      const isCr = input[found] === carriageReturn;
+      if (isCr && found === input.length - 1) {
+        this.#countLine(found - at);
+        return this.#hold(input, start, found);
       }
-      if (cr !== -1 && lf === cr + 1) {
-        this.#countLine(cr - at);
+      if (isCr && input[found + 1] === lineFeed) {
+        this.#countLine(found - at);
         this.#lineOctets = 0;
         this.#atLineStart = true;
-        at = lf + 1;
+        at = found + 2;
       } else {
         this.#refuse('line-ends');
-        const bare = cr === -1 || (lf !== -1 && lf < cr) ? lf : cr;
-        this.#countLine(bare + 1 - at);
-        at = bare + 1;
+        this.#countLine(found + 1 - at);
+        at = found + 1;
       }
     }
   }

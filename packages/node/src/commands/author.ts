@@ -15,6 +15,7 @@ import { hashPassword } from '../submit/authors/hash.ts';
 import { changeAuthors, parseAuthors } from '../submit/authors/list.ts';
 import { localPart } from '../submit/authors/name.ts';
 import { configOption, readConfig, readOwnConfig } from './context.ts';
+import { tellCopies } from './copies.ts';
 
 interface AuthorOptions {
   readonly config: string;
@@ -39,6 +40,7 @@ export function addAuthor(program: Command, stop: AbortSignal): void {
       const hash = await hashPassword(await newPassword(stop), systemRandom);
       await file.write(changeAuthors(file.text, file.domain, local, hash));
       process.stderr.write(`${local}@${file.domain} may submit.\n`);
+      file.tellCopies();
     });
   author
     .command('remove')
@@ -54,6 +56,7 @@ export function addAuthor(program: Command, stop: AbortSignal): void {
           hint: 'See who is: postern-node author list',
         });
       await file.write(changeAuthors(file.text, file.domain, local));
+      file.tellCopies();
     });
   author
     .command('list')
@@ -90,10 +93,13 @@ interface AuthorFile {
   readonly authors: ReadonlyMap<string, unknown>;
   /** A node that runs reads it anew at the next login. */
   write(text: string): Promise<void>;
+  /** Says that the node's other processes need a copy. */
+  tellCopies(): void;
 }
 
 async function openFile({ config: path }: AuthorOptions, read = readConfig): Promise<AuthorFile> {
-  const { submission, delivery } = await read(path);
+  const config = await read(path);
+  const { submission, delivery } = config;
   if (submission?.authors.kind !== 'file' || delivery === undefined)
     throw new UserError(`${path} names no file of authors`, {
       exitCode: ExitCode.config,
@@ -106,7 +112,13 @@ async function openFile({ config: path }: AuthorOptions, read = readConfig): Pro
     throw error;
   });
   const authors = parseAuthors(text, domain, file);
-  return { domain, text, authors, write: (changed) => writeFileDurable(file, changed) };
+  return {
+    domain,
+    text,
+    authors,
+    write: (changed) => writeFileDurable(file, changed),
+    tellCopies: () => tellCopies(config, file),
+  };
 }
 
 function localOf(mailbox: string, domain: string): string {

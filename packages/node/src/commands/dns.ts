@@ -7,7 +7,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { loadCertificate } from '../keys/certificate.ts';
 import { dkimLine, loadDkimKeys } from '../keys/dkim-keys.ts';
 import { certificatesBefore } from '../keys/domain-keys.ts';
-import { readKeyFile } from '../keys/files.ts';
+import { readPublicFile } from '../keys/files.ts';
 import { inOrder, loadRing, type Unread } from '../keys/loaded.ts';
 import { dkimRing, readRing, tlsRing } from '../keys/ring.ts';
 import { domainZone, formatDomainZone, type ZoneParts } from '../zone.ts';
@@ -52,7 +52,7 @@ export function addDns(program: Command): void {
       const zone = domainZone({
         domain,
         certificatesBefore: before.certificates,
-        own: Buffer.from(await readKeyFile(join(dataDir, `${domain}.zone`))).toString('utf8'),
+        own: Buffer.from(await readPublicFile(join(dataDir, `${domain}.zone`))).toString('utf8'),
         dkim: dkim.keys.map((key) => dkimLine(domain, key)),
         mx,
         certificate: given ?? shown,

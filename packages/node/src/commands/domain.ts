@@ -12,6 +12,7 @@ import {
 import { domainRing } from '../keys/ring.ts';
 import { addCheck } from './check.ts';
 import { configOption, option, readOwnConfig } from './context.ts';
+import { tellCopies } from './copies.ts';
 
 const messageSize = size.refine(
   (bytes) => bytes > 0 && bytes <= maxMessageBytes,
@@ -36,7 +37,7 @@ export function addDomain(program: Command): void {
     .option(...configOption)
     .option('--again', 'even while the present key is not known to be in DNS')
     .action(async ({ config, again = false }: { readonly config: string; readonly again?: boolean }) => {
-      const { dataDir, delivery, dns } = await gatewayConfig(config);
+      const { dataDir, delivery, dns, spool } = await gatewayConfig(config);
       if (!again) await refuseUnpublished(dataDir, dns.resolver !== 'none');
       const path = await rotateDomainKey(dataDir, delivery.domain, seconds());
       const { fingerprint } = await readRecord(dataDir, delivery.domain);
@@ -50,6 +51,7 @@ export function addDomain(program: Command): void {
           '  3. Take the old OPENPGPKEY record out.\n' +
           `The key before opens messages until DNS has named the new one for ${domainRing.overlap / 86_400} days; without answers of DNS it is kept.\n`,
       );
+      tellCopies({ spool }, copied(delivery), beforeRecords);
     });
   domain
     .command('renew')
@@ -74,7 +76,7 @@ export function addDomain(program: Command): void {
       option('--size <size>', 'largest message that it takes, 25MB at most (default: as it is)', messageSize),
     )
     .action(async ({ config, holds, tls, mix, size: maxBytes }: RenewOptions) => {
-      const { dataDir, delivery } = await gatewayConfig(config);
+      const { dataDir, delivery, spool } = await gatewayConfig(config);
       const path = await renewRecord(dataDir, delivery.domain, {
         expires: seconds() + Math.floor(holds / 1_000),
         ...(tls === undefined ? {} : { tls }),
@@ -83,15 +85,22 @@ export function addDomain(program: Command): void {
       });
       process.stdout.write(`${path}\n`);
       process.stderr.write('Publish its records: postern-node dns zone prints them.\n');
+      tellCopies({ spool }, copied(delivery), beforeRecords);
     });
   addCheck(domain);
 }
 
+const beforeRecords = 'before the records are published';
+
+function copied({ domain }: DeliveryConfig): string {
+  return `${domainRing.folder}/ and ${domain}.zone`;
+}
+
 async function gatewayConfig(
   path: string,
-): Promise<Pick<NodeConfig, 'dataDir' | 'dns'> & { delivery: DeliveryConfig }> {
-  const { dataDir, delivery, dns } = await readOwnConfig(path);
-  if (delivery !== undefined) return { dataDir, delivery, dns };
+): Promise<Pick<NodeConfig, 'dataDir' | 'dns' | 'spool'> & { delivery: DeliveryConfig }> {
+  const { dataDir, delivery, dns, spool } = await readOwnConfig(path);
+  if (delivery !== undefined) return { dataDir, delivery, dns, spool };
   throw new UserError('a node without a domain has no key of one', {
     exitCode: ExitCode.usage,
     hint: 'Only a gateway has: one with the role "delivery".',

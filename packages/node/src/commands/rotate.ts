@@ -1,5 +1,6 @@
 import { duration, ExitCode, systemClock, systemRandom, UserError } from '@postern/runtime';
 import { type Command, Option } from 'commander';
+import type { NodeConfig } from '../config.ts';
 import { createCertificate, loadCertificate } from '../keys/certificate.ts';
 import { makeDkimKeys } from '../keys/dkim-keys.ts';
 import { inOrder, loadRing } from '../keys/loaded.ts';
@@ -14,6 +15,7 @@ import {
   utc,
 } from '../keys/ring.ts';
 import { configOption, option, readConfig, readOwnConfig } from './context.ts';
+import { tellCopies } from './copies.ts';
 import { refuseUnread } from './unread.ts';
 
 interface RotateOptions {
@@ -64,10 +66,11 @@ export function addTls(program: Command): void {
     .addOption(option(inFlags, 'when it is shown at the earliest', duration).default(lead.ms, lead.text))
     .addOption(discardOption())
     .action(async (options: RotateOptions) => {
-      const { dataDir, name } = await readOwnConfig(options.config);
+      const config = await readOwnConfig(options.config);
+      const { dataDir, name } = config;
       if (options.discard === true)
         return discard(
-          dataDir,
+          config,
           tlsRing,
           'Whoever wrote it down beside the present one can take it out again.',
         );
@@ -88,6 +91,7 @@ export function addTls(program: Command): void {
           'TLSA records (postern-node dns zone), Postfix’s tls_policy, authors’ submission.pin.\n' +
           `It is shown from ${utc(at)} on, or as soon after as every consensus in use names it.\n`,
       );
+      tellCopies(config, `${tlsRing.folder}/`, 'before it is shown');
     });
 }
 
@@ -101,7 +105,8 @@ export function addDkim(program: Command): void {
     .addOption(option(inFlags, 'when they sign at the earliest', duration).default(lead.ms, lead.text))
     .addOption(discardOption())
     .action(async (options: RotateOptions) => {
-      const { dataDir, submission, dns } = await readOwnConfig(options.config);
+      const config = await readOwnConfig(options.config);
+      const { dataDir, submission, dns } = config;
       if (submission === undefined)
         throw new UserError('a node without authors signs nothing', {
           exitCode: ExitCode.usage,
@@ -109,7 +114,7 @@ export function addDkim(program: Command): void {
         });
       if (options.discard === true)
         return discard(
-          dataDir,
+          config,
           dkimRing,
           'Take the records out of DNS that postern-node dns zone no longer prints.',
         );
@@ -130,16 +135,18 @@ export function addDkim(program: Command): void {
           'or as soon after as DNS has them.\n' +
           'Leave the records of those before until dns zone no longer prints them.\n',
       );
+      tellCopies(config, `${dkimRing.folder}/`, 'before their records are published');
     });
 }
 
-async function discard(dataDir: string, kind: RingKind, rest: string): Promise<void> {
-  if (!(await discardNext(dataDir, kind)))
+async function discard(config: NodeConfig, kind: RingKind, rest: string): Promise<void> {
+  if (!(await discardNext(config.dataDir, kind)))
     throw new UserError('nothing is to follow', {
       exitCode: ExitCode.usage,
       hint: 'What is in force is not taken back, but replaced: see postern-node status.',
     });
   process.stderr.write(`What was to follow is destroyed, and the present one stays. ${rest}\n`);
+  tellCopies(config, `${kind.folder}/`);
 }
 
 function nowSeconds(): number {

@@ -2,6 +2,7 @@ import type { SendResult } from '@postern/mail';
 import { uniform } from '@postern/protocol/primitives';
 import { jitteredBackoff } from '../backoff.ts';
 import type { Counters } from '../counters.ts';
+import { inHand } from '../in-hand.ts';
 import type { ComposeLetter } from '../report/letter.ts';
 import type { Failure } from '../report/report.ts';
 import type { Due, Spool, Waiting } from '../spool.ts';
@@ -17,6 +18,8 @@ export interface ForwardContext extends HandOverContext {
   readonly ways: Ways;
   /** Connections to one peer at one time. */
   readonly connectionsPerPeer: number;
+  /** Relays that this stage is given at one time; `inHand` when not given. */
+  readonly inFlight?: number;
   /** How this gateway tells its authors what became of their relays; a node that has none has no such relays. */
   readonly authors?: {
     readonly composeLetter: ComposeLetter;
@@ -32,12 +35,12 @@ const unavailablePause = { firstMs: 1_000, mostMs: 60_000 };
 /** For those that stand back, beyond the time that the way to the peer rests. */
 const standBackMs = 1_000;
 const byDnsStandBackMs = 15_000;
-/** Relays in memory for one peer. */
-const perPeer = 128;
+/** Relays for one peer, of those in hand: more than leave while those that stand back are on disk, so that no connection is idle meanwhile. */
+const perPeer = 1 / 2;
 /** For all peers that the consensus or the operator names: a line that slow ones fill keeps nobody from one that is idle. */
 const knownAtOnce: Load = { connections: Number.POSITIVE_INFINITY, line: 128 };
-/** For all nodes that take packets: a part of what may be under way. */
-const packetsAtOnce: Load = { connections: 640, line: 128 };
+/** For all nodes that take packets: a part of what is in hand, so that nodes that hang leave room for everybody else. */
+const packetsAtOnce = (inFlight: number): Load => ({ connections: 640, line: (inFlight * 5) / 8 });
 /** For one domain by what it says in DNS. */
 const byDnsPerDomain = 32;
 /** For all such domains, however long their servers take: a part of what may be under way, and for authors another than for anybody else. */
@@ -68,6 +71,7 @@ const routePause = { firstMs: 1_000, mostMs: 60_000 };
  */
 export function forward(context: ForwardContext): Stage<Due> {
   const { clock, random, spool, counters, ways, lifetime, authors, connectionsPerPeer: width } = context;
+  const { inFlight = inHand } = context;
   const byDns = (whose: Whose): Road => ({
     standBackMs: byDnsStandBackMs,
     laneTo: createLanes({ clock, random, width, each: byDnsPerDomain, all: byDnsAtOnce[whose] }),
@@ -76,10 +80,10 @@ export function forward(context: ForwardContext): Stage<Due> {
   const roads = { authors: byDns('authors'), others: byDns('others') };
   const toKnown = (all: Load): Road => ({
     standBackMs,
-    laneTo: createLanes({ clock, random, width, each: perPeer, all }),
+    laneTo: createLanes({ clock, random, width, each: perPeer * inFlight, all }),
   });
   const known = {
-    packets: toKnown(packetsAtOnce),
+    packets: toKnown(packetsAtOnce(inFlight)),
     authors: toKnown(knownAtOnce),
     others: toKnown(knownAtOnce),
   };

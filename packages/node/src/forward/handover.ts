@@ -97,23 +97,29 @@ async function within(
   send: (limits: Pick<OutgoingMessage, 'signal' | 'onData'>) => Promise<SendResult>,
 ): Promise<SendResult> {
   const over = new AbortController();
-  const taken = new AbortController();
-  const late = new AbortController();
-  const lateIn = (ms: number, unless: AbortSignal): void =>
-    void clock.wait(clock.now() + ms, unless).then(
-      () => late.abort(),
-      () => undefined,
-    );
-  lateIn(allMs, over.signal);
-  lateIn(envelopeMs, AbortSignal.any([over.signal, taken.signal]));
+  const stop = new AbortController();
+  const giveUp = (): void => stop.abort();
+  let taken = false;
+  const watch = async (): Promise<void> => {
+    const began = clock.now();
+    await clock.wait(began + envelopeMs, over.signal);
+    if (taken) await clock.wait(began + allMs, over.signal);
+    giveUp();
+  };
+  watch().catch(() => undefined); // it is over
+  cut.addEventListener('abort', giveUp, { once: true });
+  if (cut.aborted) giveUp();
+  const onData = (): void => {
+    taken = true;
+  };
   try {
-    const signal = AbortSignal.any([cut, late.signal]);
-    const result = await send({ signal, onData: () => taken.abort(ended) });
+    const result = await send({ signal: stop.signal, onData });
     if (result.kind !== 'deferred' || (result.reason !== 'aborted' && result.reason !== 'crowded'))
       return result;
     if (cut.aborted) return { ...result, reason: 'aborted' };
     return result.reason === 'aborted' ? { ...result, reason: 'timeout' } : result;
   } finally {
+    cut.removeEventListener('abort', giveUp);
     over.abort(ended);
   }
 }

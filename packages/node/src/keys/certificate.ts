@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { type Random, writeFileDurable } from '@postern/runtime';
-import { readKeyFile, wrongKeyFile } from './files.ts';
+import { readKeyFile, readPublicFile, wrongKeyFile } from './files.ts';
 
 /** What a node shows at STARTTLS. Peers know its key from the consensus, so nobody else signs it. */
 export interface TlsCertificate {
@@ -55,7 +55,7 @@ function loadX509(): Promise<typeof import('@peculiar/x509')> {
 export async function loadCertificate(dataDir: string): Promise<TlsCertificate> {
   const path = join(dataDir, 'tls.crt');
   const key = Buffer.from(await readKeyFile(join(dataDir, 'tls.key'))).toString('utf8');
-  const cert = Buffer.from(await readKeyFile(path)).toString('utf8');
+  const cert = Buffer.from(await readPublicFile(path)).toString('utf8');
   try {
     if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
       return { key, cert, pin: spkiPin(cert) };

@@ -121,7 +121,7 @@ test('a crash at any write of a turn leaves what comes to the same keys', async 
       ...Object.fromEntries(made.slice(0, written).map((name) => [name, after[name] ?? ''])),
     };
     for (const [name, hex] of Object.entries(left))
-      await writeFile(join(other, mixFolder, name), Buffer.from(hex, 'hex'));
+      await writeFile(join(other, mixFolder, name), Buffer.from(hex, 'hex'), { mode: 0o600 });
     await writeFile(join(other, mixFolder, '.105.chain.0011'), Buffer.alloc(52, 7));
     expect(await seedsOf(other, 102, lineage)).toEqual(seeds);
     expect(await contentsOf(other)).toEqual(after);

@@ -3,7 +3,7 @@ import { type DomainRecord, formatZone, makeRecord, parseZone } from '@postern/p
 import { generateDomainKey, loadEnvelopeKey } from '@postern/protocol/envelope';
 import { ExitCode, writeFileDurable } from '@postern/runtime';
 import { NodeError } from '../errors.ts';
-import { readKeyFile, wrongKeyFile } from './files.ts';
+import { readKeyFile, readPublicFile, wrongKeyFile } from './files.ts';
 import { loadBefore, type Unread } from './loaded.ts';
 import { readPublished } from './published.ts';
 import { addNext, domainRing, promote, readRing, refuseLater } from './ring.ts';
@@ -110,7 +110,7 @@ async function makeKey(dir: string, domain: string): Promise<Uint8Array> {
 export async function readRecord(dataDir: string, domain: string): Promise<DomainRecord> {
   const path = zonePath(dataDir, domain);
   // As of 1970: one that has expired still says what it said.
-  const parsed = parseZone(Buffer.from(await readKeyFile(path)).toString('utf8'), 0);
+  const parsed = parseZone(Buffer.from(await readPublicFile(path)).toString('utf8'), 0);
   if (parsed.kind === 'refused') throw wrongKeyFile(path, 'records of a domain');
   return parsed.record;
 }

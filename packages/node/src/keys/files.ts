@@ -1,19 +1,77 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ExitCode, requireTrustedPath, UserError } from '@postern/runtime';
+import {
+  ExitCode,
+  isMissing,
+  readSecretFile,
+  requireTrustedPath,
+  UserError,
+  whyUnreadable,
+} from '@postern/runtime';
 import { NodeError } from '../errors.ts';
 
-/** A key file of the data directory. Throws `NodeError` `missing-key-file` when there is none. */
-export async function readKeyFile(path: string): Promise<Uint8Array> {
+/** A key file of the data directory. Throws as `readSecret` does. */
+export function readKeyFile(path: string): Promise<Uint8Array> {
+  return readSecret(path, { what: 'the key', ifMissing: restoreIt });
+}
+
+/** A file of the data directory that others may see. Throws `NodeError` `missing-key-file`, `key-file-io`. */
+export function readPublicFile(path: string): Promise<Uint8Array> {
+  return readOpenFile(path, restoreIt);
+}
+
+const restoreIt =
+  'Make a data directory with `postern-node init`, correct data_dir, or restore the file from a backup.';
+
+interface Secret {
+  /** What lies in the file: `the key`. */
+  readonly what: string;
+  /** What to do when there is no such file. */
+  readonly ifMissing: string;
+  /** Bits of the mode that the file may not have; all of group and others when not given. */
+  readonly forbidden?: number;
+}
+
+/**
+ * A file that is for the node alone. Throws `NodeError` `missing-key-file` when there is none, `key-file-io` when it cannot be read, and
+ * `UserError` `exposed` where others may get at it.
+ */
+export async function readSecret(path: string, { what, ifMissing, forbidden }: Secret): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readSecretFile(path, what, forbidden));
+  } catch (cause) {
+    if (cause instanceof UserError) throw cause;
+    throw isMissing(cause) ? missing(path, ifMissing, cause) : unreadable(path, cause);
+  }
+}
+
+/** A file that anybody may see, as `readSecret` reads one. */
+export async function readOpenFile(path: string, ifMissing: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await readFile(path));
   } catch (cause) {
-    throw new NodeError('missing-key-file', `${path} cannot be read`, {
-      cause,
-      exitCode: ExitCode.config,
-      hint: 'Make a data directory with `postern-node init`, correct data_dir, or restore the file from a backup.',
-    });
+    throw isMissing(cause) ? missing(path, ifMissing, cause) : unreadable(path, cause);
   }
+}
+
+function missing(path: string, hint: string, cause: unknown): NodeError {
+  return new NodeError('missing-key-file', `${path} cannot be read: ${whyUnreadable(cause)}`, {
+    cause,
+    exitCode: ExitCode.config,
+    hint,
+  });
+}
+
+/** It is there: a new one in its place would be another's. */
+export function unreadable(path: string, cause: unknown): NodeError {
+  const isForbidden = ['EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '');
+  return new NodeError('key-file-io', `${path} cannot be read: ${whyUnreadable(cause)}`, {
+    cause,
+    exitCode: isForbidden ? ExitCode.noPermission : ExitCode.tempFail,
+    hint: isForbidden
+      ? `Nothing was destroyed. Run this as the node’s user, or, if it is to be this one’s, have root type: chown ${process.geteuid?.() ?? 'USER'} ${path}`
+      : 'Nothing was destroyed. Mend what keeps it from being read (disk, open files) and start again.',
+  });
 }
 
 /**

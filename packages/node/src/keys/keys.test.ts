@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeBase64 } from '@postern/protocol/codec';
@@ -32,6 +32,38 @@ test('an identity is read as it was made, by its owner only', async () => {
     code: 'missing-key-file',
     hint: expect.any(String),
   });
+});
+
+test('an identity that is there and cannot be read asks for no new one', async () => {
+  const path = join(folder, 'identity.key');
+  await createIdentity(folder, systemRandom);
+  await chmod(path, 0o000);
+  const asSomebody = process.geteuid?.() === 0;
+  if (asSomebody) process.seteuid?.(65_534);
+  const refused = await loadIdentity(folder).catch((error: unknown) => error);
+  if (asSomebody) process.seteuid?.(0);
+  expect(refused).toMatchObject({
+    code: 'key-file-io',
+    exitCode: 77,
+    message: `${path} cannot be read: you may not read it`,
+    hint: expect.stringMatching(`: chown \\d+ ${path}$`),
+  });
+  await rm(path);
+  await mkdir(path);
+  await expect(loadIdentity(folder)).rejects.toMatchObject({ code: 'key-file-io', exitCode: 75 });
+});
+
+test.each([0o640, 0o604, 0o620])('a key with the mode %o is not taken', async (mode) => {
+  const path = join(folder, 'identity.key');
+  await createIdentity(folder, systemRandom);
+  await chmod(path, mode);
+  await expect(loadIdentity(folder)).rejects.toMatchObject({
+    code: 'exposed',
+    exitCode: 77,
+    hint: `Close it with: chmod 600 ${path}`,
+  });
+  await chmod(path, 0o400);
+  await loadIdentity(folder);
 });
 
 test('a certificate is for its name and its key, and pinned by it', async () => {

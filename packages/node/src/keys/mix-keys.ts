@@ -22,7 +22,7 @@ import {
   successor,
   writeChain,
 } from './chain.ts';
-import { readKeyFile, wrongKeyFile } from './files.ts';
+import { readKeyFile, unreadable, wrongKeyFile } from './files.ts';
 
 /** Below the data directory. */
 export const mixFolder = 'mix-keys';
@@ -71,6 +71,29 @@ export async function turnMixKeys(
   const seeds = files.map(({ epoch: at, seed }) => ({ epoch: at, seed }));
   const published = seeds.filter((one) => keyEpochsPublished(epoch).includes(one.epoch)).map(publicHalf);
   return { seeds, published, firstEpoch };
+}
+
+/**
+ * Destroys what is past of the keys of a node that is no mix any more, and makes none; with the last of them the chains, which lead to later ones. Gives
+ * whether any are left, and the first epoch that has one.
+ */
+export async function retireMixKeys(
+  dataDir: string,
+  certain: number,
+): Promise<{ readonly firstEpoch: number; readonly left: boolean }> {
+  const folder = join(dataDir, mixFolder);
+  const firstEpoch = keyEpochsOpened(certain)[0] ?? certain;
+  if (!(await holdsMixKeys(dataDir))) return { firstEpoch, left: false };
+  await destroyPast(folder, firstEpoch);
+  const left = (await epochsIn(folder)).length > 0;
+  if (!left) await destroyMixKeys(dataDir);
+  return { firstEpoch, left };
+}
+
+/** Whether keys or chains lie there. */
+export async function holdsMixKeys(dataDir: string): Promise<boolean> {
+  const names = await readdir(join(dataDir, mixFolder)).catch(ifNone);
+  return names.some((name) => epochOf(name) !== undefined || chainEpochOf(name) !== undefined);
 }
 
 async function destroyPast(folder: string, firstEpoch: number, lineage?: string): Promise<void> {
@@ -197,11 +220,7 @@ async function readBond(path: string): Promise<string | undefined> {
     return (await readFile(path, 'latin1')).trimEnd();
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw new NodeError('key-file-io', `${path} cannot be read`, {
-      cause,
-      exitCode: ExitCode.tempFail,
-      hint: 'Nothing was destroyed. Mend what keeps it from being read (owner, mode, disk, open files) and start again.',
-    });
+    throw unreadable(path, cause);
   }
 }
 

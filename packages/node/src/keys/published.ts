@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileDurable } from '@postern/runtime';
-import { readKeyFile } from './files.ts';
+import { readPublicFile } from './files.ts';
 
 const dayMs = 86_400_000;
 
@@ -29,7 +29,7 @@ export async function notePublished(
 
 /** Nothing where nothing that can be read is noted. */
 export async function readPublished(dir: string): Promise<number | undefined> {
-  const text = await readKeyFile(join(dir, 'published')).then(
+  const text = await readPublicFile(join(dir, 'published')).then(
     (bytes) => Buffer.from(bytes).toString('utf8').trim(),
     () => '',
   );

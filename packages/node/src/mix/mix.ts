@@ -1,6 +1,7 @@
 import { type Held, holdUntilDue, type MixEvent } from '@postern/protocol/strategy';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { createBell } from '../bell.ts';
+import { inHand } from '../in-hand.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { firstOf, startLoop } from '../loop.ts';
 import { startPuller } from '../puller.ts';
@@ -13,13 +14,13 @@ export interface MixContext {
   readonly log: Log;
   readonly spool: Spool;
   readonly lifetime: Pick<Lifetime, 'stopping'>;
-  /** Relays in the next stage's hands at one time; 1,024 when not given. */
+  /** Relays in the next stage's hands at one time; `inHand` when not given. */
   readonly inFlight?: number;
 }
 
 /** Relays held in memory for their exact time; what comes on top waits on disk, where times are coarse. */
 const heldLimit = 10_000;
-/** Of them, those whose bytes are held too; the others' are read from disk when they are due. */
+/** Of them and those in the next stage's hands, those whose bytes are held too; the others' are read from disk when they leave. */
 const bytesLimit = 512;
 /** Those due later than this wait on disk. */
 const horizonMs = 600_000;
@@ -28,7 +29,7 @@ const horizonMs = 600_000;
  * restart or a failed attempt, are due already and go on as there is room.
  */
 export function mix(context: MixContext): Link<readonly Waiting[], Due> {
-  const { clock, random, log, spool, lifetime, inFlight = 1_024 } = context;
+  const { clock, random, log, spool, lifetime, inFlight = inHand } = context;
   return (next) => {
     const strategy = holdUntilDue<Waiting>();
     const held = new Set<Waiting>();
@@ -44,8 +45,12 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
       shelf: spool.relays,
       most: inFlight,
       stopping: lifetime.stopping,
-      work: (relay) => next.take({ due: relay }),
+      work: (relay) => next.take({ due: relay }).finally(() => dropBytes(relay)),
     });
+
+    const dropBytes = ({ bytes }: Waiting): void => {
+      if (bytes !== undefined) withBytes -= 1;
+    };
 
     const step = (event: MixEvent<Waiting>): void => {
       const before = wakeAt ?? Number.POSITIVE_INFINITY;
@@ -53,9 +58,9 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
       ({ state, wakeAt } = after);
       const crowded = release.filter((relay) => {
         held.delete(relay);
-        if (relay.bytes !== undefined) withBytes -= 1;
         return !puller.offer(relay);
       });
+      crowded.forEach(dropBytes);
       giveBack(crowded);
       if ((wakeAt ?? Number.POSITIVE_INFINITY) < before) sooner.ring();
     };

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Log, Random } from '@postern/runtime';
 import type { NodeConfig } from '../config.ts';
-import { NodeError } from '../errors.ts';
+import { readOpenFile, readSecret } from '../keys/files.ts';
 import type { Spool } from '../spool.ts';
 import type { RedisConfig } from '../spool-config.ts';
 import { keepEndings } from './endings.ts';
@@ -51,7 +50,7 @@ async function connectionFrom({
 }: RedisConfig): Promise<RedisConnection> {
   const login = {
     ...(user === undefined ? {} : { username: user }),
-    ...(passwordFile === undefined ? {} : { password: (await read(passwordFile)).replace(/\r?\n$/, '') }),
+    ...(passwordFile === undefined ? {} : { password: await passwordIn(passwordFile) }),
   };
   if ('path' in address) return { ...address, ...login };
   const { tls, ...rest } = address;
@@ -59,17 +58,17 @@ async function connectionFrom({
   return {
     ...rest,
     ...login,
-    ...(caFile === undefined ? { tls: {} } : { caFile, tls: { ca: await read(caFile) } }),
+    ...(caFile === undefined
+      ? { tls: {} }
+      : { caFile, tls: { ca: Buffer.from(await readOpenFile(caFile, ifMissing)).toString('utf8') } }),
   };
 }
 
-async function read(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new NodeError('key-file-io', `${path} cannot be read`, {
-      cause,
-      hint: 'spool.redis names it: see that the node may read it.',
-    });
-  }
+const ifMissing = 'spool.redis names it: correct that, or make the file.';
+
+async function passwordIn(path: string): Promise<string> {
+  const bytes = await readSecret(path, { what: 'the password', ifMissing });
+  return Buffer.from(bytes)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
 }

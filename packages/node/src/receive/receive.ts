@@ -9,10 +9,11 @@ import {
   openCarriage,
   parseMailbox,
   type SmtpServer,
-  startSmtpServer,
+  type SmtpServerOptions,
 } from '@postern/mail';
 import type { Log, LogFields } from '@postern/runtime';
 import type { Counters } from '../counters.ts';
+import { takeMail } from '../listening.ts';
 import { codeOf } from '../loop.ts';
 import type { TakeForeign } from '../report/foreign.ts';
 import type { Admit } from '../senders.ts';
@@ -130,7 +131,7 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     return { kind: 'rejected', ...refusals[why] };
   };
 
-  return startSmtpServer({
+  const options: SmtpServerOptions = {
     listen: context.listen,
     hostname: context.ehlo,
     tls: context.tls,
@@ -143,7 +144,8 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     onUnreadable: (envelope) => (comesBackToStranger(envelope) ? accepted('discarded') : undefined),
     onMessage: decide,
     onFault: (fault) => log.error('a carriage met a fault', { code: codeOf(fault) }),
-  });
+  };
+  return takeMail(options, '`listen` in [smtp]');
 }
 
 type Envelope = Pick<Message, 'from' | 'handedOn'>;

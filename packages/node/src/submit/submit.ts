@@ -1,11 +1,6 @@
-import {
-  createGatekeeper,
-  defaultSmtpLimits,
-  parseMailbox,
-  type SmtpServer,
-  startSmtpServer,
-} from '@postern/mail';
+import { createGatekeeper, defaultSmtpLimits, parseMailbox, type SmtpServer } from '@postern/mail';
 import type { Endpoint } from '@postern/runtime';
+import { takeMail } from '../listening.ts';
 import { codeOf } from '../loop.ts';
 import type { Authors } from './authors/authors.ts';
 import { type TakeContext, taker } from './take.ts';
@@ -41,7 +36,7 @@ const traceBytes = 65_536;
 
 /**
  * Takes carriages from the domain's authors (spec submission 1 to 3). 250 means that the unit and its author's return token
- * are durable: from then on it leaves, or its author hears of it. Throws `MailError`.
+ * are durable: from then on it leaves, or its author hears of it. Throws `MailError`, `UserError` for an address that cannot be had.
  */
 export async function submit(context: SubmitContext): Promise<Submissions> {
   const { listen, listenTls, authors } = context;
@@ -86,18 +81,21 @@ function listenersOf(
     onFault,
   );
   return (listen, implicitTls) =>
-    startSmtpServer({
-      listen,
-      implicitTls,
-      hostname: ehlo,
-      tls,
-      minTls: 'TLSv1.2',
-      maxBytes: Math.ceil(packetBytes * carriageFactor) + traceBytes,
-      maxRecipients: 1,
-      limits: defaultSmtpLimits,
-      auth,
-      accepts: (mailbox) => parseMailbox(mailbox)?.local === 'secure',
-      onMessage: take,
-      onFault,
-    });
+    takeMail(
+      {
+        listen,
+        implicitTls,
+        hostname: ehlo,
+        tls,
+        minTls: 'TLSv1.2',
+        maxBytes: Math.ceil(packetBytes * carriageFactor) + traceBytes,
+        maxRecipients: 1,
+        limits: defaultSmtpLimits,
+        auth,
+        accepts: (mailbox) => parseMailbox(mailbox)?.local === 'secure',
+        onMessage: take,
+        onFault,
+      },
+      `\`${implicitTls ? 'listen_tls' : 'listen'}\` in [submission]`,
+    );
 }

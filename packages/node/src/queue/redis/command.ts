@@ -1,6 +1,6 @@
 import type { RedisConnection } from './connection.ts';
 
-/** What an operator types to ask the Redis that is configured something: without its password, for which the command asks. */
+/** What an operator types to ask the Redis that is configured something: without a password, for which the command asks. */
 export function redisCli(connection: RedisConnection, command: string): string {
   return ['redis-cli', ...addressOf(connection), ...loginOf(connection), command].join(' ');
 }
@@ -13,12 +13,9 @@ function addressOf(connection: RedisConnection): string[] {
 }
 
 /** A user that is the node's alone may change nothing of Redis: then the command is for whoever else may. */
-function loginOf({ username, password }: RedisConnection): string[] {
-  return password === undefined || hasOwnUser({ username }) ? [] : ['--askpass'];
-}
-
-export function hasOwnUser({ username = 'default' }: { readonly username?: string | undefined }): boolean {
-  return username !== 'default';
+function loginOf({ username = 'default', password }: RedisConnection): string[] {
+  if (username !== 'default') return ['--user', 'NAME', '--askpass'];
+  return password === undefined ? [] : ['--askpass'];
 }
 
 /** For a shell. */

@@ -7,7 +7,8 @@ export interface Condition {
   readonly name: string;
   readonly holds: boolean;
   readonly wrong: string;
-  readonly mend: string;
+  /** What to do, a line each: in words, or a command and nothing else. */
+  readonly mends: readonly string[];
   /** A spool is opened without it, and it is logged. */
   readonly borne: boolean;
 }
@@ -58,52 +59,70 @@ function kept(info: Fields, cli: Cli): Condition[] {
       name: 'version',
       holds: Number.parseInt(info.redis_version ?? '', 10) >= 7,
       wrong: `version ${info.redis_version}`,
-      mend: 'Install Redis 7 or newer',
+      mends: ['Install Redis 7 or newer.'],
     },
     {
       name: 'master',
       holds: info.role === 'master',
-      wrong: `it is a ${info.role}`,
-      mend: `Connect to the master, or make it one: ${cli('REPLICAOF NO ONE')}`,
+      wrong: `it is a replica (${info.role}) of ${info.master_host} port ${info.master_port}`,
+      mends: [
+        'Write the address of that master to spool.redis.url, or make this one a master:',
+        cli('REPLICAOF NO ONE'),
+      ],
     },
     {
       name: 'replicas',
       holds: info.role !== 'master' || info.connected_slaves === '0',
       wrong: `it has replicas (${info.connected_slaves}), which get every packet and keep it as they like`,
-      mend: `On each of them, redis-cli REPLICAOF NO ONE: ${replicasIn(info).join(', ')}`,
+      mends: [
+        `On each of them (${replicasIn(info).join(', ')}) make it a master:`,
+        'redis-cli REPLICAOF NO ONE',
+      ],
     },
     {
       name: 'append-only file',
       holds: info.aof_enabled === '1',
       wrong: 'no append-only file',
-      mend: cli('CONFIG SET appendonly yes'),
+      mends: [cli('CONFIG SET appendonly yes')],
     },
     {
       name: 'no eviction',
       holds: info.maxmemory_policy === 'noeviction',
       wrong: `it evicts (${info.maxmemory_policy})`,
-      mend: cli('CONFIG SET maxmemory-policy noeviction'),
+      mends: [cli('CONFIG SET maxmemory-policy noeviction')],
     },
     {
       name: 'append-only file written',
       holds: info.aof_last_write_status !== 'err',
       wrong: 'it could not write its append-only file',
-      mend: 'Free space on its disk, and see its log',
+      mends: ['Free space on its disk, and see its log.'],
     },
     {
       name: rewritten,
       holds: info.aof_last_bgrewrite_status !== 'err',
       wrong: 'it could not rewrite its append-only file, which grows, and tells all that came and went',
-      mend: `Free space on its disk, or memory, then ${cli('BGREWRITEAOF')}`,
+      mends: ['Free space on its disk, or memory, then:', cli('BGREWRITEAOF')],
     },
     {
       name: 'snapshot',
       holds: info.rdb_last_bgsave_status !== 'err',
       wrong: 'it could not save its snapshot, and takes no writes',
-      mend: `Free space on its disk, then ${cli('BGSAVE')}; a spool needs no snapshots: ${cli('CONFIG SET save ""')}`,
+      mends: [
+        'Free space on its disk, then:',
+        cli('BGSAVE'),
+        'A spool needs no snapshots:',
+        cli('CONFIG SET save ""'),
+      ],
     },
   ];
   return all.map((one) => ({ ...one, borne: one.name === rewritten }));
+}
+
+/** What to do about all of them: what is set is written down as well, so that it stays so. */
+export function mendsOf(failed: readonly Condition[], cli: Cli): string {
+  const mends = failed.flatMap((one) => one.mends);
+  const sets = mends.some((line) => line.includes('CONFIG SET'));
+  return [...mends, ...(sets ? [cli('CONFIG REWRITE')] : [])].join('\n');
 }
 
 /** Addresses as Redis tells them. */
@@ -124,7 +143,7 @@ function room(info: Fields, { maxBytes, reserveBytes }: Demands, cli: Cli): Cond
     name: 'memory',
     holds: most === 0 || most >= needed,
     wrong: `maxmemory is less than ${needed}, which is a third more than spool.max_size, and spool.reserve`,
-    mend: `${cli(`CONFIG SET maxmemory ${needed}`)}, or lower spool.max_size`,
+    mends: ['Lower spool.max_size, or:', cli(`CONFIG SET maxmemory ${needed}`)],
     borne: false,
   };
 }
@@ -135,7 +154,7 @@ export function clocks({ nodeMs, redisMs }: Pick<Answers, 'nodeMs' | 'redisMs'>,
     name: 'clock',
     holds: Math.abs(nodeMs - redisMs) <= skewMs,
     wrong: `its clock says ${time(redisMs)}, and that of this node ${time(nodeMs)}`,
-    mend: `Have both machines keep time (NTP): they may be ${skewMs / 1_000} seconds apart`,
+    mends: [`Have both machines keep time (NTP): they may be ${skewMs / 1_000} seconds apart.`],
     borne: false,
   };
 }

@@ -19,7 +19,7 @@ import {
 } from './session.ts';
 
 export interface DeskOptions
-  extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'skewMs' | 'onWake'> {
+  extends Pick<SessionOptions, 'connection' | 'prefix' | 'review' | 'skewMs' | 'onWake' | 'stalledMs'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Pick<Log, 'info' | 'warn'>;
@@ -53,6 +53,8 @@ export interface Desk {
   recover(): Promise<void>;
   /** With a session, and an end to wait for when closing. */
   use<Of>(work: (session: Session, stop: AbortSignal) => Promise<Of>): Promise<Of>;
+  /** As the keeper of its session says. */
+  isKept(): boolean;
   readonly broken: Promise<NodeError>;
   close(): Promise<void>;
 }
@@ -108,7 +110,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       return session;
     } catch (error) {
       await session.close();
-      throw asRedisFault(error);
+      throw asRedisFault(error, options);
     }
   };
   const keeper = await createKeeper(open, options.log);
@@ -121,7 +123,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
       .current()
       .then((session) => work(session, stop.signal))
       .catch((error: unknown) => {
-        const fault = asRedisFault(error);
+        const fault = asRedisFault(error, options);
         if (final.has(fault.code)) keeper.condemn(fault);
         throw fault;
       });
@@ -179,6 +181,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     id,
     newId,
     use,
+    isKept: keeper.isKept,
     broken: keeper.broken,
     ask: (name, ...given) => use((session) => session.run(name, head(), given)),
     askIdle: (name, ...given) =>
@@ -208,8 +211,10 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
           }
         } catch (error) {
           amends.ask();
-          // What it has got already is in its caller's hands.
-          if (found.length === 0) throw error;
+          // What it has got already is in its caller's hands, unless it was lost with the session.
+          const current = await keeper.current().catch(() => undefined);
+          if (found.length === 0 || current !== session || final.has(asRedisFault(error, options).code))
+            throw error;
         }
         return found;
       }),

@@ -1,4 +1,6 @@
+import { ExitCode } from '@postern/runtime';
 import { NodeError, type NodeErrorCode } from '../../errors.ts';
+import { type Failure, type Place, refused, unreached } from './access.ts';
 
 /** First words of what Redis refuses with, https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors, and our scripts. */
 const codes: Readonly<Record<string, NodeErrorCode>> = {
@@ -27,27 +29,57 @@ const hints: Partial<Record<NodeErrorCode, string>> = {
   'spool-damaged': 'Check the disk of Redis. To start with an empty spool give spool.redis another name.',
 };
 
+/** What a process ends with that cannot start. */
+const exitCodes: Partial<Record<NodeErrorCode, ExitCode>> = {
+  'spool-full': ExitCode.tempFail,
+  'spool-io': ExitCode.tempFail,
+  'spool-lost': ExitCode.tempFail,
+  'spool-closed': ExitCode.tempFail,
+  'spool-foreign': ExitCode.config,
+};
+
 export function redisFault(
   code: NodeErrorCode,
   detail: string,
-  hint: string | undefined = hints[code],
+  { hint = hints[code], exitCode = exitCodes[code] }: Partial<Omit<Failure, 'detail'>> = {},
 ): NodeError {
-  return new NodeError(code, `the spool failed: ${detail}`, hint === undefined ? {} : { hint });
+  const options = {
+    ...(hint === undefined ? {} : { hint }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+  };
+  return new NodeError(code, `the spool failed: ${detail}`, options);
 }
 
 /**
- * Anything that Redis, ioredis or BullMQ rejected with, or what waits for them when the spool closes, as a fault of the spool. The error itself is not kept: it carries the command, and
+ * Anything that Redis, ioredis or BullMQ rejected with, or what waits for them when the spool closes, as a fault of the spool at that place. The error itself is not kept: it carries the command, and
  * that content.
  */
-export function asRedisFault(error: unknown): NodeError {
+export function asRedisFault(error: unknown, place: Place): NodeError {
   if (error instanceof NodeError) return error;
   if (error instanceof Error && 'code' in error && error.code === 'ABORT_ERR')
     return redisFault('spool-closed', 'it is closed');
   const { name, message } = error instanceof Error ? error : { name: '', message: '' };
-  if (name !== 'ReplyError') return redisFault('spool-io', `no connection to Redis (${reason(error)})`);
-  const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
+  if (name !== 'ReplyError') return failure('spool-io', unreached(reason(error), place));
+  const word = wordOf(message);
   const code = codes[word] ?? 'spool-fault';
+  const known = refused(word, message, place);
+  if (known !== undefined) return failure(code, known);
   return redisFault(code, code === 'spool-fault' ? said(message) : `Redis says ${word}`);
+}
+
+function failure(code: NodeErrorCode, { detail, ...rest }: Failure): NodeError {
+  return redisFault(code, detail, rest);
+}
+
+/** A script that lacks a right fails in words of its own. */
+function wordOf(message: string): string {
+  if (message.startsWith('ERR ACL failure in script')) return 'NOPERM';
+  return /^[A-Z]+/.exec(message)?.[0] ?? '';
+}
+
+/** Whether it is what Redis goes through, and not what this process does. */
+export function isForAWhile(error: unknown): boolean {
+  return error instanceof NodeError && (error.code === 'spool-io' || error.code === 'spool-full');
 }
 
 /** Whether a script was refused because the time it was told is not that of Redis. */

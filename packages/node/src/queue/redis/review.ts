@@ -1,8 +1,17 @@
 import type { Clock, Log } from '@postern/runtime';
+import { ExitCode } from '@postern/runtime';
 import type { Redis } from 'ioredis';
 import { NodeError } from '../../errors.ts';
-import { hasOwnUser, redisCli } from './command.ts';
-import { type Answers, type Cli, type Condition, clocks, conditions, type Demands } from './conditions.ts';
+import { redisCli } from './command.ts';
+import {
+  type Answers,
+  type Cli,
+  type Condition,
+  clocks,
+  conditions,
+  type Demands,
+  mendsOf,
+} from './conditions.ts';
 import type { RedisConnection } from './connection.ts';
 import { redisFault } from './faults.ts';
 import { parseInfo } from './info.ts';
@@ -33,23 +42,24 @@ export function createReview(context: {
 
   const look = async (redis: Redis): Promise<Condition[]> =>
     conditions(await ask(redis, clock), demands, cli, connection.username);
-  const note = ({ name, holds, wrong: what, mend }: Condition): void => {
+  const note = (condition: Condition): void => {
+    const { name, holds, wrong: what } = condition;
     if (holds && wrong.delete(name)) log.info('redis is as it should be again', { condition: name });
     if (holds || wrong.has(name)) return;
     wrong.add(name);
-    log.warn('redis is not as it should be', { condition: name, what, hint: mend });
+    log.warn('redis is not as it should be', { condition: name, what, hint: mendsOf([condition], cli) });
   };
 
   return {
     async assert(redis) {
       const found = await look(redis);
       const failed = found.filter(({ holds, borne }) => !holds && !borne);
-      if (failed.length > 0) throw unsafe(failed, cli, connection);
+      if (failed.length > 0) throw unsafe(failed, cli);
       found.forEach(note);
     },
     async assertTime(redis) {
       const found = clocks(await askTime(redis, clock), demands.skewMs);
-      if (!found.holds) throw unsafe([found], cli, connection);
+      if (!found.holds) throw unsafe([found], cli);
     },
     async again(redis) {
       (await look(redis)).forEach(note);
@@ -57,13 +67,11 @@ export function createReview(context: {
   };
 }
 
-function unsafe(failed: readonly Condition[], cli: Cli, connection: RedisConnection): NodeError {
-  const mends = failed.map(({ mend }) => mend).join('; ');
-  const lasting = mends.includes('CONFIG SET') ? `; then, so that it stays so: ${cli('CONFIG REWRITE')}` : '';
-  const who = hasOwnUser(connection) ? '; all as a user who may, with --user NAME --askpass' : '';
+function unsafe(failed: readonly Condition[], cli: Cli): NodeError {
   const what = failed.map(({ wrong }) => wrong).join('; ');
   return new NodeError('spool-unsafe', `this Redis is not fit for a spool: ${what}`, {
-    hint: `${mends}${lasting}${who}`,
+    hint: mendsOf(failed, cli),
+    exitCode: ExitCode.config,
   });
 }
 

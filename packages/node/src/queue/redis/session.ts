@@ -38,6 +38,8 @@ export interface SessionOptions {
   readonly onWake: (queue: QueueName) => void;
   /** The channel that shows that this process lives. */
   readonly presence: string;
+  /** How often BullMQ itself looks for jobs that nobody has worked on for long; 30 seconds when not given. */
+  readonly stalledMs?: number | undefined;
 }
 
 /** A job is in a worker's hands only while its row is claimed, a moment: what is longer is a process that died. */
@@ -48,11 +50,11 @@ const lockMs = 30_000;
  */
 const scriptConnections = 16;
 /** Longest wait for an answer before Redis counts as gone. */
-const answerMs = 30_000;
+export const answerMs = 30_000;
 
 /** Throws `NodeError` `spool-io` or `spool-unsafe`. */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { prefix, review, skewMs } = options;
+  const { prefix, review, skewMs, stalledMs = lockMs } = options;
   const { caFile: _, ...connection } = { caFile: undefined, ...options.connection };
   await using opened = new AsyncDisposableStack();
   const ended = Promise.withResolvers<void>();
@@ -75,7 +77,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     redis.once('end', () => ended.resolve());
     opened.defer(() => redis.disconnect());
     await redis.connect().catch((error: unknown) => {
-      throw asRedisFault(why ?? error);
+      throw asRedisFault(why ?? error, options);
     });
     return redis;
   };
@@ -100,7 +102,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     subscriber.on('message', (_channel: string, queue: QueueName) => options.onWake(queue));
     await subscriber.subscribe(`${prefix}:wake`, options.presence);
     const lines = Object.fromEntries(
-      queueNames.map((name) => [name, openLine(name, redis, `${prefix}:jobs`, opened)]),
+      queueNames.map((name) => [
+        name,
+        openLine(name, { connection: redis, prefix: `${prefix}:jobs`, stalledMs }, opened),
+      ]),
     ) as Record<QueueName, Line>;
     await Promise.all(
       Object.values(lines).flatMap(({ queue, worker }) => [queue.waitUntilReady(), worker.waitUntilReady()]),
@@ -115,7 +120,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       close: () => kept.disposeAsync(),
     };
   } catch (error) {
-    throw asRedisFault(error);
+    throw asRedisFault(error, options);
   }
 }
 
@@ -125,14 +130,18 @@ function asValue(value: Value): Value {
   return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.length) : value;
 }
 
-function openLine(name: QueueName, connection: Redis, prefix: string, opened: AsyncDisposableStack): Line {
+function openLine(
+  name: QueueName,
+  { connection, prefix, stalledMs }: { connection: Redis; prefix: string; stalledMs: number },
+  opened: AsyncDisposableStack,
+): Line {
   const shared = { connection, prefix, skipVersionCheck: true };
   const queue = new Queue(name, { ...shared, streams: { events: { maxLen: 0 } } });
   const worker = new Worker(name, null, {
     ...shared,
     autorun: false,
     lockDuration: lockMs,
-    stalledInterval: lockMs,
+    stalledInterval: stalledMs,
     // A process that dies again and again is no fault of the packet.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
     removeOnComplete: { count: 0 },

@@ -8,7 +8,7 @@ interface Setting {
   readonly value: string;
   readonly wrong: (value: string) => string;
   /** What goes with it, beside setting it. */
-  readonly also?: (cli: Cli) => string;
+  readonly also?: (cli: Cli) => readonly string[];
   readonly fine?: (value: string) => boolean;
   /** First version that has it; older ones never do what it stops. */
   readonly since?: readonly [major: number, minor: number];
@@ -22,13 +22,13 @@ const settings: readonly Setting[] = [
     name: 'save',
     value: '',
     wrong: () => 'it saves snapshots, which keep packets on its disk',
-    also: () => 'remove the snapshot that lies there (dump.rdb)',
+    also: () => ['Remove the snapshot that lies there (dump.rdb).'],
   },
   {
     name: 'slowlog-log-slower-than',
     value: '-1',
     wrong: () => 'its slow log keeps commands and their times, which join what came to what left',
-    also: (cli) => cli('SLOWLOG RESET'),
+    also: (cli) => [cli('SLOWLOG RESET')],
     fine: (value) => Number(value) < 0,
   },
   {
@@ -46,7 +46,7 @@ const settings: readonly Setting[] = [
     name: 'latency-monitor-threshold',
     value: '0',
     wrong: () => 'its latency monitor keeps the times of slow commands',
-    also: (cli) => cli('LATENCY RESET'),
+    also: (cli) => [cli('LATENCY RESET')],
     borne: true,
   },
 ];
@@ -77,8 +77,8 @@ export function settingConditions(
     const { name, value, wrong, also, borne = false, fine = (found) => found === value } = setting;
     const found = asked?.[name];
     if (found === undefined) return [];
-    const mends = [cli(`CONFIG SET ${name} ${value === '' ? '""' : value}`), ...(also ? [also(cli)] : [])];
-    return [{ name, holds: fine(found), wrong: wrong(found), mend: mends.join('; '), borne }];
+    const mends = [cli(`CONFIG SET ${name} ${value === '' ? '""' : value}`), ...(also?.(cli) ?? [])];
+    return [{ name, holds: fine(found), wrong: wrong(found), mends, borne }];
   });
   const rights = quoted('+config|get');
   return [
@@ -87,7 +87,10 @@ export function settingConditions(
       name: 'told',
       holds: vouched || untold.length === 0,
       wrong: `it does not say what these are (CONFIG GET): ${untold.join(', ')}`,
-      mend: `Allow it: ${cli(`ACL SETUSER ${quoted(user)} ${rights}`)}; or, when you know that all are as docs/operations/redis.md says, set spool.redis.vouch = true`,
+      mends: [
+        'Set spool.redis.vouch = true when you know that all are as docs/operations/redis.md says; or allow it, and write that down as well (with an ACL file ACL SAVE, otherwise CONFIG REWRITE):',
+        cli(`ACL SETUSER ${quoted(user)} ${rights}`),
+      ],
       borne: false,
     },
   ];

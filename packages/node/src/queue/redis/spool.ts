@@ -12,6 +12,7 @@ import {
 import { rewriteAof } from './aof.ts';
 import type { RedisConnection } from './connection.ts';
 import { clockSkewMs, type Desk, openDesk } from './desk.ts';
+import { isForAWhile } from './faults.ts';
 import { createRelayShelf, relayFields } from './relays.ts';
 import { createReturns } from './returns.ts';
 import { createReview } from './review.ts';
@@ -41,6 +42,8 @@ export interface RedisSpoolOptions {
   readonly vouched?: boolean;
   /** How far the clock may be from that of Redis; 30 seconds when not given. */
   readonly skewMs?: number;
+  /** How often BullMQ itself looks for jobs that nobody has worked on for long; 30 seconds when not given. */
+  readonly stalledMs?: number;
 }
 
 /** Rows that one script removes or changes at most when there are many. */
@@ -54,7 +57,7 @@ const sweepLimit = 200;
 export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool> {
   const { connection, name, nodeId, clock, random, leaseMs = claimLeaseMs } = options;
   const { maxBytes = 20_000_000_000, reserveBytes = 64_000_000, vouched = false, log } = options;
-  const { skewMs = clockSkewMs } = options;
+  const { skewMs = clockSkewMs, stalledMs } = options;
   const bells: Record<QueueName, Bell> = {
     packet: createBell(),
     exit: createBell(),
@@ -79,6 +82,7 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     review,
     skewMs,
     reserveBytes,
+    stalledMs,
     onWake: (queue) => bells[queue].ring(),
   });
   const context = { desk, clock, leaseMs, maxBytes, bells };
@@ -174,6 +178,13 @@ export async function openRedisSpool(options: RedisSpoolOptions): Promise<Spool>
     async counts() {
       const [inputs = 0, relayed = 0, fragments = 0, deliveries = 0] = (await desk.ask('counts')) as number[];
       return { inputs, relays: relayed, fragments, deliveries };
+    },
+    async alive() {
+      try {
+        await desk.ask('counts');
+      } catch (error) {
+        if (!isForAWhile(error) || !desk.isKept()) throw error;
+      }
     },
     broken: desk.broken,
     close: desk.close,

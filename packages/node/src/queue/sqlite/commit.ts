@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Journal } from './durable.ts';
-import { asNodeError } from './faults.ts';
+import { type Told, tellFault } from './faults.ts';
 import { mustLast, type Operations, taking, writes } from './operations.ts';
 import type { Store } from './store.ts';
 
@@ -15,7 +15,7 @@ export interface Request {
 
 export type Reply =
   | { readonly number: number; readonly result: unknown }
-  | { readonly number: number; readonly error: { code: string; message: string; hint?: string } };
+  | { readonly number: number; readonly error: Told };
 
 export interface Committer {
   /** Answers every request; those that write only once they are durable. */
@@ -115,6 +115,5 @@ export function createCommitter(
 }
 
 function refusal(number: number, error: unknown): Reply {
-  const { code, message, hint } = asNodeError(error);
-  return { number, error: { code, message, ...(hint === undefined ? {} : { hint }) } };
+  return { number, error: tellFault(error) };
 }

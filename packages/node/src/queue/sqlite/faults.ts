@@ -1,3 +1,4 @@
+import { ExitCode } from '@postern/runtime';
 import { NodeError, type NodeErrorCode } from '../../errors.ts';
 
 /** Primary result codes of SQLite, https://sqlite.org/rescode.html. */
@@ -25,6 +26,9 @@ const hints: Partial<Record<NodeErrorCode, string>> = {
   'spool-full': 'Free space on the disk of the data directory, or raise spool.max_size.',
 };
 
+/** What may be over by itself. */
+const passing: ReadonlySet<NodeErrorCode> = new Set(['spool-io', 'spool-full', 'spool-closed']);
+
 /** Anything thrown by SQLite as a fault of the spool. The statement is never shown: it may hold content. */
 export function asNodeError(error: unknown): NodeError {
   if (error instanceof NodeError) return error;
@@ -38,5 +42,19 @@ export function spoolFault(code: NodeErrorCode, detail: string, cause?: unknown)
   return new NodeError(code, `the spool failed: ${detail}`, {
     cause,
     ...(hint === undefined ? {} : { hint }),
+    ...(passing.has(code) ? { exitCode: ExitCode.tempFail } : {}),
   });
+}
+
+/** A fault as it crosses between threads. */
+export type Told = Pick<NodeError, 'code' | 'message' | 'hint' | 'exitCode'>;
+
+export function tellFault(error: unknown): Told {
+  const { code, message, hint, exitCode } = asNodeError(error);
+  return { code, message, exitCode, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** The inverse of `tellFault`, but for what caused it. */
+export function faultFrom({ code, message, ...rest }: Told): NodeError {
+  return new NodeError(code, message, rest);
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Clock, type Random, syncDirectory } from '@postern/runtime';
 import { createBell } from '../../bell.ts';
-import { NodeError, type NodeErrorCode } from '../../errors.ts';
+import type { NodeError } from '../../errors.ts';
 import {
   claimLeaseMs,
   type RelayShelf,
@@ -14,7 +14,7 @@ import {
   type UnitKind,
 } from '../../spool.ts';
 import type { Reply, Request } from './commit.ts';
-import { spoolFault } from './faults.ts';
+import { faultFrom, spoolFault } from './faults.ts';
 import type { Operations } from './operations.ts';
 import type { Greeting, ThreadOptions } from './thread.ts';
 
@@ -121,6 +121,7 @@ export async function openSqliteSpool(options: SqliteSpoolOptions): Promise<Spoo
     },
     sync: () => call('sync'),
     counts: () => call('counts'),
+    alive: async () => void (await call('counts')),
     broken: call.broken,
     close,
     [Symbol.asyncDispose]: close,
@@ -200,8 +201,4 @@ function startThread(workerData: ThreadOptions): Promise<{ thread: Worker; id: S
       else reject(faultFrom(greeting.error));
     });
   });
-}
-
-function faultFrom({ code, message, hint }: { code: string; message: string; hint?: string }): NodeError {
-  return new NodeError(code as NodeErrorCode, message, hint === undefined ? {} : { hint });
 }

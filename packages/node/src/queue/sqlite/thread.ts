@@ -12,7 +12,7 @@ import type { SpoolId } from '../../spool.ts';
 import { createClaims } from './claims.ts';
 import { createCommitter, type Reply, type Request } from './commit.ts';
 import { createJournal, syncWithin } from './durable.ts';
-import { asNodeError } from './faults.ts';
+import { type Told, tellFault } from './faults.ts';
 import { journalBytes } from './journal.ts';
 import { operations } from './operations.ts';
 import { assertRoom, type Room, type RoomLimits } from './room.ts';
@@ -32,7 +32,7 @@ export interface ThreadOptions extends RoomLimits {
 
 export type Greeting =
   | { readonly ready: true; readonly id: SpoolId }
-  | { readonly ready: false; readonly error: { code: string; message: string; hint?: string } };
+  | { readonly ready: false; readonly error: Told };
 
 const groupLimit = 64;
 /** After so many requests the journal is moved into the database: the more there is to move, the longer everybody waits for it. */
@@ -66,12 +66,7 @@ function serve(port: MessagePort, options: ThreadOptions): void {
     });
     port.postMessage({ ready: true, id: work.id } satisfies Greeting);
   } catch (error) {
-    const { code, message, hint } = asNodeError(error);
-    const greeting: Greeting = {
-      ready: false,
-      error: { code, message, ...(hint === undefined ? {} : { hint }) },
-    };
-    port.postMessage(greeting);
+    port.postMessage({ ready: false, error: tellFault(error) } satisfies Greeting);
     port.close();
   }
 }

@@ -51,11 +51,15 @@ export const release: string = `${wanting}
 local queue, moved = ARGV[5], {}
 for at = 6, #ARGV do
   local id = ARGV[at]
-  if wanted(queue, id) and call('HGET', row(queue, id), 'by') == me then
+  local job = wanted(queue, id)
+  -- A set that is open has no job, and is claimed once it has expired.
+  if (job or queue == 'sets') and call('HGET', row(queue, id), 'by') == me then
     free(queue, id)
-    outbox(queue, id)
-    table.insert(moved, id)
-    table.insert(moved, tostring(wanted(queue, id)))
+    if job then
+      outbox(queue, id)
+      table.insert(moved, id)
+      table.insert(moved, tostring(wanted(queue, id)))
+    end
   end
 end
 return moved

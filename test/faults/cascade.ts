@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createDirectoryClient } from '@postern/directory/client';
 import { createSmtpSender } from '@postern/mail';
+import { type RedisServer, startRedis } from '@postern/node/testing';
 import { parseZone } from '@postern/protocol/dns';
 import { formatEndpoint, systemClock } from '@postern/runtime';
 import {
@@ -14,7 +15,6 @@ import {
   startTestnet,
   type Testnet,
 } from '@postern/testkit';
-import { type Redis, startRedis } from '../redis.ts';
 import { countFiles } from './arrivals.ts';
 import { numberOf, packNote, type Ready } from './notes.ts';
 import type { Node } from './points.ts';
@@ -24,18 +24,23 @@ const domain = 'b.test';
 
 export type Store = 'SQLite' | 'Redis';
 
-/** Three mixes, one for each layer, and the gateway of b.test, all processes that are started again when they die; and an author. */
-export interface Chain extends AsyncDisposable {
+/** A mix for each layer and the gateway of b.test, so that there is one way: all processes that are started again when they die; and an author. */
+export interface Cascade extends AsyncDisposable {
   readonly net: Testnet;
   readonly nodes: Readonly<Record<Node, Member>>;
+  /** It takes for new what counts as a packet that has crossed the mixes. */
+  readonly lastMix: Member;
   /** Only where spools lie in it. */
-  readonly redis: Redis;
+  readonly redis: RedisServer;
   /** Whoever gets the notes. */
   readonly recipient: Person;
   /** Makes the packet of a note. */
   pack(number: number): Promise<Ready>;
-  /** Hands it to its first mix, the same bytes again and again until they are taken. */
-  handOver(ready: Ready, signal: AbortSignal): Promise<void>;
+  /**
+   * Hands it to its first mix, the same bytes again and again until they are taken: by connections that stay open or, `anew`, by one that is
+   * opened for it.
+   */
+  handOver(ready: Ready, how: { readonly signal: AbortSignal; readonly anew?: boolean }): Promise<void>;
   /** How many hand-overs were put off by the first mix itself, with a reply of 4yz. */
   readonly putOff: number;
   /** How many it has taken. */
@@ -61,10 +66,10 @@ const againMs = 50;
 const lookEveryMs = 200;
 
 /** `dir`: holds all of it; a folder of its own, which goes with it, when not given. `traps`: on every wire. */
-export async function startChain(
+export async function startCascade(
   store: Store,
   { dir, traps }: { readonly dir?: string; readonly traps?: Traps } = {},
-): Promise<Chain> {
+): Promise<Cascade> {
   await using opened = new AsyncDisposableStack();
   const folder = dir ?? (await mkdtemp(join(tmpdir(), 'pn-')));
   if (dir === undefined) opened.defer(() => rm(folder, { recursive: true }));
@@ -102,7 +107,7 @@ export async function startChain(
   const [recipient] = net.people as [Person];
   const { nodes } = (await client.current()).consensus;
   const mixOf = (hop: number): Member => net.member(nodes.find(({ layer }) => layer === hop)?.name ?? '');
-  const sender = opened.use(createSmtpSender({ ehloName: 'a.test', maxConnectionsPerPeer: width }));
+  const shared = opened.use(createSmtpSender({ ehloName: 'a.test', maxConnectionsPerPeer: width }));
   let putOff = 0;
   let taken = 0;
   let looked = { atMs: Number.NEGATIVE_INFINITY, count: Promise.resolve(0) };
@@ -110,6 +115,7 @@ export async function startChain(
   return {
     net,
     nodes: { 'first mix': mixOf(1), 'second mix': mixOf(2), gateway: net.member(gatewayName(domain)) },
+    lastMix: mixOf(3),
     recipient,
     get redis() {
       if (redis === undefined) throw new Error('no spool lies in Redis');
@@ -123,8 +129,12 @@ export async function startChain(
     get putOff() {
       return putOff;
     },
-    async handOver({ peer, mail }, signal) {
+    async handOver({ peer, mail }, { signal, anew = false }) {
+      await using own = new AsyncDisposableStack();
       for (;;) {
+        const sender = anew
+          ? own.use(createSmtpSender({ ehloName: 'a.test', maxConnectionsPerPeer: 1 }))
+          : shared;
         const result = await sender.send(peer, { ...mail, signal });
         if (result.kind === 'sent') {
           taken += 1;
@@ -146,11 +156,11 @@ export async function startChain(
 }
 
 /** Hands over so many notes, some at a time. */
-export async function sendNotes(chain: Chain, count: number, signal: AbortSignal): Promise<void> {
+export async function sendNotes(cascade: Cascade, count: number, signal: AbortSignal): Promise<void> {
   let next = 0;
   const author = async (): Promise<void> => {
     for (let number = next++; number < count; number = next++)
-      await chain.handOver(await chain.pack(number), signal);
+      await cascade.handOver(await cascade.pack(number), { signal });
   };
   await Promise.all(Array.from({ length: width }, author));
 }

@@ -1,0 +1,16 @@
+import { aborted } from '@postern/runtime';
+import { watchProgress } from '../../progress.ts';
+import type { Arrived, Ends } from './ends.ts';
+
+/** What has not come when so long nothing else did does not come. */
+const standstillMs = 120_000;
+
+/** What has arrived, or how many different messages are still missing when nothing has arrived for long. */
+export async function inTime(
+  ends: Ends,
+  arrived: Promise<Arrived>,
+): Promise<Arrived | { readonly missing: number }> {
+  using watch = watchProgress(() => ends.missing(), standstillMs);
+  const late = aborted(watch.signal).then(async () => ({ missing: await ends.missing() }));
+  return await Promise.race([arrived, late]);
+}
