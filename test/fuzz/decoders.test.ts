@@ -25,6 +25,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'client openReturns': 'reads files of one’s own, whose content is a target',
   'client readClientConfig': 'reads a file; what parses it is a target',
   'client readPassword': 'asks the person',
+  'directory loadKeys': 'reads key files of one’s own',
   'directory openCache': 'reads files of one’s own; what it keeps was verified, by targets',
   'directory openHistory': 'asks a URL for documents and tiles, whose readers are targets',
   'directory openLog': 'reads a database of one’s own',
