@@ -64,6 +64,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'node parseInfo': 'reads what a Redis of one’s own says',
   'node parseNext': 'reads what this node has written into its spool',
   'node peel': 'hands packets to threads: packet-peel goes through what they do',
+  'node readAuthorsFile': 'reads a file; what parses it is a target',
   'node readChains': 'reads keys of one’s own',
   'node readConfig': 'reads a file; what parses it is a target',
   'node readKeyFile': 'reads a key file of one’s own',
