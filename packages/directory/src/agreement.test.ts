@@ -1,6 +1,6 @@
 import { copyFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readConsensus, readReveal, readVote, verifyParameters } from '@postern/protocol/consensus';
+import { readCertifiedConsensus, readConsensus, readReveal, readVote, verifyParameters } from '@postern/protocol/consensus';
 import { afterEach, describe, expect, test } from 'vitest';
 import { audit } from './audit/audit.ts';
 import type { RunningAuthority } from './authority.ts';
@@ -187,7 +187,7 @@ describe('an authority', () => {
     session.council.wire = noSignatures;
     await session.council.untilHolds(() => alarmsOf(0).includes('split'), hour);
     const { text } = await get(first(), `/v1/agreement/${epoch}/consensus`);
-    const signed = readConsensus(text, trust());
+    const signed = readCertifiedConsensus(text, trust());
     await session.council.stop(0);
     await session.council.start(0);
     session.council.wire = () => ({});

@@ -10,6 +10,7 @@ export type Holdup =
   | { readonly kind: 'few-nodes'; readonly standing: number; readonly wanted: number }
   | { readonly kind: 'empty-layer'; readonly layer: number }
   | { readonly kind: 'few-votes'; readonly counted: number; readonly wanted: number }
+  | { readonly kind: 'missing-descriptors'; readonly missing: number }
   | { readonly kind: 'few-signatures'; readonly signed: number; readonly wanted: number }
   | { readonly kind: 'other-parameters' }
   | { readonly kind: 'not-linked' }
@@ -121,6 +122,8 @@ export function explain(holdup: Holdup): string {
       return `layer ${holdup.layer} has no mix`;
     case 'few-votes':
       return `${holdup.counted} votes count, ${holdup.wanted} are needed; whoever is missing does not run, cannot be reached, or has another time`;
+    case 'missing-descriptors':
+      return `${holdup.missing} descriptors that most votes name are not here, and none of those who named them has given them yet`;
     case 'few-signatures':
       return `${holdup.signed} authorities have signed one document, ${holdup.wanted} are needed; the log says who has said what`;
     case 'other-parameters':

@@ -7,16 +7,16 @@ import { shareParameters } from './agree/parameters.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
 import { recordOf } from './agree/record.ts';
-import { createSignatures, isUncertified } from './agree/signatures.ts';
+import { createSignatures } from './agree/signatures.ts';
 import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
 import type { AgreementRecord, Part, Receipt } from './ballots.ts';
-import type { Certificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup, isAlarming, isOfClock, patienceMs } from './due.ts';
 import type { SigningKeys } from './keys/signing.ts';
 import type { ConsensusLog } from './log/log.ts';
 import type { Counters } from './observe.ts';
+import type { PeerCertificates } from './peer-certificates.ts';
 import { rateLimit } from './rate-limit.ts';
 import type { AuthorityStore } from './store.ts';
 
@@ -26,7 +26,7 @@ export interface EpochsOptions {
   /** All authorities, this one too. */
   readonly authorities: readonly AuthorityKey[];
   /** Of the others' signing keys. */
-  readonly certificates: Certificates;
+  readonly certificates: PeerCertificates;
   readonly store: AuthorityStore;
   /** Of the store. */
   readonly history: ConsensusLog;
@@ -63,13 +63,10 @@ export interface Epochs extends AsyncDisposable {
 }
 
 /** How soon to try again when a consensus could not be stored, milliseconds. */
-const retryMs = 5_000;
+const storeRetryMs = 5_000;
 
 /** Seconds without a new descriptor after which a node's names are free again. */
 const bindingSeconds = 30 * 86_400;
-
-/** Epochs for which descriptors are kept that votes have named. */
-const bodyEpochs = 3;
 
 /** Agrees on a consensus for every epoch (spec agreement 2), with others or alone (spec consensus 9.3). */
 export function startEpochs(options: EpochsOptions): Epochs {
@@ -93,31 +90,33 @@ export function startEpochs(options: EpochsOptions): Epochs {
     const { epoch, nodes, previous } = consensus;
     counted.add('issued');
     log.info('consensus issued', { epoch, nodes: nodes.length });
-    store.dropBodies(epoch - bodyEpochs);
     // whoever was silent while the authority was silent too has had no chance to be heard
     const heard = others.length === 0 || clock.now() >= startedMs + config.epochSeconds * 1_000;
     if (heard && store.issued(epoch - 1)?.digest === previous)
       forgetSilent(store, Math.floor(clock.now() / 1_000));
     wake();
   };
-  const ledger = createLedger({ store, history: options.history, members, alarms, issued });
-  const { epochSeconds } = config;
-  const signatures = createSignatures({ ...table, store, members, ledger, alarms, epochSeconds });
-  const parameters = shareParameters(options.parameters, members, now);
-  const timeoutMs = timeoutMsOf(roundMs);
-  const aheadMs = 2 * timeoutMs;
-  const peers = createPeers({
-    others,
-    exchange: options.exchange,
-    clock,
-    timeoutMs,
-    retryMs: Math.max(50, roundMs / 10),
-  });
   const failed = (error: unknown): void => {
     if (stop.signal.aborted) return;
     counted.add('failed');
     log.error('consensus not issued', { why: error instanceof Error ? error.message : String(error) });
   };
+  const ledger = createLedger({ store, history: options.history, members, alarms, issued });
+  const { epochSeconds } = config;
+  const signatures = createSignatures({
+    ...table,
+    store,
+    members,
+    ledger,
+    alarms,
+    epochSeconds,
+    certified: (certificates) => void options.certificates.use(certificates).catch(failed),
+  });
+  const parameters = shareParameters(options.parameters, members, now);
+  const timeoutMs = timeoutMsOf(roundMs);
+  const aheadMs = 2 * timeoutMs;
+  const retryMs = Math.max(50, roundMs / 10);
+  const peers = createPeers({ others, exchange: options.exchange, clock, timeoutMs, retryMs });
   const preparation = createPreparation({
     peers,
     members,
@@ -130,7 +129,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
     certificates: options.certificates,
     timetable: table,
     toleranceMs: Math.max(2_000, roundMs / 4),
-    restMs: roundMs / 4,
     found: wake,
   });
   const attempts = createAttempts({
@@ -141,8 +139,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
     peers,
     preparation,
     signatures,
-    now,
+    retryMs,
     aheadMs,
+    arrived: wake,
+    failed,
     timetable: table,
   });
   const limit = rateLimit(32 + 16 * names.length, Math.max(10, roundMs / (8 * names.length)));
@@ -175,7 +175,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const beat = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const done = attempt();
-      const soon = done ? Math.min(endOfPatience(), wakeMs) : clock.now() + retryMs;
+      const soon = done ? Math.min(endOfPatience(), wakeMs) : clock.now() + storeRetryMs;
       waiting = new AbortController();
       const either = AbortSignal.any([stop.signal, waiting.signal]);
       const next = table.next(clock.now());
@@ -192,21 +192,8 @@ export function startEpochs(options: EpochsOptions): Epochs {
     if (!limit.passes(by, nowMs))
       return { kind: 'refused', reason: 'too-often', detail: 'this authority has sent too much' };
     const receipt = take(nowMs);
-    if (
-      receipt.kind === 'refused' &&
-      uncertifiedFaults.includes(receipt.reason) &&
-      isUncertified(signed, members)
-    ) {
-      preparation.certify();
-      return {
-        kind: 'refused',
-        reason: 'not-ready',
-        detail: 'there is no certificate here of a key that has signed it',
-      };
-    }
     // only what is known to be from that authority counts against it
-    const checked = receipt.kind === 'taken' || receipt.kind === 'waiting';
-    if (checked || (receipt.kind === 'refused' && checkedFaults.includes(receipt.reason)))
+    if (receipt.kind === 'taken' || (receipt.kind === 'refused' && checkedFaults.includes(receipt.reason)))
       limit.take(by, nowMs);
     return receipt;
   };
@@ -250,9 +237,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
   };
 }
 
-/** What may not be so any more once there are certificates of all who have signed. */
-const uncertifiedFaults: readonly string[] = ['no-ballot', 'late'];
-
 const checkedFaults: readonly string[] = ['other-slot', 'not-committed'];
 
 function membersOf({ config, keys, authorities, certificates }: EpochsOptions): Members {
@@ -263,6 +247,7 @@ function membersOf({ config, keys, authorities, certificates }: EpochsOptions): 
     others: peers,
     threshold,
     authorities,
+    readCertificate: certificates.read,
     get signingKeys() {
       return [...keys.own().map(({ key }) => key), ...certificates.keys()];
     },

@@ -26,6 +26,9 @@ export interface Issued {
   readonly signed: string;
 }
 
+/** A descriptor as it was signed. */
+export type Body = Pick<Registered, 'digest' | 'signed'>;
+
 /** What was said in an agreement, as it was signed: kept for good, for whoever wants to recount. */
 export interface Kept {
   readonly epoch: number;
@@ -35,6 +38,8 @@ export interface Kept {
   readonly digest: string;
   readonly signed: string;
 }
+
+export type CertificateKind = 'used' | 'fetched';
 
 /**
  * What an authority must not forget. Every change is durable when the call returns. One process at a time: the file is
@@ -73,18 +78,17 @@ export interface AuthorityStore extends Disposable {
   /** It signs nothing for that epoch any more: it has done so before, as others know, and the store does not. */
   spend(epoch: number): void;
 
-  /** Keeps what was said; what is kept already counts as kept again. */
-  keep(said: readonly Kept[]): void;
+  /** Keeps what was said, and the descriptors that it names, all or nothing; what is kept already counts as kept again. */
+  keep(said: readonly Kept[], bodies?: readonly Body[]): void;
   kept(epoch: number): readonly Kept[];
 
-  /** Certificates of other authorities, as they were kept. */
-  peerCertificates(): string | undefined;
-  keepPeerCertificates(list: string): void;
+  /** Certificates of other authorities, as they were kept: of keys that have signed something here, and others. */
+  peerCertificates(kind: CertificateKind): string | undefined;
+  keepPeerCertificates(kind: CertificateKind, list: string): void;
 
   /** Descriptors as they were signed, by `descriptorDigest`: those registered, and those that votes have named of late. */
   body(digest: string): string | undefined;
-  hasBody(digest: string): boolean;
-  keepBodies(epoch: number, bodies: readonly { readonly digest: string; readonly signed: string }[]): void;
+  keepBodies(epoch: number, bodies: readonly Body[]): void;
   /** Forgets those that were named for earlier epochs only. */
   dropBodies(beforeEpoch: number): void;
 }
@@ -106,7 +110,7 @@ const layout = `
     PRIMARY KEY (epoch, part, authority, digest)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS body (digest TEXT PRIMARY KEY, epoch INTEGER NOT NULL, signed TEXT NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS peer_certificates (one INTEGER PRIMARY KEY CHECK (one = 1), list TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS peer_certificates (kind TEXT PRIMARY KEY, list TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS body_epoch ON body (epoch);`;
 
 /** Opens the database at `path`, or makes it. Throws `AuthorityError` `in-use` while another process has it open. */
@@ -231,11 +235,12 @@ class SqliteStore implements AuthorityStore {
       .run(epoch);
   }
 
-  keep(said: readonly Kept[]): void {
+  keep(said: readonly Kept[], bodies: readonly Body[] = []): void {
     const insert = this.#database.prepare('INSERT INTO said VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
     this.#whole(() => {
       for (const { epoch, part, authority, digest, signed } of said)
         insert.run(epoch, part, authority, digest, signed);
+      this.#insertBodies(said[0]?.epoch ?? 0, bodies);
     });
   }
 
@@ -246,15 +251,15 @@ class SqliteStore implements AuthorityStore {
     return rows as unknown as readonly Kept[];
   }
 
-  peerCertificates(): string | undefined {
-    const row = this.#database.prepare('SELECT list FROM peer_certificates').get();
+  peerCertificates(kind: CertificateKind): string | undefined {
+    const row = this.#database.prepare('SELECT list FROM peer_certificates WHERE kind = ?').get(kind);
     return row === undefined ? undefined : String(row.list);
   }
 
-  keepPeerCertificates(list: string): void {
+  keepPeerCertificates(kind: CertificateKind, list: string): void {
     this.#database
-      .prepare('INSERT INTO peer_certificates VALUES (1, ?) ON CONFLICT DO UPDATE SET list = excluded.list')
-      .run(list);
+      .prepare('INSERT INTO peer_certificates VALUES (?, ?) ON CONFLICT DO UPDATE SET list = excluded.list')
+      .run(kind, list);
   }
 
   body(digest: string): string | undefined {
@@ -264,18 +269,8 @@ class SqliteStore implements AuthorityStore {
     return row === undefined ? undefined : String(row.signed);
   }
 
-  hasBody(digest: string): boolean {
-    if (this.#digests.has(digest)) return true;
-    return this.#database.prepare('SELECT 1 FROM body WHERE digest = ?').get(digest) !== undefined;
-  }
-
-  keepBodies(epoch: number, bodies: readonly { readonly digest: string; readonly signed: string }[]): void {
-    const insert = this.#database.prepare(
-      'INSERT INTO body VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)',
-    );
-    this.#whole(() => {
-      for (const { digest, signed } of bodies) insert.run(digest, epoch, signed);
-    });
+  keepBodies(epoch: number, bodies: readonly Body[]): void {
+    this.#whole(() => this.#insertBodies(epoch, bodies));
   }
 
   dropBodies(beforeEpoch: number): void {
@@ -289,6 +284,13 @@ class SqliteStore implements AuthorityStore {
   #one(query: string, ...values: number[]): Issued | undefined {
     const row = this.#database.prepare(query).get(...values);
     return row === undefined ? undefined : readIssued(row);
+  }
+
+  #insertBodies(epoch: number, bodies: readonly Body[]): void {
+    const insert = this.#database.prepare(
+      'INSERT INTO body VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch WHERE epoch < excluded.epoch',
+    );
+    for (const { digest, signed } of bodies) insert.run(digest, epoch, signed);
   }
 
   /** All of it or nothing, and one wait for the disk. */

@@ -61,7 +61,7 @@ const trust = {
   signingKeys: trusted.map(({ signingKey }) => signingKey),
   now: networkNow,
 };
-const ballotReader = { signingKeys: trust.signingKeys, at: networkNow };
+const ballotReader = { authorities: trust.authorities, at: networkNow };
 const descriptors = [mix('mix1.test', { family: 'one' }), gateway('gateway.b.test')];
 const parameters = {
   version: 1,

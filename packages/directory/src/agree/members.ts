@@ -1,5 +1,4 @@
-import type { NoteSigner } from '@postern/protocol/codec';
-import type { AuthorityKey, SigningKey } from '@postern/protocol/consensus';
+import type { AuthorityKey, CertifiedReader, CertifiedSigner, SigningKey } from '@postern/protocol/consensus';
 
 /** Another authority, as the configuration names it. */
 export interface Peer {
@@ -8,8 +7,8 @@ export interface Peer {
   readonly url: string;
 }
 
-/** The authorities of a network, as one of them sees them. */
-export interface Members {
+/** The authorities of a network, as one of them sees them. What they send each other brings the certificates by which it is read. */
+export interface Members extends CertifiedReader {
   /** Its own name. */
   readonly name: string;
   /** Of all of them, ascending. */
@@ -18,10 +17,10 @@ export interface Members {
   /** So many sign a consensus, or it is none. */
   readonly threshold: number;
   readonly authorities: readonly AuthorityKey[];
-  /** Of all of them, as far as there are certificates here. */
+  /** Of all of them, as far as there are certificates here: for documents as readers get them. */
   readonly signingKeys: readonly SigningKey[];
   /** Its own, for a document of a time, Unix seconds; undefined when no certificate is for that time and the present one. */
-  signerFor(seconds: number): NoteSigner | undefined;
+  signerFor(seconds: number): CertifiedSigner | undefined;
   /** Unix seconds: until when it can sign. */
   validUntil(): number;
 }

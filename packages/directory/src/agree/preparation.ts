@@ -16,8 +16,6 @@ export interface Preparation {
   othersHold(): boolean;
   /** Looks for what is missing, without a slot. */
   begin(): void;
-  /** Looks for certificates, unless it has of late. */
-  certify(): void;
   /** Ends once what is under way has ended. */
   settled(): Promise<void>;
 }
@@ -30,8 +28,6 @@ export interface PreparationOptions extends CatchUp, Confirm {
   readonly now: () => number;
   /** Milliseconds by which clocks may differ. */
   readonly toleranceMs: number;
-  /** Milliseconds in which certificates are looked for once at most, beside every slot. */
-  readonly restMs: number;
   /** Called whenever something was found out. Never throws. */
   found(): void;
   failed(error: unknown): void;
@@ -47,7 +43,6 @@ export function createPreparation(options: PreparationOptions): Preparation {
   let othersHold = false;
   /** The last two: one may be under way when the next is prepared. */
   let ready: readonly Slot[] = [];
-  let certifiedMs = Number.NEGATIVE_INFINITY;
 
   /** Of an epoch whose slots began before this process did its store may not know what was signed. */
   const mayHaveSigned = (epoch: number): boolean => timetable.begins(epoch) < startedMs;
@@ -57,11 +52,11 @@ export function createPreparation(options: PreparationOptions): Preparation {
     if (await confirm(options, { epoch, at })) confirmed.add(epoch);
   };
   const fetchCertificates = async (): Promise<void> => {
-    const ask = (name: string) => peers.ask(name, '/v1/certificates', { maxBytes: maxCertificatesBytes });
-    const answers = await Promise.all(peers.names.map(ask));
-    await options.certificates.take(
-      ...answers.flatMap((answer) => (answer.kind === 'answer' && answer.status === 200 ? answer.text : [])),
-    );
+    const ask = async (name: string): Promise<void> => {
+      const answer = await peers.ask(name, '/v1/certificates', { maxBytes: maxCertificatesBytes });
+      if (answer.kind === 'answer' && answer.status === 200) await options.certificates.take(answer.text);
+    };
+    await Promise.all(peers.names.map(ask));
   };
   const track = (done: Promise<void>): void => {
     underWay.add(done);
@@ -100,11 +95,6 @@ export function createPreparation(options: PreparationOptions): Preparation {
     maySign: (epoch) => peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch),
     othersHold: () => othersHold,
     begin: () => start(timetable.epochAt(now()), () => {}),
-    certify() {
-      if (now() < certifiedMs + options.restMs && now() >= certifiedMs) return;
-      certifiedMs = now();
-      track(fetchCertificates().catch(options.failed));
-    },
     settled: async () => void (await Promise.all(underWay)),
   };
 }

@@ -1,3 +1,4 @@
+import { noteIn, noteOf } from '@postern/protocol/consensus';
 import type { AgreementRecord } from '../ballots.ts';
 import type { AuthorityStore } from '../store.ts';
 import type { Signatures } from './signatures.ts';
@@ -13,10 +14,10 @@ export function recordOf(
   const own = store.signedFor(epoch);
   const documents = new Map(
     [...kept.filter(({ part }) => part === 'consensus'), own, store.issued(epoch)].flatMap((one) =>
-      one === undefined || one.signed === '' ? [] : [[one.digest, one.signed] as const],
+      one === undefined || one.signed === '' ? [] : [[one.digest, noteIn(one.signed)] as const],
     ),
   );
-  for (const { digest, signed } of signatures.all(epoch)) documents.set(digest, signed);
+  for (const { digest, note } of signatures.all(epoch)) documents.set(digest, noteOf(note));
   const record = { epoch, votes: of('vote'), reveals: of('reveal'), documents: [...documents.values()] };
   return kept.length + documents.size === 0 ? undefined : record;
 }

@@ -1,5 +1,6 @@
-import { maxConsensusLength, maxRevealLength, maxVoteLength } from '@postern/protocol/consensus';
+import { certifiedLength, maxConsensusLength, maxRevealLength, maxVoteLength } from '@postern/protocol/consensus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { mostBodies } from '../agree/bodies.ts';
 import type { AgreementRecord, Part, Receipt } from '../ballots.ts';
 import * as schema from './agreement-schema.ts';
 import { ballotStatusOf } from './answers.ts';
@@ -14,8 +15,8 @@ export interface AgreementDesk {
   descriptor(digest: string): string | undefined;
 }
 
-/** Bytes that a note may have beyond its length: names need not be ASCII. */
-const spare = 65_536;
+/** Bytes that a note may have beyond its length: names of authorities need not be ASCII. */
+const spare = 262_144;
 
 export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk): void {
   const take =
@@ -28,18 +29,29 @@ export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk)
     };
   server.post(
     '/v1/agreement/votes',
-    { schema: schema.postVote, bodyLimit: maxVoteLength + spare },
+    { schema: schema.postVote, bodyLimit: certifiedLength(maxVoteLength) + spare },
     take((signed) => desk.receiveBallot('vote', signed)),
   );
   server.post(
     '/v1/agreement/reveals',
-    { schema: schema.postReveal, bodyLimit: maxRevealLength + spare },
+    { schema: schema.postReveal, bodyLimit: certifiedLength(maxRevealLength) + spare },
     take((signed) => desk.receiveBallot('reveal', signed)),
   );
   server.post(
     '/v1/agreement/signatures',
-    { schema: schema.postSignatures, bodyLimit: maxConsensusLength + spare },
+    { schema: schema.postSignatures, bodyLimit: certifiedLength(maxConsensusLength) + spare },
     take(desk.receiveSigned),
+  );
+
+  server.post(
+    '/v1/agreement/descriptors',
+    { schema: schema.postDescriptors, bodyLimit: mostBodies * 65 },
+    (request, reply) => {
+      const digests = typeof request.body === 'string' ? request.body.split('\n').slice(0, -1) : [];
+      if (digests.length === 0 || !digests.every((digest) => /^[0-9a-f]{64}$/.test(digest)))
+        return reply.code(400).send({ error: 'no-digests', message: 'each line has to be a digest in hex' });
+      return reply.send([...new Set(digests)].flatMap((digest) => desk.descriptor(digest) ?? []));
+    },
   );
 
   server.get('/v1/agreement', { schema: schema.getHoldings }, (_request, reply) =>
