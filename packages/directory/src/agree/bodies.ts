@@ -5,14 +5,8 @@ import {
   verifyDescriptor,
 } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
-import type { Body } from '../store.ts';
+import type { Body, BodyStore } from '../store/bodies.ts';
 import type { Peers } from './peers.ts';
-
-/** Where descriptors lie that are registered, or that votes have named. */
-export interface BodyStore {
-  body(digest: string): string | undefined;
-  keepBodies(epoch: number, bodies: readonly Body[]): void;
-}
 
 /** A descriptor that votes name, and whose votes these are. */
 export interface Wanted extends Listed {
@@ -21,7 +15,7 @@ export interface Wanted extends Listed {
 
 export interface BodiesOptions {
   readonly epoch: number;
-  readonly store: BodyStore;
+  readonly store: Pick<BodyStore, 'body' | 'keepBodies'>;
   readonly peers: Pick<Peers, 'names' | 'ask'>;
   readonly clock: Clock;
   /** How soon somebody is asked again who has not answered, milliseconds. */
