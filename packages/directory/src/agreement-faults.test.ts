@@ -1,4 +1,10 @@
-import { commitTo, readCertifiedConsensus, readVote, signCertifiedConsensus, signVote } from '@postern/protocol/consensus';
+import {
+  commitTo,
+  readCertifiedConsensus,
+  readVote,
+  signCertifiedConsensus,
+  signVote,
+} from '@postern/protocol/consensus';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RunningAuthority } from './authority.ts';
 import { get } from './testing/authorities.ts';

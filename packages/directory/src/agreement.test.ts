@@ -1,6 +1,12 @@
 import { copyFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readCertifiedConsensus, readConsensus, readReveal, readVote, verifyParameters } from '@postern/protocol/consensus';
+import {
+  readCertifiedConsensus,
+  readConsensus,
+  readReveal,
+  readVote,
+  verifyParameters,
+} from '@postern/protocol/consensus';
 import { afterEach, describe, expect, test } from 'vitest';
 import { audit } from './audit/audit.ts';
 import type { RunningAuthority } from './authority.ts';

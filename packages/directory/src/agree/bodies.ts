@@ -59,6 +59,9 @@ export function gather(wanted: readonly Wanted[], options: BodiesOptions): void 
     if (before > 0 && missing.size === 0) options.complete();
     return true;
   };
+  const failed = (error: unknown): void => {
+    if (!signal.aborted) options.failed(error);
+  };
   /** What nobody else is asked for comes first. */
   const line = async (authority: string): Promise<void> => {
     const given = new Set<string>();
@@ -70,7 +73,8 @@ export function gather(wanted: readonly Wanted[], options: BodiesOptions): void 
         .sort((a, b) => (asking.get(a.digest) ?? 0) - (asking.get(b.digest) ?? 0))
         .slice(0, mostBodies);
       if (batch.length === 0 || signal.aborted) return;
-      if (await ask(authority, batch)) for (const { digest } of batch) given.add(digest);
+      const answered = await ask(authority, batch).catch(failed);
+      if (answered) for (const { digest } of batch) given.add(digest);
       else await options.clock.wait(options.clock.now() + options.retryMs, signal);
     }
   };
@@ -83,10 +87,7 @@ export function gather(wanted: readonly Wanted[], options: BodiesOptions): void 
     }),
   );
   if (missing.size === 0) return options.complete();
-  for (const name of peers.names)
-    void line(name).catch((error: unknown) => {
-      if (!signal.aborted) options.failed(error);
-    });
+  for (const name of peers.names) void line(name).catch(failed);
 }
 
 /** Those of an answer that were asked for and hold. */

@@ -1,4 +1,9 @@
-import { certifiedLength, maxConsensusLength, maxRevealLength, maxVoteLength } from '@postern/protocol/consensus';
+import {
+  certifiedLength,
+  maxConsensusLength,
+  maxRevealLength,
+  maxVoteLength,
+} from '@postern/protocol/consensus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { mostBodies } from '../agree/bodies.ts';
 import type { AgreementRecord, Part, Receipt } from '../ballots.ts';

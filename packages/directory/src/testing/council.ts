@@ -3,7 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type CertifiedSigner, formatAuthorityKey, readConsensus, type Trust } from '@postern/protocol/consensus';
+import {
+  type CertifiedSigner,
+  formatAuthorityKey,
+  readConsensus,
+  type Trust,
+} from '@postern/protocol/consensus';
 import { systemRandom } from '@postern/runtime';
 import type { Exchange } from '../agree/peers.ts';
 import { type Answer, ask, type Question } from '../ask.ts';

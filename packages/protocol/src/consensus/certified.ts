@@ -164,7 +164,8 @@ function parseCertified(
     return { signature, certificate: `${origin}${rest[at]}${end}` };
   });
   const inOrder = parts.every(
-    ({ signature }, at) => at === 0 || compareText((parts[at - 1] as Part).signature.name, signature.name) < 0,
+    ({ signature }, at) =>
+      at === 0 || compareText((parts[at - 1] as Part).signature.name, signature.name) < 0,
   );
   return inOrder ? { text: note.text, parts } : undefined;
 }
@@ -197,6 +198,9 @@ function faultOf(
   return at === undefined || covers(verified.key, at) ? undefined : 'it is for another time';
 }
 
-function refused(reason: Extract<CertifiedReading, { kind: 'refused' }>['reason'], detail: string): CertifiedReading {
+function refused(
+  reason: Extract<CertifiedReading, { kind: 'refused' }>['reason'],
+  detail: string,
+): CertifiedReading {
   return { kind: 'refused', reason, detail };
 }

@@ -154,7 +154,11 @@ export function readCertifiedConsensus(signed: string, reader: CertifiedReader):
   const consensus = decoded.value;
   const untimely = note.signatures.find(({ key }) => !covers(key, consensus.validAfter));
   if (untimely !== undefined)
-    return { kind: 'refused', reason: 'uncertified', detail: `the key of ${untimely.name} is for another time` };
+    return {
+      kind: 'refused',
+      reason: 'uncertified',
+      detail: `the key of ${untimely.name} is for another time`,
+    };
   const signedBy = note.signatures.map(({ name }) => name);
   return { kind: 'signed', consensus, digest: digestOf(note.text), signedBy, note };
 }

@@ -27,7 +27,9 @@ export function tally(votes: readonly Vote[]): Tally {
   const keyOf = ({ id, digest }: Listed): string => `${id} ${digest}`;
   const named = votes.flatMap(({ descriptors }) => descriptors);
   const wanted = majority(named.map(keyOf));
-  const descriptors = new Map(named.flatMap((one) => (wanted.has(keyOf(one)) ? [[one.id, one] as const] : [])));
+  const descriptors = new Map(
+    named.flatMap((one) => (wanted.has(keyOf(one)) ? [[one.id, one] as const] : [])),
+  );
   return {
     previous: most(({ previous }) => previous),
     epochSeconds: most((vote) => vote.epochSeconds),

@@ -1,5 +1,12 @@
 import { encodeHex } from '../codec/hex.ts';
-import { checkSignatures, formatNote, isBy, type Note, type NoteSignature, parseNote } from '../codec/note.ts';
+import {
+  checkSignatures,
+  formatNote,
+  isBy,
+  type Note,
+  type NoteSignature,
+  parseNote,
+} from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { type AuthorityKey, isSameAuthority } from './authorities.ts';
 import { covers, type SigningKey } from './certificate.ts';
