@@ -86,7 +86,10 @@ export function gather(wanted: readonly Wanted[], options: BodiesOptions): void 
       return signed === undefined ? [] : [{ digest, signed }];
     }),
   );
-  if (missing.size === 0) return options.complete();
+  if (missing.size === 0) {
+    options.complete();
+    return;
+  }
   for (const name of peers.names) void line(name).catch(failed);
 }
 
