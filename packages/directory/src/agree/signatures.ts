@@ -1,4 +1,10 @@
-import { formatCertified, joinCertified, readCertifiedConsensus } from '@postern/protocol/consensus';
+import {
+  claimsIn,
+  formatCertified,
+  joinCertified,
+  maxConsensusLength,
+  readCertifiedConsensus,
+} from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
 import type { Receipt } from '../ballots.ts';
 import type { AuthorityStore, Issued } from '../store.ts';
@@ -66,6 +72,12 @@ export function createSignatures(options: SignaturesOptions): Signatures {
     const fresh = signedBy.filter((name) => (before.get(name)?.length ?? 0) < 2);
     return fresh.length > 0;
   };
+  /** Whether it is a document that is known, under signatures of no others. */
+  const addsNothing = (signed: string): boolean => {
+    const said = claimsIn(signed, maxConsensusLength);
+    const known = [...claims.values()].find(({ note }) => note.text === said?.text);
+    return said?.names.every((name) => known?.signedBy.includes(name)) ?? false;
+  };
   const put = (noted: Noted): void => {
     const known = claims.get(noted.digest);
     const joined = known === undefined ? noted : join(known, noted);
@@ -87,6 +99,8 @@ export function createSignatures(options: SignaturesOptions): Signatures {
       if (read.kind === 'signed') put(read);
     },
     receive(signed, nowMs) {
+      // others are asked again and again, and mostly have nothing new
+      if (addsNothing(signed)) return { kind: 'known' };
       const read = readCertifiedConsensus(signed, members);
       if (read.kind === 'refused') return { kind: 'refused', reason: 'no-ballot', detail: read.detail };
       const { epoch, epochSeconds } = read.consensus;

@@ -4,7 +4,7 @@ import {
   type CertifiedReader,
   type CertifiedReading,
   type CertifiedSigner,
-  certifiedText,
+  claimsIn,
   readCertified,
   signCertified,
 } from './certified.ts';
@@ -60,7 +60,7 @@ export function readReveal(signed: string, reader: BallotReader): Ballot<Reveal>
 
 /** Digest of a ballot as `Ballot` has it, before anything is known of who has signed it; undefined when it is none. */
 export function ballotDigest(signed: string): string | undefined {
-  const text = certifiedText(signed, maxVoteLength);
+  const text = claimsIn(signed, maxVoteLength)?.text;
   return text === undefined ? undefined : digestOf(text);
 }
 

@@ -75,9 +75,13 @@ export function countersign(signed: string, signer: CertifiedSigner): string {
   return formatParts([...parts.parts, partOf(parts.text, signer)], parts.text);
 }
 
-/** Text of a certified note, whoever has signed it; undefined when it is none. */
-export function certifiedText(signed: string, maxTextLength: number): string | undefined {
-  return parseCertified(signed, maxTextLength)?.text;
+/** Text of a certified note, and the names of those who are said to have signed it; undefined when it is none. */
+export function claimsIn(
+  signed: string,
+  maxTextLength: number,
+): { readonly text: string; readonly names: readonly string[] } | undefined {
+  const parsed = parseCertified(signed, maxTextLength);
+  return parsed && { text: parsed.text, names: parsed.parts.map(({ signature }) => signature.name) };
 }
 
 /**

@@ -31,6 +31,7 @@ export {
   type CertifiedReader,
   type CertifiedSigner,
   certifiedLength,
+  claimsIn,
   countersign,
   formatCertified,
   joinCertified,
