@@ -65,7 +65,7 @@ describe('several authorities', () => {
     expect(await get(first(), '/v1/agreement/7')).toMatchObject({ status: 404 });
   });
 
-  test('endorse a vote once they have got the descriptors that they lack from those who have them', async () => {
+  test('get descriptors that most votes name, and they lack, from those who have them', async () => {
     await begin(3);
     const body = signedNode('seldom.test', session.council.clock.now());
     for (const one of running().slice(0, 2)) expect(await post(one, body)).toMatchObject({ status: 202 });

@@ -7,11 +7,11 @@ import { shareParameters } from './agree/parameters.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
 import { createReception } from './agree/reception.ts';
-import { recordOf } from './agree/record.ts';
+import { createRecords } from './agree/record.ts';
 import { createSignatures } from './agree/signatures.ts';
 import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
-import type { AgreementRecord, Part, Receipt } from './ballots.ts';
+import type { Part, Receipt } from './ballots.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup, isAlarming, isOfClock, patienceMs } from './due.ts';
 import type { SigningKeys } from './keys/signing.ts';
@@ -58,8 +58,8 @@ export interface Epochs extends AsyncDisposable {
   receiveSigned(signed: string): Receipt;
   /** A document for an epoch with the signatures that have come in, be they enough or not. */
   signedFor(epoch: number): string | undefined;
-  /** Everything that was said for an epoch; undefined when there is nothing. */
-  record(epoch: number): AgreementRecord | undefined;
+  /** Everything that was said for an epoch, as JSON; undefined when there is nothing. */
+  record(epoch: number): string | undefined;
 }
 
 /** How soon to try again when a consensus could not be stored, milliseconds. */
@@ -216,7 +216,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
       }),
     receiveSigned: (signed) => receive(signed, (nowMs) => signatures.receive(signed, nowMs)),
     signedFor: (epoch) => signatures.best(epoch),
-    record: (epoch) => recordOf(store, signatures, epoch),
+    record: createRecords({ store, signatures }),
     async [Symbol.asyncDispose]() {
       stop.abort();
       attempts[Symbol.dispose]();

@@ -3,12 +3,40 @@ import type { AgreementRecord } from '../ballots.ts';
 import type { AuthorityStore } from '../store.ts';
 import type { Signatures } from './signatures.ts';
 
-/** What was said for an epoch, for whoever audits it (spec agreement 9). */
-export function recordOf(
-  store: AuthorityStore,
-  signatures: Signatures,
-  epoch: number,
-): AgreementRecord | undefined {
+/** Most records that are held ready. */
+const mostReady = 2;
+
+/** Where the records of an authority come from. */
+export interface RecordSources {
+  readonly store: Pick<AuthorityStore, 'kept' | 'countKept' | 'signedFor' | 'issued' | 'latest'>;
+  readonly signatures: Pick<Signatures, 'all'>;
+}
+
+/**
+ * What was said for an epoch, as JSON, for whoever audits it (spec agreement 9); undefined when there is nothing. It is long, and anybody may ask for it:
+ * while nothing has been added it is not put together again.
+ */
+export function createRecords(sources: RecordSources): (epoch: number) => string | undefined {
+  const { store, signatures } = sources;
+  const ready = new Map<number, { readonly state: string; readonly text: string | undefined }>();
+  const stateOf = (epoch: number): string => {
+    const claims = signatures.all(epoch).map(({ digest, signedBy }) => `${digest} ${signedBy.length}`);
+    return [store.countKept(epoch), (store.latest()?.epoch ?? -1) >= epoch, ...claims].join();
+  };
+  return (epoch) => {
+    const state = stateOf(epoch);
+    const before = ready.get(epoch);
+    if (before?.state === state) return before.text;
+    const record = recordOf(sources, epoch);
+    const text = record && JSON.stringify(record);
+    ready.delete(epoch);
+    ready.set(epoch, { state, text });
+    for (const other of ready.keys()) if (ready.size > mostReady) ready.delete(other);
+    return text;
+  };
+}
+
+function recordOf({ store, signatures }: RecordSources, epoch: number): AgreementRecord | undefined {
   const kept = store.kept(epoch);
   const of = (part: string): string[] => kept.flatMap((one) => (one.part === part ? one.signed : []));
   const own = store.signedFor(epoch);

@@ -6,7 +6,7 @@ import {
 } from '@postern/protocol/consensus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { mostBodies } from '../agree/bodies.ts';
-import type { AgreementRecord, Part, Receipt } from '../ballots.ts';
+import type { Part, Receipt } from '../ballots.ts';
 import * as schema from './agreement-schema.ts';
 import { ballotStatusOf } from './answers.ts';
 
@@ -15,7 +15,10 @@ export interface AgreementDesk {
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
   holdings(): { readonly first?: number; readonly newest?: number };
-  record(epoch: number): AgreementRecord | undefined;
+  /** JSON. */
+  record(epoch: number): string | undefined;
+  /** Whether more may be said for an epoch. */
+  isOpen(epoch: number): boolean;
   signedFor(epoch: number): string | undefined;
   descriptor(digest: string): string | undefined;
 }
@@ -67,9 +70,10 @@ export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk)
     '/v1/agreement/:epoch',
     { schema: schema.getRecord },
     (request, reply) => {
-      const record = desk.record(Number(request.params.epoch));
-      reply.header('cache-control', 'no-store');
-      if (record !== undefined) return reply.send(record);
+      const epoch = Number(request.params.epoch);
+      const record = desk.record(epoch);
+      reply.header('cache-control', desk.isOpen(epoch) ? 'no-store' : 'public, max-age=600');
+      if (record !== undefined) return reply.type('application/json; charset=utf-8').send(record);
       return missing(reply, 'no-agreement', `nothing was said for epoch ${request.params.epoch}`);
     },
   );

@@ -19,6 +19,7 @@ export interface SaidStore {
   /** Keeps what was said, and the descriptors that it names, all or nothing; what is kept already counts as kept again. */
   keep(said: readonly Kept[], bodies?: readonly Body[]): void;
   kept(epoch: number): readonly Kept[];
+  countKept(epoch: number): number;
 
   /** Certificates of other authorities, as they were kept: of keys that have signed something here, and others. */
   peerCertificates(kind: CertificateKind): string | undefined;
@@ -47,6 +48,10 @@ export function saidIn(database: DatabaseSync): SaidStore {
         .prepare('SELECT epoch, part, authority, digest, signed FROM said WHERE epoch = ?')
         .all(epoch);
       return rows as unknown as readonly Kept[];
+    },
+    countKept(epoch) {
+      const row = database.prepare('SELECT count(*) AS count FROM said WHERE epoch = ?').get(epoch);
+      return Number(row?.count);
     },
     peerCertificates(kind) {
       const row = database.prepare('SELECT list FROM peer_certificates WHERE kind = ?').get(kind);
