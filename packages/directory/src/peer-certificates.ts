@@ -2,7 +2,8 @@ import { verifyCertificate } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
 import { type Certificates, type HeldCertificate, openCertificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
-import type { AuthorityStore, CertificateKind } from './store.ts';
+import type { CertificateKind } from './store/said.ts';
+import type { AuthorityStore } from './store.ts';
 
 /** Certificates of the other authorities' signing keys, kept in the store. */
 export interface PeerCertificates extends Certificates {

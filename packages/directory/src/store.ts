@@ -6,8 +6,7 @@ import { type RegisteredStore, registeredIn, registeredLayout } from './store/re
 import { type SaidStore, saidIn, saidLayout } from './store/said.ts';
 
 export type { Issued } from './store/consensuses.ts';
-export type { Registered } from './store/registered.ts';
-export type { CertificateKind, Kept } from './store/said.ts';
+export type { Kept } from './store/said.ts';
 
 /**
  * What an authority must not forget. Every change is durable when the call returns. One process at a time: the file is

@@ -4,7 +4,8 @@ import type { Alarms } from '../alarms.ts';
 import type { AuthorityConfig } from '../config.ts';
 import type { Holdup } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
-import type { AuthorityStore, Registered } from '../store.ts';
+import type { Body } from '../store/bodies.ts';
+import type { AuthorityStore } from '../store.ts';
 import { type Agreed, agree, seal, wantedBy } from './agree.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import { gather } from './bodies.ts';
@@ -63,7 +64,7 @@ interface Running {
   /** Ends what is fetched for it. */
   readonly ended: AbortController;
   /** Those of its own vote. */
-  drafted: readonly Registered[];
+  drafted: readonly Body[];
   /** Why this authority has no vote. */
   holdup?: Holdup;
   /** Once the reveals are closed. */

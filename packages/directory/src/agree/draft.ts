@@ -2,7 +2,8 @@ import { isStanding, staleEpochs, writeGeometry } from '@postern/protocol/consen
 import type { AuthorityConfig } from '../config.ts';
 import { type Holdup, holdupOf } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
-import type { AuthorityStore, Issued, Registered } from '../store.ts';
+import type { Body } from '../store/bodies.ts';
+import type { AuthorityStore, Issued } from '../store.ts';
 import type { Standpoint } from './agree.ts';
 import type { Draft } from './agreement.ts';
 import type { Members } from './members.ts';
@@ -25,7 +26,7 @@ interface DraftOptions extends Holdings {
 /** What it would have, and the descriptors that this names. */
 export interface Drafted {
   readonly draft: Draft;
-  readonly standing: readonly Registered[];
+  readonly standing: readonly Body[];
 }
 
 /** What this authority would have in the consensus, or why it says nothing (spec consensus 9.3). */
