@@ -204,9 +204,11 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         }
         const { outcome } = progress;
         running.closed = { outcome, attempt: conclude(running, outcome) };
-      } else if (isMissing(running.closed.attempt))
-        running.closed.attempt = conclude(running, running.closed.outcome);
-      else pull(slot);
+      } else {
+        if (isMissing(running.closed.attempt))
+          running.closed.attempt = conclude(running, running.closed.outcome);
+        pull(slot);
+      }
       const { attempt } = running.closed;
       if (alone) return attempt;
       const wakeMs = Math.min(slot.endMs, nowMs + slot.roundMs / 3);

@@ -1,7 +1,7 @@
 import { descriptorDigest, verifyDescriptor } from '@postern/protocol/consensus';
 import { expect, test, vi } from 'vitest';
 import type { Answer } from '../ask.ts';
-import type { Body } from '../store/bodies.ts';
+import type { Body, BodyStore } from '../store/bodies.ts';
 import { FakeClock, start } from '../testing/clock.ts';
 import { signedNode } from '../testing/nodes.ts';
 import { gather, mostBodies, type Wanted } from './bodies.ts';
@@ -28,9 +28,9 @@ type Peer = (body: string | undefined) => Answer | Promise<Answer>;
 function collect(wanted: readonly Wanted[], others: Record<string, Peer>, here: readonly Body[] = []) {
   const kept = new Map<string, string>();
   const registered = new Map(here.map(({ digest, signed }) => [digest, signed]));
-  const complete = vi.fn();
-  const failed = vi.fn();
-  const keepBodies = vi.fn((_: number, bodies: readonly Body[]) => {
+  const complete = vi.fn<() => void>();
+  const failed = vi.fn<(error: unknown) => void>();
+  const keepBodies = vi.fn<BodyStore['keepBodies']>((_, bodies) => {
     for (const { digest, signed } of bodies) kept.set(digest, signed);
   });
   const asked: string[] = [];

@@ -1,10 +1,10 @@
 import { expect, test, vi } from 'vitest';
 import type { Kept } from '../store.ts';
-import { createRecords } from './record.ts';
+import { createRecords, type RecordSources } from './record.ts';
 
 test('a record is put together once, until something is added', () => {
   const said: Kept[] = [];
-  const kept = vi.fn((epoch: number) => said.filter((one) => one.epoch === epoch));
+  const kept = vi.fn<RecordSources['store']['kept']>((epoch) => said.filter((one) => one.epoch === epoch));
   const record = createRecords({
     store: {
       kept,

@@ -55,7 +55,7 @@ function open() {
   const alarms = createAlarms(keepingLog().log);
   const history = openLog(store);
   const ledger = createLedger({ store, history, members, alarms, issued: () => {} });
-  const certified = vi.fn();
+  const certified = vi.fn<(certificates: readonly string[]) => void>();
   const signatures = createSignatures({
     store,
     members,
