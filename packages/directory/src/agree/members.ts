@@ -1,7 +1,12 @@
-import type { AuthorityKey, CertifiedReader, CertifiedSigner, SigningKey } from '@postern/protocol/consensus';
+import type {
+  AuthorityKey,
+  CertifiedReader,
+  CertifiedSigner,
+  SigningKey,
+  verifyCertificate,
+} from '@postern/protocol/consensus';
 import type { AuthorityConfig } from '../config.ts';
 import type { SigningKeys } from '../keys/signing.ts';
-import type { PeerCertificates } from '../peer-certificates.ts';
 
 /** Another authority, as the configuration names it. */
 export interface Peer {
@@ -34,7 +39,7 @@ interface MembersOptions {
   /** All authorities, this one too. */
   readonly authorities: readonly AuthorityKey[];
   /** Of the others' signing keys. */
-  readonly certificates: PeerCertificates;
+  readonly certificates: { keys(): readonly SigningKey[]; readonly read: typeof verifyCertificate };
 }
 
 /** All authorities of a network, as one of them is configured. */
