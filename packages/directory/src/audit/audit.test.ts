@@ -124,7 +124,7 @@ describe('what a consensus was counted from', () => {
     notes.map((note, at) => ({
       authority: [ours, others][at]?.name ?? '',
       digest: createHash('sha256')
-        .update(note.slice(0, note.lastIndexOf('\n\n') + 1))
+        .update(note.slice(0, note.indexOf('\n\n') + 1))
         .digest('hex'),
     }));
   const shared = sharedValue(
