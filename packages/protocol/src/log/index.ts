@@ -22,6 +22,7 @@ export {
   MissingTile,
   parseTileName,
   subtreesOfTiles,
+  type TileHashes,
   type TileName,
   tilesOf,
   tileWidth,
@@ -33,4 +34,5 @@ export {
   proveConsistency,
   proveInclusion,
   type Subtrees,
+  subtreesOf,
 } from './tree.ts';
