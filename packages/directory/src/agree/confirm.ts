@@ -1,9 +1,9 @@
 import { readConsensus, readVote } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
-import type { AgreementRecord } from '../ballots.ts';
 import type { AuthorityStore } from '../store.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
+import { readRecord } from './record.ts';
 
 /** Longest record that is read, bytes. */
 const maxRecordBytes = 67_108_864;
@@ -35,7 +35,7 @@ export async function confirm(
     const answer = await peers.ask(other, `/v1/agreement/${epoch}`, { maxBytes: maxRecordBytes });
     if (answer.kind !== 'answer') return false;
     if (answer.status === 404) return true;
-    const record = answer.status === 200 ? recordIn(answer.text) : undefined;
+    const record = answer.status === 200 ? readRecord(epoch, answer.text) : undefined;
     if (record === undefined) return false;
     const votes = record.votes.some((signed) => {
       const vote = readVote(signed, { ...members, at });
@@ -54,15 +54,4 @@ export async function confirm(
   };
   const answered = await Promise.all(members.others.map((other) => ask(other.name)));
   return answered.filter((one) => one).length >= members.names.length - members.threshold + 1;
-}
-
-function recordIn(text: string): AgreementRecord | undefined {
-  try {
-    const { votes, documents } = JSON.parse(text) as Partial<Record<keyof AgreementRecord, unknown>>;
-    const isNotes = (list: unknown): list is string[] =>
-      Array.isArray(list) && list.every((one) => typeof one === 'string');
-    return isNotes(votes) && isNotes(documents) ? { epoch: 0, votes, reveals: [], documents } : undefined;
-  } catch {
-    return undefined;
-  }
 }
