@@ -87,6 +87,8 @@ interface Move {
 
 interface Event {
   readonly atMs: number;
+  /** Whose own it is that it sends itself. */
+  readonly own?: number;
   readonly to: number;
   readonly part: Part;
   readonly signed: string;
@@ -102,16 +104,16 @@ function simulate(
   const some = rounds.get(3) as Rounds;
   const queue: Event[] = [];
   let delayed = 0;
-  const sendAll = (from: number, atMs: number, part: Part, signed: string): void => {
+  const sendAll = (from: number, atMs: number, part: Part, signed: string, own?: number): void => {
     for (const to of honest) {
       const delayMs = to === from ? 0 : (delays[delayed++ % delays.length] ?? 0) * slackMs;
-      queue.push({ atMs: atMs + delayMs, to, part, signed });
+      queue.push({ atMs: atMs + delayMs, to, part, signed, ...(own !== undefined && { own }) });
     }
   };
   const skew = (at: number): number => (clocks[at] ?? 0) * slackMs;
   for (const at of honest) {
-    sendAll(at, some.dueMs.vote - skew(at), 'vote', vote(at));
-    sendAll(at, some.dueMs.reveal - skew(at), 'reveal', reveal(at));
+    sendAll(at, some.dueMs.vote - skew(at), 'vote', vote(at), at);
+    sendAll(at, some.dueMs.reveal - skew(at), 'reveal', reveal(at), at);
   }
   for (const { part, from, version, signedBy, to, at } of moves) {
     const own = part === 'vote' ? vote(from, { meanDelayMs: version }) : reveal(from, chance(from + version));
@@ -124,9 +126,10 @@ function simulate(
     queue.sort((a, b) => a.atMs - b.atMs);
     const event = queue.shift();
     if (event === undefined) break;
-    const { atMs, to, part, signed } = event;
+    const { atMs, to, part, signed, own } = event;
     const taken = take(rounds.get(to) as Rounds, part, signed, atMs + skew(to));
     if (taken.kind === 'new') sendAll(to, taken.fromMs - skew(to), part, taken.passOn);
+    if (taken.kind !== 'refused' && own !== undefined && own !== to) rounds.get(own)?.heard(part);
     if (taken.kind === 'refused') refusals.push(taken.reason);
   }
   return { outcomes: honest.map((at) => (rounds.get(at) as Rounds).outcome()), refusals };
@@ -192,6 +195,19 @@ describe('votes and reveals', () => {
       expect(outcome.votes.has('a.test')).toBe(false);
       expect(outcome.doubled.get('a.test')).toHaveLength(2);
     }
+  });
+
+  test('what nobody has taken does not count for its own sender either', () => {
+    const rounds = roundsOf(0);
+    rounds.say('vote', vote(0));
+    take(rounds, 'vote', vote(1), rounds.dueMs.vote);
+    expect([...rounds.outcome().votes.keys()]).toEqual(['b.test']);
+    rounds.heard('vote');
+    rounds.say('reveal', reveal(0));
+    expect([...rounds.outcome().votes.keys()]).toEqual(['a.test', 'b.test']);
+    expect([...rounds.outcome().reveals.keys()]).toEqual([]);
+    rounds.heard('reveal');
+    expect([...rounds.outcome().reveals.keys()]).toEqual(['a.test']);
   });
 
   test('what comes in a late round with too few signatures, or once all is closed, is refused', () => {
