@@ -122,6 +122,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
     peers,
     members,
     store,
+    history: options.history,
     ledger,
     alarms,
     parameters,

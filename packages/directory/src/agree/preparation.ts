@@ -12,7 +12,7 @@ export interface Preparation {
   isReady(slot: Slot): boolean;
   /** Whether it may sign for an epoch. */
   maySign(epoch: number): boolean;
-  /** Whether others have consensuses, be they taken here or not. */
+  /** Whether others have shown a consensus that enough have signed, be it taken here or not. */
   othersHold(): boolean;
   /** Looks for what is missing, without a slot. */
   begin(): void;
@@ -40,6 +40,7 @@ export interface PreparationOptions extends CatchUp, Confirm {
 export function createPreparation(options: PreparationOptions): Preparation {
   const { timetable, now, peers, alarms } = options;
   const startedMs = now();
+  let catchingUp: Promise<boolean> | undefined;
   const confirmed = new Set<number>();
   const underWay = new Set<Promise<void>>();
   let looked: Slot | undefined;
@@ -55,6 +56,13 @@ export function createPreparation(options: PreparationOptions): Preparation {
     if (!mayHaveSigned(epoch) || confirmed.has(epoch)) return;
     const at = Math.floor(timetable.begins(epoch) / 1_000);
     if (await confirm(options, { epoch, at })) confirmed.add(epoch);
+  };
+  /** One at a time: what a second one finds is what the first is about to get. */
+  const catchUpOnce = (epoch: number): Promise<boolean> => {
+    catchingUp ??= catchUp(options, epoch).finally(() => {
+      catchingUp = undefined;
+    });
+    return catchingUp;
   };
   const fetchCertificates = async (): Promise<void> => {
     const ask = (name: string) => peers.ask(name, '/v1/certificates', { maxBytes: maxCertificatesBytes });
@@ -72,7 +80,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
       // what others have signed is read with these
       await fetchCertificates();
       const [held] = await Promise.all([
-        catchUp(options, epoch),
+        catchUpOnce(epoch),
         options.parameters.collect(peers, alarms),
         confirmOnce(epoch),
       ]);
