@@ -122,6 +122,7 @@ test('an authority that was alone goes on with others once these have a copy of 
   await session.council.stop(0);
   // without it they do not take its word for it
   await session.council.start();
+  await session.council.until(session.council.clock.now() + 30_000);
   for (const at of [1, 2]) {
     expect(alarmsOf(at)).toContain('unproven-history authority1.test');
     expect(session.council.member(at).running?.status().consensus).toBeUndefined();
