@@ -39,7 +39,7 @@ export function deskOf(options: DeskOptions): Desk {
     register(signed) {
       const outcome = register(signed, { config, store, limits, now: clock.now() });
       counters.descriptors.add(outcome.kind === 'refused' ? outcome.reason : outcome.kind);
-      if (outcome.kind === 'registered') epochs.conclude();
+      if (outcome.kind === 'registered' && outcome.isNew) epochs.conclude();
       return outcome;
     },
     current: () => currentOf(store, epochNow()),
@@ -53,6 +53,8 @@ export function deskOf(options: DeskOptions): Desk {
     now: () => clock.now(),
     receiveBallot: epochs.receiveBallot,
     receiveSigned: epochs.receiveSigned,
+    passed: epochs.passed,
+    passedOn: epochs.passedOn,
     holdings: () => holdingsOf(store),
     record: epochs.record,
     signedFor: epochs.signedFor,

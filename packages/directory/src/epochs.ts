@@ -1,10 +1,13 @@
 import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { type Attempt, createAttempts } from './agree/attempts.ts';
+import { createFetchPassed } from './agree/fetch-passed.ts';
 import { createLedger } from './agree/ledger.ts';
 import { membersOf } from './agree/members.ts';
 import { shareParameters } from './agree/parameters.ts';
+import { createPassed } from './agree/passed.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
+import { createPolling } from './agree/polling.ts';
 import { createPreparation } from './agree/preparation.ts';
 import { createReception } from './agree/reception.ts';
 import { recordOf } from './agree/record.ts';
@@ -56,6 +59,9 @@ export interface Epochs extends AsyncDisposable {
   /** Take what another authority sends. */
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
+  /** Digests of the ballots that this authority passes on, and each of them. */
+  passed(): Readonly<Record<Part, readonly string[]>>;
+  passedOn(digest: string): string | undefined;
   /** A document for an epoch with the signatures that have come in, be they enough or not. */
   signedFor(epoch: number): string | undefined;
   /** Everything that was said for an epoch; undefined when there is nothing. */
@@ -105,13 +111,14 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const signatures = createSignatures({ ...table, store, members, ledger, alarms, epochSeconds });
   const parameters = shareParameters(options.parameters, members, now);
   const timeoutMs = timeoutMsOf(roundMs);
+  const peerRetryMs = Math.max(50, roundMs / 10);
   const aheadMs = 2 * timeoutMs;
   const peers = createPeers({
     others,
     exchange: options.exchange,
     clock,
     timeoutMs,
-    retryMs: Math.max(50, roundMs / 10),
+    retryMs: peerRetryMs,
   });
   const failed = (error: unknown): void => {
     if (stop.signal.aborted) return;
@@ -134,8 +141,12 @@ export function startEpochs(options: EpochsOptions): Epochs {
     restMs: roundMs / 4,
     found: wake,
   });
+  const passed = createPassed();
   const attempts = createAttempts({
     ...options,
+    passed,
+    roundMs,
+    failed,
     members,
     store,
     alarms,
@@ -146,7 +157,23 @@ export function startEpochs(options: EpochsOptions): Epochs {
     aheadMs,
     timetable: table,
   });
-  const receive = createReception({ clock, members, preparation, roundMs });
+  const fetchPassed = createFetchPassed({
+    peers,
+    members: names.length,
+    receive: (name, part, signed) =>
+      reception.asked(name, signed, (nowMs) => takeBallot(part, signed, nowMs)),
+  });
+  const fetching = createPolling(peers.names, peerRetryMs, fetchPassed, failed);
+  const turnedAway = (): void => fetching.poll(clock.now());
+  const reception = createReception({ clock, members, preparation, turnedAway });
+  const takeBallot = (part: Part, signed: string, nowMs: number): Receipt => {
+    const slot = table.at(nowMs);
+    if (attempts.agreement()?.slot.startMs !== slot?.startMs) attempt();
+    const agreement = attempts.agreement();
+    return agreement === undefined || agreement.slot.startMs !== slot?.startMs || others.length === 0
+      ? { kind: 'refused', reason: 'not-ready', detail: 'this authority takes no part at this time' }
+      : agreement.receive(part, signed, nowMs);
+  };
 
   let wakeMs = Number.POSITIVE_INFINITY;
   const attempt = (): boolean => {
@@ -206,16 +233,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
     get parameters() {
       return parameters.signed;
     },
-    receiveBallot: (part, signed) =>
-      receive(signed, (nowMs) => {
-        const slot = table.at(nowMs);
-        if (attempts.agreement()?.slot.startMs !== slot?.startMs) attempt();
-        const agreement = attempts.agreement();
-        return agreement === undefined || agreement.slot.startMs !== slot?.startMs || others.length === 0
-          ? { kind: 'refused', reason: 'not-ready', detail: 'this authority takes no part at this time' }
-          : agreement.receive(part, signed, nowMs);
-      }),
-    receiveSigned: (signed) => receive(signed, (nowMs) => signatures.receive(signed, nowMs)),
+    receiveBallot: (part, signed) => reception.posted(signed, (nowMs) => takeBallot(part, signed, nowMs)),
+    receiveSigned: (signed) => reception.posted(signed, (nowMs) => signatures.receive(signed, nowMs)),
+    passed: () => passed.list(clock.now()),
+    passedOn: (digest) => passed.get(digest, clock.now()),
     signedFor: (epoch) => signatures.best(epoch),
     record: (epoch) => recordOf(store, signatures, epoch),
     async [Symbol.asyncDispose]() {

@@ -11,7 +11,9 @@ import { createBodies } from './bodies.ts';
 import { draftOf, noKey, standpointOf } from './draft.ts';
 import { allOf, keptOf } from './kept.ts';
 import type { Members } from './members.ts';
+import type { Passed } from './passed.ts';
 import type { Peers } from './peers.ts';
+import { createPolling } from './polling.ts';
 import type { Preparation } from './preparation.ts';
 import type { Outcome } from './rounds.ts';
 import { tellSaid, watch } from './said.ts';
@@ -29,6 +31,10 @@ export interface AttemptsOptions {
   readonly peers: Peers;
   readonly preparation: Preparation;
   readonly signatures: Signatures;
+  readonly passed: Passed;
+  /** Milliseconds. */
+  readonly roundMs: number;
+  readonly failed: (error: unknown) => void;
   readonly now: () => number;
   /** How long before a slot it is prepared, milliseconds. */
   readonly aheadMs: number;
@@ -86,7 +92,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         // whoever has taken a vote can tell its authority of it, should that have lost its store
         if (!alone && part === 'vote') store.keep([keptOf(slot.epoch, part, ballot)]);
       },
-      pass: (part, signed, to) => peers.push(`/v1/agreement/${part}s`, signed, to),
+      pass(part, signed, to) {
+        options.passed.add(part, signed, to.fromMs);
+        peers.push(`/v1/agreement/${part}s`, signed, to);
+      },
     });
     const opened: Running = { slot, agreement };
     return opened;
@@ -119,14 +128,16 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return { kind: 'waiting', wakeMs: slot.endMs };
   };
 
+  /** Of the epoch that is agreed on. */
+  const collect = async (name: string): Promise<void> => {
+    const epoch = running?.slot.epoch;
+    const answer = await peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes });
+    if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.now());
+  };
+  const collecting = createPolling(peers.names, options.roundMs / 4, collect, options.failed);
   /** Asks for signatures that have not come by themselves. */
-  const pull = ({ epoch }: Slot): void => {
-    if (signatures.countOf(epoch) === members.names.length) return;
-    for (const name of peers.names) {
-      void peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes }).then((answer) => {
-        if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.now());
-      });
-    }
+  const pull = ({ epoch }: Slot, nowMs: number): void => {
+    if (signatures.countOf(epoch) < members.names.length) collecting.poll(nowMs);
   };
 
   /** Says what became of the slot before. */
@@ -135,6 +146,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     running = undefined;
     if (before === undefined || alone) return;
     before.agreement[Symbol.dispose]();
+    options.passed.clear();
     const { epoch } = before.slot;
     if (store.issued(epoch) !== undefined) {
       alarms.clear('split', '');
@@ -181,7 +193,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         }
         const { outcome } = progress;
         running.closed = { outcome, attempt: conclude(running, outcome) };
-      } else pull(slot);
+      } else pull(slot, nowMs);
       const { attempt } = running.closed;
       if (alone) return attempt;
       const wakeMs = Math.min(slot.endMs, nowMs + slot.roundMs / 3);

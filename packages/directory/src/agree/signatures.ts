@@ -70,6 +70,15 @@ export function createSignatures(options: SignaturesOptions): Signatures {
     const fresh = signedBy.filter((name) => (before.get(name)?.length ?? 0) < 2);
     return fresh.length > 0;
   };
+  /** Whether it says nothing new, whether its signatures hold or not. */
+  const isKnown = (signed: string): boolean => {
+    const note = parseNote(signed, maxConsensusLength);
+    if (note === undefined) return false;
+    const claim = [...claims.values()].find((one) => one.signed.startsWith(`${note.text}\n`));
+    return note.signatures.every(
+      ({ name }) => !members.names.includes(name) || claim?.read.signedBy.includes(name),
+    );
+  };
   const put = (noted: Noted): void => {
     const { digest, consensus } = noted.read;
     const known = claims.get(digest);
@@ -91,6 +100,8 @@ export function createSignatures(options: SignaturesOptions): Signatures {
       if (read.kind === 'signed') put({ read, signed });
     },
     receive(signed, nowMs) {
+      // anybody can send again what is known: it costs no signature check
+      if (isKnown(signed)) return { kind: 'known' };
       const read = readConsensus(signed, members);
       if (read.kind === 'refused') return { kind: 'refused', reason: 'no-ballot', detail: read.detail };
       const { epoch, epochSeconds } = read.consensus;
@@ -100,7 +111,8 @@ export function createSignatures(options: SignaturesOptions): Signatures {
       forget(target - lateEpochs);
       const noted = { read, signed };
       const fresh = accuse(noted);
-      if (!fresh && !claims.has(read.digest)) return { kind: 'known' };
+      if (!fresh && !claims.has(read.digest))
+        return { kind: 'refused', reason: 'no-ballot', detail: 'who has signed it has signed two others' };
       put(noted);
       return { kind: 'taken' };
     },
