@@ -13,6 +13,9 @@ const session = createSession();
 const { open, begin, names, trust, reader, running, first, haveAll, alarmsOf, whyOf, theOne } = session;
 afterEach(session.close);
 
+/** Ten seconds before the second epoch begins to be agreed on: who starts then has nothing to confirm. */
+const soon = epoch * hour + 2_690_000;
+
 describe('several authorities', () => {
   test('agree on one consensus, which all of them sign, and on the next one before its epoch begins', async () => {
     await begin(3);
@@ -68,6 +71,7 @@ describe('several authorities', () => {
 
   test('go on without one that does not run; it catches up by itself and takes part again', async () => {
     await open(3);
+    session.council.clock.moveTo(soon);
     for (const at of [0, 1]) await session.council.start(at);
     await session.council.register(...mixes);
     await session.council.untilHolds(haveAll(epoch + 2), 3 * hour);
@@ -90,7 +94,6 @@ describe('several authorities', () => {
     });
     expect(findings).toEqual([]);
     expect(new Set(audited.map(({ root }) => root)).size).toBe(1);
-    // none of the epoch in which they were started: of two others only one could tell what had been said
     expect(audited.map(({ size, verified }) => [size, verified])).toEqual([0, 1, 2].map(() => [3, 3]));
     // the one that was away has no descriptors of the epochs before
     for (const { recounted } of audited) expect(recounted).toBeGreaterThan(0);
@@ -98,6 +101,7 @@ describe('several authorities', () => {
 
   test('issue nothing when too few of them run, and say why', async () => {
     await open(3);
+    session.council.clock.moveTo(soon);
     await session.council.start(0);
     await session.council.register(...mixes);
     await session.council.until(epoch * hour + 3_070_000);
@@ -121,6 +125,7 @@ test('an authority that was alone goes on with others once these have a copy of 
   expect(alone).toBeDefined();
   await session.council.stop(0);
   // without it they do not take its word for it
+  session.council.clock.moveTo(soon);
   await session.council.start();
   await session.council.until(session.council.clock.now() + 30_000);
   for (const at of [1, 2]) {
@@ -195,6 +200,27 @@ describe('an authority', () => {
     await session.council.untilHolds(haveAll(epoch), hour);
     const { digest } = await theOne(epoch);
     expect(signed).toMatchObject({ kind: 'signed', digest });
+  });
+
+  test('that is ready too late to vote, and knows of nobody what it has said, signs nothing', async () => {
+    await begin(3);
+    await session.council.stop(0);
+    const record = `/v1/agreement/${epoch}`;
+    session.council.wire = ({ from, path }) => {
+      if (from !== 'authority1.test') return {};
+      // a minute and a half after the slot has begun it knows enough to take part
+      if (path === '/v1/certificates') return { delayMs: 110_000 };
+      return path === record ? 'lost' : {};
+    };
+    await session.council.start(0);
+    await session.council.untilHolds(haveAll(epoch), hour);
+    const { consensus, signedBy } = await theOne(epoch);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    expect(signedBy).toEqual(names().slice(1));
+    const { lines } = session.council.member(0);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ fields: expect.objectContaining({ reason: 'unconfirmed' }) }),
+    );
   });
 
   test('whose store is an older one that was restored signs no second document for an epoch', async () => {

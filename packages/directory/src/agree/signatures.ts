@@ -100,7 +100,7 @@ export function createSignatures(options: SignaturesOptions): Signatures {
       if (read.kind === 'signed') put({ read, signed });
     },
     receive(signed, nowMs) {
-      // anybody can send again what is known: it costs no signature check
+      // anybody can send again what is known, and others are asked again and again
       if (isKnown(signed)) return { kind: 'known' };
       const read = readConsensus(signed, members);
       if (read.kind === 'refused') return { kind: 'refused', reason: 'no-ballot', detail: read.detail };
