@@ -34,6 +34,8 @@ export interface EpochsOptions {
   /** Of the store. */
   readonly history: ConsensusLog;
   readonly clock: Clock;
+  /** Milliseconds as they pass, whatever the clock is set to; by the clock unless given. */
+  readonly uptime?: () => number;
   readonly random: Random;
   readonly log: Log;
   readonly counters: Pick<Counters, 'consensus'>;
@@ -134,6 +136,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
     alarms,
     parameters,
     now,
+    uptime: options.uptime ?? now,
     failed,
     certificates: options.certificates,
     timetable: table,
@@ -216,7 +219,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
 
   // what was signed before the process ended, and not issued
   const left = store.lastSigned();
-  if (left !== undefined && left.digest !== '' && left.epoch > (store.latest()?.epoch ?? -1))
+  if (left !== undefined && left.signed !== '' && left.epoch > (store.latest()?.epoch ?? -1))
     signatures.own(left);
   if (others.length > 0) preparation.begin();
   const beating = beat();
@@ -233,7 +236,11 @@ export function startEpochs(options: EpochsOptions): Epochs {
     get parameters() {
       return parameters.signed;
     },
-    receiveBallot: (part, signed) => reception.posted(signed, (nowMs) => takeBallot(part, signed, nowMs)),
+    // whoever does not know yet that it was taken is told, whatever else comes
+    receiveBallot: (part, signed) =>
+      passed.has(signed)
+        ? { kind: 'known' }
+        : reception.posted(signed, (nowMs) => takeBallot(part, signed, nowMs)),
     receiveSigned: (signed) => reception.posted(signed, (nowMs) => signatures.receive(signed, nowMs)),
     passed: () => passed.list(clock.now()),
     passedOn: (digest) => passed.get(digest, clock.now()),

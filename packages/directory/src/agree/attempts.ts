@@ -8,7 +8,7 @@ import type { AuthorityStore } from '../store.ts';
 import { agree, seal } from './agree.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import { createBodies } from './bodies.ts';
-import { draftOf, noKey, standpointOf } from './draft.ts';
+import { draftOf, noKey, standpointOf, unconfirmed } from './draft.ts';
 import { allOf, keptOf } from './kept.ts';
 import type { Members } from './members.ts';
 import type { Passed } from './passed.ts';
@@ -81,7 +81,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       now: options.now,
       bodies: createBodies(slot.epoch, store, peers),
       draft() {
-        const draft = draftOf(options, slot.epoch, waitedMs);
+        const draft = draftOf(options, slot, waitedMs);
         if ('kind' in draft) {
           opened.holdup = draft;
           return undefined;
@@ -109,7 +109,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     }
     const agreed = agree(outcome, standpointOf(options, epoch));
     if (agreed.kind === 'held-up') return { kind: 'held-up', holdup: holdup ?? agreed.holdup };
-    if (holdup?.kind === 'unconfirmed') return { kind: 'held-up', holdup };
+    // a vote is not all that needs it: what was prepared late has none
+    if (!options.preparation.maySign(epoch)) return { kind: 'held-up', holdup: unconfirmed(members) };
     const signer = members.signerFor(agreed.consensus.validAfter);
     if (signer === undefined) return { kind: 'held-up', holdup: noKey(members) };
     const sealed = seal(agreed.consensus, signer);
@@ -177,7 +178,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       if (running === undefined) {
         const signer = members.signerFor(Math.floor(slot.startMs / 1_000));
         if (signer === undefined) {
-          const holdup = draftOf(options, slot.epoch, waitedMs);
+          const holdup = draftOf(options, slot, waitedMs);
           const wakeMs = alone ? {} : { wakeMs: slot.endMs };
           return { kind: 'held-up', holdup: 'kind' in holdup ? holdup : noKey(members), ...wakeMs };
         }

@@ -1,4 +1,5 @@
 import { joinSignatures, maxConsensusLength, type SignedConsensus } from '@postern/protocol/consensus';
+import { isSameHead } from '@postern/protocol/log';
 import type { Alarms } from '../alarms.ts';
 import type { ConsensusLog } from '../log/log.ts';
 import type { AuthorityStore, Issued } from '../store.ts';
@@ -47,10 +48,7 @@ export function createLedger({ store, history, members, alarms, issued }: Ledger
     store.amend({ ...known, signed: joined });
     return 'amended';
   };
-  const namesLog = ({ log }: Noted['read']['consensus']): boolean => {
-    const { size, root } = history.head();
-    return log.size === size && log.root === root;
-  };
+  const namesLog = ({ log }: Noted['read']['consensus']): boolean => isSameHead(log, history.head());
   const append: Ledger['append'] = ({ read, signed }) => {
     const { consensus, digest } = read;
     if (consensus.previous !== (store.latest()?.digest ?? '') || !namesLog(consensus)) return 'unlinked';

@@ -6,6 +6,7 @@ import {
   formatTileName,
   hashOfLeaf,
   headOf,
+  isSameHead,
   type Leaf,
   type LogHead,
   maxLeafBytes,
@@ -24,7 +25,7 @@ export async function leavesBetween(
   here: CompactRange,
   head: LogHead,
 ): Promise<readonly Leaf[] | 'fork' | undefined> {
-  if (head.size <= here.size) return isHead(here, head) ? [] : 'fork';
+  if (head.size <= here.size) return isSameHead(headOf(here), head) ? [] : 'fork';
   const more = await firstOf(peers, here, head);
   if (more !== undefined) return more;
   // they may have given wrong ones; only the whole log shows that it is another one
@@ -52,7 +53,7 @@ async function firstOf(
       for (const leaf of bundle.slice(Math.max(0, range.size - tile.index * tileWidth))) leaves.push(leaf);
     }
     const grown = leaves.reduce((grown, leaf) => appendLeaf(grown, hashOfLeaf(leaf)), range);
-    if (!isHead(grown, head)) throw new NoLeaves();
+    if (!isSameHead(headOf(grown), head)) throw new NoLeaves();
     found = leaves;
     return leaves;
   };
@@ -67,11 +68,6 @@ async function firstOf(
 
 class NoLeaves extends Error {
   override readonly name = 'NoLeaves';
-}
-
-function isHead(range: CompactRange, { size, root }: LogHead): boolean {
-  const here = headOf(range);
-  return here.size === size && here.root === root;
 }
 
 /** Longest bundle, bytes. */
