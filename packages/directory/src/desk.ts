@@ -6,7 +6,7 @@ import {
   writeGeometry,
 } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
-import type { Certificates } from './client/certificates.ts';
+import { type Certificates, certificateAftermath } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { Epochs } from './epochs.ts';
 import type { SigningKeys } from './keys/signing.ts';
@@ -95,9 +95,6 @@ export function signedParameters(
     return signed.note;
   };
 }
-
-/** Seconds for which a certificate that has ended is still handed out: longer than any consensus is valid. */
-const certificateAftermath = 30 * 86_400;
 
 function certificatesOf(keys: SigningKeys, others: Certificates, clock: Clock): string[] {
   const oldest = Math.floor(clock.now() / 1_000) - certificateAftermath;

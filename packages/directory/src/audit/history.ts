@@ -1,5 +1,4 @@
 import {
-  type Consensus,
   type IssuedConsensus,
   readIssued,
   type Trust,
@@ -12,6 +11,7 @@ import {
   emptyRange,
   hashOfLeaf,
   headOf,
+  isSameHead,
   type Leaf,
   tilesOf,
   tileWidth,
@@ -183,14 +183,9 @@ function mistakeIn(
     return { reason: 'other-document', detail: 'the consensus served is not the one in the log' };
   if (consensus.previous !== (before.previous?.digest ?? ''))
     return { reason: 'wrong-previous', detail: 'it does not name the consensus before it' };
-  return namesLog(consensus, before.range)
+  return isSameHead(consensus.log, headOf(before.range))
     ? undefined
     : { reason: 'wrong-log', detail: 'it does not name the log before it' };
-}
-
-function namesLog({ log }: Consensus, range: CompactRange): boolean {
-  const { size, root } = headOf(range);
-  return log.size === size && log.root === root;
 }
 
 function notServed(error: unknown): NotServed {

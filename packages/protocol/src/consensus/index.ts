@@ -29,7 +29,6 @@ export {
 } from './certificate.ts';
 export { signCheckpoint, type VerifiedCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
-  addSignature,
   type ConsensusReader,
   type ConsensusRefusal,
   consensusDigest,
