@@ -1,15 +1,13 @@
 import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { type Attempt, createAttempts } from './agree/attempts.ts';
-import { createFetchPassed } from './agree/fetch-passed.ts';
+import { createHearing } from './agree/hearing.ts';
 import { createLedger } from './agree/ledger.ts';
 import { membersOf } from './agree/members.ts';
 import { shareParameters } from './agree/parameters.ts';
 import { createPassed } from './agree/passed.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
-import { createPolling } from './agree/polling.ts';
 import { createPreparation } from './agree/preparation.ts';
-import { createReception } from './agree/reception.ts';
 import { recordOf } from './agree/record.ts';
 import { createSignatures } from './agree/signatures.ts';
 import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
@@ -160,23 +158,22 @@ export function startEpochs(options: EpochsOptions): Epochs {
     aheadMs,
     timetable: table,
   });
-  const fetchPassed = createFetchPassed({
+  const hearing = createHearing({
+    clock,
+    members,
     peers,
-    members: names.length,
-    receive: (name, part, signed) =>
-      reception.asked(name, signed, (nowMs) => takeBallot(part, signed, nowMs)),
+    preparation,
+    passed,
+    signatures,
+    failed,
+    retryMs: peerRetryMs,
+    agreementAt(nowMs) {
+      const startMs = table.at(nowMs)?.startMs;
+      if (attempts.agreement()?.slot.startMs !== startMs) attempt();
+      const agreement = attempts.agreement();
+      return agreement?.slot.startMs === startMs && others.length > 0 ? agreement : undefined;
+    },
   });
-  const fetching = createPolling(peers.names, peerRetryMs, fetchPassed, failed);
-  const turnedAway = (): void => fetching.poll(clock.now());
-  const reception = createReception({ clock, members, preparation, turnedAway });
-  const takeBallot = (part: Part, signed: string, nowMs: number): Receipt => {
-    const slot = table.at(nowMs);
-    if (attempts.agreement()?.slot.startMs !== slot?.startMs) attempt();
-    const agreement = attempts.agreement();
-    return agreement === undefined || agreement.slot.startMs !== slot?.startMs || others.length === 0
-      ? { kind: 'refused', reason: 'not-ready', detail: 'this authority takes no part at this time' }
-      : agreement.receive(part, signed, nowMs);
-  };
 
   let wakeMs = Number.POSITIVE_INFINITY;
   const attempt = (): boolean => {
@@ -236,12 +233,8 @@ export function startEpochs(options: EpochsOptions): Epochs {
     get parameters() {
       return parameters.signed;
     },
-    // whoever does not know yet that it was taken is told, whatever else comes
-    receiveBallot: (part, signed) =>
-      passed.has(signed)
-        ? { kind: 'known' }
-        : reception.posted(signed, (nowMs) => takeBallot(part, signed, nowMs)),
-    receiveSigned: (signed) => reception.posted(signed, (nowMs) => signatures.receive(signed, nowMs)),
+    receiveBallot: hearing.ballot,
+    receiveSigned: hearing.document,
     passed: () => passed.list(clock.now()),
     passedOn: (digest) => passed.get(digest, clock.now()),
     signedFor: (epoch) => signatures.best(epoch),
