@@ -123,20 +123,21 @@ describe('several authorities', () => {
   });
 });
 
-test('an authority that was alone goes on with others once these have a copy of its history, and not before', async () => {
+test('an authority that was alone goes on with others once these have a copy of its history', async () => {
   await open(3);
   await session.council.start(0, { peers: [] });
   await session.council.register(...mixes);
   const alone = session.council.member(0).running?.status().consensus?.digest;
   expect(alone).toBeDefined();
   await session.council.stop(0);
+  // without it they do not take its word for it
   session.council.clock.moveTo(soon);
   await session.council.start();
-  await session.council.register(...mixes);
-  await session.council.until(epoch * hour + 3_430_000);
-  expect(await servedFor(session.council, epoch + 1)).toEqual(new Map());
-  for (const at of [1, 2])
-    expect(session.council.member(at).running?.status().heldUp?.reason).toBe('not-linked');
+  await session.council.until(session.council.clock.now() + 30_000);
+  for (const at of [1, 2]) {
+    expect(alarmsOf(at)).toContain('unproven-history authority1.test');
+    expect(session.council.member(at).running?.status().consensus).toBeUndefined();
+  }
   for (const at of [0, 1, 2]) await session.council.stop(at);
   const store = (at: number): string => join(session.council.member(at).folder, 'authority.sqlite');
   for (const at of [1, 2]) await copyFile(store(0), store(at));
@@ -205,6 +206,27 @@ describe('an authority', () => {
     await session.council.untilHolds(haveAll(epoch), hour);
     const { digest } = await theOne(epoch);
     expect(signed).toMatchObject({ kind: 'signed', digest });
+  });
+
+  test('that is ready too late to vote, and knows of nobody what it has said, signs nothing', async () => {
+    await begin(3);
+    await session.council.stop(0);
+    const record = `/v1/agreement/${epoch}`;
+    session.council.wire = ({ from, path }) => {
+      if (from !== 'authority1.test') return {};
+      // a minute and a half after the slot has begun it knows enough to take part
+      if (path === '/v1/certificates') return { delayMs: 110_000 };
+      return path === record ? 'lost' : {};
+    };
+    await session.council.start(0);
+    await session.council.untilHolds(haveAll(epoch), hour);
+    const { consensus, signedBy } = await theOne(epoch);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    expect(signedBy).toEqual(names().slice(1));
+    const { lines } = session.council.member(0);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ fields: expect.objectContaining({ reason: 'unconfirmed' }) }),
+    );
   });
 
   test('whose store is an older one that was restored signs no second document for an epoch', async () => {

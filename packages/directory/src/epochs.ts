@@ -1,12 +1,13 @@
 import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { type Attempt, createAttempts } from './agree/attempts.ts';
+import { createHearing } from './agree/hearing.ts';
 import { createLedger } from './agree/ledger.ts';
 import { membersOf } from './agree/members.ts';
 import { shareParameters } from './agree/parameters.ts';
+import { createPassed } from './agree/passed.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
-import { createReception } from './agree/reception.ts';
 import { createRecords } from './agree/record.ts';
 import { createSignatures } from './agree/signatures.ts';
 import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
@@ -31,6 +32,8 @@ export interface EpochsOptions {
   /** Of the store. */
   readonly history: ConsensusLog;
   readonly clock: Clock;
+  /** Milliseconds as they pass, whatever the clock is set to; by the clock unless given. */
+  readonly uptime?: () => number;
   readonly random: Random;
   readonly log: Log;
   readonly counters: Pick<Counters, 'consensus'>;
@@ -56,6 +59,9 @@ export interface Epochs extends AsyncDisposable {
   /** Take what another authority sends. */
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
+  /** Digests of the ballots that this authority passes on, and each of them. */
+  passed(): Readonly<Record<Part, readonly string[]>>;
+  passedOn(digest: string): string | undefined;
   /** A document for an epoch with the signatures that have come in, be they enough or not. */
   signedFor(epoch: number): string | undefined;
   /** Everything that was said for an epoch, as JSON; undefined when there is nothing. */
@@ -121,18 +127,23 @@ export function startEpochs(options: EpochsOptions): Epochs {
     peers,
     members,
     store,
+    history: options.history,
     ledger,
     alarms,
     parameters,
     now,
+    uptime: options.uptime ?? now,
     failed,
     certificates: options.certificates,
     timetable: table,
     toleranceMs: Math.max(2_000, roundMs / 4),
     found: wake,
   });
+  const passed = createPassed();
   const attempts = createAttempts({
     ...options,
+    passed,
+    roundMs,
     members,
     store,
     alarms,
@@ -145,7 +156,21 @@ export function startEpochs(options: EpochsOptions): Epochs {
     failed,
     timetable: table,
   });
-  const receive = createReception({ clock, members, roundMs });
+  const hearing = createHearing({
+    clock,
+    members,
+    peers,
+    passed,
+    signatures,
+    failed,
+    retryMs,
+    agreementAt(nowMs) {
+      const startMs = table.at(nowMs)?.startMs;
+      if (attempts.agreement()?.slot.startMs !== startMs) attempt();
+      const agreement = attempts.agreement();
+      return agreement?.slot.startMs === startMs && others.length > 0 ? agreement : undefined;
+    },
+  });
 
   let wakeMs = Number.POSITIVE_INFINITY;
   const attempt = (): boolean => {
@@ -188,7 +213,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
 
   // what was signed before the process ended, and not issued
   const left = store.lastSigned();
-  if (left !== undefined && left.digest !== '' && left.epoch > (store.latest()?.epoch ?? -1))
+  if (left !== undefined && left.signed !== '' && left.epoch > (store.latest()?.epoch ?? -1))
     signatures.own(left);
   if (others.length > 0) preparation.begin();
   const beating = beat();
@@ -205,16 +230,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
     get parameters() {
       return parameters.signed;
     },
-    receiveBallot: (part, signed) =>
-      receive(signed, (nowMs) => {
-        const slot = table.at(nowMs);
-        if (attempts.agreement()?.slot.startMs !== slot?.startMs) attempt();
-        const agreement = attempts.agreement();
-        return agreement === undefined || agreement.slot.startMs !== slot?.startMs || others.length === 0
-          ? { kind: 'refused', reason: 'not-ready', detail: 'this authority takes no part at this time' }
-          : agreement.receive(part, signed, nowMs);
-      }),
-    receiveSigned: (signed) => receive(signed, (nowMs) => signatures.receive(signed, nowMs)),
+    receiveBallot: hearing.ballot,
+    receiveSigned: hearing.document,
+    passed: () => passed.list(clock.now()),
+    passedOn: (digest) => passed.get(digest, clock.now()),
     signedFor: (epoch) => signatures.best(epoch),
     record: createRecords({ store, signatures }),
     async [Symbol.asyncDispose]() {

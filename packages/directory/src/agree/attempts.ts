@@ -9,10 +9,12 @@ import type { AuthorityStore } from '../store.ts';
 import { type Agreed, agree, seal, wantedBy } from './agree.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import { gather } from './bodies.ts';
-import { draftOf, noKey, standpointOf } from './draft.ts';
+import { draftOf, noKey, standpointOf, unconfirmed } from './draft.ts';
 import { allOf, keptOf } from './kept.ts';
 import type { Members } from './members.ts';
+import type { Passed } from './passed.ts';
 import type { Peers } from './peers.ts';
+import { createPolling } from './polling.ts';
 import type { Preparation } from './preparation.ts';
 import type { Outcome } from './rounds.ts';
 import { tellSaid, watch } from './said.ts';
@@ -33,6 +35,9 @@ export interface AttemptsOptions {
   readonly clock: Clock;
   /** How soon somebody is asked again who has not answered, milliseconds. */
   readonly retryMs: number;
+  readonly passed: Passed;
+  /** Milliseconds. */
+  readonly roundMs: number;
   /** How long before a slot it is prepared, milliseconds. */
   readonly aheadMs: number;
   /** Called when something has come that was waited for. */
@@ -83,7 +88,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       signer,
       random: options.random,
       draft() {
-        const draft = draftOf(options, slot.epoch, waitedMs);
+        const draft = draftOf(options, slot, waitedMs);
         if ('kind' in draft) {
           opened.holdup = draft;
           return undefined;
@@ -97,15 +102,18 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         if (!alone && part === 'vote') store.keep([keptOf(slot.epoch, part, ballot)], bodies);
       },
       counted(votes) {
-        if (!alone) collect(slot.epoch, votes, opened.ended.signal);
+        if (!alone) fetchBodies(slot.epoch, votes, opened.ended.signal);
       },
-      pass: (part, signed, to) => peers.push(`/v1/agreement/${part}s`, signed, to),
+      pass(part, signed, to) {
+        options.passed.add(part, signed, to.fromMs);
+        peers.push(`/v1/agreement/${part}s`, signed, to);
+      },
     });
     const opened: Running = { slot, agreement, ended: new AbortController(), drafted: [] };
     store.dropBodies(slot.epoch - bodyEpochs);
     return opened;
   };
-  const collect = (epoch: number, votes: Outcome['votes'], signal: AbortSignal): void => {
+  const fetchBodies = (epoch: number, votes: Outcome['votes'], signal: AbortSignal): void => {
     const { clock, retryMs, arrived: complete, failed } = options;
     gather(wantedBy(votes), { epoch, store, peers, clock, retryMs, signal, complete, failed });
   };
@@ -119,7 +127,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     const agreed = agree(outcome, standpointOf(options, epoch));
     if (agreed.kind === 'held-up')
       return isMissing(agreed) ? agreed : { kind: 'held-up', holdup: holdup ?? agreed.holdup };
-    if (holdup?.kind === 'unconfirmed') return { kind: 'held-up', holdup };
+    // a vote is not all that needs it: what was prepared late has none
+    if (!options.preparation.maySign(epoch)) return { kind: 'held-up', holdup: unconfirmed(members) };
     const signer = members.signerFor(agreed.consensus.validAfter);
     if (signer === undefined) return { kind: 'held-up', holdup: noKey(members) };
     const sealed = seal(agreed.consensus, signer);
@@ -138,18 +147,16 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return { kind: 'waiting', wakeMs: slot.endMs };
   };
 
+  /** Of the epoch that is agreed on. */
+  const collect = async (name: string): Promise<void> => {
+    const epoch = running?.slot.epoch;
+    const answer = await peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes });
+    if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.clock.now());
+  };
+  const collecting = createPolling(peers.names, options.roundMs / 4, collect, options.failed);
   /** Asks for signatures that have not come by themselves. */
-  const pull = ({ epoch }: Slot): void => {
-    if (signatures.countOf(epoch) === members.names.length) return;
-    for (const name of peers.names) {
-      void peers
-        .ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes })
-        .then((answer) => {
-          if (answer.kind === 'answer' && answer.status === 200)
-            signatures.receive(answer.text, options.clock.now());
-        })
-        .catch(options.failed);
-    }
+  const pull = ({ epoch }: Slot, nowMs: number): void => {
+    if (signatures.countOf(epoch) < members.names.length) collecting.poll(nowMs);
   };
 
   /** Says what became of the slot before. */
@@ -158,6 +165,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     running = undefined;
     if (before === undefined || alone) return;
     before.ended.abort();
+    options.passed.clear();
     const { epoch } = before.slot;
     if (store.issued(epoch) !== undefined) {
       alarms.clear('split', '');
@@ -188,7 +196,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       if (running === undefined) {
         const signer = members.signerFor(Math.floor(slot.startMs / 1_000));
         if (signer === undefined) {
-          const holdup = draftOf(options, slot.epoch, waitedMs);
+          const holdup = draftOf(options, slot, waitedMs);
           const wakeMs = alone ? {} : { wakeMs: slot.endMs };
           return { kind: 'held-up', holdup: 'kind' in holdup ? holdup : noKey(members), ...wakeMs };
         }
@@ -207,7 +215,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       } else {
         if (isMissing(running.closed.attempt))
           running.closed.attempt = conclude(running, running.closed.outcome);
-        pull(slot);
+        pull(slot, nowMs);
       }
       const { attempt } = running.closed;
       if (alone) return attempt;

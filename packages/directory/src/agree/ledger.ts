@@ -5,6 +5,7 @@ import {
   noteOf,
   type SignedConsensus,
 } from '@postern/protocol/consensus';
+import { isSameHead } from '@postern/protocol/log';
 import type { Alarms } from '../alarms.ts';
 import type { ConsensusLog } from '../log/log.ts';
 import type { AuthorityStore, Issued } from '../store.ts';
@@ -55,10 +56,7 @@ export function createLedger({ store, history, members, alarms, issued }: Ledger
     store.amend({ ...known, signed: joined });
     return 'amended';
   };
-  const namesLog = ({ log }: Noted['consensus']): boolean => {
-    const { size, root } = history.head();
-    return log.size === size && log.root === root;
-  };
+  const namesLog = ({ log }: Noted['consensus']): boolean => isSameHead(log, history.head());
   const append: Ledger['append'] = ({ read, signed }) => {
     const { consensus, digest } = read;
     // a store is read again with every start: what it could not read then does not get into it

@@ -49,3 +49,16 @@ function recordOf({ store, signatures }: RecordSources, epoch: number): Agreemen
   const record = { epoch, votes: of('vote'), reveals: of('reveal'), documents: [...documents.values()] };
   return kept.length + documents.size === 0 ? undefined : record;
 }
+
+/** What another authority has served as the record of an epoch; undefined when it is none. */
+export function readRecord(epoch: number, text: string): AgreementRecord | undefined {
+  const isNotes = (list: unknown): list is string[] =>
+    Array.isArray(list) && list.every((one) => typeof one === 'string');
+  try {
+    const { votes, reveals, documents } = JSON.parse(text) as Partial<Record<keyof AgreementRecord, unknown>>;
+    if (!isNotes(votes) || !isNotes(reveals) || !isNotes(documents)) return undefined;
+    return { epoch, votes, reveals, documents };
+  } catch {
+    return undefined;
+  }
+}

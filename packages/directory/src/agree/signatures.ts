@@ -99,7 +99,7 @@ export function createSignatures(options: SignaturesOptions): Signatures {
       if (read.kind === 'signed') put(read);
     },
     receive(signed, nowMs) {
-      // others are asked again and again, and mostly have nothing new
+      // anybody can send again what is known, and others are asked again and again
       if (addsNothing(signed)) return { kind: 'known' };
       const read = readCertifiedConsensus(signed, members);
       if (read.kind === 'refused') return { kind: 'refused', reason: 'no-ballot', detail: read.detail };
@@ -109,7 +109,8 @@ export function createSignatures(options: SignaturesOptions): Signatures {
         return { kind: 'refused', reason: 'other-slot', detail: `epoch ${epoch} is not agreed on` };
       forget(target - lateEpochs);
       const fresh = accuse(read);
-      if (!fresh && !claims.has(read.digest)) return { kind: 'known' };
+      if (!fresh && !claims.has(read.digest))
+        return { kind: 'refused', reason: 'no-ballot', detail: 'who has signed it has signed two others' };
       put(read);
       return { kind: 'taken' };
     },

@@ -57,6 +57,28 @@ const notes = (description: string): object => ({
   description,
 });
 
+const digest = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+const digests = (description: string): object => ({ type: 'array', items: digest, description });
+
+export const getPassed: FastifySchema = {
+  summary: 'Which ballots the authority passes on in the slot under way, for another authority',
+  operationId: 'getPassed',
+  response: {
+    200: json('Digests of their texts.', { votes: digests('Of votes.'), reveals: digests('Of reveals.') }),
+  },
+};
+
+export const getBallot: FastifySchema = {
+  summary: 'A ballot that the authority passes on, with its signature',
+  operationId: 'getBallot',
+  params: { type: 'object', properties: { digest }, required: ['digest'] },
+  response: {
+    200: { description: 'A vote or a reveal.', content: note },
+    400: error('The digest is none.'),
+    404: error('It is not passed on at this time.'),
+  },
+};
+
 export const getRecord: FastifySchema = {
   summary: 'What authorities have said for an epoch',
   operationId: 'getAgreement',

@@ -14,6 +14,9 @@ import { ballotStatusOf } from './answers.ts';
 export interface AgreementDesk {
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
+  /** Digests of the ballots that are passed on in the slot under way, and each of them. */
+  passed(): Readonly<Record<Part, readonly string[]>>;
+  passedOn(digest: string): string | undefined;
   holdings(): { readonly first?: number; readonly newest?: number };
   /** JSON. */
   record(epoch: number): string | undefined;
@@ -64,6 +67,22 @@ export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk)
 
   server.get('/v1/agreement', { schema: schema.getHoldings }, (_request, reply) =>
     reply.header('cache-control', 'no-store').send(desk.holdings()),
+  );
+
+  server.get('/v1/agreement/passed', { schema: schema.getPassed }, (_request, reply) => {
+    const { vote, reveal } = desk.passed();
+    return reply.header('cache-control', 'no-store').send({ votes: vote, reveals: reveal });
+  });
+
+  server.get<{ Params: { digest: string } }>(
+    '/v1/agreement/passed/:digest',
+    { schema: schema.getBallot },
+    (request, reply) => {
+      const signed = desk.passedOn(request.params.digest);
+      reply.header('cache-control', 'no-store');
+      if (signed !== undefined) return reply.type('text/plain; charset=utf-8').send(signed);
+      return missing(reply, 'no-ballot', 'this is not passed on at this time');
+    },
   );
 
   server.get<{ Params: { epoch: string } }>(

@@ -1,6 +1,5 @@
 import { encodeHex } from '../codec/hex.ts';
 import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.ts';
-import { ProtocolError } from '../errors.ts';
 import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
 import { sha256 } from '../primitives/index.ts';
@@ -86,14 +85,6 @@ export function consensusDigest(consensus: Consensus): string {
 export function signConsensus(consensus: Consensus, signers: readonly NoteSigner[]): string {
   const text = encodeConsensus(consensus);
   return formatNote({ text, signatures: signers.map((signer) => signText(text, signer)) });
-}
-
-/** Adds a signature to a signed consensus. Throws `ProtocolError` `wrong-document` when that is none. */
-export function addSignature(signed: string, signer: NoteSigner): string {
-  const note = parseNote(signed, maxConsensusLength);
-  if (note === undefined || decodeText(form, note.text).kind === 'refused')
-    throw new ProtocolError('wrong-document', 'this is no signed consensus');
-  return formatNote({ ...note, signatures: [...note.signatures, signText(note.text, signer)] });
 }
 
 /** A consensus that enough authorities have signed, whenever that was and whatever came before it. */

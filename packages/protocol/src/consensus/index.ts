@@ -41,7 +41,6 @@ export {
 } from './certified.ts';
 export { signCheckpoint, type VerifiedCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
-  addSignature,
   type CertifiedConsensus,
   type ConsensusReader,
   type ConsensusRefusal,
