@@ -86,6 +86,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'protocol decryptBody': 'gives bytes for any bytes: packet-peel goes through it',
   'protocol decryptLioness': 'gives bytes for any bytes: packet-peel goes through it',
   'protocol loadXWing': 'reads a key of one’s own; public keys are encapsulated to in consensus-signed',
+  'protocol readCertified': 'consensus-text goes through it',
   'protocol readGeometry': 'consensus-text goes through it',
   'protocol split': 'cuts a message of one’s own',
   'runtime openResolver': 'opens a socket by configuration',

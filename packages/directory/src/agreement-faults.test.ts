@@ -1,9 +1,42 @@
-import { commitTo, readConsensus, readVote, signConsensus, signVote } from '@postern/protocol/consensus';
+import {
+  type CertifiedSigner,
+  commitTo,
+  readCertifiedConsensus,
+  readVote,
+  signCertifiedConsensus,
+  signVote,
+} from '@postern/protocol/consensus';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RunningAuthority } from './authority.ts';
 import { get } from './testing/authorities.ts';
 import { epochSeconds, start } from './testing/clock.ts';
 import { createSession, epoch, hour, mixes } from './testing/session.ts';
+
+/** Posts to an authority, as anybody can. */
+const send = (to: RunningAuthority | undefined, path: string, body: string): Promise<number> =>
+  fetch(`${to?.url}/v1/${path}`, { method: 'POST', body, headers: { 'content-type': 'text/plain' } }).then(
+    ({ status }) => status,
+  );
+
+/** A vote of somebody that names nothing. */
+const voteOf = (signer: CertifiedSigner, slot: number, meanDelayMs: number): string =>
+  signVote(
+    {
+      version: 1,
+      epoch,
+      slot,
+      authority: signer.name,
+      previous: '',
+      signed: '',
+      epochSeconds,
+      meanDelayMs,
+      descriptors: [],
+      revoked: [],
+      commit: commitTo('0'.repeat(64)),
+      geometry: { suite: 1, hops: 3, routingBytes: 1, packetBytes: 1, digest: '0'.repeat(64) },
+    },
+    signer,
+  );
 
 const session = createSession();
 const { open, begin, names, trust, reader, running, haveAll, alarmsOf, whyOf, theOne, isOwn, otherVote } =
@@ -82,7 +115,7 @@ describe('of authorities that are faulty', () => {
     expect(signedBy).toEqual(names());
   });
 
-  test('one that names descriptors which nobody has got is not endorsed', async () => {
+  test('one that names descriptors which nobody has got has a vote, and they do not count', async () => {
     await begin(3);
     const made = { id: 'a'.repeat(64), digest: 'b'.repeat(64) };
     session.council.wire = (letter) => {
@@ -90,10 +123,9 @@ describe('of authorities that are faulty', () => {
       return { body: otherVote(letter.body ?? '', 0, { descriptors: [made] }) };
     };
     await session.council.untilHolds(haveAll(epoch), hour);
-    expect((await theOne(epoch)).consensus.votes.map(({ authority }) => authority)).toEqual([
-      'authority2.test',
-      'authority3.test',
-    ]);
+    const { consensus } = await theOne(epoch);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names());
+    expect(consensus.nodes.map(({ name }) => name).sort()).toEqual(mixes);
   });
 
   test('one that floods the others costs them two votes and no more, and is cut off', async () => {
@@ -102,38 +134,15 @@ describe('of authorities that are faulty', () => {
     await session.council.until(until);
     const [, second, third] = running();
     const { signer } = session.council.member(0);
-    const send = (to: RunningAuthority | undefined, path: string, body: string): Promise<number> =>
-      fetch(`${to?.url}/v1/agreement/${path}`, {
-        method: 'POST',
-        body,
-        headers: { 'content-type': 'text/plain' },
-      }).then(({ status }) => status);
-    const of = (slot: number, meanDelayMs: number): string =>
-      signVote(
-        {
-          version: 1,
-          epoch,
-          slot,
-          authority: signer.name,
-          previous: '',
-          signed: '',
-          epochSeconds,
-          meanDelayMs,
-          descriptors: [],
-          revoked: [],
-          commit: commitTo('0'.repeat(64)),
-          geometry: { suite: 1, hops: 3, routingBytes: 1, packetBytes: 1, digest: '0'.repeat(64) },
-        },
-        signer,
-      );
+    const of = (slot: number, meanDelayMs: number): string => voteOf(signer, slot, meanDelayMs);
     const statuses: number[] = [];
-    for (let at = 0; at < 100; at++) statuses.push(await send(second, 'votes', of(3, at)));
+    for (let at = 0; at < 100; at++) statuses.push(await send(second, 'agreement/votes', of(3, at)));
     expect(new Set(statuses)).toEqual(new Set([202]));
     statuses.length = 0;
-    for (let at = 0; at < 100; at++) statuses.push(await send(third, 'votes', of(77, at)));
+    for (let at = 0; at < 100; at++) statuses.push(await send(third, 'agreement/votes', of(77, at)));
     expect(new Set(statuses)).toEqual(new Set([409, 429]));
-    expect(await send(second, 'votes', 'x')).toBe(400);
-    expect(await send(second, 'reveals', 'x')).toBe(409);
+    expect(await send(second, 'agreement/votes', 'x')).toBe(400);
+    expect(await send(second, 'agreement/reveals', 'x')).toBe(409);
     await session.council.untilHolds(haveAll(epoch), hour);
     const { consensus } = await theOne(epoch);
     expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
@@ -159,14 +168,56 @@ describe('of authorities that are faulty', () => {
     await begin(3);
     session.council.wire = (letter) => {
       if (letter.from !== 'authority1.test' || letter.path !== '/v1/agreement/signatures') return {};
-      const read = readConsensus(letter.body ?? '', trust());
+      const read = readCertifiedConsensus(letter.body ?? '', trust());
       if (read.kind === 'refused') throw new Error(read.detail);
-      const other = signConsensus({ ...read.consensus, meanDelayMs: 7 }, [session.council.member(0).signer]);
+      const other = signCertifiedConsensus(
+        { ...read.consensus, meanDelayMs: 7 },
+        session.council.member(0).signer,
+      );
       return letter.to === 'authority2.test' ? { body: other } : {};
     };
     await session.council.untilHolds(haveAll(epoch), hour);
     await session.council.until(session.council.clock.now() + 300_000);
     await theOne(epoch);
     expect(alarmsOf(1)).toContain('signed-twice authority1.test');
+  });
+});
+
+describe('somebody who is no authority', () => {
+  test('and sends one of them what others have said before, without end, keeps none of them from being heard', async () => {
+    await begin(2);
+    const [, second] = running();
+    const replay = voteOf(session.council.member(0).signer, 77, 0);
+    expect(await send(second, 'agreement/votes', replay)).not.toBe(202);
+    const flood = async (): Promise<void> => {
+      while ((await send(second, 'agreement/signatures', 'x')) !== 429);
+    };
+    // what others send comes right after what that one sends
+    session.council.wire = ({ to, body }) =>
+      to === 'authority2.test' && body !== undefined ? { delayMs: 1 } : {};
+    while (!haveAll(epoch)()) {
+      const next = session.council.clock.next();
+      if (next <= session.council.clock.now() + 1) await flood();
+      if (next > (epoch + 1) * hour) throw new Error('there is no consensus');
+      await session.council.until(next);
+    }
+    const { consensus, signedBy } = await theOne(epoch);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names());
+    expect(consensus.reveals.map(({ authority }) => authority)).toEqual(names());
+    expect(signedBy).toContain('authority2.test');
+  });
+
+  test('and registers a descriptor again and again has none of them ask another', async () => {
+    await begin(2);
+    let asked = 0;
+    session.council.wire = ({ path }) => {
+      if (path.endsWith('/consensus')) asked += 1;
+      return path === '/v1/agreement/signatures' || path.endsWith('/consensus') ? 'lost' : {};
+    };
+    await session.council.untilHolds(() => asked > 0, hour);
+    const before = asked;
+    for (let at = 0; at < 30; at++) await session.council.register(...mixes.slice(0, 1));
+    await session.council.register('another.test');
+    expect(asked).toBe(before);
   });
 });

@@ -1,6 +1,12 @@
 import { copyFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readConsensus, readReveal, readVote, verifyParameters } from '@postern/protocol/consensus';
+import {
+  readCertifiedConsensus,
+  readConsensus,
+  readReveal,
+  readVote,
+  verifyParameters,
+} from '@postern/protocol/consensus';
 import { afterEach, describe, expect, test } from 'vitest';
 import { audit } from './audit/audit.ts';
 import type { RunningAuthority } from './authority.ts';
@@ -59,7 +65,7 @@ describe('several authorities', () => {
     expect(await get(first(), '/v1/agreement/7')).toMatchObject({ status: 404 });
   });
 
-  test('endorse a vote once they have got the descriptors that they lack from those who have them', async () => {
+  test('get descriptors that most votes name, and they lack, from those who have them', async () => {
     await begin(3);
     const body = signedNode('seldom.test', session.council.clock.now());
     for (const one of running().slice(0, 2)) expect(await post(one, body)).toMatchObject({ status: 202 });
@@ -117,20 +123,21 @@ describe('several authorities', () => {
   });
 });
 
-test('an authority that was alone goes on with others once these have a copy of its history, and not before', async () => {
+test('an authority that was alone goes on with others once these have a copy of its history', async () => {
   await open(3);
   await session.council.start(0, { peers: [] });
   await session.council.register(...mixes);
   const alone = session.council.member(0).running?.status().consensus?.digest;
   expect(alone).toBeDefined();
   await session.council.stop(0);
+  // without it they do not take its word for it
   session.council.clock.moveTo(soon);
   await session.council.start();
-  await session.council.register(...mixes);
-  await session.council.until(epoch * hour + 3_430_000);
-  expect(await servedFor(session.council, epoch + 1)).toEqual(new Map());
-  for (const at of [1, 2])
-    expect(session.council.member(at).running?.status().heldUp?.reason).toBe('not-linked');
+  await session.council.until(session.council.clock.now() + 30_000);
+  for (const at of [1, 2]) {
+    expect(alarmsOf(at)).toContain('unproven-history authority1.test');
+    expect(session.council.member(at).running?.status().consensus).toBeUndefined();
+  }
   for (const at of [0, 1, 2]) await session.council.stop(at);
   const store = (at: number): string => join(session.council.member(at).folder, 'authority.sqlite');
   for (const at of [1, 2]) await copyFile(store(0), store(at));
@@ -192,13 +199,34 @@ describe('an authority', () => {
     session.council.wire = noSignatures;
     await session.council.untilHolds(() => alarmsOf(0).includes('split'), hour);
     const { text } = await get(first(), `/v1/agreement/${epoch}/consensus`);
-    const signed = readConsensus(text, trust());
+    const signed = readCertifiedConsensus(text, trust());
     await session.council.stop(0);
     await session.council.start(0);
     session.council.wire = () => ({});
     await session.council.untilHolds(haveAll(epoch), hour);
     const { digest } = await theOne(epoch);
     expect(signed).toMatchObject({ kind: 'signed', digest });
+  });
+
+  test('that is ready too late to vote, and knows of nobody what it has said, signs nothing', async () => {
+    await begin(3);
+    await session.council.stop(0);
+    const record = `/v1/agreement/${epoch}`;
+    session.council.wire = ({ from, path }) => {
+      if (from !== 'authority1.test') return {};
+      // a minute and a half after the slot has begun it knows enough to take part
+      if (path === '/v1/certificates') return { delayMs: 110_000 };
+      return path === record ? 'lost' : {};
+    };
+    await session.council.start(0);
+    await session.council.untilHolds(haveAll(epoch), hour);
+    const { consensus, signedBy } = await theOne(epoch);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    expect(signedBy).toEqual(names().slice(1));
+    const { lines } = session.council.member(0);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ fields: expect.objectContaining({ reason: 'unconfirmed' }) }),
+    );
   });
 
   test('whose store is an older one that was restored signs no second document for an epoch', async () => {

@@ -11,6 +11,7 @@ export type AlarmKind =
   | 'split'
   | 'fork'
   | 'other-parameters'
+  | 'unproven-history'
   | 'store-restored';
 
 export interface Alarm {

@@ -26,6 +26,8 @@ export type { AuthorityStatus } from './status.ts';
 
 export interface AuthorityDeps {
   readonly clock: Clock;
+  /** Milliseconds as they pass, whatever the clock is set to; by the clock unless given. */
+  readonly uptime?: () => number;
   readonly random: Random;
   readonly log: Log;
   /** An epoch that the operator has found to be right: the clock may leave the last consensus behind as far as that. */

@@ -11,9 +11,9 @@ export type BallotFault =
   | 'not-ready'
   | 'too-often';
 
-/** What is answered to whoever has sent something; `waiting` for the descriptors that a vote names. */
+/** What is answered to whoever has sent something. */
 export type Receipt =
-  | { readonly kind: 'taken' | 'known' | 'waiting' }
+  | { readonly kind: 'taken' | 'known' }
   | { readonly kind: 'refused'; readonly reason: BallotFault; readonly detail: string };
 
 /** What an authority serves of the agreement on an epoch: notes. */

@@ -144,6 +144,7 @@ function addRun(program: Command, stop: AbortSignal): void {
         });
       await using authority = await startAuthority(config, {
         clock: systemClock,
+        uptime: () => performance.now(),
         random: systemRandom,
         log,
         ...(confirmEpoch === undefined ? {} : { confirmedEpoch: confirmEpoch }),

@@ -55,6 +55,7 @@ test.each<[string, object]>([
   ['geometry', { geometry: { packet_bytes: 100 } }],
   ['geometry.hop', { geometry: { hop: 3 } }],
   ['revoked.0', { revoked: ['x'] }],
+  ['revoked', { revoked: Array.from({ length: 2_001 }, () => 'a'.repeat(64)) }],
   ['allow.0', { allow: ['A'.repeat(64)] }],
   ['ports', { ports: 1 }],
 ])('says that %s is wrong in %j', (path, change) => {

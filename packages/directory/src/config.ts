@@ -115,7 +115,7 @@ const schema = z
     geometry: figures.optional(),
     bootstrap: z.strictObject({ nodes: z.int().min(1).max(maxNodes).default(8) }).optional(),
     max_nodes: z.int().min(1).max(maxNodes).default(1_000),
-    revoked: z.array(nodeId).default([]),
+    revoked: z.array(nodeId).max(maxNodes, `are more than ${maxNodes}`).default([]),
     allow: z.array(nodeId).default([]),
     peers: z
       .array(peer)

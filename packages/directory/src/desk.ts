@@ -6,7 +6,7 @@ import {
   writeGeometry,
 } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
-import type { Certificates } from './client/certificates.ts';
+import { type Certificates, certificateAftermath } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { Epochs } from './epochs.ts';
 import type { SigningKeys } from './keys/signing.ts';
@@ -39,7 +39,7 @@ export function deskOf(options: DeskOptions): Desk {
     register(signed) {
       const outcome = register(signed, { config, store, limits, now: clock.now() });
       counters.descriptors.add(outcome.kind === 'refused' ? outcome.reason : outcome.kind);
-      if (outcome.kind === 'registered') epochs.conclude();
+      if (outcome.kind === 'registered' && outcome.isNew) epochs.conclude();
       return outcome;
     },
     current: () => currentOf(store, epochNow()),
@@ -53,6 +53,8 @@ export function deskOf(options: DeskOptions): Desk {
     now: () => clock.now(),
     receiveBallot: epochs.receiveBallot,
     receiveSigned: epochs.receiveSigned,
+    passed: epochs.passed,
+    passedOn: epochs.passedOn,
     holdings: () => holdingsOf(store),
     record: epochs.record,
     signedFor: epochs.signedFor,
@@ -93,9 +95,6 @@ export function signedParameters(
     return signed.note;
   };
 }
-
-/** Seconds for which a certificate that has ended is still handed out: longer than any consensus is valid. */
-const certificateAftermath = 30 * 86_400;
 
 function certificatesOf(keys: SigningKeys, others: Certificates, clock: Clock): string[] {
   const oldest = Math.floor(clock.now() / 1_000) - certificateAftermath;

@@ -10,10 +10,11 @@ export type Holdup =
   | { readonly kind: 'few-nodes'; readonly standing: number; readonly wanted: number }
   | { readonly kind: 'empty-layer'; readonly layer: number }
   | { readonly kind: 'few-votes'; readonly counted: number; readonly wanted: number }
-  | { readonly kind: 'few-signatures'; readonly signed: number; readonly wanted: number }
+  | { readonly kind: 'missing-descriptors'; readonly missing: number }
   | { readonly kind: 'other-parameters' }
   | { readonly kind: 'not-linked' }
   | { readonly kind: 'signed-before'; readonly epoch: number }
+  | { readonly kind: 'voted-before'; readonly slot: number }
   | { readonly kind: 'unconfirmed'; readonly wanted: number };
 
 /** What decides whether a consensus is issued. */
@@ -121,14 +122,16 @@ export function explain(holdup: Holdup): string {
       return `layer ${holdup.layer} has no mix`;
     case 'few-votes':
       return `${holdup.counted} votes count, ${holdup.wanted} are needed; whoever is missing does not run, cannot be reached, or has another time`;
-    case 'few-signatures':
-      return `${holdup.signed} authorities have signed one document, ${holdup.wanted} are needed; the log says who has said what`;
+    case 'missing-descriptors':
+      return `${holdup.missing} descriptors that most votes name are not here, and none of those who named them has given them yet`;
     case 'other-parameters':
       return 'most others have another epoch length, or a geometry that this version does not know; compare the configurations';
     case 'not-linked':
       return 'others go on from a consensus that is not here, and nobody has given one that enough have signed';
     case 'signed-before':
       return `this authority has signed another document for epoch ${holdup.epoch}, which may have become a consensus`;
+    case 'voted-before':
+      return `this authority has voted in slot ${holdup.slot} before it was started, by another clock; it takes part again in the next`;
     case 'unconfirmed':
       return `this authority has been started anew, and signs only once ${holdup.wanted} others have told what it had said before`;
   }

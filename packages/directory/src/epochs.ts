@@ -1,23 +1,24 @@
 import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { type Attempt, createAttempts } from './agree/attempts.ts';
+import { createHearing } from './agree/hearing.ts';
 import { createLedger } from './agree/ledger.ts';
 import { membersOf } from './agree/members.ts';
 import { shareParameters } from './agree/parameters.ts';
+import { createPassed } from './agree/passed.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
-import { createReception } from './agree/reception.ts';
-import { recordOf } from './agree/record.ts';
+import { createRecords } from './agree/record.ts';
 import { createSignatures } from './agree/signatures.ts';
 import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
-import type { AgreementRecord, Part, Receipt } from './ballots.ts';
-import type { Certificates } from './client/certificates.ts';
+import type { Part, Receipt } from './ballots.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup, isAlarming, isOfClock, patienceMs } from './due.ts';
 import type { SigningKeys } from './keys/signing.ts';
 import type { ConsensusLog } from './log/log.ts';
 import type { Counters } from './observe.ts';
+import type { PeerCertificates } from './peer-certificates.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {
@@ -26,11 +27,13 @@ export interface EpochsOptions {
   /** All authorities, this one too. */
   readonly authorities: readonly AuthorityKey[];
   /** Of the others' signing keys. */
-  readonly certificates: Certificates;
+  readonly certificates: PeerCertificates;
   readonly store: AuthorityStore;
   /** Of the store. */
   readonly history: ConsensusLog;
   readonly clock: Clock;
+  /** Milliseconds as they pass, whatever the clock is set to; by the clock unless given. */
+  readonly uptime?: () => number;
   readonly random: Random;
   readonly log: Log;
   readonly counters: Pick<Counters, 'consensus'>;
@@ -56,20 +59,20 @@ export interface Epochs extends AsyncDisposable {
   /** Take what another authority sends. */
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
+  /** Digests of the ballots that this authority passes on, and each of them. */
+  passed(): Readonly<Record<Part, readonly string[]>>;
+  passedOn(digest: string): string | undefined;
   /** A document for an epoch with the signatures that have come in, be they enough or not. */
   signedFor(epoch: number): string | undefined;
-  /** Everything that was said for an epoch; undefined when there is nothing. */
-  record(epoch: number): AgreementRecord | undefined;
+  /** Everything that was said for an epoch, as JSON; undefined when there is nothing. */
+  record(epoch: number): string | undefined;
 }
 
 /** How soon to try again when a consensus could not be stored, milliseconds. */
-const retryMs = 5_000;
+const storeRetryMs = 5_000;
 
 /** Seconds without a new descriptor after which a node's names are free again. */
 const bindingSeconds = 30 * 86_400;
-
-/** Epochs for which descriptors are kept that votes have named. */
-const bodyEpochs = 3;
 
 /** Agrees on a consensus for every epoch (spec agreement 2), with others or alone (spec consensus 9.3). */
 export function startEpochs(options: EpochsOptions): Epochs {
@@ -93,59 +96,81 @@ export function startEpochs(options: EpochsOptions): Epochs {
     const { epoch, nodes, previous } = consensus;
     counted.add('issued');
     log.info('consensus issued', { epoch, nodes: nodes.length });
-    store.dropBodies(epoch - bodyEpochs);
     // whoever was silent while the authority was silent too has had no chance to be heard
     const heard = others.length === 0 || clock.now() >= startedMs + config.epochSeconds * 1_000;
     if (heard && store.issued(epoch - 1)?.digest === previous)
       forgetSilent(store, Math.floor(clock.now() / 1_000));
     wake();
   };
-  const ledger = createLedger({ store, history: options.history, members, alarms, issued });
-  const { epochSeconds } = config;
-  const signatures = createSignatures({ ...table, store, members, ledger, alarms, epochSeconds });
-  const parameters = shareParameters(options.parameters, members, now);
-  const timeoutMs = timeoutMsOf(roundMs);
-  const aheadMs = 2 * timeoutMs;
-  const peers = createPeers({
-    others,
-    exchange: options.exchange,
-    clock,
-    timeoutMs,
-    retryMs: Math.max(50, roundMs / 10),
-  });
   const failed = (error: unknown): void => {
     if (stop.signal.aborted) return;
     counted.add('failed');
     log.error('consensus not issued', { why: error instanceof Error ? error.message : String(error) });
   };
+  const ledger = createLedger({ store, history: options.history, members, alarms, issued });
+  const { epochSeconds } = config;
+  const signatures = createSignatures({
+    ...table,
+    store,
+    members,
+    ledger,
+    alarms,
+    epochSeconds,
+    certified: (certificates) => void options.certificates.use(certificates).catch(failed),
+  });
+  const parameters = shareParameters(options.parameters, members, now);
+  const timeoutMs = timeoutMsOf(roundMs);
+  const aheadMs = 2 * timeoutMs;
+  const retryMs = Math.max(50, roundMs / 10);
+  const peers = createPeers({ others, exchange: options.exchange, clock, timeoutMs, retryMs });
   const preparation = createPreparation({
     peers,
     members,
     store,
+    history: options.history,
     ledger,
     alarms,
     parameters,
     now,
+    uptime: options.uptime ?? now,
     failed,
     certificates: options.certificates,
     timetable: table,
     toleranceMs: Math.max(2_000, roundMs / 4),
-    restMs: roundMs / 4,
     found: wake,
   });
+  const passed = createPassed();
   const attempts = createAttempts({
     ...options,
+    passed,
+    roundMs,
     members,
     store,
     alarms,
     peers,
     preparation,
     signatures,
-    now,
+    retryMs,
     aheadMs,
+    arrived: wake,
+    failed,
     timetable: table,
   });
-  const receive = createReception({ clock, members, preparation, roundMs });
+  const hearing = createHearing({
+    clock,
+    members,
+    peers,
+    passed,
+    signatures,
+    failed,
+    retryMs,
+    agreementAt(nowMs) {
+      const startMs = table.at(nowMs)?.startMs;
+      if (attempts.agreement()?.slot.startMs !== startMs) attempt();
+      const agreement = attempts.agreement();
+      return agreement?.slot.startMs === startMs && others.length > 0 ? agreement : undefined;
+    },
+  });
 
   let wakeMs = Number.POSITIVE_INFINITY;
   const attempt = (): boolean => {
@@ -175,7 +200,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const beat = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const done = attempt();
-      const soon = done ? Math.min(endOfPatience(), wakeMs) : clock.now() + retryMs;
+      const soon = done ? Math.min(endOfPatience(), wakeMs) : clock.now() + storeRetryMs;
       waiting = new AbortController();
       const either = AbortSignal.any([stop.signal, waiting.signal]);
       const next = table.next(clock.now());
@@ -188,7 +213,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
 
   // what was signed before the process ended, and not issued
   const left = store.lastSigned();
-  if (left !== undefined && left.digest !== '' && left.epoch > (store.latest()?.epoch ?? -1))
+  if (left !== undefined && left.signed !== '' && left.epoch > (store.latest()?.epoch ?? -1))
     signatures.own(left);
   if (others.length > 0) preparation.begin();
   const beating = beat();
@@ -205,18 +230,12 @@ export function startEpochs(options: EpochsOptions): Epochs {
     get parameters() {
       return parameters.signed;
     },
-    receiveBallot: (part, signed) =>
-      receive(signed, (nowMs) => {
-        const slot = table.at(nowMs);
-        if (attempts.agreement()?.slot.startMs !== slot?.startMs) attempt();
-        const agreement = attempts.agreement();
-        return agreement === undefined || agreement.slot.startMs !== slot?.startMs || others.length === 0
-          ? { kind: 'refused', reason: 'not-ready', detail: 'this authority takes no part at this time' }
-          : agreement.receive(part, signed, nowMs);
-      }),
-    receiveSigned: (signed) => receive(signed, (nowMs) => signatures.receive(signed, nowMs)),
+    receiveBallot: hearing.ballot,
+    receiveSigned: hearing.document,
+    passed: () => passed.list(clock.now()),
+    passedOn: (digest) => passed.get(digest, clock.now()),
     signedFor: (epoch) => signatures.best(epoch),
-    record: (epoch) => recordOf(store, signatures, epoch),
+    record: createRecords({ store, signatures }),
     async [Symbol.asyncDispose]() {
       stop.abort();
       attempts[Symbol.dispose]();

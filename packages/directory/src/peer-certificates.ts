@@ -1,25 +1,75 @@
+import { verifyCertificate } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
-import { type Certificates, openCertificates } from './client/certificates.ts';
+import { type Certificates, type HeldCertificate, openCertificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
+import type { CertificateKind } from './store/said.ts';
 import type { AuthorityStore } from './store.ts';
 
 /** Certificates of the other authorities' signing keys, kept in the store. */
+export interface PeerCertificates extends Certificates {
+  /** Adds those of keys that have signed what was taken. No others, which anybody may have fetched, take their place. */
+  use(certificates: readonly string[]): Promise<void>;
+  /** Verifies one, unless it has of late. */
+  readonly read: typeof verifyCertificate;
+}
+
 export function openPeerCertificates(
   { peers }: AuthorityConfig,
   store: AuthorityStore,
   clock: Clock,
-): Certificates {
-  let text = store.peerCertificates();
-  return openCertificates({
-    authorities: peers.map(({ key }) => key),
-    now: () => Math.floor(clock.now() / 1_000),
-    shelf: {
-      load: () => text,
-      save(list) {
-        text = list;
-        store.keepPeerCertificates(list);
-        return Promise.resolve();
+): PeerCertificates {
+  const open = (kind: CertificateKind): Certificates => {
+    let text = store.peerCertificates(kind);
+    return openCertificates({
+      authorities: peers.map(({ key }) => key),
+      now: () => Math.floor(clock.now() / 1_000),
+      shelf: {
+        load: () => text,
+        save(list) {
+          store.keepPeerCertificates(kind, list);
+          text = list;
+          return Promise.resolve();
+        },
       },
+    });
+  };
+  const [used, fetched] = [open('used'), open('fetched')];
+  const held = (): HeldCertificate[] => {
+    const first = used.held();
+    const known = new Set(first.map(({ signed }) => signed));
+    return [...first, ...fetched.held().filter(({ signed }) => !known.has(signed))];
+  };
+  const noted = new Set<string>();
+  return {
+    held,
+    keys: () => held().map(({ key }) => key),
+    take: (...lists) => fetched.take(...lists),
+    async use(certificates) {
+      const fresh = certificates.filter((signed) => !noted.has(signed));
+      if (fresh.length === 0) return;
+      await used.take(JSON.stringify(fresh));
+      remember(noted, fresh);
     },
-  });
+    read: remembering(),
+  };
+}
+
+/** Most texts remembered: as many as 64 authorities have at a time, and as many again. */
+const mostRemembered = 128;
+
+function remembering(): typeof verifyCertificate {
+  const known = new Map<string, ReturnType<typeof verifyCertificate>>();
+  return (signed, reader) => {
+    const before = known.get(signed);
+    if (before !== undefined) return before;
+    const verified = verifyCertificate(signed, reader);
+    if (verified.kind === 'certificate') known.set(signed, verified);
+    if (known.size > mostRemembered) known.delete(known.keys().next().value as string);
+    return verified;
+  };
+}
+
+function remember(noted: Set<string>, texts: readonly string[]): void {
+  for (const text of texts) noted.add(text);
+  for (const text of noted) if (noted.size > mostRemembered) noted.delete(text);
 }

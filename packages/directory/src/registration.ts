@@ -19,5 +19,10 @@ export type RegisterRefusal = (typeof registerRefusals)[number];
 
 /** What comes of posting a descriptor. */
 export type Registration =
-  | { readonly kind: 'registered'; readonly id: string }
+  | {
+      readonly kind: 'registered';
+      readonly id: string;
+      /** It was not here before. */
+      readonly isNew: boolean;
+    }
   | { readonly kind: 'refused'; readonly reason: RegisterRefusal; readonly detail: string };

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initAuthority } from '@postern/directory';
-import { decodeBase64, type NoteSigner, noteSigner } from '@postern/protocol/codec';
+import { decodeBase64, noteSigner } from '@postern/protocol/codec';
+import type { CertifiedSigner } from '@postern/protocol/consensus';
 import { systemClock, systemRandom } from '@postern/runtime';
 import { freePorts, type Supervised, startProcess, until } from '@postern/testkit';
 import { type Meddle, startMeddler } from './meddler.ts';
@@ -15,7 +16,7 @@ export interface Authority {
   readonly url: string;
   readonly vkey: string;
   readonly folder: string;
-  readonly signer: NoteSigner;
+  readonly signer: CertifiedSigner;
   start(): Promise<void>;
   kill(): Promise<void>;
   /** What it sends is changed from now on; without `meddle` it is not any more. Only for one that may lie. */
@@ -143,8 +144,9 @@ async function makeAuthority(
 }
 
 /** The key that an authority signs with, for whoever lies in its name. */
-async function signerIn(folder: string, name: string): Promise<NoteSigner> {
+async function signerIn(folder: string, name: string): Promise<CertifiedSigner> {
   const [file = ''] = (await readdir(folder)).filter((one) => one.endsWith('.key'));
   const key = decodeBase64((await readFile(join(folder, file), 'utf8')).trim());
-  return noteSigner('composite', name, key ?? new Uint8Array());
+  const certificate = await readFile(join(folder, file.replace(/key$/, 'certificate')), 'utf8');
+  return { ...noteSigner('composite', name, key ?? new Uint8Array()), certificate };
 }

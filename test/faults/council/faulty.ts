@@ -1,5 +1,5 @@
 import { parseNote } from '@postern/protocol/codec';
-import { maxVoteLength, signVote, type Vote } from '@postern/protocol/consensus';
+import { maxVoteLength, noteIn, signVote, type Vote } from '@postern/protocol/consensus';
 import type { Authority } from './authorities.ts';
 import type { Meddle } from './meddler.ts';
 
@@ -27,7 +27,7 @@ export function withholding(of: Authority): Meddle {
 
 /** What an authority says itself, and not what it passes on. */
 function ownIn(body: string, { name }: Authority): Vote | undefined {
-  const note = parseNote(body, maxVoteLength);
+  const note = parseNote(noteIn(body), 2 * maxVoteLength);
   const value = JSON.parse(note?.text.split('\n')[1] ?? 'null') as Vote | null;
   return value?.authority === name && note?.signatures.length === 1 ? value : undefined;
 }

@@ -17,10 +17,13 @@ import {
   type Consensus,
   commitTo,
   formatAuthorityKey,
+  formatCertified,
   parseAuthorityKey,
   type Reveal,
+  readCertifiedConsensus,
   readReveal,
   readVote,
+  signCertifiedConsensus,
   signConsensus,
   signDescriptor,
   signParameters,
@@ -61,7 +64,7 @@ const trust = {
   signingKeys: trusted.map(({ signingKey }) => signingKey),
   now: networkNow,
 };
-const ballotReader = { signingKeys: trust.signingKeys, at: networkNow };
+const ballotReader = { authorities: trust.authorities, at: networkNow };
 const descriptors = [mix('mix1.test', { family: 'one' }), gateway('gateway.b.test')];
 const parameters = {
   version: 1,
@@ -155,6 +158,7 @@ const signed: Target = {
   maxBytes: 131_072,
   seeds: () => [
     Buffer.from(signConsensus(consensus(), trusted)),
+    Buffer.from(signCertifiedConsensus(consensus(), authority1)),
     Buffer.from(signParameters(parameters, trusted)),
     Buffer.from(authority1.certificate),
     Buffer.from(signVote(vote, authority1)),
@@ -169,6 +173,7 @@ const signed: Target = {
     verifyCertificate(text, trust);
     readVote(text, ballotReader);
     readReveal(text, ballotReader);
+    readCertifiedConsensus(text, trust);
     verifyDescriptor(text);
   },
 };
@@ -201,8 +206,11 @@ const documents: Target = {
 function verifySigned(text: string): void {
   const note = formatNote({ text, signatures: [signText(text, authority1)] });
   verifyCertificate(formatNote({ text, signatures: [signText(text, identity)] }), trust);
-  readVote(note, ballotReader);
-  readReveal(note, ballotReader);
+  const certified = `${note}\n${authority1.certificate}`;
+  readVote(certified, ballotReader);
+  readReveal(certified, ballotReader);
+  const read = readCertifiedConsensus(certified, trust);
+  if (read.kind === 'signed') hold(formatCertified(read.note) === certified, 'one certified note for each');
   const verified = verifyConsensus(note, trust);
   if (verified.kind === 'consensus') hold(verified.signedBy.length === 1, 'one authority has signed');
   verifyParameters(note, trust);

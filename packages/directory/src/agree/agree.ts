@@ -1,5 +1,5 @@
-import type { NoteSigner } from '@postern/protocol/codec';
 import {
+  type CertifiedSigner,
   type Consensus,
   type Counted,
   consensusDigest,
@@ -7,7 +7,7 @@ import {
   type Reveal,
   readGeometry,
   sharedValue,
-  signConsensus,
+  signCertifiedConsensus,
   tabulate,
   tally,
   type Vote,
@@ -15,6 +15,7 @@ import {
 import type { LogHead } from '@postern/protocol/log';
 import type { Holdup } from '../due.ts';
 import type { Issued } from '../store.ts';
+import type { Wanted } from './bodies.ts';
 import type { Outcome, Standing } from './rounds.ts';
 
 /** What came of an agreement: a consensus to sign, or why there is none. */
@@ -49,9 +50,12 @@ export function agree({ votes, reveals }: Pick<Outcome, 'votes' | 'reveals'>, re
   if (counted.previous !== (latest?.digest ?? '')) return heldUp({ kind: 'not-linked' });
   const locked = lockOf([...votes.values()], record);
   if (locked !== undefined) return heldUp(locked);
+  const bodies = counted.descriptors.map(({ digest }) => record.body(digest));
+  const missing = bodies.filter((body) => body === undefined).length;
+  if (missing > 0) return heldUp({ kind: 'missing-descriptors', missing });
   const values = [...reveals.values()].map(({ value }) => value);
   const consensus = tabulate(
-    counted.descriptors.map(({ digest }) => descriptorOf(record.body(digest))),
+    bodies.map((body) => descriptorOf(body as string)),
     {
       ...counted,
       epoch,
@@ -68,12 +72,22 @@ export function agree({ votes, reveals }: Pick<Outcome, 'votes' | 'reveals'>, re
   return { kind: 'agreed', consensus };
 }
 
-/** Signs what was agreed. */
-export function seal(consensus: Consensus, signer: NoteSigner): Issued {
+/** The descriptors that count, each with those whose votes name it. */
+export function wantedBy(votes: Outcome['votes']): Wanted[] {
+  if (votes.size === 0) return [];
+  const all = [...votes.values()].map(({ value }) => value);
+  const naming = new Map<string, string[]>();
+  for (const { authority, descriptors } of all)
+    for (const { digest } of descriptors) naming.set(digest, [...(naming.get(digest) ?? []), authority]);
+  return tally(all).descriptors.map((one) => ({ ...one, from: naming.get(one.digest) ?? [] }));
+}
+
+/** Signs what was agreed, as it is sent to others. */
+export function seal(consensus: Consensus, signer: CertifiedSigner): Issued {
   return {
     epoch: consensus.epoch,
     digest: consensusDigest(consensus),
-    signed: signConsensus(consensus, [signer]),
+    signed: signCertifiedConsensus(consensus, signer),
   };
 }
 
@@ -97,8 +111,7 @@ function countedOf(ballots: ReadonlyMap<string, Standing<Vote | Reveal>>): Count
 }
 
 /** Its second line; it was verified when it came. */
-function descriptorOf(signed: string | undefined): Descriptor {
-  if (signed === undefined) throw new Error('a descriptor that a vote names is gone');
+function descriptorOf(signed: string): Descriptor {
   return JSON.parse(signed.split('\n', 2)[1] ?? '') as Descriptor;
 }
 

@@ -1,17 +1,20 @@
-import type { NoteSigner } from '@postern/protocol/codec';
-import type { Random } from '@postern/runtime';
+import type { CertifiedSigner } from '@postern/protocol/consensus';
+import type { Clock, Random } from '@postern/runtime';
 import type { Alarms } from '../alarms.ts';
 import type { AuthorityConfig } from '../config.ts';
 import type { Holdup } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
+import type { Body } from '../store/bodies.ts';
 import type { AuthorityStore } from '../store.ts';
-import { agree, seal } from './agree.ts';
+import { type Agreed, agree, seal, wantedBy } from './agree.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
-import { createBodies } from './bodies.ts';
-import { draftOf, noKey, standpointOf } from './draft.ts';
+import { gather } from './bodies.ts';
+import { draftOf, noKey, standpointOf, unconfirmed } from './draft.ts';
 import { allOf, keptOf } from './kept.ts';
 import type { Members } from './members.ts';
+import type { Passed } from './passed.ts';
 import type { Peers } from './peers.ts';
+import { createPolling } from './polling.ts';
 import type { Preparation } from './preparation.ts';
 import type { Outcome } from './rounds.ts';
 import { tellSaid, watch } from './said.ts';
@@ -29,9 +32,17 @@ export interface AttemptsOptions {
   readonly peers: Peers;
   readonly preparation: Preparation;
   readonly signatures: Signatures;
-  readonly now: () => number;
+  readonly clock: Clock;
+  /** How soon somebody is asked again who has not answered, milliseconds. */
+  readonly retryMs: number;
+  readonly passed: Passed;
+  /** Milliseconds. */
+  readonly roundMs: number;
   /** How long before a slot it is prepared, milliseconds. */
   readonly aheadMs: number;
+  /** Called when something has come that was waited for. */
+  arrived(): void;
+  failed(error: unknown): void;
   /** An epoch that the operator has found to be right. */
   readonly confirmedEpoch?: number;
 }
@@ -55,10 +66,14 @@ export type Attempt =
 interface Running {
   readonly slot: Slot;
   readonly agreement: Agreement;
+  /** Ends what is fetched for it. */
+  readonly ended: AbortController;
+  /** Those of its own vote. */
+  drafted: readonly Body[];
   /** Why this authority has no vote. */
   holdup?: Holdup;
   /** Once the reveals are closed. */
-  closed?: { readonly outcome: Outcome; readonly attempt: Attempt };
+  closed?: { readonly outcome: Outcome; attempt: Attempt };
 }
 
 export function createAttempts(options: AttemptsOptions): Attempts {
@@ -66,51 +81,64 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const alone = members.others.length === 0;
   let running: Running | undefined;
 
-  const open = (slot: Slot, signer: NoteSigner, waitedMs: number): Running => {
+  const open = (slot: Slot, signer: CertifiedSigner, waitedMs: number): Running => {
     const agreement = createAgreement({
       slot,
       members,
       signer,
       random: options.random,
-      now: options.now,
-      bodies: createBodies(slot.epoch, store, peers),
       draft() {
-        const draft = draftOf(options, slot.epoch, waitedMs);
+        const draft = draftOf(options, slot, waitedMs);
         if ('kind' in draft) {
           opened.holdup = draft;
           return undefined;
         }
-        return draft;
+        opened.drafted = draft.standing;
+        return draft.draft;
       },
       keep(part, ballot) {
+        const bodies = ballot.value.authority === members.name ? opened.drafted : [];
         // whoever has taken a vote can tell its authority of it, should that have lost its store
-        if (!alone && part === 'vote') store.keep([keptOf(slot.epoch, part, ballot)]);
+        if (!alone && part === 'vote') store.keep([keptOf(slot.epoch, part, ballot)], bodies);
       },
-      pass: (part, signed, to) => peers.push(`/v1/agreement/${part}s`, signed, to),
+      counted(votes) {
+        if (!alone) fetchBodies(slot.epoch, votes, opened.ended.signal);
+      },
+      pass(part, signed, to) {
+        options.passed.add(part, signed, to.fromMs);
+        peers.push(`/v1/agreement/${part}s`, signed, to);
+      },
     });
-    const opened: Running = { slot, agreement };
+    const opened: Running = { slot, agreement, ended: new AbortController(), drafted: [] };
+    store.dropBodies(slot.epoch - bodyEpochs);
     return opened;
   };
+  const fetchBodies = (epoch: number, votes: Outcome['votes'], signal: AbortSignal): void => {
+    const { clock, retryMs, arrived: complete, failed } = options;
+    gather(wantedBy(votes), { epoch, store, peers, clock, retryMs, signal, complete, failed });
+  };
 
-  const conclude = ({ slot, holdup }: Running, outcome: Outcome): Attempt => {
+  const conclude = ({ slot, holdup, drafted }: Running, outcome: Outcome): Attempt => {
     const { epoch } = slot;
     if (!alone) {
       store.keep(allOf(epoch, outcome));
       watch(outcome, slot, members, alarms);
     }
     const agreed = agree(outcome, standpointOf(options, epoch));
-    if (agreed.kind === 'held-up') return { kind: 'held-up', holdup: holdup ?? agreed.holdup };
-    if (holdup?.kind === 'unconfirmed') return { kind: 'held-up', holdup };
+    if (agreed.kind === 'held-up')
+      return isMissing(agreed) ? agreed : { kind: 'held-up', holdup: holdup ?? agreed.holdup };
+    // a vote is not all that needs it: what was prepared late has none
+    if (!options.preparation.maySign(epoch)) return { kind: 'held-up', holdup: unconfirmed(members) };
     const signer = members.signerFor(agreed.consensus.validAfter);
     if (signer === undefined) return { kind: 'held-up', holdup: noKey(members) };
     const sealed = seal(agreed.consensus, signer);
     // what was said to nobody else is kept once something came of it
-    if (alone) store.keep(allOf(epoch, outcome));
+    if (alone) store.keep(allOf(epoch, outcome), drafted);
     // durable before it leaves: there is no second one
     store.sign(sealed);
     signatures.own(sealed);
     if (alone) return { kind: 'issued' };
-    const fromMs = options.now();
+    const fromMs = options.clock.now();
     peers.push('/v1/agreement/signatures', sealed.signed, {
       fromMs,
       untilMs: timetable.begins(epoch + 1),
@@ -119,14 +147,16 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return { kind: 'waiting', wakeMs: slot.endMs };
   };
 
+  /** Of the epoch that is agreed on. */
+  const collect = async (name: string): Promise<void> => {
+    const epoch = running?.slot.epoch;
+    const answer = await peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes });
+    if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.clock.now());
+  };
+  const collecting = createPolling(peers.names, options.roundMs / 4, collect, options.failed);
   /** Asks for signatures that have not come by themselves. */
-  const pull = ({ epoch }: Slot): void => {
-    if (signatures.countOf(epoch) === members.names.length) return;
-    for (const name of peers.names) {
-      void peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes }).then((answer) => {
-        if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.now());
-      });
-    }
+  const pull = ({ epoch }: Slot, nowMs: number): void => {
+    if (signatures.countOf(epoch) < members.names.length) collecting.poll(nowMs);
   };
 
   /** Says what became of the slot before. */
@@ -134,7 +164,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     const before = running;
     running = undefined;
     if (before === undefined || alone) return;
-    before.agreement[Symbol.dispose]();
+    before.ended.abort();
+    options.passed.clear();
     const { epoch } = before.slot;
     if (store.issued(epoch) !== undefined) {
       alarms.clear('split', '');
@@ -165,7 +196,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       if (running === undefined) {
         const signer = members.signerFor(Math.floor(slot.startMs / 1_000));
         if (signer === undefined) {
-          const holdup = draftOf(options, slot.epoch, waitedMs);
+          const holdup = draftOf(options, slot, waitedMs);
           const wakeMs = alone ? {} : { wakeMs: slot.endMs };
           return { kind: 'held-up', holdup: 'kind' in holdup ? holdup : noKey(members), ...wakeMs };
         }
@@ -181,15 +212,27 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         }
         const { outcome } = progress;
         running.closed = { outcome, attempt: conclude(running, outcome) };
-      } else pull(slot);
+      } else {
+        if (isMissing(running.closed.attempt))
+          running.closed.attempt = conclude(running, running.closed.outcome);
+        pull(slot, nowMs);
+      }
       const { attempt } = running.closed;
       if (alone) return attempt;
       const wakeMs = Math.min(slot.endMs, nowMs + slot.roundMs / 3);
       if (isIssued) return { kind: 'not-due', wakeMs };
       return attempt.kind === 'held-up' ? { ...attempt, wakeMs } : { kind: 'waiting', wakeMs };
     },
-    [Symbol.dispose]: () => running?.agreement[Symbol.dispose](),
+    [Symbol.dispose]: () => running?.ended.abort(),
   };
+}
+
+/** Epochs for which descriptors are kept that votes have named. */
+const bodyEpochs = 3;
+
+/** Whether descriptors were all that was missing; they may have come meanwhile. */
+function isMissing(attempt: Attempt | Agreed): boolean {
+  return attempt.kind === 'held-up' && attempt.holdup.kind === 'missing-descriptors';
 }
 
 /** Longest note of a consensus, bytes. */

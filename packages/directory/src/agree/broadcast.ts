@@ -7,10 +7,11 @@ export interface Broadcast {
   /** Whom it is from. */
   readonly sender: string;
   /**
-   * Takes a value by its digest, with the names of those who have signed it, in a round from 1 on. True when it is new and in time: it is
-   * to be signed and passed on. Two values are enough to know that the sender is faulty, and no third one is taken.
+   * Whether a value is new and in time, by its digest, with the names of those who have signed it, in a round from 1 on: it is to be taken, signed
+   * and passed on. Two values are enough to know that the sender is faulty, and no third one is taken.
    */
-  take(digest: string, signedBy: readonly string[], round: number): boolean;
+  admits(digest: string, signedBy: readonly string[], round: number): boolean;
+  take(digest: string): void;
   /** What was taken, in the order in which it came: one value, or none, or two that prove that the sender said different things. */
   readonly taken: readonly string[];
 }
@@ -20,13 +21,12 @@ export function createBroadcast(sender: string): Broadcast {
   return {
     sender,
     taken,
-    take(digest, signedBy, round) {
+    admits(digest, signedBy, round) {
       const signers = new Set(signedBy);
       if (!signers.has(sender) || signers.size < round) return false;
-      if (taken.length === 2 || taken.includes(digest)) return false;
-      taken.push(digest);
-      return true;
+      return taken.length < 2 && !taken.includes(digest);
     },
+    take: (digest) => void taken.push(digest),
   };
 }
 

@@ -1,9 +1,9 @@
 import { readConsensus, readVote } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
-import type { AgreementRecord } from '../ballots.ts';
 import type { AuthorityStore } from '../store.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
+import { readRecord } from './record.ts';
 
 /** Longest record that is read, bytes. */
 const maxRecordBytes = 67_108_864;
@@ -35,34 +35,33 @@ export async function confirm(
     const answer = await peers.ask(other, `/v1/agreement/${epoch}`, { maxBytes: maxRecordBytes });
     if (answer.kind !== 'answer') return false;
     if (answer.status === 404) return true;
-    const record = answer.status === 200 ? recordIn(answer.text) : undefined;
+    const record = answer.status === 200 ? readRecord(epoch, answer.text) : undefined;
     if (record === undefined) return false;
     const votes = record.votes.some((signed) => {
       const vote = readVote(signed, { ...members, at });
       return vote.kind === 'ballot' && vote.value.authority === name && isOurs(vote.digest, vote.signedBy);
     });
-    const documents = record.documents.some((signed) => {
+    const [document] = record.documents.flatMap((signed) => {
       const read = readConsensus(signed, members);
-      return read.kind === 'signed' && isOurs(read.digest, read.signedBy);
+      const isSo =
+        read.kind === 'signed' && read.consensus.epoch === epoch && isOurs(read.digest, read.signedBy);
+      return isSo ? [read.digest] : [];
     });
-    if (votes || documents) {
-      store.spend(epoch);
+    if (votes || document !== undefined) {
+      store.spend(epoch, document ?? '');
       const why = `${other} has what this authority said for epoch ${epoch}, and its store has not: was it restored? It signs nothing for that epoch`;
       alarms.raise('store-restored', name, why);
     }
     return true;
   };
   const answered = await Promise.all(members.others.map((other) => ask(other.name)));
-  return answered.filter((one) => one).length >= members.names.length - members.threshold + 1;
+  return answered.filter((one) => one).length >= confirmations(members);
 }
 
-function recordIn(text: string): AgreementRecord | undefined {
-  try {
-    const { votes, documents } = JSON.parse(text) as Partial<Record<keyof AgreementRecord, unknown>>;
-    const isNotes = (list: unknown): list is string[] =>
-      Array.isArray(list) && list.every((one) => typeof one === 'string');
-    return isNotes(votes) && isNotes(documents) ? { epoch: 0, votes, reveals: [], documents } : undefined;
-  } catch {
-    return undefined;
-  }
+/**
+ * Of so many others one has not lied: while messages are in time any correct one knows of every vote, and otherwise one of them has to have signed
+ * the document itself, of which *t* − 1 others have and as many may be faulty as any two documents bear (spec agreement 6.4).
+ */
+export function confirmations({ threshold, others }: Pick<Members, 'threshold' | 'others'>): number {
+  return Math.min(threshold, others.length);
 }

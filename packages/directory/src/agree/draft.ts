@@ -2,11 +2,14 @@ import { isStanding, staleEpochs, writeGeometry } from '@postern/protocol/consen
 import type { AuthorityConfig } from '../config.ts';
 import { type Holdup, holdupOf } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
-import type { AuthorityStore, Issued } from '../store.ts';
+import type { Body } from '../store/bodies.ts';
+import type { AuthorityStore, Issued, Kept } from '../store.ts';
 import type { Standpoint } from './agree.ts';
 import type { Draft } from './agreement.ts';
+import { confirmations } from './confirm.ts';
 import type { Members } from './members.ts';
 import type { Preparation } from './preparation.ts';
+import type { Slot } from './slots.ts';
 
 /** What an authority has, and goes by. */
 interface Holdings {
@@ -22,12 +25,18 @@ interface DraftOptions extends Holdings {
   readonly confirmedEpoch?: number;
 }
 
+/** What it would have, and the descriptors that this names. */
+export interface Drafted {
+  readonly draft: Draft;
+  readonly standing: readonly Body[];
+}
+
 /** What this authority would have in the consensus, or why it says nothing (spec consensus 9.3). */
 export function draftOf(
   { config, members, store, history, preparation, confirmedEpoch }: DraftOptions,
-  epoch: number,
+  { epoch, slot }: Pick<Slot, 'epoch' | 'slot'>,
   waitedMs: number,
-): Draft | Holdup {
+): Drafted | Holdup {
   const { epochSeconds } = config;
   const latest = store.latest();
   const standing = [...store.registered.values()].filter(({ descriptor }) =>
@@ -36,8 +45,11 @@ export function draftOf(
   const { open } = standpointOf({ config, members, store, history }, epoch);
   // a vote says that its authority is there to sign: documents that too few can sign keep these from signing others
   if (open?.epoch === epoch) return { kind: 'signed-before', epoch };
-  if (!preparation.maySign(epoch))
-    return { kind: 'unconfirmed', wanted: members.names.length - members.threshold + 1 };
+  if (!preparation.maySign(epoch)) return unconfirmed(members);
+  // what it has signed it cannot say, and a vote that says nothing of it would let others sign beside it
+  if (open?.digest === '') return { kind: 'signed-before', epoch: open.epoch };
+  const alone = members.others.length === 0;
+  if (!alone && votedBefore(store.kept(epoch), members.name, slot)) return { kind: 'voted-before', slot };
   // a network has one history: nobody begins a second one because it has not got the first
   if (latest === undefined && preparation.othersHold()) return { kind: 'not-linked' };
   const holdup = holdupOf({
@@ -51,8 +63,7 @@ export function draftOf(
   });
   if (holdup !== undefined) return holdup;
   if (members.signerFor(epoch * epochSeconds) === undefined) return noKey(members);
-  store.keepBodies(epoch, standing);
-  return {
+  const draft: Draft = {
     previous: latest?.digest ?? '',
     signed: open?.digest ?? '',
     epochSeconds,
@@ -61,6 +72,20 @@ export function draftOf(
     descriptors: standing.map(({ id, digest }) => ({ id, digest })).sort((a, b) => (a.id < b.id ? -1 : 1)),
     revoked: [...new Set(config.revoked)].sort(),
   };
+  return { draft, standing };
+}
+
+/** Whether another process has voted in a slot, by a clock that was another one. */
+function votedBefore(kept: readonly Kept[], name: string, slot: number): boolean {
+  return kept.some(
+    ({ part, authority, signed }) =>
+      part === 'vote' && authority === name && Number(/"slot":(\d+)/.exec(signed)?.[1]) === slot,
+  );
+}
+
+/** It has to ask others first. */
+export function unconfirmed(members: Members): Holdup {
+  return { kind: 'unconfirmed', wanted: confirmations(members) };
 }
 
 /** It has none for now. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConsensus } from '@postern/protocol/consensus';
+import { noteOf, readCertifiedConsensus } from '@postern/protocol/consensus';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAlarms } from '../alarms.ts';
 import { openLog } from '../log/log.ts';
@@ -32,9 +32,10 @@ const members: Members = {
 };
 
 function noted(signed: string): Noted {
-  const read = readConsensus(signed, { authorities: members.authorities, signingKeys });
+  const certified = [signed, ...signers.map(({ certificate }) => certificate)].join('\n');
+  const read = readCertifiedConsensus(certified, members);
   if (read.kind === 'refused') throw new Error(read.detail);
-  return { read, signed };
+  return read;
 }
 
 test('a consensus that enough have signed, and that names another log than there is, is a fork and not issued', () => {
@@ -51,7 +52,7 @@ test('a consensus that enough have signed, and that names another log than there
   ]) {
     const other = noted(chain.branch().issue(1_001, { log }));
     expect(ledger.admit(other)).toBe('fork');
-    expect(ledger.append(other)).toBe('unlinked');
+    expect(ledger.append({ read: other, signed: noteOf(other.note) })).toBe('unlinked');
   }
   expect(alarms.standing).toMatchObject([{ kind: 'fork' }]);
   expect(ledger.admit(noted(chain.issue(1_001)))).toBe('issued');

@@ -1,12 +1,23 @@
-import { joinSignatures, maxConsensusLength, type SignedConsensus } from '@postern/protocol/consensus';
+import {
+  type CertifiedConsensus,
+  decodeConsensus,
+  joinNote,
+  noteOf,
+  type SignedConsensus,
+} from '@postern/protocol/consensus';
+import { isSameHead } from '@postern/protocol/log';
 import type { Alarms } from '../alarms.ts';
 import type { ConsensusLog } from '../log/log.ts';
 import type { AuthorityStore, Issued } from '../store.ts';
 import type { Members } from './members.ts';
 
-/** A consensus whose signatures hold, with its note. */
-export interface Noted {
-  readonly read: Extract<SignedConsensus, { kind: 'signed' }>;
+/** A consensus whose signatures hold, each with its certificate. */
+export type Noted = Extract<CertifiedConsensus, { kind: 'signed' }>;
+
+/** One that a later one leads back to. */
+export interface Past {
+  readonly read: Pick<Extract<SignedConsensus, { kind: 'signed' }>, 'consensus' | 'digest'>;
+  /** Under signatures that hold, and no others. */
   readonly signed: string;
 }
 
@@ -18,7 +29,7 @@ export interface Ledger {
   /** Durable when it says `issued`. */
   admit(noted: Noted): Admission;
   /** Takes one that a later one leads back to: whoever has signed it counted then. */
-  append(noted: Omit<Noted, 'read'> & { readonly read: Omit<Noted['read'], 'kind' | 'signedBy'> }): Admission;
+  append(past: Past): Admission;
 }
 
 export interface LedgerOptions {
@@ -28,31 +39,28 @@ export interface LedgerOptions {
   readonly members: Members;
   readonly alarms: Alarms;
   /** Called for each that is new. */
-  issued(consensus: Noted['read']['consensus']): void;
+  issued(consensus: Noted['consensus']): void;
 }
 
 export function createLedger({ store, history, members, alarms, issued }: LedgerOptions): Ledger {
-  const fork = ({ read }: Noted, besides: Issued): Admission => {
+  const fork = (read: Noted, besides: Issued): Admission => {
     const { epoch } = read.consensus;
     const why = `${read.signedBy.join(', ')} have signed ${short(read.digest)} for epoch ${epoch}, which does not go together with ${short(besides.digest)} for epoch ${besides.epoch} here`;
     alarms.raise('fork', '', why);
     return 'fork';
   };
   /** More signatures for one that was issued. */
-  const amend = (known: Issued, { read, signed }: Noted): Admission => {
-    const { signingKeys } = members;
-    const bounds = { signingKeys, at: read.consensus.validAfter, maxLength: maxConsensusLength };
-    const joined = joinSignatures(known.signed, signed, bounds);
+  const amend = (known: Issued, { note }: Noted): Admission => {
+    const joined = joinNote(known.signed, note);
     if (joined === undefined || joined === known.signed) return 'known';
     store.amend({ ...known, signed: joined });
     return 'amended';
   };
-  const namesLog = ({ log }: Noted['read']['consensus']): boolean => {
-    const { size, root } = history.head();
-    return log.size === size && log.root === root;
-  };
+  const namesLog = ({ log }: Noted['consensus']): boolean => isSameHead(log, history.head());
   const append: Ledger['append'] = ({ read, signed }) => {
     const { consensus, digest } = read;
+    // a store is read again with every start: what it could not read then does not get into it
+    if (decodeConsensus(signed)?.digest !== digest) return 'too-few';
     if (consensus.previous !== (store.latest()?.digest ?? '') || !namesLog(consensus)) return 'unlinked';
     store.issue({ epoch: consensus.epoch, digest, signed });
     issued(consensus);
@@ -60,7 +68,7 @@ export function createLedger({ store, history, members, alarms, issued }: Ledger
   };
   return {
     admit(noted) {
-      const { consensus, digest, signedBy } = noted.read;
+      const { consensus, digest, signedBy } = noted;
       const { epoch, previous } = consensus;
       const known = store.issued(epoch);
       if (known?.digest === digest) return amend(known, noted);
@@ -72,7 +80,7 @@ export function createLedger({ store, history, members, alarms, issued }: Ledger
         return fork(noted, latest);
       if (latest !== undefined && previous === latest.digest && !namesLog(consensus))
         return fork(noted, latest);
-      return append(noted);
+      return append({ read: noted, signed: noteOf(noted.note) });
     },
     append,
   };

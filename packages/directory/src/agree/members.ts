@@ -1,5 +1,10 @@
-import type { NoteSigner } from '@postern/protocol/codec';
-import type { AuthorityKey, SigningKey } from '@postern/protocol/consensus';
+import type {
+  AuthorityKey,
+  CertifiedReader,
+  CertifiedSigner,
+  SigningKey,
+  verifyCertificate,
+} from '@postern/protocol/consensus';
 import type { AuthorityConfig } from '../config.ts';
 import type { SigningKeys } from '../keys/signing.ts';
 
@@ -10,8 +15,8 @@ export interface Peer {
   readonly url: string;
 }
 
-/** The authorities of a network, as one of them sees them. */
-export interface Members {
+/** The authorities of a network, as one of them sees them. What they send each other brings the certificates by which it is read. */
+export interface Members extends CertifiedReader {
   /** Its own name. */
   readonly name: string;
   /** Of all of them, ascending. */
@@ -20,10 +25,10 @@ export interface Members {
   /** So many sign a consensus, or it is none. */
   readonly threshold: number;
   readonly authorities: readonly AuthorityKey[];
-  /** Of all of them, as far as there are certificates here. */
+  /** Of all of them, as far as there are certificates here: for documents as readers get them. */
   readonly signingKeys: readonly SigningKey[];
   /** Its own, for a document of a time, Unix seconds; undefined when no certificate is for that time and the present one. */
-  signerFor(seconds: number): NoteSigner | undefined;
+  signerFor(seconds: number): CertifiedSigner | undefined;
   /** Unix seconds: until when it can sign. */
   validUntil(): number;
 }
@@ -34,7 +39,7 @@ interface MembersOptions {
   /** All authorities, this one too. */
   readonly authorities: readonly AuthorityKey[];
   /** Of the others' signing keys. */
-  readonly certificates: { keys(): readonly SigningKey[] };
+  readonly certificates: { keys(): readonly SigningKey[]; readonly read: typeof verifyCertificate };
 }
 
 /** All authorities of a network, as one of them is configured. */
@@ -46,6 +51,7 @@ export function membersOf({ config, keys, authorities, certificates }: MembersOp
     others: peers,
     threshold,
     authorities,
+    readCertificate: certificates.read,
     get signingKeys() {
       return [...keys.own().map(({ key }) => key), ...certificates.keys()];
     },

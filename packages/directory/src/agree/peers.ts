@@ -48,6 +48,9 @@ export interface Seen {
 /** Questions that one of them is asked at a time; all others wait. */
 const mostAtOnce = 8;
 
+/** Questions that may wait for one of them. */
+const mostWaiting = 64;
+
 /** Longest answer to what was sent, bytes. */
 const receiptBytes = 8_192;
 
@@ -55,14 +58,22 @@ export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: Pee
   const stop = new AbortController();
   const seen = new Map<string, Seen>();
   const urls = new Map(others.map(({ name, url }) => [name, url]));
-  const gates = new Map(others.map(({ name }) => [name, gate(mostAtOnce)]));
+  const gates = gatesOf(others);
+  /** What is sent waits for no question. */
+  const sendGates = gatesOf(others);
   const sending = new Set<Promise<void>>();
 
-  const ask: Peers['ask'] = async (name, path, question) => {
+  const askThrough = async (
+    enter: Gate | undefined,
+    name: string,
+    path: string,
+    question: Parameters<Peers['ask']>[2],
+  ): Promise<Answer> => {
     const url = urls.get(name);
-    const enter = gates.get(name);
-    if (url === undefined || enter === undefined) return { kind: 'unreachable', why: 'is not known' };
-    using _ = await enter();
+    const entered = enter?.();
+    if (url === undefined || entered === undefined)
+      return { kind: 'unreachable', why: 'has too much to answer already' };
+    using _ = await entered;
     const sent = clock.now();
     const answer = await exchange(`${url}${path}`, { ...question, timeoutMs, signal: stop.signal }).catch(
       (error: unknown): Answer => {
@@ -73,10 +84,11 @@ export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: Pee
     seen.set(name, seenOf(answer, seen.get(name), sent, clock.now()));
     return answer;
   };
+  const ask: Peers['ask'] = (name, path, question) => askThrough(gates.get(name), name, path, question);
   const sendTo = async (name: string, path: string, body: string, to: Push): Promise<void> => {
     await clock.wait(to.fromMs, stop.signal);
     while (clock.now() < (to.doubtMs ?? to.untilMs)) {
-      const answer = await ask(name, path, { maxBytes: receiptBytes, body });
+      const answer = await askThrough(sendGates.get(name), name, path, { maxBytes: receiptBytes, body });
       if (answer.kind === 'answer' && answer.status === 202) to.taken?.();
       if (answer.kind === 'answer' && (isFinal(answer) || clock.now() >= to.untilMs)) return;
       stop.signal.throwIfAborted();
@@ -123,8 +135,15 @@ function seenOf(answer: Answer, before: Seen | undefined, sentMs: number, nowMs:
   return { answeredMs: nowMs, aheadMs };
 }
 
+/** Lets somebody in, at once or later; undefined when too many wait already. */
+type Gate = () => Promise<Disposable> | undefined;
+
+function gatesOf(others: readonly Peer[]): ReadonlyMap<string, Gate> {
+  return new Map(others.map(({ name }) => [name, gate(mostAtOnce, mostWaiting)]));
+}
+
 /** Lets so many in at a time, in the order in which they come. */
-function gate(most: number): () => Promise<Disposable> {
+function gate(most: number, mostWaiting: number): Gate {
   let inside = 0;
   const waiting: (() => void)[] = [];
   const leave = {
@@ -134,9 +153,12 @@ function gate(most: number): () => Promise<Disposable> {
       else next();
     },
   };
-  return async () => {
-    if (inside < most) inside += 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    return leave;
+  return () => {
+    if (inside < most) {
+      inside += 1;
+      return Promise.resolve(leave);
+    }
+    if (waiting.length >= mostWaiting) return undefined;
+    return new Promise((resolve) => waiting.push(() => resolve(leave)));
   };
 }

@@ -1,4 +1,6 @@
+import { maxCertificatesLength } from '../client/certificates.ts';
 import { type CatchUp, catchUp } from './catch-up.ts';
+import { watchClock } from './clock-watch.ts';
 import { compareClocks } from './clocks.ts';
 import { type Confirm, confirm } from './confirm.ts';
 import type { SharedParameters } from './parameters.ts';
@@ -12,12 +14,10 @@ export interface Preparation {
   isReady(slot: Slot): boolean;
   /** Whether it may sign for an epoch. */
   maySign(epoch: number): boolean;
-  /** Whether others have consensuses, be they taken here or not. */
+  /** Whether others have shown a consensus that enough have signed, be it taken here or not. */
   othersHold(): boolean;
   /** Looks for what is missing, without a slot. */
   begin(): void;
-  /** Looks for certificates, unless it has of late. */
-  certify(): void;
   /** Ends once what is under way has ended. */
   settled(): Promise<void>;
 }
@@ -28,10 +28,10 @@ export interface PreparationOptions extends CatchUp, Confirm {
   /** Where certificates of others are kept. */
   readonly certificates: { take(...lists: readonly string[]): Promise<string | undefined> };
   readonly now: () => number;
+  /** Milliseconds as they pass, whatever the clock is set to. */
+  readonly uptime: () => number;
   /** Milliseconds by which clocks may differ. */
   readonly toleranceMs: number;
-  /** Milliseconds in which certificates are looked for once at most, beside every slot. */
-  readonly restMs: number;
   /** Called whenever something was found out. Never throws. */
   found(): void;
   failed(error: unknown): void;
@@ -39,7 +39,12 @@ export interface PreparationOptions extends CatchUp, Confirm {
 
 export function createPreparation(options: PreparationOptions): Preparation {
   const { timetable, now, peers, alarms } = options;
-  const startedMs = now();
+  const clock = watchClock(now, options.uptime, options.toleranceMs);
+  /** Since when this process has known what it said: since it was started, or the clock was set. */
+  let startedMs = now();
+  /** Of an epoch whose slots begin before this the store may not know what was signed. */
+  let unsureMs = startedMs;
+  let catchingUp: Promise<boolean> | undefined;
   const confirmed = new Set<number>();
   const underWay = new Set<Promise<void>>();
   let looked: Slot | undefined;
@@ -47,21 +52,36 @@ export function createPreparation(options: PreparationOptions): Preparation {
   let othersHold = false;
   /** The last two: one may be under way when the next is prepared. */
   let ready: readonly Slot[] = [];
-  let certifiedMs = Number.NEGATIVE_INFINITY;
 
-  /** Of an epoch whose slots began before this process did its store may not know what was signed. */
-  const mayHaveSigned = (epoch: number): boolean => timetable.begins(epoch) < startedMs;
+  /** A clock that was set is none by which this process could tell what is before its start: it begins anew. */
+  const lookAtClock = (): void => {
+    const latestMs = clock.wasSet();
+    if (latestMs === undefined) return;
+    startedMs = now();
+    unsureMs = Math.max(unsureMs, latestMs);
+    confirmed.clear();
+    ready = [];
+  };
+  const mayHaveSigned = (epoch: number): boolean => timetable.begins(epoch) < unsureMs;
   const confirmOnce = async (epoch: number): Promise<void> => {
     if (!mayHaveSigned(epoch) || confirmed.has(epoch)) return;
     const at = Math.floor(timetable.begins(epoch) / 1_000);
-    if (await confirm(options, { epoch, at })) confirmed.add(epoch);
+    const since = unsureMs;
+    if ((await confirm(options, { epoch, at })) && since === unsureMs) confirmed.add(epoch);
+  };
+  /** One at a time: what a second one finds is what the first is about to get. */
+  const catchUpOnce = (epoch: number): Promise<boolean> => {
+    catchingUp ??= catchUp(options, epoch).finally(() => {
+      catchingUp = undefined;
+    });
+    return catchingUp;
   };
   const fetchCertificates = async (): Promise<void> => {
-    const ask = (name: string) => peers.ask(name, '/v1/certificates', { maxBytes: maxCertificatesBytes });
-    const answers = await Promise.all(peers.names.map(ask));
-    await options.certificates.take(
-      ...answers.flatMap((answer) => (answer.kind === 'answer' && answer.status === 200 ? answer.text : [])),
-    );
+    const ask = async (name: string): Promise<void> => {
+      const answer = await peers.ask(name, '/v1/certificates', { maxBytes: maxCertificatesLength });
+      if (answer.kind === 'answer' && answer.status === 200) await options.certificates.take(answer.text);
+    };
+    await Promise.all(peers.names.map(ask));
   };
   const track = (done: Promise<void>): void => {
     underWay.add(done);
@@ -72,7 +92,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
       // what others have signed is read with these
       await fetchCertificates();
       const [held] = await Promise.all([
-        catchUp(options, epoch),
+        catchUpOnce(epoch),
         options.parameters.collect(peers, alarms),
         confirmOnce(epoch),
       ]);
@@ -87,6 +107,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
   };
   return {
     prepare(slot) {
+      lookAtClock();
       if (looked?.epoch === slot.epoch && looked.slot === slot.slot) return;
       looked = slot;
       // what a process before this one said in this slot is not known, nor what this one did before its clock was set back
@@ -96,21 +117,19 @@ export function createPreparation(options: PreparationOptions): Preparation {
         if (takesPart) ready = [slot, ...ready].slice(0, 2);
       });
     },
-    isReady: ({ epoch, slot }) => ready.some((one) => one.epoch === epoch && one.slot === slot),
-    maySign: (epoch) => peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch),
+    isReady({ epoch, slot }) {
+      lookAtClock();
+      return ready.some((one) => one.epoch === epoch && one.slot === slot);
+    },
+    maySign(epoch) {
+      lookAtClock();
+      return peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch);
+    },
     othersHold: () => othersHold,
     begin: () => start(timetable.epochAt(now()), () => {}),
-    certify() {
-      if (now() < certifiedMs + options.restMs && now() >= certifiedMs) return;
-      certifiedMs = now();
-      track(fetchCertificates().catch(options.failed));
-    },
     settled: async () => void (await Promise.all(underWay)),
   };
 }
-
-/** Longest list of certificates, bytes. */
-const maxCertificatesBytes = 1_048_576;
 
 /** A clock that is set back brings no slot a second time. */
 function isBefore(one: Slot, other: Slot): boolean {

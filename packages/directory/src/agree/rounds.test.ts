@@ -1,8 +1,9 @@
 import { noteSigner } from '@postern/protocol/codec';
 import {
+  type Certificate,
+  type CertifiedReader,
   commitTo,
   countersign,
-  type SigningKey,
   signReveal,
   signVote,
   type Vote,
@@ -21,14 +22,22 @@ const roundMs = 1_000;
 const slackMs = 160;
 
 /** With keys as nodes have them: rounds do not depend on the algorithm, and the composite one takes longer than what is tested. */
-const signers = ['a', 'b', 'c', 'd', 'e'].map((letter, at) =>
-  noteSigner('ed25519', `${letter}.test`, new Uint8Array(32).fill(at)),
-);
+const signers = ['a', 'b', 'c', 'd', 'e'].map((letter, at) => ({
+  ...noteSigner('ed25519', `${letter}.test`, new Uint8Array(32).fill(at)),
+  certificate: `postern.certificate/v1\n${letter}.test\n`,
+}));
 const names = signers.map(({ name }) => name);
-const signingKeys = signers.map((signer): SigningKey => {
-  const authority = { name: signer.name, identity: new Uint8Array(32) };
-  return { ...signer, authority, validAfter: 0, validUntil: 2 ** 40 };
-});
+/** Each certificate is known, and any other one is none. */
+const reader: CertifiedReader = {
+  authorities: [],
+  readCertificate(signed) {
+    const found = signers.find(({ certificate }) => certificate === signed);
+    if (found === undefined) return { kind: 'refused', reason: 'malformed', detail: 'it is none of these' };
+    const authority = { name: found.name, identity: new Uint8Array(32) };
+    const key = { ...found, authority, validAfter: 0, validUntil: 2 ** 40 };
+    return { kind: 'certificate', key, certificate: {} as Certificate };
+  },
+};
 /** All but two: those are the most that there may be. */
 const faulty = [0, 1, 2];
 const honest = [3, 4];
@@ -64,7 +73,7 @@ function reveal(at: number, value = chance(at)): string {
 
 function roundsOf(at: number): Rounds {
   const signer = signers[at] as (typeof signers)[number];
-  return createRounds({ slot, names, signingKeys: () => signingKeys, signer });
+  return createRounds({ slot, names, reader, signer });
 }
 
 function take(rounds: Rounds, part: Part, signed: string, nowMs: number): Taken {

@@ -1,13 +1,13 @@
-import type { NoteSigner } from '@postern/protocol/codec';
 import {
   type Ballot,
   ballotDigest,
+  type CertifiedReader,
+  type CertifiedSigner,
   commitTo,
   countersign,
   type Reveal,
   readReveal,
   readVote,
-  type SigningKey,
   type Vote,
 } from '@postern/protocol/consensus';
 import type { BallotFault, Part } from '../ballots.ts';
@@ -18,9 +18,9 @@ export interface RoundsOptions {
   readonly slot: Slot;
   /** Of all authorities. */
   readonly names: readonly string[];
-  /** Theirs, from certificates; there may be more of them later. Those for the time at which the slot starts count, to the end of it. */
-  signingKeys(): readonly SigningKey[];
-  readonly signer: NoteSigner;
+  /** By what ballots are read. Keys for the time at which the slot starts count, to the end of it. */
+  readonly reader: CertifiedReader;
+  readonly signer: CertifiedSigner;
 }
 
 /** What one authority takes of the votes and reveals of a slot. */
@@ -35,10 +35,8 @@ export interface Rounds {
   heard(part: Part): void;
   /** Reads what another one has sent. What is known, or comes at the wrong time, costs no signature check. */
   read(part: Part, signed: string, nowMs: number): Reading;
-  /** Takes what was read, if it is in time still. What is new is to be passed on to all others. */
-  take(ballot: Valid, nowMs: number): Taken;
-  /** Whether a vote of this authority has been taken. */
-  hasVote(authority: string): boolean;
+  /** Takes what was read, if it is in time still, once `keep` has returned. What is new is to be passed on to all others. */
+  take(ballot: Valid, nowMs: number, keep?: () => void): Taken;
   /** What came of it: the same for all that are not faulty, once the reveals are closed. */
   outcome(): Outcome;
 }
@@ -90,11 +88,11 @@ export interface Outcome {
 }
 
 /** Votes of a slot, and then what they have committed to, by a broadcast for each (spec agreement 3). */
-export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions): Rounds {
+export function createRounds({ slot, names, reader, signer }: RoundsOptions): Rounds {
   const { roundMs, startMs } = slot;
   const at = Math.floor(startMs / 1_000);
   const read = (part: Part, signed: string): Ballot<Vote | Reveal> =>
-    (part === 'vote' ? readVote : readReveal)(signed, { signingKeys: signingKeys(), at });
+    (part === 'vote' ? readVote : readReveal)(signed, { ...reader, at });
   const phaseMs = roundMs / 2 + roundsOf(names.length) * roundMs;
   const openMs = { vote: startMs, reveal: startMs + phaseMs };
   const dueMs = { vote: openMs.vote + roundMs / 2, reveal: openMs.reveal + roundMs / 2 };
@@ -135,7 +133,6 @@ export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions
   return {
     dueMs,
     closedMs,
-    hasVote: (authority) => votes.of(authority).length > 0,
     say(part, signed) {
       const ballot = read(part, signed);
       if (ballot.kind === 'refused') throw new Error(`its own ${part} does not hold: ${ballot.detail}`);
@@ -159,7 +156,7 @@ export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions
       if (ballot.kind === 'refused') return refused('no-ballot', ballot.detail);
       return mismatch(ballot) ?? { kind: 'valid', valid: { part, ballot, signed } };
     },
-    take(valid, nowMs) {
+    take(valid, nowMs, keep = () => {}) {
       const { part, ballot, signed } = valid;
       const of = part === 'vote' ? votes : reveals;
       const round = Math.max(1, Math.floor((nowMs - dueMs[part]) / roundMs) + 1);
@@ -167,6 +164,7 @@ export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions
       if (fault !== undefined) return fault;
       if (of.has(ballot.digest) || of.of(ballot.value.authority).length === 2) return { kind: 'known' };
       if (!of.admits(ballot, round)) return refused('late', `too few have signed it for round ${round}`);
+      keep();
       put(valid);
       return {
         kind: 'new',
@@ -196,8 +194,11 @@ function createPart<T extends Vote | Reveal>(names: readonly string[]): PartStat
   const held = new Map<string, Standing<T>>();
   return {
     admits: ({ value, digest, signedBy }, round) =>
-      broadcasts.get(value.authority)?.take(digest, signedBy, round) ?? false,
-    put: (one) => void held.set(one.digest, one),
+      broadcasts.get(value.authority)?.admits(digest, signedBy, round) ?? false,
+    put(one) {
+      broadcasts.get(one.value.authority)?.take(one.digest);
+      held.set(one.digest, one);
+    },
     has: (digest) => held.has(digest),
     of: (authority) => (broadcasts.get(authority)?.taken ?? []).flatMap((digest) => held.get(digest) ?? []),
   };

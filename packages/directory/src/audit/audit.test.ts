@@ -10,6 +10,7 @@ import {
   signCheckpoint,
   signReveal,
   signVote,
+  type Vote,
   verifyEquivocation,
   writeGeometry,
 } from '@postern/protocol/consensus';
@@ -100,31 +101,35 @@ describe('what a consensus was counted from', () => {
   const epoch = 1_000;
   const values = ['aa', 'bb'].map((byte) => byte.repeat(32));
   const said = { version: 1, epoch, slot: 0 } as const;
-  const votes = [ours, others].map((signer, at) =>
-    signVote(
-      {
-        ...said,
-        authority: signer.name,
-        previous: '',
-        signed: '',
-        epochSeconds,
-        meanDelayMs: 200,
-        descriptors: [],
-        revoked: [],
-        geometry: writeGeometry(defaultGeometry),
-        commit: commitTo(values[at] ?? ''),
-      },
-      signer,
-    ),
+  const votesOf = [ours, others].map(
+    (signer, at): Vote => ({
+      ...said,
+      authority: signer.name,
+      previous: '',
+      signed: '',
+      epochSeconds,
+      meanDelayMs: 200,
+      descriptors: [],
+      revoked: [],
+      geometry: writeGeometry(defaultGeometry),
+      commit: commitTo(values[at] ?? ''),
+    }),
   );
+  const votes = [ours, others].map((signer, at) => signVote(votesOf[at] as Vote, signer));
   const reveals = [ours, others].map((signer, at) =>
     signReveal({ ...said, authority: signer.name, value: values[at] ?? '' }, signer),
   );
+  const keeping = (chain: Chain, record: object | undefined): Promise<string> =>
+    serving((request, response) => {
+      if (request.url !== `/v1/agreement/${epoch}`) return chain.serve()(request, response);
+      response.writeHead(record === undefined ? 404 : 200).end(JSON.stringify(record));
+    });
+  const pair = { authorities: [ours, others].map(({ key }) => key) };
   const countedOf = (notes: readonly string[]): Counted[] =>
     notes.map((note, at) => ({
       authority: [ours, others][at]?.name ?? '',
       digest: createHash('sha256')
-        .update(note.slice(0, note.lastIndexOf('\n\n') + 1))
+        .update(note.slice(0, note.indexOf('\n\n') + 1))
         .digest('hex'),
     }));
   const shared = sharedValue(
@@ -133,6 +138,7 @@ describe('what a consensus was counted from', () => {
     [ours, others].map(({ name }, at) => ({ authority: name, value: values[at] ?? '' })),
   );
   const named = { votes: countedOf(votes), reveals: countedOf(reveals), shared };
+  const later = signVote({ ...(votesOf[1] as Vote), slot: 1 }, others);
   const uncommitted = signReveal({ ...said, authority: ours.name, value: 'cc'.repeat(32) }, ours);
 
   test.each<[string, number, RegExp | undefined, Partial<Agenda>, object | undefined]>([
@@ -143,6 +149,20 @@ describe('what a consensus was counted from', () => {
     ['comes to another delay', 0, /another meanDelayMs$/, { meanDelayMs: 1 }, { votes, reveals }],
     ['comes to another draw', 0, /another shared$/, { shared: new Uint8Array(32) }, { votes, reveals }],
     [
+      'is of two slots',
+      0,
+      /not all of its votes and reveals are of one slot$/,
+      { votes: countedOf([votes[0] ?? '', later]) },
+      { votes: [votes[0], later], reveals },
+    ],
+    [
+      'is fewer votes than have to count',
+      0,
+      /names 1 votes, 2 have to count$/,
+      { votes: countedOf(votes).slice(0, 1), reveals: [], shared: sharedValue(epoch, '', []) },
+      { votes, reveals },
+    ],
+    [
       'was not committed to',
       0,
       /authority1\.test has not committed itself/,
@@ -152,16 +172,39 @@ describe('what a consensus was counted from', () => {
   ])('%s', async (_, recounted, detail, change, record) => {
     const chain = createChain([ours, others]);
     chain.issue(epoch, { ...named, ...change });
-    const url = await serving((request, response) => {
-      if (request.url !== `/v1/agreement/${epoch}`) return chain.serve()(request, response);
-      response.writeHead(record === undefined ? 404 : 200).end(JSON.stringify(record));
-    });
-    const { audited, findings } = await auditing([url], {
-      authorities: [ours, others].map(({ key }) => key),
-    });
+    const url = await keeping(chain, record && { documents: [], ...record });
+    const { audited, findings } = await auditing([url], pair);
     expect(audited).toMatchObject([{ verified: 1, recounted }]);
     expect(findings.map((one) => ({ ...one, detail: detail?.test(one.detail) }))).toEqual(
       detail === undefined ? [] : [{ url, reason: 'wrong-count', epoch, detail: true }],
+    );
+  });
+
+  test('is held against what other URLs have kept: two votes of one in a slot, two documents', async () => {
+    const chain = createChain([ours, others]);
+    const other = chain.branch();
+    chain.issue(epoch, named);
+    const twice = signVote({ ...(votesOf[0] as Vote), meanDelayMs: 1 }, ours);
+    // one signature of it is at one URL, the other at another
+    const hidden = [ours, others].map((signer) =>
+      createChain([signer], other).issue(epoch, { meanDelayMs: 1 }),
+    );
+    const tried = createChain([ours], other).issue(epoch, { meanDelayMs: 2 });
+    const urls = [
+      await keeping(chain, { votes, reveals, documents: [hidden[0]] }),
+      await keeping(chain, { votes: [twice], reveals: [], documents: [hidden[1], tried] }),
+    ];
+    const { audited, findings, proofs } = await auditing(urls, pair);
+    expect(audited).toMatchObject([{ recounted: 1 }, { recounted: 0 }]);
+    expect(findings).toMatchObject([
+      { url: urls[1], reason: 'equivocation', epoch, detail: expect.stringContaining(ours.name) },
+      { url: urls[1], reason: 'signed-twice', epoch, detail: expect.stringContaining(ours.name) },
+    ]);
+    expect(proofs).toMatchObject([
+      { verdict: { of: 'epoch', epochs: [epoch, epoch], signedBy: [ours.name, others.name] } },
+    ]);
+    expect(verifyEquivocation(proofs[0] as Equivocation, { ...pair, threshold: 2 }).kind).toBe(
+      'equivocation',
     );
   });
 });
@@ -209,6 +252,22 @@ describe('authorities that have signed two documents', () => {
     const documents = [chain.issue(1_000), other.issue(1_001)];
     const { proofs } = await auditing([await serving(chain.serve()), await serving(other.serve())]);
     expect(proofs).toMatchObject([{ documents, verdict: { of: 'place', epochs: [1_000, 1_001] } }]);
+  });
+
+  test('are held against each other, not only against what the first URL has', async () => {
+    const chain = chainOf(6);
+    const other = chain.branch();
+    const further = chain.branch();
+    chain.issue(1_000);
+    const shown = other.issue(1_001);
+    further.fill(1);
+    const hidden = further.issue(1_001);
+    const urls = [await serving(chain.serve()), await serving(other.serve(hidden))];
+    const { proofs } = await auditing(urls);
+    expect(proofs).toMatchObject([
+      { verdict: { of: 'place', epochs: [1_000, 1_001] } },
+      { documents: [shown, hidden], urls: [urls[1], urls[1]], verdict: { of: 'epoch' } },
+    ]);
   });
 
   test('of which one is shown as the newest alone, beside a log that does not have it', async () => {
@@ -323,6 +382,34 @@ describe('what does not hold is found', () => {
     expect(findings.map(({ reason }) => reason).sort()).toEqual(reasons);
     expect(findings.every((one) => one.url === url && one.detail !== '')).toBe(true);
     expect(proofs).toEqual([]);
+  });
+});
+
+describe('a hostile authority cannot keep an audit busy', () => {
+  test('with a checkpoint of more leaves than it has', async () => {
+    const chain = chainOf(3);
+    const head = { size: 2 ** 20, root: 'ab'.repeat(32) };
+    const url = await serving((request, response) =>
+      request.url === '/v1/log/checkpoint'
+        ? response.end(signCheckpoint(head, ours))
+        : chain.serve()(request, response),
+    );
+    let steps = 0;
+    const { audited, findings } = await auditing([url, await serving(chain.serve())], {
+      onProgress: () => steps++,
+    });
+    expect(audited.map(({ verified }) => verified)).toEqual([0, 3]);
+    expect(findings).toMatchObject([{ url, reason: 'not-served' }]);
+    expect(steps).toBeLessThan(10);
+  });
+
+  test('with leaves of which there are no documents', async () => {
+    const endless = createChain([ours]);
+    endless.fill(512);
+    const url = await serving(endless.serve());
+    const { findings } = await auditing([url]);
+    expect(findings.at(-1)).toMatchObject({ url, reason: 'too-many' });
+    expect(findings.length).toBeLessThan(300);
   });
 });
 

@@ -1,10 +1,18 @@
-import { type AuthorityKey, readIssued, type Trust, verifyCheckpoint } from '@postern/protocol/consensus';
+import {
+  type AuthorityKey,
+  readIssued,
+  type Trust,
+  type Vote,
+  verifyCheckpoint,
+} from '@postern/protocol/consensus';
 import type { Leaf } from '@postern/protocol/log';
 import type { AskOptions } from '../ask.ts';
+import { type Ballots, ballotsOf, type Said } from './ballots.ts';
 import type { Audited, Finding, Proof, Report } from './findings.ts';
 import { type History, openHistory } from './history.ts';
 import { provenBy, type Sighting } from './proofs.ts';
 import { recount } from './recount.ts';
+import { findEquivocations, gatherDocuments, type Sourced } from './said.ts';
 import { type Certified, NotServed, openServed, type Served } from './served.ts';
 
 export interface AuditOptions extends AskOptions {
@@ -38,24 +46,23 @@ export async function audit(options: AuditOptions): Promise<Report> {
   const { histories, newest, certified, trust } = await open(options, findings);
   const logged = new Set<string>();
   const size = Math.max(0, ...histories.map(({ checkpoint }) => checkpoint.head.size));
-  for (let place = 0; place < size; place++) {
-    const steps = await Promise.all(
-      histories.map(async (history) => ({ history, step: await history.next() })),
+  for (let place = 0; histories.some(({ hasEnded }) => !hasEnded); place++) {
+    const steps = (await Promise.all(histories.map((history) => stepOf(history, trust)))).flatMap(
+      (step) => step ?? [],
     );
-    for (const { history, step } of steps)
-      if (step !== undefined) logged.add(`${history.served.url} ${step.leaf.digest}`);
-    const sightings = steps.flatMap(({ step }) => step?.sighting ?? []);
+    for (const { url, leaf } of steps) logged.add(`${url} ${leaf.digest}`);
+    const said = gatherDocuments(steps.flatMap(documentsIn), trust);
+    const sightings = [...steps.flatMap(({ sighting }) => sighting ?? []), ...said.sightings];
     const also = newest.filter((one) => sightings.some((other) => isRival(one, other)));
     for (const proof of provenBy([...sightings, ...also], certified, options))
       proofs.set(proof.verdict.digests.join(), proof);
-    findings.push(...differencesIn(steps));
-    for (const { history, step } of steps) {
-      if (step?.sighting === undefined) continue;
-      const { url } = history.served;
-      const outcome = await recount(step.sighting.read, history.served, trust);
+    findings.push(...differencesIn(steps), ...findEquivocations(steps.flatMap(votesIn)), ...said.findings);
+    for (const { url, history, leaf, sighting, ballots } of steps) {
+      if (sighting === undefined || ballots === undefined) continue;
+      const outcome = await recount(sighting.read, ballots, history.served, trust);
       if (outcome.kind === 'same') recounted.set(url, (recounted.get(url) ?? 0) + 1);
       if (outcome.kind === 'other')
-        findings.push({ url, reason: 'wrong-count', epoch: step.leaf.epoch, detail: outcome.detail });
+        findings.push({ url, reason: 'wrong-count', epoch: leaf.epoch, detail: outcome.detail });
     }
     options.onProgress?.(place + 1, size);
   }
@@ -114,19 +121,46 @@ async function open(options: AuditOptions, findings: Finding[]): Promise<Opened>
   return { histories, newest, certified, trust };
 }
 
+/** One place of one history, with what its URL has kept of the agreement on that epoch. */
+interface Step {
+  readonly url: string;
+  readonly history: History;
+  readonly leaf: Leaf;
+  readonly sighting: Sighting | undefined;
+  readonly ballots: Ballots | undefined;
+  /** Under the signatures of few or many. */
+  readonly documents: readonly string[];
+}
+
+async function stepOf(history: History, trust: Trust): Promise<Step | undefined> {
+  const next = await history.next();
+  if (next === undefined) return undefined;
+  const { leaf, sighting } = next;
+  const record = await history.served.record(leaf.epoch).catch((error: unknown) => {
+    // it is kept by whoever wants to
+    if (!(error instanceof NotServed)) throw error;
+    return undefined;
+  });
+  const ballots = record && sighting && ballotsOf(record, sighting.read.consensus, trust);
+  const { url } = history.served;
+  return { url, history, leaf, sighting, ballots, documents: record?.documents ?? [] };
+}
+
+function documentsIn({ url, sighting, documents }: Step): Sourced<string>[] {
+  return [...(sighting === undefined ? [] : [sighting.signed]), ...documents].map((of) => ({ url, of }));
+}
+
+function votesIn({ url, ballots }: Step): Sourced<Said<Vote>>[] {
+  return (ballots?.votes ?? []).map((of) => ({ url, of }));
+}
+
 /** There may be one of both. */
 function isRival({ read: { consensus: one } }: Sighting, { read: { consensus: other } }: Sighting): boolean {
   return one.epoch === other.epoch || one.log.size === other.log.size;
 }
 
 /** Where URLs have different leaves at one place, each is held against the first. */
-function differencesIn(
-  steps: readonly { readonly history: History; readonly step: { readonly leaf: Leaf } | undefined }[],
-): Finding[] {
-  const there = steps.flatMap(({ history, step }) =>
-    step ? [{ url: history.served.url, leaf: step.leaf }] : [],
-  );
-  const [first, ...others] = there;
+function differencesIn([first, ...others]: readonly Step[]): Finding[] {
   return others.flatMap(({ url, leaf }): Finding[] => {
     if (first === undefined || leaf.digest === first.leaf.digest) return [];
     return [

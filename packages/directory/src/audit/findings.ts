@@ -13,7 +13,13 @@ export type FindingReason =
   | 'wrong-root'
   | 'not-in-log'
   | 'wrong-count'
-  | 'other-history';
+  | 'other-history'
+  /** An authority has signed two votes in one slot. */
+  | 'equivocation'
+  /** An authority has signed two documents for one epoch. */
+  | 'signed-twice'
+  /** A history is not gone through any further. */
+  | 'too-many';
 
 export interface Finding {
   readonly url: string;

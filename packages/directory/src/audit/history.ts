@@ -1,5 +1,4 @@
 import {
-  type Consensus,
   type IssuedConsensus,
   readIssued,
   type Trust,
@@ -12,6 +11,7 @@ import {
   emptyRange,
   hashOfLeaf,
   headOf,
+  isSameHead,
   type Leaf,
   tilesOf,
   tileWidth,
@@ -26,6 +26,8 @@ export interface History {
   readonly checkpoint: Extract<VerifiedCheckpoint, { kind: 'checkpoint' }>;
   /** Consensuses that hold. */
   readonly verified: number;
+  /** Whether there is no next place. */
+  readonly hasEnded: boolean;
   /** Whether all leaves have been gone through that the checkpoint counts. */
   readonly isWhole: boolean;
   /** The leaf at the next place, and the consensus of its epoch if that holds. Nothing when the history has ended: by its checkpoint, or before it when there is no way on. */
@@ -44,9 +46,12 @@ export interface HistoryOptions {
 /** Documents that are fetched ahead. */
 const ahead = 8;
 
+/** After so many findings a history is not gone through any further: more would say nothing new, and whoever serves it has no end of them. */
+const mostFindings = 256;
+
 type Fetched = Promise<string | NotServed>;
 
-export function openHistory({ served, checkpoint, trust, found }: HistoryOptions): History {
+export function openHistory({ served, checkpoint, trust, ...options }: HistoryOptions): History {
   const { size } = checkpoint.head;
   const rows = createRows();
   const fetching = new Map<number, Fetched>();
@@ -55,7 +60,18 @@ export function openHistory({ served, checkpoint, trust, found }: HistoryOptions
   let previous: Leaf | undefined;
   let verified = 0;
   let ended = size === 0;
+  let findings = 0;
 
+  const found = (finding: Omit<Finding, 'url'>): void => {
+    options.found(finding);
+    findings += 1;
+    if (findings !== mostFindings) return;
+    options.found({
+      reason: 'too-many',
+      detail: 'there is too much amiss with it; the rest was not looked at',
+    });
+    ended = true;
+  };
   /** Ends the history when something that there has to be is not there. */
   const orEnd = async <T>(work: Promise<T>): Promise<T | undefined> => {
     try {
@@ -112,6 +128,9 @@ export function openHistory({ served, checkpoint, trust, found }: HistoryOptions
     get verified() {
       return verified;
     },
+    get hasEnded() {
+      return ended;
+    },
     get isWhole() {
       return range.size === size;
     },
@@ -133,7 +152,7 @@ export function openHistory({ served, checkpoint, trust, found }: HistoryOptions
       rows.append(hash);
       range = appendLeaf(range, hash);
       previous = leaf;
-      ended = range.size === size;
+      ended ||= range.size === size;
       return { leaf, ...(sighting && { sighting }) };
     },
     async end() {
@@ -164,14 +183,9 @@ function mistakeIn(
     return { reason: 'other-document', detail: 'the consensus served is not the one in the log' };
   if (consensus.previous !== (before.previous?.digest ?? ''))
     return { reason: 'wrong-previous', detail: 'it does not name the consensus before it' };
-  return namesLog(consensus, before.range)
+  return isSameHead(consensus.log, headOf(before.range))
     ? undefined
     : { reason: 'wrong-log', detail: 'it does not name the log before it' };
-}
-
-function namesLog({ log }: Consensus, range: CompactRange): boolean {
-  const { size, root } = headOf(range);
-  return log.size === size && log.root === root;
 }
 
 function notServed(error: unknown): NotServed {

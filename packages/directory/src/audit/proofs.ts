@@ -15,20 +15,21 @@ export interface Sighting {
   readonly read: Extract<IssuedConsensus, { kind: 'consensus' }>;
 }
 
-/** What two of these prove: each is held against the first. Of documents that are the same there is none. */
+/** What each two of these prove. Of documents that are the same there is none. */
 export function provenBy(
   sightings: readonly Sighting[],
   certified: readonly Certified[],
   reader: { readonly authorities: readonly AuthorityKey[]; readonly threshold: number },
 ): Proof[] {
-  const [first, ...others] = distinct(sightings);
-  if (first === undefined) return [];
-  return others.flatMap((other) => {
-    const documents = [first.signed, other.signed] as const;
-    const proof = { documents, certificates: certificatesFor(documents, certified) };
-    const verdict = verifyEquivocation(proof, reader);
-    return verdict.kind === 'equivocation' ? [{ ...proof, urls: [first.url, other.url], verdict }] : [];
-  });
+  const all = distinct(sightings);
+  return all.flatMap((one, at) =>
+    all.slice(at + 1).flatMap((other) => {
+      const documents = [one.signed, other.signed] as const;
+      const proof = { documents, certificates: certificatesFor(documents, certified) };
+      const verdict = verifyEquivocation(proof, reader);
+      return verdict.kind === 'equivocation' ? [{ ...proof, urls: [one.url, other.url], verdict }] : [];
+    }),
+  );
 }
 
 function distinct(sightings: readonly Sighting[]): Sighting[] {

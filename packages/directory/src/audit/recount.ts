@@ -1,5 +1,4 @@
 import {
-  type Ballot,
   type Consensus,
   type Counted,
   commitTo,
@@ -9,8 +8,6 @@ import {
   type IssuedConsensus,
   type Reveal,
   readGeometry,
-  readReveal,
-  readVote,
   sharedValue,
   type Trust,
   tabulate,
@@ -18,7 +15,7 @@ import {
   type Vote,
   verifyDescriptor,
 } from '@postern/protocol/consensus';
-import { timetable } from '../agree/slots.ts';
+import type { Ballots, Said } from './ballots.ts';
 import { NotServed, type Served } from './served.ts';
 
 /** What comes of counting again; `not-served` where votes, reveals or descriptors are not to be had any more. */
@@ -29,22 +26,22 @@ export type Recounted =
 /** Descriptors fetched at a time. */
 const atOnce = 8;
 
-/** Counts the votes and reveals that a consensus names again, from what its URL serves of them (spec agreement 5; spec log 7). */
+/**
+ * Counts the votes and reveals that a consensus names again, from what its URL serves of them (spec agreement 5; spec log 7). Whoever has not
+ * kept one of them cannot be held against it.
+ */
 export async function recount(
   { consensus, digest }: Pick<Extract<IssuedConsensus, { kind: 'consensus' }>, 'consensus' | 'digest'>,
-  served: Served,
-  trust: Trust,
+  ballots: Ballots,
+  served: Pick<Served, 'descriptor'>,
+  { threshold }: Pick<Trust, 'threshold'>,
 ): Promise<Recounted> {
+  const votes = namedOf(consensus.votes, ballots.votes);
+  const reveals = namedOf(consensus.reveals, ballots.reveals);
+  if (votes === undefined || reveals === undefined) return { kind: 'not-served' };
+  const mistake = mistakeIn(consensus, votes, reveals, threshold);
+  if (mistake !== undefined) return other(mistake);
   try {
-    const record = await served.record(consensus.epoch);
-    if (record === undefined) return { kind: 'not-served' };
-    const votes = ballotsOf(consensus.votes, record.votes, timesOf(consensus, trust), (signed, at) =>
-      readVote(signed, { ...trust, at }),
-    );
-    const reveals = ballotsOf(consensus.reveals, record.reveals, timesOf(consensus, trust), (signed, at) =>
-      readReveal(signed, { ...trust, at }),
-    );
-    if (votes === undefined || reveals === undefined) return { kind: 'not-served' };
     return await count({ consensus, digest }, { votes, reveals }, served);
   } catch (error) {
     if (error instanceof NotServed) return { kind: 'not-served' };
@@ -52,19 +49,30 @@ export async function recount(
   }
 }
 
-async function count(
-  { consensus, digest }: { readonly consensus: Consensus; readonly digest: string },
-  { votes, reveals }: { readonly votes: readonly Vote[]; readonly reveals: readonly Reveal[] },
-  served: Served,
-): Promise<Recounted> {
-  const { epoch, log } = consensus;
-  if ([...votes, ...reveals].some((one) => one.epoch !== epoch))
-    return other('a ballot is for another epoch');
+/** What correct authorities would not have counted. */
+function mistakeIn(
+  { epoch }: Consensus,
+  votes: readonly Vote[],
+  reveals: readonly Reveal[],
+  threshold: number,
+): string | undefined {
+  if (votes.length < threshold) return `it names ${votes.length} votes, ${threshold} have to count`;
+  const all = [...votes, ...reveals];
+  if (all.some((one) => one.epoch !== epoch)) return 'a ballot is for another epoch';
+  if (new Set(all.map(({ slot }) => slot)).size > 1)
+    return 'not all of its votes and reveals are of one slot';
   const broken = reveals.find(
     ({ authority, value }) => votes.find((vote) => vote.authority === authority)?.commit !== commitTo(value),
   );
-  if (broken !== undefined) return other(`${broken.authority} has not committed itself to what it revealed`);
-  if (votes.length === 0) return other('it names no votes');
+  return broken && `${broken.authority} has not committed itself to what it revealed`;
+}
+
+async function count(
+  { consensus, digest }: { readonly consensus: Consensus; readonly digest: string },
+  { votes, reveals }: { readonly votes: readonly Vote[]; readonly reveals: readonly Reveal[] },
+  served: Pick<Served, 'descriptor'>,
+): Promise<Recounted> {
+  const { epoch, log } = consensus;
   const counted = tally(votes);
   const geometry = readGeometry(counted.geometry);
   if (geometry === undefined) return { kind: 'not-served' };
@@ -88,7 +96,7 @@ async function count(
   return other(`its votes come to another ${differ.join(', ')}`);
 }
 
-async function descriptorOf(digest: string, served: Served): Promise<Descriptor> {
+async function descriptorOf(digest: string, served: Pick<Served, 'descriptor'>): Promise<Descriptor> {
   const signed = await served.descriptor(digest);
   const verified = verifyDescriptor(signed);
   if (descriptorDigest(signed) !== digest || verified.kind === 'refused')
@@ -97,34 +105,15 @@ async function descriptorOf(digest: string, served: Served): Promise<Descriptor>
 }
 
 /** The ballots that are named; undefined when one is not there. */
-function ballotsOf<T extends Vote | Reveal>(
+function namedOf<T extends Vote | Reveal>(
   named: readonly Counted[],
-  notes: readonly string[],
-  times: (ballot: string) => readonly number[],
-  read: (signed: string, at: number) => Ballot<T>,
+  said: readonly Said<T>[],
 ): T[] | undefined {
-  const found = notes.flatMap((signed) => {
-    const ballots = times(signed).map((at) => read(signed, at));
-    return ballots.find((one) => one.kind === 'ballot') ?? [];
-  });
   const values = named.flatMap(({ authority, digest }) => {
-    const one = found.find((ballot) => ballot.digest === digest && ballot.value.authority === authority);
+    const one = said.find((ballot) => ballot.digest === digest && ballot.value.authority === authority);
     return one === undefined ? [] : [one.value];
   });
   return values.length === named.length ? values : undefined;
-}
-
-/** When the agreement may have begun, Unix seconds: keys have to be of that time. A note says in which slot. */
-function timesOf({ epoch, epochSeconds }: Consensus, { authorities }: Trust): (ballot: string) => number[] {
-  const members = new Set(authorities.map(({ name }) => name)).size;
-  const table = timetable(epochSeconds, members);
-  const first = table.at(table.begins(epoch));
-  return (signed) => {
-    const slot = Number(/"slot":(\d+)/.exec(signed)?.[1] ?? 0);
-    const slotMs = first === undefined ? 0 : first.endMs - first.startMs;
-    const start = Math.floor((table.begins(epoch) + slot * slotMs) / 1_000);
-    return [start, epoch * epochSeconds];
-  };
 }
 
 function other(detail: string): Recounted {

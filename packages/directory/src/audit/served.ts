@@ -14,6 +14,7 @@ import {
   type TileName,
   tileWidth,
 } from '@postern/protocol/log';
+import { readRecord } from '../agree/record.ts';
 import { type AskOptions, ask, askBytes } from '../ask.ts';
 import type { AgreementRecord } from '../ballots.ts';
 
@@ -25,7 +26,7 @@ export interface Served {
   newest(): Promise<string | undefined>;
   document(epoch: number): Promise<string>;
   /** What was said in the agreement on an epoch; undefined when that is not kept there. */
-  record(epoch: number): Promise<Pick<AgreementRecord, 'votes' | 'reveals'> | undefined>;
+  record(epoch: number): Promise<AgreementRecord | undefined>;
   descriptor(digest: string): Promise<string>;
   bundle(name: TileName): Promise<Leaf[]>;
   tile(name: TileName): Promise<Uint8Array>;
@@ -74,7 +75,7 @@ export function openServed(url: string, options: AskOptions): Served {
     async record(epoch) {
       const text = await textOf(`/v1/agreement/${epoch}`, maxRecordBytes, 404);
       if (text === undefined) return undefined;
-      return recordIn(text) ?? fail(`/v1/agreement/${epoch} is no record`);
+      return readRecord(epoch, text) ?? fail(`/v1/agreement/${epoch} is no record`);
     },
     descriptor: (digest) => always(`/v1/descriptors/${digest}`, maxDescriptorLength * 3),
     async bundle(name) {
@@ -106,17 +107,6 @@ function notesIn(text: string): string[] {
 function whyOf(answer: Awaited<ReturnType<typeof askBytes>> | Awaited<ReturnType<typeof ask>>): string {
   if (answer.kind === 'unreachable') return answer.why;
   return answer.kind === 'answer' ? `answered ${answer.status}` : 'its answer is too long';
-}
-
-function recordIn(text: string): Pick<AgreementRecord, 'votes' | 'reveals'> | undefined {
-  const isList = (list: unknown): list is string[] =>
-    Array.isArray(list) && list.every((one) => typeof one === 'string');
-  try {
-    const { votes, reveals } = JSON.parse(text) as Partial<AgreementRecord>;
-    return isList(votes) && isList(reveals) ? { votes, reveals } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function fail(why: string): never {

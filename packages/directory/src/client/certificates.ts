@@ -1,5 +1,6 @@
 import {
   type AuthorityKey,
+  maxAuthorities,
   maxCertificateLength,
   type SigningKey,
   verifyCertificate,
@@ -29,14 +30,14 @@ export interface CertificatesOptions {
   readonly now: () => number;
 }
 
-/** Most characters that a list of certificates may have, and bytes that are read of one. */
-export const maxCertificatesLength = 1_048_576;
-
 /** Of one authority: those that end last. One that has more than it needs does harm to itself alone. */
 const mostOfOne = 8;
 
+/** Most characters that a list of certificates may have, and bytes that are read of one: as many as there may be, of the longest. */
+export const maxCertificatesLength: number = maxAuthorities * mostOfOne * maxCertificateLength;
+
 /** Seconds after its end for which a certificate is kept: longer than any consensus is valid. */
-const aftermath = 30 * 86_400;
+export const certificateAftermath: number = 30 * 86_400;
 
 export interface HeldCertificate {
   readonly signed: string;
@@ -98,7 +99,7 @@ function isHeld(one: HeldCertificate | string | undefined): one is HeldCertifica
 function kept(all: readonly HeldCertificate[], now: number): HeldCertificate[] {
   const count = new Map<string, number>();
   return [...new Set(all)]
-    .filter(({ key }) => key.validUntil > now - aftermath)
+    .filter(({ key }) => key.validUntil > now - certificateAftermath)
     .sort((a, b) => b.key.validUntil - a.key.validUntil)
     .filter(({ key: { name } }) => {
       const before = count.get(name) ?? 0;

@@ -126,7 +126,7 @@ describe('after a gap', () => {
     ['is empty', (chain) => changed(chain, () => Buffer.alloc(0)), /has a tile .* that is none/],
     [
       'has a hash that was altered',
-      (chain) => changed(chain, (tile) => Buffer.concat([Buffer.alloc(1), tile.subarray(1)])),
+      (chain) => changed(chain, flipped),
       /is not the log that the consensus names/,
     ],
     [
@@ -161,6 +161,23 @@ describe('after a gap', () => {
     },
   );
 
+  test('a tile that is not the one that the tile above it names does not make a good log a fork', async () => {
+    const chain = chainOf(200);
+    const server = await reading(chain);
+    chain.fill(101);
+    goOn(chain, 1_102);
+    const good = chain.serve();
+    const altered = changed(chain, (tile, { level }) => (level === 0 ? flipped(tile) : tile));
+    server.answer = (request, response) =>
+      (request.url?.endsWith('/tile/0/000') ? altered : good)(request, response);
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({
+      code: 'log-unavailable',
+      message: expect.stringContaining('is not the log that the consensus names'),
+    });
+    const honest = await library.serving(good);
+    expect(await epochOf(library.client([server.url, honest.url]))).toBe(1_102);
+  });
+
   test('goes on with the one at hand while it is valid and the log is not to be had', async () => {
     const chain = chainOf(300);
     const server = await reading(chain);
@@ -192,12 +209,21 @@ describe('after a gap', () => {
 });
 
 /** A chain's tiles, changed. */
-function changed(chain: Chain, change: (tile: Buffer) => Buffer): RequestListener {
+function changed(
+  chain: Chain,
+  change: (tile: Buffer, name: { readonly level: number; readonly index: number }) => Buffer,
+): RequestListener {
   return ({ url = '' }, response) => {
     const name = parseTileName(url.split('/v1/log/tile/')[1] ?? '');
     const tile = name && chain.log.tile(name);
-    response.writeHead(tile === undefined ? 404 : 200).end(tile && change(Buffer.from(tile)));
+    response.writeHead(tile === undefined ? 404 : 200);
+    response.end(tile && change(Buffer.from(tile), { ...name, level: Number(name.level) }));
   };
+}
+
+/** With another first bit. */
+function flipped(tile: Buffer): Buffer {
+  return Buffer.concat([Buffer.of((tile[0] ?? 0) ^ 0x80), tile.subarray(1)]);
 }
 
 describe('what is fetched after a gap', () => {

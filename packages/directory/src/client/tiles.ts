@@ -6,7 +6,9 @@ import {
   type LogHead,
   MissingTile,
   type Subtrees,
+  subtreesOf,
   subtreesOfTiles,
+  type TileHashes,
   type TileName,
   tilesOf,
   tileWidth,
@@ -57,8 +59,9 @@ export async function fetchTree(
   }
   for (const url of shuffled(directory.urls, directory.random)) {
     const fetched = await fetchTiles(directory, url, neededTiles(head.size, from));
-    const subtree = typeof fetched === 'string' ? undefined : subtreesOfTiles(hashesOf(fetched));
-    if (subtree !== undefined && hasRoot(subtree, head)) return { tree: { head, from, subtree }, failures };
+    const hashes = typeof fetched === 'string' ? undefined : hashesOf(fetched);
+    if (typeof fetched !== 'string' && hashes !== undefined && isLog(fetched, hashes, head))
+      return { tree: { head, from, subtree: subtreesOfTiles(hashes) }, failures };
     const why = typeof fetched === 'string' ? fetched : 'is not the log that the consensus names';
     failures.push({ url, reason: 'log-unavailable', detail: `its log ${why}` });
   }
@@ -113,16 +116,29 @@ async function fetchHashes(directory: Directory, url: string, name: TileName): P
   return decodeTile(name, answer.bytes) ?? `has a tile ${path} that is none`;
 }
 
-function hashesOf(tiles: readonly Tile[]): (level: number, at: number) => Hash | undefined {
+function hashesOf(tiles: readonly Tile[]): TileHashes {
   const byPlace = new Map(tiles.map(({ name, hashes }) => [`${name.level} ${name.index}`, hashes]));
   return (level, at) => byPlace.get(`${level} ${Math.floor(at / tileWidth)}`)?.[at % tileWidth];
 }
 
-function hasRoot(subtree: Subtrees, { size, root }: LogHead): boolean {
+/**
+ * Whether every hash is the one of the log. The root follows from the partial tiles alone, and these from the full tiles under them: so each full one
+ * has to have the hash that the level above names for it.
+ */
+function isLog(tiles: readonly Tile[], hashes: TileHashes, { size, root }: LogHead): boolean {
   try {
-    return Buffer.from(decodeHex(root) ?? []).equals(subtree(0, size));
+    if (!equals(subtreesOfTiles(hashes)(0, size), decodeHex(root))) return false;
+    return tiles.every(({ name, hashes: row }) => {
+      if (row.length < tileWidth) return true;
+      const own = subtreesOf((at) => row[at] as Hash)(0, tileWidth);
+      return equals(own, hashes(Number(name.level) + 1, name.index));
+    });
   } catch (error) {
     if (error instanceof MissingTile) return false;
     throw error;
   }
+}
+
+function equals(one: Hash, other: Hash | undefined): boolean {
+  return other !== undefined && Buffer.from(one).equals(other);
 }

@@ -1,7 +1,8 @@
-import { type NoteSigner, noteSigner } from '@postern/protocol/codec';
+import { noteSigner } from '@postern/protocol/codec';
 import {
   type AuthorityKey,
   type Certificate,
+  type CertifiedSigner,
   covers,
   formatAuthorityKey,
   type SigningKey,
@@ -17,7 +18,7 @@ export interface SigningKeys {
   readonly authority: AuthorityKey;
   readonly vkey: string;
   /** For a document of a time, Unix seconds; undefined when no certificate is for both that time and the present one. */
-  signerFor(seconds: number): NoteSigner | undefined;
+  signerFor(seconds: number): CertifiedSigner | undefined;
   /** Unix seconds: from then on nothing can be signed. */
   validUntil(): number;
   /** Of all certificates, in order of time, those past too. */
@@ -30,7 +31,7 @@ export interface OwnKey {
   readonly certificate: Certificate;
   readonly key: SigningKey;
   /** Undefined once the private key has been destroyed. */
-  readonly signer: NoteSigner | undefined;
+  readonly signer: CertifiedSigner | undefined;
 }
 
 /** Throws `AuthorityError` `no-key` when there is no certificate, `wrong-key` when a file is damaged or another authority's. */
@@ -74,7 +75,7 @@ export function openSigningFile(file: SigningFile, authorities: readonly Authori
   const verified = verifyCertificate(signed, { authorities });
   if (verified.kind === 'refused') throw wrongFile(`${id}.certificate`, verified.detail);
   const { certificate, key } = verified;
-  const signer = privateKey && noteSigner('composite', key.name, privateKey);
+  const signer = privateKey && { ...noteSigner('composite', key.name, privateKey), certificate: signed };
   if (signer !== undefined && signer.keyId !== key.keyId)
     throw wrongFile(`${id}.key`, 'it is not the key that the certificate is for');
   return { signed, certificate, key, signer };

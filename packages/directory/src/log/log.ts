@@ -2,6 +2,7 @@ import type { NoteSigner } from '@postern/protocol/codec';
 import { signCheckpoint } from '@postern/protocol/consensus';
 import {
   appendLeaf,
+  type CompactRange,
   createRows,
   emptyRange,
   encodeBundle,
@@ -17,6 +18,8 @@ import type { AuthorityStore } from '../store.ts';
 /** The log of all consensuses that a store has (spec log). */
 export interface ConsensusLog {
   head(): LogHead;
+  /** What remains of its leaves for those that follow. */
+  range(): CompactRange;
   /** The bytes of a tile, or of a bundle of leaves; undefined when the log does not reach so far. */
   tile(name: TileName): Uint8Array | undefined;
 }
@@ -25,7 +28,7 @@ export interface ConsensusLog {
 export function openLog(store: Pick<AuthorityStore, 'leaves'>): ConsensusLog {
   const rows = createRows();
   const leaves: Leaf[] = [];
-  let range = emptyRange;
+  let range: CompactRange = emptyRange;
   const catchUp = (): void => {
     for (const leaf of store.leaves((leaves.at(-1)?.epoch ?? -1) + 1)) {
       const hash = hashOfLeaf(leaf);
@@ -39,6 +42,10 @@ export function openLog(store: Pick<AuthorityStore, 'leaves'>): ConsensusLog {
     head() {
       catchUp();
       return headOf(range);
+    },
+    range() {
+      catchUp();
+      return range;
     },
     tile({ level, index, width }) {
       catchUp();

@@ -1,8 +1,8 @@
 import type { FastifySchema } from 'fastify';
 import { epoch, error, json, note, pastEpoch } from './schema.ts';
 
-const taken = json('It is taken, or was known, or waits for the descriptors that it names.', {
-  outcome: { type: 'string', enum: ['taken', 'known', 'waiting'] },
+const taken = json('It is taken, or was known.', {
+  outcome: { type: 'string', enum: ['taken', 'known'] },
 });
 
 const answers = {
@@ -57,6 +57,28 @@ const notes = (description: string): object => ({
   description,
 });
 
+const digest = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+const digests = (description: string): object => ({ type: 'array', items: digest, description });
+
+export const getPassed: FastifySchema = {
+  summary: 'Which ballots the authority passes on in the slot under way, for another authority',
+  operationId: 'getPassed',
+  response: {
+    200: json('Digests of their texts.', { votes: digests('Of votes.'), reveals: digests('Of reveals.') }),
+  },
+};
+
+export const getBallot: FastifySchema = {
+  summary: 'A ballot that the authority passes on, with its signature',
+  operationId: 'getBallot',
+  params: { type: 'object', properties: { digest }, required: ['digest'] },
+  response: {
+    200: { description: 'A vote or a reveal.', content: note },
+    400: error('The digest is none.'),
+    404: error('It is not passed on at this time.'),
+  },
+};
+
 export const getRecord: FastifySchema = {
   summary: 'What authorities have said for an epoch',
   operationId: 'getAgreement',
@@ -81,6 +103,21 @@ export const getSigned: FastifySchema = {
     200: { description: 'They may not be enough yet.', content: note },
     400: error('The epoch is no number.'),
     404: error('Nobody has signed one that is known here.'),
+  },
+};
+
+export const postDescriptors: FastifySchema = {
+  summary: 'Descriptors that are registered, or that votes have named of late',
+  operationId: 'postDescriptors',
+  body: { content: note },
+  response: {
+    200: {
+      description: 'Those of them that are here, as notes.',
+      content: { 'application/json': { schema: notes('In the order in which they were asked for.') } },
+    },
+    400: error('Each line of the body is a digest, and ends in a newline; up to 64.'),
+    413: error('It is too large.'),
+    415: error('It is not text/plain.'),
   },
 };
 

@@ -1,6 +1,12 @@
-import { maxConsensusLength, maxRevealLength, maxVoteLength } from '@postern/protocol/consensus';
+import {
+  certifiedLength,
+  maxConsensusLength,
+  maxRevealLength,
+  maxVoteLength,
+} from '@postern/protocol/consensus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AgreementRecord, Part, Receipt } from '../ballots.ts';
+import { mostBodies } from '../agree/bodies.ts';
+import type { Part, Receipt } from '../ballots.ts';
 import * as schema from './agreement-schema.ts';
 import { ballotStatusOf } from './answers.ts';
 
@@ -8,14 +14,20 @@ import { ballotStatusOf } from './answers.ts';
 export interface AgreementDesk {
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
+  /** Digests of the ballots that are passed on in the slot under way, and each of them. */
+  passed(): Readonly<Record<Part, readonly string[]>>;
+  passedOn(digest: string): string | undefined;
   holdings(): { readonly first?: number; readonly newest?: number };
-  record(epoch: number): AgreementRecord | undefined;
+  /** JSON. */
+  record(epoch: number): string | undefined;
+  /** Whether more may be said for an epoch. */
+  isOpen(epoch: number): boolean;
   signedFor(epoch: number): string | undefined;
   descriptor(digest: string): string | undefined;
 }
 
-/** Bytes that a note may have beyond its length: names need not be ASCII. */
-const spare = 65_536;
+/** Bytes that a note may have beyond its length: names of authorities need not be ASCII. */
+const spare = 262_144;
 
 export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk): void {
   const take =
@@ -28,31 +40,59 @@ export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk)
     };
   server.post(
     '/v1/agreement/votes',
-    { schema: schema.postVote, bodyLimit: maxVoteLength + spare },
+    { schema: schema.postVote, bodyLimit: certifiedLength(maxVoteLength) + spare },
     take((signed) => desk.receiveBallot('vote', signed)),
   );
   server.post(
     '/v1/agreement/reveals',
-    { schema: schema.postReveal, bodyLimit: maxRevealLength + spare },
+    { schema: schema.postReveal, bodyLimit: certifiedLength(maxRevealLength) + spare },
     take((signed) => desk.receiveBallot('reveal', signed)),
   );
   server.post(
     '/v1/agreement/signatures',
-    { schema: schema.postSignatures, bodyLimit: maxConsensusLength + spare },
+    { schema: schema.postSignatures, bodyLimit: certifiedLength(maxConsensusLength) + spare },
     take(desk.receiveSigned),
+  );
+
+  server.post(
+    '/v1/agreement/descriptors',
+    { schema: schema.postDescriptors, bodyLimit: mostBodies * 65 },
+    (request, reply) => {
+      const digests = typeof request.body === 'string' ? request.body.split('\n').slice(0, -1) : [];
+      if (digests.length === 0 || !digests.every((digest) => /^[0-9a-f]{64}$/.test(digest)))
+        return reply.code(400).send({ error: 'no-digests', message: 'each line has to be a digest in hex' });
+      return reply.send([...new Set(digests)].flatMap((digest) => desk.descriptor(digest) ?? []));
+    },
   );
 
   server.get('/v1/agreement', { schema: schema.getHoldings }, (_request, reply) =>
     reply.header('cache-control', 'no-store').send(desk.holdings()),
   );
 
+  server.get('/v1/agreement/passed', { schema: schema.getPassed }, (_request, reply) => {
+    const { vote, reveal } = desk.passed();
+    return reply.header('cache-control', 'no-store').send({ votes: vote, reveals: reveal });
+  });
+
+  server.get<{ Params: { digest: string } }>(
+    '/v1/agreement/passed/:digest',
+    { schema: schema.getBallot },
+    (request, reply) => {
+      const signed = desk.passedOn(request.params.digest);
+      reply.header('cache-control', 'no-store');
+      if (signed !== undefined) return reply.type('text/plain; charset=utf-8').send(signed);
+      return missing(reply, 'no-ballot', 'this is not passed on at this time');
+    },
+  );
+
   server.get<{ Params: { epoch: string } }>(
     '/v1/agreement/:epoch',
     { schema: schema.getRecord },
     (request, reply) => {
-      const record = desk.record(Number(request.params.epoch));
-      reply.header('cache-control', 'no-store');
-      if (record !== undefined) return reply.send(record);
+      const epoch = Number(request.params.epoch);
+      const record = desk.record(epoch);
+      reply.header('cache-control', desk.isOpen(epoch) ? 'no-store' : 'public, max-age=600');
+      if (record !== undefined) return reply.type('application/json; charset=utf-8').send(record);
       return missing(reply, 'no-agreement', `nothing was said for epoch ${request.params.epoch}`);
     },
   );

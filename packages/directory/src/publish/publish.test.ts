@@ -227,6 +227,7 @@ describe('GET /openapi.json', () => {
       'get /v1/agreement': [200],
       'get /v1/agreement/{epoch}': [200, 400, 404],
       'get /v1/agreement/{epoch}/consensus': [200, 400, 404],
+      'post /v1/agreement/descriptors': [200, 400, 413, 415],
       'post /v1/agreement/votes': [202, 400, 409, 413, 415, 429, 503],
       'post /v1/agreement/reveals': [202, 400, 409, 413, 415, 429, 503],
       'post /v1/agreement/signatures': [202, 400, 409, 413, 415, 429, 503],

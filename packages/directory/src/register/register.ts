@@ -25,7 +25,7 @@ export function register(signed: string, context: Register): Registration {
   if (verified.kind === 'refused') return verified;
   const { id, descriptor } = verified;
   const known = context.store.registered.get(id);
-  if (known?.signed === signed) return { kind: 'registered', id };
+  if (known?.signed === signed) return { kind: 'registered', id, isNew: false };
   const refusal =
     refuseNode(id, context) ??
     refuseTime(descriptor, known?.descriptor, context) ??
@@ -33,7 +33,7 @@ export function register(signed: string, context: Register): Registration {
     refuseLoad(id, known !== undefined, context);
   if (refusal !== undefined) return refusal;
   context.store.put({ id, descriptor, signed });
-  return { kind: 'registered', id };
+  return { kind: 'registered', id, isNew: true };
 }
 
 function refuseNode(id: string, { config }: Register): Registration | undefined {

@@ -1,11 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { whole } from './whole.ts';
 
+/** A descriptor as it was signed, with its `descriptorDigest`. */
+export interface Body {
+  readonly digest: string;
+  readonly signed: string;
+}
+
 /** Descriptors as they were signed, by `descriptorDigest`: those registered, and those that votes have named of late. */
 export interface BodyStore {
   body(digest: string): string | undefined;
-  hasBody(digest: string): boolean;
-  keepBodies(epoch: number, bodies: readonly { readonly digest: string; readonly signed: string }[]): void;
+  keepBodies(epoch: number, bodies: readonly Body[]): void;
   /** Forgets those that were named for earlier epochs only. */
   dropBodies(beforeEpoch: number): void;
 }
@@ -26,17 +31,17 @@ export function bodiesIn(
   };
   return {
     body,
-    hasBody: (digest) => body(digest) !== undefined,
-    keepBodies(epoch, bodies) {
-      const insert = database.prepare(
-        'INSERT INTO body VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)',
-      );
-      whole(database, () => {
-        for (const { digest, signed } of bodies) insert.run(digest, epoch, signed);
-      });
-    },
+    keepBodies: (epoch, bodies) => whole(database, () => insertBodies(database, epoch, bodies)),
     dropBodies(beforeEpoch) {
       database.prepare('DELETE FROM body WHERE epoch < ?').run(beforeEpoch);
     },
   };
+}
+
+/** Within a transaction. */
+export function insertBodies(database: DatabaseSync, epoch: number, bodies: readonly Body[]): void {
+  const insert = database.prepare(
+    'INSERT INTO body VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch WHERE epoch < excluded.epoch',
+  );
+  for (const { digest, signed } of bodies) insert.run(digest, epoch, signed);
 }

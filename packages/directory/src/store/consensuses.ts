@@ -31,8 +31,8 @@ export interface ConsensusStore {
   lastSigned(): Issued | undefined;
   /** Throws when it has signed for that epoch before: it signs one document at most, for good. */
   sign(issued: Issued): void;
-  /** It signs nothing for that epoch any more: it has done so before, as others know, and the store does not. */
-  spend(epoch: number): void;
+  /** It signs nothing for that epoch any more: it has said something before, as others know, and the store does not. `digest` is what it has signed, '' while that is not known. */
+  spend(epoch: number, digest: string): void;
 }
 
 export const consensusLayout = `
@@ -82,10 +82,13 @@ export function consensusesIn(database: DatabaseSync): ConsensusStore {
         .prepare('INSERT INTO signed (epoch, digest, signed) VALUES (?, ?, ?)')
         .run(epoch, digest, signed);
     },
-    spend(epoch) {
+    spend(epoch, digest) {
       database
-        .prepare("INSERT INTO signed (epoch, digest, signed) VALUES (?, '', '') ON CONFLICT DO NOTHING")
-        .run(epoch);
+        .prepare(
+          `INSERT INTO signed (epoch, digest, signed) VALUES (?, ?, '')
+          ON CONFLICT DO UPDATE SET digest = excluded.digest WHERE signed.digest = ''`,
+        )
+        .run(epoch, digest);
     },
   };
 }

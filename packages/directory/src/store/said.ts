@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { type Body, insertBodies } from './bodies.ts';
 import { whole } from './whole.ts';
 
 /** What was said in an agreement, as it was signed: kept for good, for whoever wants to recount. */
@@ -11,15 +12,18 @@ export interface Kept {
   readonly signed: string;
 }
 
+export type CertificateKind = 'used' | 'fetched';
+
 /** What others have said. */
 export interface SaidStore {
-  /** Keeps what was said; what is kept already counts as kept again. */
-  keep(said: readonly Kept[]): void;
+  /** Keeps what was said, and the descriptors that it names, all or nothing; what is kept already counts as kept again. */
+  keep(said: readonly Kept[], bodies?: readonly Body[]): void;
   kept(epoch: number): readonly Kept[];
+  countKept(epoch: number): number;
 
-  /** Certificates of other authorities, as they were kept. */
-  peerCertificates(): string | undefined;
-  keepPeerCertificates(list: string): void;
+  /** Certificates of other authorities, as they were kept: of keys that have signed something here, and others. */
+  peerCertificates(kind: CertificateKind): string | undefined;
+  keepPeerCertificates(kind: CertificateKind, list: string): void;
 }
 
 export const saidLayout = `
@@ -27,15 +31,16 @@ export const saidLayout = `
     epoch INTEGER NOT NULL, part TEXT NOT NULL, authority TEXT NOT NULL, digest TEXT NOT NULL, signed TEXT NOT NULL,
     PRIMARY KEY (epoch, part, authority, digest)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS peer_certificates (one INTEGER PRIMARY KEY CHECK (one = 1), list TEXT NOT NULL) STRICT;`;
+  CREATE TABLE IF NOT EXISTS peer_certificates (kind TEXT PRIMARY KEY, list TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
 
 export function saidIn(database: DatabaseSync): SaidStore {
   return {
-    keep(said) {
+    keep(said, bodies = []) {
       const insert = database.prepare('INSERT INTO said VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
       whole(database, () => {
         for (const { epoch, part, authority, digest, signed } of said)
           insert.run(epoch, part, authority, digest, signed);
+        insertBodies(database, said[0]?.epoch ?? 0, bodies);
       });
     },
     kept(epoch) {
@@ -44,14 +49,18 @@ export function saidIn(database: DatabaseSync): SaidStore {
         .all(epoch);
       return rows as unknown as readonly Kept[];
     },
-    peerCertificates() {
-      const row = database.prepare('SELECT list FROM peer_certificates').get();
+    countKept(epoch) {
+      const row = database.prepare('SELECT count(*) AS count FROM said WHERE epoch = ?').get(epoch);
+      return Number(row?.count);
+    },
+    peerCertificates(kind) {
+      const row = database.prepare('SELECT list FROM peer_certificates WHERE kind = ?').get(kind);
       return row === undefined ? undefined : String(row.list);
     },
-    keepPeerCertificates(list) {
+    keepPeerCertificates(kind, list) {
       database
-        .prepare('INSERT INTO peer_certificates VALUES (1, ?) ON CONFLICT DO UPDATE SET list = excluded.list')
-        .run(list);
+        .prepare('INSERT INTO peer_certificates VALUES (?, ?) ON CONFLICT DO UPDATE SET list = excluded.list')
+        .run(kind, list);
     },
   };
 }

@@ -3,8 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { NoteSigner } from '@postern/protocol/codec';
-import { formatAuthorityKey, readConsensus, type Trust } from '@postern/protocol/consensus';
+import {
+  type CertifiedSigner,
+  formatAuthorityKey,
+  readConsensus,
+  type Trust,
+} from '@postern/protocol/consensus';
 import { systemRandom } from '@postern/runtime';
 import type { Exchange } from '../agree/peers.ts';
 import { type Answer, ask, type Question } from '../ask.ts';
@@ -21,7 +25,7 @@ export interface Member {
   readonly folder: string;
   readonly vkey: string;
   readonly keys: SigningKeys;
-  readonly signer: NoteSigner;
+  readonly signer: CertifiedSigner;
   readonly lines: Logged[];
   /** While it runs. */
   running: RunningAuthority | undefined;
@@ -75,7 +79,7 @@ export async function openCouncil(count: number, common: object = {}): Promise<C
       const made = { name, dataDir: folder, epochSeconds, now, random: systemRandom };
       const { key } = await makeKeys(made);
       const keys = openSigningKeys(key, folder, clock);
-      const signer = keys.signerFor(now) as NoteSigner;
+      const signer = keys.signerFor(now) as CertifiedSigner;
       return { name, folder, vkey: formatAuthorityKey(key), keys, signer, lines: [], running: undefined };
     }),
   );

@@ -1,9 +1,18 @@
 import { encodeHex } from '../codec/hex.ts';
 import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.ts';
-import { ProtocolError } from '../errors.ts';
 import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
 import { sha256 } from '../primitives/index.ts';
+import { covers } from './certificate.ts';
+import {
+  type CertifiedNote,
+  type CertifiedReader,
+  type CertifiedReading,
+  type CertifiedSigner,
+  readCertified,
+  signaturesLength,
+  signCertified,
+} from './certified.ts';
 import { type Consensus, maxConsensusLength } from './documents.ts';
 import { readGeometry } from './geometry.ts';
 import { consensusShape } from './schema.ts';
@@ -78,14 +87,6 @@ export function signConsensus(consensus: Consensus, signers: readonly NoteSigner
   return formatNote({ text, signatures: signers.map((signer) => signText(text, signer)) });
 }
 
-/** Adds a signature to a signed consensus. Throws `ProtocolError` `wrong-document` when that is none. */
-export function addSignature(signed: string, signer: NoteSigner): string {
-  const note = parseNote(signed, maxConsensusLength);
-  if (note === undefined || decodeText(form, note.text).kind === 'refused')
-    throw new ProtocolError('wrong-document', 'this is no signed consensus');
-  return formatNote({ ...note, signatures: [...note.signatures, signText(note.text, signer)] });
-}
-
 /** A consensus that enough authorities have signed, whenever that was and whatever came before it. */
 export type IssuedConsensus =
   | Pick<Extract<VerifiedConsensus, { kind: 'consensus' }>, 'kind' | 'consensus' | 'digest' | 'signedBy'>
@@ -113,10 +114,44 @@ export function decodeConsensus(
   return { consensus: decoded.value, digest: digestOf(note.text) };
 }
 
-/** Reads what authorities send each other, to collect signatures (spec agreement 6.3). No reader routes by it. */
+/** Reads a consensus that any authority of these has signed. No reader routes by it. */
 export function readConsensus(signed: string, by: Omit<Trust, 'threshold'>): SignedConsensus {
   const read = readIssued(signed, { ...by, threshold: 1 });
   return read.kind === 'consensus' ? { ...read, kind: 'signed' } : read;
+}
+
+/** A consensus as authorities send it to each other. */
+export type CertifiedConsensus =
+  | (Extract<SignedConsensus, { kind: 'signed' }> & { readonly note: CertifiedNote })
+  | {
+      readonly kind: 'refused';
+      readonly reason: Extract<CertifiedReading, { kind: 'refused' }>['reason'] | 'unknown-version';
+      readonly detail: string;
+    };
+
+/** A consensus as a certified note, to collect signatures under (spec agreement 6.3). Throws `ProtocolError` `wrong-document`. */
+export function signCertifiedConsensus(consensus: Consensus, signer: CertifiedSigner): string {
+  return signCertified(encodeConsensus(consensus), signer);
+}
+
+/** Reads it: every signature holds, by a key that is for the document's time. */
+export function readCertifiedConsensus(signed: string, reader: CertifiedReader): CertifiedConsensus {
+  // so all may sign it, and readers still take it
+  const reading = readCertified(signed, maxConsensusLength - signaturesLength - 1, reader);
+  if (reading.kind === 'refused') return reading;
+  const { note } = reading;
+  const decoded = decodeText(form, note.text);
+  if (decoded.kind === 'refused') return decoded;
+  const consensus = decoded.value;
+  const untimely = note.signatures.find(({ key }) => !covers(key, consensus.validAfter));
+  if (untimely !== undefined)
+    return {
+      kind: 'refused',
+      reason: 'uncertified',
+      detail: `the key of ${untimely.name} is for another time`,
+    };
+  const signedBy = note.signatures.map(({ name }) => name);
+  return { kind: 'signed', consensus, digest: digestOf(note.text), signedBy, note };
 }
 
 /**

@@ -177,8 +177,9 @@ export const maxDescriptorLength = 32_768;
 export const maxConsensusLength = 4_194_304;
 export const maxParametersLength = 327_680;
 export const maxCertificateLength = 16_384;
+/** Of votes and reveals it is the text that is bounded: there has to be room for signatures and certificates of all. */
 export const maxVoteLength = 1_048_576;
-export const maxRevealLength = 327_680;
+export const maxRevealLength = 4_096;
 
 /** Longest time that a certificate may be for, seconds: 366 days. */
 export const maxCertificateSeconds = 31_622_400;

@@ -12,7 +12,6 @@ export {
   type BallotRefusal,
   ballotDigest,
   commitTo,
-  countersign,
   readReveal,
   readVote,
   signReveal,
@@ -27,9 +26,22 @@ export {
   type VerifiedCertificate,
   verifyCertificate,
 } from './certificate.ts';
+export {
+  type CertifiedNote,
+  type CertifiedReader,
+  type CertifiedSigner,
+  certifiedLength,
+  claimsIn,
+  countersign,
+  formatCertified,
+  joinCertified,
+  joinNote,
+  noteIn,
+  noteOf,
+} from './certified.ts';
 export { signCheckpoint, type VerifiedCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
-  addSignature,
+  type CertifiedConsensus,
   type ConsensusReader,
   type ConsensusRefusal,
   consensusDigest,
@@ -38,9 +50,11 @@ export {
   encodeConsensus,
   type IssuedConsensus,
   type Last,
+  readCertifiedConsensus,
   readConsensus,
   readIssued,
   type SignedConsensus,
+  signCertifiedConsensus,
   signConsensus,
   type VerifiedConsensus,
   verifyConsensus,

@@ -9,7 +9,7 @@ export interface Tally {
   readonly epochSeconds: number;
   readonly geometry: ConsensusGeometry;
   readonly meanDelayMs: number;
-  /** Every descriptor that a vote names of a node that more than half of the votes name. */
+  /** Those that more than half of the votes name, one of a node at most, ascending by id. */
   readonly descriptors: readonly Listed[];
   /** Ids that more than half of the votes revoke, ascending. */
   readonly revoked: readonly string[];
@@ -24,15 +24,18 @@ export function tally(votes: readonly Vote[]): Tally {
     for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
     return new Set([...counts].flatMap(([id, count]) => (count * 2 > votes.length ? [id] : [])));
   };
-  const wanted = majority(votes.flatMap(({ descriptors }) => descriptors.map(({ id }) => id)));
-  const named = votes.flatMap(({ descriptors }) => descriptors).filter(({ id }) => wanted.has(id));
-  const byDigest = new Map(named.map((one) => [`${one.id} ${one.digest}`, one]));
+  const keyOf = ({ id, digest }: Listed): string => `${id} ${digest}`;
+  const named = votes.flatMap(({ descriptors }) => descriptors);
+  const wanted = majority(named.map(keyOf));
+  const descriptors = new Map(
+    named.flatMap((one) => (wanted.has(keyOf(one)) ? [[one.id, one] as const] : [])),
+  );
   return {
     previous: most(({ previous }) => previous),
     epochSeconds: most((vote) => vote.epochSeconds),
     geometry: most(({ geometry }) => geometry),
     meanDelayMs: most(({ meanDelayMs }) => meanDelayMs),
-    descriptors: [...byDigest].sort(([a], [b]) => compareText(a, b)).map(([, one]) => one),
+    descriptors: [...descriptors.values()].sort((a, b) => compareText(a.id, b.id)),
     revoked: [...majority(votes.flatMap(({ revoked }) => revoked))].sort(compareText),
   };
 }

@@ -1,5 +1,12 @@
 import { encodeHex } from '../codec/hex.ts';
-import { checkSignatures, formatNote, isBy, type Note, parseNote } from '../codec/note.ts';
+import {
+  checkSignatures,
+  formatNote,
+  isBy,
+  type Note,
+  type NoteSignature,
+  parseNote,
+} from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { type AuthorityKey, isSameAuthority } from './authorities.ts';
 import { covers, type SigningKey } from './certificate.ts';
@@ -69,27 +76,26 @@ export function countAt(signatures: GoodSignatures, trust: Trust, at: number): S
 }
 
 /**
- * Adds the signatures under `other` by keys known here and of a time, if each of them holds, to those under a note with the same text. Undefined
- * when it has another text, or is no note.
+ * Adds the signatures under `other` that hold, by keys known here and of a time, of those authorities that have none under a note with the same text.
+ * Undefined when it has another text, or is no note.
  */
-export function joinSignatures(
-  signed: string,
-  other: string,
-  { signingKeys, at, maxLength }: JoinOptions,
-): string | undefined {
-  const [note, more] = [signed, other].map((one) => parseNote(one, maxLength));
+export function joinSignatures(signed: string, other: string, options: JoinOptions): string | undefined {
+  const [note, more] = [signed, other].map((one) => parseNote(one, options.maxLength));
   if (note === undefined || more === undefined || note.text !== more.text) return undefined;
-  const verdict = checkSignatures(
-    more,
-    signingKeys.filter((key) => covers(key, at)),
-  );
-  if (verdict.kind === 'bad-signature') return undefined;
-  const added = more.signatures.filter(
-    (signature) =>
-      verdict.keys.some((key) => isBy(signature, key)) &&
-      !note.signatures.some((known) => isBy(known, signature)),
-  );
+  const known = new Set(note.signatures.map(({ name }) => name));
+  const added = holdingOf(more, options).filter(({ name }) => !known.has(name));
   return formatNote({ ...note, signatures: [...note.signatures, ...added] });
+}
+
+function holdingOf(note: Note, { signingKeys, at }: JoinOptions): NoteSignature[] {
+  const timely = signingKeys.filter((key) => covers(key, at));
+  const holding = new Map<string, NoteSignature>();
+  for (const signature of note.signatures) {
+    if (holding.has(signature.name)) continue;
+    const verdict = checkSignatures({ ...note, signatures: [signature] }, timely);
+    if (verdict.kind === 'checked' && verdict.keys.length > 0) holding.set(signature.name, signature);
+  }
+  return [...holding.values()];
 }
 
 export interface JoinOptions extends Pick<Trust, 'signingKeys'> {

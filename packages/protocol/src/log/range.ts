@@ -1,4 +1,3 @@
-import { equalBytes } from '../codec/bytes.ts';
 import { decodeHex, encodeHex } from '../codec/hex.ts';
 import { emptyRoot, type Hash, nodeHash, type Subtrees } from './tree.ts';
 
@@ -52,11 +51,9 @@ export function rangeOf(subtree: Subtrees, size: number): CompactRange {
   return { size, hashes };
 }
 
-export function equalRanges(one: CompactRange, other: CompactRange): boolean {
-  return (
-    one.size === other.size &&
-    one.hashes.every((hash, at) => equalBytes(hash, other.hashes[at] ?? new Uint8Array()))
-  );
+/** Whether two heads are of the same log. */
+export function isSameHead(one: LogHead, other: LogHead): boolean {
+  return one.size === other.size && one.root === other.root;
 }
 
 /** A range as one line: size, then each hash in hex, with spaces between. */

@@ -1,0 +1,135 @@
+import {
+  commitTo,
+  consensusDigest,
+  epochAt,
+  signConsensus,
+  signVote,
+  tabulate,
+  type Vote,
+  writeGeometry,
+} from '@postern/protocol/consensus';
+import { emptyRange, headOf } from '@postern/protocol/log';
+import { defaultGeometry } from '@postern/protocol/packet';
+import { describe, expect, test } from 'vitest';
+import { configFor } from '../testing/authorities.ts';
+import { agendaOf } from '../testing/chain.ts';
+import { epochSeconds, start } from '../testing/clock.ts';
+import { openSeat, type Seat } from '../testing/seat.ts';
+import { agree } from './agree.ts';
+import { confirm } from './confirm.ts';
+import { draftOf, standpointOf } from './draft.ts';
+import type { Preparation } from './preparation.ts';
+
+const epoch = epochAt(start / 1_000, epochSeconds);
+const at = start / 1_000;
+
+function voteOf(authority: string, change: Partial<Vote> = {}): Vote {
+  return {
+    version: 1,
+    epoch,
+    slot: 3,
+    authority,
+    previous: '',
+    signed: '',
+    epochSeconds,
+    geometry: writeGeometry(defaultGeometry),
+    meanDelayMs: 200,
+    descriptors: [],
+    revoked: [],
+    commit: commitTo('00'.repeat(32)),
+    ...change,
+  };
+}
+
+const record = (said: { votes?: readonly string[]; documents?: readonly string[] }): string =>
+  JSON.stringify({ epoch, votes: [], reveals: [], documents: [], ...said });
+
+/** Whether somebody has found out, and what it would say in a slot, with nothing else in its way. */
+const holdings = (seat: Seat, maySign = true): Parameters<typeof draftOf>[0] => ({
+  ...seat,
+  config: configFor('/nowhere', { name: seat.members.name, bootstrap: { nodes: 0 } }),
+  preparation: { maySign: () => maySign, othersHold: () => false } as unknown as Preparation,
+});
+const draftIn = (seat: Seat, of: number, slot = 0): ReturnType<typeof draftOf> =>
+  draftOf(holdings(seat), { epoch: of, slot }, 0);
+
+describe('an authority that was started anew', () => {
+  test.each([
+    [3, 2, 2],
+    [5, 3, 3],
+    [5, 4, 4],
+    [4, 4, 3],
+  ])('of %i, of whom %i sign, waits for %i others', async (count, threshold, wanted) => {
+    await using seat = await openSeat(count, threshold);
+    for (const { name } of seat.members.others.slice(0, wanted - 1)) seat.others[name] = () => undefined;
+    expect(await confirm(seat, { epoch, at })).toBe(false);
+    expect(draftOf(holdings(seat, false), { epoch, slot: 0 }, 0)).toEqual({ kind: 'unconfirmed', wanted });
+    for (const { name } of seat.members.others.slice(0, wanted)) seat.others[name] = () => record({});
+    expect(await confirm(seat, { epoch, at })).toBe(true);
+    expect(seat.kinds()).toEqual([]);
+  });
+
+  test('has no second vote in a slot for which its store has one, whatever the clock says', async () => {
+    await using seat = await openSeat();
+    const { name } = seat.members;
+    const signed = signVote(voteOf(name), seat.authorities[0] as never);
+    seat.store.keep([{ epoch, part: 'vote', authority: name, digest: 'ab', signed }]);
+    expect(draftIn(seat, epoch, 3)).toEqual({ kind: 'voted-before', slot: 3 });
+    expect(draftIn(seat, epoch, 2)).toMatchObject({ previous: '' });
+  });
+});
+
+describe('an authority whose store is an older one', () => {
+  const agenda = { ...agendaOf(epoch), previous: '', log: headOf(emptyRange) };
+  const consensus = tabulate([], agenda);
+  const digest = consensusDigest(consensus);
+
+  test('has no vote while what it has signed is not known, and then votes that it has signed it', async () => {
+    await using seat = await openSeat();
+    const [own, second] = seat.authorities as [never, never];
+    seat.others['authority2.test'] = () => record({ votes: [signVote(voteOf('authority1.test'), own)] });
+    seat.others['authority3.test'] = () => record({});
+    expect(await confirm(seat, { epoch, at })).toBe(true);
+    expect(seat.kinds()).toEqual(['store-restored authority1.test']);
+    for (const of of [epoch, epoch + 1]) expect(draftIn(seat, of)).toEqual({ kind: 'signed-before', epoch });
+    // that of somebody else does not count
+    seat.others['authority3.test'] = () => record({ documents: [signConsensus(consensus, [second])] });
+    await confirm(seat, { epoch, at });
+    expect(draftIn(seat, epoch + 1)).toEqual({ kind: 'signed-before', epoch });
+    seat.others['authority3.test'] = () => record({ documents: [signConsensus(consensus, [own, second])] });
+    await confirm(seat, { epoch, at });
+    expect(draftIn(seat, epoch)).toEqual({ kind: 'signed-before', epoch });
+    expect(draftIn(seat, epoch + 1)).toMatchObject({ signed: digest });
+    // what is known is not forgotten when it is found a second time without
+    seat.store.spend(epoch, '');
+    expect(draftIn(seat, epoch + 1)).toMatchObject({ signed: digest });
+    // after two epochs nobody uses it any more
+    expect(draftIn(seat, epoch + 3)).toMatchObject({ signed: '' });
+  });
+
+  test('signs nothing beside what may have become a consensus before enough say that they have not signed that', async () => {
+    await using seat = await openSeat(5, 3);
+    seat.store.spend(epoch, digest);
+    const outcomeOf = (signed: readonly string[]): Parameters<typeof agree>[0] => ({
+      votes: new Map(
+        signed.map((one, index) => {
+          const value = voteOf(`authority${index + 1}.test`, { epoch: epoch + 1, signed: one });
+          return [value.authority, { value, digest: `${index}`.repeat(64), signed: '' }];
+        }),
+      ),
+      reveals: new Map(),
+    });
+    const standpoint = standpointOf(holdings(seat), epoch + 1);
+    const kindOf = (signed: readonly string[], of = standpoint): string => {
+      const agreed = agree(outcomeOf(signed), of);
+      return agreed.kind === 'agreed' ? agreed.kind : agreed.holdup.kind;
+    };
+    // three of five could have signed it
+    expect(kindOf([digest, digest, '', ''])).toBe('signed-before');
+    expect(kindOf([digest, '', '', ''])).toBe('empty-layer');
+    expect(kindOf([digest, digest, '', '', 'ab'.repeat(32)])).toBe('empty-layer');
+    // for its own epoch there is none beside it, and a consensus that is known locks nothing
+    expect(kindOf(['', '', '', ''], standpointOf(holdings(seat), epoch))).toBe('signed-before');
+    expect(kindOf([digest, digest, digest], standpointOf(holdings(seat), epoch + 3))).toBe('empty-layer');
+  });
+});

@@ -1,0 +1,61 @@
+import { certifiedLength, maxRevealLength, maxVoteLength } from '@postern/protocol/consensus';
+import type { Part, Receipt } from '../ballots.ts';
+import type { Peers } from './peers.ts';
+
+export interface FetchPassedOptions {
+  readonly peers: Pick<Peers, 'ask'>;
+  /** Of all authorities: each says two things in each part at most. */
+  readonly members: number;
+  receive(name: string, part: Part, signed: string): Receipt;
+}
+
+const parts: readonly Part[] = ['vote', 'reveal'];
+const longest: Readonly<Record<Part, number>> = {
+  vote: certifiedLength(maxVoteLength),
+  reveal: certifiedLength(maxRevealLength),
+};
+
+/** Comes for what another authority passes on, as far as it has not given it before (spec agreement 3.4). */
+export function createFetchPassed({
+  peers,
+  members,
+  receive,
+}: FetchPassedOptions): (name: string) => Promise<void> {
+  /** By name; forgotten once it is listed no more. */
+  const given = new Map<string, ReadonlySet<string>>();
+  return async (name) => {
+    const answer = await peers.ask(name, '/v1/agreement/passed', { maxBytes: 262_144 });
+    if (answer.kind !== 'answer' || answer.status !== 200) return;
+    const list = listIn(answer.text, 2 * members);
+    if (list === undefined) return;
+    const before = given.get(name) ?? new Set();
+    const now = new Set<string>();
+    given.set(name, now);
+    for (const part of parts) {
+      for (const digest of list[part]) {
+        if (!before.has(digest)) {
+          const path = `/v1/agreement/passed/${digest}`;
+          const one = await peers.ask(name, path, { maxBytes: 2 * longest[part] });
+          if (one.kind !== 'answer' || one.status !== 200) continue;
+          const receipt = receive(name, part, one.text);
+          // what is not taken now may be later on
+          if (receipt.kind === 'refused' && receipt.reason !== 'no-ballot') continue;
+        }
+        now.add(digest);
+      }
+    }
+  };
+}
+
+function listIn(text: string, most: number): Record<Part, readonly string[]> | undefined {
+  const isDigests = (list: unknown): list is string[] =>
+    Array.isArray(list) &&
+    list.length <= most &&
+    list.every((one) => typeof one === 'string' && /^[0-9a-f]{64}$/.test(one));
+  try {
+    const { votes, reveals } = JSON.parse(text) as { readonly votes?: unknown; readonly reveals?: unknown };
+    return isDigests(votes) && isDigests(reveals) ? { vote: votes, reveal: reveals } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,36 @@
+import { ballotDigest } from '@postern/protocol/consensus';
+import type { Part } from '../ballots.ts';
+
+/** What this authority says in the slot under way, and passes on, for those who come for it (spec agreement 3.4). */
+export interface Passed {
+  /** Puts it in, under its own signature; it is not shown before a time. */
+  add(part: Part, signed: string, fromMs: number): void;
+  /** Digests of what may be shown. */
+  list(nowMs: number): Readonly<Record<Part, readonly string[]>>;
+  get(digest: string, nowMs: number): string | undefined;
+  /** Whether it is one of these, whoever has signed it. */
+  has(signed: string): boolean;
+  /** Forgets all: the slot is over. */
+  clear(): void;
+}
+
+export function createPassed(): Passed {
+  const all = new Map<string, { readonly part: Part; readonly signed: string; readonly fromMs: number }>();
+  return {
+    add(part, signed, fromMs) {
+      const digest = ballotDigest(signed);
+      if (digest !== undefined) all.set(digest, { part, signed, fromMs });
+    },
+    list(nowMs) {
+      const of = (part: Part): string[] =>
+        [...all].flatMap(([digest, one]) => (one.part === part && one.fromMs <= nowMs ? digest : []));
+      return { vote: of('vote'), reveal: of('reveal') };
+    },
+    get(digest, nowMs) {
+      const one = all.get(digest);
+      return one !== undefined && one.fromMs <= nowMs ? one.signed : undefined;
+    },
+    has: (signed) => all.has(ballotDigest(signed) ?? ''),
+    clear: () => all.clear(),
+  };
+}

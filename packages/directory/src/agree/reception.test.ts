@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import type { Receipt } from '../ballots.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { openSeat } from '../testing/seat.ts';
+import { createFetchPassed } from './fetch-passed.ts';
+import { createReception } from './reception.ts';
+
+const refused = (): Receipt => ({ kind: 'refused', reason: 'no-ballot', detail: '' });
+const taken = (): Receipt => ({ kind: 'taken' });
+
+test('what is not taken counts against all who post, and what one gives against that one alone', async () => {
+  await using seat = await openSeat();
+  const clock = new FakeClock();
+  let away = 0;
+  const { members } = seat;
+  const reception = createReception({ clock, members, turnedAway: () => away++ });
+  const post = (take: () => Receipt): string => {
+    const receipt = reception.posted(take);
+    return receipt.kind === 'refused' ? receipt.reason : receipt.kind;
+  };
+  const give = (name: string, take: () => Receipt): string => {
+    const receipt = reception.asked(name, take);
+    return receipt.kind === 'refused' ? receipt.reason : receipt.kind;
+  };
+  // what is taken costs nothing, nor does what is too early
+  for (let at = 0; at < 200; at++) post(taken);
+  for (let at = 0; at < 200; at++) post(() => ({ kind: 'refused', reason: 'early', detail: '' }));
+  let most = 0;
+  while (post(refused) !== 'too-often') most += 1;
+  expect(most).toBe(32 + 16 * 3);
+  expect(post(taken)).toBe('too-often');
+  expect(away).toBe(2);
+  for (let at = 0; at < most; at++) give('authority2.test', refused);
+  expect([give('authority2.test', taken), give('authority3.test', taken)]).toEqual(['too-often', 'taken']);
+  expect(away).toBe(2);
+  clock.advance(1_000);
+  expect([post(taken), post(refused), post(refused)]).toEqual(['taken', 'no-ballot', 'too-often']);
+});
+
+test('what another one passes on is come for once, whatever it gives, and again when it could not be taken yet', async () => {
+  await using seat = await openSeat();
+  const [vote, reveal, absent] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [
+    string,
+    string,
+    string,
+  ];
+  seat.others['authority2.test'] = (path) => {
+    if (path === '/v1/agreement/passed') return JSON.stringify({ votes: [vote, absent], reveals: [reveal] });
+    return path.endsWith(absent) ? 'hangs' : `ballot ${path.at(-1)}`;
+  };
+  seat.others['authority3.test'] = () =>
+    JSON.stringify({ votes: Array.from({ length: 7 }, () => vote), reveals: [] });
+  const came: string[] = [];
+  let isEarly = true;
+  const fetchPassed = createFetchPassed({
+    peers: seat.peers,
+    members: 3,
+    receive(name, part, signed) {
+      came.push(`${name} ${part} ${signed}`);
+      return part === 'reveal' && isEarly ? { kind: 'refused', reason: 'early', detail: '' } : refused();
+    },
+  });
+  await fetchPassed('authority2.test');
+  expect(came).toEqual(['authority2.test vote ballot a', 'authority2.test reveal ballot b']);
+  isEarly = false;
+  for (let at = 0; at < 3; at++) await fetchPassed('authority2.test');
+  expect(came.slice(2)).toEqual(['authority2.test reveal ballot b']);
+  // more than two of each authority is no list
+  seat.asked.length = 0;
+  await fetchPassed('authority3.test');
+  expect(seat.asked).toEqual(['authority3.test /v1/agreement/passed']);
+});

@@ -1,0 +1,38 @@
+import { testAuthority } from '@postern/protocol/testing';
+import { expect, test } from 'vitest';
+import { openPeerCertificates } from './peer-certificates.ts';
+import type { AuthorityStore } from './store.ts';
+import type { CertificateKind } from './store/said.ts';
+import { configFor } from './testing/authorities.ts';
+import { FakeClock } from './testing/clock.ts';
+
+const clock = new FakeClock();
+const now = Math.floor(clock.now() / 1_000);
+const year = 31_536_000;
+const certified = (generation: number): string =>
+  testAuthority('authority2.test', { now, generation, change: { validAfter: now, validUntil: now + year - generation } })
+    .certificate;
+const { vkey } = testAuthority('authority2.test', { now });
+/** The key that it signs with ends first. */
+const [used = '', ...later] = [9, 1, 2, 3, 4, 5, 6, 7, 8].map(certified);
+
+test('no certificates that an authority hands out take the place of one that was used, and it lasts', async () => {
+  const lists = new Map<CertificateKind, string>();
+  const store = {
+    peerCertificates: (kind) => lists.get(kind),
+    keepPeerCertificates: (kind, list) => void lists.set(kind, list),
+  } satisfies Partial<AuthorityStore> as AuthorityStore;
+  const config = configFor('/nowhere', {
+    peers: [{ url: 'http://two.test', key: vkey }, { url: 'http://three.test', key: testAuthority('c.test').vkey }],
+  });
+  const certificates = openPeerCertificates(config, store, clock);
+  await certificates.take(JSON.stringify([used]));
+  await certificates.take(JSON.stringify(later));
+  const held = (): string[] => certificates.held().map(({ signed }) => signed);
+  expect(held()).not.toContain(used);
+  await certificates.use([used]);
+  await certificates.take(JSON.stringify(later));
+  expect(held()).toEqual([used, ...later]);
+  const again = openPeerCertificates(config, store, clock);
+  expect(again.held().map(({ signed }) => signed)).toEqual(held());
+});
