@@ -9,10 +9,10 @@ import { FakeClock } from './testing/clock.ts';
 const clock = new FakeClock();
 const now = Math.floor(clock.now() / 1_000);
 const year = 31_536_000;
-const certified = (generation: number): string =>
-  testAuthority('authority2.test', { now, generation, change: { validAfter: now, validUntil: now + year - generation } })
-    .certificate;
-const { vkey } = testAuthority('authority2.test', { now });
+const certified = (generation: number): string => {
+  const change = { validAfter: now, validUntil: now + year - generation };
+  return testAuthority('authority2.test', { now, generation, change }).certificate;
+};
 /** The key that it signs with ends first. */
 const [used = '', ...later] = [9, 1, 2, 3, 4, 5, 6, 7, 8].map(certified);
 
@@ -22,9 +22,11 @@ test('no certificates that an authority hands out take the place of one that was
     peerCertificates: (kind) => lists.get(kind),
     keepPeerCertificates: (kind, list) => void lists.set(kind, list),
   } satisfies Partial<AuthorityStore> as AuthorityStore;
-  const config = configFor('/nowhere', {
-    peers: [{ url: 'http://two.test', key: vkey }, { url: 'http://three.test', key: testAuthority('c.test').vkey }],
+  const peers = ['authority2.test', 'authority3.test'].map((name) => {
+    const { vkey } = testAuthority(name, { now });
+    return { url: `http://${name}`, key: vkey };
   });
+  const config = configFor('/nowhere', { peers });
   const certificates = openPeerCertificates(config, store, clock);
   await certificates.take(JSON.stringify([used]));
   await certificates.take(JSON.stringify(later));
