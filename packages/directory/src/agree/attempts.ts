@@ -150,6 +150,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   /** Of the epoch that is agreed on. */
   const collect = async (name: string): Promise<void> => {
     const epoch = running?.slot.epoch;
+    if (epoch === undefined) return;
     const answer = await peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes });
     if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.clock.now());
   };

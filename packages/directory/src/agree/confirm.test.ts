@@ -6,6 +6,7 @@ import {
   signVote,
   tabulate,
   type Vote,
+  verifyDescriptor,
   writeGeometry,
 } from '@postern/protocol/consensus';
 import { emptyRange, headOf } from '@postern/protocol/log';
@@ -14,6 +15,7 @@ import { describe, expect, test } from 'vitest';
 import { configFor } from '../testing/authorities.ts';
 import { agendaOf } from '../testing/chain.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
+import { signedNode } from '../testing/nodes.ts';
 import { openSeat, type Seat } from '../testing/seat.ts';
 import { agree } from './agree.ts';
 import { confirm } from './confirm.ts';
@@ -44,14 +46,18 @@ function voteOf(authority: string, change: Partial<Vote> = {}): Vote {
 const record = (said: { votes?: readonly string[]; documents?: readonly string[] }): string =>
   JSON.stringify({ epoch, votes: [], reveals: [], documents: [], ...said });
 
-/** Whether somebody has found out, and what it would say in a slot, with nothing else in its way. */
+/** What an authority goes by that has one node, and nothing else in its way. */
 const holdings = (seat: Seat, maySign = true): Parameters<typeof draftOf>[0] => ({
   ...seat,
-  config: configFor('/nowhere', { name: seat.members.name, bootstrap: { nodes: 0 } }),
+  config: configFor('/nowhere', { name: seat.members.name, bootstrap: { nodes: 1 } }),
   preparation: { maySign: () => maySign, othersHold: () => false } as unknown as Preparation,
 });
-const draftIn = (seat: Seat, of: number, slot = 0): ReturnType<typeof draftOf> =>
-  draftOf(holdings(seat), { epoch: of, slot }, 0);
+const draftIn = (seat: Seat, of: number, slot = 0): ReturnType<typeof draftOf> => {
+  const signed = signedNode('mix1.test', start);
+  const verified = verifyDescriptor(signed);
+  if (verified.kind === 'descriptor') seat.store.put({ ...verified, signed });
+  return draftOf(holdings(seat), { epoch: of, slot }, 0);
+};
 
 describe('an authority that was started anew', () => {
   test.each([

@@ -52,6 +52,8 @@ export function createPreparation(options: PreparationOptions): Preparation {
   let othersHold = false;
   /** The last two: one may be under way when the next is prepared. */
   let ready: readonly Slot[] = [];
+  /** How often the clock was set. */
+  let settings = 0;
 
   /** A clock that was set is none by which this process could tell what is before its start: it begins anew. */
   const lookAtClock = (): void => {
@@ -61,13 +63,16 @@ export function createPreparation(options: PreparationOptions): Preparation {
     unsureMs = Math.max(unsureMs, latestMs);
     confirmed.clear();
     ready = [];
+    looked = undefined;
+    // what is under way began by the clock as it was
+    settings += 1;
   };
   const mayHaveSigned = (epoch: number): boolean => timetable.begins(epoch) < unsureMs;
   const confirmOnce = async (epoch: number): Promise<void> => {
     if (!mayHaveSigned(epoch) || confirmed.has(epoch)) return;
     const at = Math.floor(timetable.begins(epoch) / 1_000);
-    const since = unsureMs;
-    if ((await confirm(options, { epoch, at })) && since === unsureMs) confirmed.add(epoch);
+    const before = settings;
+    if ((await confirm(options, { epoch, at })) && before === settings) confirmed.add(epoch);
   };
   /** One at a time: what a second one finds is what the first is about to get. */
   const catchUpOnce = (epoch: number): Promise<boolean> => {
@@ -113,8 +118,9 @@ export function createPreparation(options: PreparationOptions): Preparation {
       // what a process before this one said in this slot is not known, nor what this one did before its clock was set back
       const takesPart = slot.startMs >= startedMs && (begun === undefined || isBefore(begun, slot));
       if (takesPart) begun = slot;
+      const before = settings;
       start(slot.epoch, () => {
-        if (takesPart) ready = [slot, ...ready].slice(0, 2);
+        if (takesPart && before === settings) ready = [slot, ...ready].slice(0, 2);
       });
     },
     isReady({ epoch, slot }) {
