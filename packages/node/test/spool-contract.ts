@@ -339,7 +339,7 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         await spool.relays.finish(first);
         await clock.advance(30_000);
         expect(await claim()).toEqual([last]);
-        await clock.advance(leaseMs);
+        await clock.advance(leaseMs + 60_000);
         expect(await claim()).toEqual([early.id, second, third, last].sort());
       });
 
