@@ -106,3 +106,28 @@ test('of all lanes so many have a connection, whatever number of peers there are
   expect(laneTo('c.test').crowded).toBe(false);
   await under[1]?.done();
 });
+
+test('those that cannot wait here come back one after the other, at twice the pace at which others leave, and within five minutes', async () => {
+  const { clock, laneTo } = lanes();
+  const lane = laneTo('b.test');
+  const line = Array.from({ length: 200 }, () => occupy(lane));
+  for (const one of line) {
+    await one.done();
+    await clock.advance(100);
+  }
+  const from = clock.now();
+  const soon = Array.from({ length: 100 }, () => lane.comeBack(from) - from);
+  for (const [at, ms] of soon.entries()) {
+    expect(ms).toBeGreaterThan((at + 1) * 20);
+    expect(ms).toBeLessThanOrEqual((at + 1) * 50);
+  }
+  const late = Array.from({ length: 10_000 }, () => lane.comeBack(from) - from);
+  expect(Math.max(...late)).toBeLessThanOrEqual(300_000);
+  expect(Math.max(...late)).toBeGreaterThan(250_000);
+  await clock.advance(1_000_000);
+  // Nobody waits for those that came back long ago; who is told of a rest comes back after it.
+  expect(lane.comeBack(clock.now()) - clock.now()).toBeLessThanOrEqual(50);
+  const rested = clock.now() + 60_000;
+  expect(lane.comeBack(rested)).toBeGreaterThan(rested);
+  expect(lane.comeBack(rested)).toBeLessThanOrEqual(rested + 100);
+});

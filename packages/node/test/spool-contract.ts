@@ -321,6 +321,28 @@ export function spoolContract(name: string, createSite: () => Promise<Site>): vo
         expect(await spool.relays.nextDue()).toBeUndefined();
       });
 
+      test('what is given up, or is due earlier than others that are claimed, may be claimed', async () => {
+        const claim = async () => (await spool.relays.claim(9)).map(({ id }) => id).sort();
+        const ids: string[] = [];
+        for (const dueMs of [10_000, 20_000, 30_000, 90_000])
+          ids.push((await waiting({ dueMs: start + dueMs })).id);
+        const [first = '', second = '', third = '', last = ''] = ids;
+        await clock.advance(60_000);
+        expect(await claim()).toEqual([first, second, third].sort());
+        expect(await claim()).toEqual([]);
+        await spool.relays.release([second]);
+        expect(await claim()).toEqual([second]);
+        await spool.relays.retry(third, start + 5_000);
+        expect(await claim()).toEqual([third]);
+        const early = await waiting({ dueMs: start + 1_000 });
+        expect(await claim()).toEqual([early.id]);
+        await spool.relays.finish(first);
+        await clock.advance(30_000);
+        expect(await claim()).toEqual([last]);
+        await clock.advance(leaseMs + 60_000);
+        expect(await claim()).toEqual([early.id, second, third, last].sort());
+      });
+
       test('a claim lasts from the due time for the lease', async () => {
         const settled = await spool.settle((await accepted()).id, relayVerdict({ dueMs: start + 3_600_000 }));
         await clock.advance(3_600_000 + leaseMs - 1);

@@ -32,7 +32,7 @@ export interface ForwardContext extends HandOverContext {
 const refusedPause = { firstMs: 1_000, mostMs: 900_000 };
 /** For one whose peer cannot be reached or takes nothing for now: not long, since it was this relay's bad luck to be the one that tried. */
 const unavailablePause = { firstMs: 1_000, mostMs: 60_000 };
-/** For those that stand back, beyond the time that the way to the peer rests. */
+/** For those that stand back, beyond the time at which the lane has them come back. */
 const standBackMs = 1_000;
 const byDnsStandBackMs = 15_000;
 /** Relays for one peer, of those in hand: more than leave while those that stand back are on disk, so that no connection is idle meanwhile. */
@@ -173,7 +173,7 @@ export function forward(context: ForwardContext): Stage<Due> {
   const standBack = async (relay: Waiting, turn: Turn): Promise<void> => {
     counters.count('forwarded', 'postponed');
     await warnOfDelay(relay, untried);
-    const from = Math.max(clock.now(), restUntil(turn));
+    const from = turn.lane.comeBack(Math.max(clock.now(), restUntil(turn)));
     await spool.relays.postpone(relay.id, from + turn.road.standBackMs * uniform(random));
   };
 
@@ -182,7 +182,7 @@ export function forward(context: ForwardContext): Stage<Due> {
 
 /** Lanes that nothing on another road fills, and for servers that DNS names what is known of them. */
 interface Road {
-  /** For those that stand back, beyond the time that the way to the peer rests. */
+  /** For those that stand back, beyond the time at which the lane has them come back. */
   readonly standBackMs: number;
   readonly laneTo: (key: string) => Lane;
   readonly servers?: Servers;

@@ -1,3 +1,4 @@
+import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import { jitteredBackoff, type Pause } from '../backoff.ts';
 import { createSlots } from '../slots.ts';
@@ -8,6 +9,11 @@ export interface Lane {
   readonly restUntil: number;
   /** Whether there is neither a connection to be had now nor a place in line for one. */
   readonly crowded: boolean;
+  /**
+   * When one that cannot wait here, from then on, is to come back: about when those that were told so before have left, at the pace of
+   * late. Otherwise all that wait on disk for one peer would be asked, and put back, again and again.
+   */
+  comeBack(fromMs: number): number;
   /** Takes a connection, or a place in line until one is free, and runs `work`. */
   run<T>(work: () => Promise<T>): Promise<T>;
   /** The peer took a relay, or refused one for good. */
@@ -40,6 +46,11 @@ const rest: Pause = { firstMs: 500, mostMs: 60_000 };
 /** Past its rest what waits for a peer comes back in less: a peer that nobody has tried for so long begins anew. */
 const forgottenMs = 2 * rest.mostMs;
 
+/** Between two relays that leave: what is assumed of a peer that is not known, and what a new one counts. */
+const pace = { assumedMs: 2, weight: 1 / 16 };
+/** Nobody is told to come back later than this: a peer may have become quicker. */
+const mostBackMs = 300_000;
+
 const unbounded: Load = { connections: Number.POSITIVE_INFINITY, line: Number.POSITIVE_INFINITY };
 
 /** Of the connections of all; from there on each peer has one. */
@@ -71,6 +82,18 @@ function openLane(
   let here = 0;
   let failures = 0;
   let restUntil = 0;
+  let paceMs = pace.assumedMs;
+  /** When one left last while others waited. */
+  let leftMs: number | undefined;
+  let backMs = 0;
+  const leave = (): void => {
+    slots.leave();
+    const waited = here > width;
+    load[--here < width ? 'connections' : 'line']--;
+    const now = clock.now();
+    if (waited && leftMs !== undefined) paceMs += (Math.max(0, now - leftMs) - paceMs) * pace.weight;
+    leftMs = waited ? now : undefined;
+  };
   /** Connections that the peer may have now: of one that has failed the next shows whether it answers again. */
   const share = (): number => (failures > 0 || load.connections >= all.connections * amplePart ? 1 : width);
   return {
@@ -81,14 +104,18 @@ function openLane(
       if (here < width) return here >= share() || load.connections >= all.connections;
       return here >= each || load.line >= all.line;
     },
+    comeBack(fromMs) {
+      // Twice the pace: who comes too early is told again, and a peer that has become quicker is not kept waiting.
+      backMs = Math.min(Math.max(backMs, fromMs) + paceMs / 2, fromMs + mostBackMs);
+      return fromMs + (backMs - fromMs) * (0.5 + uniform(random) / 2);
+    },
     async run(work) {
       load[here++ < width ? 'connections' : 'line']++;
       await slots.enter();
       try {
         return await work();
       } finally {
-        slots.leave();
-        load[--here < width ? 'connections' : 'line']--;
+        leave();
       }
     },
     works() {

@@ -211,6 +211,7 @@ export function operations(
     readSet: sets.read,
     release(ids) {
       for (const id of ids) claims.free(id);
+      relays.lookAnew();
     },
     nextRelay: relays.nextDue,
     nextSet: sets.nextDue,

@@ -24,10 +24,22 @@ export interface RelayTable {
   readonly retry: (id: SpoolId, dueMs: number) => void;
   readonly postpone: (id: SpoolId, dueMs: number) => void;
   readonly nextDue: () => number | undefined;
+  /** To be called when claims have been given up. */
+  readonly lookAnew: () => void;
   /** Removes up to `limit` expired relays of nobody here that nobody has claimed, and says how many. */
   readonly expire: (limit: number) => number;
   readonly count: () => number;
 }
+
+/** A row, in the order of `due` and `id`. */
+interface Place {
+  readonly due: number;
+  readonly id: Uint8Array;
+  /** When the first claim on a row up to this one ends. */
+  readonly untilMs: number;
+}
+
+const beginning: Place = { due: -1, id: new Uint8Array(), untilMs: Number.POSITIVE_INFINITY };
 
 export function relayTable(store: Store, slots: SlotTable): RelayTable {
   const { db, claims } = store;
@@ -35,9 +47,9 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
     'INSERT INTO relays (id, next, due, expires, attempts, slot, token) VALUES (?, ?, ?, ?, 0, ?, ?)',
   );
   const due = db.prepare(
-    'SELECT id, next, due, expires, attempts, token FROM relays WHERE due <= ? ORDER BY due, id',
+    'SELECT id, next, due, expires, attempts, token FROM relays WHERE (due, id) > (?, ?) AND due <= ? ORDER BY due, id',
   );
-  const first = db.prepare('SELECT id, due FROM relays ORDER BY due');
+  const first = db.prepare('SELECT id, due FROM relays WHERE (due, id) > (?, ?) ORDER BY due, id');
   const find = db.prepare('SELECT slot FROM relays WHERE id = ?');
   const remove = db.prepare('DELETE FROM relays WHERE id = ?');
   const retry = db.prepare('UPDATE relays SET due = ?, attempts = attempts + 1 WHERE id = ?');
@@ -45,11 +57,30 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
   const expired = db.prepare('SELECT id FROM relays WHERE expires <= ? AND token IS NULL');
   const count = db.prepare('SELECT count(*) AS n FROM relays');
 
+  /** All rows up to here, in the order in which they are claimed, are claimed: thousands may be, and need not be looked at for each one after them. */
+  let claimed: Place = beginning;
+  const lookAnew = (): void => {
+    claimed = beginning;
+  };
+  /** Where to begin. */
+  const begin = (): Place => {
+    if (store.now >= claimed.untilMs) lookAnew();
+    return claimed;
+  };
+  /** Somebody may claim what is due then. */
+  const free = (due: number): void => {
+    if (due <= claimed.due) lookAnew();
+  };
+
   const dueAgain =
     (update: StatementSync) =>
     (id: SpoolId, dueMs: number): void => {
-      update.run(onGrid(dueMs, dueGridMs), toBlob(id));
-      store.afterCommit(() => claims.free(id));
+      const due = onGrid(dueMs, dueGridMs);
+      update.run(due, toBlob(id));
+      store.afterCommit(() => {
+        claims.free(id);
+        free(due);
+      });
     };
 
   const drop = (id: SpoolId): void => {
@@ -65,6 +96,7 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
     const [due, expires] = [token === undefined ? onGrid(dueMs, dueGridMs) : 0, onGrid(expiresMs, grid)];
     const owner = token === undefined ? null : toBlob(token);
     insert.run(toBlob(id), formatNext(next), due, expires, slots.put(bytes), owner);
+    free(due);
   };
 
   return {
@@ -79,12 +111,18 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
 
     claim(limit) {
       const rows: Waiting[] = [];
-      for (const row of due.iterate(store.now)) {
+      const from = begin();
+      let { untilMs } = from;
+      for (const row of due.iterate(from.due, from.id, store.now)) {
         if (rows.length >= limit) break;
         const id = toId(row.id);
-        if (!claims.held(id, store.now)) rows.push(waitingFrom(id, row));
+        if (!claims.held(id, store.now)) {
+          rows.push(waitingFrom(id, row));
+          claims.take(id, store.now);
+        }
+        untilMs = Math.min(untilMs, claims.endOf(id));
+        claimed = { due: Number(row.due), id: row.id as Uint8Array, untilMs };
       }
-      for (const { id } of rows) claims.take(id, store.now);
       return rows;
     },
 
@@ -100,9 +138,11 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
 
     retry: dueAgain(retry),
     postpone: dueAgain(postpone),
+    lookAnew,
 
     nextDue() {
-      for (const row of first.iterate()) {
+      const from = begin();
+      for (const row of first.iterate(from.due, from.id)) {
         if (!claims.held(toId(row.id), store.now)) return Number(row.due);
       }
       return undefined;
