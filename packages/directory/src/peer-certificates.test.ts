@@ -1,8 +1,8 @@
 import { testAuthority } from '@postern/protocol/testing';
 import { expect, test } from 'vitest';
 import { openPeerCertificates } from './peer-certificates.ts';
-import type { AuthorityStore } from './store.ts';
 import type { CertificateKind } from './store/said.ts';
+import type { AuthorityStore } from './store.ts';
 import { configFor } from './testing/authorities.ts';
 import { FakeClock } from './testing/clock.ts';
 

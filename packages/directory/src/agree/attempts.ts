@@ -152,7 +152,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     const epoch = running?.slot.epoch;
     if (epoch === undefined) return;
     const answer = await peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes });
-    if (answer.kind === 'answer' && answer.status === 200) signatures.receive(answer.text, options.clock.now());
+    if (answer.kind === 'answer' && answer.status === 200)
+      signatures.receive(answer.text, options.clock.now());
   };
   const collecting = createPolling(peers.names, options.roundMs / 4, collect, options.failed);
   /** Asks for signatures that have not come by themselves. */

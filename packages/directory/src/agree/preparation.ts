@@ -1,4 +1,4 @@
-import { maxCertificatesLength } from '../client/certificates.ts';
+import { maxCertificatesLength } from '@postern/protocol/consensus';
 import { type CatchUp, catchUp } from './catch-up.ts';
 import { watchClock } from './clock-watch.ts';
 import { compareClocks } from './clocks.ts';

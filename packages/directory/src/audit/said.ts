@@ -69,7 +69,7 @@ export function gatherDocuments(
 
 /** What is signed, of a note. */
 function textOf(signed: string): string {
-  return signed.slice(0, signed.lastIndexOf('\n\n'));
+  return signed.slice(0, signed.indexOf('\n\n'));
 }
 
 function signedTwice(

@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { signParameters, writeGeometry } from '@postern/protocol/consensus';
+import { maxCertificatesLength, signParameters, writeGeometry } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { type TestAuthorityOptions, testAuthority } from '@postern/protocol/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -16,7 +16,6 @@ import {
   ours,
 } from '../testing/readers.ts';
 import { text } from '../testing/servers.ts';
-import { maxCertificatesLength } from './certificates.ts';
 
 const epoch = 1_000;
 const hour = epochSeconds * 1_000;

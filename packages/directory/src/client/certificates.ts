@@ -1,7 +1,8 @@
 import {
   type AuthorityKey,
-  maxAuthorities,
   maxCertificateLength,
+  maxCertificatesLength,
+  maxCertificatesOfOne,
   type SigningKey,
   verifyCertificate,
 } from '@postern/protocol/consensus';
@@ -29,12 +30,6 @@ export interface CertificatesOptions {
   /** Unix seconds. */
   readonly now: () => number;
 }
-
-/** Of one authority: those that end last. One that has more than it needs does harm to itself alone. */
-const mostOfOne = 8;
-
-/** Most characters that a list of certificates may have, and bytes that are read of one: as many as there may be, of the longest. */
-export const maxCertificatesLength: number = maxAuthorities * mostOfOne * maxCertificateLength;
 
 /** Seconds after its end for which a certificate is kept: longer than any consensus is valid. */
 export const certificateAftermath: number = 30 * 86_400;
@@ -104,7 +99,7 @@ function kept(all: readonly HeldCertificate[], now: number): HeldCertificate[] {
     .filter(({ key: { name } }) => {
       const before = count.get(name) ?? 0;
       count.set(name, before + 1);
-      return before < mostOfOne;
+      return before < maxCertificatesOfOne;
     });
 }
 

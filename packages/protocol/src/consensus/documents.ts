@@ -190,6 +190,12 @@ export const maxNodes = 2_000;
 /** Most authorities of one network: as many as may sign a note. */
 export const maxAuthorities = 64;
 
+/** Certificates of one authority that are kept: those that end last. One that has more than it needs does harm to itself alone. */
+export const maxCertificatesOfOne = 8;
+
+/** Most characters that a list of certificates may have, and bytes that are read of one: as many as there may be, of the longest. */
+export const maxCertificatesLength: number = maxAuthorities * maxCertificatesOfOne * maxCertificateLength;
+
 /** Most attempts to agree on one epoch. */
 export const maxSlots = 65_536;
 

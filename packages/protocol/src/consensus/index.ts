@@ -87,6 +87,8 @@ export {
   maxAuthorities,
   maxCertificateLength,
   maxCertificateSeconds,
+  maxCertificatesLength,
+  maxCertificatesOfOne,
   maxConsensusLength,
   maxDescriptorLength,
   maxNodes,

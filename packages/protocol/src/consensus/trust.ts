@@ -76,15 +76,15 @@ export function countAt(signatures: GoodSignatures, trust: Trust, at: number): S
 }
 
 /**
- * Adds the signatures under `other` that hold, by keys known here and of a time, of those authorities that have none under a note with the same text.
- * Undefined when it has another text, or is no note.
+ * A text under the signatures of two notes that hold, by keys known here and of a time: of each authority one, the first note's before the other's.
+ * Undefined when they have not the same text, one is no note, or none holds.
  */
 export function joinSignatures(signed: string, other: string, options: JoinOptions): string | undefined {
   const [note, more] = [signed, other].map((one) => parseNote(one, options.maxLength));
   if (note === undefined || more === undefined || note.text !== more.text) return undefined;
-  const known = new Set(note.signatures.map(({ name }) => name));
-  const added = holdingOf(more, options).filter(({ name }) => !known.has(name));
-  return formatNote({ ...note, signatures: [...note.signatures, ...added] });
+  const both = { ...note, signatures: [...note.signatures, ...more.signatures] };
+  const holding = holdingOf(both, options);
+  return holding.length === 0 ? undefined : formatNote({ ...note, signatures: holding });
 }
 
 function holdingOf(note: Note, { signingKeys, at }: JoinOptions): NoteSignature[] {
