@@ -13,10 +13,13 @@ import {
   signText,
 } from '@postern/protocol/codec';
 import {
+  applyDiff,
   type Certificate,
   type Consensus,
   commitTo,
+  decodeConsensus,
   formatAuthorityKey,
+  makeDiff,
   parseAuthorityKey,
   type Reveal,
   readReveal,
@@ -95,6 +98,13 @@ const certificate: Certificate = {
   validAfter: networkNow - 60,
   validUntil: networkNow + 60,
 };
+
+const base = signConsensus(tabulate(descriptors, agenda), [authority1]);
+const { digest = '' } = decodeConsensus(base) ?? {};
+const neighbours = [
+  signConsensus(tabulate(descriptors, { ...agenda, meanDelayMs: 7 }), trusted),
+  signConsensus(tabulate([mix('mix2.test'), mix('mix1.test', { family: 'two' })], agenda), [authority1]),
+];
 
 const base64: Target = {
   name: 'codec-base64',
@@ -197,6 +207,28 @@ const documents: Target = {
   },
 };
 
+/** What a directory answers with in place of a consensus, and what it is applied to. */
+const diff: Target = {
+  name: 'consensus-diff',
+  maxBytes: 131_072,
+  seeds: () => [...neighbours.map((to) => Buffer.from(makeDiff(base, to) ?? '')), Buffer.from(base)],
+  tokens: ['"from":', '"to":', '"nodes":', '"changed":', '"gone":', '"members":', '"signatures":', digest],
+  bounded: 100,
+  run(input) {
+    const text = utf8(input);
+    const made = applyDiff(base, text);
+    if (made !== undefined) {
+      const named = JSON.parse(text).to;
+      const decoded = decodeConsensus(made);
+      hold(decoded === undefined || decoded.digest === named, 'a diff: it makes what it names');
+    }
+    for (const to of neighbours) {
+      const back = makeDiff(text, to);
+      if (back !== undefined) hold(applyDiff(text, back) === to, 'a diff: it makes what it was made for');
+    }
+  },
+};
+
 /** Signs a document for real, so that what follows the signatures is read. Signing takes longer than all else here. */
 function verifySigned(text: string): void {
   const note = formatNote({ text, signatures: [signText(text, authority1)] });
@@ -221,4 +253,4 @@ function consensus(): Consensus {
   return tabulate(descriptors, agenda);
 }
 
-export const documentTargets: readonly Target[] = [base64, json, note, key, signed, documents];
+export const documentTargets: readonly Target[] = [base64, json, note, key, signed, documents, diff];

@@ -1,13 +1,11 @@
-import { encodeHex } from '../codec/hex.ts';
 import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
-import { sha256 } from '../primitives/index.ts';
 import { type Consensus, maxConsensusLength } from './documents.ts';
 import { readGeometry } from './geometry.ts';
 import { consensusShape } from './schema.ts';
-import { decodeText, encodeText, type Form } from './text.ts';
+import { decodeText, digestOf, encodeText, type Form } from './text.ts';
 import { showTime } from './time.ts';
 import { checkGood, countAt, type Trust } from './trust.ts';
 
@@ -187,10 +185,6 @@ function refuseTime(
       `it was valid until ${showTime(validUntil)}, ${now - validUntil} s before the time here`,
     );
   return undefined;
-}
-
-function digestOf(text: string): string {
-  return encodeHex(sha256(new TextEncoder().encode(text)));
 }
 
 type Refused = Extract<VerifiedConsensus, { kind: 'refused' }>;

@@ -52,6 +52,7 @@ export {
   type VerifiedDescriptor,
   verifyDescriptor,
 } from './descriptor.ts';
+export { applyDiff, makeDiff } from './diff.ts';
 export type {
   Certificate,
   Consensus,
