@@ -50,6 +50,7 @@ export async function askBytes(
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         'user-agent': 'postern',
+        'accept-encoding': 'zstd, br, gzip',
         ...(body !== undefined && { 'content-type': 'text/plain' }),
         ...(known !== undefined && { 'if-none-match': `"${known}"` }),
       },
@@ -71,7 +72,7 @@ export async function askBytes(
   }
 }
 
-/** The body, read no further than the bound; undefined when it is longer. */
+/** The body, decompressed, read no further than the bound; undefined when it is longer. */
 async function readBytes(response: Response, maxBytes: number): Promise<Uint8Array | undefined> {
   const parts: Uint8Array[] = [];
   let length = 0;
