@@ -38,6 +38,13 @@ export interface DirectoryClient {
    * Calls that come while one is under way share its outcome.
    */
   current(): Promise<VerifiedConsensus>;
+  /**
+   * For those who run all the time: as `current`, and in the last part of an epoch the next consensus is fetched, to be used when its
+   * epoch begins.
+   */
+  renew(): Promise<VerifiedConsensus>;
+  /** When `renew` is due again, milliseconds: drawn at random, so that not all come together. Passed when there is no consensus. */
+  renewAt(): number;
   /** Fetches whatever the cache holds; throws when no URL gives a valid consensus. */
   refresh(): Promise<VerifiedConsensus>;
   /** Epoch length, delay and geometry: from the consensus, or as signed by the authorities before there is one. */
@@ -60,6 +67,8 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
   });
   return {
     current: () => keeper.current(),
+    renew: () => keeper.renew(),
+    renewAt: () => keeper.renewAt(),
     refresh: () => keeper.refresh(),
     async parameters() {
       const held = await keeper.valid();

@@ -6,6 +6,7 @@ import type { RegisterRefusal } from '../registration.ts';
 const refusals = [
   'fork',
   'rollback',
+  'clock',
   'bad-signature',
   'too-few-signatures',
   'wrong-geometry',
@@ -44,6 +45,8 @@ const hints: Readonly<Record<DirectoryErrorCode, string>> = {
     'The newest consensus cannot be tied to the last one that was seen here, so it is not used. Try again later, or add another URL to directory.urls: the log of any mirror will do.',
   stale:
     'The authorities have published nothing for a while, or this machine’s clock is wrong. Check the clock, then try again later.',
+  clock:
+    'Set this machine’s clock. Nothing is used until then: compare it with some clock of your own, not with what the directories say alone.',
   'not-yet-valid': 'Check this machine’s clock: it seems to be behind.',
   malformed: 'What is served is no consensus. Check directory.urls in the configuration file.',
   oversized: 'What is served is no consensus. Check directory.urls in the configuration file.',

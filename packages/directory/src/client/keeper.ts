@@ -1,9 +1,18 @@
 import { verifyConsensus } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import type { ConsensusCache } from './cache.ts';
-import { collectConsensus, type Directory, type Held, trustOf, type VerifiedConsensus } from './collect.ts';
+import {
+  collectAhead,
+  collectConsensus,
+  type Directory,
+  type Held,
+  trustOf,
+  type VerifiedConsensus,
+} from './collect.ts';
 import { DirectoryError, errorOf, type Failure } from './errors.ts';
-import { lastOf, objectionTo, type Taken } from './follow.ts';
+import { followAll, lastOf, objectionTo, type Taken } from './follow.ts';
+import { describeSkew, isOff } from './skew.ts';
+import { type Plan, planFor } from './window.ts';
 
 /** Keeps the consensus of this moment, in memory and on disk. */
 export interface Keeper {
@@ -11,6 +20,10 @@ export interface Keeper {
   current(): Promise<VerifiedConsensus>;
   /** Asks the directory. Throws `DirectoryError` when it gives nothing valid. */
   refresh(): Promise<VerifiedConsensus>;
+  /** As `current`; while that is fresh and the time has come, the next one is fetched as well. */
+  renew(): Promise<VerifiedConsensus>;
+  /** When `renew` has something to do again, milliseconds; what has passed already when there is none to use. */
+  renewAt(): number;
   /** The one at hand while it is valid. */
   valid(): Promise<VerifiedConsensus | undefined>;
 }
@@ -26,7 +39,11 @@ const holdBackMs = 30_000;
 
 export function createKeeper(directory: Directory, { cache, clock, log }: KeeperDeps): Keeper {
   let held: Held | undefined;
+  let next: Held | undefined;
+  let plan: (Plan & { readonly digest: string; readonly isDone: boolean }) | undefined;
   let askAgainAt = 0;
+  let failingSince: number | undefined;
+  const nowMs = (): number => clock.now();
   const now = (): number => Math.floor(clock.now() / 1_000);
   const isFresh = ({ consensus }: Held): boolean => now() < consensus.freshUntil;
 
@@ -58,28 +75,61 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     if (objection === undefined) return document;
     held = undefined;
     const { valid } = objection.reason === 'rollback' ? recall() : {};
-    if (valid === undefined) throw errorOf('there is no consensus to use', [objection]);
+    if (valid === undefined) throw noneToUse([objection]);
     return valid;
+  };
+
+  const noneToUse = (failures: readonly Failure[]): DirectoryError => {
+    failingSince ??= clock.now();
+    const since = failingSince < clock.now() ? `, since ${new Date(failingSince).toISOString()}` : '';
+    return errorOf(`there is no consensus to use${since}`, failures);
+  };
+
+  const take = async (found: Taken): Promise<Held> => {
+    held = await settle(found);
+    failingSince = undefined;
+    if (!isFresh(held)) askAgainAt = clock.now() + holdBack(held);
+    return held;
   };
 
   const refresh = shared(async () => {
     const { valid, expired } = recall();
     const seen = cache.seen();
-    const { found, failures } = await collectConsensus(directory, { now, seen, held: valid });
-    if (found === undefined)
-      throw errorOf(
-        'there is no consensus to use',
-        expired === undefined ? failures : [...failures, expired],
-      );
-    held = await settle(found);
-    if (!isFresh(held)) askAgainAt = clock.now() + holdBack(held);
-    return shown(held);
+    const { found, failures, aheadMs } = await collectConsensus(directory, { nowMs, seen, held: valid });
+    if (isOff(aheadMs)) log.warn('the clock here is off', { is: describeSkew(aheadMs) });
+    if (found === undefined) throw noneToUse(expired === undefined ? failures : [...failures, expired]);
+    return shown(await take(found));
   });
+
+  /** What was fetched ahead, once its epoch has begun. */
+  const begin = async (): Promise<Held | undefined> => {
+    const document = next;
+    if (document === undefined || now() < document.consensus.validAfter) return undefined;
+    next = undefined;
+    if (now() >= document.consensus.validUntil) return undefined;
+    const source = { url: 'the one fetched ahead', document, fetched: true };
+    const { found, failures } = await followAll(directory, cache.seen(), [source]);
+    if (failures.some(({ reason }) => reason === 'fork')) throw noneToUse(failures);
+    return found && take(found);
+  };
+
+  /** What another process has taken for an epoch may not be another document than the one fetched ahead. */
+  const assertAgreed = (valid: Held): void => {
+    const ahead = next;
+    if (ahead === undefined || ahead.consensus.epoch > valid.consensus.epoch) return;
+    next = undefined;
+    if (ahead.consensus.epoch < valid.consensus.epoch || ahead.digest === valid.digest) return;
+    const detail = `another consensus for epoch ${ahead.consensus.epoch} was fetched before it began`;
+    throw noneToUse([{ url: 'the one at hand', reason: 'fork', detail }]);
+  };
 
   const current = shared(async () => {
     const { valid } = recall();
+    if (valid !== undefined) assertAgreed(valid);
+    if (valid !== undefined && (isFresh(valid) || clock.now() < askAgainAt)) return shown(valid);
+    const begun = await begin();
+    if (begun !== undefined) return shown(begun);
     if (valid === undefined) return refresh();
-    if (isFresh(valid) || clock.now() < askAgainAt) return shown(valid);
     try {
       return await refresh();
     } catch (error) {
@@ -92,9 +142,41 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     }
   });
 
+  /** The plan for the consensus at hand, drawn once for each. */
+  const planNow = (): typeof plan => {
+    if (held === undefined) return undefined;
+    if (plan?.digest !== held.digest)
+      plan = {
+        ...planFor(held.consensus, directory.authorities.length, directory.random),
+        digest: held.digest,
+        isDone: false,
+      };
+    return plan;
+  };
+
+  const renew = shared(async () => {
+    const { valid } = recall();
+    if (valid !== undefined) assertAgreed(valid);
+    const due = planNow();
+    if (valid === undefined || due === undefined || !isFresh(valid)) return current();
+    if (due.aheadAt === undefined || due.isDone || clock.now() < due.aheadAt) return shown(valid);
+    plan = { ...due, isDone: true };
+    const { found, failures } = await collectAhead(directory, valid, { nowMs, seen: cache.seen() });
+    if (failures.some(({ reason }) => reason === 'fork')) throw noneToUse(failures);
+    next = found;
+    return shown(valid);
+  });
+
   return {
     current,
     refresh,
+    renew,
+    renewAt() {
+      const due = planNow();
+      if (held === undefined || due === undefined) return clock.now();
+      if (next !== undefined && isFresh(held)) return held.consensus.freshUntil * 1_000;
+      return due.isDone || due.aheadAt === undefined ? due.afterAt : due.aheadAt;
+    },
     async valid() {
       const { valid } = recall();
       return valid === undefined ? undefined : shown(valid);

@@ -80,7 +80,7 @@ function names(tags: string | undefined, tag: string): boolean {
 }
 
 /** Of the codings that a request takes the one preferred here; none where it takes none. */
-export function codingFor(accepted: string | undefined): Coding | undefined {
+function codingFor(accepted: string | undefined): Coding | undefined {
   const weights = new Map(
     (accepted ?? '').split(',').map((item) => {
       const [name = '', ...parameters] = item.split(';').map((part) => part.trim().toLowerCase());

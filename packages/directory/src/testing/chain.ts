@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import {
   type Agenda,
   consensusDigest,
+  decodeConsensus,
   signCheckpoint,
   signConsensus,
   tabulate,
@@ -11,6 +12,8 @@ import { defaultGeometry } from '@postern/protocol/packet';
 import { sha256 } from '@postern/protocol/primitives';
 import { seeded, type TestAuthority } from '@postern/protocol/testing';
 import { type ConsensusLog, openLog } from '../log/log.ts';
+import { createDiffs } from '../publish/diffs.ts';
+import type { Issued as Stored } from '../store.ts';
 import { epochSeconds } from './clock.ts';
 
 /** What authorities have issued, one after the other, and what they serve of it. */
@@ -22,7 +25,7 @@ export interface Chain extends Issued {
   fill(count: number): void;
   /** Another chain that has the same so far. */
   branch(): Chain;
-  /** Serves all of it, and one document for the current one, the newest unless another is given. */
+  /** Serves all of it, with diffs to the newest, and one document for the current one, the newest unless another is given. */
   serve(current?: string): RequestListener;
 }
 
@@ -55,6 +58,17 @@ export function createChain(
   const documents = new Map(from.documents);
   const log = openLog({ leaves: (epoch) => leaves.filter((leaf) => leaf.epoch >= epoch) });
   const newest = (): string => [...documents.values()].at(-1) ?? '';
+  const issued = (epoch: number): Stored | undefined => {
+    const [signed, leaf] = [documents.get(epoch), leaves.find((one) => one.epoch === epoch)];
+    return signed === undefined || leaf === undefined ? undefined : { ...leaf, signed };
+  };
+  const diffs = createDiffs({ issued });
+  const diffTo = (epoch: number | undefined, from: string, current: string): string | undefined => {
+    const decoded = decodeConsensus(current);
+    const shown = decoded && { ...decoded, epoch: decoded.consensus.epoch, signed: current };
+    const to = epoch === undefined ? shown : issued(epoch);
+    return to && diffs(from, to);
+  };
   return {
     log,
     leaves,
@@ -81,6 +95,11 @@ export function createChain(
           .end(found ?? '');
       };
       if (url === '/v1/consensus') return text(current ?? newest());
+      const [, epoch, from] = /^\/v1\/consensus\/(?:(\d+)\/)?diff\/([0-9a-f]{64})$/.exec(url) ?? [];
+      if (from !== undefined) {
+        const at = epoch === undefined ? undefined : Number(epoch);
+        return text(diffTo(at, from, current ?? newest()));
+      }
       if (url === '/v1/log/checkpoint') return text(signers[0] && signCheckpoint(log.head(), signers[0]));
       if (url === '/v1/certificates/all')
         return text(JSON.stringify(signers.map(({ certificate }) => certificate)));

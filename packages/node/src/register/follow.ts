@@ -1,5 +1,4 @@
 import type { DirectoryClient, VerifiedConsensus } from '@postern/directory/client';
-import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
 import { codeOf, type Loop, startLoop } from '../loop.ts';
@@ -21,8 +20,6 @@ export interface FollowContext {
 /** How soon to ask again while there is no consensus of this epoch: soon at first, and ever less often when there is none for long. */
 const pause = { firstMs: 1_000, mostMs: 60_000 };
 const quickLooks = 10;
-/** How long after an epoch's end the new consensus is asked for, at most: not everybody in the same moment. */
-const spreadMs = 5_000;
 
 /**
  * Keeps the topology at the newest consensus. Without one that holds there is none, and nothing is sent: what waits
@@ -38,7 +35,7 @@ export function follow(context: FollowContext): Loop {
   };
 
   return startLoop({ clock, log, trouble: 'following the directory failed' }, async (stop) => {
-    const consensus = await directory.current().catch((error: unknown) => {
+    const consensus = await directory.renew().catch((error: unknown) => {
       note(codeOf(error));
       return undefined;
     });
@@ -50,15 +47,9 @@ export function follow(context: FollowContext): Loop {
       log.info('consensus', { epoch: usable.consensus.epoch });
     if (usable !== undefined) onConsensus(usable);
     const now = clock.now();
-    const next = usable === undefined ? now : nextEpoch(usable, random);
+    const next = usable === undefined ? now : directory.renewAt();
     misses = next > now ? 0 : misses + 1;
     const pauseMs = jitteredBackoff(Math.max(0, misses - quickLooks), pause, random);
     await clock.wait(next > now ? next : now + pauseMs, stop);
   });
-}
-
-/** When the consensus has had its epoch, and a moment more. */
-function nextEpoch({ consensus }: VerifiedConsensus, random: Random): number {
-  const spread = uniform(random) * Math.min(spreadMs, consensus.epochSeconds * 100);
-  return consensus.freshUntil * 1_000 + spread;
 }
