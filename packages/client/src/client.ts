@@ -20,6 +20,7 @@ import { ClientError } from './errors.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
 import { type Keys, openKeys, type PassphraseSource, type WkdOptions } from './keys/index.ts';
+import { meetBy } from './meet.ts';
 import { once } from './once.ts';
 import { type Described, describeCopy } from './open/copy.ts';
 import { type Opened as OpenedMessage, open } from './open/open.ts';
@@ -144,7 +145,11 @@ export function createClient(options: ClientOptions): Client {
   });
   const ownSender = once(async () => {
     const { ehlo, send } = await config();
-    return createSmtpSender({ ehloName: ehlo, maxConnectionsPerPeer: send.connections });
+    return createSmtpSender({
+      ehloName: ehlo,
+      maxConnectionsPerPeer: send.connections,
+      meet: meetBy(directory),
+    });
   });
   const account = once(async (): Promise<Account | undefined> => {
     const { submission } = await config();

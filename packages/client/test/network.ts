@@ -38,6 +38,8 @@ export interface Network {
   readonly url: string;
   readonly vkey: string;
   consensus: Consensus;
+  /** What is served for the consensus of its epoch when that is asked for by number; nothing unless set. */
+  other?: Consensus;
   /** How often the consensus was asked for. */
   readonly asked: { count: number };
   /** Packets taken by all first mixes. */
@@ -100,7 +102,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     zones.set(domain, formatZone(makeRecord(record)));
   }
   const authority = testAuthority('authority.test', { now: Math.floor(now / 1000) });
-  const network = {
+  const network: Pick<Network, 'consensus' | 'other'> = {
     consensus: consensusOf([...mixes.map((mix) => mix.entry), gatewayOf(domains)], {
       epoch,
       epochSeconds,
@@ -114,9 +116,11 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       return;
     }
     asked.count += 1;
-    const found = request.url === '/v1/consensus';
+    const { consensus, other } = network;
+    const past = request.url === `/v1/consensus/${consensus.epoch}` ? other : undefined;
+    const found = request.url === '/v1/consensus' ? consensus : past;
     response.writeHead(found ? 200 : 404, { 'content-type': 'text/plain; charset=utf-8' });
-    response.end(found ? signConsensus(network.consensus, [authority]) : '');
+    response.end(found ? signConsensus(found, [authority]) : '');
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

@@ -28,6 +28,7 @@ import { addGauges } from './gauges.ts';
 import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createLifetime } from './lifetime.ts';
 import { createLookUps } from './lookups.ts';
+import { createMeet } from './meet.ts';
 import { learnNetwork } from './network.ts';
 import { createNewestKey } from './newest-key.ts';
 import { startPipeline } from './pipeline.ts';
@@ -229,7 +230,9 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const lookUps = createLookUps(config, { clock, random, resolver, policies });
   opened.defer(() => lookUps.close());
-  const sender = opened.use(made.sender ?? createSender(config.smtp.ehlo, connectionsPerPeer));
+  const topology = createTopology(clock);
+  const meet = createMeet({ directory, topology, log });
+  const sender = opened.use(made.sender ?? createSender(config.smtp.ehlo, connectionsPerPeer, meet));
   const epochs = await openEpochs({
     clock,
     random,
@@ -261,7 +264,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     policies,
     submission,
     counters: createCounters(metrics),
-    topology: createTopology(clock),
+    topology,
     lifetime: createLifetime(clock, drainMs),
   };
 }

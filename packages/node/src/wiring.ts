@@ -10,6 +10,7 @@ import type { Epochs } from './epochs.ts';
 import type { Lifetime } from './lifetime.ts';
 import type { LookUps } from './lookups.ts';
 import { mailboxFinder } from './mailboxes.ts';
+import { toldBy } from './meet.ts';
 import { createAttest } from './names.ts';
 import type { Network } from './network.ts';
 import { isIn } from './networks.ts';
@@ -79,7 +80,7 @@ export function contextOf(parts: Parts, reports: ReportQueue): PipelineContext {
 }
 
 function receiveContext(parts: Parts): NonNullable<PipelineContext['receive']> {
-  const { config, clock, log, spool, counters, tls, network, lookUps } = parts;
+  const { config, clock, log, spool, counters, tls, network, lookUps, topology } = parts;
   const { name, smtp, delivery } = config;
   const gateway = delivery && {
     attest: createAttest(lookUps.names, clock),
@@ -96,6 +97,7 @@ function receiveContext(parts: Parts): NonNullable<PipelineContext['receive']> {
     ehlo: smtp.ehlo,
     domains: delivery === undefined ? [name] : [name, delivery.domain],
     isBehind: isIn(smtp.behind),
+    offers: () => toldBy(topology),
   };
 }
 

@@ -19,8 +19,10 @@ import {
   commitTo,
   decodeConsensus,
   formatAuthorityKey,
+  formatTold,
   makeDiff,
   parseAuthorityKey,
+  parseTold,
   type Reveal,
   readReveal,
   readVote,
@@ -159,6 +161,21 @@ const key: Target = {
   },
 };
 
+/** What a node says in its answer to EHLO. */
+const told: Target = {
+  name: 'consensus-told',
+  seeds: () => [
+    bytes(formatTold({ epoch: 1_000, digest })),
+    bytes(`SIZE 1\n${formatTold({ epoch: 0, digest })}`),
+  ],
+  tokens: ['XPOSTERN ', '\n', digest],
+  run(input) {
+    const lines = latin1(input).split('\n');
+    const parsed = parseTold(lines);
+    if (parsed !== undefined) hold(lines.includes(formatTold(parsed)), 'EHLO: one line for each');
+  },
+};
+
 /** Whole notes: who has no key gets no further than the signatures. */
 const signed: Target = {
   name: 'consensus-signed',
@@ -253,4 +270,4 @@ function consensus(): Consensus {
   return tabulate(descriptors, agenda);
 }
 
-export const documentTargets: readonly Target[] = [base64, json, note, key, signed, documents, diff];
+export const documentTargets: readonly Target[] = [base64, json, note, key, signed, documents, diff, told];

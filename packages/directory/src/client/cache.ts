@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Equivocation } from '@postern/protocol/consensus';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { makePrivateDirectory, UserError } from '@postern/runtime';
 import type { CertificateShelf } from './certificates.ts';
@@ -13,6 +14,14 @@ export interface Seen {
   readonly digest: string;
   /** Of the log with this consensus as its last leaf. */
   readonly range: CompactRange;
+}
+
+/** Two documents of which there may be one, and the certificates of the keys that signed them. */
+export interface Fork extends Equivocation {
+  /** Unix seconds at which it was found. */
+  readonly since: number;
+  /** The file that it lies in. */
+  readonly path: string;
 }
 
 /** What a client remembers of the directory from one run to the next. */
@@ -30,6 +39,10 @@ export interface ConsensusCache {
     seen: Seen,
     objection: (last: Seen | undefined) => T | undefined,
   ): Promise<T | undefined>;
+  /** The proof that authorities have signed two documents, once there is one: nothing of theirs is used while it lies there. */
+  fork(): Fork | undefined;
+  /** Keeps the first proof that comes. Durable when it resolves. */
+  keepFork(fork: Omit<Fork, 'path'>): Promise<void>;
   /** Certificates are public, and verified again whenever they are read. */
   readonly certificates: CertificateShelf;
 }
@@ -65,6 +78,26 @@ export function openCache(folder: string): ConsensusCache {
         return undefined;
       } catch (cause) {
         throw notKept('the consensus', folder, cause);
+      }
+    },
+    fork() {
+      const path = join(folder, 'fork');
+      const text = readIfThere(path);
+      if (text === undefined) return undefined;
+      try {
+        return { ...(JSON.parse(text) as Omit<Fork, 'path'>), path };
+      } catch (cause) {
+        throw new DirectoryError('wrong-cache', `${path} is damaged`, { cause });
+      }
+    },
+    async keepFork(fork) {
+      try {
+        await makePrivateDirectory(folder);
+        using _ = lock(folder);
+        if (readIfThere(join(folder, 'fork')) === undefined)
+          replace(folder, 'fork', `${JSON.stringify(fork)}\n`);
+      } catch (cause) {
+        throw notKept('the proof of two documents', folder, cause);
       }
     },
     certificates: {

@@ -1,4 +1,4 @@
-import { assertTrust, ProtocolError, parseAuthorityKey } from '@postern/protocol/consensus';
+import { assertTrust, ProtocolError, parseAuthorityKey, type Told } from '@postern/protocol/consensus';
 import { type Clock, type Log, type Random, silentLog, systemRandom } from '@postern/runtime';
 import { type ConsensusCache, openCache } from './cache.ts';
 import { openCertificates } from './certificates.ts';
@@ -9,6 +9,7 @@ import {
   type VerifiedConsensus,
 } from './collect.ts';
 import { DirectoryError, errorOf } from './errors.ts';
+import type { Heard } from './hear.ts';
 import { createKeeper } from './keeper.ts';
 import { type Submission, submit } from './submit.ts';
 import { baseOf } from './url.ts';
@@ -51,6 +52,8 @@ export interface DirectoryClient {
   parameters(): Promise<NetworkParameters>;
   /** Epoch of the newest consensus that was ever taken, in an earlier run too; nothing when none was. */
   newest(): number | undefined;
+  /** Holds what a node says that it goes by against what is known here. A proof that authorities have signed two documents stops everything. */
+  hear(told: Told): Promise<Heard>;
   /** Posts a signed descriptor to every URL; throws `not-published` when none accepts it. */
   publish(descriptor: string): Promise<Submission>;
 }
@@ -70,6 +73,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     renew: () => keeper.renew(),
     renewAt: () => keeper.renewAt(),
     refresh: () => keeper.refresh(),
+    hear: (told) => keeper.hear(told),
     async parameters() {
       const held = await keeper.valid();
       if (held !== undefined) {

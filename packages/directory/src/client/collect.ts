@@ -143,7 +143,7 @@ async function firstThatHolds(
     }
     const { reason, detail } = verified;
     if (byDiff && reason !== 'fork') continue;
-    notes.failures.push({ url, reason: reasonOf(reason), detail });
+    notes.failures.push({ url, reason: reasonOf(reason), detail, documents: [signed] });
     return { kind: 'refused', reason, signed };
   }
   return undefined;
@@ -211,7 +211,7 @@ export async function collectParameters(
  * Verifies with the certificates at hand. If authorities seem to have signed with keys that are not known here, whoever serves the document is asked for
  * their certificates, once, and it is verified again.
  */
-async function verifyFrom<T extends Judged>(
+export async function verifyFrom<T extends Judged>(
   directory: Directory,
   url: string,
   verify: (trust: Trust) => T,

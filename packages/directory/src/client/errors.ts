@@ -28,6 +28,8 @@ export interface Failure {
   readonly url: string;
   readonly reason: DirectoryRefusal;
   readonly detail: string;
+  /** Of a `fork`: the document, and those that it was held against, as far as they were fetched with it. */
+  readonly documents?: readonly string[];
 }
 
 const askForHelp = 'Nothing is sent until this is cleared up. Ask the people who run the authorities.';

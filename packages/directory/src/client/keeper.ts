@@ -1,4 +1,4 @@
-import { verifyConsensus } from '@postern/protocol/consensus';
+import { staleEpochs, type Told, verifyConsensus } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import type { ConsensusCache } from './cache.ts';
 import {
@@ -11,6 +11,8 @@ import {
 } from './collect.ts';
 import { DirectoryError, errorOf, type Failure } from './errors.ts';
 import { followAll, lastOf, objectionTo, type Taken } from './follow.ts';
+import { createForks } from './fork.ts';
+import { createListener, type Heard } from './hear.ts';
 import { describeSkew, isOff } from './skew.ts';
 import { type Plan, planFor } from './window.ts';
 
@@ -26,6 +28,10 @@ export interface Keeper {
   renewAt(): number;
   /** The one at hand while it is valid. */
   valid(): Promise<VerifiedConsensus | undefined>;
+  /** Those taken of late, as they were signed, by epoch; one fetched ahead among them. */
+  documents(): ReadonlyMap<number, Held>;
+  /** Holds what a node goes by against what is known here. */
+  hear(told: Told): Promise<Heard>;
 }
 
 export interface KeeperDeps {
@@ -43,9 +49,17 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
   let plan: (Plan & { readonly digest: string; readonly isDone: boolean }) | undefined;
   let askAgainAt = 0;
   let failingSince: number | undefined;
+  const taken = new Map<number, Held>();
+  const forks = createForks(directory, { cache, clock, log });
   const nowMs = (): number => clock.now();
   const now = (): number => Math.floor(clock.now() / 1_000);
   const isFresh = ({ consensus }: Held): boolean => now() < consensus.freshUntil;
+
+  const keep = (document: Held): void => {
+    taken.set(document.consensus.epoch, document);
+    for (const epoch of taken.keys())
+      if (epoch < document.consensus.epoch - staleEpochs - 1) taken.delete(epoch);
+  };
 
   /** What is in memory or on disk, as far as it is valid, and otherwise why it is not. */
   const recall = (): { valid?: Held; expired?: Failure } => {
@@ -58,6 +72,7 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
       held = { consensus, geometry, digest, signed };
+      keep(held);
       return { valid: held };
     }
     log.debug('cached consensus refused', { why: verified.reason });
@@ -75,29 +90,35 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     if (objection === undefined) return document;
     held = undefined;
     const { valid } = objection.reason === 'rollback' ? recall() : {};
-    if (valid === undefined) throw noneToUse([objection]);
-    return valid;
+    return valid ?? fail([{ ...objection, documents: [document.signed] }]);
   };
 
-  const noneToUse = (failures: readonly Failure[]): DirectoryError => {
+  const fail = async (failures: readonly Failure[]): Promise<never> => {
     failingSince ??= clock.now();
+    const forked = failures.filter(({ reason }) => reason === 'fork');
+    if (forked.length > 0) {
+      const others = [cache.signed() ?? [], [...taken.values()].map(({ signed }) => signed)].flat();
+      await forks.prove([...forked.flatMap(({ documents = [] }) => documents), ...others]);
+    }
     const since = failingSince < clock.now() ? `, since ${new Date(failingSince).toISOString()}` : '';
-    return errorOf(`there is no consensus to use${since}`, failures);
+    throw errorOf(`there is no consensus to use${since}`, failures);
   };
 
   const take = async (found: Taken): Promise<Held> => {
     held = await settle(found);
+    keep(held);
     failingSince = undefined;
     if (!isFresh(held)) askAgainAt = clock.now() + holdBack(held);
     return held;
   };
 
   const refresh = shared(async () => {
+    forks.assertNone();
     const { valid, expired } = recall();
     const seen = cache.seen();
     const { found, failures, aheadMs } = await collectConsensus(directory, { nowMs, seen, held: valid });
     if (isOff(aheadMs)) log.warn('the clock here is off', { is: describeSkew(aheadMs) });
-    if (found === undefined) throw noneToUse(expired === undefined ? failures : [...failures, expired]);
+    if (found === undefined) return fail(expired === undefined ? failures : [...failures, expired]);
     return shown(await take(found));
   });
 
@@ -109,23 +130,25 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     if (now() >= document.consensus.validUntil) return undefined;
     const source = { url: 'the one fetched ahead', document, fetched: true };
     const { found, failures } = await followAll(directory, cache.seen(), [source]);
-    if (failures.some(({ reason }) => reason === 'fork')) throw noneToUse(failures);
+    if (failures.some(({ reason }) => reason === 'fork')) return fail(failures);
     return found && take(found);
   };
 
   /** What another process has taken for an epoch may not be another document than the one fetched ahead. */
-  const assertAgreed = (valid: Held): void => {
+  const assertAgreed = async (valid: Held): Promise<void> => {
     const ahead = next;
     if (ahead === undefined || ahead.consensus.epoch > valid.consensus.epoch) return;
     next = undefined;
     if (ahead.consensus.epoch < valid.consensus.epoch || ahead.digest === valid.digest) return;
     const detail = `another consensus for epoch ${ahead.consensus.epoch} was fetched before it began`;
-    throw noneToUse([{ url: 'the one at hand', reason: 'fork', detail }]);
+    const documents = [valid.signed, ahead.signed];
+    await fail([{ url: 'the one at hand', reason: 'fork', detail, documents }]);
   };
 
   const current = shared(async () => {
+    forks.assertNone();
     const { valid } = recall();
-    if (valid !== undefined) assertAgreed(valid);
+    if (valid !== undefined) await assertAgreed(valid);
     if (valid !== undefined && (isFresh(valid) || clock.now() < askAgainAt)) return shown(valid);
     const begun = await begin();
     if (begun !== undefined) return shown(begun);
@@ -155,21 +178,33 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
   };
 
   const renew = shared(async () => {
+    forks.assertNone();
     const { valid } = recall();
-    if (valid !== undefined) assertAgreed(valid);
+    if (valid !== undefined) await assertAgreed(valid);
     const due = planNow();
     if (valid === undefined || due === undefined || !isFresh(valid)) return current();
     if (due.aheadAt === undefined || due.isDone || clock.now() < due.aheadAt) return shown(valid);
     plan = { ...due, isDone: true };
     const { found, failures } = await collectAhead(directory, valid, { nowMs, seen: cache.seen() });
-    if (failures.some(({ reason }) => reason === 'fork')) throw noneToUse(failures);
+    if (failures.some(({ reason }) => reason === 'fork')) return fail(failures);
     next = found;
     return shown(valid);
+  });
+
+  const hear = createListener(directory, {
+    clock,
+    prove: forks.prove,
+    known(epoch) {
+      recall();
+      return taken.get(epoch);
+    },
   });
 
   return {
     current,
     refresh,
+    hear,
+    documents: () => (next === undefined ? taken : new Map([...taken, [next.consensus.epoch, next]])),
     renew,
     renewAt() {
       const due = planNow();

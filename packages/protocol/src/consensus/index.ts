@@ -95,6 +95,7 @@ export {
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
 export { type Agenda, tabulate } from './tabulate.ts';
 export { sharedValue, type Tally, tally } from './tally.ts';
+export { formatTold, parseTold, type Told } from './told.ts';
 export {
   assertTrust,
   checkThreshold,
