@@ -1,5 +1,6 @@
 import { assertTrust, ProtocolError, parseAuthorityKey, type Told } from '@postern/protocol/consensus';
 import { type Clock, type Log, type Random, silentLog, systemRandom } from '@postern/runtime';
+import { type Archive, openArchive } from './archive.ts';
 import { type ConsensusCache, openCache } from './cache.ts';
 import { openCertificates } from './certificates.ts';
 import {
@@ -52,6 +53,8 @@ export interface DirectoryClient {
   parameters(): Promise<NetworkParameters>;
   /** Epoch of the newest consensus that was ever taken, in an earlier run too; nothing when none was. */
   newest(): number | undefined;
+  /** What is here as it was signed, for a mirror. */
+  readonly archive: Archive;
   /** Holds what a node says that it goes by against what is known here. A proof that authorities have signed two documents stops everything. */
   hear(told: Told): Promise<Heard>;
   /** Posts a signed descriptor to every URL; throws `not-published` when none accepts it. */
@@ -81,9 +84,13 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
         return { epochSeconds: consensus.epochSeconds, meanDelayMs: consensus.meanDelayMs, geometry };
       }
       const { found, failures } = await collectParameters(directory, now);
-      if (found !== undefined) return found;
+      if (found !== undefined) {
+        const { epochSeconds, meanDelayMs, geometry } = found;
+        return { epochSeconds, meanDelayMs, geometry };
+      }
       throw errorOf('no directory gives parameters that hold', failures);
     },
+    archive: openArchive(directory, keeper, now),
     newest: () => cache.seen()?.epoch,
     publish: (descriptor) => submit(directory, descriptor),
   };

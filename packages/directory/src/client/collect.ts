@@ -189,7 +189,7 @@ export interface NetworkParameters {
 export async function collectParameters(
   directory: Directory,
   now: () => number,
-): Promise<Collected<NetworkParameters>> {
+): Promise<Collected<NetworkParameters & { readonly signed: string }>> {
   const failures: Failure[] = [];
   for (const url of shuffled(directory.urls, directory.random)) {
     const answer = await ask(`${url}/v1/parameters`, { ...directory, maxBytes: maxParametersLength });
@@ -201,7 +201,7 @@ export async function collectParameters(
     if (verified.kind === 'refused') failures.push({ url, reason: verified.reason, detail: verified.detail });
     else {
       const { epochSeconds, meanDelayMs } = verified.parameters;
-      return { found: { epochSeconds, meanDelayMs, geometry: verified.geometry }, failures };
+      return { found: { epochSeconds, meanDelayMs, geometry: verified.geometry, signed }, failures };
     }
   }
   return { found: undefined, failures };

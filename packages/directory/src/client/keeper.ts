@@ -28,7 +28,7 @@ export interface Keeper {
   renewAt(): number;
   /** The one at hand while it is valid. */
   valid(): Promise<VerifiedConsensus | undefined>;
-  /** Those taken of late, as they were signed, by epoch; one fetched ahead among them. */
+  /** Those taken of late, as they were signed, by epoch; one fetched ahead among them. None when they are not to be used. */
   documents(): ReadonlyMap<number, Held>;
   /** Holds what a node goes by against what is known here. */
   hear(told: Told): Promise<Heard>;
@@ -204,7 +204,10 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     current,
     refresh,
     hear,
-    documents: () => (next === undefined ? taken : new Map([...taken, [next.consensus.epoch, next]])),
+    documents() {
+      if (cache.fork() !== undefined) return new Map();
+      return next === undefined ? taken : new Map([...taken, [next.consensus.epoch, next]]);
+    },
     renew,
     renewAt() {
       const due = planNow();

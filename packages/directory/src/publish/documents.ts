@@ -121,7 +121,7 @@ function cacheIssued(shelf: Shelf, reply: FastifyReply, { epoch }: Issued): void
 
 function sendNone(reply: FastifyReply): FastifyReply {
   reply.header('retry-after', '5').header('cache-control', 'no-store');
-  const message = 'there is no consensus yet: the authority waits for nodes to register';
+  const message = 'there is no consensus to serve';
   return reply.code(503).send({ error: 'no-consensus', message });
 }
 

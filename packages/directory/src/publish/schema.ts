@@ -12,6 +12,17 @@ export const document = {
   },
 } as const;
 
+/** The same of a mirror's. */
+export const mirrorDocument: object = {
+  ...document,
+  info: {
+    ...document.info,
+    title: 'Postern mirror',
+    description:
+      'Serves what directory authorities have signed, and the log of all consensuses, to readers: docs/spec/consensus.md, section 10.',
+  },
+};
+
 export function json(
   description: string,
   properties: Record<string, object>,
