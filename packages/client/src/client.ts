@@ -120,11 +120,8 @@ export function createClient(options: ClientOptions): Client {
   const config = once(async () => options.config ?? readClientConfig(paths.configFile));
   const directory = once(async () => {
     if (options.directory !== undefined) return options.directory;
-    const { urls, authorities, threshold } = (await config()).directory;
     return createDirectoryClient({
-      urls,
-      authorities,
-      threshold,
+      ...(await config()).directory,
       cacheDir: paths.consensus,
       clock,
       random,

@@ -10,8 +10,8 @@ import {
   parseConfig,
 } from '@postern/runtime';
 import { z } from 'zod';
-import { roundMsOf } from './agree/slots.ts';
 import { majority, thresholdMistake } from './client/trust.ts';
+import { roundMsOf } from './slots.ts';
 
 /** An authority, parsed. */
 export interface AuthorityConfig {

@@ -8,7 +8,6 @@ import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
 import { recordOf } from './agree/record.ts';
 import { createSignatures, isUncertified } from './agree/signatures.ts';
-import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
 import type { AgreementRecord, Part, Receipt } from './ballots.ts';
 import type { Certificates } from './client/certificates.ts';
@@ -18,6 +17,7 @@ import type { SigningKeys } from './keys/signing.ts';
 import type { ConsensusLog } from './log/log.ts';
 import type { Counters } from './observe.ts';
 import { rateLimit } from './rate-limit.ts';
+import { roundMsOf, timeoutMsOf, timetable } from './slots.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {

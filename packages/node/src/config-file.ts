@@ -93,6 +93,8 @@ urls = ${value(directory.urls)}
 # Keys of the authorities, as they print them, and how many of them must have signed.
 authorities = ${value(directory.authorities)}
 threshold = ${directory.threshold}
+# Whether mirrors that the consensus names are asked as well.
+# mirrors = true
 
 [mix]
 # Threads that take layers off.
@@ -128,6 +130,12 @@ ${resolver === undefined ? '# resolver = "system"' : `resolver = ${value(resolve
 # listen = "127.0.0.1:9464"
 # Only this opens another address than loopback's, to whoever reaches it.
 # public = false
+
+# Serves readers what authorities have signed, so that not all have to ask these; without this section it does not.
+# [mirror]
+# listen = "127.0.0.1:8441"
+# Where others reach it, by https: a web server in front, docs/operations/mirror.md. Without, nobody is told.
+# url = "https://mirror.example"
 ${delivery === undefined ? '' : deliverySection(delivery)}${submission === undefined ? '' : formatSubmission(submission)}`;
   return { toml, fields };
 }

@@ -84,6 +84,33 @@ describe('parseNodeConfig', () => {
     expect(mistakesIn(all)['directory.threshold']).toContain('more than the 2 authorities');
   });
 
+  test('a mirror is where it listens, and the URL that others are told', () => {
+    const listen = '127.0.0.1:8441';
+    const at = { host: '127.0.0.1', port: 8_441 };
+    expect(parseNodeConfig({ ...mix, mirror: { listen } }).mirror).toEqual({ listen: at, url: '' });
+    for (const url of ['https://mix1.test', 'https://mix1.test/a/b', 'http://127.0.0.1:8441'])
+      expect(parseNodeConfig({ ...mix, mirror: { listen, url } }).mirror).toEqual({ listen: at, url });
+    for (const url of [
+      'https://mix1.test/',
+      'https://MIX1.test',
+      'https://mix1.test?a',
+      'https://mix1.test#a',
+      'https://u:p@mix1.test',
+      'ftp://mix1.test',
+      'mix1.test',
+    ])
+      expect(mistakesIn({ ...mix, mirror: { listen, url } })).toEqual({
+        'mirror.url': expect.stringContaining('is no URL that readers could be told'),
+      });
+    expect(mistakesIn({ ...mix, mirror: {} })).toHaveProperty(['mirror.listen']);
+  });
+
+  test('readers ask mirrors unless they say that they do not', () => {
+    expect(parseNodeConfig(mix).directory).not.toHaveProperty('mirrors');
+    const directory = { ...mix.directory, mirrors: false };
+    expect(parseNodeConfig({ ...mix, directory }).directory).toHaveProperty('mirrors', false);
+  });
+
   test('a gateway says whose direct mail it takes', () => {
     const delivery = { ...gateway.delivery, accept: ['a.test'], deny: ['evil.test'], carriages_per_hour: 5 };
     expect(parseNodeConfig({ ...gateway, delivery }).delivery?.senders).toEqual({

@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path';
-import { type DirectoryConfig, directorySection } from '@postern/directory/client';
+import { baseOf, type DirectoryConfig, directorySection } from '@postern/directory/client';
 import {
   domainName,
   duration,
@@ -56,6 +56,14 @@ export interface NodeConfig {
   readonly spool: SpoolConfig;
   /** Where metrics are served; nowhere without. */
   readonly metrics: MetricsConfig | undefined;
+  /** Where readers get from it what they get from authorities; nowhere without. */
+  readonly mirror: MirrorConfig | undefined;
+}
+
+export interface MirrorConfig {
+  readonly listen: Endpoint;
+  /** Where others reach it; '' = it is told to nobody. */
+  readonly url: string;
 }
 
 export interface DeliveryConfig {
@@ -89,6 +97,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     dns: { trust_anchors: trustAnchors, ...dns },
     spool,
     metrics,
+    mirror,
     ...rest
   } = parseConfig(schema, input, source);
   return {
@@ -107,6 +116,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     dns: { ...dns, trustAnchors },
     spool,
     metrics,
+    mirror,
   };
 }
 
@@ -121,6 +131,14 @@ const reachable = endpoint.refine(
   ({ host }) => !['0.0.0.0', '::'].includes(host),
   'is no address that others can reach; write the host name or address of this machine',
 );
+
+/** In the one spelling that the URL standard gives it, without a slash at the end. */
+const mirrorUrl = z
+  .string()
+  .refine(
+    (text) => baseOf(text) === text,
+    'is no URL that readers could be told; write for example "https://mix1.example", without a slash at the end, or leave it out',
+  );
 
 /** A local part that is safe as the name of a directory, in whatever file system. */
 const mailboxName = z
@@ -220,6 +238,7 @@ const schema = z
     dns: z.strictObject(dnsFields('system')).superRefine(refuseUnbelieved).prefault({}),
     spool: spoolSection.prefault({}),
     metrics: metricsSection.optional(),
+    mirror: z.strictObject({ listen: endpoint, url: mirrorUrl.default('') }).optional(),
   })
   .superRefine(({ roles, delivery, submission }, context) => {
     const say = (path: string[], message: string): void =>

@@ -4,6 +4,7 @@ import {
   type DirectoryClient,
   type VerifiedConsensus,
 } from '@postern/directory/client';
+import { startMirror } from '@postern/directory/mirror';
 import type { SmtpSender } from '@postern/mail';
 import {
   type Clock,
@@ -67,6 +68,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly smtp: Endpoint;
   /** Where it takes what the domain's authors submit. */
   readonly submissions: readonly SubmissionAddress[];
+  /** Where it serves readers, without a slash at the end; undefined when it does not. */
+  readonly mirror: string | undefined;
   /** Resolves once the node is in a consensus; rejects when it is closed before. */
   readonly ready: Promise<void>;
   /** Resolves when the node cannot go on, with what its process had better end with. */
@@ -123,7 +126,12 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   opened.defer(() => registration?.close());
   const listed = (): boolean =>
     topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
+  const mirror =
+    config.mirror && stages.has(registeringStage(config))
+      ? opened.use(await startMirror({ listen: config.mirror.listen, directory, clock, log }))
+      : undefined;
   const onConsensus = (consensus: VerifiedConsensus): void => {
+    void mirror?.update();
     tls.note(consensus);
     epochs.confirm(consensus.consensus.epoch);
     if (listed()) ready.resolve();
@@ -197,6 +205,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     id: identity.id,
     smtp: address ?? advertised,
     submissions,
+    mirror: mirror?.url,
     ready: ready.promise,
     broken: Promise.race([spool.broken, lifetime.broken]),
     status,

@@ -6,6 +6,7 @@ import type { Part } from '../ballots.ts';
 import type { AuthorityConfig } from '../config.ts';
 import { type Holdup, holdupOf } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
+import type { Slot, Timetable } from '../slots.ts';
 import type { AuthorityStore, Issued, Kept } from '../store.ts';
 import { agree, seal } from './agree.ts';
 import { type Agreement, createAgreement, type Draft } from './agreement.ts';
@@ -16,7 +17,6 @@ import type { Preparation } from './preparation.ts';
 import type { Outcome, Standing } from './rounds.ts';
 import { tellSaid, watch } from './said.ts';
 import type { Signatures } from './signatures.ts';
-import type { Slot, Timetable } from './slots.ts';
 
 export interface AttemptsOptions {
   readonly config: AuthorityConfig;

@@ -1,8 +1,8 @@
 import type { Alarms } from '../alarms.ts';
+import type { Slot } from '../slots.ts';
 import { short } from './ledger.ts';
 import type { Members } from './members.ts';
 import type { Outcome } from './rounds.ts';
-import type { Slot } from './slots.ts';
 
 /** Names whoever said nothing, did not reveal, or said two things. */
 export function watch(outcome: Outcome, slot: Slot, { names, name: own }: Members, alarms: Alarms): void {

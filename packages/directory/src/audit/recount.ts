@@ -18,7 +18,7 @@ import {
   type Vote,
   verifyDescriptor,
 } from '@postern/protocol/consensus';
-import { timetable } from '../agree/slots.ts';
+import { timetable } from '../slots.ts';
 import { NotServed, type Served } from './served.ts';
 
 /** What comes of counting again; `not-served` where votes, reveals or descriptors are not to be had any more. */

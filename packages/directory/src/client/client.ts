@@ -22,6 +22,8 @@ export interface DirectoryClientOptions {
   readonly authorities: readonly string[];
   /** How many of them must have signed. */
   readonly threshold: number;
+  /** Whether mirrors of nodes are asked as well, before those URLs; true unless given. */
+  readonly mirrors?: boolean | undefined;
   /** Holds the last consensus and the memory against older ones. Made when needed. */
   readonly cacheDir: string;
   readonly clock: Clock;
@@ -101,13 +103,22 @@ function directoryOf(
   { certificates: shelf }: ConsensusCache,
   now: () => number,
 ): Directory {
-  const { urls, threshold, random = systemRandom, timeoutMs = 30_000, signal } = options;
+  const { urls, threshold, mirrors = true, random = systemRandom, timeoutMs = 30_000, signal } = options;
   if (urls.length === 0) throw new DirectoryError('wrong-configuration', 'no directory URL is configured');
   try {
     const authorities = options.authorities.map(parseAuthorityKey);
     assertTrust({ authorities, threshold });
     const certificates = openCertificates({ authorities, shelf, now });
-    return { urls: urls.map(baseUrl), authorities, threshold, random, timeoutMs, signal, certificates };
+    return {
+      urls: urls.map(baseUrl),
+      mirrors,
+      authorities,
+      threshold,
+      random,
+      timeoutMs,
+      signal,
+      certificates,
+    };
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause;
     throw new DirectoryError('wrong-configuration', cause.message, { cause });

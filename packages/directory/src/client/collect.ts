@@ -9,13 +9,13 @@ import {
 } from '@postern/protocol/consensus';
 import type { Geometry } from '@postern/protocol/packet';
 import { shuffled } from '@postern/protocol/primitives';
-import type { Random } from '@postern/runtime';
 import { type AskOptions, ask } from '../ask.ts';
 import type { Seen } from './cache.ts';
 import { type Certificates, fetchCertificates } from './certificates.ts';
 import { type Failure, reasonOf } from './errors.ts';
 import { followAll, lastOf, type Source, type Taken } from './follow.ts';
 import { type Notes, offersOf, textOf, type Wanted } from './offer.ts';
+import { mirrorTimeoutMs, type Place, type Places, placesOf } from './places.ts';
 import { aheadOf, describeSkew, isOff } from './skew.ts';
 
 /** A consensus that the configured authorities signed, and that was valid when it was verified. */
@@ -32,10 +32,7 @@ export interface Held extends VerifiedConsensus {
 }
 
 /** Whom to ask, and whom to believe. */
-export interface Directory extends AskOptions, Omit<Trust, 'signingKeys'> {
-  /** Without a slash at the end. */
-  readonly urls: readonly string[];
-  readonly random: Random;
+export interface Directory extends AskOptions, Places, Omit<Trust, 'signingKeys'> {
   readonly certificates: Certificates;
 }
 
@@ -64,7 +61,7 @@ export interface CollectedConsensus extends Collected<Taken> {
 }
 
 /**
- * Asks one URL after the other, in random order, until one gives a consensus that is fresh. A valid one that no longer is
+ * Asks one place after the other, in random order, until one gives a consensus that is fresh. A valid one that no longer is
  * fresh is kept in case there is nothing newer. A fork ends the search: nothing that comes after could be trusted. What was found is then
  * followed from what was seen, each document from the one before it.
  */
@@ -79,14 +76,15 @@ export async function collectConsensus(
   const ahead = (): number | undefined => aheadOf(notes.readings, directory.urls.length);
   const accepted: Source[] =
     held === undefined ? [] : [{ url: 'the one at hand', document: held, fetched: false }];
-  for (const url of shuffled(directory.urls, directory.random)) {
-    const found = await firstThatHolds(directory, url, { held, nowMs }, notes, (signed, trust) =>
+  for (const place of placesOf(directory, held?.consensus.nodes ?? [])) {
+    const { url } = place;
+    const found = await firstThatHolds(directory, place, { held, nowMs }, notes, (signed, trust) =>
       verifyConsensus(signed, { ...trust, now: now(), last: lastOf(seen) }),
     );
     if (found === undefined) continue;
     if (found.kind === 'refused') {
       if (found.reason === 'fork') return { found: undefined, failures, aheadMs: ahead() };
-      if (isOfTime(found.reason)) untimely.push({ url, signed: found.signed });
+      if (isOfTime(found.reason) && !place.isMirror) untimely.push({ url, signed: found.signed });
       continue;
     }
     accepted.push({ url, document: found.document, fetched: true });
@@ -112,8 +110,8 @@ export async function collectAhead(
   const notes: Notes = { failures: [], readings: [] };
   const epoch = held.consensus.epoch + 1;
   const now = held.consensus.freshUntil;
-  for (const url of shuffled(directory.urls, directory.random)) {
-    const found = await firstThatHolds(directory, url, { held, nowMs, epoch }, notes, (signed, trust) =>
+  for (const place of placesOf(directory, held.consensus.nodes)) {
+    const found = await firstThatHolds(directory, place, { held, nowMs, epoch }, notes, (signed, trust) =>
       verifyConsensus(signed, { ...trust, now, last: lastOf(seen) }),
     );
     if (found?.kind === 'refused' && found.reason === 'fork') break;
@@ -127,23 +125,28 @@ type Found =
   | { readonly kind: 'accepted'; readonly document: Held }
   | { readonly kind: 'refused'; readonly reason: ConsensusRefusal; readonly signed: string };
 
-/** What one URL gives, verified. Whatever is wrong with what a diff makes, the whole is asked for, but of a fork. */
+/** What one place gives, verified. Whatever is wrong with what a diff makes, the whole is asked for, but of a fork. */
 async function firstThatHolds(
   directory: Directory,
-  url: string,
+  { url, isMirror }: Place,
   wanted: Wanted,
   notes: Notes,
   verify: (signed: string, trust: Trust) => Verified,
 ): Promise<Found | undefined> {
-  for await (const { signed, byDiff } of offersOf(directory, url, wanted, notes)) {
-    const verified = await verifyFrom(directory, url, (trust) => verify(signed, trust));
+  const asked = isMirror
+    ? { ...directory, timeoutMs: Math.min(directory.timeoutMs, mirrorTimeoutMs) }
+    : directory;
+  const noted = isMirror ? { failures: [], readings: [] } : notes;
+  for await (const { signed, byDiff } of offersOf(asked, url, wanted, noted)) {
+    const verified = await verifyFrom(asked, url, (trust) => verify(signed, trust));
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
       return { kind: 'accepted', document: { consensus, geometry, digest, signed } };
     }
     const { reason, detail } = verified;
     if (byDiff && reason !== 'fork') continue;
-    notes.failures.push({ url, reason: reasonOf(reason), detail, documents: [signed] });
+    const { failures } = reason === 'fork' ? notes : noted;
+    failures.push({ url, reason: reasonOf(reason), detail, documents: [signed] });
     return { kind: 'refused', reason, signed };
   }
   return undefined;

@@ -1,8 +1,8 @@
 import { maxConsensusLength, readIssued, type Told } from '@postern/protocol/consensus';
-import { shuffled } from '@postern/protocol/primitives';
 import type { Clock } from '@postern/runtime';
 import { ask } from '../ask.ts';
 import { type Directory, type Held, verifyFrom } from './collect.ts';
+import { placesOf } from './places.ts';
 
 /**
  * What a consensus that a node goes by is to a reader: the `same` as here; `unknown`, of an epoch of which none is here; `other` than here, which
@@ -22,7 +22,7 @@ export interface Listening {
 const restMs = 60_000;
 
 /**
- * Holds what nodes tell against what is known (spec consensus 10.6). The document that is behind another digest is asked for at all URLs, once in a
+ * Holds what nodes tell against what is known (spec consensus 10.6). The document that is behind another digest is asked for wherever a consensus is, once in a
  * while.
  */
 export function createListener(
@@ -33,7 +33,7 @@ export function createListener(
   let restUntil = 0;
 
   const find = async ({ epoch, digest }: Told, ours: Held): Promise<Heard> => {
-    for (const url of shuffled(directory.urls, directory.random)) {
+    for (const { url } of placesOf(directory, ours.consensus.nodes)) {
       const answer = await ask(`${url}/v1/consensus/${epoch}`, {
         ...directory,
         maxBytes: maxConsensusLength,

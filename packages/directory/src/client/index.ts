@@ -5,3 +5,4 @@ export { type DirectoryConfig, directorySection } from './fields.ts';
 export type { Heard } from './hear.ts';
 export type { Submission } from './submit.ts';
 export { majority } from './trust.ts';
+export { baseOf } from './url.ts';

@@ -1,7 +1,7 @@
 import type { Consensus } from '@postern/protocol/consensus';
 import { uniform } from '@postern/protocol/primitives';
 import type { Random } from '@postern/runtime';
-import { timetable } from '../agree/slots.ts';
+import { timetable } from '../slots.ts';
 
 /** When a reader that runs all the time asks for the next consensus, milliseconds, so that not all come at an epoch's start (spec consensus 10.4). */
 export interface Plan {
