@@ -6,7 +6,7 @@ export interface Reading {
 }
 
 /** Seconds by which clocks may differ: what a reader bears of a consensus that has not begun (spec consensus 6.3), and answers are slow. */
-export const skewTolerance = 60;
+const skewTolerance = 60;
 
 /**
  * How far most clocks are ahead of the one here, milliseconds, by the one in their middle; undefined unless more than half of all URLs have told
