@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { appendFile, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
-import { setPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initAuthority } from '@postern/directory';
@@ -50,9 +50,6 @@ export async function startCouncil({ count, epochSeconds, liars }: CouncilOption
   opened.defer(() => {
     process.env.NODE_OPTIONS = own;
   });
-  // what liars send comes from here
-  hurry();
-  opened.defer(() => setPriority(0));
   const ports = await freePorts(count);
   const authorities: (Authority & Made)[] = [];
   for (const [at, port] of ports.entries()) {
@@ -73,11 +70,6 @@ export async function startCouncil({ count, epochSeconds, liars }: CouncilOption
   await Promise.all(authorities.map((authority) => authority.start()));
   const running = opened.move();
   return { folder, authorities, epochSeconds, [Symbol.asyncDispose]: () => running.disposeAsync() };
-}
-
-/** Puts a process, or the thread that calls, before others: whatever else the machine has to do is none of the faults. Only root may. */
-function hurry(pid = 0): void {
-  if (process.geteuid?.() === 0) setPriority(pid, -20);
 }
 
 interface Made {
@@ -126,7 +118,6 @@ async function makeAuthority(
         args,
         log: join(folder, 'log'),
         restart: false,
-        onStart: hurry,
       });
       const answers = (): Promise<boolean> =>
         fetch(`${url}/health`).then(
