@@ -39,7 +39,7 @@ import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
-import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus } from './status.ts';
+import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus, troubleStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
@@ -139,9 +139,10 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const { resolver } = parts;
   const proof = resolver && watchProof({ clock, log, resolver });
   const proofNow = (): NodeStatus['dns'] => proof?.current() ?? 'unasked';
+  const following = follow({ clock, random, log, directory, topology, network, onConsensus });
   const loops = [
+    following,
     epochs.start((mixKeys) => registration?.announce(mixKeys)),
-    follow({ clock, random, log, directory, topology, network, onConsensus }),
     tls.start({
       show: (certificate) => {
         pipeline.server?.updateTls(certificate);
@@ -171,6 +172,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     epoch: epochs.epoch,
     unusedMixKeys: epochs.unused() ?? null,
     consensus: consensusStatus(topology, listed()),
+    consensusTrouble: troubleStatus(following.trouble()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
     dns: proofNow(),

@@ -7,6 +7,7 @@ import type { UnusedKeys } from './epochs.ts';
 import { NodeError } from './errors.ts';
 import type { Proof } from './proof.ts';
 import type { Publication } from './publication.ts';
+import type { Trouble } from './register/follow.ts';
 import type { Counts, Spool } from './spool.ts';
 import type { StageName } from './stages.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
@@ -34,6 +35,8 @@ export interface NodeStatus {
     readonly validUntil: string;
     readonly listed: boolean;
   } | null;
+  /** Why there is none; null while there is one, and until that is known. */
+  readonly consensusTrouble: { readonly code: string; readonly why: string; readonly since: string } | null;
   /** Of the node's own certificate: the next one if there is one, the one that is shown, those before. */
   readonly tlsKeys: readonly TlsKeyStatus[];
   /** Of what it signs for other domains; none without the role "submission". */
@@ -67,6 +70,12 @@ export function consensusStatus(topology: Topology, listed: boolean): NodeStatus
   return { epoch: consensus.epoch, validUntil, listed };
 }
 
+export function troubleStatus(trouble: Trouble | undefined): NodeStatus['consensusTrouble'] {
+  if (trouble === undefined) return null;
+  const { code, why, sinceMs } = trouble;
+  return { code, why, since: new Date(sinceMs).toISOString() };
+}
+
 /** Why a node that runs gets no mail or hands none on; nothing when it is ready. */
 export function unreadiness({ consensus }: Pick<NodeStatus, 'consensus'>): string | undefined {
   if (consensus === null) return 'there is no consensus that holds: nothing is sent';
@@ -78,7 +87,7 @@ export function formatStatus(status: ToldStatus): string {
   const { name, id, roles, stages, smtp, submissions, epoch, consensus, counts, counters } = status;
   const network =
     consensus === null
-      ? 'no consensus that holds: nothing is sent'
+      ? `no consensus that holds: nothing is sent${troubleLine(status)}`
       : `epoch ${consensus.epoch}, valid until ${consensus.validUntil}, ${consensus.listed ? 'lists this node' : 'does not list this node'}`;
   const outcomes = Object.entries(counters).map(([stage, values]) => {
     const seen = Object.entries(values).filter(([, count]) => count > 0);
@@ -112,6 +121,10 @@ export async function spoolStatus(
     if (error instanceof NodeError) return { counts: null, fault: tellFault(error) };
     throw error;
   }
+}
+
+function troubleLine({ consensusTrouble: trouble }: ToldStatus): string {
+  return trouble === null ? '' : `\n            since ${trouble.since}: ${trouble.code}: ${trouble.why}`;
 }
 
 function exitLine({ roles, exitByDns }: ToldStatus): string {

@@ -1,4 +1,4 @@
-import type { DirectoryClient, VerifiedConsensus } from '@postern/directory/client';
+import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
 import { codeOf, type Loop, startLoop } from '../loop.ts';
@@ -17,6 +17,19 @@ export interface FollowContext {
   readonly onConsensus: (consensus: VerifiedConsensus) => void;
 }
 
+/** Why there is no consensus to use, and since when, milliseconds. */
+export interface Trouble {
+  readonly code: string;
+  /** For the operator: what each directory has said. */
+  readonly why: string;
+  readonly sinceMs: number;
+}
+
+export interface Following extends Loop {
+  /** Nothing while there is a consensus. */
+  trouble(): Trouble | undefined;
+}
+
 /** How soon to ask again while there is no consensus of this epoch: soon at first, and ever less often when there is none for long. */
 const pause = { firstMs: 1_000, mostMs: 60_000 };
 const quickLooks = 10;
@@ -25,22 +38,23 @@ const quickLooks = 10;
  * Keeps the topology at the newest consensus. Without one that holds there is none, and nothing is sent: what waits
  * stays in the spool.
  */
-export function follow(context: FollowContext): Loop {
+export function follow(context: FollowContext): Following {
   const { clock, random, log, directory, topology, network, onConsensus } = context;
   let misses = 0;
-  let trouble: string | undefined;
-  const note = (code: string | undefined): void => {
-    if (code !== undefined && code !== trouble) log.warn('there is no consensus to use', { code });
-    trouble = code;
+  let trouble: Trouble | undefined;
+  const note = (code: string, why: string): void => {
+    if (code !== trouble?.code) log.warn('there is no consensus to use', { code });
+    trouble = { code, why, sinceMs: trouble?.sinceMs ?? clock.now() };
   };
 
-  return startLoop({ clock, log, trouble: 'following the directory failed' }, async (stop) => {
+  const loop = startLoop({ clock, log, trouble: 'following the directory failed' }, async (stop) => {
     const consensus = await directory.renew().catch((error: unknown) => {
-      note(codeOf(error));
+      note(codeOf(error), error instanceof DirectoryError ? error.message : 'the node failed');
       return undefined;
     });
     const usable = consensus !== undefined && sameNetwork(network, consensus) ? consensus : undefined;
-    if (consensus !== undefined) note(usable === undefined ? 'wrong-network' : undefined);
+    if (usable !== undefined) trouble = undefined;
+    else if (consensus !== undefined) note('wrong-network', 'it has another geometry or length of epochs');
     const before = topology.valid();
     topology.update(usable);
     if (usable !== undefined && usable.digest !== before?.digest)
@@ -52,4 +66,5 @@ export function follow(context: FollowContext): Loop {
     const pauseMs = jitteredBackoff(Math.max(0, misses - quickLooks), pause, random);
     await clock.wait(next > now ? next : now + pauseMs, stop);
   });
+  return { ...loop, trouble: () => trouble };
 }
