@@ -6,7 +6,6 @@ import { type RegisteredStore, registeredIn, registeredLayout } from './store/re
 import { type SaidStore, saidIn, saidLayout } from './store/said.ts';
 
 export type { Issued } from './store/consensuses.ts';
-export type { Registered } from './store/registered.ts';
 export type { Kept } from './store/said.ts';
 
 /**
