@@ -58,25 +58,33 @@ export type {
   ConsensusGeometry,
   Counted,
   Descriptor,
+  Downtime,
   EpochKey,
   Listed,
+  NodeCertificate,
   NodeEntry,
   Parameters,
+  Rest,
   Reveal,
   Role,
   SmtpEndpoint,
   Vote,
+  Width,
 } from './documents.ts';
 export {
   keyEpochsAhead,
   keyEpochsHeld,
   maxAuthorities,
+  maxCapacity,
   maxCertificateLength,
   maxCertificateSeconds,
   maxConsensusLength,
   maxDescriptorLength,
+  maxDowntimes,
+  maxNodeCertificateLength,
   maxNodes,
   maxParametersLength,
+  maxRegistered,
   maxRevealLength,
   maxTlsPins,
   maxVoteLength,
@@ -84,6 +92,13 @@ export {
 } from './documents.ts';
 export { type Equivocation, type VerifiedEquivocation, verifyEquivocation } from './equivocation.ts';
 export { readGeometry, writeGeometry } from './geometry.ts';
+export { weightsOf } from './lots.ts';
+export {
+  certifiedFrom,
+  signNodeCertificate,
+  type VerifiedNodeCertificate,
+  verifyNodeCertificate,
+} from './node-certificate.ts';
 export {
   type ParametersReader,
   type ParametersRefusal,
@@ -91,8 +106,9 @@ export {
   type VerifiedParameters,
   verifyParameters,
 } from './parameters.ts';
+export { isRegistered, proveRegistered, type RegisteredProof } from './rest.ts';
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
-export { type Agenda, tabulate } from './tabulate.ts';
+export { type Agenda, listRest, type Registered, tabulate } from './tabulate.ts';
 export { sharedValue, type Tally, tally } from './tally.ts';
 export {
   assertTrust,
@@ -102,3 +118,4 @@ export {
   type Trust,
   type Untrusted,
 } from './trust.ts';
+export { type Earlier, loadOf } from './width.ts';
