@@ -108,6 +108,7 @@ describe('of authorities that are faulty', () => {
           signed: '',
           epochSeconds,
           meanDelayMs,
+          width: { least: 10, most: 100, perMix: 1_000 },
           descriptors: [],
           revoked: [],
           commit: commitTo('0'.repeat(64)),

@@ -36,6 +36,7 @@ import { openPeerCertificates } from './peer-certificates.ts';
 import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
+import { showRegistered } from './register/show.ts';
 import { type AuthorityStore, type Issued, openStore } from './store.ts';
 
 export interface AuthorityDeps {
@@ -148,6 +149,7 @@ export async function startAuthority(
     },
     current: () => currentOf(store, epochNow(config, clock)),
     issued: (epoch) => store.issued(epoch),
+    registered: (id) => showRegistered(id, currentOf(store, epochNow(config, clock)), store),
     history,
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
     parameters: () => epochs.parameters,

@@ -2,6 +2,8 @@ import { DatabaseSync } from 'node:sqlite';
 import {
   type Descriptor,
   descriptorDigest,
+  type Listed,
+  staleEpochs,
   type VerifiedDescriptor,
   verifyDescriptor,
 } from '@postern/protocol/consensus';
@@ -87,6 +89,10 @@ export interface AuthorityStore extends Disposable {
   keepBodies(epoch: number, bodies: readonly { readonly digest: string; readonly signed: string }[]): void;
   /** Forgets those that were named for earlier epochs only. */
   dropBodies(beforeEpoch: number): void;
+
+  /** Nodes that stood for a document of an epoch and are no entries of it, ascending by id; those of earlier epochs that nobody uses any more are forgotten. */
+  keepRest(epoch: number, digest: string, rest: readonly Listed[]): void;
+  rest(digest: string): readonly Listed[] | undefined;
 }
 
 const layout = `
@@ -107,7 +113,8 @@ const layout = `
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS body (digest TEXT PRIMARY KEY, epoch INTEGER NOT NULL, signed TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS peer_certificates (one INTEGER PRIMARY KEY CHECK (one = 1), list TEXT NOT NULL) STRICT;
-  CREATE INDEX IF NOT EXISTS body_epoch ON body (epoch);`;
+  CREATE INDEX IF NOT EXISTS body_epoch ON body (epoch);
+  CREATE TABLE IF NOT EXISTS rest (digest TEXT PRIMARY KEY, epoch INTEGER NOT NULL, list TEXT NOT NULL) STRICT;`;
 
 /** Opens the database at `path`, or makes it. Throws `AuthorityError` `in-use` while another process has it open. */
 export function openStore(path: string): AuthorityStore {
@@ -280,6 +287,20 @@ class SqliteStore implements AuthorityStore {
 
   dropBodies(beforeEpoch: number): void {
     this.#database.prepare('DELETE FROM body WHERE epoch < ?').run(beforeEpoch);
+  }
+
+  keepRest(epoch: number, digest: string, rest: readonly Listed[]): void {
+    this.#whole(() => {
+      this.#database.prepare('DELETE FROM rest WHERE epoch < ?').run(epoch - staleEpochs);
+      this.#database
+        .prepare('INSERT INTO rest VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+        .run(digest, epoch, JSON.stringify(rest));
+    });
+  }
+
+  rest(digest: string): readonly Listed[] | undefined {
+    const row = this.#database.prepare('SELECT list FROM rest WHERE digest = ?').get(digest);
+    return row === undefined ? undefined : (JSON.parse(String(row.list)) as Listed[]);
   }
 
   [Symbol.dispose](): void {

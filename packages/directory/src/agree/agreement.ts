@@ -17,7 +17,7 @@ import type { Slot } from './slots.ts';
 /** What an authority would have in the consensus. */
 export type Draft = Pick<
   Vote,
-  'previous' | 'signed' | 'epochSeconds' | 'geometry' | 'meanDelayMs' | 'descriptors' | 'revoked'
+  'previous' | 'signed' | 'epochSeconds' | 'geometry' | 'meanDelayMs' | 'width' | 'descriptors' | 'revoked'
 >;
 
 /** Where the descriptors are that votes name. */

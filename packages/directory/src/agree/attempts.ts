@@ -7,7 +7,7 @@ import type { AuthorityConfig } from '../config.ts';
 import { type Holdup, holdupOf } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
 import type { AuthorityStore, Issued, Kept } from '../store.ts';
-import { agree, seal } from './agree.ts';
+import { agree, earlierThan, seal } from './agree.ts';
 import { type Agreement, createAgreement, type Draft } from './agreement.ts';
 import { createBodies } from './bodies.ts';
 import type { Members } from './members.ts';
@@ -108,6 +108,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     if (alone) store.keep(allOf(epoch, outcome));
     // durable before it leaves: there is no second one
     store.sign(sealed);
+    store.keepRest(epoch, sealed.digest, agreed.rest);
     signatures.own(sealed);
     if (alone) return { kind: 'issued' };
     const fromMs = options.now();
@@ -231,6 +232,7 @@ function draftOf(
     epochSeconds,
     geometry: writeGeometry(config.geometry),
     meanDelayMs: config.meanDelayMs,
+    width: config.width,
     descriptors: standing.map(({ id, digest }) => ({ id, digest })).sort((a, b) => (a.id < b.id ? -1 : 1)),
     revoked: [...new Set(config.revoked)].sort(),
   };
@@ -257,6 +259,9 @@ function standpointOf(
     latest,
     log: history.head(),
     open: signed !== undefined && isOpen(signed) ? signed : undefined,
+    get earlier() {
+      return earlierThan(epoch, (at) => store.issued(at));
+    },
     body: (digest) => store.body(digest),
   };
 }

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger';
 import { cannotListen, type Endpoint, formatEndpoint } from '@postern/runtime';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { ConsensusLog } from '../log/log.ts';
-import type { Registration } from '../registration.ts';
+import type { Registration, Shown } from '../registration.ts';
 import type { Issued } from '../store.ts';
 import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { answerFault, answerUnknownPath, statusOf } from './answers.ts';
@@ -30,6 +30,8 @@ export interface Desk extends AgreementDesk {
   isOpen(epoch: number): boolean;
   /** Milliseconds. */
   now(): number;
+  /** That a node stood for the current consensus. */
+  registered(id: string): Shown;
   health(): { readonly epoch: number; readonly registered: number };
   /** Seconds until the consensus of an epoch stops being fresh; 0 when it has. */
   freshFor(epoch: number): number;
@@ -65,6 +67,12 @@ export async function publish(
   const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port;
   return { url: `http://${formatEndpoint({ host: listen.host, port })}`, close: () => server.close() };
 }
+
+const unregistered: Readonly<Record<Exclude<Shown['kind'], 'registered'>, string>> = {
+  'in-consensus': 'the consensus itself has an entry of this node',
+  'not-registered': 'this node did not stand when the consensus was counted',
+  'not-kept': 'this authority has not counted the consensus itself; ask another one',
+};
 
 function addRoutes(server: FastifyInstance, desk: Desk): void {
   // whoever compares clocks has to see the one that everything else here goes by
@@ -105,6 +113,17 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
       const forHow = desk.isOpen(issued.epoch) ? 'max-age=60' : 'max-age=31536000, immutable';
       reply.header('cache-control', `public, ${forHow}`);
       return sendNote(reply, issued.signed, request.headers['if-none-match']);
+    },
+  );
+
+  server.get<{ Params: { id: string } }>(
+    '/v1/registered/:id',
+    { schema: schema.getRegistered },
+    (request, reply) => {
+      const shown = desk.registered(request.params.id);
+      reply.header('cache-control', 'public, max-age=60');
+      if (shown.kind === 'registered') return reply.send(shown.proof);
+      return reply.code(404).send({ error: shown.kind, message: unregistered[shown.kind] });
     },
   );
 

@@ -34,6 +34,8 @@ export function agendaOf(epoch: number): Omit<Agenda, 'previous' | 'log'> {
     epochSeconds,
     geometry: defaultGeometry,
     meanDelayMs: 200,
+    width: { least: 10, most: 100, perMix: 1_000 },
+    earlier: [],
     shared,
     revoked: [],
     votes: [],
