@@ -75,6 +75,9 @@ data_dir = ${value(dataDir)}
 # Nodes of one operator share a family: no path uses two of them. Empty: none.
 family = ${value(family)}
 
+# Mail address or https URL of whoever runs it: authorities show it, no consensus names it.
+# contact = "operator@${name}"
+
 [smtp]
 listen = ${value(listen)}
 # Where other nodes and authors reach it.
@@ -97,6 +100,8 @@ threshold = ${directory.threshold}
 [mix]
 # Threads that take layers off.
 peel_workers = ${mix.peel_workers}
+# Packets a second that it can do, a power of two. Authors choose mixes by it: one that says more than it can do gets more than it can do.
+# capacity = 64
 # How long a packet is kept that cannot be handed over.
 # expiry = "5d"
 

@@ -25,8 +25,10 @@ import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
 import { createSender } from './forward/sender.ts';
 import { addGauges } from './gauges.ts';
-import { type Identity, loadIdentity } from './keys/identity.ts';
+import type { Identity } from './keys/identity.ts';
+import { loadSigningKey } from './keys/signing.ts';
 import { createLifetime } from './lifetime.ts';
+import { createLoad } from './load.ts';
 import { createLookUps } from './lookups.ts';
 import { learnNetwork } from './network.ts';
 import { createNewestKey } from './newest-key.ts';
@@ -94,13 +96,14 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   deps.signal?.addEventListener('abort', () => ending.abort(), { once: true });
   await using opened = new AsyncDisposableStack();
   await requirePrivateDirectory(config.dataDir);
-  const identity = await loadIdentity(config.dataDir);
+  const identity = await loadSigningKey(config.dataDir);
   opened.use(lockDataDir(config.dataDir));
   const directory = directoryClient(config, deps, ending.signal);
   const metrics = createMetrics(random);
   const made = { ...deps, stages: chosen, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
-  const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
+  const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission, load } = parts;
+  const { epochSeconds } = network;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
@@ -117,7 +120,18 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const advertised = config.smtp.advertise;
   const smtp = { host: advertised.host, port: advertised.port || (address?.port ?? 0) };
   const registration = stages.has(registeringStage(config))
-    ? register({ clock, log, config, identity, directory, smtp, tlsPins: tls.pins })
+    ? register({
+        clock,
+        random,
+        log,
+        config,
+        identity,
+        directory,
+        smtp,
+        load,
+        epochSeconds,
+        tlsPins: tls.pins,
+      })
     : undefined;
   opened.defer(() => registration?.close());
   const listed = (): boolean =>
@@ -262,6 +276,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),
+    load: createLoad(clock, network.epochSeconds),
     lifetime: createLifetime(clock, drainMs),
   };
 }

@@ -1,4 +1,4 @@
-import { assertTrust, ProtocolError, parseAuthorityKey } from '@postern/protocol/consensus';
+import { assertTrust, type Consensus, ProtocolError, parseAuthorityKey } from '@postern/protocol/consensus';
 import { type Clock, type Log, type Random, silentLog, systemRandom } from '@postern/runtime';
 import { type ConsensusCache, openCache } from './cache.ts';
 import { openCertificates } from './certificates.ts';
@@ -10,6 +10,7 @@ import {
 } from './collect.ts';
 import { DirectoryError, errorOf } from './errors.ts';
 import { createKeeper } from './keeper.ts';
+import { recentOf } from './recent.ts';
 import { type Submission, submit } from './submit.ts';
 import { baseOf } from './url.ts';
 
@@ -44,8 +45,13 @@ export interface DirectoryClient {
   parameters(): Promise<NetworkParameters>;
   /** Epoch of the newest consensus that was ever taken, in an earlier run too; nothing when none was. */
   newest(): number | undefined;
-  /** Posts a signed descriptor to every URL; throws `not-published` when none accepts it. */
-  publish(descriptor: string): Promise<Submission>;
+  /**
+   * Consensuses that were taken before the newest one, in an earlier run too, and whose packets mixes may open still; the newest of them first. Those that
+   * cannot be read or verified are left out.
+   */
+  recent(): readonly Consensus[];
+  /** Posts a signed descriptor to every URL, or to those given; throws `not-published` when none accepts it. */
+  publish(descriptor: string, urls?: readonly string[]): Promise<Submission>;
 }
 
 /** Throws `DirectoryError` `wrong-configuration` when URLs, keys or threshold cannot hold. */
@@ -72,7 +78,8 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
       throw errorOf('no directory gives parameters that hold', failures);
     },
     newest: () => cache.seen()?.epoch,
-    publish: (descriptor) => submit(directory, descriptor),
+    recent: () => recentOf(directory, cache, now()),
+    publish: (descriptor, urls) => submit(directory, descriptor, urls),
   };
 }
 

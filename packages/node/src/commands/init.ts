@@ -73,8 +73,10 @@ export function addInit(program: Command): void {
       const folder = dirname(resolve(options.config));
       await requireTrustedPath(folder);
       await requireOwner(resolve(folder, options.dir));
-      const { id, configPath, zonePath } = await initNode(newNode(options), deps);
-      process.stderr.write(`Wrote ${configPath}. The node's id:\n`);
+      const { id, configPath, identityPath, zonePath } = await initNode(newNode(options), deps);
+      process.stderr.write(
+        `Wrote ${configPath}. Move ${identityPath} to where nobody else gets at it: it makes the next signing key, within a year.\nThe node's id:\n`,
+      );
       process.stdout.write(`${id}\n`);
       if (zonePath !== undefined)
         process.stderr.write(

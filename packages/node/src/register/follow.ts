@@ -45,7 +45,7 @@ export function follow(context: FollowContext): Loop {
     const usable = consensus !== undefined && sameNetwork(network, consensus) ? consensus : undefined;
     if (consensus !== undefined) note(usable === undefined ? 'wrong-network' : undefined);
     const before = topology.valid();
-    topology.update(usable);
+    topology.update(usable, usable !== undefined && before === undefined ? directory.recent() : []);
     if (usable !== undefined && usable.digest !== before?.digest)
       log.info('consensus', { epoch: usable.consensus.epoch });
     if (usable !== undefined) onConsensus(usable);

@@ -329,8 +329,8 @@ function isBareUrl(value: string): boolean {
   return url.href === value || url.href === `${value}/`;
 }
 
-/** Shown to people, and followed by them. */
-function isContact(value: string): boolean {
+/** A mail address or an https URL: shown to people, and followed by them. */
+export function isContact(value: string): boolean {
   if (value.length > 254) return false;
   const [local, host, more] = value.split('@');
   if (value.startsWith('https://')) return isBareUrl(value.replace(/\/$/, ''));
