@@ -5,6 +5,7 @@ import { NodeError } from '../errors.ts';
 import { identityOf, readIdentity } from '../keys/identity.ts';
 import { certify, loadSigningKey, mostDays, usualDays } from '../keys/signing.ts';
 import { configOption, readOwnConfig } from './context.ts';
+import { tellCopies } from './copies.ts';
 
 export function addCertify(program: Command): void {
   program
@@ -16,7 +17,8 @@ export function addCertify(program: Command): void {
     .option(...configOption)
     .option('--days <count>', `how long it is to sign, at most ${mostDays}`, days, usualDays)
     .action(async ({ config: path, identity: identityFile, days }: CertifyArguments) => {
-      const { dataDir } = await readOwnConfig(path);
+      const config = await readOwnConfig(path);
+      const { dataDir } = config;
       const identity = await readIdentity(identityFile);
       await requireSameNode(dataDir, identity);
       const now = Math.floor(systemClock.now() / 1_000);
@@ -26,6 +28,7 @@ export function addCertify(program: Command): void {
         `Wrote a signing key and its certificate to ${dataDir}; it signs until ${until}. The node's id:\n`,
       );
       process.stdout.write(`${id}\n`);
+      tellCopies(config, 'signing.key');
     });
 }
 
