@@ -39,6 +39,7 @@ import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
+import { watchStanding } from './standing.ts';
 import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
@@ -68,7 +69,7 @@ export interface RunningNode extends AsyncDisposable {
   readonly smtp: Endpoint;
   /** Where it takes what the domain's authors submit. */
   readonly submissions: readonly SubmissionAddress[];
-  /** Resolves once the node is in a consensus; rejects when it is closed before. */
+  /** Resolves once the node is in a consensus, or was counted for one; rejects when it is closed before. */
   readonly ready: Promise<void>;
   /** Resolves when the node cannot go on, with what its process had better end with. */
   readonly broken: Promise<Error>;
@@ -134,12 +135,13 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
       })
     : undefined;
   opened.defer(() => registration?.close());
-  const listed = (): boolean =>
-    topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
+  const standing = watchStanding(identity.id, { topology, directory });
   const onConsensus = (consensus: VerifiedConsensus): void => {
     tls.note(consensus);
     epochs.confirm(consensus.consensus.epoch);
-    if (listed()) ready.resolve();
+    void standing.note(consensus).then((is) => {
+      if (is !== 'absent') ready.resolve();
+    });
   };
   const { resolver } = parts;
   const proof = resolver && watchProof({ clock, log, resolver });
@@ -175,7 +177,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     submissions,
     epoch: epochs.epoch,
     unusedMixKeys: epochs.unused() ?? null,
-    consensus: consensusStatus(topology, listed()),
+    consensus: consensusStatus(topology, standing.current()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
     dns: proofNow(),
@@ -190,7 +192,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     await spool.alive();
   };
   const told = async (): Promise<ToldStatus> => ({ ...(await known()), ...(await spoolStatus(spool)) });
-  addGauges(metrics, parts, { listed, proof: proofNow });
+  addGauges(metrics, parts, { listed: () => standing.current() === 'listed', proof: proofNow });
   const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
   const socketPath = join(config.dataDir, 'control.sock');
   opened.use(await serveControl({ socketPath, status: told, metrics: exporter.text, calls: callsOf(parts) }));

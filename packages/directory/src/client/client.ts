@@ -8,6 +8,7 @@ import {
   type NetworkParameters,
   type VerifiedConsensus,
 } from './collect.ts';
+import { isCounted } from './counted.ts';
 import { DirectoryError, errorOf } from './errors.ts';
 import { createKeeper } from './keeper.ts';
 import { recentOf } from './recent.ts';
@@ -50,6 +51,8 @@ export interface DirectoryClient {
    * cannot be read or verified are left out.
    */
   recent(): readonly Consensus[];
+  /** Whether a directory shows, by a proof that holds, that a node was counted for a consensus that has no entry of it. */
+  counted(id: string, consensus: VerifiedConsensus): Promise<boolean>;
   /** Posts a signed descriptor to every URL, or to those given; throws `not-published` when none accepts it. */
   publish(descriptor: string, urls?: readonly string[]): Promise<Submission>;
 }
@@ -79,6 +82,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     },
     newest: () => cache.seen()?.epoch,
     recent: () => recentOf(directory, cache, now()),
+    counted: (id, consensus) => isCounted(directory, id, consensus),
     publish: (descriptor, urls) => submit(directory, descriptor, urls),
   };
 }
