@@ -1,4 +1,4 @@
-import { epochAt, loadOf } from '@postern/protocol/consensus';
+import { binnedLoad, epochAt } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
 
 /** How many packets this process opens in an epoch: a number for the present one and the one before, and no more. */
@@ -27,7 +27,7 @@ export function createLoad(clock: Clock, epochSeconds: number): Load {
     },
     told() {
       turn();
-      return before.epoch > begun ? loadOf(before.packets) : 0;
+      return before.epoch > begun ? binnedLoad(before.packets) : 0;
     },
   };
 }

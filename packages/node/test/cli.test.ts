@@ -248,10 +248,11 @@ test('run without keys says how to make them, and with stages that cannot be alo
   await chmod(data, 0o750);
   expect(await run('run')).toMatchObject({ code: 77, err: expect.stringContaining(`chmod 700 ${data}`) });
   await chmod(data, 0o700);
-  await rm(join(data, 'identity.key'));
+  await rm(join(data, 'signing.key'));
   const { code, err } = await run('run');
   expect(code).toBe(78);
   expect(err).toContain('postern-node init');
+  expect(err).toContain('postern-node certify');
 });
 
 test('mix-keys destroy leaves no key, and nothing is done while a node has the data directory', async () => {

@@ -7,7 +7,7 @@ import {
 } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
 import { type Random, writeFileDurable } from '@postern/runtime';
-import { readKeyFile, wrongKeyFile } from './files.ts';
+import { readSecret, wrongKeyFile } from './files.ts';
 import { formatSeed, type Identity, identityOf, parseSeed } from './identity.ts';
 
 /** The key that a node signs its descriptors with, and what its identity key says of it. */
@@ -62,7 +62,7 @@ export async function certify({ dataDir, identity, now, days, random }: CertifyO
 /** Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
 export async function loadSigningKey(dataDir: string): Promise<SigningKey> {
   const path = pathIn(dataDir);
-  const text = Buffer.from(await readKeyFile(path)).toString('utf8');
+  const text = Buffer.from(await readSecret(path, { what: 'the key', ifMissing })).toString('utf8');
   const end = text.indexOf('\n') + 1;
   const seed = parseSeed(text.slice(0, end));
   const certificate = text.slice(end);
@@ -80,6 +80,9 @@ export async function loadSigningKey(dataDir: string): Promise<SigningKey> {
 export function isEnding({ validUntil }: Pick<SigningKey, 'validUntil'>, nowSeconds: number): boolean {
   return nowSeconds >= validUntil - warnSeconds;
 }
+
+const ifMissing =
+  'Make one with the node’s identity key: postern-node certify --identity FILE. Or correct data_dir, restore the file from a backup, or begin anew: postern-node init.';
 
 function pathIn(dataDir: string): string {
   return join(dataDir, 'signing.key');

@@ -8,7 +8,7 @@ import { isRegistered, proveRegistered } from './rest.ts';
 import { nodeId } from './schema.ts';
 import { compareText } from './shape.ts';
 import { type Agenda, listRest, tabulate } from './tabulate.ts';
-import { loadOf } from './width.ts';
+import { binnedLoad } from './width.ts';
 
 const width = { least: 2, most: 50, perMix: 1_000 };
 const idOf = ({ identityKey }: Descriptor): string => nodeId(identityKey);
@@ -23,7 +23,7 @@ const shared = (round: number): Uint8Array => seeded(`round ${round}`).bytes(32)
 
 test('a load is one and the binary logarithm, rounded up', () => {
   const loads = [0, 1, 2, 3, 4, 5, 8, 9, 1_024, 1_025, 2 ** 32, 2 ** 40];
-  expect(loads.map(loadOf)).toEqual([1, 1, 2, 3, 3, 4, 4, 5, 11, 12, 33, 33]);
+  expect(loads.map(binnedLoad)).toEqual([1, 1, 2, 3, 3, 4, 4, 5, 11, 12, 33, 33]);
 });
 
 describe('the width', () => {

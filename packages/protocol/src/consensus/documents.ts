@@ -52,7 +52,7 @@ export interface Descriptor {
   readonly mixKeys: readonly EpochKey[];
   /** Packets a second that the operator gives it, a power of two; 0 = no mix. */
   readonly capacity: number;
-  /** `loadOf` the packets that it opened in the last whole epoch; 0 = unknown. */
+  /** `binnedLoad` the packets that it opened in the last whole epoch; 0 = unknown. */
   readonly load: number;
   /** Suites that it takes packets of; ascending. */
   readonly protocols: readonly number[];

@@ -119,4 +119,4 @@ export {
   type Trust,
   type Untrusted,
 } from './trust.ts';
-export { type Earlier, loadOf } from './width.ts';
+export { binnedLoad, type Earlier } from './width.ts';

@@ -16,7 +16,7 @@ export interface Traffic {
 }
 
 /** What a mix says that has opened so many packets in an epoch: 1 + ⌈log2⌉, so that one bin is as wide as all below it (spec consensus 3.1). */
-export function loadOf(packets: number): number {
+export function binnedLoad(packets: number): number {
   return Math.min(maxLoad, 1 + Math.ceil(Math.log2(Math.max(1, packets))));
 }
 
