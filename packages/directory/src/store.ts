@@ -7,7 +7,6 @@ import { type RestStore, restIn, restLayout } from './store/rest.ts';
 import { type SaidStore, saidIn, saidLayout } from './store/said.ts';
 
 export type { Issued } from './store/consensuses.ts';
-export type { Registered } from './store/registered.ts';
 export type { Kept } from './store/said.ts';
 
 /**
