@@ -27,6 +27,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'client readPassword': 'asks the person',
   'directory openCache': 'reads files of one’s own; what it keeps was verified, by targets',
   'directory openHistory': 'asks a URL for documents and tiles, whose readers are targets',
+  'directory openRecent': 'reads files of one’s own, by a target',
   'directory openLog': 'reads a database of one’s own',
   'directory openPeerCertificates': 'reads a database of one’s own, by a target',
   'directory openServed': 'asks a URL for documents and tiles, whose readers are targets',

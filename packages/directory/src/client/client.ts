@@ -11,7 +11,7 @@ import {
 import { isCounted } from './counted.ts';
 import { DirectoryError, errorOf } from './errors.ts';
 import { createKeeper } from './keeper.ts';
-import { recentOf } from './recent.ts';
+import { openRecent } from './recent.ts';
 import { type Submission, submit } from './submit.ts';
 import { baseOf } from './url.ts';
 
@@ -62,6 +62,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
   const cache = openCache(options.cacheDir);
   const now = (): number => Math.floor(options.clock.now() / 1_000);
   const directory = directoryOf(options, cache, now);
+  const recent = openRecent(directory, cache);
   const keeper = createKeeper(directory, {
     cache,
     clock: options.clock,
@@ -81,7 +82,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
       throw errorOf('no directory gives parameters that hold', failures);
     },
     newest: () => cache.seen()?.epoch,
-    recent: () => recentOf(directory, cache, now()),
+    recent: () => recent(now()),
     counted: (id, consensus) => isCounted(directory, id, consensus),
     publish: (descriptor, urls) => submit(directory, descriptor, urls),
   };
