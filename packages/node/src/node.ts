@@ -192,7 +192,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     await spool.alive();
   };
   const told = async (): Promise<ToldStatus> => ({ ...(await known()), ...(await spoolStatus(spool)) });
-  addGauges(metrics, parts, { listed: () => standing.current() === 'listed', proof: proofNow });
+  addGauges(metrics, parts, { counted: () => standing.current() !== 'absent', proof: proofNow });
   const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
   const socketPath = join(config.dataDir, 'control.sock');
   opened.use(await serveControl({ socketPath, status: told, metrics: exporter.text, calls: callsOf(parts) }));

@@ -147,6 +147,16 @@ test('init writes down which mail servers stand in front, and takes nothing but 
   expect(smtp.behind).toEqual(['127.0.0.1', 'fd00::/8']);
 });
 
+test('init writes down whom to reach and what a mix can do, and takes no other number', async () => {
+  const args = ['init', '--name', 'mix1.test', ...directory, '--contact', 'operator@mix1.test'];
+  const refused = await run(...args, '--capacity', '100');
+  expect(refused.code).toBe(78);
+  expect(refused.err).toMatch(/^ +mix\.capacity: is no power of two/m);
+  expect(await run(...args, '--capacity', '256')).toMatchObject({ code: 0 });
+  const { contact, mix } = parseNodeConfig(await readToml(join(folder, 'node.toml')));
+  expect([contact, mix.capacity]).toEqual(['operator@mix1.test', 256]);
+});
+
 test('init takes the longest names, and refuses what no file can be called', async () => {
   const longest = `${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}`;
   const gateway = (domain: string) => {
