@@ -1,6 +1,5 @@
 import type { NoteSigner } from '@postern/protocol/codec';
 import type { AuthorityKey, SigningKey } from '@postern/protocol/consensus';
-import type { Certificates } from '../client/certificates.ts';
 import type { AuthorityConfig } from '../config.ts';
 import type { SigningKeys } from '../keys/signing.ts';
 
@@ -35,7 +34,7 @@ interface MembersOptions {
   /** All authorities, this one too. */
   readonly authorities: readonly AuthorityKey[];
   /** Of the others' signing keys. */
-  readonly certificates: Certificates;
+  readonly certificates: { keys(): readonly SigningKey[] };
 }
 
 /** All authorities of a network, as one of them is configured. */
