@@ -9,7 +9,8 @@ export interface Load {
   told(): number;
 }
 
-export function createLoad(clock: Clock, epochSeconds: number): Load {
+/** With `whole` unset other processes open packets of the same mix, and what it has to tell is not known here. */
+export function createLoad(clock: Clock, epochSeconds: number, whole = true): Load {
   const now = (): number => epochAt(clock.now() / 1_000, epochSeconds);
   const begun = now();
   let present = { epoch: begun, packets: 0 };
@@ -27,7 +28,7 @@ export function createLoad(clock: Clock, epochSeconds: number): Load {
     },
     told() {
       turn();
-      return before.epoch > begun ? binnedLoad(before.packets) : 0;
+      return whole && before.epoch > begun ? binnedLoad(before.packets) : 0;
     },
   };
 }

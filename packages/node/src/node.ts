@@ -278,7 +278,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     submission,
     counters: createCounters(metrics),
     topology: createTopology(clock),
-    load: createLoad(clock, network.epochSeconds),
+    load: createLoad(clock, network.epochSeconds, stages.size === stagesOf(config).length),
     lifetime: createLifetime(clock, drainMs),
   };
 }

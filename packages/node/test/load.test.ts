@@ -27,6 +27,15 @@ test('a load is told of an epoch that was run from its start to its end, and of 
   expect(load.told()).toBe(1);
 });
 
+test('of a mix that is several processes none tells it', async () => {
+  const clock = fakeClock(1_000 * hour);
+  const load = createLoad(clock, 3_600, false);
+  await clock.advance(hour);
+  load.count();
+  await clock.advance(hour);
+  expect(load.told()).toBe(0);
+});
+
 test('a clock that was set back, or leapt, makes up no load', async () => {
   let now = 1_000 * hour;
   const load = createLoad({ ...fakeClock(0), now: () => now }, 3_600);
