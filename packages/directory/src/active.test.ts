@@ -71,6 +71,8 @@ describe('the active set', () => {
     const [first, , third] = council.members.map(({ running }) => running as RunningAuthority);
     const { text } = await get(third as RunningAuthority, `/v1/consensus/${epoch}`);
     expect(text).toContain('"width":{"least":1,"most":5,"perMix":1000}');
+    expect(first?.status().alarms).toMatchObject([{ kind: 'other-width', about: 'authority3.test' }]);
+    expect(third?.status().alarms.map(({ kind }) => kind)).toEqual(['other-width', 'other-width']);
     // whoever has counted it can show who stands
     const shown = await Promise.all(
       names.map((name) =>
