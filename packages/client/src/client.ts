@@ -4,6 +4,7 @@ import {
   type VerifiedConsensus,
 } from '@postern/directory/client';
 import { createSmtpSender, readReport, type SmtpSender } from '@postern/mail';
+import type { Consensus } from '@postern/protocol/consensus';
 import { isDomain } from '@postern/protocol/packet';
 // Drawn by the provider itself, so that it encapsulates natively.
 import { systemRandom } from '@postern/protocol/primitives';
@@ -157,6 +158,7 @@ export function createClient(options: ClientOptions): Client {
     await returns.prune();
   });
   const current = async (): Promise<VerifiedConsensus> => (await directory()).current();
+  const recent = async (): Promise<readonly Consensus[]> => (await directory()).recent();
 
   const prepareFor = async (
     message: Uint8Array,
@@ -209,7 +211,7 @@ export function createClient(options: ClientOptions): Client {
       sender: options.sender ?? (await ownSender()),
       fromDomain: domainOf(mailbox),
       hopTo: (next) =>
-        within(deadline - clock.now(), signal, hopTo(next, { account: gateway, mailbox, current })),
+        within(deadline - clock.now(), signal, hopTo(next, { account: gateway, mailbox, current, recent })),
       clock,
       random,
       connections: send.connections,

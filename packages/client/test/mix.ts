@@ -72,6 +72,8 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
       tlsPins: [tlsPin ?? spkiPin(tls.cert)],
       family,
       domains: [],
+      mirror: '',
+      capacity: 64,
       layer,
       mixKey: Buffer.from(publicKey).toString('base64'),
     },

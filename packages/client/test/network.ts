@@ -174,6 +174,8 @@ function consensusOf(
     freshUntil: validAfter + p.epochSeconds,
     validUntil: validAfter + (1 + staleEpochs) * p.epochSeconds,
     geometry: writeGeometry(defaultGeometry),
+    width: { least: 10, most: 100, perMix: 1_000 },
+    rest: { count: 0, root: headOf(emptyRange).root },
     nodes: [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1)),
     revoked: [],
     shared: '00'.repeat(32),
@@ -193,8 +195,10 @@ function gatewayOf(domains: readonly string[]): NodeEntry {
     tlsPins: ['00'.repeat(32)],
     family: '',
     domains: [...domains].sort(),
+    mirror: '',
     layer: 0,
     mixKey: '',
+    capacity: 0,
   };
 }
 

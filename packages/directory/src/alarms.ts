@@ -11,6 +11,7 @@ export type AlarmKind =
   | 'split'
   | 'fork'
   | 'other-parameters'
+  | 'other-width'
   | 'store-restored';
 
 export interface Alarm {

@@ -10,6 +10,8 @@ export interface NewNode {
   readonly name: string;
   readonly roles: readonly NodeRole[];
   readonly family?: string;
+  readonly contact?: string;
+  readonly capacity?: number;
   readonly listen: string;
   readonly advertise: string;
   readonly behind?: readonly string[];
@@ -36,6 +38,8 @@ export function formatConfig(node: NewNode): { readonly toml: string; readonly f
     roles,
     dataDir,
     family = '',
+    contact,
+    capacity,
     listen,
     advertise,
     behind = [],
@@ -48,12 +52,13 @@ export function formatConfig(node: NewNode): { readonly toml: string; readonly f
     authorities: node.authorities,
     threshold: node.threshold ?? majority(node.authorities),
   };
-  const mix = { peel_workers: node.peelWorkers ?? 1 };
+  const mix = { peel_workers: node.peelWorkers ?? 1, ...(capacity === undefined ? {} : { capacity }) };
   const fields = {
     name,
     roles,
     data_dir: dataDir,
     family,
+    ...(contact === undefined ? {} : { contact }),
     directory,
     mix,
     smtp: { listen, advertise, behind },
@@ -74,6 +79,9 @@ data_dir = ${value(dataDir)}
 
 # Nodes of one operator share a family: no path uses two of them. Empty: none.
 family = ${value(family)}
+
+# Mail address or https URL of whoever runs it: authorities show it, no consensus names it.
+${contact === undefined ? `# contact = "operator@${name}"` : `contact = ${value(contact)}`}
 
 [smtp]
 listen = ${value(listen)}
@@ -99,6 +107,8 @@ threshold = ${directory.threshold}
 [mix]
 # Threads that take layers off.
 peel_workers = ${mix.peel_workers}
+# Packets a second that it can do, a power of two. Authors choose mixes by it: one that says more than it can do gets more than it can do.
+${capacity === undefined ? '# capacity = 64' : `capacity = ${capacity}`}
 # How long a packet is kept that cannot be handed over.
 # expiry = "5d"
 

@@ -38,6 +38,7 @@ describe('parseNodeConfig', () => {
       roles: ['mix'],
       dataDir: '/var/lib/postern',
       family: '',
+      contact: '',
       smtp: {
         listen: { host: '0.0.0.0', port: 25 },
         advertise: { host: 'mix1.test', port: 25 },
@@ -46,7 +47,7 @@ describe('parseNodeConfig', () => {
         behind: [],
       },
       directory: { ...mix.directory, threshold: 1 },
-      mix: { peelWorkers: 1, expiryMs: 432_000_000, exitByDns: true },
+      mix: { peelWorkers: 1, capacity: 64, expiryMs: 432_000_000, exitByDns: true },
       delivery: undefined,
       submission: undefined,
       dns: { resolver: 'system', validate: 'resolver', trustAnchors: 'iana' },
@@ -142,10 +143,12 @@ describe('parseNodeConfig', () => {
       rols: ['mix'],
       smtp: { listen: 'here', advertise: '0.0.0.0:25', elho: 'x', behind: ['127.0.0.1', 'mail.b.test'] },
       directory: { urls: ['ftp://x'], authorities: [] },
-      mix: { peel_workers: 0, expiry: 'soon' },
+      contact: 'somebody',
+      mix: { peel_workers: 0, capacity: 100, expiry: 'soon' },
       delivery: { domain: 'b.test', maildir: 'Maildir', mailboxes: ['../root', 'a/b', '.', 'Bob'] },
     });
     expect(Object.keys(mistakes).sort()).toEqual([
+      'contact',
       'delivery.mailboxes.0',
       'delivery.mailboxes.1',
       'delivery.mailboxes.2',
@@ -154,6 +157,7 @@ describe('parseNodeConfig', () => {
       'directory.authorities',
       'directory.urls.0',
       'family',
+      'mix.capacity',
       'mix.expiry',
       'mix.peel_workers',
       'name',

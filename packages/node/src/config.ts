@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { baseOf, type DirectoryConfig, directorySection } from '@postern/directory/client';
+import { isContact, maxCapacity } from '@postern/protocol/consensus';
 import {
   domainName,
   duration,
@@ -30,6 +31,8 @@ export interface NodeConfig {
   readonly dataDir: string;
   /** Operator; nodes of one family never share a path. '' = none. */
   readonly family: string;
+  /** Mail address or https URL of the operator; '' = none. */
+  readonly contact: string;
   readonly smtp: {
     readonly listen: Endpoint;
     /** What the descriptor tells others; port 0 stands for the port that listening got. */
@@ -43,6 +46,8 @@ export interface NodeConfig {
   readonly directory: DirectoryConfig;
   readonly mix: {
     readonly peelWorkers: number;
+    /** Packets a second that it is to be given, a power of two. */
+    readonly capacity: number;
     /** How long a packet that cannot be handed over is kept. */
     readonly expiryMs: number;
     /** Whether exits for domains that the consensus does not name go by what the domains say in DNS. */
@@ -110,7 +115,12 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
       allowPrivate: smtp.allow_private,
       behind: smtp.behind,
     },
-    mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry, exitByDns: mix.exit_by_dns },
+    mix: {
+      peelWorkers: mix.peel_workers,
+      capacity: mix.capacity,
+      expiryMs: mix.expiry,
+      exitByDns: mix.exit_by_dns,
+    },
     delivery: delivery === undefined ? undefined : deliveryFrom(delivery),
     submission,
     dns: { ...dns, trustAnchors },
@@ -125,6 +135,20 @@ const familyName = z
   .regex(
     /^(?:[a-z0-9][a-z0-9._-]{0,62})?$/,
     'is no family name; write up to 63 lower-case letters, digits and ._-, or leave it out',
+  );
+
+const contact = z
+  .string()
+  .refine(
+    (text) => text === '' || isContact(text),
+    'is no mail address and no https URL; write for example "operator@mix1.example", or leave it out',
+  );
+
+const capacity = z
+  .int()
+  .refine(
+    (count) => count >= 1 && count <= maxCapacity && Number.isInteger(Math.log2(count)),
+    `is no power of two from 1 to ${maxCapacity}; write the packets a second that it can do, rounded down`,
   );
 
 const reachable = endpoint.refine(
@@ -218,6 +242,7 @@ const schema = z
     roles: z.array(z.enum(nodeRoles), rolesWanted).min(1, rolesWanted),
     data_dir: z.string().min(1),
     family: familyName.default(''),
+    contact: contact.default(''),
     smtp: z.strictObject({
       listen: endpoint,
       advertise: reachable,
@@ -229,6 +254,7 @@ const schema = z
     mix: z
       .strictObject({
         peel_workers: z.int().min(1).max(64).default(1),
+        capacity: capacity.default(64),
         expiry: duration.default(5 * 86_400_000),
         exit_by_dns: z.boolean().default(true),
       })

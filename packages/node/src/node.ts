@@ -26,8 +26,10 @@ import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
 import { createSender } from './forward/sender.ts';
 import { addGauges } from './gauges.ts';
-import { type Identity, loadIdentity } from './keys/identity.ts';
+import type { Identity } from './keys/identity.ts';
+import { loadSigningKey } from './keys/signing.ts';
 import { createLifetime } from './lifetime.ts';
+import { createLoad } from './load.ts';
 import { createLookUps } from './lookups.ts';
 import { createMeet } from './meet.ts';
 import { learnNetwork } from './network.ts';
@@ -39,7 +41,14 @@ import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
-import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus, troubleStatus } from './status.ts';
+import { watchStanding } from './standing.ts';
+import {
+  consensusStatus,
+  type NodeStatus,
+  spoolStatus,
+  type ToldStatus,
+  troubleStatus,
+} from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
@@ -70,7 +79,7 @@ export interface RunningNode extends AsyncDisposable {
   readonly submissions: readonly SubmissionAddress[];
   /** Where it serves readers, without a slash at the end; undefined when it does not. */
   readonly mirror: string | undefined;
-  /** Resolves once the node is in a consensus; rejects when it is closed before. */
+  /** Resolves once the node is in a consensus, or was counted for one; rejects when it is closed before. */
   readonly ready: Promise<void>;
   /** Resolves when the node cannot go on, with what its process had better end with. */
   readonly broken: Promise<Error>;
@@ -98,13 +107,14 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   deps.signal?.addEventListener('abort', () => ending.abort(), { once: true });
   await using opened = new AsyncDisposableStack();
   await requirePrivateDirectory(config.dataDir);
-  const identity = await loadIdentity(config.dataDir);
+  const identity = await loadSigningKey(config.dataDir);
   opened.use(lockDataDir(config.dataDir));
   const directory = directoryClient(config, deps, ending.signal);
   const metrics = createMetrics(random);
   const made = { ...deps, stages: chosen, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
-  const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
+  const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission, load } = parts;
+  const { epochSeconds } = network;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
@@ -121,11 +131,21 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const advertised = config.smtp.advertise;
   const smtp = { host: advertised.host, port: advertised.port || (address?.port ?? 0) };
   const registration = stages.has(registeringStage(config))
-    ? register({ clock, log, config, identity, directory, smtp, tlsPins: tls.pins })
+    ? register({
+        clock,
+        random,
+        log,
+        config,
+        identity,
+        directory,
+        smtp,
+        load,
+        epochSeconds,
+        tlsPins: tls.pins,
+      })
     : undefined;
   opened.defer(() => registration?.close());
-  const listed = (): boolean =>
-    topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
+  const standing = watchStanding(identity.id, { topology, directory });
   const mirror =
     config.mirror && stages.has(registeringStage(config))
       ? opened.use(await startMirror({ listen: config.mirror.listen, directory, clock, log }))
@@ -134,7 +154,9 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     void mirror?.update();
     tls.note(consensus);
     epochs.confirm(consensus.consensus.epoch);
-    if (listed()) ready.resolve();
+    void standing.note(consensus).then((is) => {
+      if (is !== 'absent') ready.resolve();
+    });
   };
   const { resolver } = parts;
   const proof = resolver && watchProof({ clock, log, resolver });
@@ -171,7 +193,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     submissions,
     epoch: epochs.epoch,
     unusedMixKeys: epochs.unused() ?? null,
-    consensus: consensusStatus(topology, listed()),
+    consensus: consensusStatus(topology, standing.current()),
     consensusTrouble: troubleStatus(following.trouble()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
@@ -187,7 +209,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     await spool.alive();
   };
   const told = async (): Promise<ToldStatus> => ({ ...(await known()), ...(await spoolStatus(spool)) });
-  addGauges(metrics, parts, { listed, proof: proofNow });
+  addGauges(metrics, parts, { counted: () => standing.current() !== 'absent', proof: proofNow });
   const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
   const socketPath = join(config.dataDir, 'control.sock');
   opened.use(await serveControl({ socketPath, status: told, metrics: exporter.text, calls: callsOf(parts) }));
@@ -276,6 +298,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     submission,
     counters: createCounters(metrics),
     topology,
+    load: createLoad(clock, network.epochSeconds, stages.size === stagesOf(config).length),
     lifetime: createLifetime(clock, drainMs),
   };
 }

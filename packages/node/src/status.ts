@@ -10,6 +10,7 @@ import type { Publication } from './publication.ts';
 import type { Trouble } from './register/follow.ts';
 import type { Counts, Spool } from './spool.ts';
 import type { StageName } from './stages.ts';
+import type { Standing } from './standing.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import type { TlsKeyStatus } from './tls.ts';
 import type { Topology } from './topology.ts';
@@ -34,6 +35,8 @@ export interface NodeStatus {
     readonly epoch: number;
     readonly validUntil: string;
     readonly listed: boolean;
+    /** Whether a directory has proven that it was counted, where it is not listed: other mixes were drawn. */
+    readonly counted: boolean;
   } | null;
   /** Why there is none; null while there is one, and until that is known. */
   readonly consensusTrouble: { readonly code: string; readonly why: string; readonly since: string } | null;
@@ -63,11 +66,12 @@ export interface ToldStatus extends Omit<NodeStatus, 'counts'> {
   readonly fault: Fault | null;
 }
 
-export function consensusStatus(topology: Topology, listed: boolean): NodeStatus['consensus'] {
+export function consensusStatus(topology: Topology, standing: Standing): NodeStatus['consensus'] {
   const consensus = topology.valid()?.consensus;
   if (consensus === undefined) return null;
   const validUntil = new Date(consensus.validUntil * 1_000).toISOString();
-  return { epoch: consensus.epoch, validUntil, listed };
+  const [listed, counted] = [standing === 'listed', standing === 'counted'];
+  return { epoch: consensus.epoch, validUntil, listed, counted };
 }
 
 export function troubleStatus(trouble: Trouble | undefined): NodeStatus['consensusTrouble'] {
@@ -79,7 +83,7 @@ export function troubleStatus(trouble: Trouble | undefined): NodeStatus['consens
 /** Why a node that runs gets no mail or hands none on; nothing when it is ready. */
 export function unreadiness({ consensus }: Pick<NodeStatus, 'consensus'>): string | undefined {
   if (consensus === null) return 'there is no consensus that holds: nothing is sent';
-  return consensus.listed ? undefined : 'the consensus does not list it';
+  return consensus.listed || consensus.counted ? undefined : 'the consensus does not list it';
 }
 
 /** For people: what is there, and every outcome that has occurred. */
@@ -89,6 +93,8 @@ export function formatStatus(status: ToldStatus): string {
     consensus === null
       ? `no consensus that holds: nothing is sent${troubleLine(status)}`
       : `epoch ${consensus.epoch}, valid until ${consensus.validUntil}, ${consensus.listed ? 'lists this node' : 'does not list this node'}`;
+      ? 'no consensus that holds: nothing is sent'
+      : `epoch ${consensus.epoch}, valid until ${consensus.validUntil}, ${standingIn(consensus)}`;
   const outcomes = Object.entries(counters).map(([stage, values]) => {
     const seen = Object.entries(values).filter(([, count]) => count > 0);
     const shown = seen.map(([outcome, count]) => `${outcome} ${count}`).join(', ');
@@ -105,6 +111,11 @@ ${status.unusedMixKeys === null ? '' : `mix keys    ${unusedKeys[status.unusedMi
 dns         ${resolvers[status.dns]}${exitLine(status)}
 ${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}${domainLines(status)}spool       ${counts === null ? 'does not answer' : spoolLine(counts)}
 ${outcomes.join('')}`;
+}
+
+function standingIn({ listed, counted }: NonNullable<NodeStatus['consensus']>): string {
+  if (listed) return 'lists this node';
+  return counted ? 'counts this node, which was not drawn' : 'does not list this node';
 }
 
 function spoolLine({ inputs, relays, fragments, deliveries }: Counts): string {

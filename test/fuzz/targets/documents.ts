@@ -36,6 +36,7 @@ import {
   verifyCertificate,
   verifyConsensus,
   verifyDescriptor,
+  verifyNodeCertificate,
   verifyParameters,
   writeGeometry,
 } from '@postern/protocol/consensus';
@@ -50,11 +51,13 @@ import {
   descriptorShape,
   encodeText,
   gateway,
+  keysOf,
   mix,
   networkNow,
+  nodeCertificateShape,
   parametersShape,
+  registered,
   revealShape,
-  seedOf,
   voteShape,
 } from '@postern/protocol/testing';
 import { bytes, hold, latin1, type Target, throwUnless, utf8 } from '../target.ts';
@@ -87,10 +90,12 @@ const vote: Vote = {
   epochSeconds: 3_600,
   geometry: writeGeometry(defaultGeometry),
   meanDelayMs: 200,
+  width: agenda.width,
   descriptors: [{ id: 'cd'.repeat(32), digest: 'ef'.repeat(32) }],
   revoked: [],
   commit: commitTo(reveal.value),
 };
+const nodeKeys = keysOf('mix1.test');
 const identity = noteSigner('composite', name, authority1.identity);
 const certificate: Certificate = {
   version: 1,
@@ -184,9 +189,10 @@ const signed: Target = {
     Buffer.from(signConsensus(consensus(), trusted)),
     Buffer.from(signParameters(parameters, trusted)),
     Buffer.from(authority1.certificate),
+    Buffer.from(nodeKeys.members.certificate),
     Buffer.from(signVote(vote, authority1)),
     Buffer.from(signReveal(reveal, authority1)),
-    ...descriptors.map((one) => Buffer.from(signDescriptor(one, seedOf(one.name)))),
+    ...descriptors.map((one) => Buffer.from(signDescriptor(one, keysOf(one.name).signing))),
   ],
   bounded: 100,
   run(input) {
@@ -197,6 +203,7 @@ const signed: Target = {
     readVote(text, ballotReader);
     readReveal(text, ballotReader);
     verifyDescriptor(text);
+    verifyNodeCertificate(text);
   },
 };
 
@@ -208,6 +215,7 @@ const documents: Target = {
     Buffer.from(encodeText(forms.consensus, consensus())),
     Buffer.from(encodeText(forms.parameters, parameters)),
     Buffer.from(encodeText(forms.certificate, certificate)),
+    Buffer.from(parseNote(nodeKeys.members.certificate, 1_024)?.text ?? ''),
     Buffer.from(encodeText(forms.vote, vote)),
     Buffer.from(encodeText(forms.reveal, reveal)),
     Buffer.from(encodeText(forms.descriptor, descriptors[0] ?? mix('mix1.test'))),
@@ -250,6 +258,10 @@ const diff: Target = {
 function verifySigned(text: string): void {
   const note = formatNote({ text, signatures: [signText(text, authority1)] });
   verifyCertificate(formatNote({ text, signatures: [signText(text, identity)] }), trust);
+  const { signing } = nodeKeys;
+  verifyDescriptor(
+    formatNote({ text, signatures: [signText(text, noteSigner('ed25519', 'mix1.test', signing))] }),
+  );
   readVote(note, ballotReader);
   readReveal(note, ballotReader);
   const verified = verifyConsensus(note, trust);
@@ -259,6 +271,7 @@ function verifySigned(text: string): void {
 
 const forms = {
   certificate: { origin: 'postern.certificate/v1', shape: certificateShape },
+  nodeCertificate: { origin: 'postern.node-certificate/v1', shape: nodeCertificateShape },
   consensus: { origin: 'postern.consensus/v1', shape: consensusShape },
   descriptor: { origin: 'postern.descriptor/v1', shape: descriptorShape },
   parameters: { origin: 'postern.parameters/v1', shape: parametersShape },
@@ -267,7 +280,7 @@ const forms = {
 } as const;
 
 function consensus(): Consensus {
-  return tabulate(descriptors, agenda);
+  return tabulate(registered(descriptors), agenda);
 }
 
 export const documentTargets: readonly Target[] = [base64, json, note, key, signed, documents, diff, told];

@@ -4,6 +4,11 @@ import {
   type Counted,
   consensusDigest,
   type Descriptor,
+  decodeConsensus,
+  type Earlier,
+  type Listed,
+  listRest,
+  type Registered,
   type Reveal,
   readGeometry,
   sharedValue,
@@ -19,7 +24,12 @@ import type { Outcome, Standing } from './rounds.ts';
 
 /** What came of an agreement: a consensus to sign, or why there is none. */
 export type Agreed =
-  | { readonly kind: 'agreed'; readonly consensus: Consensus }
+  | {
+      readonly kind: 'agreed';
+      readonly consensus: Consensus;
+      /** The nodes that its `rest` is of. */
+      readonly rest: readonly Listed[];
+    }
   | { readonly kind: 'held-up'; readonly holdup: Holdup };
 
 /** What an authority holds an outcome against. */
@@ -34,6 +44,8 @@ export interface Standpoint {
   readonly log: LogHead;
   /** What this authority has signed last, if that is no consensus here. */
   readonly open: Issued | undefined;
+  /** The consensuses of the two epochs before, as far as there are any. */
+  readonly earlier: readonly Earlier[];
   /** A descriptor that a vote has named, as it was signed and verified. */
   body(digest: string): string | undefined;
 }
@@ -50,22 +62,29 @@ export function agree({ votes, reveals }: Pick<Outcome, 'votes' | 'reveals'>, re
   const locked = lockOf([...votes.values()], record);
   if (locked !== undefined) return heldUp(locked);
   const values = [...reveals.values()].map(({ value }) => value);
-  const consensus = tabulate(
-    counted.descriptors.map(({ digest }) => descriptorOf(record.body(digest))),
-    {
-      ...counted,
-      epoch,
-      geometry,
-      log: record.log,
-      shared: sharedValue(epoch, counted.previous, values),
-      votes: countedOf(votes),
-      reveals: countedOf(reveals),
-    },
+  const registered = counted.descriptors.map(
+    ({ digest }): Registered => ({ digest, descriptor: descriptorOf(record.body(digest)) }),
   );
+  const agenda = {
+    ...counted,
+    epoch,
+    geometry,
+    earlier: record.earlier,
+    log: record.log,
+    shared: sharedValue(epoch, counted.previous, values),
+    votes: countedOf(votes),
+    reveals: countedOf(reveals),
+  };
+  const consensus = tabulate(registered, agenda);
   for (let layer = 1; layer <= consensus.geometry.hops; layer++) {
     if (!consensus.nodes.some((node) => node.layer === layer)) return heldUp({ kind: 'empty-layer', layer });
   }
-  return { kind: 'agreed', consensus };
+  return { kind: 'agreed', consensus, rest: listRest(registered, agenda, consensus) };
+}
+
+/** Those of the two epochs before one, of all that were issued. */
+export function earlierThan(epoch: number, issued: (epoch: number) => Issued | undefined): Earlier[] {
+  return [epoch - 2, epoch - 1].flatMap((at) => decodeConsensus(issued(at)?.signed ?? '')?.consensus ?? []);
 }
 
 /** Signs what was agreed. */

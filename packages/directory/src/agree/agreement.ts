@@ -18,7 +18,7 @@ import { createRounds, type Outcome, type Standing, type Valid } from './rounds.
 /** What an authority would have in the consensus. */
 export type Draft = Pick<
   Vote,
-  'previous' | 'signed' | 'epochSeconds' | 'geometry' | 'meanDelayMs' | 'descriptors' | 'revoked'
+  'previous' | 'signed' | 'epochSeconds' | 'geometry' | 'meanDelayMs' | 'width' | 'descriptors' | 'revoked'
 >;
 
 /** Where the descriptors are that votes name. */

@@ -108,6 +108,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     if (alone) store.keep(allOf(epoch, outcome));
     // durable before it leaves: there is no second one
     store.sign(sealed);
+    store.keepRest(epoch, sealed.digest, agreed.rest);
     signatures.own(sealed);
     if (alone) return { kind: 'issued' };
     const fromMs = options.now();

@@ -111,6 +111,7 @@ describe('what a consensus was counted from', () => {
         signed: '',
         epochSeconds,
         meanDelayMs: 200,
+        width: { least: 10, most: 100, perMix: 1_000 },
         descriptors: [],
         revoked: [],
         geometry: writeGeometry(defaultGeometry),

@@ -1,4 +1,10 @@
-import { type AuthorityKey, readIssued, type Trust, verifyCheckpoint } from '@postern/protocol/consensus';
+import {
+  type AuthorityKey,
+  type Earlier,
+  readIssued,
+  type Trust,
+  verifyCheckpoint,
+} from '@postern/protocol/consensus';
 import type { Leaf } from '@postern/protocol/log';
 import type { AskOptions } from '../ask.ts';
 import type { Audited, Finding, Proof, Report } from './findings.ts';
@@ -37,6 +43,7 @@ export async function audit(options: AuditOptions): Promise<Report> {
   const recounted = new Map<string, number>();
   const { histories, newest, certified, trust } = await open(options, findings);
   const logged = new Set<string>();
+  const recent = new Map<History, readonly Step[]>();
   const size = Math.max(0, ...histories.map(({ checkpoint }) => checkpoint.head.size));
   for (let place = 0; place < size; place++) {
     const steps = await Promise.all(
@@ -50,9 +57,13 @@ export async function audit(options: AuditOptions): Promise<Report> {
       proofs.set(proof.verdict.digests.join(), proof);
     findings.push(...differencesIn(steps));
     for (const { history, step } of steps) {
-      if (step?.sighting === undefined) continue;
+      if (step === undefined) continue;
+      const before = recent.get(history) ?? [];
+      recent.set(history, [...before.slice(-1), step]);
+      const earlier = earlierThan(step.leaf.epoch, before);
+      if (step.sighting === undefined || earlier === undefined) continue;
       const { url } = history.served;
-      const outcome = await recount(step.sighting.read, history.served, trust);
+      const outcome = await recount({ ...step.sighting.read, earlier }, history.served, trust);
       if (outcome.kind === 'same') recounted.set(url, (recounted.get(url) ?? 0) + 1);
       if (outcome.kind === 'other')
         findings.push({ url, reason: 'wrong-count', epoch: step.leaf.epoch, detail: outcome.detail });
@@ -73,6 +84,15 @@ export async function audit(options: AuditOptions): Promise<Report> {
     findings: unrepeated(findings),
     proofs: [...proofs.values()],
   };
+}
+
+type Step = NonNullable<Awaited<ReturnType<History['next']>>>;
+
+/** Those of the two epochs before one, of the last two at all; undefined when one of them is not to be had. */
+function earlierThan(epoch: number, before: readonly Step[]): Earlier[] | undefined {
+  const wanted = before.filter(({ leaf }) => leaf.epoch >= epoch - 2);
+  const found = wanted.flatMap(({ sighting }) => sighting?.read.consensus ?? []);
+  return found.length === wanted.length ? found : undefined;
 }
 
 async function open(options: AuditOptions, findings: Finding[]): Promise<Opened> {

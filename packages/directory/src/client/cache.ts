@@ -1,8 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Equivocation } from '@postern/protocol/consensus';
+import { type Equivocation, keyEpochsHeld } from '@postern/protocol/consensus';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { makePrivateDirectory, UserError } from '@postern/runtime';
 import type { CertificateShelf } from './certificates.ts';
@@ -28,6 +38,8 @@ export interface Fork extends Equivocation {
 export interface ConsensusCache {
   /** The last document stored, as it was signed; never older than what `seen` said before. */
   signed(): string | undefined;
+  /** Documents that were stored before, as they were signed, of as many epochs as mixes hold keys of past ones; in no order. */
+  past(): readonly string[];
   /** Throws `DirectoryError` `wrong-cache` when it cannot be read: a lost memory would let old documents in. */
   seen(): Seen | undefined;
   /**
@@ -65,13 +77,16 @@ export function openCache(folder: string): ConsensusCache {
   };
   return {
     signed: () => readIfThere(documentPath),
+    past: () => pastIn(folder).flatMap(({ name }) => readIfThere(join(folder, name)) ?? []),
     seen: recall,
     async store(signed, { epoch, digest, range }, objection) {
       try {
         await makePrivateDirectory(folder);
         using _ = lock(folder);
-        const found = objection(recall());
+        const last = recall();
+        const found = objection(last);
         if (found !== undefined) return found;
+        if (last !== undefined && last.epoch < epoch) keepPast(folder, last.epoch, epoch);
         // the document first: after a crash between the two it is verified again and seen anew
         replace(folder, 'consensus', signed);
         replace(folder, 'seen', `${epoch} ${digest} ${formatRange(range)}\n`);
@@ -112,6 +127,25 @@ export function openCache(folder: string): ConsensusCache {
       },
     },
   };
+}
+
+const pastName = /^consensus-(\d{1,10})$/;
+
+function pastIn(folder: string): { readonly name: string; readonly epoch: number }[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap((name) => {
+    const [, epoch] = pastName.exec(name) ?? [];
+    return epoch === undefined ? [] : [{ name, epoch: Number(epoch) }];
+  });
+}
+
+/** What is about to be replaced is kept under its epoch, as long as packets that were built with it may be on their way. */
+function keepPast(folder: string, last: number, newest: number): void {
+  const isOver = (epoch: number): boolean => epoch + keyEpochsHeld < newest;
+  for (const { name, epoch } of pastIn(folder))
+    if (isOver(epoch)) rmSync(join(folder, name), { force: true });
+  const signed = readIfThere(join(folder, 'consensus'));
+  if (signed !== undefined && !isOver(last)) replace(folder, `consensus-${last}`, signed);
 }
 
 function notKept(what: string, folder: string, cause: unknown): DirectoryError {

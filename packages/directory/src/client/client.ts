@@ -1,4 +1,10 @@
-import { assertTrust, ProtocolError, parseAuthorityKey, type Told } from '@postern/protocol/consensus';
+import {
+  assertTrust,
+  type Consensus,
+  ProtocolError,
+  parseAuthorityKey,
+  type Told,
+} from '@postern/protocol/consensus';
 import { type Clock, type Log, type Random, silentLog, systemRandom } from '@postern/runtime';
 import { type Archive, openArchive } from './archive.ts';
 import { type ConsensusCache, openCache } from './cache.ts';
@@ -9,9 +15,11 @@ import {
   type NetworkParameters,
   type VerifiedConsensus,
 } from './collect.ts';
+import { isCounted } from './counted.ts';
 import { DirectoryError, errorOf } from './errors.ts';
 import type { Heard } from './hear.ts';
 import { createKeeper } from './keeper.ts';
+import { openRecent } from './recent.ts';
 import { type Submission, submit } from './submit.ts';
 import { baseOf } from './url.ts';
 
@@ -59,8 +67,15 @@ export interface DirectoryClient {
   readonly archive: Archive;
   /** Holds what a node says that it goes by against what is known here. A proof that authorities have signed two documents stops everything. */
   hear(told: Told): Promise<Heard>;
-  /** Posts a signed descriptor to every URL; throws `not-published` when none accepts it. */
-  publish(descriptor: string): Promise<Submission>;
+  /**
+   * Consensuses that were taken before the newest one, in an earlier run too, and whose packets mixes may open still; the newest of them first. Those that
+   * cannot be read or verified are left out.
+   */
+  recent(): readonly Consensus[];
+  /** Whether a directory shows, by a proof that holds, that a node was counted for a consensus that has no entry of it. */
+  counted(id: string, consensus: VerifiedConsensus): Promise<boolean>;
+  /** Posts a signed descriptor to every URL, or to those given; throws `not-published` when none accepts it. */
+  publish(descriptor: string, urls?: readonly string[]): Promise<Submission>;
 }
 
 /** Throws `DirectoryError` `wrong-configuration` when URLs, keys or threshold cannot hold. */
@@ -68,6 +83,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
   const cache = openCache(options.cacheDir);
   const now = (): number => Math.floor(options.clock.now() / 1_000);
   const directory = directoryOf(options, cache, now);
+  const recent = openRecent(directory, cache);
   const keeper = createKeeper(directory, {
     cache,
     clock: options.clock,
@@ -94,7 +110,9 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     },
     archive: openArchive(directory, keeper, now),
     newest: () => cache.seen()?.epoch,
-    publish: (descriptor) => submit(directory, descriptor),
+    recent: () => recent(now()),
+    counted: (id, consensus) => isCounted(directory, id, consensus),
+    publish: (descriptor, urls) => submit(directory, descriptor, urls),
   };
 }
 

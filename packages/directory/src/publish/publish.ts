@@ -1,6 +1,6 @@
 import type { Endpoint } from '@postern/runtime';
 import type { FastifyInstance } from 'fastify';
-import type { Registration } from '../registration.ts';
+import type { Registration, Shown } from '../registration.ts';
 import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { statusOf } from './answers.ts';
 import { addDocumentRoutes, type Shelf } from './documents.ts';
@@ -12,6 +12,8 @@ export interface Desk extends AgreementDesk, Shelf {
   register(signed: string): Registration;
   /** Milliseconds. */
   now(): number;
+  /** That a node stood for the current consensus. */
+  registered(id: string): Shown;
   health(): { readonly epoch: number; readonly registered: number };
 }
 
@@ -27,6 +29,12 @@ export function publish(listen: Endpoint, desk: Desk): Promise<Served> {
   });
 }
 
+const unregistered: Readonly<Record<Exclude<Shown['kind'], 'registered'>, string>> = {
+  'in-consensus': 'the consensus itself has an entry of this node',
+  'not-registered': 'this node did not stand when the consensus was counted',
+  'not-kept': 'this authority has not counted the consensus itself; ask another one',
+};
+
 function addRoutes(server: FastifyInstance, desk: Desk): void {
   addAgreementRoutes(server, desk);
 
@@ -38,6 +46,17 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   });
 
   addDocumentRoutes(server, desk);
+
+  server.get<{ Params: { id: string } }>(
+    '/v1/registered/:id',
+    { schema: schema.getRegistered },
+    (request, reply) => {
+      const shown = desk.registered(request.params.id);
+      reply.header('cache-control', 'public, max-age=60');
+      if (shown.kind === 'registered') return reply.send(shown.proof);
+      return reply.code(404).send({ error: shown.kind, message: unregistered[shown.kind] });
+    },
+  );
 
   server.get('/health', { schema: schema.getHealth }, (_request, reply) => {
     const current = desk.current();

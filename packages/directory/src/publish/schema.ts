@@ -145,6 +145,27 @@ export const getPastDiff: FastifySchema = {
   },
   response: diffResponse,
 };
+const hash = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+
+export const getRegistered: FastifySchema = {
+  summary: 'That a node was counted, though the newest consensus has no entry of it',
+  description:
+    'Its leaf and the way from there to the root that the consensus names: docs/spec/consensus.md, section 8.7.',
+  operationId: 'getRegistered',
+  params: { type: 'object', properties: { id }, required: ['id'] },
+  response: {
+    200: json('It stands.', {
+      epoch,
+      consensus: { ...hash, description: 'Digest of the consensus.' },
+      id,
+      descriptor: { ...hash, description: 'SHA-256 of the descriptor as it was signed.' },
+      at: { type: 'integer', minimum: 0, description: 'Place of the leaf.' },
+      proof: { type: 'array', items: hash, description: 'RFC 6962, section 2.1.1.' },
+    }),
+    400: error('It is no id.'),
+    404: error('It has an entry, or does not stand, or that is not known here.'),
+  },
+};
 
 export const getParameters: FastifySchema = {
   summary: 'What a node has to know before there is a consensus',

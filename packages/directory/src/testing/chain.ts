@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import {
   type Agenda,
   consensusDigest,
+  type Descriptor,
   decodeConsensus,
   signCheckpoint,
   signConsensus,
@@ -19,8 +20,8 @@ import { epochSeconds } from './clock.ts';
 /** What authorities have issued, one after the other, and what they serve of it. */
 export interface Chain extends Issued {
   readonly log: ConsensusLog;
-  /** Issues the consensus of an epoch. */
-  issue(epoch: number, change?: Partial<Agenda>): string;
+  /** Issues the consensus of an epoch, of no nodes unless descriptors are given. */
+  issue(epoch: number, change?: Partial<Agenda>, descriptors?: readonly Descriptor[]): string;
   /** Leaves for as many epochs as if consensuses had been issued, of which there are no documents. */
   fill(count: number): void;
   /** Another chain that has the same so far. */
@@ -37,6 +38,8 @@ export function agendaOf(epoch: number): Omit<Agenda, 'previous' | 'log'> {
     epochSeconds,
     geometry: defaultGeometry,
     meanDelayMs: 200,
+    width: { least: 10, most: 100, perMix: 1_000 },
+    earlier: [],
     shared,
     revoked: [],
     votes: [],
@@ -73,9 +76,9 @@ export function createChain(
     log,
     leaves,
     documents,
-    issue(epoch, change) {
+    issue(epoch, change, descriptors = []) {
       const before = { previous: leaves.at(-1)?.digest ?? '', log: log.head() };
-      const consensus = tabulate([], { ...agendaOf(epoch), ...before, ...change });
+      const consensus = tabulate(descriptors, { ...agendaOf(epoch), ...before, ...change });
       const signed = signConsensus(consensus, signers);
       leaves.push({ epoch, digest: consensusDigest(consensus) });
       documents.set(epoch, signed);

@@ -56,7 +56,7 @@ export function follow(context: FollowContext): Following {
     if (usable !== undefined) trouble = undefined;
     else if (consensus !== undefined) note('wrong-network', 'it has another geometry or length of epochs');
     const before = topology.valid();
-    topology.update(usable);
+    topology.update(usable, usable !== undefined && before === undefined ? directory.recent() : []);
     if (usable !== undefined && usable.digest !== before?.digest)
       log.info('consensus', { epoch: usable.consensus.epoch });
     if (usable !== undefined) onConsensus(usable);

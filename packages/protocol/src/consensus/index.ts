@@ -59,25 +59,33 @@ export type {
   ConsensusGeometry,
   Counted,
   Descriptor,
+  Downtime,
   EpochKey,
   Listed,
+  NodeCertificate,
   NodeEntry,
   Parameters,
+  Rest,
   Reveal,
   Role,
   SmtpEndpoint,
   Vote,
+  Width,
 } from './documents.ts';
 export {
   keyEpochsAhead,
   keyEpochsHeld,
   maxAuthorities,
+  maxCapacity,
   maxCertificateLength,
   maxCertificateSeconds,
   maxConsensusLength,
   maxDescriptorLength,
+  maxDowntimes,
+  maxNodeCertificateLength,
   maxNodes,
   maxParametersLength,
+  maxRegistered,
   maxRevealLength,
   maxTlsPins,
   maxVoteLength,
@@ -85,6 +93,13 @@ export {
 } from './documents.ts';
 export { type Equivocation, type VerifiedEquivocation, verifyEquivocation } from './equivocation.ts';
 export { readGeometry, writeGeometry } from './geometry.ts';
+export { weightsOf } from './lots.ts';
+export {
+  certifiedFrom,
+  signNodeCertificate,
+  type VerifiedNodeCertificate,
+  verifyNodeCertificate,
+} from './node-certificate.ts';
 export {
   type ParametersReader,
   type ParametersRefusal,
@@ -92,8 +107,10 @@ export {
   type VerifiedParameters,
   verifyParameters,
 } from './parameters.ts';
+export { isRegistered, proveRegistered, type RegisteredProof } from './rest.ts';
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
-export { type Agenda, tabulate } from './tabulate.ts';
+export { isContact } from './schema.ts';
+export { type Agenda, listRest, type Registered, tabulate } from './tabulate.ts';
 export { sharedValue, type Tally, tally } from './tally.ts';
 export { formatTold, parseTold, type Told } from './told.ts';
 export {
@@ -104,3 +121,4 @@ export {
   type Trust,
   type Untrusted,
 } from './trust.ts';
+export { binnedLoad, type Earlier } from './width.ts';

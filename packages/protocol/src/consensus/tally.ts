@@ -1,6 +1,6 @@
 import { encodeJson } from '../codec/json.ts';
 import { sha256 } from '../primitives/index.ts';
-import type { ConsensusGeometry, Listed, Reveal, Vote } from './documents.ts';
+import type { ConsensusGeometry, Listed, Reveal, Vote, Width } from './documents.ts';
 import { compareText } from './shape.ts';
 
 /** What most votes say (spec agreement 5). */
@@ -9,6 +9,7 @@ export interface Tally {
   readonly epochSeconds: number;
   readonly geometry: ConsensusGeometry;
   readonly meanDelayMs: number;
+  readonly width: Width;
   /** Every descriptor that a vote names of a node that more than half of the votes name. */
   readonly descriptors: readonly Listed[];
   /** Ids that more than half of the votes revoke, ascending. */
@@ -32,6 +33,7 @@ export function tally(votes: readonly Vote[]): Tally {
     epochSeconds: most((vote) => vote.epochSeconds),
     geometry: most(({ geometry }) => geometry),
     meanDelayMs: most(({ meanDelayMs }) => meanDelayMs),
+    width: most(({ width }) => width),
     descriptors: [...byDigest].sort(([a], [b]) => compareText(a, b)).map(([, one]) => one),
     revoked: [...majority(votes.flatMap(({ revoked }) => revoked))].sort(compareText),
   };

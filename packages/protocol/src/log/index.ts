@@ -27,10 +27,13 @@ export {
   tileWidth,
 } from './tiles.ts';
 export {
+  emptyRoot,
   type Hash,
   isConsistent,
   isIncluded,
+  leafHash,
   proveConsistency,
   proveInclusion,
   type Subtrees,
+  subtreesOf,
 } from './tree.ts';
