@@ -71,6 +71,17 @@ describe('of authorities that are faulty', () => {
     expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(0, 2));
   });
 
+  test('one whose vote comes too late does not count it either, and signs what the others do', async () => {
+    await begin(3);
+    session.council.wire = (letter) =>
+      isOwn(letter, 'vote') && letter.from === 'authority1.test' ? { delayMs: 200_000 } : {};
+    await session.council.untilHolds(haveAll(epoch), hour);
+    await session.council.until(session.council.clock.now() + 60_000);
+    const { consensus, signedBy } = await theOne(epoch);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    expect(signedBy).toEqual(names());
+  });
+
   test('one that names descriptors which nobody has got is not endorsed', async () => {
     await begin(3);
     const made = { id: 'a'.repeat(64), digest: 'b'.repeat(64) };
