@@ -85,7 +85,7 @@ describe('what a node goes by', () => {
     expect(await epochOf(library.client([server.url], two))).toBe(epoch);
   });
 
-  test('is asked about once in a while only, whatever nodes say', async () => {
+  test('A6 is asked about once in a while only, whatever nodes say', async () => {
     const client = library.client([server.url], two);
     await client.current();
     const before = server.requests.length;

@@ -59,7 +59,7 @@ describe('a consensus', () => {
     ['the diff has no signatures', (text) => text.replace(/"signatures":"[^"]*"/, '"signatures":""')],
     ['the diff never ends', () => 'x'.repeat(5_000_000)],
   ];
-  test.each(spoilt)('comes whole where %s', async (_, spoil) => {
+  test.each(spoilt)('A5 comes whole where %s', async (_, spoil) => {
     const client = library.client([server.url]);
     await client.current();
     chain.issue(epoch + 1, { revoked });
