@@ -57,7 +57,8 @@ describe('dependencies', () => {
     '%s declares what its list names, and nothing else',
     (name, { ours, theirs }) => {
       const declared = Object.keys(manifest(`packages/${name}/package.json`).dependencies ?? {});
-      const named = [...ours.map((specifier) => specifier.split('/').slice(0, 2).join('/')), ...theirs];
+      const packages = new Set(ours.map((specifier) => specifier.split('/').slice(0, 2).join('/')));
+      const named = [...packages, ...theirs];
       expect(declared.sort()).toEqual(named.sort());
     },
   );

@@ -34,7 +34,13 @@ export const table: Readonly<Record<string, Rule>> = {
     stages: ['register', 'agree', 'publish', 'client'],
   },
   node: {
-    ours: ['@postern/protocol', '@postern/mail', '@postern/runtime', '@postern/directory/client'],
+    ours: [
+      '@postern/protocol',
+      '@postern/mail',
+      '@postern/runtime',
+      '@postern/directory/client',
+      '@postern/directory/mirror',
+    ],
     theirs: ['@peculiar/x509', 'bullmq', 'commander', 'imapflow', 'ioredis', 'zod'],
     stages: ['receive', 'submit', 'queue', 'peel', 'mix', 'forward', 'unwrap', 'deliver'],
   },

@@ -1,6 +1,7 @@
 import { readArguments } from '../arguments.ts';
 import { backlogBenchmark } from './backlog.ts';
 import type { Benchmark } from './benchmark.ts';
+import { directoryBenchmark } from './directory.ts';
 import { hopBenchmark } from './hop/hop.ts';
 import { endOnSignals } from './interrupted.ts';
 import { isInOwnNetwork, runInOwnNetwork } from './own-network.ts';
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   backlog: backlogBenchmark,
   spool: spoolBenchmark,
   scale: scaleBenchmark,
+  directory: directoryBenchmark,
 };
 
 endOnSignals();

@@ -4,6 +4,7 @@ import {
   type VerifiedConsensus,
 } from '@postern/directory/client';
 import { createSmtpSender, readReport, type SmtpSender } from '@postern/mail';
+import type { Consensus } from '@postern/protocol/consensus';
 import { isDomain } from '@postern/protocol/packet';
 // Drawn by the provider itself, so that it encapsulates natively.
 import { systemRandom } from '@postern/protocol/primitives';
@@ -20,6 +21,7 @@ import { ClientError } from './errors.ts';
 import { inTheOutbox, type Unsealable, unsealable } from './faults.ts';
 import { hopTo, readyCarriage } from './hops.ts';
 import { type Keys, openKeys, type PassphraseSource, type WkdOptions } from './keys/index.ts';
+import { meetBy } from './meet.ts';
 import { once } from './once.ts';
 import { type Described, describeCopy } from './open/copy.ts';
 import { type Opened as OpenedMessage, open } from './open/open.ts';
@@ -119,11 +121,8 @@ export function createClient(options: ClientOptions): Client {
   const config = once(async () => options.config ?? readClientConfig(paths.configFile));
   const directory = once(async () => {
     if (options.directory !== undefined) return options.directory;
-    const { urls, authorities, threshold } = (await config()).directory;
     return createDirectoryClient({
-      urls,
-      authorities,
-      threshold,
+      ...(await config()).directory,
       cacheDir: paths.consensus,
       clock,
       random,
@@ -144,7 +143,11 @@ export function createClient(options: ClientOptions): Client {
   });
   const ownSender = once(async () => {
     const { ehlo, send } = await config();
-    return createSmtpSender({ ehloName: ehlo, maxConnectionsPerPeer: send.connections });
+    return createSmtpSender({
+      ehloName: ehlo,
+      maxConnectionsPerPeer: send.connections,
+      meet: meetBy(directory),
+    });
   });
   const account = once(async (): Promise<Account | undefined> => {
     const { submission } = await config();
@@ -155,6 +158,7 @@ export function createClient(options: ClientOptions): Client {
     await returns.prune();
   });
   const current = async (): Promise<VerifiedConsensus> => (await directory()).current();
+  const recent = async (): Promise<readonly Consensus[]> => (await directory()).recent();
 
   const prepareFor = async (
     message: Uint8Array,
@@ -207,7 +211,7 @@ export function createClient(options: ClientOptions): Client {
       sender: options.sender ?? (await ownSender()),
       fromDomain: domainOf(mailbox),
       hopTo: (next) =>
-        within(deadline - clock.now(), signal, hopTo(next, { account: gateway, mailbox, current })),
+        within(deadline - clock.now(), signal, hopTo(next, { account: gateway, mailbox, current, recent })),
       clock,
       random,
       connections: send.connections,

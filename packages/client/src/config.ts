@@ -148,6 +148,8 @@ urls = ${list(config.urls)}
 # Keys of the authorities that you trust, and how many of them must have signed: more than half.
 authorities = ${list(config.authorities)}
 threshold = ${config.threshold}
+# Whether mirrors that the consensus names are asked as well: who runs one then sees your address when you ask.
+# mirrors = true
 
 ${formatDnsConfig(config.resolver)}
 ${keysComment}[route]

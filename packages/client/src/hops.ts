@@ -1,4 +1,5 @@
 import { DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
+import type { Consensus, NodeEntry } from '@postern/protocol/consensus';
 import { isOpenToOrdinaryMail } from '@postern/protocol/route';
 import type { Clock, Random } from '@postern/runtime';
 import type { Account } from './account/account.ts';
@@ -14,10 +15,15 @@ export interface HopDeps {
   /** The configured mailbox. */
   readonly mailbox: string;
   current(): Promise<VerifiedConsensus>;
+  /** Those taken before it that packets may have been built with; the newest first. */
+  recent(): Promise<readonly Consensus[]>;
 }
 
 /** Where something is handed over now: to the server of `[submission]`, or without one a packet to its first mix. */
-export async function hopTo(next: Next, { account, mailbox, current }: HopDeps): Promise<Hop | NoHop> {
+export async function hopTo(
+  next: Next,
+  { account, mailbox, current, recent }: HopDeps,
+): Promise<Hop | NoHop> {
   const byGateway = async (domain: string): Promise<Hop | NoHop> =>
     account === undefined
       ? { kind: 'no-gateway' }
@@ -32,7 +38,7 @@ export async function hopTo(next: Next, { account, mailbox, current }: HopDeps):
   if (next.kind === 'domain') return byGateway(next.domain);
   const verified = await current().catch(noConsensus);
   if (verified === undefined) return { kind: 'no-consensus' };
-  const node = verified.consensus.nodes.find((each) => each.id === next.id);
+  const node = mixIn(verified.consensus, next.id) ?? firstOf(await recent(), next.id);
   if (node === undefined) return { kind: 'unknown' };
   const { name, smtp, tlsPins } = node;
   if (account?.kind === 'account' && !isOpenToOrdinaryMail(node))
@@ -41,10 +47,18 @@ export async function hopTo(next: Next, { account, mailbox, current }: HopDeps):
   return { kind: 'hop', domain: name, server: name, peer: { ...smtp, tls: { kind: 'pin', pins: tlsPins } } };
 }
 
+function firstOf(consensuses: readonly Consensus[], id: string): NodeEntry | undefined {
+  return consensuses.flatMap((consensus) => mixIn(consensus, id) ?? [])[0];
+}
+
+function mixIn({ nodes }: Consensus, id: string): NodeEntry | undefined {
+  return nodes.find((node) => node.id === id && node.layer > 0);
+}
+
 /** A carriage for whoever hands it over to the author's own gateway by another program. */
 export async function readyCarriage(
   packet: OutboxPacket,
-  { mailbox, clock, random, current }: Omit<HopDeps, 'account'> & { clock: Clock; random: Random },
+  { mailbox, clock, random, current }: Omit<HopDeps, 'account' | 'recent'> & { clock: Clock; random: Random },
 ): Promise<ReadyCarriage> {
   const domain = packet.next.kind === 'domain' ? packet.next.domain : await nameOf(packet.next.id, current);
   const message = carriageOf(

@@ -85,7 +85,7 @@ function unknownMixes(consensus: Consensus, given: Constraints = {}): Problem[] 
   return unmatchedNames(consensus, { ...given, include }).map((name) => ({
     code: 'unknown-mix',
     message: `no node of the consensus is called ${name}`,
-    hint: 'Without these options postern route shows which mixes there are.',
+    hint: 'Without these options postern route shows which mixes there are. One that was not drawn for this epoch needs no exclusion; name it in route.exclude to keep it out of all of them.',
     exitCode: ExitCode.usage,
   }));
 }

@@ -18,6 +18,8 @@ export interface Mix extends AsyncDisposable {
   readonly from: Set<string>;
   /** Asked for each packet; accepts unless set. */
   answer: () => Answer;
+  /** What it offers in its answer to EHLO besides; nothing unless set. */
+  offers: () => readonly string[];
   peel(packet: Uint8Array): Peeled;
 }
 
@@ -40,13 +42,14 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
   const packets: Uint8Array[] = [];
   const ids: string[] = [];
   const from = new Set<string>();
-  const mix: { answer: () => Answer } = { answer: () => 'accept' };
+  const mix: Pick<Mix, 'answer' | 'offers'> = { answer: () => 'accept', offers: () => [] };
   const server: SmtpServer = await startSmtpServer({
     listen: { host: '127.0.0.1', port: 0 },
     hostname: name,
     tls,
     maxBytes: 100_000,
     accepts: (mailbox) => mailbox === `secure@${name}`,
+    offers: () => mix.offers(),
     async onMessage({ bytes }) {
       const answer = mix.answer();
       if (answer === 'defer') return { kind: 'deferred', text: 'later' };
@@ -69,6 +72,8 @@ export async function startMix({ name, layer, epoch, family = '', tlsPin }: MixO
       tlsPins: [tlsPin ?? spkiPin(tls.cert)],
       family,
       domains: [],
+      mirror: '',
+      capacity: 64,
       layer,
       mixKey: Buffer.from(publicKey).toString('base64'),
     },

@@ -38,6 +38,8 @@ export interface Network {
   readonly url: string;
   readonly vkey: string;
   consensus: Consensus;
+  /** What is served for the consensus of its epoch when that is asked for by number; nothing unless set. */
+  other?: Consensus;
   /** How often the consensus was asked for. */
   readonly asked: { count: number };
   /** Packets taken by all first mixes. */
@@ -100,7 +102,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     zones.set(domain, formatZone(makeRecord(record)));
   }
   const authority = testAuthority('authority.test', { now: Math.floor(now / 1000) });
-  const network = {
+  const network: Pick<Network, 'consensus' | 'other'> = {
     consensus: consensusOf([...mixes.map((mix) => mix.entry), gatewayOf(domains)], {
       epoch,
       epochSeconds,
@@ -114,9 +116,11 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       return;
     }
     asked.count += 1;
-    const found = request.url === '/v1/consensus';
+    const { consensus, other } = network;
+    const past = request.url === `/v1/consensus/${consensus.epoch}` ? other : undefined;
+    const found = request.url === '/v1/consensus' ? consensus : past;
     response.writeHead(found ? 200 : 404, { 'content-type': 'text/plain; charset=utf-8' });
-    response.end(found ? signConsensus(network.consensus, [authority]) : '');
+    response.end(found ? signConsensus(found, [authority]) : '');
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
@@ -170,6 +174,8 @@ function consensusOf(
     freshUntil: validAfter + p.epochSeconds,
     validUntil: validAfter + (1 + staleEpochs) * p.epochSeconds,
     geometry: writeGeometry(defaultGeometry),
+    width: { least: 10, most: 100, perMix: 1_000 },
+    rest: { count: 0, root: headOf(emptyRange).root },
     nodes: [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1)),
     revoked: [],
     shared: '00'.repeat(32),
@@ -189,8 +195,10 @@ function gatewayOf(domains: readonly string[]): NodeEntry {
     tlsPins: ['00'.repeat(32)],
     family: '',
     domains: [...domains].sort(),
+    mirror: '',
     layer: 0,
     mixKey: '',
+    capacity: 0,
   };
 }
 

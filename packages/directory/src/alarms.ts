@@ -12,6 +12,7 @@ export type AlarmKind =
   | 'fork'
   | 'other-parameters'
   | 'unproven-history'
+  | 'other-width'
   | 'store-restored';
 
 export interface Alarm {

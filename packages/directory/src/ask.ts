@@ -21,10 +21,10 @@ type AnswerOf<Body> =
   | ({
       readonly kind: 'answer';
       readonly status: number;
-      /** Of the server's clock, milliseconds, whole seconds; undefined when it says none. */
+      /** Of the server's clock when the answer came, milliseconds, whole seconds; undefined when it says none. */
       readonly date: number | undefined;
     } & Body)
-  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'unchanged'; readonly date: number | undefined }
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
 
@@ -50,6 +50,7 @@ export async function askBytes(
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         'user-agent': 'postern',
+        'accept-encoding': 'zstd, br, gzip',
         ...(body !== undefined && { 'content-type': 'text/plain' }),
         ...(known !== undefined && { 'if-none-match': `"${known}"` }),
       },
@@ -59,19 +60,25 @@ export async function askBytes(
     });
     if (response.status === 304 && known !== undefined) {
       await response.body?.cancel();
-      return { kind: 'unchanged' };
+      return { kind: 'unchanged', date: dateOf(response) };
     }
     const bytes = await readBytes(response, maxBytes);
     if (bytes === undefined) return { kind: 'oversized' };
-    const date = Date.parse(response.headers.get('date') ?? '');
-    return { kind: 'answer', status: response.status, bytes, date: Number.isNaN(date) ? undefined : date };
+    return { kind: 'answer', status: response.status, bytes, date: dateOf(response) };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };
   }
 }
 
-/** The body, read no further than the bound; undefined when it is longer. */
+/** What lies between may have kept the answer for a while (RFC 9111 section 5.1). */
+function dateOf({ headers }: Response): number | undefined {
+  const date = Date.parse(headers.get('date') ?? '');
+  const age = /^\d{1,9}$/.exec(headers.get('age') ?? '')?.[0] ?? 0;
+  return Number.isNaN(date) ? undefined : date + Number(age) * 1_000;
+}
+
+/** The body, decompressed, read no further than the bound; undefined when it is longer. */
 async function readBytes(response: Response, maxBytes: number): Promise<Uint8Array | undefined> {
   const parts: Uint8Array[] = [];
   let length = 0;

@@ -15,7 +15,8 @@ test('fills in what is not said', () => {
     meanDelayMs: 200,
     geometry: defaultGeometry,
     bootstrap: { nodes: 8 },
-    maxNodes: 1_000,
+    width: { least: 10, most: 100, perMix: 1_000 },
+    maxNodes: 10_000,
     revoked: [],
     allow: [],
     peers: [],
@@ -30,6 +31,7 @@ test('takes what is said', () => {
     mean_delay: '0ms',
     bootstrap: { nodes: 1 },
     geometry: { hops: 4, packet_bytes: 65_536 },
+    width: { least: 3, most: 500, packets_per_mix: 10_000 },
     revoked: ['a'.repeat(64)],
   };
   expect(parseAuthorityConfig(said)).toMatchObject({
@@ -37,6 +39,7 @@ test('takes what is said', () => {
     meanDelayMs: 0,
     bootstrap: { nodes: 1 },
     geometry: { hops: 4, packetBytes: 65_536, routingBytes: defaultGeometry.routingBytes },
+    width: { least: 3, most: 500, perMix: 10_000 },
     revoked: ['a'.repeat(64)],
   });
 });
@@ -51,7 +54,11 @@ test.each<[string, object]>([
   ['mean_delay', { mean_delay: '2d' }],
   ['bootstrap.nodes', { bootstrap: { nodes: 0 } }],
   ['bootstrap.node', { bootstrap: { node: 1 } }],
-  ['max_nodes', { max_nodes: 2_001 }],
+  ['max_nodes', { max_nodes: 10_001 }],
+  ['width.least', { width: { least: 0 } }],
+  ['width.most', { width: { least: 101 } }],
+  ['width.most', { width: { most: 667 } }],
+  ['width.packets_per_mix', { width: { packets_per_mix: 0 } }],
   ['geometry', { geometry: { packet_bytes: 100 } }],
   ['geometry.hop', { geometry: { hop: 3 } }],
   ['revoked.0', { revoked: ['x'] }],

@@ -1,4 +1,11 @@
-import { type AuthorityKey, maxAuthorities, maxNodes, parseAuthorityKey } from '@postern/protocol/consensus';
+import {
+  type AuthorityKey,
+  maxAuthorities,
+  maxNodes,
+  maxRegistered,
+  parseAuthorityKey,
+  type Width,
+} from '@postern/protocol/consensus';
 import { defaultGeometry, type Geometry, geometry } from '@postern/protocol/packet';
 import {
   domainName,
@@ -10,8 +17,8 @@ import {
   parseConfig,
 } from '@postern/runtime';
 import { z } from 'zod';
-import { roundMsOf } from './agree/slots.ts';
 import { majority, thresholdMistake } from './client/trust.ts';
+import { roundMsOf } from './slots.ts';
 
 /** An authority, parsed. */
 export interface AuthorityConfig {
@@ -24,6 +31,8 @@ export interface AuthorityConfig {
   /** Mean of the delay that clients draw for each hop. */
   readonly meanDelayMs: number;
   readonly geometry: Geometry;
+  /** How many mixes a layer is to have. */
+  readonly width: Width;
   readonly bootstrap: {
     /** The first consensus waits for this many descriptors. */
     readonly nodes: number;
@@ -76,6 +85,15 @@ const figures = z
     }
   });
 
+/** Packets that a mix may have in an epoch: as many as documents can say. */
+const mostPackets = 2 ** 32 - 1;
+
+const width = z.strictObject({
+  least: z.int().min(1).default(10),
+  most: z.int().min(1).default(100),
+  packets_per_mix: z.int().min(1).max(mostPackets).default(1_000),
+});
+
 const peerUrl = z
   .url({
     protocol: /^https?$/,
@@ -113,8 +131,9 @@ const schema = z
     epoch: epochSeconds.default(3_600_000),
     mean_delay: duration.refine((ms) => ms <= 86_400_000, 'is longer than a day').default(200),
     geometry: figures.optional(),
-    bootstrap: z.strictObject({ nodes: z.int().min(1).max(maxNodes).default(8) }).optional(),
-    max_nodes: z.int().min(1).max(maxNodes).default(1_000),
+    width: width.prefault({}),
+    bootstrap: z.strictObject({ nodes: z.int().min(1).max(maxRegistered).default(8) }).optional(),
+    max_nodes: z.int().min(1).max(maxRegistered).default(maxRegistered),
     revoked: z.array(nodeId).max(maxNodes, `are more than ${maxNodes}`).default([]),
     allow: z.array(nodeId).default([]),
     peers: z
@@ -124,9 +143,16 @@ const schema = z
     threshold: z.int().min(1, 'is at least 1').optional(),
     metrics: metricsSection.optional(),
   })
-  .superRefine(({ name, peers, threshold, epoch }, context) => {
+  .superRefine(({ name, peers, threshold, epoch, width, geometry }, context) => {
     const say = (path: (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
+    const { hops } = geometry ?? defaultGeometry;
+    if (width.most < width.least) say(['width', 'most'], 'is below `least`');
+    if (width.most * hops > maxNodes)
+      say(
+        ['width', 'most'],
+        `is more than ${Math.floor(maxNodes / hops)}: a consensus has ${maxNodes} nodes at most`,
+      );
     peers.forEach((one, at) => {
       const before = peers.slice(0, at);
       if (one.name === name) say(['peers', at, 'key'], 'is of this authority itself; list the others only');
@@ -155,6 +181,11 @@ const schema = z
       epochSeconds: config.epoch / 1_000,
       meanDelayMs: config.mean_delay,
       geometry: config.geometry ?? defaultGeometry,
+      width: {
+        least: config.width.least,
+        most: config.width.most,
+        perMix: config.width.packets_per_mix,
+      },
       bootstrap: config.bootstrap ?? { nodes: 8 },
       maxNodes: config.max_nodes,
       revoked: config.revoked,

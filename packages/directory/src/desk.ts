@@ -15,6 +15,7 @@ import type { Counters } from './observe.ts';
 import type { Desk } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
+import { showRegistered } from './register/show.ts';
 import type { AuthorityStore, Issued } from './store.ts';
 
 interface DeskOptions {
@@ -44,6 +45,7 @@ export function deskOf(options: DeskOptions): Desk {
     },
     current: () => currentOf(store, epochNow()),
     issued: (epoch) => store.issued(epoch),
+    registered: (id) => showRegistered(id, currentOf(store, epochNow()), store),
     history,
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
     parameters: () => epochs.parameters,

@@ -1,3 +1,4 @@
+import type { Consensus } from '@postern/protocol/consensus';
 import type { Issued } from './store.ts';
 
 /** Why the consensus of an epoch is not issued though its time has come. */
@@ -32,7 +33,7 @@ export interface Due {
   readonly waitedMs: number;
 }
 
-/** The share of the last consensus's nodes that the next one waits for. */
+/** The share of the nodes that stood for the last consensus that the next one waits for. */
 const share = 0.75;
 
 /**
@@ -85,14 +86,15 @@ function wantedOf({ bootstrapNodes, latest, waitedMs, epochSeconds }: Due): numb
 
 const counted = new WeakMap<Issued, number>();
 
-/** How many nodes a consensus of ours lists. Counted once: a document is long, and it is asked for with every descriptor. */
+/** How many nodes stood for a consensus of ours. Counted once: a document is long, and it is asked for with every descriptor. */
 function nodesOf(issued: Issued): number {
   const known = counted.get(issued);
   if (known !== undefined) return known;
   const [, json = ''] = issued.signed.split('\n', 2);
-  const { nodes } = JSON.parse(json) as { readonly nodes: readonly unknown[] };
-  counted.set(issued, nodes.length);
-  return nodes.length;
+  const { nodes, rest } = JSON.parse(json) as Pick<Consensus, 'nodes' | 'rest'>;
+  const all = nodes.length + rest.count;
+  counted.set(issued, all);
+  return all;
 }
 
 /** Whether it is the clock that stands in the way, and not nodes. */

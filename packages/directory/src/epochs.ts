@@ -10,7 +10,6 @@ import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
 import { createRecords } from './agree/record.ts';
 import { createSignatures } from './agree/signatures.ts';
-import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
 import type { Part, Receipt } from './ballots.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -19,6 +18,7 @@ import type { SigningKeys } from './keys/signing.ts';
 import type { ConsensusLog } from './log/log.ts';
 import type { Counters } from './observe.ts';
 import type { PeerCertificates } from './peer-certificates.ts';
+import { roundMsOf, timeoutMsOf, timetable } from './slots.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {

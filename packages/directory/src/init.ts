@@ -70,7 +70,7 @@ epoch = ${quoted(epoch)}
 mean_delay = ${quoted(meanDelay)}
 
 # Most nodes that may be registered.
-# max_nodes = 1000
+# max_nodes = 10000
 
 # Ids of nodes that no longer count, for example because their key was stolen.
 # revoked = []
@@ -80,6 +80,13 @@ mean_delay = ${quoted(meanDelay)}
 
 # How many authorities have to sign a consensus, where there are others (below); a majority unless said otherwise.
 #   threshold = 2
+
+# How many mixes a layer has, drawn anew for every epoch from all that are registered: one for so many packets in an epoch, within these bounds.
+# Where there are fewer, all of them. With several authorities the same everywhere: what most of them say counts.
+# [width]
+# least = 10
+# most = 100
+# packets_per_mix = 1000
 
 [bootstrap]
 # The first consensus is issued as soon as so many nodes have registered. So many are enough after a pause, too, when others stay away.

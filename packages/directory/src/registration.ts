@@ -1,13 +1,17 @@
+import type { RegisteredProof } from '@postern/protocol/consensus';
+
 /** Why a descriptor is not taken. */
 export const registerRefusals = [
   'oversized',
   'malformed',
   'unknown-version',
+  'bad-certificate',
   'bad-signature',
   'revoked',
   'not-allowed',
   'from-the-future',
   'too-old',
+  'older-certificate',
   'not-newer',
   'name-taken',
   'domain-taken',
@@ -26,3 +30,18 @@ export type Registration =
       readonly isNew: boolean;
     }
   | { readonly kind: 'refused'; readonly reason: RegisterRefusal; readonly detail: string };
+
+/** That a node stands though the consensus has no entry of it, as it is served (spec consensus 10.8). */
+export interface Proof extends RegisteredProof {
+  readonly epoch: number;
+  /** Digest of the consensus. */
+  readonly consensus: string;
+  readonly id: string;
+  /** Digest of its descriptor. */
+  readonly descriptor: string;
+}
+
+/** What is known of a node when somebody asks whether it stands. */
+export type Shown =
+  | { readonly kind: 'registered'; readonly proof: Proof }
+  | { readonly kind: 'in-consensus' | 'not-registered' | 'not-kept' };

@@ -3,6 +3,7 @@ import { AuthorityError } from './errors.ts';
 import { type BodyStore, bodiesIn, bodyLayout } from './store/bodies.ts';
 import { type ConsensusStore, consensusesIn, consensusLayout } from './store/consensuses.ts';
 import { type RegisteredStore, registeredIn, registeredLayout } from './store/registered.ts';
+import { type RestStore, restIn, restLayout } from './store/rest.ts';
 import { type SaidStore, saidIn, saidLayout } from './store/said.ts';
 
 export type { Issued } from './store/consensuses.ts';
@@ -12,13 +13,19 @@ export type { Kept } from './store/said.ts';
  * What an authority must not forget. Every change is durable when the call returns. One process at a time: the file is
  * locked while it is open. Dispose of it to close it.
  */
-export interface AuthorityStore extends RegisteredStore, ConsensusStore, SaidStore, BodyStore, Disposable {}
+export interface AuthorityStore
+  extends RegisteredStore,
+    ConsensusStore,
+    SaidStore,
+    BodyStore,
+    RestStore,
+    Disposable {}
 
 const layout = `
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
-  ${[registeredLayout, consensusLayout, saidLayout, bodyLayout].join('')}`;
+  ${[registeredLayout, consensusLayout, saidLayout, bodyLayout, restLayout].join('')}`;
 
 /** Opens the database at `path`, or makes it. Throws `AuthorityError` `in-use` while another process has it open. */
 export function openStore(path: string): AuthorityStore {
@@ -31,6 +38,7 @@ export function openStore(path: string): AuthorityStore {
       ...consensusesIn(database),
       ...saidIn(database),
       ...bodiesIn(database, registered),
+      ...restIn(database),
       [Symbol.dispose]: () => database.close(),
     };
   } catch (cause) {

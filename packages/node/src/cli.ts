@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   aborted,
@@ -15,12 +16,15 @@ import {
 import type { Command } from 'commander';
 import { addAbuse } from './commands/abuse.ts';
 import { addAuthor } from './commands/author.ts';
+import { addCertify } from './commands/certify.ts';
 import { configOption, readConfig, readOwnConfig } from './commands/context.ts';
 import { addDns } from './commands/dns.ts';
 import { addDomain } from './commands/domain.ts';
+import { addDowntime } from './commands/downtime.ts';
 import { addInit } from './commands/init.ts';
 import { addMixKeys } from './commands/mix-keys.ts';
 import { addDkim, addTls } from './commands/rotate.ts';
+import { identityPath } from './keys/identity.ts';
 import { startNode } from './node.ts';
 import { stageNames } from './stages.ts';
 import { formatStatus, type ToldStatus, unreadiness } from './status.ts';
@@ -32,6 +36,8 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
     'One hop of a Postern network: a mix, or the gateway of a domain.',
   );
   addInit(program);
+  addCertify(program);
+  addDowntime(program);
   addRun(program, stop);
   addStatus(program);
   addAuthor(program, stop);
@@ -57,6 +63,10 @@ function addRun(program: Command, stop: AbortSignal): void {
       const config = await readOwnConfig(path);
       const stages = only && stagesIn(only);
       const log = createLog({ name: config.name });
+      if (existsSync(identityPath(config.dataDir)))
+        log.warn('identity key lies beside the signing key', {
+          hint: `move ${identityPath(config.dataDir)} to where nobody else gets at it`,
+        });
       const deps = { clock: systemClock, random: systemRandom, log, ...(stages && { stages }) };
       try {
         await using node = await startNode(config, { ...deps, signal: stop });

@@ -10,6 +10,8 @@ export interface NewNode {
   readonly name: string;
   readonly roles: readonly NodeRole[];
   readonly family?: string;
+  readonly contact?: string;
+  readonly capacity?: number;
   readonly listen: string;
   readonly advertise: string;
   readonly behind?: readonly string[];
@@ -36,6 +38,8 @@ export function formatConfig(node: NewNode): { readonly toml: string; readonly f
     roles,
     dataDir,
     family = '',
+    contact,
+    capacity,
     listen,
     advertise,
     behind = [],
@@ -48,12 +52,13 @@ export function formatConfig(node: NewNode): { readonly toml: string; readonly f
     authorities: node.authorities,
     threshold: node.threshold ?? majority(node.authorities),
   };
-  const mix = { peel_workers: node.peelWorkers ?? 1 };
+  const mix = { peel_workers: node.peelWorkers ?? 1, ...(capacity === undefined ? {} : { capacity }) };
   const fields = {
     name,
     roles,
     data_dir: dataDir,
     family,
+    ...(contact === undefined ? {} : { contact }),
     directory,
     mix,
     smtp: { listen, advertise, behind },
@@ -75,6 +80,9 @@ data_dir = ${value(dataDir)}
 # Nodes of one operator share a family: no path uses two of them. Empty: none.
 family = ${value(family)}
 
+# Mail address or https URL of whoever runs it: authorities show it, no consensus names it.
+${contact === undefined ? `# contact = "operator@${name}"` : `contact = ${value(contact)}`}
+
 [smtp]
 listen = ${value(listen)}
 # Where other nodes and authors reach it.
@@ -93,10 +101,14 @@ urls = ${value(directory.urls)}
 # Keys of the authorities, as they print them, and how many of them must have signed.
 authorities = ${value(directory.authorities)}
 threshold = ${directory.threshold}
+# Whether mirrors that the consensus names are asked as well.
+# mirrors = true
 
 [mix]
 # Threads that take layers off.
 peel_workers = ${mix.peel_workers}
+# Packets a second that it can do, a power of two. Authors choose mixes by it: one that says more than it can do gets more than it can do.
+${capacity === undefined ? '# capacity = 64' : `capacity = ${capacity}`}
 # How long a packet is kept that cannot be handed over.
 # expiry = "5d"
 
@@ -128,6 +140,12 @@ ${resolver === undefined ? '# resolver = "system"' : `resolver = ${value(resolve
 # listen = "127.0.0.1:9464"
 # Only this opens another address than loopback's, to whoever reaches it.
 # public = false
+
+# Serves readers what authorities have signed, so that not all have to ask these; without this section it does not.
+# [mirror]
+# listen = "127.0.0.1:8441"
+# Where others reach it, by https: a web server in front, docs/operations/mirror.md. Without, nobody is told.
+# url = "https://mirror.example"
 ${delivery === undefined ? '' : deliverySection(delivery)}${submission === undefined ? '' : formatSubmission(submission)}`;
   return { toml, fields };
 }

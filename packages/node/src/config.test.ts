@@ -38,6 +38,7 @@ describe('parseNodeConfig', () => {
       roles: ['mix'],
       dataDir: '/var/lib/postern',
       family: '',
+      contact: '',
       smtp: {
         listen: { host: '0.0.0.0', port: 25 },
         advertise: { host: 'mix1.test', port: 25 },
@@ -46,7 +47,7 @@ describe('parseNodeConfig', () => {
         behind: [],
       },
       directory: { ...mix.directory, threshold: 1 },
-      mix: { peelWorkers: 1, expiryMs: 432_000_000, exitByDns: true },
+      mix: { peelWorkers: 1, capacity: 64, expiryMs: 432_000_000, exitByDns: true },
       delivery: undefined,
       submission: undefined,
       dns: { resolver: 'system', validate: 'resolver', trustAnchors: 'iana' },
@@ -84,6 +85,33 @@ describe('parseNodeConfig', () => {
     expect(mistakesIn(all)['directory.threshold']).toContain('more than the 2 authorities');
   });
 
+  test('a mirror is where it listens, and the URL that others are told', () => {
+    const listen = '127.0.0.1:8441';
+    const at = { host: '127.0.0.1', port: 8_441 };
+    expect(parseNodeConfig({ ...mix, mirror: { listen } }).mirror).toEqual({ listen: at, url: '' });
+    for (const url of ['https://mix1.test', 'https://mix1.test/a/b', 'http://127.0.0.1:8441'])
+      expect(parseNodeConfig({ ...mix, mirror: { listen, url } }).mirror).toEqual({ listen: at, url });
+    for (const url of [
+      'https://mix1.test/',
+      'https://MIX1.test',
+      'https://mix1.test?a',
+      'https://mix1.test#a',
+      'https://u:p@mix1.test',
+      'ftp://mix1.test',
+      'mix1.test',
+    ])
+      expect(mistakesIn({ ...mix, mirror: { listen, url } })).toEqual({
+        'mirror.url': expect.stringContaining('is no URL that readers could be told'),
+      });
+    expect(mistakesIn({ ...mix, mirror: {} })).toHaveProperty(['mirror.listen']);
+  });
+
+  test('readers ask mirrors unless they say that they do not', () => {
+    expect(parseNodeConfig(mix).directory).not.toHaveProperty('mirrors');
+    const directory = { ...mix.directory, mirrors: false };
+    expect(parseNodeConfig({ ...mix, directory }).directory).toHaveProperty('mirrors', false);
+  });
+
   test('a gateway says whose direct mail it takes', () => {
     const delivery = { ...gateway.delivery, accept: ['a.test'], deny: ['evil.test'], carriages_per_hour: 5 };
     expect(parseNodeConfig({ ...gateway, delivery }).delivery?.senders).toEqual({
@@ -115,10 +143,12 @@ describe('parseNodeConfig', () => {
       rols: ['mix'],
       smtp: { listen: 'here', advertise: '0.0.0.0:25', elho: 'x', behind: ['127.0.0.1', 'mail.b.test'] },
       directory: { urls: ['ftp://x'], authorities: [] },
-      mix: { peel_workers: 0, expiry: 'soon' },
+      contact: 'somebody',
+      mix: { peel_workers: 0, capacity: 100, expiry: 'soon' },
       delivery: { domain: 'b.test', maildir: 'Maildir', mailboxes: ['../root', 'a/b', '.', 'Bob'] },
     });
     expect(Object.keys(mistakes).sort()).toEqual([
+      'contact',
       'delivery.mailboxes.0',
       'delivery.mailboxes.1',
       'delivery.mailboxes.2',
@@ -127,6 +157,7 @@ describe('parseNodeConfig', () => {
       'directory.authorities',
       'directory.urls.0',
       'family',
+      'mix.capacity',
       'mix.expiry',
       'mix.peel_workers',
       'name',

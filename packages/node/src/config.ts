@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
-import { type DirectoryConfig, directorySection } from '@postern/directory/client';
+import { baseOf, type DirectoryConfig, directorySection } from '@postern/directory/client';
+import { isContact, maxCapacity } from '@postern/protocol/consensus';
 import {
   domainName,
   duration,
@@ -30,6 +31,8 @@ export interface NodeConfig {
   readonly dataDir: string;
   /** Operator; nodes of one family never share a path. '' = none. */
   readonly family: string;
+  /** Mail address or https URL of the operator; '' = none. */
+  readonly contact: string;
   readonly smtp: {
     readonly listen: Endpoint;
     /** What the descriptor tells others; port 0 stands for the port that listening got. */
@@ -43,6 +46,8 @@ export interface NodeConfig {
   readonly directory: DirectoryConfig;
   readonly mix: {
     readonly peelWorkers: number;
+    /** Packets a second that it is to be given, a power of two. */
+    readonly capacity: number;
     /** How long a packet that cannot be handed over is kept. */
     readonly expiryMs: number;
     /** Whether exits for domains that the consensus does not name go by what the domains say in DNS. */
@@ -56,6 +61,14 @@ export interface NodeConfig {
   readonly spool: SpoolConfig;
   /** Where metrics are served; nowhere without. */
   readonly metrics: MetricsConfig | undefined;
+  /** Where readers get from it what they get from authorities; nowhere without. */
+  readonly mirror: MirrorConfig | undefined;
+}
+
+export interface MirrorConfig {
+  readonly listen: Endpoint;
+  /** Where others reach it; '' = it is told to nobody. */
+  readonly url: string;
 }
 
 export interface DeliveryConfig {
@@ -89,6 +102,7 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
     dns: { trust_anchors: trustAnchors, ...dns },
     spool,
     metrics,
+    mirror,
     ...rest
   } = parseConfig(schema, input, source);
   return {
@@ -101,12 +115,18 @@ export function parseNodeConfig(input: unknown, source = 'the configuration'): N
       allowPrivate: smtp.allow_private,
       behind: smtp.behind,
     },
-    mix: { peelWorkers: mix.peel_workers, expiryMs: mix.expiry, exitByDns: mix.exit_by_dns },
+    mix: {
+      peelWorkers: mix.peel_workers,
+      capacity: mix.capacity,
+      expiryMs: mix.expiry,
+      exitByDns: mix.exit_by_dns,
+    },
     delivery: delivery === undefined ? undefined : deliveryFrom(delivery),
     submission,
     dns: { ...dns, trustAnchors },
     spool,
     metrics,
+    mirror,
   };
 }
 
@@ -117,10 +137,32 @@ const familyName = z
     'is no family name; write up to 63 lower-case letters, digits and ._-, or leave it out',
   );
 
+const contact = z
+  .string()
+  .refine(
+    (text) => text === '' || isContact(text),
+    'is no mail address and no https URL; write for example "operator@mix1.example", or leave it out',
+  );
+
+const capacity = z
+  .int()
+  .refine(
+    (count) => count >= 1 && count <= maxCapacity && Number.isInteger(Math.log2(count)),
+    `is no power of two from 1 to ${maxCapacity}; write the packets a second that it can do, rounded down`,
+  );
+
 const reachable = endpoint.refine(
   ({ host }) => !['0.0.0.0', '::'].includes(host),
   'is no address that others can reach; write the host name or address of this machine',
 );
+
+/** In the one spelling that the URL standard gives it, without a slash at the end. */
+const mirrorUrl = z
+  .string()
+  .refine(
+    (text) => baseOf(text) === text,
+    'is no URL that readers could be told; write for example "https://mix1.example", without a slash at the end, or leave it out',
+  );
 
 /** A local part that is safe as the name of a directory, in whatever file system. */
 const mailboxName = z
@@ -200,6 +242,7 @@ const schema = z
     roles: z.array(z.enum(nodeRoles), rolesWanted).min(1, rolesWanted),
     data_dir: z.string().min(1),
     family: familyName.default(''),
+    contact: contact.default(''),
     smtp: z.strictObject({
       listen: endpoint,
       advertise: reachable,
@@ -211,6 +254,7 @@ const schema = z
     mix: z
       .strictObject({
         peel_workers: z.int().min(1).max(64).default(1),
+        capacity: capacity.default(64),
         expiry: duration.default(5 * 86_400_000),
         exit_by_dns: z.boolean().default(true),
       })
@@ -220,6 +264,7 @@ const schema = z
     dns: z.strictObject(dnsFields('system')).superRefine(refuseUnbelieved).prefault({}),
     spool: spoolSection.prefault({}),
     metrics: metricsSection.optional(),
+    mirror: z.strictObject({ listen: endpoint, url: mirrorUrl.default('') }).optional(),
   })
   .superRefine(({ roles, delivery, submission }, context) => {
     const say = (path: string[], message: string): void =>

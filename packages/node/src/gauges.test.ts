@@ -18,7 +18,7 @@ test('whether the spool answers is shown as it is at the snapshot', async () => 
     topology: { valid: () => undefined },
     spool: { counts: () => answer() },
   } as unknown as Parts;
-  addGauges(metrics, parts, { listed: () => false, proof: () => 'unasked' });
+  addGauges(metrics, parts, { counted: () => false, proof: () => 'unasked' });
   expect(await metrics.text()).toMatch(/^postern_node_spool_answers 1$/m);
   answer = () => Promise.reject(new NodeError('spool-io', 'no connection to Redis'));
   expect(await metrics.text()).toMatch(/^postern_node_spool_answers 0$/m);

@@ -11,7 +11,7 @@ const mostAnswerMs = 10_000;
 export function addGauges(
   metrics: Metrics,
   { config, clock, epochs, topology, submission, spool }: Parts,
-  { listed, proof }: { readonly listed: () => boolean; readonly proof: () => NodeStatus['dns'] },
+  { counted, proof }: { readonly counted: () => boolean; readonly proof: () => NodeStatus['dns'] },
 ): void {
   const { dataDir, delivery } = config;
   metrics.release('postern_node_build_info');
@@ -21,7 +21,11 @@ export function addGauges(
     'The epoch of the consensus in use; 0 while none holds, and nothing is sent.',
     () => topology.valid()?.consensus.epoch ?? 0,
   );
-  metrics.gauge('postern_node_listed', 'Whether that consensus lists this node.', () => Number(listed()));
+  metrics.gauge(
+    'postern_node_listed',
+    'Whether that consensus lists this node, or counts it and has drawn others.',
+    () => Number(counted()),
+  );
   metrics.gauge('postern_node_resolver_proven', 'Whether the resolver proves its answers.', () => {
     const found = proof();
     return found === 'unasked' || found === 'unknown' ? undefined : Number(found === 'proven');

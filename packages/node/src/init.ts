@@ -13,7 +13,8 @@ import { NodeError } from './errors.ts';
 import { createCertificate } from './keys/certificate.ts';
 import { makeDkimKeys } from './keys/dkim-keys.ts';
 import { createDomainKey } from './keys/domain-keys.ts';
-import { createIdentity } from './keys/identity.ts';
+import { createIdentity, identityPath } from './keys/identity.ts';
+import { certify, usualDays } from './keys/signing.ts';
 import type { SubmissionConfig } from './submission-config.ts';
 
 /** What `initNode` has written. */
@@ -21,6 +22,8 @@ export interface NodeFiles {
   readonly configPath: string;
   /** Hex SHA-256 of the identity key. */
   readonly id: string;
+  /** Where the identity key lies, which the node has no use for. */
+  readonly identityPath: string;
   /** The records of the domain, for its zone or for authors to pin; only for a gateway. */
   readonly zonePath: string | undefined;
 }
@@ -43,17 +46,18 @@ export async function initNode(node: NewNode, deps: { clock: Clock; random: Rand
   }
   await makeDirectory(dirname(configPath));
   await makePrivateDirectory(dataDir);
-  const { id } = await createIdentity(dataDir, deps.random);
+  const identity = await createIdentity(dataDir, deps.random);
+  const now = Math.floor(deps.clock.now() / 1_000);
+  const { id } = await certify({ dataDir, identity, now, days: usualDays, random: deps.random });
   await createCertificate(dataDir, config.name, deps.random);
   const { delivery, submission } = config;
-  const now = Math.floor(deps.clock.now() / 1_000);
   const zonePath = delivery && (await createDomainKey(dataDir, delivery.domain, now));
   if (delivery !== undefined && submission !== undefined) {
     await makeDkimKeys(dataDir, deps.random);
     await createAuthors(submission, dirname(configPath), delivery.domain);
   }
   await writeFileDurable(configPath, text.toml, { mode: 0o644 });
-  return { configPath, id, zonePath };
+  return { configPath, id, identityPath: identityPath(dataDir), zonePath };
 }
 
 /** A file without authors; one that is there stays as it is. */
@@ -67,7 +71,7 @@ async function createAuthors({ authors }: SubmissionConfig, base: string, domain
 }
 
 function filesOf({ delivery, submission }: NodeConfig, dataDir: string, configPath: string): string[] {
-  const names = ['identity.key', 'tls.key', 'tls.crt', 'mix-keys', 'spool.sqlite'];
+  const names = ['identity.key', 'signing.key', 'tls.key', 'tls.crt', 'mix-keys', 'spool.sqlite'];
   if (delivery !== undefined) names.push('domain.key', `${delivery.domain}.zone`);
   if (submission !== undefined) names.push('dkim.json');
   return [configPath, ...names.map((name) => join(dataDir, name))];

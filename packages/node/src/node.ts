@@ -4,6 +4,7 @@ import {
   type DirectoryClient,
   type VerifiedConsensus,
 } from '@postern/directory/client';
+import { startMirror } from '@postern/directory/mirror';
 import type { SmtpSender } from '@postern/mail';
 import {
   type Clock,
@@ -25,9 +26,12 @@ import { openDomainKeys } from './domain.ts';
 import { openEpochs } from './epochs.ts';
 import { createSender } from './forward/sender.ts';
 import { addGauges } from './gauges.ts';
-import { type Identity, loadIdentity } from './keys/identity.ts';
+import type { Identity } from './keys/identity.ts';
+import { loadSigningKey } from './keys/signing.ts';
 import { createLifetime } from './lifetime.ts';
+import { createLoad } from './load.ts';
 import { createLookUps } from './lookups.ts';
+import { createMeet } from './meet.ts';
 import { learnNetwork } from './network.ts';
 import { createNewestKey } from './newest-key.ts';
 import { startPipeline } from './pipeline.ts';
@@ -37,7 +41,14 @@ import { openSpool } from './queue/open.ts';
 import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
-import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus } from './status.ts';
+import { watchStanding } from './standing.ts';
+import {
+  consensusStatus,
+  type NodeStatus,
+  spoolStatus,
+  type ToldStatus,
+  troubleStatus,
+} from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
@@ -66,7 +77,9 @@ export interface RunningNode extends AsyncDisposable {
   readonly smtp: Endpoint;
   /** Where it takes what the domain's authors submit. */
   readonly submissions: readonly SubmissionAddress[];
-  /** Resolves once the node is in a consensus; rejects when it is closed before. */
+  /** Where it serves readers, without a slash at the end; undefined when it does not. */
+  readonly mirror: string | undefined;
+  /** Resolves once the node is in a consensus, or was counted for one; rejects when it is closed before. */
   readonly ready: Promise<void>;
   /** Resolves when the node cannot go on, with what its process had better end with. */
   readonly broken: Promise<Error>;
@@ -94,13 +107,14 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   deps.signal?.addEventListener('abort', () => ending.abort(), { once: true });
   await using opened = new AsyncDisposableStack();
   await requirePrivateDirectory(config.dataDir);
-  const identity = await loadIdentity(config.dataDir);
+  const identity = await loadSigningKey(config.dataDir);
   opened.use(lockDataDir(config.dataDir));
   const directory = directoryClient(config, deps, ending.signal);
   const metrics = createMetrics(random);
   const made = { ...deps, stages: chosen, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
-  const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission } = parts;
+  const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission, load } = parts;
+  const { epochSeconds } = network;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
 
@@ -117,22 +131,40 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const advertised = config.smtp.advertise;
   const smtp = { host: advertised.host, port: advertised.port || (address?.port ?? 0) };
   const registration = stages.has(registeringStage(config))
-    ? register({ clock, log, config, identity, directory, smtp, tlsPins: tls.pins })
+    ? register({
+        clock,
+        random,
+        log,
+        config,
+        identity,
+        directory,
+        smtp,
+        load,
+        epochSeconds,
+        tlsPins: tls.pins,
+      })
     : undefined;
   opened.defer(() => registration?.close());
-  const listed = (): boolean =>
-    topology.valid()?.consensus.nodes.some(({ id }) => id === identity.id) ?? false;
+  const standing = watchStanding(identity.id, { topology, directory });
+  const mirror =
+    config.mirror && stages.has(registeringStage(config))
+      ? opened.use(await startMirror({ listen: config.mirror.listen, directory, clock, log }))
+      : undefined;
   const onConsensus = (consensus: VerifiedConsensus): void => {
+    void mirror?.update();
     tls.note(consensus);
     epochs.confirm(consensus.consensus.epoch);
-    if (listed()) ready.resolve();
+    void standing.note(consensus).then((is) => {
+      if (is !== 'absent') ready.resolve();
+    });
   };
   const { resolver } = parts;
   const proof = resolver && watchProof({ clock, log, resolver });
   const proofNow = (): NodeStatus['dns'] => proof?.current() ?? 'unasked';
+  const following = follow({ clock, random, log, directory, topology, network, onConsensus });
   const loops = [
+    following,
     epochs.start((mixKeys) => registration?.announce(mixKeys)),
-    follow({ clock, random, log, directory, topology, network, onConsensus }),
     tls.start({
       show: (certificate) => {
         pipeline.server?.updateTls(certificate);
@@ -161,7 +193,8 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     submissions,
     epoch: epochs.epoch,
     unusedMixKeys: epochs.unused() ?? null,
-    consensus: consensusStatus(topology, listed()),
+    consensus: consensusStatus(topology, standing.current()),
+    consensusTrouble: troubleStatus(following.trouble()),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
     dns: proofNow(),
@@ -176,7 +209,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     await spool.alive();
   };
   const told = async (): Promise<ToldStatus> => ({ ...(await known()), ...(await spoolStatus(spool)) });
-  addGauges(metrics, parts, { listed, proof: proofNow });
+  addGauges(metrics, parts, { counted: () => standing.current() !== 'absent', proof: proofNow });
   const exporter = opened.use(await exportMetrics({ metrics, clock, random, ...config.metrics }));
   const socketPath = join(config.dataDir, 'control.sock');
   opened.use(await serveControl({ socketPath, status: told, metrics: exporter.text, calls: callsOf(parts) }));
@@ -196,6 +229,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     id: identity.id,
     smtp: address ?? advertised,
     submissions,
+    mirror: mirror?.url,
     ready: ready.promise,
     broken: Promise.race([spool.broken, lifetime.broken]),
     status,
@@ -229,7 +263,9 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const policies = config.delivery && resolver && (await openPolicies({ clock, log, dataDir }));
   const lookUps = createLookUps(config, { clock, random, resolver, policies });
   opened.defer(() => lookUps.close());
-  const sender = opened.use(made.sender ?? createSender(config.smtp.ehlo, connectionsPerPeer));
+  const topology = createTopology(clock);
+  const meet = createMeet({ directory, topology, log });
+  const sender = opened.use(made.sender ?? createSender(config.smtp.ehlo, connectionsPerPeer, meet));
   const epochs = await openEpochs({
     clock,
     random,
@@ -261,7 +297,8 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     policies,
     submission,
     counters: createCounters(metrics),
-    topology: createTopology(clock),
+    topology,
+    load: createLoad(clock, network.epochSeconds, stages.size === stagesOf(config).length),
     lifetime: createLifetime(clock, drainMs),
   };
 }

@@ -13,6 +13,7 @@ const status: ToldStatus = {
   epoch: 1,
   unusedMixKeys: null,
   consensus: null,
+  consensusTrouble: null,
   tlsKeys: [],
   dkimKeys: [
     { selector: 's3', phase: 'next', until },
@@ -62,6 +63,15 @@ test('mix keys that the process does not use are said, with what becomes of them
   expect(line(null)).toBeUndefined();
   expect(line('others-peel')).toContain('postern-node mix-keys destroy');
   expect(line('no-mix')).toContain('destroyed once its epoch is over');
+});
+
+test('that there is no consensus says why, and since when', () => {
+  const none = 'consensus   no consensus that holds: nothing is sent';
+  expect(formatStatus(status)).toContain(`${none}\ndns `);
+  const consensusTrouble = { code: 'clock', why: 'the clock here is 2 h behind', since: until };
+  expect(formatStatus({ ...status, consensusTrouble })).toContain(
+    `${none}\n            since ${until}: clock: the clock here is 2 h behind\ndns `,
+  );
 });
 
 test('a spool that does not answer is said, with its fault', async () => {

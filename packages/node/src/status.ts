@@ -7,8 +7,10 @@ import type { UnusedKeys } from './epochs.ts';
 import { NodeError } from './errors.ts';
 import type { Proof } from './proof.ts';
 import type { Publication } from './publication.ts';
+import type { Trouble } from './register/follow.ts';
 import type { Counts, Spool } from './spool.ts';
 import type { StageName } from './stages.ts';
+import type { Standing } from './standing.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import type { TlsKeyStatus } from './tls.ts';
 import type { Topology } from './topology.ts';
@@ -33,7 +35,11 @@ export interface NodeStatus {
     readonly epoch: number;
     readonly validUntil: string;
     readonly listed: boolean;
+    /** Whether a directory has proven that it was counted, where it is not listed: other mixes were drawn. */
+    readonly counted: boolean;
   } | null;
+  /** Why there is none; null while there is one, and until that is known. */
+  readonly consensusTrouble: { readonly code: string; readonly why: string; readonly since: string } | null;
   /** Of the node's own certificate: the next one if there is one, the one that is shown, those before. */
   readonly tlsKeys: readonly TlsKeyStatus[];
   /** Of what it signs for other domains; none without the role "submission". */
@@ -60,17 +66,24 @@ export interface ToldStatus extends Omit<NodeStatus, 'counts'> {
   readonly fault: Fault | null;
 }
 
-export function consensusStatus(topology: Topology, listed: boolean): NodeStatus['consensus'] {
+export function consensusStatus(topology: Topology, standing: Standing): NodeStatus['consensus'] {
   const consensus = topology.valid()?.consensus;
   if (consensus === undefined) return null;
   const validUntil = new Date(consensus.validUntil * 1_000).toISOString();
-  return { epoch: consensus.epoch, validUntil, listed };
+  const [listed, counted] = [standing === 'listed', standing === 'counted'];
+  return { epoch: consensus.epoch, validUntil, listed, counted };
+}
+
+export function troubleStatus(trouble: Trouble | undefined): NodeStatus['consensusTrouble'] {
+  if (trouble === undefined) return null;
+  const { code, why, sinceMs } = trouble;
+  return { code, why, since: new Date(sinceMs).toISOString() };
 }
 
 /** Why a node that runs gets no mail or hands none on; nothing when it is ready. */
 export function unreadiness({ consensus }: Pick<NodeStatus, 'consensus'>): string | undefined {
   if (consensus === null) return 'there is no consensus that holds: nothing is sent';
-  return consensus.listed ? undefined : 'the consensus does not list it';
+  return consensus.listed || consensus.counted ? undefined : 'the consensus does not list it';
 }
 
 /** For people: what is there, and every outcome that has occurred. */
@@ -78,8 +91,10 @@ export function formatStatus(status: ToldStatus): string {
   const { name, id, roles, stages, smtp, submissions, epoch, consensus, counts, counters } = status;
   const network =
     consensus === null
-      ? 'no consensus that holds: nothing is sent'
+      ? `no consensus that holds: nothing is sent${troubleLine(status)}`
       : `epoch ${consensus.epoch}, valid until ${consensus.validUntil}, ${consensus.listed ? 'lists this node' : 'does not list this node'}`;
+      ? 'no consensus that holds: nothing is sent'
+      : `epoch ${consensus.epoch}, valid until ${consensus.validUntil}, ${standingIn(consensus)}`;
   const outcomes = Object.entries(counters).map(([stage, values]) => {
     const seen = Object.entries(values).filter(([, count]) => count > 0);
     const shown = seen.map(([outcome, count]) => `${outcome} ${count}`).join(', ');
@@ -98,6 +113,11 @@ ${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}
 ${outcomes.join('')}`;
 }
 
+function standingIn({ listed, counted }: NonNullable<NodeStatus['consensus']>): string {
+  if (listed) return 'lists this node';
+  return counted ? 'counts this node, which was not drawn' : 'does not list this node';
+}
+
 function spoolLine({ inputs, relays, fragments, deliveries }: Counts): string {
   return `inputs ${inputs}, relays ${relays}, fragments ${fragments}, deliveries ${deliveries}`;
 }
@@ -112,6 +132,10 @@ export async function spoolStatus(
     if (error instanceof NodeError) return { counts: null, fault: tellFault(error) };
     throw error;
   }
+}
+
+function troubleLine({ consensusTrouble: trouble }: ToldStatus): string {
+  return trouble === null ? '' : `\n            since ${trouble.since}: ${trouble.code}: ${trouble.why}`;
 }
 
 function exitLine({ roles, exitByDns }: ToldStatus): string {

@@ -58,7 +58,8 @@ export async function openTlsKeys({ clock, log, dataDir, id }: TlsContext): Prom
     note({ consensus: { nodes, epoch, epochSeconds } }) {
       const entry = nodes.find((node) => node.id === id);
       const all = entry !== undefined && pins().every((pin) => entry.tlsPins.includes(pin));
-      listed = all ? (listed ?? { since: epoch, epochSeconds }) : undefined;
+      // one that does not list the node sends nobody to it
+      if (entry !== undefined) listed = all ? (listed ?? { since: epoch, epochSeconds }) : undefined;
     },
     start({ show, announce }) {
       rotation.onChange((keys, before) => {

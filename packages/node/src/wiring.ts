@@ -8,8 +8,10 @@ import { maildirs } from './deliver/maildir.ts';
 import type { DomainKeys } from './domain.ts';
 import type { Epochs } from './epochs.ts';
 import type { Lifetime } from './lifetime.ts';
+import type { Load } from './load.ts';
 import type { LookUps } from './lookups.ts';
 import { mailboxFinder } from './mailboxes.ts';
+import { toldBy } from './meet.ts';
 import { createAttest } from './names.ts';
 import type { Network } from './network.ts';
 import { isIn } from './networks.ts';
@@ -46,6 +48,8 @@ export interface Parts {
   readonly topology: Topology;
   readonly lifetime: Lifetime;
   readonly epochs: Epochs;
+  /** What the descriptor says of the packets that come. */
+  readonly load: Load;
   /** None for a node that is no domain's gateway. */
   readonly domainKeys: DomainKeys | undefined;
   readonly newestKey: NewestKey | undefined;
@@ -79,7 +83,7 @@ export function contextOf(parts: Parts, reports: ReportQueue): PipelineContext {
 }
 
 function receiveContext(parts: Parts): NonNullable<PipelineContext['receive']> {
-  const { config, clock, log, spool, counters, tls, network, lookUps } = parts;
+  const { config, clock, log, spool, counters, tls, network, lookUps, topology } = parts;
   const { name, smtp, delivery } = config;
   const gateway = delivery && {
     attest: createAttest(lookUps.names, clock),
@@ -96,6 +100,7 @@ function receiveContext(parts: Parts): NonNullable<PipelineContext['receive']> {
     ehlo: smtp.ehlo,
     domains: delivery === undefined ? [name] : [name, delivery.domain],
     isBehind: isIn(smtp.behind),
+    offers: () => toldBy(topology),
   };
 }
 
@@ -144,8 +149,8 @@ export function reportContext({ clock, random, network, config, lookUps }: Parts
 }
 
 function peelContext(parts: Parts): NonNullable<PipelineContext['peel']> {
-  const { clock, random, log, spool, counters, lifetime, config, epochs } = parts;
-  return { clock, random, log, spool, counters, lifetime, ...config.mix, keys: epochs };
+  const { clock, random, log, spool, counters, lifetime, config, epochs, load } = parts;
+  return { clock, random, log, spool, counters, lifetime, ...config.mix, keys: epochs, onOpened: load.count };
 }
 
 function unwrapContext(

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testAuthority } from '@postern/protocol/testing';
@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readConfig } from '../src/commands/context.ts';
 import { parseNodeConfig } from '../src/config.ts';
 import { lockDataDir } from '../src/data-lock.ts';
+import { loadSigningKey } from '../src/keys/signing.ts';
 import { startNode } from '../src/node.ts';
 import { authorityIn, commands, type Started, startCommand } from './command.ts';
 import { until } from './support.ts';
@@ -36,7 +37,8 @@ const directory = ['--directory-url', 'http://127.0.0.1:1', '--authority', keyOf
 test('help names the commands, and what is unknown is a usage error', async () => {
   const help = await start('--help').ended;
   expect(help).toMatchObject({ code: 0, err: '' });
-  for (const command of ['init', 'run', 'status', 'mix-keys']) expect(help.out).toContain(command);
+  for (const command of ['init', 'certify', 'downtime', 'run', 'status', 'mix-keys'])
+    expect(help.out).toContain(command);
   expect((await start('serve').ended).code).toBe(64);
   expect((await run('init', '--name', 'mix1.test')).code).toBe(64);
 });
@@ -51,15 +53,57 @@ test('init makes keys, certificate, records and a configuration, and replaces no
     'b.test.zone',
     'domain.key',
     'identity.key',
+    'signing.key',
     'tls.crt',
     'tls.key',
   ]);
-  for (const name of ['domain.key', 'identity.key', 'tls.key'])
+  for (const name of ['domain.key', 'identity.key', 'signing.key', 'tls.key'])
     expect((await stat(join(folder, 'node-data', name))).mode & 0o777).toBe(0o600);
   const again = await run(...args);
   expect(again.code).toBe(1);
   expect(again.err).toContain('exists already');
   expect(again.err).toContain('Choose another --config or --dir.');
+});
+
+test('certify makes another signing key for the same node, and for no other', async () => {
+  const data = join(folder, 'node-data');
+  const made = await run('init', '--name', 'mix1.test', ...directory);
+  expect(made.err).toContain(`Move ${join(data, 'identity.key')} to where nobody else gets at it`);
+  const away = join(folder, 'identity.key');
+  await rename(join(data, 'identity.key'), away);
+  const before = await loadSigningKey(data);
+  const certified = await run('certify', '--identity', away, '--days', '30');
+  expect(certified).toMatchObject({ code: 0, out: made.out });
+  const after = await loadSigningKey(data);
+  expect(after.id).toBe(before.id);
+  expect(after.signingKey).not.toEqual(before.signingKey);
+  expect(certified.err).toContain(new Date(after.validUntil * 1_000).toISOString());
+  expect((await run('certify', '--identity', away, '--days', '367')).code).toBe(64);
+  expect((await run('certify', '--identity', join(folder, 'nowhere'))).code).toBe(78);
+  expect(
+    await run('init', '--name', 'mix2.test', '--config', 'two.toml', '--dir', 'two', ...directory),
+  ).toMatchObject({ code: 0 });
+  const foreign = await run('certify', '--identity', join(folder, 'two', 'identity.key'));
+  expect(foreign).toMatchObject({ code: 65, err: expect.stringContaining(`this node is ${before.id}`) });
+  expect(await loadSigningKey(data)).toEqual(after);
+});
+
+test('downtime is planned by times, shown and forgotten', async () => {
+  await run('init', '--name', 'mix1.test', ...directory);
+  expect(await run('downtime', 'list')).toMatchObject({ code: 0, out: '' });
+  expect(await run('downtime', 'add', '2999-12-01T22:00Z', '2999-12-02T03:30+02:00')).toMatchObject({
+    code: 0,
+    out: '2999-12-01T22:00Z 2999-12-02T01:30Z\n',
+  });
+  expect((await run('downtime', 'list')).out).toBe('2999-12-01T22:00Z 2999-12-02T01:30Z\n');
+  for (const [from, until] of [
+    ['2999-12-01T22:00', '2999-12-02T22:00Z'],
+    ['2999-12-02T22:00Z', '2999-12-01T22:00Z'],
+    ['2001-12-01T22:00Z', '2001-12-02T22:00Z'],
+  ] as const)
+    expect((await run('downtime', 'add', from, until)).code).toBe(64);
+  expect(await run('downtime', 'clear')).toMatchObject({ code: 0 });
+  expect((await run('downtime', 'list')).out).toBe('');
 });
 
 test('init writes a folder down as it is named', async () => {
@@ -101,6 +145,16 @@ test('init writes down which mail servers stand in front, and takes nothing but 
   expect(await run(...args, '--behind', '127.0.0.1', 'fd00::/8')).toMatchObject({ code: 0 });
   const { smtp } = parseNodeConfig(await readToml(join(folder, 'node.toml')));
   expect(smtp.behind).toEqual(['127.0.0.1', 'fd00::/8']);
+});
+
+test('init writes down whom to reach and what a mix can do, and takes no other number', async () => {
+  const args = ['init', '--name', 'mix1.test', ...directory, '--contact', 'operator@mix1.test'];
+  const refused = await run(...args, '--capacity', '100');
+  expect(refused.code).toBe(78);
+  expect(refused.err).toMatch(/^ +mix\.capacity: is no power of two/m);
+  expect(await run(...args, '--capacity', '256')).toMatchObject({ code: 0 });
+  const { contact, mix } = parseNodeConfig(await readToml(join(folder, 'node.toml')));
+  expect([contact, mix.capacity]).toEqual(['operator@mix1.test', 256]);
 });
 
 test('init takes the longest names, and refuses what no file can be called', async () => {
@@ -204,10 +258,11 @@ test('run without keys says how to make them, and with stages that cannot be alo
   await chmod(data, 0o750);
   expect(await run('run')).toMatchObject({ code: 77, err: expect.stringContaining(`chmod 700 ${data}`) });
   await chmod(data, 0o700);
-  await rm(join(data, 'identity.key'));
+  await rm(join(data, 'signing.key'));
   const { code, err } = await run('run');
   expect(code).toBe(78);
   expect(err).toContain('postern-node init');
+  expect(err).toContain('postern-node certify');
 });
 
 test('mix-keys destroy leaves no key, and nothing is done while a node has the data directory', async () => {

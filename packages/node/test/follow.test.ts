@@ -51,6 +51,12 @@ test('a directory that has no consensus is asked soon again at first, and then l
     await clock.advance(250);
     return asked.length >= 20;
   });
+  const { code, why, sinceMs = 0 } = loop.trouble() ?? {};
+  expect(code).toBe('no-consensus');
+  expect(why).toMatch(/^there is no consensus to use, since 2033-02-02T.*: http.*: has no consensus yet$/);
+  // since the first answer: before the second question
+  expect(sinceMs).toBeGreaterThanOrEqual(asked[0] ?? 0);
+  expect(sinceMs).toBeLessThanOrEqual(asked[1] ?? 0);
   await loop.stop();
   const gaps = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
   const last = gaps.at(-1) ?? 0;

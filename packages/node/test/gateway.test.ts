@@ -35,7 +35,7 @@ test('init makes what submission needs, and a configuration that holds', async (
   expect(await run([...gateway, ...directory])).toMatchObject({ code: 0 });
   const data = join(folder, 'node-data');
   expect((await readdir(data)).sort().join(' ')).toBe(
-    'a.test.zone authors dkim.json domain.key identity.key tls.crt tls.key',
+    'a.test.zone authors dkim.json domain.key identity.key signing.key tls.crt tls.key',
   );
   for (const name of ['authors', 'dkim.json'])
     expect((await stat(join(data, name))).mode & 0o777).toBe(0o600);

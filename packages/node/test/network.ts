@@ -25,6 +25,8 @@ export interface NetworkOptions {
   /** Mixes on a path. */
   readonly hops?: number;
   readonly epoch?: string;
+  /** The section `width` of the authority. */
+  readonly width?: object;
   /** The section `spool` of every node. */
   readonly spool?: object;
   /** Handed to every node beside clock, chance and log. */
@@ -56,7 +58,7 @@ export interface PacketOptions {
 }
 
 export async function startNetwork(options: NetworkOptions = {}): Promise<TestNetwork> {
-  const { clock = systemClock, mixes = 3, hops = 3, epoch = '1h', deps, spool = {} } = options;
+  const { clock = systemClock, mixes = 3, hops = 3, epoch = '1h', deps, spool = {}, width = {} } = options;
   const random = systemRandom;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-node-'));
@@ -70,6 +72,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
         epoch,
         bootstrap: { nodes: mixes + 1 },
         geometry: { hops },
+        width,
       }),
       { clock, random, log: silentLog },
     ),

@@ -30,8 +30,10 @@ const mix: NodeEntry = {
   tlsPins: [''],
   family: '',
   domains: [],
+  mirror: '',
   layer: 1,
   mixKey: '',
+  capacity: 64,
 };
 const gateway: NodeEntry = { ...mix, id: 'cd'.repeat(32), name: 'gate.b.test', roles: ['delivery'] };
 

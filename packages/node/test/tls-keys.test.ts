@@ -51,6 +51,11 @@ async function started() {
     await clock.advance((epoch() + 1) * epochSeconds * 1_000 - clock.now());
     keys.note(consensusOf(epoch(), 'ab', pins));
   };
+  /** Lets an epoch pass for which the node is not drawn. */
+  const skip = async (): Promise<void> => {
+    await clock.advance((epoch() + 1) * epochSeconds * 1_000 - clock.now());
+    keys.note(consensusOf(epoch(), 'cd', []));
+  };
   /** Whether another key comes to be shown if the node gets to look several times. */
   const looks = async (): Promise<void> => {
     for (let turns = 0; turns < 50; turns++) {
@@ -58,7 +63,7 @@ async function started() {
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  return { clock, keys, first, shown, rotate, pass, looks, epoch, announced: () => announced };
+  return { clock, keys, first, shown, rotate, pass, skip, looks, epoch, announced: () => announced };
 }
 
 test('the next key is published at once, and shown only when no consensus that anybody may use lacks it', async () => {
@@ -90,6 +95,24 @@ test('the next key is published at once, and shown only when no consensus that a
   });
   expect(keys.pins()).toEqual([next]);
   expect(announced()).toBe(3);
+});
+
+test('one that does not list the node neither begins the wait nor ends it', async () => {
+  const { clock, first, shown, rotate, pass, skip, looks } = await started();
+  const next = await rotate(clock.now() / 1_000);
+  for (let epoch = 0; epoch < 4; epoch++) await skip();
+  await looks();
+  expect(shown).toEqual([]);
+  await pass([first, next]);
+  await skip();
+  await looks();
+  expect(shown).toEqual([]);
+  await skip();
+  await until(async () => {
+    await clock.advance(1_000);
+    return shown.length > 0;
+  });
+  expect(shown).toEqual([next]);
 });
 
 test('a consensus that lacks the next key starts the wait again', async () => {

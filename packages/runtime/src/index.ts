@@ -46,3 +46,4 @@ export { isExposed, readSecretFile, readSecretFileSync } from './secret-file.ts'
 export { type Supervision, superviseBy, tellSupervisor } from './supervisor.ts';
 export { requireTrustedPath } from './trusted-path.ts';
 export { isDenied, isMissing, whyUnreadable } from './unreadable.ts';
+export { version } from './version.ts';

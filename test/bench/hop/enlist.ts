@@ -3,6 +3,7 @@ import { encodeBase64 } from '@postern/protocol/codec';
 import { epochAt, keyEpochsPublished, signDescriptor } from '@postern/protocol/consensus';
 import {
   decodeUnit,
+  defaultGeometry,
   type Geometry,
   generateMixKey,
   type Hop,
@@ -11,7 +12,8 @@ import {
   packetEpoch,
   peel,
 } from '@postern/protocol/packet';
-import { ed25519, sha256, systemRandom } from '@postern/protocol/primitives';
+import { ed25519, sha256 } from '@postern/protocol/primitives';
+import { testNode } from '@postern/protocol/testing';
 
 /** A mix of which there is nothing but its keys. */
 export interface Enlisted {
@@ -26,9 +28,9 @@ export async function enlist(
   directory: DirectoryClient,
   epochSeconds: number,
 ): Promise<Enlisted> {
-  const { privateKey, publicKey } = ed25519.generate(systemRandom);
-  const nodeId = sha256(publicKey);
   const seconds = Math.floor(Date.now() / 1_000);
+  const { identity, signing, members } = testNode(name, { now: seconds });
+  const nodeId = sha256(ed25519.publicKey(identity));
   const pairs = new Map(
     keyEpochsPublished(epochAt(seconds, epochSeconds)).map((epoch) => [epoch, generateMixKey()]),
   );
@@ -36,15 +38,22 @@ export async function enlist(
     version: 1,
     name,
     roles: ['mix'],
-    identityKey: encodeBase64(publicKey),
+    ...members,
     smtp: { host: '127.0.0.1', port },
     tlsPins: [pin],
     family: '',
     domains: [],
     mixKeys: [...pairs].map(([epoch, pair]) => ({ epoch, key: encodeBase64(pair.publicKey) })),
+    capacity: 64,
+    load: 0,
+    protocols: [defaultGeometry.suite],
+    downtime: [],
+    mirror: '',
+    contact: '',
+    software: '',
     published: seconds,
   } as const;
-  await directory.publish(signDescriptor(descriptor, privateKey));
+  await directory.publish(signDescriptor(descriptor, signing));
   const pairOf = (epoch: number) => {
     const pair = pairs.get(epoch);
     if (pair === undefined) throw new Error(`${name} has no key of epoch ${epoch}`);

@@ -13,12 +13,17 @@ import {
   signText,
 } from '@postern/protocol/codec';
 import {
+  applyDiff,
   type Certificate,
   type Consensus,
   commitTo,
+  decodeConsensus,
   formatAuthorityKey,
   formatCertified,
+  formatTold,
+  makeDiff,
   parseAuthorityKey,
+  parseTold,
   type Reveal,
   readCertifiedConsensus,
   readReveal,
@@ -34,6 +39,7 @@ import {
   verifyCertificate,
   verifyConsensus,
   verifyDescriptor,
+  verifyNodeCertificate,
   verifyParameters,
   writeGeometry,
 } from '@postern/protocol/consensus';
@@ -48,11 +54,13 @@ import {
   descriptorShape,
   encodeText,
   gateway,
+  keysOf,
   mix,
   networkNow,
+  nodeCertificateShape,
   parametersShape,
+  registered,
   revealShape,
-  seedOf,
   voteShape,
 } from '@postern/protocol/testing';
 import { bytes, hold, latin1, type Target, throwUnless, utf8 } from '../target.ts';
@@ -85,10 +93,12 @@ const vote: Vote = {
   epochSeconds: 3_600,
   geometry: writeGeometry(defaultGeometry),
   meanDelayMs: 200,
+  width: agenda.width,
   descriptors: [{ id: 'cd'.repeat(32), digest: 'ef'.repeat(32) }],
   revoked: [],
   commit: commitTo(reveal.value),
 };
+const nodeKeys = keysOf('mix1.test');
 const identity = noteSigner('composite', name, authority1.identity);
 const certificate: Certificate = {
   version: 1,
@@ -98,6 +108,13 @@ const certificate: Certificate = {
   validAfter: networkNow - 60,
   validUntil: networkNow + 60,
 };
+
+const base = signConsensus(tabulate(descriptors, agenda), [authority1]);
+const { digest = '' } = decodeConsensus(base) ?? {};
+const neighbours = [
+  signConsensus(tabulate(descriptors, { ...agenda, meanDelayMs: 7 }), trusted),
+  signConsensus(tabulate([mix('mix2.test'), mix('mix1.test', { family: 'two' })], agenda), [authority1]),
+];
 
 const base64: Target = {
   name: 'codec-base64',
@@ -152,6 +169,21 @@ const key: Target = {
   },
 };
 
+/** What a node says in its answer to EHLO. */
+const told: Target = {
+  name: 'consensus-told',
+  seeds: () => [
+    bytes(formatTold({ epoch: 1_000, digest })),
+    bytes(`SIZE 1\n${formatTold({ epoch: 0, digest })}`),
+  ],
+  tokens: ['XPOSTERN ', '\n', digest],
+  run(input) {
+    const lines = latin1(input).split('\n');
+    const parsed = parseTold(lines);
+    if (parsed !== undefined) hold(lines.includes(formatTold(parsed)), 'EHLO: one line for each');
+  },
+};
+
 /** Whole notes: who has no key gets no further than the signatures. */
 const signed: Target = {
   name: 'consensus-signed',
@@ -161,9 +193,10 @@ const signed: Target = {
     Buffer.from(signCertifiedConsensus(consensus(), authority1)),
     Buffer.from(signParameters(parameters, trusted)),
     Buffer.from(authority1.certificate),
+    Buffer.from(nodeKeys.members.certificate),
     Buffer.from(signVote(vote, authority1)),
     Buffer.from(signReveal(reveal, authority1)),
-    ...descriptors.map((one) => Buffer.from(signDescriptor(one, seedOf(one.name)))),
+    ...descriptors.map((one) => Buffer.from(signDescriptor(one, keysOf(one.name).signing))),
   ],
   bounded: 100,
   run(input) {
@@ -175,6 +208,7 @@ const signed: Target = {
     readReveal(text, ballotReader);
     readCertifiedConsensus(text, trust);
     verifyDescriptor(text);
+    verifyNodeCertificate(text);
   },
 };
 
@@ -186,6 +220,7 @@ const documents: Target = {
     Buffer.from(encodeText(forms.consensus, consensus())),
     Buffer.from(encodeText(forms.parameters, parameters)),
     Buffer.from(encodeText(forms.certificate, certificate)),
+    Buffer.from(parseNote(nodeKeys.members.certificate, 1_024)?.text ?? ''),
     Buffer.from(encodeText(forms.vote, vote)),
     Buffer.from(encodeText(forms.reveal, reveal)),
     Buffer.from(encodeText(forms.descriptor, descriptors[0] ?? mix('mix1.test'))),
@@ -202,10 +237,36 @@ const documents: Target = {
   },
 };
 
+/** What a directory answers with in place of a consensus, and what it is applied to. */
+const diff: Target = {
+  name: 'consensus-diff',
+  maxBytes: 131_072,
+  seeds: () => [...neighbours.map((to) => Buffer.from(makeDiff(base, to) ?? '')), Buffer.from(base)],
+  tokens: ['"from":', '"to":', '"nodes":', '"changed":', '"gone":', '"members":', '"signatures":', digest],
+  bounded: 100,
+  run(input) {
+    const text = utf8(input);
+    const made = applyDiff(base, text);
+    if (made !== undefined) {
+      const named = JSON.parse(text).to;
+      const decoded = decodeConsensus(made);
+      hold(decoded === undefined || decoded.digest === named, 'a diff: it makes what it names');
+    }
+    for (const to of neighbours) {
+      const back = makeDiff(text, to);
+      if (back !== undefined) hold(applyDiff(text, back) === to, 'a diff: it makes what it was made for');
+    }
+  },
+};
+
 /** Signs a document for real, so that what follows the signatures is read. Signing takes longer than all else here. */
 function verifySigned(text: string): void {
   const note = formatNote({ text, signatures: [signText(text, authority1)] });
   verifyCertificate(formatNote({ text, signatures: [signText(text, identity)] }), trust);
+  const { signing } = nodeKeys;
+  verifyDescriptor(
+    formatNote({ text, signatures: [signText(text, noteSigner('ed25519', 'mix1.test', signing))] }),
+  );
   const certified = `${note}\n${authority1.certificate}`;
   readVote(certified, ballotReader);
   readReveal(certified, ballotReader);
@@ -218,6 +279,7 @@ function verifySigned(text: string): void {
 
 const forms = {
   certificate: { origin: 'postern.certificate/v1', shape: certificateShape },
+  nodeCertificate: { origin: 'postern.node-certificate/v1', shape: nodeCertificateShape },
   consensus: { origin: 'postern.consensus/v1', shape: consensusShape },
   descriptor: { origin: 'postern.descriptor/v1', shape: descriptorShape },
   parameters: { origin: 'postern.parameters/v1', shape: parametersShape },
@@ -226,7 +288,7 @@ const forms = {
 } as const;
 
 function consensus(): Consensus {
-  return tabulate(descriptors, agenda);
+  return tabulate(registered(descriptors), agenda);
 }
 
-export const documentTargets: readonly Target[] = [base64, json, note, key, signed, documents];
+export const documentTargets: readonly Target[] = [base64, json, note, key, signed, documents, diff, told];

@@ -9,13 +9,15 @@ const now = parts.now.getTime();
 const clock = { now: () => now, wait: async () => undefined };
 const id = 'ab'.repeat(32);
 const seconds = now / 1_000;
-/** What is asked of a consensus here: whether it names a mix, and when it was made. */
-const consensus = {
-  consensus: { nodes: [{ name: 'mix1.test', roles: ['mix'], id }], freshUntil: seconds + 3_600 },
-} as unknown as VerifiedConsensus;
+/** What is asked of a consensus here: when it was made. */
+const consensus = { consensus: { freshUntil: seconds + 3_600 } } as unknown as VerifiedConsensus;
 const context = {
   clock,
-  topology: { valid: () => consensus },
+  topology: {
+    valid: () => consensus,
+    mixNamed: (name: string) =>
+      name === 'mix1.test' ? ({ kind: 'mix', id } as const) : ({ kind: 'no-mix' } as const),
+  },
   domain: 'a.test',
   suite: 1,
   packetBytes: 60,

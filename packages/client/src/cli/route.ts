@@ -66,7 +66,7 @@ function textOf(consensus: Consensus, explanation: Explanation, explain: boolean
 
 function pathsText({ paths, expectedLatencyMs }: Explanation): string[] {
   return [
-    `${count(paths, 'possible path')}, each as likely`,
+    `${count(paths, 'possible path')}, each as likely as the shares of its mixes make it`,
     `${expectedLatencyMs} ms of delay in the mixes on average; the transport between them comes on top`,
   ];
 }

@@ -70,6 +70,7 @@ const waits = {
   lost: 'the connection broke',
   busy: 'it takes none at the moment',
   protocol: 'what answers is no mail server',
+  declined: 'it goes by another consensus than is here, or there are two',
   aborted: 'the command was ended',
   crowded: 'the command was ended',
   closed: 'the command was ended',

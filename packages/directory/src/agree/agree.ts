@@ -4,6 +4,11 @@ import {
   type Counted,
   consensusDigest,
   type Descriptor,
+  decodeConsensus,
+  type Earlier,
+  type Listed,
+  listRest,
+  type Registered,
   type Reveal,
   readGeometry,
   sharedValue,
@@ -20,7 +25,12 @@ import type { Outcome, Standing } from './rounds.ts';
 
 /** What came of an agreement: a consensus to sign, or why there is none. */
 export type Agreed =
-  | { readonly kind: 'agreed'; readonly consensus: Consensus }
+  | {
+      readonly kind: 'agreed';
+      readonly consensus: Consensus;
+      /** The nodes that its `rest` is of. */
+      readonly rest: readonly Listed[];
+    }
   | { readonly kind: 'held-up'; readonly holdup: Holdup };
 
 /** What an authority holds an outcome against. */
@@ -35,6 +45,8 @@ export interface Standpoint {
   readonly log: LogHead;
   /** What this authority has signed last, if that is no consensus here. */
   readonly open: Issued | undefined;
+  /** The consensuses of the two epochs before, as far as there are any. */
+  readonly earlier: readonly Earlier[];
   /** A descriptor that a vote has named, as it was signed and verified. */
   body(digest: string): string | undefined;
 }
@@ -54,22 +66,29 @@ export function agree({ votes, reveals }: Pick<Outcome, 'votes' | 'reveals'>, re
   const missing = bodies.filter((body) => body === undefined).length;
   if (missing > 0) return heldUp({ kind: 'missing-descriptors', missing });
   const values = [...reveals.values()].map(({ value }) => value);
-  const consensus = tabulate(
-    bodies.map((body) => descriptorOf(body as string)),
-    {
-      ...counted,
-      epoch,
-      geometry,
-      log: record.log,
-      shared: sharedValue(epoch, counted.previous, values),
-      votes: countedOf(votes),
-      reveals: countedOf(reveals),
-    },
+  const registered = counted.descriptors.map(
+    ({ digest }, at): Registered => ({ digest, descriptor: descriptorOf(bodies[at] as string) }),
   );
+  const agenda = {
+    ...counted,
+    epoch,
+    geometry,
+    earlier: record.earlier,
+    log: record.log,
+    shared: sharedValue(epoch, counted.previous, values),
+    votes: countedOf(votes),
+    reveals: countedOf(reveals),
+  };
+  const consensus = tabulate(registered, agenda);
   for (let layer = 1; layer <= consensus.geometry.hops; layer++) {
     if (!consensus.nodes.some((node) => node.layer === layer)) return heldUp({ kind: 'empty-layer', layer });
   }
-  return { kind: 'agreed', consensus };
+  return { kind: 'agreed', consensus, rest: listRest(registered, agenda, consensus) };
+}
+
+/** Those of the two epochs before one, of all that were issued. */
+export function earlierThan(epoch: number, issued: (epoch: number) => Issued | undefined): Earlier[] {
+  return [epoch - 2, epoch - 1].flatMap((at) => decodeConsensus(issued(at)?.signed ?? '')?.consensus ?? []);
 }
 
 /** The descriptors that count, each with those whose votes name it. */

@@ -10,15 +10,15 @@ import {
 } from '@postern/protocol/consensus';
 import type { Random } from '@postern/runtime';
 import type { Part, Receipt } from '../ballots.ts';
+import type { Slot } from '../slots.ts';
 import type { Members } from './members.ts';
 import type { Push } from './peers.ts';
 import { createRounds, type Outcome, type Standing, type Valid } from './rounds.ts';
-import type { Slot } from './slots.ts';
 
 /** What an authority would have in the consensus. */
 export type Draft = Pick<
   Vote,
-  'previous' | 'signed' | 'epochSeconds' | 'geometry' | 'meanDelayMs' | 'descriptors' | 'revoked'
+  'previous' | 'signed' | 'epochSeconds' | 'geometry' | 'meanDelayMs' | 'width' | 'descriptors' | 'revoked'
 >;
 
 export interface AgreementOptions {

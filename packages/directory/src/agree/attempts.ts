@@ -4,6 +4,7 @@ import type { Alarms } from '../alarms.ts';
 import type { AuthorityConfig } from '../config.ts';
 import type { Holdup } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
+import type { Slot, Timetable } from '../slots.ts';
 import type { Body } from '../store/bodies.ts';
 import type { AuthorityStore } from '../store.ts';
 import { type Agreed, agree, seal, wantedBy } from './agree.ts';
@@ -19,7 +20,6 @@ import type { Preparation } from './preparation.ts';
 import type { Outcome } from './rounds.ts';
 import { tellSaid, watch } from './said.ts';
 import type { Signatures } from './signatures.ts';
-import type { Slot, Timetable } from './slots.ts';
 
 export interface AttemptsOptions {
   readonly config: AuthorityConfig;
@@ -136,6 +136,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     if (alone) store.keep(allOf(epoch, outcome), drafted);
     // durable before it leaves: there is no second one
     store.sign(sealed);
+    store.keepRest(epoch, sealed.digest, agreed.rest);
     signatures.own(sealed);
     if (alone) return { kind: 'issued' };
     const fromMs = options.clock.now();

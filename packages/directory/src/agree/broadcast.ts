@@ -29,8 +29,3 @@ export function createBroadcast(sender: string): Broadcast {
     take: (digest) => void taken.push(digest),
   };
 }
-
-/** Rounds that are enough among so many members, of whom all but two may be faulty. */
-export function roundsOf(members: number): number {
-  return members - 1;
-}

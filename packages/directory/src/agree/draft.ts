@@ -4,7 +4,7 @@ import { type Holdup, holdupOf } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
 import type { Body } from '../store/bodies.ts';
 import type { AuthorityStore, Issued, Kept } from '../store.ts';
-import type { Standpoint } from './agree.ts';
+import { earlierThan, type Standpoint } from './agree.ts';
 import type { Draft } from './agreement.ts';
 import { confirmations } from './confirm.ts';
 import type { Members } from './members.ts';
@@ -69,6 +69,7 @@ export function draftOf(
     epochSeconds,
     geometry: writeGeometry(config.geometry),
     meanDelayMs: config.meanDelayMs,
+    width: config.width,
     descriptors: standing.map(({ id, digest }) => ({ id, digest })).sort((a, b) => (a.id < b.id ? -1 : 1)),
     revoked: [...new Set(config.revoked)].sort(),
   };
@@ -108,6 +109,9 @@ export function standpointOf({ config, members, store, history }: Holdings, epoc
     latest,
     log: history.head(),
     open: signed !== undefined && isOpen(signed) ? signed : undefined,
+    get earlier() {
+      return earlierThan(epoch, (at) => store.issued(at));
+    },
     body: (digest) => store.body(digest),
   };
 }

@@ -1,10 +1,10 @@
 import { maxCertificatesLength } from '@postern/protocol/consensus';
+import type { Slot, Timetable } from '../slots.ts';
 import { type CatchUp, catchUp } from './catch-up.ts';
 import { watchClock } from './clock-watch.ts';
 import { compareClocks } from './clocks.ts';
 import { type Confirm, confirm } from './confirm.ts';
 import type { SharedParameters } from './parameters.ts';
-import type { Slot, Timetable } from './slots.ts';
 
 /** What an authority does before it takes part in a slot (spec agreement 2.3). */
 export interface Preparation {

@@ -58,6 +58,7 @@ function vote(at: number, change: Partial<Vote> = {}): string {
     epochSeconds: 60,
     geometry: writeGeometry(defaultGeometry),
     meanDelayMs: 200,
+    width: { least: 10, most: 100, perMix: 1_000 },
     descriptors: [],
     revoked: [],
     commit: commitTo(chance(at)),

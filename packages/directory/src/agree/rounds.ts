@@ -11,8 +11,8 @@ import {
   type Vote,
 } from '@postern/protocol/consensus';
 import type { BallotFault, Part } from '../ballots.ts';
-import { type Broadcast, createBroadcast, roundsOf } from './broadcast.ts';
-import type { Slot } from './slots.ts';
+import { roundsOf, type Slot } from '../slots.ts';
+import { type Broadcast, createBroadcast } from './broadcast.ts';
 
 export interface RoundsOptions {
   readonly slot: Slot;

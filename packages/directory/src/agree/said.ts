@@ -1,13 +1,17 @@
 import type { Alarms } from '../alarms.ts';
+import type { Slot } from '../slots.ts';
 import { short } from './ledger.ts';
 import type { Members } from './members.ts';
 import type { Outcome } from './rounds.ts';
-import type { Slot } from './slots.ts';
 
-/** Names whoever said nothing, did not reveal, or said two things. */
+/** Names whoever said nothing, did not reveal, said two things, or would have other layers. */
 export function watch(outcome: Outcome, slot: Slot, { names, name: own }: Members, alarms: Alarms): void {
   const { votes, reveals, doubled } = outcome;
   const at = `in slot ${slot.slot} of epoch ${slot.epoch}`;
+  const widthOf = (name: string): string | undefined => {
+    const vote = votes.get(name);
+    return vote && Object.values(vote.value.width).join(' ');
+  };
   for (const name of names) {
     if (name === own) continue;
     const two = doubled.get(name);
@@ -19,6 +23,10 @@ export function watch(outcome: Outcome, slot: Slot, { names, name: own }: Member
     if (votes.has(name) && !reveals.has(name))
       alarms.raise('withheld-reveal', name, 'it did not reveal its value when votes were counted last');
     else if (reveals.has(name)) alarms.clear('withheld-reveal', name);
+    const [one, other] = [widthOf(own), widthOf(name)];
+    if (one === undefined || other === undefined) continue;
+    if (one === other) alarms.clear('other-width', name);
+    else alarms.raise('other-width', name, 'its [width] is another one; what most votes say counts');
   }
 }
 

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
 import {
   type Agenda,
   type Counted,
@@ -109,6 +111,7 @@ describe('what a consensus was counted from', () => {
       signed: '',
       epochSeconds,
       meanDelayMs: 200,
+      width: { least: 10, most: 100, perMix: 1_000 },
       descriptors: [],
       revoked: [],
       geometry: writeGeometry(defaultGeometry),
@@ -472,6 +475,39 @@ describe('postern-directory audit', () => {
     const authorities = today.map(({ key }) => key);
     for (const proof of proofs)
       expect(verifyEquivocation(proof, { authorities, threshold: 2 }).kind).toBe('equivocation');
+  });
+
+  test('verifies a proof that somebody has kept, and ends with 76; with 65 when it proves nothing', async () => {
+    const chain = chainToday();
+    const other = chain.branch();
+    const documents = [chain.issue(epoch), other.issue(epoch, { meanDelayMs: 1 })];
+    const certificates = today.slice(0, 2).map(({ certificate }) => certificate);
+    const path = join(library.folder, 'proof');
+    const proving = async (proof: unknown): Promise<{ code: number; out: string }> => {
+      await writeFile(path, typeof proof === 'string' ? proof : JSON.stringify(proof));
+      return run([], '--proof', path);
+    };
+    expect(await proving({ since: 7, documents, certificates })).toEqual({
+      code: 76,
+      out: expect.stringMatching(
+        new RegExp(
+          `^authority1.test, authority2.test signed two documents for epoch ${epoch}: [0-9a-f]{64} and`,
+        ),
+      ),
+    });
+    for (const proof of [
+      { documents: [documents[0], documents[0]], certificates },
+      { documents, certificates: certificates.slice(1) },
+      { documents: [...documents, ...documents], certificates },
+      { documents, certificates: [7] },
+      { documents: 'x', certificates },
+      [],
+      'x',
+    ])
+      expect(await proving(proof)).toEqual({ code: 65, out: '' });
+    expect(await run([], '--proof', `${path}.not`)).toEqual({ code: 64, out: '' });
+    expect(await run([])).toEqual({ code: 64, out: '' });
+    expect(await run(['http://127.0.0.1:9'], '--proof', path)).toEqual({ code: 64, out: '' });
   });
 
   test('ends with 75 when something is not to be had, with 64 for what it does not understand', async () => {

@@ -1,5 +1,6 @@
 import {
   type AuthorityKey,
+  type Earlier,
   readIssued,
   type Trust,
   type Vote,
@@ -45,6 +46,7 @@ export async function audit(options: AuditOptions): Promise<Report> {
   const recounted = new Map<string, number>();
   const { histories, newest, certified, trust } = await open(options, findings);
   const logged = new Set<string>();
+  const recent = new Map<History, readonly Step[]>();
   const size = Math.max(0, ...histories.map(({ checkpoint }) => checkpoint.head.size));
   for (let place = 0; histories.some(({ hasEnded }) => !hasEnded); place++) {
     const steps = (await Promise.all(histories.map((history) => stepOf(history, trust)))).flatMap(
@@ -57,9 +59,14 @@ export async function audit(options: AuditOptions): Promise<Report> {
     for (const proof of provenBy([...sightings, ...also], certified, options))
       proofs.set(proof.verdict.digests.join(), proof);
     findings.push(...differencesIn(steps), ...findEquivocations(steps.flatMap(votesIn)), ...said.findings);
-    for (const { url, history, leaf, sighting, ballots } of steps) {
-      if (sighting === undefined || ballots === undefined) continue;
-      const outcome = await recount(sighting.read, ballots, history.served, trust);
+    for (const step of steps) {
+      const { url, history, leaf, sighting, ballots } = step;
+      const before = recent.get(history) ?? [];
+      recent.set(history, [...before.slice(-1), step]);
+      const earlier = earlierThan(leaf.epoch, before);
+      if (sighting === undefined || ballots === undefined || earlier === undefined) continue;
+      const counting = { ...sighting.read, earlier };
+      const outcome = await recount(counting, ballots, history.served, trust);
       if (outcome.kind === 'same') recounted.set(url, (recounted.get(url) ?? 0) + 1);
       if (outcome.kind === 'other')
         findings.push({ url, reason: 'wrong-count', epoch: leaf.epoch, detail: outcome.detail });
@@ -80,6 +87,15 @@ export async function audit(options: AuditOptions): Promise<Report> {
     findings: unrepeated(findings),
     proofs: [...proofs.values()],
   };
+}
+
+type Step = NonNullable<Awaited<ReturnType<History['next']>>>;
+
+/** Those of the two epochs before one, of the last two at all; undefined when one of them is not to be had. */
+function earlierThan(epoch: number, before: readonly Step[]): Earlier[] | undefined {
+  const wanted = before.filter(({ leaf }) => leaf.epoch >= epoch - 2);
+  const found = wanted.flatMap(({ sighting }) => sighting?.read.consensus ?? []);
+  return found.length === wanted.length ? found : undefined;
 }
 
 async function open(options: AuditOptions, findings: Finding[]): Promise<Opened> {

@@ -1,4 +1,11 @@
-import { assertTrust, ProtocolError, parseAuthorityKey } from '@postern/protocol/consensus';
+import { readFileSync } from 'node:fs';
+import {
+  assertTrust,
+  type Equivocation,
+  ProtocolError,
+  parseAuthorityKey,
+  verifyEquivocation,
+} from '@postern/protocol/consensus';
 import { ExitCode, systemClock, UserError } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { majority, thresholdMistake } from '../client/trust.ts';
@@ -7,7 +14,8 @@ import { type AuditOptions, audit } from './audit.ts';
 import type { Audited, Finding, Proof, Report } from './findings.ts';
 
 interface Options {
-  readonly url: readonly string[];
+  readonly url?: readonly string[];
+  readonly proof?: string;
   readonly authority: readonly string[];
   readonly threshold?: number;
   readonly json?: boolean;
@@ -25,18 +33,29 @@ export function addAudit(program: Command, stop: AbortSignal): void {
     .description(
       'Verify every consensus that was ever issued, as one or several authorities and mirrors serve them. Two signed documents where there may be one are printed as a proof, and the exit code is 76.',
     )
-    .requiredOption('--url <url>', 'authority or mirror; may be given several times', collected(url))
+    .option('--url <url>', 'authority or mirror; may be given several times', collected(url))
+    .option(
+      '--proof <file>',
+      'verify a proof that a node or a person’s program has kept, in place of a history',
+    )
     .requiredOption('--authority <key>', 'verifier key; may be given several times', collected(String))
     .option('--threshold <count>', 'how many must have signed; without it more than half', count)
     .option('--json', 'print one JSON object')
     .action(async (options: Options) => {
-      const report = await audit({ ...trustIn(options), ...asking(options, stop) });
+      const { url = [], proof } = options;
+      if ((url.length === 0) === (proof === undefined))
+        throw new UserError('give either --url or --proof', { exitCode: ExitCode.usage });
+      if (proof !== undefined) return verifyProof(proof, trustIn(options));
+      const report = await audit({ ...trustIn(options), ...asking(url, stop) });
       process.stdout.write(options.json === true ? `${JSON.stringify(shown(report))}\n` : describe(report));
-      endAs(report, options.url.length);
+      endAs(report, url.length);
     });
 }
 
-function asking({ url }: Options, signal: AbortSignal): Omit<AuditOptions, 'authorities' | 'threshold'> {
+function asking(
+  url: readonly string[],
+  signal: AbortSignal,
+): Omit<AuditOptions, 'authorities' | 'threshold'> {
   return {
     urls: [...new Set(url)],
     timeoutMs,
@@ -63,10 +82,49 @@ function trustIn(options: Options): Pick<AuditOptions, 'authorities' | 'threshol
   }
 }
 
+/** A file as `DirectoryClient` keeps it (spec consensus 10.6). Throws what it comes to. */
+function verifyProof(path: string, trust: Pick<AuditOptions, 'authorities' | 'threshold'>): never {
+  const proof = readProof(path);
+  const verdict = proof && verifyEquivocation(proof, trust);
+  if (verdict?.kind !== 'equivocation')
+    throw new UserError(`${path} proves nothing: ${verdict?.detail ?? 'it holds no proof'}`, {
+      exitCode: ExitCode.dataError,
+    });
+  const what = whatOf(verdict);
+  process.stdout.write(
+    `${verdict.signedBy.join(', ')} signed two documents for ${what}: ${verdict.digests.join(' and ')}\n`,
+  );
+  throw new UserError(signedTwo, {
+    exitCode: ExitCode.protocol,
+    hint: 'The file proves it to anybody who has the keys of the authorities: publish it.',
+  });
+}
+
+function readProof(path: string): Equivocation | undefined {
+  const isTexts = (list: unknown): list is string[] =>
+    Array.isArray(list) && list.every((one) => typeof one === 'string');
+  try {
+    const { documents, certificates } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Equivocation>;
+    const [one, other, ...more] = isTexts(documents) ? documents : [];
+    if (one === undefined || other === undefined || more.length > 0 || !isTexts(certificates))
+      return undefined;
+    return { documents: [one, other], certificates };
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return undefined;
+    throw new UserError(`${path} cannot be read`, { exitCode: ExitCode.usage, cause });
+  }
+}
+
+const signedTwo = 'authorities have signed two documents where there may be one';
+
+function whatOf({ of, epochs }: Proof['verdict']): string {
+  return of === 'epoch' ? `epoch ${epochs[0]}` : `one place in the log, epochs ${epochs.join(' and ')}`;
+}
+
 /** Throws what the report comes to, unless all is well. */
 function endAs({ audited, findings, proofs }: Report, urls: number): void {
   if (proofs.length > 0)
-    throw new UserError('authorities have signed two documents where there may be one', {
+    throw new UserError(signedTwo, {
       exitCode: ExitCode.protocol,
       hint: 'The documents and certificates above prove it to anybody who has the keys of the authorities: publish them.',
     });
@@ -110,10 +168,7 @@ function describeFinding({ url, reason, epoch, detail }: Finding): string {
 }
 
 function describeProof({ urls, documents, certificates, verdict }: Proof): string {
-  const what =
-    verdict.of === 'epoch'
-      ? `epoch ${verdict.epochs[0]}`
-      : `one place in the log, epochs ${verdict.epochs.join(' and ')}`;
+  const what = whatOf(verdict);
   const parts = documents.map(
     (signed, at) => `--- document ${at + 1}, from ${urls[at]}, digest ${verdict.digests[at]}\n${signed}`,
   );

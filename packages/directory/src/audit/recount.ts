@@ -3,9 +3,10 @@ import {
   type Counted,
   commitTo,
   consensusDigest,
-  type Descriptor,
   descriptorDigest,
+  type Earlier,
   type IssuedConsensus,
+  type Registered,
   type Reveal,
   readGeometry,
   sharedValue,
@@ -26,23 +27,31 @@ export type Recounted =
 /** Descriptors fetched at a time. */
 const atOnce = 8;
 
+/** What is counted again. */
+export interface Counting
+  extends Pick<Extract<IssuedConsensus, { kind: 'consensus' }>, 'consensus' | 'digest'> {
+  /** The consensuses of the two epochs before, as far as there are any. */
+  readonly earlier: readonly Earlier[];
+}
+
 /**
  * Counts the votes and reveals that a consensus names again, from what its URL serves of them (spec agreement 5; spec log 7). Whoever has not
  * kept one of them cannot be held against it.
  */
 export async function recount(
-  { consensus, digest }: Pick<Extract<IssuedConsensus, { kind: 'consensus' }>, 'consensus' | 'digest'>,
+  counting: Counting,
   ballots: Ballots,
   served: Pick<Served, 'descriptor'>,
   { threshold }: Pick<Trust, 'threshold'>,
 ): Promise<Recounted> {
+  const { consensus } = counting;
   const votes = namedOf(consensus.votes, ballots.votes);
   const reveals = namedOf(consensus.reveals, ballots.reveals);
   if (votes === undefined || reveals === undefined) return { kind: 'not-served' };
   const mistake = mistakeIn(consensus, votes, reveals, threshold);
   if (mistake !== undefined) return other(mistake);
   try {
-    return await count({ consensus, digest }, { votes, reveals }, served);
+    return await count(counting, { votes, reveals }, served);
   } catch (error) {
     if (error instanceof NotServed) return { kind: 'not-served' };
     throw error;
@@ -68,7 +77,7 @@ function mistakeIn(
 }
 
 async function count(
-  { consensus, digest }: { readonly consensus: Consensus; readonly digest: string },
+  { consensus, digest, earlier }: Counting,
   { votes, reveals }: { readonly votes: readonly Vote[]; readonly reveals: readonly Reveal[] },
   served: Pick<Served, 'descriptor'>,
 ): Promise<Recounted> {
@@ -76,16 +85,17 @@ async function count(
   const counted = tally(votes);
   const geometry = readGeometry(counted.geometry);
   if (geometry === undefined) return { kind: 'not-served' };
-  const descriptors: Descriptor[] = [];
+  const registered: Registered[] = [];
   for (let at = 0; at < counted.descriptors.length; at += atOnce) {
     const some = counted.descriptors.slice(at, at + atOnce);
-    descriptors.push(...(await Promise.all(some.map((one) => descriptorOf(one.digest, served)))));
+    registered.push(...(await Promise.all(some.map((one) => registeredAs(one.digest, served)))));
   }
-  const again = tabulate(descriptors, {
+  const again = tabulate(registered, {
     ...counted,
     epoch,
     geometry,
     log,
+    earlier,
     shared: sharedValue(epoch, counted.previous, reveals),
     votes: consensus.votes,
     reveals: consensus.reveals,
@@ -96,12 +106,12 @@ async function count(
   return other(`its votes come to another ${differ.join(', ')}`);
 }
 
-async function descriptorOf(digest: string, served: Pick<Served, 'descriptor'>): Promise<Descriptor> {
+async function registeredAs(digest: string, served: Pick<Served, 'descriptor'>): Promise<Registered> {
   const signed = await served.descriptor(digest);
   const verified = verifyDescriptor(signed);
   if (descriptorDigest(signed) !== digest || verified.kind === 'refused')
     throw new NotServed(`descriptor ${digest} is not the one that is named`);
-  return verified.descriptor;
+  return { digest, descriptor: verified.descriptor };
 }
 
 /** The ballots that are named; undefined when one is not there. */

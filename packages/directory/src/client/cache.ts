@@ -1,7 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { type Equivocation, keyEpochsHeld } from '@postern/protocol/consensus';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { makePrivateDirectory, UserError } from '@postern/runtime';
 import type { CertificateShelf } from './certificates.ts';
@@ -15,10 +26,20 @@ export interface Seen {
   readonly range: CompactRange;
 }
 
+/** Two documents of which there may be one, and the certificates of the keys that signed them. */
+export interface Fork extends Equivocation {
+  /** Unix seconds at which it was found. */
+  readonly since: number;
+  /** The file that it lies in. */
+  readonly path: string;
+}
+
 /** What a client remembers of the directory from one run to the next. */
 export interface ConsensusCache {
   /** The last document stored, as it was signed; never older than what `seen` said before. */
   signed(): string | undefined;
+  /** Documents that were stored before, as they were signed, of as many epochs as mixes hold keys of past ones; in no order. */
+  past(): readonly string[];
   /** Throws `DirectoryError` `wrong-cache` when it cannot be read: a lost memory would let old documents in. */
   seen(): Seen | undefined;
   /**
@@ -30,6 +51,10 @@ export interface ConsensusCache {
     seen: Seen,
     objection: (last: Seen | undefined) => T | undefined,
   ): Promise<T | undefined>;
+  /** The proof that authorities have signed two documents, once there is one: nothing of theirs is used while it lies there. */
+  fork(): Fork | undefined;
+  /** Keeps the first proof that comes. Durable when it resolves. */
+  keepFork(fork: Omit<Fork, 'path'>): Promise<void>;
   /** Certificates are public, and verified again whenever they are read. */
   readonly certificates: CertificateShelf;
 }
@@ -52,19 +77,42 @@ export function openCache(folder: string): ConsensusCache {
   };
   return {
     signed: () => readIfThere(documentPath),
+    past: () => pastIn(folder).flatMap(({ name }) => readIfThere(join(folder, name)) ?? []),
     seen: recall,
     async store(signed, { epoch, digest, range }, objection) {
       try {
         await makePrivateDirectory(folder);
         using _ = lock(folder);
-        const found = objection(recall());
+        const last = recall();
+        const found = objection(last);
         if (found !== undefined) return found;
+        if (last !== undefined && last.epoch < epoch) keepPast(folder, last.epoch, epoch);
         // the document first: after a crash between the two it is verified again and seen anew
         replace(folder, 'consensus', signed);
         replace(folder, 'seen', `${epoch} ${digest} ${formatRange(range)}\n`);
         return undefined;
       } catch (cause) {
         throw notKept('the consensus', folder, cause);
+      }
+    },
+    fork() {
+      const path = join(folder, 'fork');
+      const text = readIfThere(path);
+      if (text === undefined) return undefined;
+      try {
+        return { ...(JSON.parse(text) as Omit<Fork, 'path'>), path };
+      } catch (cause) {
+        throw new DirectoryError('wrong-cache', `${path} is damaged`, { cause });
+      }
+    },
+    async keepFork(fork) {
+      try {
+        await makePrivateDirectory(folder);
+        using _ = lock(folder);
+        if (readIfThere(join(folder, 'fork')) === undefined)
+          replace(folder, 'fork', `${JSON.stringify(fork)}\n`);
+      } catch (cause) {
+        throw notKept('the proof of two documents', folder, cause);
       }
     },
     certificates: {
@@ -79,6 +127,25 @@ export function openCache(folder: string): ConsensusCache {
       },
     },
   };
+}
+
+const pastName = /^consensus-(\d{1,10})$/;
+
+function pastIn(folder: string): { readonly name: string; readonly epoch: number }[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap((name) => {
+    const [, epoch] = pastName.exec(name) ?? [];
+    return epoch === undefined ? [] : [{ name, epoch: Number(epoch) }];
+  });
+}
+
+/** What is about to be replaced is kept under its epoch, as long as packets that were built with it may be on their way. */
+function keepPast(folder: string, last: number, newest: number): void {
+  const isOver = (epoch: number): boolean => epoch + keyEpochsHeld < newest;
+  for (const { name, epoch } of pastIn(folder))
+    if (isOver(epoch)) rmSync(join(folder, name), { force: true });
+  const signed = readIfThere(join(folder, 'consensus'));
+  if (signed !== undefined && !isOver(last)) replace(folder, `consensus-${last}`, signed);
 }
 
 function notKept(what: string, folder: string, cause: unknown): DirectoryError {

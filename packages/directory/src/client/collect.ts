@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import {
   type Consensus,
-  maxConsensusLength,
+  type ConsensusRefusal,
+  decodeConsensus,
   maxParametersLength,
   type Trust,
   verifyConsensus,
@@ -9,12 +9,14 @@ import {
 } from '@postern/protocol/consensus';
 import type { Geometry } from '@postern/protocol/packet';
 import { shuffled } from '@postern/protocol/primitives';
-import type { Random } from '@postern/runtime';
-import { type Answer, type AskOptions, ask } from '../ask.ts';
+import { type AskOptions, ask } from '../ask.ts';
 import type { Seen } from './cache.ts';
 import { type Certificates, fetchCertificates } from './certificates.ts';
 import { type Failure, reasonOf } from './errors.ts';
 import { followAll, lastOf, type Source, type Taken } from './follow.ts';
+import { type Notes, offersOf, textOf, type Wanted } from './offer.ts';
+import { mirrorTimeoutMs, type Place, type Places, placesOf } from './places.ts';
+import { aheadOf, describeSkew, isOff } from './skew.ts';
 
 /** A consensus that the configured authorities signed, and that was valid when it was verified. */
 export interface VerifiedConsensus {
@@ -30,10 +32,7 @@ export interface Held extends VerifiedConsensus {
 }
 
 /** Whom to ask, and whom to believe. */
-export interface Directory extends AskOptions, Omit<Trust, 'signingKeys'> {
-  /** Without a slash at the end. */
-  readonly urls: readonly string[];
-  readonly random: Random;
+export interface Directory extends AskOptions, Places, Omit<Trust, 'signingKeys'> {
   readonly certificates: Certificates;
 }
 
@@ -43,8 +42,8 @@ export function trustOf({ authorities, threshold, certificates }: Directory): Tr
 }
 
 export interface Collect {
-  /** Unix seconds. */
-  readonly now: () => number;
+  /** Milliseconds. */
+  readonly nowMs: () => number;
   readonly seen: Seen | undefined;
   /** What is valid here already. */
   readonly held: Held | undefined;
@@ -56,38 +55,130 @@ export interface Collected<T> {
   readonly failures: readonly Failure[];
 }
 
+/** The newest of what was found, and what the URLs' clocks say of the one here: how far they are ahead, milliseconds, where most agree. */
+export interface CollectedConsensus extends Collected<Taken> {
+  readonly aheadMs: number | undefined;
+}
+
 /**
- * Asks one URL after the other, in random order, until one gives a consensus that is fresh. A valid one that no longer is
+ * Asks one place after the other, in random order, until one gives a consensus that is fresh. A valid one that no longer is
  * fresh is kept in case there is nothing newer. A fork ends the search: nothing that comes after could be trusted. What was found is then
  * followed from what was seen, each document from the one before it.
  */
 export async function collectConsensus(
   directory: Directory,
-  { now, seen, held }: Collect,
-): Promise<Collected<Taken>> {
-  const failures: Failure[] = [];
+  { nowMs, seen, held }: Collect,
+): Promise<CollectedConsensus> {
+  const notes: Notes = { failures: [], readings: [] };
+  const { failures } = notes;
+  const now = (): number => Math.floor(nowMs() / 1_000);
+  const untimely: { readonly url: string; readonly signed: string }[] = [];
+  const ahead = (): number | undefined => aheadOf(notes.readings, directory.urls.length);
   const accepted: Source[] =
     held === undefined ? [] : [{ url: 'the one at hand', document: held, fetched: false }];
-  for (const url of shuffled(directory.urls, directory.random)) {
-    const known = held === undefined ? undefined : createHash('sha256').update(held.signed).digest('hex');
-    const answer = await ask(`${url}/v1/consensus`, { ...directory, maxBytes: maxConsensusLength, known });
-    const signed = answer.kind === 'unchanged' ? held?.signed : textOf(answer, url, failures);
-    if (signed === undefined) continue;
-    const verified = await verifyFrom(directory, url, (trust) =>
+  for (const place of placesOf(directory, held?.consensus.nodes ?? [])) {
+    const { url } = place;
+    const found = await firstThatHolds(directory, place, { held, nowMs }, notes, (signed, trust) =>
       verifyConsensus(signed, { ...trust, now: now(), last: lastOf(seen) }),
     );
-    if (verified.kind === 'refused') {
-      failures.push({ url, reason: reasonOf(verified.reason), detail: verified.detail });
-      if (verified.reason === 'fork') return { found: undefined, failures };
+    if (found === undefined) continue;
+    if (found.kind === 'refused') {
+      if (found.reason === 'fork') return { found: undefined, failures, aheadMs: ahead() };
+      if (isOfTime(found.reason) && !place.isMirror) untimely.push({ url, signed: found.signed });
       continue;
     }
-    const { consensus, geometry, digest } = verified;
-    const document = { consensus, geometry, digest, signed };
-    accepted.push({ url, document, fetched: true });
-    if (now() < consensus.freshUntil) break;
+    accepted.push({ url, document: found.document, fetched: true });
+    if (now() < found.document.consensus.freshUntil) break;
   }
   const followed = await followAll(directory, seen, accepted);
-  return { found: followed.found, failures: [...failures, ...followed.failures] };
+  const { found } = followed;
+  const all = [...failures, ...followed.failures];
+  const aheadMs = ahead();
+  if (found === undefined) all.unshift(...blameClock(directory, untimely, { aheadMs, now: now() }));
+  return { found, failures: all, aheadMs };
+}
+
+/**
+ * Asks for the consensus of the epoch after that of the one at hand, before it begins, until one URL gives it. It is verified as of that
+ * epoch's start.
+ */
+export async function collectAhead(
+  directory: Directory,
+  held: Held,
+  { nowMs, seen }: Pick<Collect, 'nowMs' | 'seen'>,
+): Promise<Collected<Held>> {
+  const notes: Notes = { failures: [], readings: [] };
+  const epoch = held.consensus.epoch + 1;
+  const now = held.consensus.freshUntil;
+  for (const place of placesOf(directory, held.consensus.nodes)) {
+    const found = await firstThatHolds(directory, place, { held, nowMs, epoch }, notes, (signed, trust) =>
+      verifyConsensus(signed, { ...trust, now, last: lastOf(seen) }),
+    );
+    if (found?.kind === 'refused' && found.reason === 'fork') break;
+    if (found?.kind === 'accepted' && found.document.consensus.epoch === epoch)
+      return { found: found.document, failures: notes.failures };
+  }
+  return { found: undefined, failures: notes.failures };
+}
+
+type Found =
+  | { readonly kind: 'accepted'; readonly document: Held }
+  | { readonly kind: 'refused'; readonly reason: ConsensusRefusal; readonly signed: string };
+
+/** What one place gives, verified. Whatever is wrong with what a diff makes, the whole is asked for, but of a fork. */
+async function firstThatHolds(
+  directory: Directory,
+  { url, isMirror }: Place,
+  wanted: Wanted,
+  notes: Notes,
+  verify: (signed: string, trust: Trust) => Verified,
+): Promise<Found | undefined> {
+  const asked = isMirror
+    ? { ...directory, timeoutMs: Math.min(directory.timeoutMs, mirrorTimeoutMs) }
+    : directory;
+  const noted = isMirror ? { failures: [], readings: [] } : notes;
+  for await (const { signed, byDiff } of offersOf(asked, url, wanted, noted)) {
+    const verified = await verifyFrom(asked, url, (trust) => verify(signed, trust));
+    if (verified.kind === 'consensus') {
+      const { consensus, geometry, digest } = verified;
+      return { kind: 'accepted', document: { consensus, geometry, digest, signed } };
+    }
+    const { reason, detail } = verified;
+    if (byDiff && reason !== 'fork') continue;
+    const { failures } = reason === 'fork' ? notes : noted;
+    failures.push({ url, reason: reasonOf(reason), detail, documents: [signed] });
+    return { kind: 'refused', reason, signed };
+  }
+  return undefined;
+}
+
+function isOfTime(reason: ConsensusRefusal): boolean {
+  return reason === 'not-yet-valid' || reason === 'expired';
+}
+
+/**
+ * What was refused for its time, and holds by the time of most URLs, shows that the clock here is wrong. One that has not begun and is for an
+ * epoch after the next shows it by itself: authorities sign no earlier (spec agreement 2.1).
+ */
+function blameClock(
+  directory: Directory,
+  untimely: readonly { readonly url: string; readonly signed: string }[],
+  { aheadMs, now }: { readonly aheadMs: number | undefined; readonly now: number },
+): Failure[] {
+  for (const { url, signed } of untimely) {
+    const at = (time: number): ReturnType<typeof verifyConsensus> =>
+      verifyConsensus(signed, { ...trustOf(directory), now: time });
+    if (isOff(aheadMs) && at(now + Math.round(aheadMs / 1_000)).kind === 'consensus') {
+      const detail = `the clock here is ${describeSkew(aheadMs)} those of most directories, by which its consensus holds`;
+      return [{ url, reason: 'clock', detail }];
+    }
+    const begins = decodeConsensus(signed)?.consensus;
+    if (begins === undefined || begins.validAfter - begins.epochSeconds <= now) continue;
+    const least = (begins.validAfter - begins.epochSeconds - now) * 1_000;
+    const detail = `the clock here is at least ${describeSkew(least)}: authorities have signed a consensus for ${new Date(begins.validAfter * 1_000).toISOString()}, and sign none so long before`;
+    return [{ url, reason: 'clock', detail }];
+  }
+  return [];
 }
 
 /** What a node has to know before there is a consensus. */
@@ -101,7 +192,7 @@ export interface NetworkParameters {
 export async function collectParameters(
   directory: Directory,
   now: () => number,
-): Promise<Collected<NetworkParameters>> {
+): Promise<Collected<NetworkParameters & { readonly signed: string }>> {
   const failures: Failure[] = [];
   for (const url of shuffled(directory.urls, directory.random)) {
     const answer = await ask(`${url}/v1/parameters`, { ...directory, maxBytes: maxParametersLength });
@@ -113,7 +204,7 @@ export async function collectParameters(
     if (verified.kind === 'refused') failures.push({ url, reason: verified.reason, detail: verified.detail });
     else {
       const { epochSeconds, meanDelayMs } = verified.parameters;
-      return { found: { epochSeconds, meanDelayMs, geometry: verified.geometry }, failures };
+      return { found: { epochSeconds, meanDelayMs, geometry: verified.geometry, signed }, failures };
     }
   }
   return { found: undefined, failures };
@@ -123,7 +214,7 @@ export async function collectParameters(
  * Verifies with the certificates at hand. If authorities seem to have signed with keys that are not known here, whoever serves the document is asked for
  * their certificates, once, and it is verified again.
  */
-async function verifyFrom<T extends Verified>(
+export async function verifyFrom<T extends Judged>(
   directory: Directory,
   url: string,
   verify: (trust: Trust) => T,
@@ -136,25 +227,8 @@ async function verifyFrom<T extends Verified>(
   return { ...again, detail: `${again.detail}; ${why}` };
 }
 
-type Verified =
+type Verified = ReturnType<typeof verifyConsensus>;
+
+type Judged =
   | { readonly kind: 'consensus' | 'parameters' }
   | { readonly kind: 'refused'; readonly detail: string; readonly uncertified?: readonly string[] };
-
-function textOf(answer: Answer, url: string, failures: Failure[]): string | undefined {
-  switch (answer.kind) {
-    case 'answer':
-      if (answer.status === 200) return answer.text;
-      if (answer.status === 503)
-        failures.push({ url, reason: 'no-consensus', detail: 'has no consensus yet' });
-      else failures.push({ url, reason: 'unreachable', detail: `answered ${answer.status}` });
-      return undefined;
-    case 'oversized':
-      failures.push({ url, reason: 'oversized', detail: 'its answer is too long' });
-      return undefined;
-    case 'unreachable':
-      failures.push({ url, reason: 'unreachable', detail: answer.why });
-      return undefined;
-    case 'unchanged':
-      return undefined;
-  }
-}

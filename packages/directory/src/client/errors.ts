@@ -6,6 +6,7 @@ import type { RegisterRefusal } from '../registration.ts';
 const refusals = [
   'fork',
   'rollback',
+  'clock',
   'bad-signature',
   'too-few-signatures',
   'wrong-geometry',
@@ -27,6 +28,8 @@ export interface Failure {
   readonly url: string;
   readonly reason: DirectoryRefusal;
   readonly detail: string;
+  /** Of a `fork`: the document, and those that it was held against, as far as they were fetched with it. */
+  readonly documents?: readonly string[];
 }
 
 const askForHelp = 'Nothing is sent until this is cleared up. Ask the people who run the authorities.';
@@ -44,6 +47,8 @@ const hints: Readonly<Record<DirectoryErrorCode, string>> = {
     'The newest consensus cannot be tied to the last one that was seen here, so it is not used. Try again later, or add another URL to directory.urls: the log of any mirror will do.',
   stale:
     'The authorities have published nothing for a while, or this machine’s clock is wrong. Check the clock, then try again later.',
+  clock:
+    'Set this machine’s clock. Nothing is used until then: compare it with some clock of your own, not with what the directories say alone.',
   'not-yet-valid': 'Check this machine’s clock: it seems to be behind.',
   malformed: 'What is served is no consensus. Check directory.urls in the configuration file.',
   oversized: 'What is served is no consensus. Check directory.urls in the configuration file.',

@@ -9,6 +9,8 @@ export interface DirectoryConfig {
   readonly authorities: readonly string[];
   /** How many of them must have signed: a majority at least. */
   readonly threshold: number;
+  /** Whether mirrors of nodes are asked as well; they are unless it says false. */
+  readonly mirrors?: boolean;
 }
 
 const directoryUrl = z.url({
@@ -33,9 +35,10 @@ export const directorySection: z.ZodType<DirectoryConfig> = z
     urls: z.array(directoryUrl).min(1, 'needs at least one URL'),
     authorities: z.array(authorityKey).min(1, 'needs at least one authority key'),
     threshold: z.int().min(1, 'is at least 1').optional(),
+    mirrors: z.boolean().default(true),
   })
-  .transform(({ urls, authorities, threshold = majority(authorities) }, context) => {
+  .transform(({ urls, authorities, threshold = majority(authorities), mirrors }, context) => {
     const message = thresholdMistake({ authorities, threshold });
     if (message !== undefined) context.addIssue({ code: 'custom', path: ['threshold'], message });
-    return { urls, authorities, threshold };
+    return { urls, authorities, threshold, ...(mirrors ? {} : { mirrors }) };
   });

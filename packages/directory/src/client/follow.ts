@@ -56,7 +56,8 @@ export async function followAll(
     const step = await follow(directory, last.seen, document);
     if (step.kind === 'unavailable') failures.push(...step.failures);
     if (step.kind === 'refused') {
-      failures.push({ ...step.failure, url, detail: `${step.failure.detail}${from}` });
+      const documents = [document, ...last.trail.map((one) => one.document)].map(({ signed }) => signed);
+      failures.push({ ...step.failure, url, detail: `${step.failure.detail}${from}`, documents });
       if (step.failure.reason === 'fork') return { found: undefined, failures };
     }
     if (step.kind !== 'followed') continue;

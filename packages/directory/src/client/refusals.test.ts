@@ -27,10 +27,10 @@ beforeEach(async () => {
 });
 afterEach(() => library[Symbol.asyncDispose]());
 
-/** What a cache holds of documents: certificates are kept whatever came of those. */
+/** What a cache holds of documents in use: certificates, and proofs against authorities, are kept whatever came of those. */
 async function remembered(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => name !== 'certificates');
+  return names.filter((name) => !['certificates', 'fork', 'lock'].includes(name));
 }
 
 describe('A2 refuses', () => {

@@ -18,12 +18,13 @@ describe('a request', () => {
   test('carries nothing that tells one reader from another', async () => {
     const server = await library.serving((request, response) => {
       response.setHeader('etag', '"reader 17"').setHeader('set-cookie', 'reader=17');
-      mirror(documentOf(epoch))(request, response);
+      if (request.url?.includes('/diff/')) response.writeHead(404).end();
+      else mirror(documentOf(epoch))(request, response);
     });
     const client = library.client([server.url]);
-    await client.current();
+    const { digest } = await client.current();
     await client.refresh();
-    const [first, tile, second] = server.requests.map(({ method, url, headers }) => {
+    const [first, tile, diff, second] = server.requests.map(({ method, url, headers }) => {
       const { host, connection, ...rest } = headers;
       expect([host, connection]).toEqual([new URL(server.url).host, 'keep-alive']);
       return { method, url, rest };
@@ -33,13 +34,14 @@ describe('a request', () => {
       url: '/v1/consensus',
       rest: {
         accept: '*/*',
-        'accept-encoding': expect.any(String),
+        'accept-encoding': 'zstd, br, gzip',
         'accept-language': '*',
         'sec-fetch-mode': 'cors',
         'user-agent': 'postern',
       },
     });
     expect(tile).toEqual({ ...first, url: '/v1/log/tile/0/000.p/10' });
+    expect(diff).toEqual({ ...first, url: `/v1/consensus/diff/${digest}` });
     const tag = `"${createHash('sha256').update(documentOf(epoch)).digest('hex')}"`;
     const conditional = { 'if-none-match': tag, 'cache-control': 'no-cache', pragma: 'no-cache' };
     expect(second?.rest).toEqual({ ...first?.rest, ...conditional });

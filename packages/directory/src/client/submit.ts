@@ -6,20 +6,29 @@ import { DirectoryError, describeFailures, type Failure } from './errors.ts';
 /** Which URLs took a descriptor. */
 export interface Submission {
   readonly accepted: readonly string[];
-  readonly failed: readonly Failure[];
+  readonly failed: readonly (Failure & {
+    /** Why it was refused, if it was. */
+    readonly refusal?: RegisterRefusal;
+  })[];
 }
 
-/** Posts a signed descriptor to every URL at once. Throws `DirectoryError` `not-published` when none accepts it. */
-export async function submit(directory: Directory, descriptor: string): Promise<Submission> {
+/** Posts a signed descriptor to every URL, or to some of them, at once. Throws `DirectoryError` `not-published` when none accepts it. */
+export async function submit(
+  directory: Directory,
+  descriptor: string,
+  urls: readonly string[] = directory.urls,
+): Promise<Submission> {
   const outcomes = await Promise.all(
-    directory.urls.map(async (url) => {
+    urls.map(async (url) => {
       const answer = await ask(`${url}/v1/descriptors`, { ...directory, maxBytes: 8_192, body: descriptor });
       return { url, detail: refusalIn(answer), refusal: reasonIn(answer) };
     }),
   );
   const accepted = outcomes.filter(({ detail }) => detail === undefined).map(({ url }) => url);
-  const failed = outcomes.flatMap(({ url, detail }) =>
-    detail === undefined ? [] : [{ url, reason: 'unreachable' as const, detail }],
+  const failed = outcomes.flatMap(({ url, detail, refusal }) =>
+    detail === undefined
+      ? []
+      : [{ url, reason: 'unreachable' as const, detail, ...(refusal && { refusal }) }],
   );
   if (accepted.length > 0) return { accepted, failed };
   const { refusal } = outcomes.find(({ refusal }) => refusal !== undefined) ?? {};

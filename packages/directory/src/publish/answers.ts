@@ -6,11 +6,13 @@ const statuses: Readonly<Record<RegisterRefusal, number>> = {
   oversized: 413,
   malformed: 400,
   'unknown-version': 400,
+  'bad-certificate': 400,
   'bad-signature': 400,
   revoked: 403,
   'not-allowed': 403,
   'from-the-future': 400,
   'too-old': 400,
+  'older-certificate': 409,
   'not-newer': 409,
   'name-taken': 409,
   'domain-taken': 409,
@@ -47,7 +49,10 @@ const requestFaults: Readonly<Record<string, { error: string; message: string }>
     error: 'wrong-content-type',
     message: 'send a signed note as content-type text/plain',
   },
-  FST_ERR_VALIDATION: { error: 'malformed', message: 'an epoch is a decimal number, a digest 64 hex digits' },
+  FST_ERR_VALIDATION: {
+    error: 'malformed',
+    message: 'an epoch is a decimal number, a digest or id 64 hex digits',
+  },
 };
 
 /** What an outsider is told when a request cannot be served: its own faults by name, ours without detail. */

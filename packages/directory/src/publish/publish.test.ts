@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { parseAuthorityKey, verifyCertificate } from '@postern/protocol/consensus';
+import { applyDiff, parseAuthorityKey, verifyCertificate } from '@postern/protocol/consensus';
 import { systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { certify } from '../keys/certify.ts';
 import { identityPath, readPrivateKey } from '../keys/identity.ts';
-import { type Bench, consensusOf, get, openBench, post, register } from '../testing/authorities.ts';
+import { type Bench, consensusOf, get, issued, openBench, post, register } from '../testing/authorities.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { signedGateway, signedNode } from '../testing/nodes.ts';
 
@@ -23,6 +23,11 @@ describe('POST /v1/descriptors', () => {
     ['malformed', 400, () => ''],
     ['unknown-version', 400, () => signedNode('mix9.test', start).replace('/v1', '/v2')],
     ['bad-signature', 400, () => signedNode('mix9.test', start).replace('"port":2525', '"port":2526')],
+    [
+      'bad-certificate',
+      400,
+      () => signedNode('mix9.test', start).replace('"validAfter\\":', '"validAfter\\":1'),
+    ],
     ['oversized', 413, () => 'x'.repeat(40_000)],
     ['oversized', 413, () => 'x'.repeat(70_000)],
     ['from-the-future', 400, () => signedNode('mix9.test', start, past(-121))],
@@ -104,19 +109,70 @@ describe('GET', () => {
     const { text, headers } = await get(authority, '/v1/consensus');
     expect(headers.get('cache-control')).toBe(`public, max-age=${epochSeconds - 60}`);
     expect(headers.get('content-type')).toBe('text/plain; charset=utf-8');
-    const tag = headers.get('etag') ?? '';
-    expect(tag).toBe(`"${createHash('sha256').update(text).digest('hex')}"`);
-    expect(await get(authority, '/v1/consensus', { 'if-none-match': tag })).toMatchObject({
-      status: 304,
-      text: '',
-    });
-    expect(await get(authority, '/v1/consensus', { 'if-none-match': `"x", ${tag}` })).toMatchObject({
-      status: 304,
-    });
+    const tag = `"${createHash('sha256').update(text).digest('hex')}"`;
+    expect(headers.get('etag')).toBe(`W/${tag}`);
+    for (const known of [tag, `W/${tag}`, `"x", ${tag}`])
+      expect(await get(authority, '/v1/consensus', { 'if-none-match': known })).toMatchObject({
+        status: 304,
+        text: '',
+      });
     expect(await get(authority, '/v1/consensus', { 'if-none-match': '"x"' })).toMatchObject({
       status: 200,
       text,
     });
+  });
+
+  test('/v1/consensus is compressed as is asked for', async () => {
+    const authority = await bench.run();
+    await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    const plain = await get(authority, '/v1/consensus', { 'accept-encoding': 'identity' });
+    const tag = `"${createHash('sha256').update(plain.text).digest('hex')}"`;
+    const whole = Buffer.byteLength(plain.text);
+    for (const [accepted, coding] of [
+      ['zstd, br, gzip', 'zstd'],
+      ['gzip, br', 'br'],
+      ['gzip;q=0.5, br;q=0', 'gzip'],
+      ['*', 'zstd'],
+      ['*;q=0, GZIP', 'gzip'],
+      ['zstd;q=0, *', 'br'],
+      ['identity', null],
+      ['deflate', null],
+      ['', null],
+    ] as const) {
+      const { text, headers } = await get(authority, '/v1/consensus', { 'accept-encoding': accepted });
+      expect(text).toBe(plain.text);
+      expect(headers.get('content-encoding')).toBe(coding);
+      expect(headers.get('etag')).toBe(coding === null ? tag : `W/${tag}`);
+      expect(headers.get('vary')).toBe('accept-encoding');
+      const length = Number(headers.get('content-length'));
+      expect(coding === null ? length === whole : length < whole).toBe(true);
+    }
+  });
+
+  test('/v1/consensus/diff/:digest makes the newest of those that are valid still, and of no others', async () => {
+    const authority = await bench.run();
+    const documents = new Map<number, Awaited<ReturnType<typeof consensusOf>>>();
+    for (let at = epoch; at < epoch + 5; at++) {
+      bench.clock.moveTo(start + (at - epoch) * epochSeconds * 1_000);
+      await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+      await issued(authority, at);
+      documents.set(at, await consensusOf(authority, bench.clock.now()));
+    }
+    const newest = documents.get(epoch + 4);
+    for (const [at, { digest, text }] of documents) {
+      const answer = await get(authority, `/v1/consensus/diff/${digest}`);
+      const past = await get(authority, `/v1/consensus/${epoch + 4}/diff/${digest}`);
+      expect([past.status, past.text]).toEqual([answer.status, answer.text]);
+      expect(answer.status).toBe(at === epoch ? 404 : 200);
+      if (at === epoch) continue;
+      expect(applyDiff(text, answer.text)).toBe(newest?.text);
+      expect(answer.text.length).toBeLessThan(text.length);
+      expect(answer.headers.get('cache-control')).toBe(`public, max-age=${epochSeconds - 60}`);
+      expect(past.headers.get('cache-control')).toContain('immutable');
+      const known = answer.headers.get('etag') ?? '';
+      const path = `/v1/consensus/diff/${digest}`;
+      expect(await get(authority, path, { 'if-none-match': known })).toMatchObject({ status: 304 });
+    }
   });
 
   test('/v1/consensus says when to come back while there is none', async () => {
@@ -142,7 +198,7 @@ describe('GET', () => {
     const [path, all] = ['/v1/certificates', '/v1/certificates/all'];
     const { text, headers } = await get(authority, path);
     expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
-    expect(headers.get('etag')).toBe(`"${createHash('sha256').update(text).digest('hex')}"`);
+    expect(headers.get('etag')).toBe(`W/"${createHash('sha256').update(text).digest('hex')}"`);
     expect(await get(authority, path, { 'if-none-match': headers.get('etag') ?? '' })).toMatchObject({
       status: 304,
     });
@@ -171,6 +227,11 @@ describe('GET', () => {
     ['/v1/consensus/x', 400, 'malformed'],
     ['/v1/consensus/-1', 400, 'malformed'],
     ['/v1/consensus/07', 400, 'malformed'],
+    [`/v1/consensus/diff/${'a'.repeat(64)}`, 503, 'no-consensus'],
+    ['/v1/consensus/diff/x', 400, 'malformed'],
+    [`/v1/consensus/7/diff/${'a'.repeat(64)}`, 404, 'no-consensus'],
+    ['/v1/consensus/7/diff/x', 400, 'malformed'],
+    [`/v1/consensus/x/diff/${'a'.repeat(64)}`, 400, 'malformed'],
     ['/v1/nothing', 404, 'no-such-path'],
   ])('%s: %i %s', async (path, status, error) => {
     const answer = await get(await bench.run(), path);
@@ -220,7 +281,10 @@ describe('GET /openapi.json', () => {
     expect(described).toEqual({
       'post /v1/descriptors': [202, 400, 403, 409, 413, 415, 429, 503],
       'get /v1/consensus': [200, 304, 503],
+      'get /v1/consensus/diff/{digest}': [200, 304, 400, 404, 503],
       'get /v1/consensus/{epoch}': [200, 304, 400, 404],
+      'get /v1/consensus/{epoch}/diff/{digest}': [200, 304, 400, 404],
+      'get /v1/registered/{id}': [200, 400, 404],
       'get /v1/log/checkpoint': [200, 304, 503],
       'get /v1/log/tile/{*}': [200, 400, 404],
       'get /v1/descriptors/{digest}': [200, 400, 404],

@@ -12,6 +12,17 @@ export const document = {
   },
 } as const;
 
+/** The same of a mirror's. */
+export const mirrorDocument: object = {
+  ...document,
+  info: {
+    ...document.info,
+    title: 'Postern mirror',
+    description:
+      'Serves what directory authorities have signed, and the log of all consensuses, to readers: docs/spec/consensus.md, section 10.',
+  },
+};
+
 export function json(
   description: string,
   properties: Record<string, object>,
@@ -32,16 +43,18 @@ export const note: object = {
   'text/plain': { schema: { type: 'string', description: 'A C2SP signed note.' } },
 };
 const unchanged = { description: 'The document that If-None-Match names is still the one.', type: 'null' };
-const tag = { 'if-none-match': { type: 'string', maxLength: 1024 } };
+const tag = { 'if-none-match': { type: 'string', maxLength: 1024 }, 'accept-encoding': { type: 'string' } };
 const headers = { type: 'object', properties: tag };
 const id = { type: 'string', pattern: '^[0-9a-f]{64}$', description: "SHA-256 of the node's identity key." };
 export const epoch: object = { type: 'integer', minimum: 0 };
 
-export const pastEpoch: object = {
-  type: 'object',
-  properties: { epoch: { type: 'string', pattern: '^(0|[1-9][0-9]{0,9})$' } },
-  required: ['epoch'],
+const epochText = { type: 'string', pattern: '^(0|[1-9][0-9]{0,9})$' };
+const digestText = {
+  type: 'string',
+  pattern: '^[0-9a-f]{64}$',
+  description: 'SHA-256 of the text of the consensus at hand, without its signatures.',
 };
+export const pastEpoch: object = { type: 'object', properties: { epoch: epochText }, required: ['epoch'] };
 
 export const postDescriptor: FastifySchema = {
   summary: 'Register a node',
@@ -80,6 +93,77 @@ export const getPastConsensus: FastifySchema = {
     304: unchanged,
     400: error('The epoch is no number.'),
     404: error('There is none for this epoch.'),
+  },
+};
+
+const diffContent = {
+  'application/json': {
+    schema: {
+      type: 'object',
+      properties: {
+        from: { ...digestText, description: 'Of the text that it is applied to.' },
+        to: { ...digestText, description: 'Of the text that it makes.' },
+        members: { type: 'object', description: 'Top-level members that differ, but for `nodes`.' },
+        nodes: {
+          type: 'object',
+          properties: {
+            gone: { type: 'array', items: { type: 'string' } },
+            changed: {
+              type: 'array',
+              items: { type: 'object', description: '`id`, and the members that differ.' },
+            },
+          },
+        },
+        signatures: { type: 'string', description: 'The signature lines of the note that it makes.' },
+      },
+    },
+  },
+};
+const diffResponse = {
+  200: { description: 'What makes that consensus of the one at hand.', content: diffContent },
+  304: unchanged,
+  400: error('It is no digest, or the epoch is no number.'),
+  404: error('There is none: the whole has to be fetched.'),
+};
+
+export const getDiff: FastifySchema = {
+  summary: 'What makes the newest consensus of the one at hand',
+  operationId: 'getDiff',
+  headers,
+  params: { type: 'object', properties: { digest: digestText }, required: ['digest'] },
+  response: { ...diffResponse, 503: error('There is none yet. Retry-After says when to try again.') },
+};
+
+export const getPastDiff: FastifySchema = {
+  summary: 'What makes the consensus of an epoch of the one at hand',
+  operationId: 'getPastDiff',
+  headers,
+  params: {
+    type: 'object',
+    properties: { epoch: epochText, digest: digestText },
+    required: ['epoch', 'digest'],
+  },
+  response: diffResponse,
+};
+const hash = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+
+export const getRegistered: FastifySchema = {
+  summary: 'That a node was counted, though the newest consensus has no entry of it',
+  description:
+    'Its leaf and the way from there to the root that the consensus names: docs/spec/consensus.md, section 8.7.',
+  operationId: 'getRegistered',
+  params: { type: 'object', properties: { id }, required: ['id'] },
+  response: {
+    200: json('It stands.', {
+      epoch,
+      consensus: { ...hash, description: 'Digest of the consensus.' },
+      id,
+      descriptor: { ...hash, description: 'SHA-256 of the descriptor as it was signed.' },
+      at: { type: 'integer', minimum: 0, description: 'Place of the leaf.' },
+      proof: { type: 'array', items: hash, description: 'RFC 6962, section 2.1.1.' },
+    }),
+    400: error('It is no id.'),
+    404: error('It has an entry, or does not stand, or that is not known here.'),
   },
 };
 

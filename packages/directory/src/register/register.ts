@@ -1,4 +1,10 @@
-import { type Descriptor, epochAt, isStanding, verifyDescriptor } from '@postern/protocol/consensus';
+import {
+  certifiedFrom,
+  type Descriptor,
+  epochAt,
+  isStanding,
+  verifyDescriptor,
+} from '@postern/protocol/consensus';
 import type { AuthorityConfig } from '../config.ts';
 import type { RegisterRefusal, Registration } from '../registration.ts';
 import type { AuthorityStore } from '../store.ts';
@@ -60,6 +66,11 @@ function refuseTime(
     );
   if (!isStanding(descriptor, epochAt(seconds, config.epochSeconds), config.epochSeconds))
     return refused('too-old', `it was published ${seconds - published} s ago; publish a new one`);
+  if (known !== undefined && certifiedFrom(descriptor.certificate) < certifiedFrom(known.certificate))
+    return refused(
+      'older-certificate',
+      'one under a certificate that began later is known; sign with the key that it is for',
+    );
   if (known !== undefined && published <= known.published)
     return refused(
       'not-newer',

@@ -2,6 +2,8 @@ import type { RequestListener } from 'node:http';
 import {
   type Agenda,
   consensusDigest,
+  type Descriptor,
+  decodeConsensus,
   signCheckpoint,
   signConsensus,
   tabulate,
@@ -11,18 +13,20 @@ import { defaultGeometry } from '@postern/protocol/packet';
 import { sha256 } from '@postern/protocol/primitives';
 import { seeded, type TestAuthority } from '@postern/protocol/testing';
 import { type ConsensusLog, openLog } from '../log/log.ts';
+import { createDiffs } from '../publish/diffs.ts';
+import type { Issued as Stored } from '../store.ts';
 import { epochSeconds } from './clock.ts';
 
 /** What authorities have issued, one after the other, and what they serve of it. */
 export interface Chain extends Issued {
   readonly log: ConsensusLog;
-  /** Issues the consensus of an epoch. */
-  issue(epoch: number, change?: Partial<Agenda>): string;
+  /** Issues the consensus of an epoch, of no nodes unless descriptors are given. */
+  issue(epoch: number, change?: Partial<Agenda>, descriptors?: readonly Descriptor[]): string;
   /** Leaves for as many epochs as if consensuses had been issued, of which there are no documents. */
   fill(count: number): void;
   /** Another chain that has the same so far. */
   branch(): Chain;
-  /** Serves all of it, and one document for the current one, the newest unless another is given. */
+  /** Serves all of it, with diffs to the newest, and one document for the current one, the newest unless another is given. */
   serve(current?: string): RequestListener;
 }
 
@@ -34,6 +38,8 @@ export function agendaOf(epoch: number): Omit<Agenda, 'previous' | 'log'> {
     epochSeconds,
     geometry: defaultGeometry,
     meanDelayMs: 200,
+    width: { least: 10, most: 100, perMix: 1_000 },
+    earlier: [],
     shared,
     revoked: [],
     votes: [],
@@ -55,13 +61,24 @@ export function createChain(
   const documents = new Map(from.documents);
   const log = openLog({ leaves: (epoch) => leaves.filter((leaf) => leaf.epoch >= epoch) });
   const newest = (): string => [...documents.values()].at(-1) ?? '';
+  const issued = (epoch: number): Stored | undefined => {
+    const [signed, leaf] = [documents.get(epoch), leaves.find((one) => one.epoch === epoch)];
+    return signed === undefined || leaf === undefined ? undefined : { ...leaf, signed };
+  };
+  const diffs = createDiffs({ issued });
+  const diffTo = (epoch: number | undefined, from: string, current: string): string | undefined => {
+    const decoded = decodeConsensus(current);
+    const shown = decoded && { ...decoded, epoch: decoded.consensus.epoch, signed: current };
+    const to = epoch === undefined ? shown : issued(epoch);
+    return to && diffs(from, to);
+  };
   return {
     log,
     leaves,
     documents,
-    issue(epoch, change) {
+    issue(epoch, change, descriptors = []) {
       const before = { previous: leaves.at(-1)?.digest ?? '', log: log.head() };
-      const consensus = tabulate([], { ...agendaOf(epoch), ...before, ...change });
+      const consensus = tabulate(descriptors, { ...agendaOf(epoch), ...before, ...change });
       const signed = signConsensus(consensus, signers);
       leaves.push({ epoch, digest: consensusDigest(consensus) });
       documents.set(epoch, signed);
@@ -81,6 +98,11 @@ export function createChain(
           .end(found ?? '');
       };
       if (url === '/v1/consensus') return text(current ?? newest());
+      const [, epoch, from] = /^\/v1\/consensus\/(?:(\d+)\/)?diff\/([0-9a-f]{64})$/.exec(url) ?? [];
+      if (from !== undefined) {
+        const at = epoch === undefined ? undefined : Number(epoch);
+        return text(diffTo(at, from, current ?? newest()));
+      }
       if (url === '/v1/log/checkpoint') return text(signers[0] && signCheckpoint(log.head(), signers[0]));
       if (url === '/v1/certificates/all')
         return text(JSON.stringify(signers.map(({ certificate }) => certificate)));

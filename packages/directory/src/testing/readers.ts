@@ -53,9 +53,9 @@ export function mirror(signed: string): RequestListener {
   return history.serve(signed);
 }
 
-/** How often a consensus was asked for. */
+/** How often a consensus was asked for, whole or as a diff. */
 export function askedOf({ requests }: TestServer): number {
-  return requests.filter(({ url }) => url === '/v1/consensus').length;
+  return requests.filter(({ url = '' }) => /^\/v1\/consensus(?:\/diff|$)/.test(url)).length;
 }
 
 /** A folder, a clock, and what a test reads from; disposing of it ends and removes all. */

@@ -32,6 +32,8 @@ export interface Link {
   readonly mechanisms: readonly string[];
   /** Over TLS. */
   readonly secured: boolean;
+  /** What the peer offers: the lines of its answer to the last EHLO, without their code. */
+  readonly offers: readonly string[];
 }
 
 /** What one attempt over an open connection came to. */
@@ -55,6 +57,7 @@ export function linkOf(connection: SMTPConnection): Link {
     requireTls: secured && /^250[ -]REQUIRETLS\b/im.test(capabilities),
     mechanisms: (/^250[ -]AUTH ([^\r\n]*)/im.exec(capabilities)?.[1] ?? '').toUpperCase().split(' '),
     secured,
+    offers: capabilities.split(/\r?\n/).map((line) => line.replace(/^250[ -]/, '').trim()),
   };
 }
 

@@ -1,5 +1,6 @@
 /**
  * Why a message could not be handed over now:
+ * - `declined`: the sender's `meet` would not have it; nothing but EHLO was said
  * - `unreachable`: no connection, or no address for the name
  * - `timeout`: a deadline passed
  * - `lost`: the connection broke
@@ -16,6 +17,7 @@ export type DeferredReason =
   | 'busy'
   | 'protocol'
   | 'aborted'
+  | 'declined'
   | 'crowded'
   | 'closed';
 

@@ -25,6 +25,11 @@ export interface SmtpSenderOptions {
   /** How long an unused connection stays open, in ms. Shorter than the peers' patience spares them the 421. */
   readonly idleMs?: number;
   readonly timeouts?: Partial<SendTimeouts>;
+  /**
+   * Judges a peer that its policy trusts by what it offers (the lines of its answer to EHLO), before it is told more: once for each
+   * connection. What it declines is `deferred`.
+   */
+  readonly meet?: (peer: SmtpPeer, offers: readonly string[]) => Promise<'go-on' | 'declined'>;
 }
 
 export interface OutgoingMessage {
@@ -61,7 +66,7 @@ export interface SmtpSender extends AsyncDisposable {
 /** Sends mail over connections that it keeps open between messages. Keeps no log. Throws `bad-options`. */
 export function createSmtpSender(options: SmtpSenderOptions): SmtpSender {
   checkName(options.ehloName);
-  const { ehloName, maxConnectionsPerPeer = 4, idleMs = 60_000 } = options;
+  const { ehloName, maxConnectionsPerPeer = 4, idleMs = 60_000, meet } = options;
   const { connectMs, sendMs } = { ...defaultSendTimeouts, ...options.timeouts };
   const pools = new Map<string, Pool>();
   let closed = false;
@@ -75,7 +80,17 @@ export function createSmtpSender(options: SmtpSenderOptions): SmtpSender {
         maxConnections: maxConnectionsPerPeer,
         idleMs,
         sendMs,
-        open: (signal) => openSmtp(peer, { ehloName, connectMs, signal }),
+        open: async (signal) => {
+          const opened = await openSmtp(peer, { ehloName, connectMs, signal });
+          if (
+            opened.kind !== 'open' ||
+            meet === undefined ||
+            (await meet(peer, opened.link.offers)) === 'go-on'
+          )
+            return opened;
+          opened.link.connection.close();
+          return deferred('declined');
+        },
       });
     pools.set(key, pool);
     return pool;

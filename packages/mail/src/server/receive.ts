@@ -53,6 +53,8 @@ export interface Receiver {
   handsOn?(remote: string): boolean;
   /** Judges data handed on that is too big or malformed, and is not kept; `undefined` refuses it as from others. */
   onUnreadable?(envelope: Pick<Message, 'from' | 'handedOn'>): Decision | undefined;
+  /** Lines that the answer to EHLO has besides, over TLS (RFC 5321 section 4.1.1.1): each a keyword and its parameters. */
+  offers?(): readonly string[];
   /** Told what `onMessage` threw; the client is told 451 and nothing about it. */
   onFault?(fault: unknown): void;
 }

@@ -261,7 +261,7 @@ export class Session extends SMTPConnection implements Guest {
 
   /** A text that begins with an RFC 3463 code keeps it; smtp-server knows only one for each reply code. */
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    const said = this.#handsOn && Array.isArray(data) ? offeredToHandOn(data) : data;
+    const said = Array.isArray(data) ? this.#offered(data) : data;
     // A group's replies leave together (RFC 2920 section 3.2).
     const more = this.#inGroup && this._parser instanceof Framing && this._parser.pendingLine;
     // What has piled up leaves all the same: a client's commands wait until it has.
@@ -269,6 +269,12 @@ export class Session extends SMTPConnection implements Guest {
     super.send(code, said, typeof data === 'string' && enhancedCode.test(data) ? false : context);
     if (!more || this._socket.writableNeedDrain)
       while (this._socket.writableCorked > 0) this._socket.uncork();
+  }
+
+  /** The answer to EHLO: what smtp-server says, and what the receiver has to say to those who have come by TLS. */
+  #offered(lines: readonly string[]): string[] {
+    const own = this.#handsOn ? offeredToHandOn(lines) : lines;
+    return [...own, ...(this.secure ? (this.#receiver.offers?.() ?? []) : [])];
   }
 
   override _onClose(): void {

@@ -14,6 +14,8 @@ interface InitOptions {
   readonly name: string;
   readonly role: NodeRole[];
   readonly family?: string;
+  readonly contact?: string;
+  readonly capacity?: number;
   readonly listen: string;
   readonly advertise?: string;
   readonly behind?: string[];
@@ -52,6 +54,12 @@ export function addInit(program: Command): void {
     .option(...configOption)
     .option('--dir <folder>', 'keys and spool, relative to the configuration file', 'node-data')
     .option('--family <name>', 'operator that runs several nodes')
+    .option('--contact <address>', 'mail address or https URL of whoever runs it, which authorities show')
+    .option(
+      '--capacity <packets>',
+      'packets a second that a mix can do, a power of two (default: 64)',
+      Number,
+    )
     .option('--listen <host:port>', 'where SMTP is taken', '127.0.0.1:2525')
     .option('--advertise <host:port>', 'where others reach it (default: as --listen)')
     .option('--behind <address...>', 'addresses or networks of one’s own mail servers that hand on to it')
@@ -73,8 +81,10 @@ export function addInit(program: Command): void {
       const folder = dirname(resolve(options.config));
       await requireTrustedPath(folder);
       await requireOwner(resolve(folder, options.dir));
-      const { id, configPath, zonePath } = await initNode(newNode(options), deps);
-      process.stderr.write(`Wrote ${configPath}. The node's id:\n`);
+      const { id, configPath, identityPath, zonePath } = await initNode(newNode(options), deps);
+      process.stderr.write(
+        `Wrote ${configPath}. Move ${identityPath} to where nobody else gets at it: it makes the next signing key, within a year.\nThe node's id:\n`,
+      );
       process.stdout.write(`${id}\n`);
       if (zonePath !== undefined)
         process.stderr.write(
@@ -84,7 +94,8 @@ export function addInit(program: Command): void {
 }
 
 function newNode(options: InitOptions): NewNode {
-  const { config, dir, name, role, family, listen, advertise, directoryUrl, authority } = options;
+  const { config, dir, name, role, family, contact, capacity } = options;
+  const { listen, advertise, directoryUrl, authority } = options;
   const { threshold, resolver, behind, domain, maildir, mailbox, lmtp } = options;
   const asked = [domain, maildir, mailbox, lmtp].some((option) => option !== undefined);
   const submission = newSubmission(options);
@@ -94,6 +105,8 @@ function newNode(options: InitOptions): NewNode {
     name,
     roles: role,
     ...(family === undefined ? {} : { family }),
+    ...(contact === undefined ? {} : { contact }),
+    ...(capacity === undefined ? {} : { capacity }),
     listen,
     advertise: advertise ?? listen,
     ...(behind === undefined ? {} : { behind }),

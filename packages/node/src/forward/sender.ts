@@ -1,4 +1,4 @@
-import { createSmtpSender, type SmtpSender } from '@postern/mail';
+import { createSmtpSender, type SmtpSender, type SmtpSenderOptions } from '@postern/mail';
 import { eachAtOnce } from './servers.ts';
 
 /** Authors' and others', but for nodes. */
@@ -10,6 +10,11 @@ const roadsToPeer = 2;
  *
  * @param width connections to one peer that a road takes
  */
-export function createSender(ehloName: string, width: number): SmtpSender {
-  return createSmtpSender({ ehloName, maxConnectionsPerPeer: roadsToPeer * Math.max(width, eachAtOnce) });
+export function createSender(
+  ehloName: string,
+  width: number,
+  meet?: NonNullable<SmtpSenderOptions['meet']>,
+): SmtpSender {
+  const maxConnectionsPerPeer = roadsToPeer * Math.max(width, eachAtOnce);
+  return createSmtpSender({ ehloName, maxConnectionsPerPeer, ...(meet && { meet }) });
 }

@@ -76,7 +76,7 @@ export function unreadable(path: string, cause: unknown): NodeError {
 
 /**
  * Refuses to have root write into the data directory of a node that is another user's: that user could not read what root makes there,
- * and could lead root elsewhere by a link. Whose the directory is, or the identity key in it, the node is. So is it with whoever can exchange the
+ * and could lead root elsewhere by a link. Whose the directory is, or the signing or identity key in it, the node is. So is it with whoever can exchange the
  * directory. Throws `UserError`.
  */
 export async function requireOwner(
@@ -85,7 +85,7 @@ export async function requireOwner(
 ): Promise<void> {
   if (user !== 0) return;
   // Where the directory's own name is a link, that link and what it leads to; in it a link in the key's place, not what that leads to.
-  for (const path of [`${dataDir}/`, dataDir, join(dataDir, 'identity.key')]) {
+  for (const path of [`${dataDir}/`, dataDir, join(dataDir, 'signing.key'), join(dataDir, 'identity.key')]) {
     const found = await lstat(path).catch(ifGone);
     if (found !== undefined && found.uid !== 0) throw othersNode(dataDir, path);
   }

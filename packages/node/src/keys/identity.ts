@@ -4,10 +4,8 @@ import { ed25519, sha256 } from '@postern/protocol/primitives';
 import { type Random, writeFileDurable } from '@postern/runtime';
 import { readKeyFile, wrongKeyFile } from './files.ts';
 
-/** A node's long-term key: whoever holds it is the node. */
+/** What a node's identity key makes of it: whoever holds that is the node. */
 export interface Identity {
-  /** Ed25519 seed. */
-  readonly seed: Uint8Array;
   readonly publicKey: Uint8Array;
   /** SHA-256 of the public key, 32 bytes: what packets call the node. */
   readonly nodeId: Uint8Array;
@@ -15,31 +13,36 @@ export interface Identity {
   readonly id: string;
 }
 
-/** Makes `identity.key`: one line, base64 of the Ed25519 seed. */
-export async function createIdentity(dataDir: string, random: Random): Promise<Identity> {
-  const { privateKey } = ed25519.generate(random);
-  await writeFileDurable(pathIn(dataDir), `${encodeBase64(privateKey)}\n`);
-  return identityFrom(privateKey);
-}
-
-/** Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
-export async function loadIdentity(dataDir: string): Promise<Identity> {
-  const path = pathIn(dataDir);
-  const seed = decodeBase64(
-    Buffer.from(await readKeyFile(path))
-      .toString('latin1')
-      .trimEnd(),
-  );
-  if (seed?.length !== 32) throw wrongKeyFile(path, 'identity key');
-  return identityFrom(seed);
-}
-
-function identityFrom(seed: Uint8Array): Identity {
-  const publicKey = ed25519.publicKey(seed);
-  const nodeId = sha256(publicKey);
-  return { seed, publicKey, nodeId, id: encodeHex(nodeId) };
-}
-
-function pathIn(dataDir: string): string {
+/** Where the identity key lies, until its operator moves it. */
+export function identityPath(dataDir: string): string {
   return join(dataDir, 'identity.key');
+}
+
+/** Makes `identity.key`: one line, base64 of the Ed25519 seed, which it gives. */
+export async function createIdentity(dataDir: string, random: Random): Promise<Uint8Array> {
+  const { privateKey } = ed25519.generate(random);
+  await writeFileDurable(identityPath(dataDir), formatSeed(privateKey));
+  return privateKey;
+}
+
+/** The seed in a file that `createIdentity` has made. Throws `NodeError` `missing-key-file`, `wrong-key-file`. */
+export async function readIdentity(path: string): Promise<Uint8Array> {
+  const text = Buffer.from(await readKeyFile(path)).toString('latin1');
+  return parseSeed(text) ?? Promise.reject(wrongKeyFile(path, 'identity key'));
+}
+
+/** The node of an identity public key. */
+export function identityOf(publicKey: Uint8Array): Identity {
+  const nodeId = sha256(publicKey);
+  return { publicKey, nodeId, id: encodeHex(nodeId) };
+}
+
+export function formatSeed(seed: Uint8Array): string {
+  return `${encodeBase64(seed)}\n`;
+}
+
+/** The inverse of `formatSeed`; undefined for anything else. */
+export function parseSeed(text: string): Uint8Array | undefined {
+  const seed = decodeBase64(text.trimEnd());
+  return seed?.length === 32 ? seed : undefined;
 }

@@ -2,16 +2,18 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeBase64 } from '@postern/protocol/codec';
+import { decodeBase64, encodeBase64 } from '@postern/protocol/codec';
+import { verifyNodeCertificate } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
 import { loadEnvelopeKey } from '@postern/protocol/envelope';
-import { loadXWing } from '@postern/protocol/primitives';
+import { ed25519, loadXWing } from '@postern/protocol/primitives';
 import { systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCertificate, loadCertificate } from './certificate.ts';
 import { createDomainKey, loadDomainKey } from './domain-keys.ts';
-import { createIdentity, loadIdentity } from './identity.ts';
+import { createIdentity, identityOf, identityPath, readIdentity } from './identity.ts';
 import { bindMixKeys, turnMixKeys } from './mix-keys.ts';
+import { certify, isEnding, loadSigningKey } from './signing.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -21,26 +23,75 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const modeOf = async (...path: string[]): Promise<number> => (await stat(join(folder, ...path))).mode & 0o777;
 
+const now = 1_700_000_000;
+/** Makes the keys of a node; gives the seed of the identity key. */
+async function makeKeys(): Promise<Uint8Array> {
+  const identity = await createIdentity(folder, systemRandom);
+  await certify({ dataDir: folder, identity, now, days: 30, random: systemRandom });
+  return identity;
+}
+const signingPath = (): string => join(folder, 'signing.key');
+
 test('an identity is read as it was made, by its owner only', async () => {
   const made = await createIdentity(folder, systemRandom);
-  expect(await loadIdentity(folder)).toEqual(made);
+  expect(await readIdentity(identityPath(folder))).toEqual(made);
   expect(await modeOf('identity.key')).toBe(0o600);
-  await writeFile(join(folder, 'identity.key'), 'AAAA\n');
-  await expect(loadIdentity(folder)).rejects.toMatchObject({ code: 'wrong-key-file', exitCode: 78 });
-  await rm(join(folder, 'identity.key'));
-  await expect(loadIdentity(folder)).rejects.toMatchObject({
+  await writeFile(identityPath(folder), 'AAAA\n');
+  await expect(readIdentity(identityPath(folder))).rejects.toMatchObject({
+    code: 'wrong-key-file',
+    exitCode: 78,
+  });
+});
+
+test('a signing key is read as it was made, by its owner only, and needs no identity key beside it', async () => {
+  const identity = await makeKeys();
+  await rm(identityPath(folder));
+  const keys = await loadSigningKey(folder);
+  expect(await modeOf('signing.key')).toBe(0o600);
+  expect(keys).toMatchObject({ ...identityOf(ed25519.publicKey(identity)), validUntil: now + 30 * 86_400 });
+  expect(verifyNodeCertificate(keys.certificate)).toMatchObject({
+    kind: 'certificate',
+    id: keys.id,
+    certificate: { signingKey: encodeBase64(ed25519.publicKey(keys.seed)), validAfter: now },
+  });
+  expect([0, 1].map((day) => isEnding(keys, now + day * 86_400))).toEqual([true, true]);
+  expect(isEnding(keys, now - 1)).toBe(false);
+});
+
+test('the next signing key is another one of the same node', async () => {
+  const identity = await makeKeys();
+  const before = await loadSigningKey(folder);
+  const next = await certify({ dataDir: folder, identity, now: now + 60, days: 366, random: systemRandom });
+  expect(next).toEqual(await loadSigningKey(folder));
+  expect(next.id).toBe(before.id);
+  expect(next.signingKey).not.toEqual(before.signingKey);
+});
+
+test.each<[string, (text: string) => string]>([
+  ['without its certificate', (text) => text.slice(0, 45)],
+  ['with another seed', (text) => `${'A'.repeat(43)}=${text.slice(44)}`],
+  ['with a certificate that does not hold', (text) => text.replace('"validAfter":1', '"validAfter":2')],
+  ['with something behind it', (text) => `${text}x`],
+])('a signing key %s is not taken', async (_, change) => {
+  await makeKeys();
+  await writeFile(signingPath(), change(await readFile(signingPath(), 'utf8')));
+  await expect(loadSigningKey(folder)).rejects.toMatchObject({ code: 'wrong-key-file', exitCode: 78 });
+});
+
+test('a signing key that is missing is asked for', async () => {
+  await expect(loadSigningKey(folder)).rejects.toMatchObject({
     code: 'missing-key-file',
     hint: expect.any(String),
   });
 });
 
-test('an identity that is there and cannot be read asks for no new one', async () => {
-  const path = join(folder, 'identity.key');
-  await createIdentity(folder, systemRandom);
+test('a key that is there and cannot be read asks for no new one', async () => {
+  const path = signingPath();
+  await makeKeys();
   await chmod(path, 0o000);
   const asSomebody = process.geteuid?.() === 0;
   if (asSomebody) process.seteuid?.(65_534);
-  const refused = await loadIdentity(folder).catch((error: unknown) => error);
+  const refused = await loadSigningKey(folder).catch((error: unknown) => error);
   if (asSomebody) process.seteuid?.(0);
   expect(refused).toMatchObject({
     code: 'key-file-io',
@@ -50,20 +101,20 @@ test('an identity that is there and cannot be read asks for no new one', async (
   });
   await rm(path);
   await mkdir(path);
-  await expect(loadIdentity(folder)).rejects.toMatchObject({ code: 'key-file-io', exitCode: 75 });
+  await expect(loadSigningKey(folder)).rejects.toMatchObject({ code: 'key-file-io', exitCode: 75 });
 });
 
 test.each([0o640, 0o604, 0o620])('a key with the mode %o is not taken', async (mode) => {
-  const path = join(folder, 'identity.key');
-  await createIdentity(folder, systemRandom);
+  const path = signingPath();
+  await makeKeys();
   await chmod(path, mode);
-  await expect(loadIdentity(folder)).rejects.toMatchObject({
+  await expect(loadSigningKey(folder)).rejects.toMatchObject({
     code: 'exposed',
     exitCode: 77,
     hint: `Close it with: chmod 600 ${path}`,
   });
   await chmod(path, 0o400);
-  await loadIdentity(folder);
+  await loadSigningKey(folder);
 });
 
 test('a certificate is for its name and its key, and pinned by it', async () => {

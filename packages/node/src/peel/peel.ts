@@ -16,6 +16,8 @@ export interface PeelContext {
   readonly peelWorkers: number;
   /** Whether another process takes the relays, off the shelf; else the next stage gets them claimed. */
   readonly shelves?: boolean;
+  /** Called for each packet that is opened for the first time. */
+  readonly onOpened?: () => void;
   /** How long a relay is kept that cannot be handed over. */
   readonly expiryMs: number;
   /** The keys of now, and whoever wants to hear of other ones. */
@@ -50,6 +52,7 @@ export function peel(context: PeelContext): Link<readonly Input[], readonly Wait
       const verdict = verdictOn(unlayered, context);
       const settled = await spool.settle(input.id, verdict);
       count(counters, unlayered, settled);
+      if (settled.kind === 'waiting' || settled.kind === 'shelved') context.onOpened?.();
       if (settled.kind !== 'waiting' || verdict.kind !== 'relay') return [];
       return [{ ...settled.waiting, bytes: verdict.relay.bytes }];
     };

@@ -31,6 +31,8 @@ export interface ReceiveContext {
   readonly domains: readonly string[];
   /** Whether a mail server of one's own is at this address, which has accepted already what it hands on. */
   readonly isBehind: (address: string) => boolean;
+  /** What it tells whoever connects, beside what SMTP has to. */
+  readonly offers?: () => readonly string[];
   /** What a domain's gateway does besides. */
   readonly gateway?: {
     /** The domain that signed a carriage, if one did; `temporary` when that cannot be found out now. */
@@ -141,6 +143,7 @@ export function receive(context: ReceiveContext, lines: Lines): Promise<SmtpServ
     // A mail server in front takes any case of it for the same.
     accepts: (mailbox, handedOn) => mailboxes.has(handedOn ? mailbox.toLowerCase() : mailbox),
     handsOn: context.isBehind,
+    ...(context.offers && { offers: context.offers }),
     onUnreadable: (envelope) => (comesBackToStranger(envelope) ? accepted('discarded') : undefined),
     onMessage: decide,
     onFault: (fault) => log.error('a carriage met a fault', { code: codeOf(fault) }),

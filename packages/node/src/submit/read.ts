@@ -8,7 +8,7 @@ import type { Topology } from '../topology.ts';
 
 export interface ReadContext {
   readonly clock: Clock;
-  readonly topology: Pick<Topology, 'valid'>;
+  readonly topology: Pick<Topology, 'valid' | 'mixNamed'>;
   /** The authors' domain, whose gateway this is. */
   readonly domain: string;
   readonly suite: number;
@@ -56,12 +56,11 @@ function mixNamed(
   name: string,
   { topology, clock }: ReadContext,
 ): Extract<Next, { kind: 'node' }> | { readonly kind: 'no-mix' | 'no-consensus' } {
-  const consensus = topology.valid()?.consensus;
-  if (consensus === undefined) return { kind: 'no-consensus' };
-  const mix = consensus.nodes.find((node) => node.name === name && node.roles.includes('mix'));
-  if (mix !== undefined) return { kind: 'node', id: mix.id };
+  const mix = topology.mixNamed(name);
+  if (mix.kind === 'mix') return { kind: 'node', id: mix.id };
+  if (mix.kind === 'no-consensus') return { kind: 'no-consensus' };
   // A past epoch's consensus does not know who has become a mix since; the author's program may.
-  const fresh = clock.now() < consensus.freshUntil * 1_000;
+  const fresh = clock.now() < (topology.valid()?.consensus.freshUntil ?? 0) * 1_000;
   return { kind: fresh ? 'no-mix' : 'no-consensus' };
 }
 

@@ -16,6 +16,7 @@ import {
   gateway,
   mix,
   now,
+  registered,
 } from '../testing/network.ts';
 import {
   type ConsensusReader,
@@ -30,7 +31,7 @@ import { tabulate } from './tabulate.ts';
 const { previous, log } = before;
 const elsewhere = '0'.repeat(64);
 const consensus = tabulate(
-  [mix('mix1.test'), mix('mix2.test', { family: 'op' }), gateway('gateway.b.test')],
+  registered([mix('mix1.test'), mix('mix2.test', { family: 'op' }), gateway('gateway.b.test')]),
   { ...agenda, ...before },
 );
 const digest = consensusDigest(consensus);

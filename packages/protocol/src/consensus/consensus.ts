@@ -1,8 +1,6 @@
-import { encodeHex } from '../codec/hex.ts';
 import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.ts';
 import type { LogHead } from '../log/index.ts';
 import type { Geometry } from '../packet/index.ts';
-import { sha256 } from '../primitives/index.ts';
 import { covers } from './certificate.ts';
 import {
   type CertifiedNote,
@@ -16,7 +14,7 @@ import {
 import { type Consensus, maxConsensusLength } from './documents.ts';
 import { readGeometry } from './geometry.ts';
 import { consensusShape } from './schema.ts';
-import { decodeText, encodeText, type Form } from './text.ts';
+import { decodeText, digestOf, encodeText, type Form } from './text.ts';
 import { showTime } from './time.ts';
 import { checkGood, countAt, type Trust } from './trust.ts';
 
@@ -222,10 +220,6 @@ function refuseTime(
       `it was valid until ${showTime(validUntil)}, ${now - validUntil} s before the time here`,
     );
   return undefined;
-}
-
-function digestOf(text: string): string {
-  return encodeHex(sha256(new TextEncoder().encode(text)));
 }
 
 type Refused = Extract<VerifiedConsensus, { kind: 'refused' }>;

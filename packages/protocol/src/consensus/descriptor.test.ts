@@ -6,11 +6,12 @@ import { encodeJson } from '../codec/json.ts';
 import { formatNote, noteSigner, parseNote, signText } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
 import { ed25519, sha256 } from '../primitives/index.ts';
-import { epoch, gateway, mix, seedOf } from '../testing/network.ts';
+import { epoch, gateway, keysOf, mix, now } from '../testing/network.ts';
+import { testNode } from '../testing/node.ts';
 import { signDescriptor, verifyDescriptor } from './descriptor.ts';
 import { type Descriptor, maxDescriptorLength } from './documents.ts';
 
-const seed = seedOf('mix1.test');
+const { identity, signing: seed } = keysOf('mix1.test');
 const descriptor = mix('mix1.test');
 const signed = signDescriptor(descriptor, seed);
 
@@ -29,26 +30,31 @@ function reasonOf(text: string): string {
 }
 
 test('gives the descriptor and the id of its identity key', () => {
-  const id = encodeHex(sha256(ed25519.publicKey(seed)));
+  const id = encodeHex(sha256(ed25519.publicKey(identity)));
   expect(verifyDescriptor(signed)).toEqual({ kind: 'descriptor', descriptor, id });
 });
 
 test('is readable: origin, one line of JSON, one signature', () => {
-  expect(signed).toMatch(/^postern\.descriptor\/v1\n\{"domains":.*\}\n\n\u2014 mix1\.test [\w+/=]+\n$/);
+  expect(signed).toMatch(/^postern\.descriptor\/v1\n\{"capacity":.*\}\n\n\u2014 mix1\.test [\w+/=]+\n$/);
 });
 
 test('is one text whatever the order in which sets are given', () => {
   const both: Partial<Descriptor> = { roles: ['mix', 'delivery'], domains: ['b.test', 'a.test'] };
   const sorted: Partial<Descriptor> = { roles: ['delivery', 'mix'], domains: ['a.test', 'b.test'] };
   const reversed = [...descriptor.mixKeys].reverse();
-  expect(signDescriptor(mix('mix1.test', { ...both, mixKeys: reversed }), seed)).toBe(
-    signDescriptor(mix('mix1.test', sorted), seed),
+  const downtime = [
+    { from: 5, until: 6 },
+    { from: 9, until: 12 },
+  ];
+  const unsorted = { ...both, mixKeys: reversed, protocols: [2, 1], downtime: downtime.toReversed() };
+  expect(signDescriptor(mix('mix1.test', unsorted), seed)).toBe(
+    signDescriptor(mix('mix1.test', { ...sorted, protocols: [1, 2], downtime }), seed),
   );
 });
 
 describe('signing throws for', () => {
   test.each<[string, Descriptor]>([
-    ['a foreign identity key', mix('mix2.test')],
+    ['a foreign signing key', mix('mix2.test')],
     ['a name that is no domain', mix('mix1.test', { name: 'Mix1' })],
     ['a missing role', mix('mix1.test', { roles: [] })],
   ])('%s', (_, wrong) => {
@@ -146,6 +152,64 @@ describe('is refused', () => {
       'tlsPins has more than 2 items',
       { ...descriptor, tlsPins: ['ab', 'cd', 'ef'].map((octet) => octet.repeat(32)) },
     ],
+    ['a capacity that is no power of two', 'capacity is no power of two', { ...descriptor, capacity: 3 }],
+    ['a mix of no capacity', 'capacity does not fit the roles', { ...descriptor, capacity: 0 }],
+    ['a capacity beyond all', 'capacity is not between 0 and 1024', { ...descriptor, capacity: 2_048 }],
+    [
+      'a gateway with a capacity',
+      'capacity does not fit the roles',
+      { ...gateway('mix1.test'), capacity: 1 },
+    ],
+    ['a load beyond all', 'load is not between 0 and 33', { ...descriptor, load: 34 }],
+    ['a gateway with a load', 'load does not fit the roles', { ...gateway('mix1.test'), load: 1 }],
+    ['a mix without protocols', 'protocols do not fit the roles', { ...descriptor, protocols: [] }],
+    ['protocols out of order', 'protocols[1] is out of order', { ...descriptor, protocols: [2, 1] }],
+    [
+      'five downtimes',
+      'downtime has more than 4 items',
+      { ...descriptor, downtime: [1, 3, 5, 7, 9].map((from) => ({ from, until: from + 1 })) },
+    ],
+    [
+      'a downtime that ends as it begins',
+      'downtime[0] ends before it begins',
+      { ...descriptor, downtime: [{ from: 3, until: 3 }] },
+    ],
+    [
+      'downtimes that overlap',
+      'downtime[1] begins before the one before ends',
+      {
+        ...descriptor,
+        downtime: [
+          { from: 1, until: 4 },
+          { from: 3, until: 5 },
+        ],
+      },
+    ],
+    ...[
+      'ftp://a.test',
+      'http://a.test/',
+      'http://u@a.test',
+      'http://a.test?q',
+      'HTTP://a.test',
+      'a.test',
+    ].map((mirror): [string, string, unknown] => [
+      `the mirror ${mirror}`,
+      'mirror is no URL',
+      { ...descriptor, mirror },
+    ]),
+    ...['a', 'a@', '@a.test', 'a@b@c.test', 'http://a.test', 'a b@c.test', '<a@b.test>'].map(
+      (contact): [string, string, unknown] => [
+        `the contact ${contact}`,
+        'contact is no mail address or https URL',
+        { ...descriptor, contact },
+      ],
+    ),
+    ['software with a space', 'software is no name and version', { ...descriptor, software: 'postern 1' }],
+    [
+      'a long certificate',
+      'certificate is no certificate',
+      { ...descriptor, certificate: 'x'.repeat(1_025) },
+    ],
     ['a family with a space', 'family is no family name', { ...descriptor, family: 'a b' }],
     [
       'keys out of order',
@@ -192,20 +256,56 @@ describe('is refused', () => {
     ['another kind of document', 'malformed', signedText(`postern.consensus/v1\n${json}\n`)],
     ['a space in the JSON', 'malformed', signedText(`postern.descriptor/v1\n${json} \n`)],
     ['a line more', 'malformed', signedText(`postern.descriptor/v1\n${json}\n\n`)],
-    ['two signatures', 'malformed', signed + signed.slice(signed.indexOf('\u2014'))],
+    ['two signatures', 'malformed', signed + signed.slice(signed.lastIndexOf('\u2014'))],
     [
       'the signature of another key',
       'bad-signature',
-      signedText(signed.slice(0, signed.indexOf('\n\n') + 1), 'mix1.test', seedOf('x')),
+      signedText(parseNote(signed, maxDescriptorLength)?.text ?? '', 'mix1.test', identity),
     ],
-    ['a signature under another name', 'bad-signature', signed.replace(/\u2014 mix1/, '\u2014 mix2')],
+    [
+      'a signature under another name',
+      'bad-signature',
+      signed.replace(/\u2014 mix1\.test/, '\u2014 mix2.test'),
+    ],
     ['a signature over another text', 'bad-signature', signed.replace('127.0.0.1', '127.0.0.2')],
-    ['no signature', 'malformed', signed.slice(0, signed.indexOf('\u2014'))],
+    ['no signature', 'malformed', signed.slice(0, signed.lastIndexOf('\u2014'))],
     ['too many characters', 'oversized', 'x'.repeat(maxDescriptorLength + 1)],
     ['nothing in it', 'malformed', ''],
   ])('with %s as %s', (_, reason, text) => {
     expect(json).not.toBe('');
     expect(reasonOf(text)).toBe(reason);
+  });
+
+  const { published } = descriptor;
+  const certified = (change: object, name = 'mix1.test') => ({
+    ...descriptor,
+    certificate: testNode(name, { now, change }).members.certificate,
+  });
+  test.each<[string, string, unknown]>([
+    ['that is none', 'of its certificate: it is no signed note', { ...descriptor, certificate: 'x' }],
+    [
+      'of another node',
+      'its certificate is by another identity key',
+      { ...descriptor, certificate: keysOf('mix2.test').members.certificate },
+    ],
+    [
+      'for another key',
+      'its certificate is for another signing key',
+      certified({ signingKey: keysOf('mix2.test').members.signingKey }),
+    ],
+    [
+      'that has not begun',
+      `its certificate is valid from ${new Date((published + 1) * 1_000).toISOString()}`,
+      certified({ validAfter: published + 1 }),
+    ],
+    [
+      'that has ended',
+      `its certificate was valid until ${new Date(published * 1_000).toISOString()}`,
+      certified({ validUntil: published }),
+    ],
+  ])('with a certificate %s', (_, detail, value) => {
+    const refusal = { kind: 'refused', reason: 'bad-certificate', detail };
+    expect(verifyDescriptor(signedAnyway(value))).toEqual(refusal);
   });
 
   test('when any character outside the mix keys is changed', () => {
@@ -255,7 +355,7 @@ test('reads back what was written, and writes back what was read', () => {
       fc.record({
         port: fc.integer({ min: 1, max: 65_535 }),
         family: fc.constantFrom('', 'op-1', 'x'),
-        published: fc.nat(),
+        published: fc.integer({ min: now, max: now + 10_000_000 }),
         domains: fc.uniqueArray(fc.constantFrom('a.test', 'b.test', 'c.test', 'xn--nxasmq6b.test'), {
           minLength: 1,
         }),

@@ -18,15 +18,26 @@ export interface EpochKey {
   readonly key: string;
 }
 
-/** What a node says of itself, signed with its identity key (spec consensus 3). */
+/** Epochs in which a mix is not to be drawn. */
+export interface Downtime {
+  readonly from: number;
+  /** The first one in which it is back. */
+  readonly until: number;
+}
+
+/** What a node says of itself, signed with its signing key (spec consensus 3). */
 export interface Descriptor {
   readonly version: 1;
   /** Mail domain; the node's address is `secure@name`. */
   readonly name: string;
   /** Sorted, without repetition. */
   readonly roles: readonly Role[];
-  /** Base64 of the Ed25519 public key. */
+  /** Base64 of the Ed25519 public key that its id is made of. */
   readonly identityKey: string;
+  /** Base64 of the Ed25519 public key that has signed this. */
+  readonly signingKey: string;
+  /** That the one is for the other: a note (spec consensus 12). */
+  readonly certificate: string;
   readonly smtp: SmtpEndpoint;
   /**
    * Hex SHA-256 of the SubjectPublicKeyInfo of the node's TLS certificate: of the one that it shows, and of one more while
@@ -39,8 +50,35 @@ export interface Descriptor {
   readonly domains: readonly string[];
   /** Sorted by epoch; empty for a node that is no mix. */
   readonly mixKeys: readonly EpochKey[];
+  /** Packets a second that the operator gives it, a power of two; 0 = no mix. */
+  readonly capacity: number;
+  /** `binnedLoad` the packets that it opened in the last whole epoch; 0 = unknown. */
+  readonly load: number;
+  /** Suites that it takes packets of; ascending. */
+  readonly protocols: readonly number[];
+  /** When the operator means to have it down; ascending. */
+  readonly downtime: readonly Downtime[];
+  /** URL at which it serves what authorities serve to readers; '' = none. */
+  readonly mirror: string;
+  /** Mail address or URL of the operator; '' = none. */
+  readonly contact: string;
+  /** Name and version of its program; '' = not told. */
+  readonly software: string;
   /** Unix seconds. */
   readonly published: number;
+}
+
+/** What a node's identity key says of the key that it signs with (spec consensus 12). */
+export interface NodeCertificate {
+  readonly version: 1;
+  /** Base64 of the Ed25519 public key that the node's id is made of. */
+  readonly identityKey: string;
+  /** Base64 of the Ed25519 public key that it signs with. */
+  readonly signingKey: string;
+  /** Unix seconds. Of descriptors published from then on signatures by the key count, … */
+  readonly validAfter: number;
+  /** … and of those before then. */
+  readonly validUntil: number;
 }
 
 /** One node in a consensus (spec consensus 4). */
@@ -60,10 +98,29 @@ export interface NodeEntry {
   readonly family: string;
   /** Mail domains served as delivery gateway. */
   readonly domains: readonly string[];
-  /** 1 … hops; 0 = no mix. */
+  /** URL at which it serves what authorities serve to readers; '' = none. */
+  readonly mirror: string;
+  /** 1 … hops; 0 = no active mix. */
   readonly layer: number;
-  /** Base64 of the KEM public key for the consensus's epoch; '' = no mix. */
+  /** Base64 of the KEM public key for the consensus's epoch; '' = no active mix. */
   readonly mixKey: string;
+  /** Packets a second that its operator gives it, a power of two; 0 = no active mix. */
+  readonly capacity: number;
+}
+
+/** How many mixes a layer is to have (spec consensus 8.3). */
+export interface Width {
+  readonly least: number;
+  readonly most: number;
+  /** Packets in an epoch for which a layer gets one mix. */
+  readonly perMix: number;
+}
+
+/** The nodes that stand and are no entries: how many they are, and the root of the tree over them (spec consensus 8.7). */
+export interface Rest {
+  readonly count: number;
+  /** Hex. */
+  readonly root: string;
 }
 
 /** The four figures that a packet's geometry follows from, and the digest of all of it. */
@@ -86,8 +143,10 @@ export interface Consensus {
   readonly geometry: ConsensusGeometry;
   /** Mean of the delay at each hop, milliseconds. */
   readonly meanDelayMs: number;
+  readonly width: Width;
   /** Sorted by id. */
   readonly nodes: readonly NodeEntry[];
+  readonly rest: Rest;
   /** Ids that no longer count, sorted. */
   readonly revoked: readonly string[];
   /** Hex of the 32 bytes that layers were dealt with. */
@@ -140,6 +199,7 @@ export interface Vote {
   readonly epochSeconds: number;
   readonly geometry: ConsensusGeometry;
   readonly meanDelayMs: number;
+  readonly width: Width;
   /** Sorted by id. */
   readonly descriptors: readonly Listed[];
   /** Ids, sorted. */
@@ -177,15 +237,28 @@ export const maxDescriptorLength = 32_768;
 export const maxConsensusLength = 4_194_304;
 export const maxParametersLength = 327_680;
 export const maxCertificateLength = 16_384;
+export const maxNodeCertificateLength = 1_024;
 /** Of votes and reveals it is the text that is bounded: there has to be room for signatures and certificates of all. */
-export const maxVoteLength = 1_048_576;
+export const maxVoteLength = 2_097_152;
 export const maxRevealLength = 4_096;
 
 /** Longest time that a certificate may be for, seconds: 366 days. */
 export const maxCertificateSeconds = 31_622_400;
 
-/** Most nodes and most revoked ids in one consensus, and in one vote. */
+/** Most nodes in one consensus, and most revoked ids in one consensus and in one vote. */
 export const maxNodes = 2_000;
+
+/** Most descriptors that one vote names. Of several votes more than half have to name a node: fewer than twice as many stand. */
+export const maxRegistered = 10_000;
+
+/** Largest capacity of a mix, packets a second. */
+export const maxCapacity = 1_024;
+
+/** Largest load: of 2^32 packets in an epoch. */
+export const maxLoad = 33;
+
+/** Most spans in which a node may be down. */
+export const maxDowntimes = 4;
 
 /** Most authorities of one network: as many as may sign a note. */
 export const maxAuthorities = 64;

@@ -66,33 +66,42 @@ export {
   type VerifiedDescriptor,
   verifyDescriptor,
 } from './descriptor.ts';
+export { applyDiff, makeDiff } from './diff.ts';
 export type {
   Certificate,
   Consensus,
   ConsensusGeometry,
   Counted,
   Descriptor,
+  Downtime,
   EpochKey,
   Listed,
+  NodeCertificate,
   NodeEntry,
   Parameters,
+  Rest,
   Reveal,
   Role,
   SmtpEndpoint,
   Vote,
+  Width,
 } from './documents.ts';
 export {
   keyEpochsAhead,
   keyEpochsHeld,
   maxAuthorities,
+  maxCapacity,
   maxCertificateLength,
   maxCertificateSeconds,
   maxCertificatesLength,
   maxCertificatesOfOne,
   maxConsensusLength,
   maxDescriptorLength,
+  maxDowntimes,
+  maxNodeCertificateLength,
   maxNodes,
   maxParametersLength,
+  maxRegistered,
   maxRevealLength,
   maxTlsPins,
   maxVoteLength,
@@ -100,6 +109,13 @@ export {
 } from './documents.ts';
 export { type Equivocation, type VerifiedEquivocation, verifyEquivocation } from './equivocation.ts';
 export { readGeometry, writeGeometry } from './geometry.ts';
+export { weightsOf } from './lots.ts';
+export {
+  certifiedFrom,
+  signNodeCertificate,
+  type VerifiedNodeCertificate,
+  verifyNodeCertificate,
+} from './node-certificate.ts';
 export {
   type ParametersReader,
   type ParametersRefusal,
@@ -107,9 +123,12 @@ export {
   type VerifiedParameters,
   verifyParameters,
 } from './parameters.ts';
+export { isRegistered, proveRegistered, type RegisteredProof } from './rest.ts';
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
-export { type Agenda, tabulate } from './tabulate.ts';
+export { isContact } from './schema.ts';
+export { type Agenda, listRest, type Registered, tabulate } from './tabulate.ts';
 export { sharedValue, type Tally, tally } from './tally.ts';
+export { formatTold, parseTold, type Told } from './told.ts';
 export {
   assertTrust,
   checkThreshold,
@@ -118,3 +137,4 @@ export {
   type Trust,
   type Untrusted,
 } from './trust.ts';
+export { binnedLoad, type Earlier } from './width.ts';

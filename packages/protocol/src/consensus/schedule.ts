@@ -20,6 +20,11 @@ export function isStanding(descriptor: Descriptor, epoch: number, epochSeconds: 
   return epochAt(descriptor.published, epochSeconds) >= epoch - keyEpochsAhead;
 }
 
+/** Whether its operator means to have it down. */
+export function isDown({ downtime }: Descriptor, epoch: number): boolean {
+  return downtime.some(({ from, until }) => from <= epoch && epoch < until);
+}
+
 function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }

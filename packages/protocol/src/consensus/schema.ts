@@ -10,19 +10,28 @@ import type {
   ConsensusGeometry,
   Counted,
   Descriptor,
+  Downtime,
   EpochKey,
   Listed,
+  NodeCertificate,
   NodeEntry,
   Parameters,
+  Rest,
   Reveal,
   Role,
   SmtpEndpoint,
   Vote,
+  Width,
 } from './documents.ts';
 import {
   maxAuthorities,
+  maxCapacity,
   maxCertificateSeconds,
+  maxDowntimes,
+  maxLoad,
+  maxNodeCertificateLength,
   maxNodes,
+  maxRegistered,
   maxSlots,
   maxTlsPins,
   staleEpochs,
@@ -57,6 +66,13 @@ const smtp = object<SmtpEndpoint>({ host, port: integer(1, 65_535) });
 const roles = ascending<Role>(oneOf('delivery', 'mix'), 2, compareText);
 const domains = ascending(domain, 64, compareText);
 const tlsPins = distinct(hexDigest, maxTlsPins);
+const capacity = powerOfTwo(maxCapacity);
+const mirror = orEmpty(text(isBareUrl, 'URL'));
+const contact = orEmpty(text(isContact, 'mail address or https URL'));
+const software = orEmpty(
+  text((value) => /^[A-Za-z0-9][A-Za-z0-9._+/-]{0,63}$/.test(value), 'name and version'),
+);
+const nodeKey = base64Of(32);
 
 const geometry = object<ConsensusGeometry>({
   suite: integer(0, 255),
@@ -70,7 +86,9 @@ const descriptorMembers = object<Descriptor>({
   version: oneOf(1),
   name: domain,
   roles,
-  identityKey: base64Of(32),
+  identityKey: nodeKey,
+  signingKey: nodeKey,
+  certificate: text((value) => value.length <= maxNodeCertificateLength, 'certificate'),
   smtp,
   tlsPins,
   family,
@@ -80,6 +98,17 @@ const descriptorMembers = object<Descriptor>({
     8,
     (a, b) => a.epoch - b.epoch,
   ),
+  capacity,
+  load: integer(0, maxLoad),
+  protocols: ascending(integer(0, 255), 8, (a, b) => a - b),
+  downtime: ascending(
+    object<Downtime>({ from: epoch, until: epoch }),
+    maxDowntimes,
+    (a, b) => a.from - b.from,
+  ),
+  mirror,
+  contact,
+  software,
   published: time,
 });
 
@@ -87,8 +116,29 @@ const descriptorMembers = object<Descriptor>({
 export const descriptorShape: Shape<Descriptor> = (value, at) => {
   const descriptor = descriptorMembers(value, at);
   rolesFit(descriptor, descriptor.mixKeys.length > 0, at);
+  const { capacity, load, protocols, downtime } = descriptor;
+  const isMix = descriptor.roles.includes('mix');
+  if (capacity > 0 !== isMix) refuse('capacity', 'does not fit the roles');
+  if (load > 0 && !isMix) refuse('load', 'does not fit the roles');
+  if (protocols.length > 0 !== isMix) refuse('protocols', 'do not fit the roles');
+  downtime.forEach(({ from, until }, index) => {
+    if (until <= from) refuse(`downtime[${index}]`, 'ends before it begins');
+    if (from < (downtime[index - 1]?.until ?? 0))
+      refuse(`downtime[${index}]`, 'begins before the one before ends');
+  });
   return descriptor;
 };
+
+/** Spec consensus 12. */
+export const nodeCertificateShape: Shape<NodeCertificate> = spanned(
+  object<NodeCertificate>({
+    version: oneOf(1),
+    identityKey: nodeKey,
+    signingKey: nodeKey,
+    validAfter: time,
+    validUntil: time,
+  }),
+);
 
 const entryMembers = object<NodeEntry>({
   id: hexDigest,
@@ -98,14 +148,17 @@ const entryMembers = object<NodeEntry>({
   tlsPins,
   family,
   domains,
+  mirror,
   layer: integer(0, 16),
   mixKey: orEmpty(base64Of(xwingPublicKeyBytes)),
+  capacity,
 });
 
 const entry: Shape<NodeEntry> = (value, at) => {
   const node = entryMembers(value, at);
   rolesFit(node, node.mixKey !== '', at);
   if (node.layer > 0 !== node.roles.includes('mix')) refuse(`${at}.layer`, 'does not fit the roles');
+  if (node.capacity > 0 !== node.roles.includes('mix')) refuse(`${at}.capacity`, 'does not fit the roles');
   return node;
 };
 
@@ -113,6 +166,18 @@ const authority = text(isKeyName, 'name of an authority');
 const counted = ascending(object<Counted>({ authority, digest: hexDigest }), maxAuthorities, (a, b) =>
   compareText(a.authority, b.authority),
 );
+
+const widthMembers = object<Width>({
+  least: integer(1, maxNodes),
+  most: integer(1, maxNodes),
+  perMix: integer(1, maxEpoch),
+});
+
+const width: Shape<Width> = (value, at) => {
+  const { least, most, perMix } = widthMembers(value, at);
+  if (most < least) refuse(`${at}.most`, 'is below least');
+  return { least, most, perMix };
+};
 
 const consensusMembers = object<Consensus>({
   version: oneOf(1),
@@ -123,7 +188,9 @@ const consensusMembers = object<Consensus>({
   validUntil: time,
   geometry,
   meanDelayMs,
+  width,
   nodes: ascending(entry, maxNodes, (a, b) => compareText(a.id, b.id)),
+  rest: object<Rest>({ count: integer(0, 2 * maxRegistered), root: hexDigest }),
   revoked: ascending(hexDigest, maxNodes, compareText),
   shared: hexDigest,
   previous: orEmpty(hexDigest),
@@ -137,7 +204,7 @@ const emptyLog = headOf(emptyRange);
 /** Spec consensus 4. */
 export const consensusShape: Shape<Consensus> = (value, at) => {
   const consensus = consensusMembers(value, at);
-  const { validAfter, freshUntil, validUntil, nodes, geometry, revoked, previous, log } = consensus;
+  const { validAfter, freshUntil, validUntil, nodes, rest, geometry, revoked, previous, log } = consensus;
   if (validAfter !== consensus.epoch * consensus.epochSeconds)
     refuse('validAfter', 'is not the start of the epoch');
   if (freshUntil !== validAfter + consensus.epochSeconds) refuse('freshUntil', 'is not the end of the epoch');
@@ -146,6 +213,7 @@ export const consensusShape: Shape<Consensus> = (value, at) => {
   if (nodes.some(({ layer }) => layer > geometry.hops)) refuse('nodes', 'name a layer beyond the last hop');
   const withdrawn = new Set(revoked);
   if (nodes.some(({ id }) => withdrawn.has(id))) refuse('nodes', 'name a revoked one');
+  if ((rest.count === 0) !== (rest.root === emptyLog.root)) refuse('rest.root', 'does not fit the count');
   if (log.size > consensus.epoch) refuse('log.size', 'is more than there were epochs');
   if ((log.size === 0) !== (previous === '')) refuse('log.size', 'is not 0 exactly if there is none before');
   if ((log.size === 0) !== (log.root === emptyLog.root)) refuse('log.root', 'does not fit the size');
@@ -172,24 +240,17 @@ const slot = integer(0, maxSlots - 1);
 const revoked = ascending(hexDigest, maxNodes, compareText);
 const compositeKey = base64Of(compositePublicKeyBytes);
 
-const certificateMembers = object<Certificate>({
-  version: oneOf(1),
-  authority,
-  identityKey: compositeKey,
-  signingKey: compositeKey,
-  validAfter: time,
-  validUntil: time,
-});
-
 /** Spec consensus 11. */
-export const certificateShape: Shape<Certificate> = (value, at) => {
-  const certificate = certificateMembers(value, at);
-  const span = certificate.validUntil - certificate.validAfter;
-  if (span <= 0) refuse('validUntil', 'is not after validAfter');
-  if (span > maxCertificateSeconds)
-    refuse('validUntil', `is more than ${maxCertificateSeconds} s after validAfter`);
-  return certificate;
-};
+export const certificateShape: Shape<Certificate> = spanned(
+  object<Certificate>({
+    version: oneOf(1),
+    authority,
+    identityKey: compositeKey,
+    signingKey: compositeKey,
+    validAfter: time,
+    validUntil: time,
+  }),
+);
 
 /** Spec agreement 3. */
 export const voteShape: Shape<Vote> = object<Vote>({
@@ -202,7 +263,8 @@ export const voteShape: Shape<Vote> = object<Vote>({
   epochSeconds,
   geometry,
   meanDelayMs,
-  descriptors: ascending(object<Listed>({ id: hexDigest, digest: hexDigest }), maxNodes, (a, b) =>
+  width,
+  descriptors: ascending(object<Listed>({ id: hexDigest, digest: hexDigest }), maxRegistered, (a, b) =>
     compareText(a.id, b.id),
   ),
   revoked,
@@ -224,6 +286,20 @@ export function nodeId(identityKey: string): string {
   return bytes?.length === 32 ? encodeHex(sha256(bytes)) : refuse('identityKey', 'is no base64 of 32 bytes');
 }
 
+/** A certificate is for a time, and not for a long one. */
+function spanned<T extends { readonly validAfter: number; readonly validUntil: number }>(
+  members: Shape<T>,
+): Shape<T> {
+  return (value, at) => {
+    const certificate = members(value, at);
+    const span = certificate.validUntil - certificate.validAfter;
+    if (span <= 0) refuse('validUntil', 'is not after validAfter');
+    if (span > maxCertificateSeconds)
+      refuse('validUntil', `is more than ${maxCertificateSeconds} s after validAfter`);
+    return certificate;
+  };
+}
+
 /** A mix has mix keys, a delivery gateway serves domains, and a node is at least one of them. */
 function rolesFit(node: Pick<Descriptor, 'roles' | 'domains'>, hasMixKeys: boolean, at: string): void {
   if (node.roles.length === 0) refuse(at, 'has no role');
@@ -234,6 +310,31 @@ function rolesFit(node: Pick<Descriptor, 'roles' | 'domains'>, hasMixKeys: boole
 
 function unrepeated(values: readonly string[], what: string): void {
   if (new Set(values).size !== values.length) refuse('nodes', `share a ${what}`);
+}
+
+/** 0, or a power of two. */
+function powerOfTwo(most: number): Shape<number> {
+  const bounded = integer(0, most);
+  return (value, at) => {
+    const found = bounded(value, at);
+    return found > 0 && !Number.isInteger(Math.log2(found)) ? refuse(at, 'is no power of two') : found;
+  };
+}
+
+/** http or https, and a path if need be, in the one spelling that the URL standard gives it, without a slash at the end. */
+function isBareUrl(value: string): boolean {
+  if (value.length > 255 || !/^https?:\/\//.test(value) || value.endsWith('/')) return false;
+  const url = URL.parse(value);
+  if (url === null || `${url.username}${url.password}${url.search}${url.hash}` !== '') return false;
+  return url.href === value || url.href === `${value}/`;
+}
+
+/** A mail address or an https URL: shown to people, and followed by them. */
+export function isContact(value: string): boolean {
+  if (value.length > 254) return false;
+  const [local, host, more] = value.split('@');
+  if (value.startsWith('https://')) return isBareUrl(value.replace(/\/$/, ''));
+  return more === undefined && isDomain(host ?? '') && /^[A-Za-z0-9._+-]{1,64}$/.test(local ?? '');
 }
 
 /** A domain name or an IP address, in the one spelling that the URL standard gives it. */

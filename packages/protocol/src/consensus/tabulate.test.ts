@@ -4,15 +4,18 @@ import { describe, expect, test } from 'vitest';
 import { encodeHex } from '../codec/hex.ts';
 import { ProtocolError } from '../errors.ts';
 import { geometry as createGeometry, defaultGeometry } from '../packet/index.ts';
-import { agenda, before, epoch, epochSeconds, gateway, mix, now } from '../testing/network.ts';
+import { agenda, before, epoch, epochSeconds, gateway, mix, now, registered } from '../testing/network.ts';
+import { testNode } from '../testing/node.ts';
 import { seeded } from '../testing/seeded.ts';
 import { encodeConsensus } from './consensus.ts';
 import { type Consensus, type Descriptor, maxConsensusLength } from './documents.ts';
 import { keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
 import { nodeId } from './schema.ts';
 import { compareText } from './shape.ts';
-import { tabulate } from './tabulate.ts';
+import { type Agenda, tabulate as tabulateRegistered } from './tabulate.ts';
 
+const tabulate = (descriptors: readonly Descriptor[], given: Agenda): Consensus =>
+  tabulateRegistered(registered(descriptors), given);
 const idOf = ({ identityKey }: Descriptor): string => nodeId(identityKey);
 const mixes = (count: number, change: (index: number) => Partial<Descriptor> = () => ({})): Descriptor[] =>
   Array.from({ length: count }, (_, index) => mix(`mix${index}.test`, change(index)));
@@ -35,7 +38,7 @@ test('takes over what descriptors say and dates it by the epoch', () => {
     ...before,
   });
   const entry = consensus.nodes.find(({ name }) => name === 'mix1.test');
-  const { name, roles, smtp, tlsPins, family, domains, mixKeys } = one;
+  const { name, roles, smtp, tlsPins, family, domains, mirror, mixKeys, capacity } = one;
   expect(entry).toEqual({
     id: idOf(one),
     name,
@@ -44,8 +47,10 @@ test('takes over what descriptors say and dates it by the epoch', () => {
     tlsPins,
     family,
     domains,
+    mirror,
     layer: entry?.layer,
     mixKey: mixKeys[0]?.key,
+    capacity,
   });
   expect(entry?.layer).toBeGreaterThan(0);
 });
@@ -78,6 +83,14 @@ describe('of two descriptors of one node', () => {
     const [entry] = tabulate([mix('mix1.test'), older], agenda).nodes;
     expect(entry?.smtp.host).toBe('127.0.0.1');
   });
+
+  test('the one under the newer certificate counts, whatever the other says of its time', () => {
+    const change = { validAfter: now - 100 };
+    const { members } = testNode('mix1.test', { now, change });
+    const stolen = mix('mix1.test', { published: now + 100, smtp: { host: 'thief.test', port: 25 } });
+    const [entry] = tabulate([stolen, mix('mix1.test', members)], agenda).nodes;
+    expect(entry?.smtp.host).toBe('127.0.0.1');
+  });
 });
 
 describe('is left out:', () => {
@@ -100,15 +113,28 @@ describe('is left out:', () => {
     expect(names(consensus)).toEqual(['gateway.a.test']);
   });
 
-  test('a mix without a key for the epoch', () => {
-    const mixKeys = mix('x.test').mixKeys.filter((key) => key.epoch !== epoch);
-    expect(tabulate([mix('mix1.test', { mixKeys })], agenda).nodes).toEqual([]);
+  describe.each<[string, Partial<Descriptor>]>([
+    ['without a key for the epoch', { mixKeys: mix('x.test').mixKeys.filter((key) => key.epoch !== epoch) }],
+    ['that is down', { downtime: [{ from: epoch - 1, until: epoch + 1 }] }],
+    ['that does not take packets of this suite', { protocols: [9] }],
+  ])('a mix %s', (_, change) => {
+    test('altogether', () => {
+      expect(tabulate([mix('mix1.test', change)], agenda)).toMatchObject({ nodes: [], rest: { count: 1 } });
+    });
+
+    test('only as a mix, when it delivers too', () => {
+      const both = mix('mix1.test', { roles: ['delivery', 'mix'], domains: ['a.test'], ...change });
+      const bare = { roles: ['delivery'], layer: 0, mixKey: '', capacity: 0 };
+      expect(tabulate([both], agenda)).toMatchObject({ nodes: [bare], rest: { count: 0 } });
+    });
   });
 
-  test('only as a mix, when it delivers too', () => {
-    const mixKeys = mix('x.test').mixKeys.filter((key) => key.epoch !== epoch);
-    const both = mix('mix1.test', { roles: ['delivery', 'mix'], domains: ['a.test'], mixKeys });
-    expect(tabulate([both], agenda).nodes).toMatchObject([{ roles: ['delivery'], layer: 0, mixKey: '' }]);
+  test('no mix that is back, or still there', () => {
+    const downtime = [
+      { from: epoch - 2, until: epoch },
+      { from: epoch + 1, until: epoch + 2 },
+    ];
+    expect(tabulate([mix('mix1.test', { downtime })], agenda).nodes).toHaveLength(1);
   });
 
   test('one of two nodes with the same name, by lot', () => {
@@ -154,16 +180,19 @@ describe('the room for entries', () => {
   const sixteen = createGeometry({ ...defaultGeometry, hops: 16, packetBytes: 65_536 });
 
   test.each([
-    ['256 of 13,311 characters, each with a comma, fill it', defaultGeometry, 13_311, 256],
-    ['one character more in each, and one fewer fits', defaultGeometry, 13_312, 255],
-    ['a layer of two digits is counted before it is dealt', sixteen, 13_310, 256],
-    ['and leaves no room for another character', sixteen, 13_311, 255],
-  ])('%s', (_what, geometry, characters, fitting) => {
+    ['256 of 13,311 characters, each with a comma, fill it', gateway, 13_311, 256],
+    ['one character more in each, and one fewer fits', gateway, 13_312, 255],
+    ['a layer of two digits is counted before it is dealt', gatewayAndMix, 13_310, 256],
+    ['and leaves no room for another character', gatewayAndMix, 13_311, 255],
+  ])('%s', (_what, node, characters, fitting) => {
     const many = Array.from({ length: 257 }, (_, index) =>
-      gatewayOf(`gateway${100 + index}.test`, characters),
+      ofLength(node(`gateway${100 + index}.test`, { domains: [] }), characters),
     );
-    const { nodes } = tabulate(many, { ...agenda, geometry });
-    for (const node of nodes) expect(JSON.stringify(node)).toHaveLength(characters);
+    const mixes = tabulate(many, { ...agenda, geometry: sixteen }).nodes;
+    // where mixes leave no room there is none either for what they would be without a layer
+    const nodes = mixes.filter(({ layer }) => node === gateway || layer > 0);
+    for (const entry of nodes)
+      expect(JSON.stringify(entry)).toHaveLength(characters + (entry.layer > 9 ? 1 : 0));
     const byLot = many.toSorted((a, b) => compareText(nodeLot(a), nodeLot(b)));
     expect(names({ ...tabulate([], agenda), nodes })).toEqual(
       byLot
@@ -180,11 +209,28 @@ describe('the room for entries', () => {
       .update(Buffer.from(idOf(descriptor), 'hex'))
       .digest('hex');
 
-  /** A gateway whose entry has that many characters. */
-  function gatewayOf(name: string, characters: number): Descriptor {
-    const bare = gateway(name, { domains: [] });
-    const { roles, smtp, tlsPins, family, domains } = bare;
-    const entry = { id: idOf(bare), name, roles, smtp, tlsPins, family, domains, layer: 0, mixKey: '' };
+  function gatewayAndMix(name: string, change: Partial<Descriptor>): Descriptor {
+    return mix(name, { roles: ['delivery', 'mix'], ...change });
+  }
+
+  /** With as many domains as its entry takes for so many characters. */
+  function ofLength(bare: Descriptor, characters: number): Descriptor {
+    const { name } = bare;
+    const isMix = bare.roles.includes('mix');
+    const { roles, smtp, tlsPins, family, domains, mirror, capacity } = bare;
+    const entry = {
+      id: idOf(bare),
+      name,
+      roles,
+      smtp,
+      tlsPins,
+      family,
+      domains,
+      mirror,
+      layer: isMix ? 1 : 0,
+      mixKey: isMix ? bare.mixKeys[0]?.key : '',
+      capacity,
+    };
     // Each domain has two quotes and a comma; the last one has no comma.
     let left = characters - JSON.stringify(entry).length + 1;
     const filled: string[] = [];
@@ -239,6 +285,26 @@ describe('layers', () => {
     expect(nodes).toMatchObject([{ layer: 0, roles: ['delivery'] }]);
   });
 
+  test('balance capacity', () => {
+    const capacities = [8, 4, 4, 2, 2, 2, 2];
+    const { nodes } = tabulate(
+      mixes(7, (index) => ({ capacity: capacities[index] ?? 0 })),
+      agenda,
+    );
+    const sums = [1, 2, 3].map((layer) =>
+      nodes.filter((node) => node.layer === layer).reduce((sum, { capacity }) => sum + capacity, 0),
+    );
+    expect(sums).toEqual([8, 8, 8]);
+  });
+
+  test('give a mix of any capacity company', () => {
+    const many = mixes(21, (index) => ({ capacity: index === 0 ? 1_024 : 2 }));
+    const { nodes } = tabulate(many, agenda);
+    const large = nodes.find(({ name }) => name === 'mix0.test');
+    // 8 of 48: in a layer of 16
+    expect(nodes.filter(({ layer }) => layer === large?.layer)).toHaveLength(5);
+  });
+
   test('are even beside a large family, whatever the lots', () => {
     for (let round = 0; round < 20; round++) {
       const shared = seeded(`round ${round}`).bytes(32);
@@ -247,14 +313,24 @@ describe('layers', () => {
     }
   });
 
-  const families = fc.array(fc.constantFrom('', '', 'a', 'b', 'c', 'd'), { minLength: 1, maxLength: 24 });
-  test('hold each family in one layer, and differ by no more than the largest family', () => {
+  const given = fc.array(
+    fc.record({
+      family: fc.constantFrom('', '', 'a', 'b', 'c', 'd'),
+      capacity: fc.constantFrom(1, 2, 4, 1_024),
+    }),
+    { minLength: 1, maxLength: 24 },
+  );
+  test('hold each family in one layer, and differ by no more than the weight of the largest hand', () => {
     fc.assert(
-      fc.property(families, fc.uint8Array({ minLength: 32, maxLength: 32 }), (family, shared) => {
+      fc.property(given, fc.uint8Array({ minLength: 32, maxLength: 32 }), (changes, shared) => {
         const consensus = tabulate(
-          mixes(family.length, (index) => ({ family: family[index] ?? '' })),
+          mixes(changes.length, (index) => changes[index] ?? {}),
           { ...agenda, shared },
         );
+        const sorted = changes.map(({ capacity }) => capacity).toSorted((a, b) => a - b);
+        const most = 4 * (sorted[Math.floor((sorted.length - 1) / 2)] ?? 0);
+        const weightOf = (nodes: readonly { readonly capacity: number }[]): number =>
+          nodes.reduce((sum, { capacity }) => sum + Math.min(capacity, most), 0);
         const byFamily = Map.groupBy(
           consensus.nodes.filter((node) => node.family !== ''),
           (node) => node.family,
@@ -262,15 +338,18 @@ describe('layers', () => {
         for (const members of byFamily.values()) {
           expect(new Set(members.map(({ layer }) => layer)).size).toBe(1);
         }
-        const sizes = layerSizes(consensus);
-        const largest = Math.max(1, ...[...byFamily.values()].map((members) => members.length));
-        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(largest);
+        const weights = [1, 2, 3].map((layer) =>
+          weightOf(consensus.nodes.filter((node) => node.layer === layer)),
+        );
+        const alone = consensus.nodes.filter(({ family }) => family === '').map((node) => [node]);
+        const largest = Math.max(...[...byFamily.values(), ...alone].map(weightOf));
+        expect(Math.max(...weights) - Math.min(...weights)).toBeLessThanOrEqual(largest);
       }),
     );
   });
 });
 
-/** Spec consensus 8.3 and 8.4, written down a second time and slowly. */
+/** Spec consensus 8.2 and 8.5, written down a second time and slowly. */
 function dealtByTheBook(
   names: readonly string[],
   familyOf: (name: string) => string,

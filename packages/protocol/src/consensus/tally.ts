@@ -1,6 +1,6 @@
 import { encodeJson } from '../codec/json.ts';
 import { sha256 } from '../primitives/index.ts';
-import type { ConsensusGeometry, Listed, Reveal, Vote } from './documents.ts';
+import type { ConsensusGeometry, Listed, Reveal, Vote, Width } from './documents.ts';
 import { compareText } from './shape.ts';
 
 /** What most votes say (spec agreement 5). */
@@ -9,6 +9,7 @@ export interface Tally {
   readonly epochSeconds: number;
   readonly geometry: ConsensusGeometry;
   readonly meanDelayMs: number;
+  readonly width: Width;
   /** Those that more than half of the votes name, one of a node at most, ascending by id. */
   readonly descriptors: readonly Listed[];
   /** Ids that more than half of the votes revoke, ascending. */
@@ -35,6 +36,7 @@ export function tally(votes: readonly Vote[]): Tally {
     epochSeconds: most((vote) => vote.epochSeconds),
     geometry: most(({ geometry }) => geometry),
     meanDelayMs: most(({ meanDelayMs }) => meanDelayMs),
+    width: most(({ width }) => width),
     descriptors: [...descriptors.values()].sort((a, b) => compareText(a.id, b.id)),
     revoked: [...majority(votes.flatMap(({ revoked }) => revoked))].sort(compareText),
   };

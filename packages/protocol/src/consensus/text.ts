@@ -1,5 +1,7 @@
+import { encodeHex } from '../codec/hex.ts';
 import { decodeJson, encodeJson } from '../codec/json.ts';
 import { ProtocolError } from '../errors.ts';
+import { sha256 } from '../primitives/index.ts';
 import type { Shape } from './shape.ts';
 
 /** A kind of signed document: its first line, and the shape of what follows it (spec consensus 2). */
@@ -38,4 +40,9 @@ export function decodeText<T>({ origin, shape }: Form<T>, text: string): Decoded
     if (!(error instanceof ProtocolError)) throw error;
     return { kind: 'refused', reason: 'malformed', detail: error.message };
   }
+}
+
+/** Hex SHA-256 of a text's UTF-8. */
+export function digestOf(text: string): string {
+  return encodeHex(sha256(new TextEncoder().encode(text)));
 }

@@ -28,9 +28,11 @@ export {
   tileWidth,
 } from './tiles.ts';
 export {
+  emptyRoot,
   type Hash,
   isConsistent,
   isIncluded,
+  leafHash,
   proveConsistency,
   proveInclusion,
   type Subtrees,

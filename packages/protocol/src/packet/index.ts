@@ -4,6 +4,7 @@ export { defaultGeometry, type Geometry, geometry, geometryDigest } from './geom
 export type { Hop } from './header.ts';
 export { generateMixKey, loadMixKey, type MixKey } from './mixkey.ts';
 export { type Peeled, packetEpoch, peel, type RefusedReason } from './peel.ts';
+export { suiteNumbers } from './suite.ts';
 export {
   createSurb,
   openReply,

@@ -14,6 +14,9 @@ const suites: Readonly<Record<number, Suite>> = {
   2: { aead: 'chacha20-poly1305', cipher: 'chacha20' },
 };
 
+/** All that packets may have, ascending. */
+export const suiteNumbers: readonly number[] = Object.keys(suites).map(Number);
+
 export function isSuite(suite: number): boolean {
   return Object.hasOwn(suites, suite);
 }

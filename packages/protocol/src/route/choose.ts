@@ -1,6 +1,13 @@
 import type { Consensus, NodeEntry } from '../consensus/index.ts';
 import type { Random } from '../primitives/index.ts';
-import { type Constraints, type Layer, layersOf, type Refusal, refusalOf } from './constraints.ts';
+import {
+  type Constraints,
+  type Layer,
+  layersOf,
+  type Refusal,
+  refusalOf,
+  type Weighted,
+} from './constraints.ts';
 import { type Census, countPaths, withoutFamily } from './families.ts';
 
 export type Route = { readonly kind: 'route'; readonly hops: NodeEntry[] } | Refusal;
@@ -8,13 +15,13 @@ export type Route = { readonly kind: 'route'; readonly hops: NodeEntry[] } | Ref
 /** The admissible paths of one consensus under one set of constraints: made once, drawn from for every packet. */
 export interface RoutePlan {
   readonly kind: 'plan';
-  /** How many there are; at least one. */
-  readonly paths: bigint;
-  /** One of them, each with the same probability. */
+  /** The sum of their weights; at least 1. */
+  readonly weight: bigint;
+  /** One of them, with a probability in proportion to its weight. */
   choose(random: Random): NodeEntry[];
 }
 
-/** One admissible path, uniformly (spec route 3). Expected outcomes are values; only `random` may throw. */
+/** One admissible path, by weight (spec route 3). Expected outcomes are values; only `random` may throw. */
 export function chooseRoute(consensus: Consensus, constraints: Constraints, random: Random): Route {
   const plan = planRoutes(consensus, constraints);
   return plan.kind === 'refused' ? plan : { kind: 'route', hops: plan.choose(random) };
@@ -27,11 +34,11 @@ export function planRoutes(consensus: Consensus, constraints: Constraints): Rout
   if (refused !== undefined) return refused;
   const groups = layers.map(groupsOf);
   const first = branches(groups, []);
-  const paths = first.reduce((sum, { group, onward }) => sum + BigInt(group.members.length) * onward, 0n);
+  const weight = first.reduce((sum, { group, onward }) => sum + BigInt(group.weight) * onward, 0n);
   return {
     kind: 'plan',
-    paths,
-    choose: (random) => pathOfRank(groups, first, below(random, paths)),
+    weight,
+    choose: (random) => pathOfRank(groups, first, below(random, weight)),
   };
 }
 
@@ -45,22 +52,32 @@ export function familyConflict(layers: readonly Layer[]): Refusal | undefined {
 /** The members of one family in one layer; '' gathers those without a family. */
 export interface Group {
   readonly family: string;
-  readonly members: readonly NodeEntry[];
+  readonly members: readonly Weighted[];
+  /** Sum of the members' weights. */
+  readonly weight: number;
 }
 
 export function groupsOf({ eligible }: Layer): Group[] {
-  return [...Map.groupBy(eligible, ({ family }) => family)].map(([family, members]) => ({ family, members }));
+  return [...Map.groupBy(eligible, ({ node }) => node.family)].map(([family, members]) => ({
+    family,
+    members,
+    weight: members.reduce((sum, { weight }) => sum + weight, 0),
+  }));
 }
 
-export function censusOf(groups: readonly Group[]): Census {
+/** The weights of a layer; with `of`, something else of each family. */
+export function censusOf(
+  groups: readonly Group[],
+  of: (group: Group) => number = ({ weight }) => weight,
+): Census {
   const families = groups.filter(({ family }) => family !== '');
   return {
-    total: groups.reduce((sum, { members }) => sum + members.length, 0),
-    families: new Map(families.map(({ family, members }) => [family, members.length])),
+    total: groups.reduce((sum, group) => sum + of(group), 0),
+    families: new Map(families.map((group) => [group.family, of(group)])),
   };
 }
 
-/** One choice of family at a layer, and how many ways lead on from each of its members. */
+/** One choice of family at a layer, and the weight of all ways on from each of its members. */
 interface Branch {
   readonly group: Group;
   readonly onward: bigint;
@@ -90,17 +107,27 @@ function pathOfRank(
   for (let layer = 0; layer < groups.length; layer++) {
     const used = hops.map(({ family }) => family);
     for (const { group, onward } of layer === 0 ? first : branches(groups.slice(layer), used)) {
-      const ways = BigInt(group.members.length) * onward;
-      if (left < ways) {
-        const hop = group.members[Number(left / onward)];
-        if (hop !== undefined) hops.push(hop);
-        left %= onward;
-        break;
+      const ways = BigInt(group.weight) * onward;
+      if (left >= ways) {
+        left -= ways;
+        continue;
       }
-      left -= ways;
+      const hop = memberAt(group, Number(left / onward));
+      if (hop !== undefined) hops.push(hop);
+      left %= onward;
+      break;
     }
   }
   return hops;
+}
+
+/** Each member has as many places as its weight. */
+function memberAt({ members }: Group, place: number): NodeEntry | undefined {
+  let from = 0;
+  return members.find(({ weight }) => {
+    from += weight;
+    return place < from;
+  })?.node;
 }
 
 /** A uniform integer in [0, bound): whole bytes are drawn and those that reach past the bound's last multiple drawn anew. */

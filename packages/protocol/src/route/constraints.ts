@@ -1,4 +1,4 @@
-import type { Consensus, NodeEntry } from '../consensus/index.ts';
+import { type Consensus, type NodeEntry, weightsOf } from '../consensus/index.ts';
 
 /** What the author asks of a path. Nodes are named by id (64 hex digits) or by name (their mail domain). */
 export interface Constraints {
@@ -31,10 +31,16 @@ export interface Refusal {
   readonly layer: number;
 }
 
+/** A mix, and what it counts among those of its layer (spec route 3.1). */
+export interface Weighted {
+  readonly node: NodeEntry;
+  readonly weight: number;
+}
+
 /** The mixes of one layer, parted by the constraints; the family rule is not applied yet. */
 export interface Layer {
   readonly layer: number;
-  readonly eligible: readonly NodeEntry[];
+  readonly eligible: readonly Weighted[];
   readonly excluded: readonly { readonly node: NodeEntry; readonly why: Exclusion }[];
 }
 
@@ -42,12 +48,14 @@ export interface Layer {
 export function layersOf(consensus: Consensus, constraints: Constraints): Layer[] {
   const mixes = consensus.nodes.filter((node) => node.roles.includes('mix'));
   return Array.from({ length: consensus.geometry.hops }, (_, index) => {
-    const judged = mixes
-      .filter((node) => node.layer === index + 1)
-      .map((node) => ({ node, why: exclusion(node, constraints, index) }));
+    const all = mixes.filter((node) => node.layer === index + 1);
+    const weightOf = weightsOf(all.map(({ capacity }) => capacity));
+    const judged = all.map((node) => ({ node, why: exclusion(node, constraints, index) }));
     return {
       layer: index + 1,
-      eligible: judged.flatMap(({ node, why }) => (why === undefined ? [node] : [])),
+      eligible: judged.flatMap(({ node, why }) =>
+        why === undefined ? [{ node, weight: weightOf(node.capacity) }] : [],
+      ),
       excluded: judged.flatMap(({ node, why }) => (why === undefined ? [] : [{ node, why }])),
     };
   });

@@ -1,4 +1,4 @@
-import type { Consensus, NodeEntry } from '../consensus/index.ts';
+import type { Consensus } from '../consensus/index.ts';
 import { censusOf, familyConflict, groupsOf } from './choose.ts';
 import {
   type Constraints,
@@ -8,6 +8,7 @@ import {
   type Refusal,
   refusalOf,
   unmatchedNames,
+  type Weighted,
 } from './constraints.ts';
 import { countPaths } from './families.ts';
 
@@ -51,17 +52,19 @@ export function explainRoute(
 ): Explanation {
   const layers = layersOf(consensus, constraints);
   const refused = refusalOf(consensus, constraints, layers) ?? familyConflict(layers);
-  const censuses = layers.map((layer) => censusOf(groupsOf(layer)));
+  const groups = layers.map(groupsOf);
+  const censuses = groups.map((layer) => censusOf(layer));
   const { all } = countPaths(censuses);
+  const paths = countPaths(groups.map((layer) => censusOf(layer, ({ members }) => members.length))).all;
   return {
     layers: layers.map((layer, index) => {
       const others = countPaths(censuses.filter((_, other) => other !== index));
-      const through = ({ family }: NodeEntry): bigint =>
-        family === '' ? others.all : others.without(family);
+      const through = ({ node: { family }, weight }: Weighted): bigint =>
+        BigInt(weight) * (family === '' ? others.all : others.without(family));
       const empty = layers.find((other) => other !== layer && other.eligible.length === 0);
       return explainLayer(layer, { through, all, otherwise: hindranceBy(empty, others.all) });
     }),
-    paths: refused === undefined ? Number(all) : 0,
+    paths: refused === undefined ? Number(paths) : 0,
     expectedLatencyMs: layers.length * meanDelayMs,
     unmatched: unmatchedNames(consensus, constraints),
     ...(refused === undefined ? {} : { refused }),
@@ -75,15 +78,15 @@ function hindranceBy(empty: Layer | undefined, others: bigint): Hindrance {
 }
 
 interface Ways {
-  /** Of how many paths a mix is the hop: as many as lead through the other layers past its family. */
-  through(node: NodeEntry): bigint;
+  /** The weight of all paths that a mix is the hop of: its own times that of those through the other layers past its family. */
+  through(mix: Weighted): bigint;
   readonly all: bigint;
   /** What hinders those that are the hop of none. */
   readonly otherwise: Hindrance;
 }
 
 function explainLayer(layer: Layer, { through, all, otherwise }: Ways): ExplainedLayer {
-  const judged = layer.eligible.map((node) => ({ node, ways: through(node) }));
+  const judged = layer.eligible.map((mix) => ({ node: mix.node, ways: through(mix) }));
   const possible = judged.filter(({ ways }) => ways > 0n);
   const impossible = judged.filter(({ ways }) => ways === 0n);
   return {
@@ -92,7 +95,7 @@ function explainLayer(layer: Layer, { through, all, otherwise }: Ways): Explaine
       id,
       name,
       family,
-      probability: all === 0n ? 0 : Number(ways) / Number(all),
+      probability: all === 0n ? 0 : Number((ways * precision) / all) / Number(precision),
     })),
     excluded: [
       ...layer.excluded.map(({ node: { id, name }, why }) => ({ id, name, why })),
@@ -100,3 +103,6 @@ function explainLayer(layer: Layer, { through, all, otherwise }: Ways): Explaine
     ],
   };
 }
+
+/** Of a quotient of integers that need not fit a double. */
+const precision = 2n ** 60n;

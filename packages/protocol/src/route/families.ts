@@ -1,5 +1,5 @@
 /**
- * How many members each family has in one layer. A member without a family belongs to none and conflicts with nobody; it
+ * How many members each family has in one layer, or the sum of their weights. A member without a family belongs to none and conflicts with nobody; it
  * is counted in `total` alone.
  */
 export interface Census {
@@ -7,7 +7,7 @@ export interface Census {
   readonly families: ReadonlyMap<string, number>;
 }
 
-/** How many ways lead through some layers with no two hops of one family. */
+/** How many ways lead through some layers with no two hops of one family, or the sum of their weights. */
 export interface PathCounter {
   /** All of them. */
   readonly all: bigint;

@@ -5,22 +5,26 @@ import type { Consensus, NodeEntry } from '../consensus/index.ts';
 import { seeded } from '../testing/seeded.ts';
 import { type Constraints, chooseRoute, explainRoute, planRoutes } from './index.ts';
 
-/** Layers as lists of families; the mix at layer 2, place 0 is called m2-0.test. */
-function consensusOf(layers: readonly (readonly string[])[]): Consensus {
-  const nodes = layers.flatMap((families, layer) =>
-    families.map(
-      (family, place): NodeEntry => ({
-        id: hash('sha256', `${layer}-${place}`),
-        name: `m${layer + 1}-${place}.test`,
-        roles: ['mix'],
-        smtp: { host: '127.0.0.1', port: 2525 },
-        tlsPins: ['00'.repeat(32)],
-        family,
-        domains: [],
-        layer: layer + 1,
-        mixKey: 'AA==',
-      }),
-    ),
+/** Layers as lists of families, or of families with capacities; the mix at layer 2, place 0 is called m2-0.test. */
+function consensusOf(layers: readonly (readonly (string | readonly [string, number])[])[]): Consensus {
+  const nodes = layers.flatMap((mixes, layer) =>
+    mixes
+      .map((mix) => (typeof mix === 'string' ? ([mix, 16] as const) : mix))
+      .map(
+        ([family, capacity], place): NodeEntry => ({
+          id: hash('sha256', `${layer}-${place}`),
+          name: `m${layer + 1}-${place}.test`,
+          roles: ['mix'],
+          smtp: { host: '127.0.0.1', port: 2525 },
+          tlsPins: ['00'.repeat(32)],
+          family,
+          domains: [],
+          mirror: '',
+          layer: layer + 1,
+          mixKey: 'AA==',
+          capacity,
+        }),
+      ),
   );
   const gateway = {
     ...nodes[0],
@@ -29,6 +33,7 @@ function consensusOf(layers: readonly (readonly string[])[]): Consensus {
     roles: ['delivery'],
     layer: 0,
     mixKey: '',
+    capacity: 0,
   };
   return {
     version: 1,
@@ -39,6 +44,8 @@ function consensusOf(layers: readonly (readonly string[])[]): Consensus {
     validUntil: 10_800,
     geometry: { suite: 1, hops: layers.length, routingBytes: 64, packetBytes: 32_768, digest: '' },
     meanDelayMs: 200,
+    width: { least: 1, most: 10, perMix: 1 },
+    rest: { count: 0, root: '' },
     nodes: [...nodes, gateway as NodeEntry].sort((a, b) => (a.id < b.id ? -1 : 1)),
     revoked: [],
     shared: '',
@@ -66,21 +73,37 @@ function walk(consensus: Consensus, allowed: (node: NodeEntry) => boolean = () =
   return paths.map((path) => path.map(({ name }) => name));
 }
 
+/** What the spec says of capacities, written down a second time. */
+function weightIn(consensus: Consensus, name: string): number {
+  const node = consensus.nodes.find((one) => one.name === name);
+  const all = consensus.nodes.filter(({ layer }) => layer === node?.layer).map(({ capacity }) => capacity);
+  const sorted = all.toSorted((a, b) => a - b);
+  return Math.min(node?.capacity ?? 0, 4 * (sorted[Math.floor((sorted.length - 1) / 2)] ?? 0));
+}
+
+const weigh = (consensus: Consensus, path: readonly string[]): number =>
+  path.reduce((product, name) => product * weightIn(consensus, name), 1);
+
 const family = fc.constantFrom('', 'f', 'g', 'h');
+const capacity = fc.constantFrom(1, 2, 4, 64, 1_024);
+const mixes = fc.tuple(family, capacity);
+const weighted = fc.array(fc.array(mixes, { maxLength: 4 }), { minLength: 1, maxLength: 4 });
 const layers = fc.array(fc.array(family, { maxLength: 4 }), { minLength: 1, maxLength: 4 });
 
 describe('the distribution', () => {
   test('counts and probabilities are those of walking every path', () => {
     fc.assert(
-      fc.property(layers, (given) => {
+      fc.property(weighted, (given) => {
         const consensus = consensusOf(given);
         const walked = walk(consensus);
+        const weightOf = (paths: readonly (readonly string[])[]): number =>
+          paths.reduce((sum, path) => sum + weigh(consensus, path), 0);
         const explained = explainRoute(consensus, {});
         expect(explained.paths).toBe(walked.length);
         for (const { layer, eligible } of explained.layers) {
           for (const { name, probability } of eligible) {
-            const through = walked.filter((path) => path[layer - 1] === name).length;
-            expect(probability).toBeCloseTo(walked.length === 0 ? 0 : through / walked.length, 12);
+            const through = weightOf(walked.filter((path) => path[layer - 1] === name));
+            expect(probability).toBeCloseTo(walked.length === 0 ? 0 : through / weightOf(walked), 12);
           }
           const sum = eligible.reduce((total, { probability }) => total + probability, 0);
           expect(sum).toBeCloseTo(walked.length === 0 ? 0 : 1, 12);
@@ -123,21 +146,58 @@ describe('the distribution', () => {
     );
   });
 
-  test('every rank of the list is a different path', () => {
+  test('every path stands in the list as often as its weight says', () => {
     const consensus = consensusOf([
-      ['f', 'f', 'g', ''],
-      ['f', 'g', 'g', ''],
-      ['h', 'g', '', 'f'],
+      [['f', 1], ['f', 2], 'g', ['', 1]],
+      [
+        ['f', 1],
+        ['g', 1_024],
+        ['', 2],
+      ],
+      [
+        ['h', 1],
+        ['g', 1],
+        ['', 1],
+        ['f', 2],
+      ],
     ]);
     const walked = walk(consensus);
+    const wanted = Object.fromEntries(walked.map((path) => [String(path), weigh(consensus, path)]));
     const plan = planRoutes(consensus, {});
     if (plan.kind !== 'plan') throw new Error(plan.reason);
-    expect(plan.paths).toBe(BigInt(walked.length));
-    const drawn = Array.from({ length: walked.length }, (_, rank) =>
-      plan.choose({ bytes: (length) => new Uint8Array(length).fill(rank, length - 1) }),
+    const all = Object.values(wanted).reduce((sum, weight) => sum + weight, 0);
+    expect(plan.weight).toBe(BigInt(all));
+    const seen: Record<string, number> = {};
+    for (let rank = 0; rank < all; rank++) {
+      const path = plan.choose({
+        bytes: (length) => Uint8Array.from({ length }, (_, at) => (rank / 256 ** (length - 1 - at)) & 255),
+      });
+      const names = String(path.map(({ name }) => name));
+      seen[names] = (seen[names] ?? 0) + 1;
+    }
+    expect(seen).toEqual(wanted);
+  });
+
+  test('a capacity counts four times the median at most, and what is excluded moves no median', () => {
+    const consensus = consensusOf([
+      [
+        ['', 1_024],
+        ['', 2],
+        ['', 2],
+        ['', 1],
+      ],
+    ]);
+    const shares = (constraints: Constraints): number[] =>
+      explainRoute(consensus, constraints).layers.flatMap(({ eligible }) =>
+        eligible.map(({ probability }) => probability),
+      );
+    expect(shares({}).map((share) => share * 13)).toEqual(
+      [8, 2, 2, 1].map((share) => expect.closeTo(share, 9)),
     );
-    const names = drawn.map((path) => path.map(({ name }) => name));
-    expect(names.map(String).sort()).toEqual(walked.map(String).sort());
+    const exclude = ['m1-1.test', 'm1-2.test'];
+    expect(shares({ exclude }).map((share) => share * 9)).toEqual(
+      [8, 1].map((share) => expect.closeTo(share, 9)),
+    );
   });
 
   test('draws are uniform over the paths (chi-square, fixed seed)', () => {
@@ -168,7 +228,7 @@ describe('the distribution', () => {
   test('counts beyond 2^53 stay exact', () => {
     const consensus = consensusOf(Array.from({ length: 8 }, () => Array.from({ length: 200 }, () => '')));
     const plan = planRoutes(consensus, {});
-    expect(plan.kind === 'plan' && plan.paths).toBe(200n ** 8n);
+    expect(plan.kind === 'plan' && plan.weight).toBe(3_200n ** 8n);
     const route = chooseRoute(consensus, {}, seeded('large'));
     expect(route.kind === 'route' && route.hops.map(({ layer }) => layer)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });

@@ -8,6 +8,7 @@ export {
   certificateShape,
   consensusShape,
   descriptorShape,
+  nodeCertificateShape,
   parametersShape,
   revealShape,
   voteShape,
@@ -25,7 +26,17 @@ export { formatOuter, parseOuter } from '../sealed/outer.ts';
 export { unprotect } from '../sealed/protect.ts';
 export { judge } from '../sealed/verdict.ts';
 export { type TestAuthority, type TestAuthorityOptions, testAuthority } from './authority.ts';
-export { agenda, authority1, authority2, gateway, mix, now as networkNow, seedOf } from './network.ts';
+export {
+  agenda,
+  authority1,
+  authority2,
+  gateway,
+  keysOf,
+  mix,
+  now as networkNow,
+  registered,
+} from './network.ts';
+export { type TestNode, testNode } from './node.ts';
 export { testPath } from './path.ts';
 export { encryptContent, literalPacket, mimeAround, now, person, sealOptions } from './people.ts';
 export { seeded } from './seeded.ts';

@@ -1,11 +1,13 @@
 import { encodeBase64 } from '../codec/base64.ts';
+import { encodeHex } from '../codec/hex.ts';
 import type { Descriptor } from '../consensus/documents.ts';
 import { keyEpochsPublished } from '../consensus/schedule.ts';
-import type { Agenda } from '../consensus/tabulate.ts';
+import type { Agenda, Registered } from '../consensus/tabulate.ts';
 import { appendLeaf, emptyRange, hashOfLeaf, headOf, type LogHead } from '../log/index.ts';
 import { defaultGeometry, generateMixKey } from '../packet/index.ts';
-import { ed25519 } from '../primitives/index.ts';
+import { sha256 } from '../primitives/index.ts';
 import { type TestAuthority, testAuthority } from './authority.ts';
+import { type TestNode, testNode } from './node.ts';
 import { seeded } from './seeded.ts';
 
 // What the tests of `consensus` are about: a small network at epoch 1000 of one hour each.
@@ -22,9 +24,21 @@ export const authority3: TestAuthority = testAuthority('authority3.test', { now 
 /** One public key serves all: making them takes longer than what is tested. */
 const mixKey = encodeBase64(generateMixKey(seeded('mix key')).publicKey);
 
-/** The identity seed of the node that `mix(name)` describes. */
-export function seedOf(name: string): Uint8Array {
-  return seeded(name).bytes(32);
+/** The keys of the node that `mix(name)` describes. */
+export function keysOf(name: string): TestNode {
+  const made = keys.get(name) ?? testNode(name, { now });
+  keys.set(name, made);
+  return made;
+}
+
+const keys = new Map<string, TestNode>();
+
+/** Descriptors as they are counted. Signing so many takes longer than what is tested: what stands for the note is the JSON. */
+export function registered(descriptors: readonly Descriptor[]): Registered[] {
+  return descriptors.map((descriptor) => ({
+    descriptor,
+    digest: encodeHex(sha256(new TextEncoder().encode(JSON.stringify(descriptor)))),
+  }));
 }
 
 export function mix(name: string, change: Partial<Descriptor> = {}): Descriptor {
@@ -32,19 +46,27 @@ export function mix(name: string, change: Partial<Descriptor> = {}): Descriptor 
     version: 1,
     name,
     roles: ['mix'],
-    identityKey: encodeBase64(ed25519.publicKey(seedOf(name))),
+    ...keysOf(name).members,
     smtp: { host: '127.0.0.1', port: 2525 },
     tlsPins: ['ab'.repeat(32)],
     family: '',
     domains: [],
     mixKeys: keyEpochsPublished(epoch).map((one) => ({ epoch: one, key: mixKey })),
+    capacity: 64,
+    load: 0,
+    protocols: [defaultGeometry.suite],
+    downtime: [],
+    mirror: '',
+    contact: '',
+    software: '',
     published: now - 30,
     ...change,
   };
 }
 
 export function gateway(name: string, change: Partial<Descriptor> = {}): Descriptor {
-  return mix(name, { roles: ['delivery'], domains: [name.replace('gateway.', '')], mixKeys: [], ...change });
+  const domains = [name.replace('gateway.', '')];
+  return mix(name, { roles: ['delivery'], domains, mixKeys: [], capacity: 0, protocols: [], ...change });
 }
 
 /** A log of one consensus, of the epoch before. */
@@ -58,6 +80,8 @@ export const agenda: Agenda = {
   epochSeconds,
   geometry: defaultGeometry,
   meanDelayMs: 200,
+  width: { least: 100, most: 100, perMix: 1_000 },
+  earlier: [],
   shared: seeded('shared').bytes(32),
   previous: '',
   log: headOf(emptyRange),

@@ -158,9 +158,15 @@ async function awaitReady(
 ): Promise<void> {
   const working = async (): Promise<boolean> => {
     const found = (await status().catch(() => undefined)) as
-      | { readonly roles?: unknown; readonly consensus?: { readonly listed?: boolean } | null }
+      | {
+          readonly roles?: unknown;
+          readonly consensus?: { readonly listed?: boolean; readonly counted?: boolean } | null;
+        }
       | undefined;
-    return found !== undefined && (found.roles === undefined || found.consensus?.listed === true);
+    return (
+      found !== undefined &&
+      (found.roles === undefined || found.consensus?.listed === true || found.consensus?.counted === true)
+    );
   };
   const over = new AbortController();
   const ended = process.ended.then(async (end) => {

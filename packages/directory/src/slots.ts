@@ -1,5 +1,4 @@
 import { epochAt } from '@postern/protocol/consensus';
-import { roundsOf } from './broadcast.ts';
 
 /** One attempt to agree on the consensus of an epoch (spec agreement 2). */
 export interface Slot {
@@ -74,4 +73,9 @@ function alone(epochSeconds: number): Timetable {
     at: (nowMs) => ({ epoch: of(nowMs), slot: 0, startMs: nowMs, endMs: nowMs, roundMs: 0 }),
     next: (nowMs) => begins(of(nowMs) + 1),
   };
+}
+
+/** Rounds of a broadcast that are enough among so many members, of whom all but two may be faulty. */
+export function roundsOf(members: number): number {
+  return members - 1;
 }

@@ -1,0 +1,214 @@
+import type { RequestListener } from 'node:http';
+import { seeded } from '@postern/protocol/testing';
+import { systemRandom } from '@postern/runtime';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Chain, createChain } from '../testing/chain.ts';
+import { epochSeconds } from '../testing/clock.ts';
+import { epochOf, type Library, openLibrary, others, ours } from '../testing/readers.ts';
+import type { TestServer } from '../testing/servers.ts';
+import { planFor } from './window.ts';
+
+const epoch = 1_000;
+const hour = epochSeconds * 1_000;
+/** What stays the same from one consensus to the next: enough of it that a diff is worth while. */
+const revoked = Array.from({ length: 90 }, (_, at) => `${100 + at}`.padStart(64, 'a'));
+
+let library: Library;
+let chain: Chain;
+let server: TestServer;
+beforeEach(async () => {
+  library = await openLibrary();
+  chain = createChain([ours, others]);
+  chain.issue(epoch, { revoked });
+  server = await library.serving(chain.serve());
+});
+afterEach(() => library[Symbol.asyncDispose]());
+
+const two = { authorities: [ours.vkey, others.vkey], threshold: 2 };
+const asked = (): string[] =>
+  server.requests.flatMap(({ url = '' }) => (url.includes('tile') ? [] : [url.replace(/[0-9a-f]{64}/, '…')]));
+
+describe('a consensus', () => {
+  test('comes as a diff from the one at hand', async () => {
+    const client = library.client([server.url]);
+    await client.current();
+    chain.issue(epoch + 1, { revoked });
+    library.clock.moveTo((epoch + 1) * hour);
+    const { digest } = await client.current();
+    expect(digest).toBe(chain.leaves.at(-1)?.digest);
+    expect(asked()).toEqual(['/v1/consensus', '/v1/consensus/diff/…']);
+  });
+
+  test('comes whole where there is none at hand that is valid still', async () => {
+    const client = library.client([server.url]);
+    await client.current();
+    for (let at = epoch + 1; at < epoch + 4; at++) chain.issue(at, { revoked });
+    library.clock.moveTo((epoch + 3) * hour);
+    expect(await epochOf(client)).toBe(epoch + 3);
+    expect(asked()).toEqual(['/v1/consensus', '/v1/consensus']);
+  });
+
+  const spoilt: [string, (text: string) => string | undefined][] = [
+    ['there is no diff', () => undefined],
+    ['the diff is none', () => 'x'],
+    ['the diff is to another document', (text) => text.replace(/"epoch":\d+/, '"epoch":7')],
+    [
+      'the signatures in the diff do not hold',
+      (text) => text.replace(/(?<=authority1.test .{40}).{20}/, 'A'.repeat(20)),
+    ],
+    ['the diff has no signatures', (text) => text.replace(/"signatures":"[^"]*"/, '"signatures":""')],
+    ['the diff never ends', () => 'x'.repeat(5_000_000)],
+  ];
+  test.each(spoilt)('A5 comes whole where %s', async (_, spoil) => {
+    const client = library.client([server.url]);
+    await client.current();
+    chain.issue(epoch + 1, { revoked });
+    library.clock.moveTo((epoch + 1) * hour);
+    server.answer = meddling(chain.serve(), spoil);
+    expect(await epochOf(client)).toBe(epoch + 1);
+    expect(asked()).toEqual(['/v1/consensus', '/v1/consensus/diff/…', '/v1/consensus']);
+  });
+
+  test('that forks is not asked for again whole, when a diff has brought it', async () => {
+    const client = library.client([server.url]);
+    await client.current();
+    const other = createChain([ours, others]);
+    other.issue(epoch, { revoked, meanDelayMs: 7 });
+    const { digest = '' } = chain.leaves[0] ?? {};
+    const diff = (await import('@postern/protocol/consensus')).makeDiff(
+      chain.documents.get(epoch) ?? '',
+      other.documents.get(epoch) ?? '',
+    );
+    server.answer = meddling(chain.serve(), () => diff);
+    await expect(client.refresh()).rejects.toMatchObject({ code: 'fork' });
+    expect(asked().at(-1)).toBe('/v1/consensus/diff/…');
+    expect(digest).not.toBe('');
+  });
+});
+
+/** Serves as another does, but for diffs. */
+function meddling(serve: RequestListener, spoil: (text: string) => string | undefined): RequestListener {
+  return (request, response) => {
+    if (!request.url?.includes('/diff/')) return serve(request, response);
+    const kept = {
+      writeHead: () => kept,
+      end(text: string) {
+        const spoilt = spoil(text);
+        response.writeHead(spoilt === undefined ? 404 : 200).end(spoilt);
+      },
+    };
+    return serve(request, kept as unknown as typeof response);
+  };
+}
+
+describe('the next consensus', () => {
+  test('is fetched before its epoch, and used from its beginning on, without asking', async () => {
+    const client = library.client([server.url], two);
+    expect(client.renewAt()).toBe(library.clock.now());
+    await client.renew();
+    const at = client.renewAt();
+    expect(at).toBeGreaterThan((epoch + 1) * hour - hour / 4);
+    expect(at).toBeLessThan((epoch + 1) * hour);
+    library.clock.moveTo(at - 1);
+    await client.renew();
+    expect(asked()).toEqual(['/v1/consensus']);
+    chain.issue(epoch + 1, { revoked });
+    library.clock.moveTo(at);
+    expect((await client.renew()).consensus.epoch).toBe(epoch);
+    expect(asked().slice(1)).toEqual([`/v1/consensus/${epoch + 1}/diff/…`]);
+    expect(client.renewAt()).toBe((epoch + 1) * hour);
+    expect(await epochOf(client)).toBe(epoch);
+
+    library.clock.moveTo((epoch + 1) * hour);
+    expect((await client.renew()).digest).toBe(chain.leaves.at(-1)?.digest);
+    expect(asked()).toHaveLength(2);
+    // it is remembered
+    expect(client.newest()).toBe(epoch + 1);
+  });
+
+  test('is fetched after its epoch’s start by those who could not before', async () => {
+    const client = library.client([server.url], two);
+    await client.renew();
+    library.clock.moveTo(client.renewAt());
+    await client.renew();
+    expect(asked().slice(1)).toEqual([`/v1/consensus/${epoch + 1}/diff/…`, `/v1/consensus/${epoch + 1}`]);
+    const at = client.renewAt();
+    expect(at).toBeGreaterThan((epoch + 1) * hour);
+    expect(at).toBeLessThanOrEqual((epoch + 1) * hour + 300_000);
+    chain.issue(epoch + 1, { revoked });
+    library.clock.moveTo(at);
+    expect((await client.renew()).consensus.epoch).toBe(epoch + 1);
+  });
+
+  test('that does not follow on the one at hand is refused, and the one at hand with it', async () => {
+    const client = library.client([server.url], two);
+    await client.renew();
+    const other = createChain([ours, others]);
+    other.issue(epoch, { meanDelayMs: 7 });
+    other.issue(epoch + 1);
+    server.answer = other.serve();
+    library.clock.moveTo(client.renewAt());
+    await expect(client.renew()).rejects.toMatchObject({ code: 'fork' });
+  });
+
+  test('is not used when another process has gone another way', async () => {
+    const client = library.client([server.url], two);
+    await client.renew();
+    const branch = chain.branch();
+    chain.issue(epoch + 1, { revoked });
+    library.clock.moveTo(client.renewAt());
+    await client.renew();
+    branch.issue(epoch + 1, { revoked, meanDelayMs: 7 });
+    library.clock.moveTo((epoch + 1) * hour);
+    server.answer = branch.serve();
+    await library.client([server.url], two).current();
+    await expect(client.renew()).rejects.toMatchObject({ code: 'fork' });
+  });
+});
+
+describe('times to ask', () => {
+  const consensus = { epoch, epochSeconds, freshUntil: (epoch + 1) * epochSeconds };
+  const plans = (authorities: number, seconds: number) =>
+    Array.from({ length: 200 }, (_, at) =>
+      planFor(
+        { ...consensus, epochSeconds: seconds, freshUntil: (epoch + 1) * seconds } as Parameters<
+          typeof planFor
+        >[0],
+        authorities,
+        seeded(`${at}`),
+      ),
+    );
+
+  test.each([
+    // rounds of a minute: 2(n − 1) + 2 of them in a quarter of an hour
+    [2, 3_600, 4 * 60, 15 * 60],
+    [5, 3_600, 10 * 60, 15 * 60],
+    [3, 86_400, 6 * 60, 6 * 3_600],
+  ])(
+    'with %i authorities and epochs of %i s lie between the agreement and the start',
+    (n, seconds, from, to) => {
+      const end = (epoch + 1) * seconds * 1_000;
+      const times = plans(n, seconds).map(({ aheadAt = 0 }) => (aheadAt - end) / 1_000 + to);
+      expect(Math.min(...times)).toBeGreaterThanOrEqual(from);
+      expect(Math.max(...times)).toBeLessThan(to);
+      expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan((to - from) * 0.9);
+    },
+  );
+
+  test('lie after the start where authorities may need all the time before, and for one alone', () => {
+    for (const n of [1, 9]) {
+      const all = plans(n, 3_600);
+      expect(all.every(({ aheadAt }) => aheadAt === undefined)).toBe(true);
+      const late = all.map(({ afterAt }) => afterAt - (epoch + 1) * hour);
+      expect(Math.min(...late)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...late)).toBeLessThan(300_000);
+      expect(Math.max(...late)).toBeGreaterThan(270_000);
+    }
+    const short = planFor(
+      { ...consensus, epochSeconds: 10 } as Parameters<typeof planFor>[0],
+      1,
+      systemRandom,
+    );
+    expect(short.afterAt).toBeLessThan((epoch + 1) * hour + 1_000);
+  });
+});

@@ -1,0 +1,1 @@
+export { type Mirror, type MirrorOptions, startMirror } from './mirror.ts';

@@ -1,0 +1,157 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DirectoryClient, DirectoryError, type Submission } from '@postern/directory/client';
+import { type Descriptor, verifyDescriptor } from '@postern/protocol/consensus';
+import { mix, testAuthority } from '@postern/protocol/testing';
+import { silentLog, systemRandom } from '@postern/runtime';
+import { expect, onTestFinished, test } from 'vitest';
+import { parseNodeConfig } from '../src/config.ts';
+import { createIdentity } from '../src/keys/identity.ts';
+import { certify, type SigningKey } from '../src/keys/signing.ts';
+import { planDowntime } from '../src/register/downtime.ts';
+import { type RegisterContext, register } from '../src/register/register.ts';
+import { fakeClock, seeded, until } from './support.ts';
+
+const epochSeconds = 3_600;
+const start = 500_000 * epochSeconds * 1_000;
+const urls = ['http://one.test', 'http://two.test', 'http://three.test'];
+
+async function started(change: Partial<RegisterContext> = {}) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'postern-register-'));
+  onTestFinished(() => rm(dataDir, { recursive: true }));
+  const clock = fakeClock(start);
+  const identity = await createIdentity(dataDir, systemRandom);
+  const make = (now = Math.floor(clock.now() / 1_000), days = 365): Promise<SigningKey> =>
+    certify({ dataDir, identity, now, days, random: systemRandom });
+  const keys = await make();
+  const posts: { readonly descriptor: string; readonly to: readonly string[] }[] = [];
+  /** URLs that take nothing, with the reason if they say one. */
+  const refusing = new Map<string, 'name-taken' | undefined>();
+  const directory = {
+    publish: async (descriptor: string, to: readonly string[] = urls): Promise<Submission> => {
+      posts.push({ descriptor, to });
+      const failed = to
+        .filter((url) => refusing.has(url))
+        .map((url) => {
+          const refusal = refusing.get(url);
+          return { url, reason: 'unreachable' as const, detail: '', ...(refusal && { refusal }) };
+        });
+      const accepted = to.filter((url) => !refusing.has(url));
+      if (accepted.length === 0)
+        throw new DirectoryError('not-published', 'nobody took it', { refusal: failed[0]?.refusal });
+      return { accepted, failed };
+    },
+  } as unknown as DirectoryClient;
+  const lines: string[] = [];
+  const say = (event: string, fields: object = {}): void =>
+    void lines.push(`${event} ${JSON.stringify(fields)}`);
+  const config = parseNodeConfig({
+    name: 'mix1.test',
+    roles: ['mix'],
+    data_dir: dataDir,
+    contact: 'operator@mix1.test',
+    mix: { capacity: 128 },
+    smtp: { listen: '127.0.0.1:2525', advertise: 'mix1.test:25' },
+    directory: { urls, authorities: [testAuthority('a.test').vkey] },
+  });
+  const registration = register({
+    clock,
+    random: seeded('register'),
+    log: { ...silentLog, warn: say, error: say },
+    config,
+    identity: keys,
+    tlsPins: () => ['ab'.repeat(32)],
+    smtp: { host: 'mix1.test', port: 25 },
+    directory,
+    load: { count: () => undefined, told: () => 7 },
+    epochSeconds,
+    ...change,
+  });
+  onTestFinished(() => registration.close());
+  const mixKeys = [{ epoch: 500_000, key: mix('x.test').mixKeys[0]?.key ?? '' }];
+  const descriptorAt = (at: number): Descriptor => {
+    const verified = verifyDescriptor(posts[at]?.descriptor ?? '');
+    if (verified.kind === 'refused') throw new Error(verified.detail);
+    return verified.descriptor;
+  };
+  /** Announces, and gives the descriptor. */
+  const announced = async (): Promise<Descriptor> => {
+    const before = posts.length;
+    registration.announce([...mixKeys]);
+    await until(async () => {
+      await clock.advance(10);
+      return posts.length > before;
+    });
+    return descriptorAt(before);
+  };
+  return { dataDir, clock, make, keys, posts, refusing, lines, announced, descriptorAt };
+}
+
+test('a descriptor says what the node is, has and plans', async () => {
+  const { dataDir, announced, keys } = await started();
+  const seconds = start / 1_000;
+  await planDowntime(dataDir, { from: seconds + 7_000, until: seconds + 8_000 }, seconds);
+  expect(await announced()).toMatchObject({
+    name: 'mix1.test',
+    capacity: 128,
+    load: 7,
+    protocols: [1, 2],
+    downtime: [{ from: 500_001, until: 500_003 }],
+    contact: 'operator@mix1.test',
+    software: expect.stringMatching(/^postern\/\d/),
+    certificate: keys.certificate,
+  });
+});
+
+test('it is brought to each directory, again to those alone that have not taken it', async () => {
+  const { clock, announced, posts, refusing, lines } = await started();
+  refusing.set('http://two.test', undefined);
+  refusing.set('http://three.test', 'name-taken');
+  await announced();
+  const until500 = async (count: number): Promise<void> =>
+    until(async () => {
+      await clock.advance(500);
+      return posts.length >= count;
+    });
+  await until500(3);
+  refusing.delete('http://three.test');
+  await until500(4);
+  refusing.delete('http://two.test');
+  await until500(5);
+  expect(posts.map(({ to }) => to)).toEqual([
+    urls,
+    ['http://two.test', 'http://three.test'],
+    ['http://two.test', 'http://three.test'],
+    ['http://two.test', 'http://three.test'],
+    ['http://two.test'],
+  ]);
+  expect(new Set(posts.map(({ descriptor }) => descriptor)).size).toBe(1);
+  await clock.advance(600_000);
+  expect(posts).toHaveLength(5);
+  expect(lines).toEqual([
+    'the directory refuses this node {"reason":"name-taken"}',
+    'some directories have not taken the descriptor {"count":2}',
+  ]);
+});
+
+test('the next one goes to all, whoever owes the one before', async () => {
+  const { announced, posts, refusing } = await started();
+  refusing.set('http://two.test', undefined);
+  await announced();
+  refusing.clear();
+  await announced();
+  expect(posts.at(-1)?.to).toEqual(urls);
+});
+
+test('a new signing key is taken up with the next descriptor, and one that ends is told', async () => {
+  const { clock, make, announced, keys, lines } = await started();
+  expect((await announced()).certificate).toBe(keys.certificate);
+  expect(lines).toEqual([]);
+  const next = await make(Math.floor(clock.now() / 1_000), 20);
+  expect((await announced()).certificate).toBe(next.certificate);
+  await announced();
+  const until = new Date(next.validUntil * 1_000).toISOString();
+  const hint = 'make the next: postern-node certify --identity FILE';
+  expect(lines).toEqual([`signing key ends soon ${JSON.stringify({ until, hint })}`]);
+});
