@@ -30,6 +30,7 @@ const voteOf = (signer: CertifiedSigner, slot: number, meanDelayMs: number): str
       signed: '',
       epochSeconds,
       meanDelayMs,
+      width: { least: 10, most: 100, perMix: 1_000 },
       descriptors: [],
       revoked: [],
       commit: commitTo('0'.repeat(64)),

@@ -9,7 +9,7 @@ import type { Draft } from './agreement.ts';
 import { confirmations } from './confirm.ts';
 import type { Members } from './members.ts';
 import type { Preparation } from './preparation.ts';
-import type { Slot } from './slots.ts';
+import type { Slot } from '../slots.ts';
 
 /** What an authority has, and goes by. */
 interface Holdings {

@@ -7,7 +7,7 @@ import {
   type Trust,
   type Vote,
 } from '@postern/protocol/consensus';
-import { timetable } from '../agree/slots.ts';
+import { timetable } from '../slots.ts';
 import type { AgreementRecord } from '../ballots.ts';
 
 /** What authorities have said in the agreement on an epoch, as far as their signatures hold. */
