@@ -53,7 +53,9 @@ test('a directory that has no consensus is asked soon again at first, and then l
   });
   const { code, why, sinceMs = 0 } = loop.trouble() ?? {};
   expect(code).toBe('no-consensus');
-  expect(why).toMatch(/^there is no consensus to use, since 2033-02-02T.*: http.*: has no consensus yet$/);
+  expect(why).toMatch(
+    /^there is no consensus to use, and none was given since 2033-02-02T.*: http.*: has no consensus yet$/,
+  );
   // since the first answer: before the second question
   expect(sinceMs).toBeGreaterThanOrEqual(asked[0] ?? 0);
   expect(sinceMs).toBeLessThanOrEqual(asked[1] ?? 0);

@@ -100,7 +100,8 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
       const others = [cache.signed() ?? [], [...taken.values()].map(({ signed }) => signed)].flat();
       await forks.prove([...forked.flatMap(({ documents = [] }) => documents), ...others]);
     }
-    const since = failingSince < clock.now() ? `, since ${new Date(failingSince).toISOString()}` : '';
+    const since =
+      failingSince < clock.now() ? `, and none was given since ${new Date(failingSince).toISOString()}` : '';
     throw errorOf(`there is no consensus to use${since}`, failures);
   };
 
