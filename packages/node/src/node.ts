@@ -42,13 +42,7 @@ import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
 import { watchStanding } from './standing.ts';
-import {
-  consensusStatus,
-  type NodeStatus,
-  spoolStatus,
-  type ToldStatus,
-  troubleStatus,
-} from './status.ts';
+import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus, troubleStatus } from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';

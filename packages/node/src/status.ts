@@ -92,8 +92,6 @@ export function formatStatus(status: ToldStatus): string {
   const network =
     consensus === null
       ? `no consensus that holds: nothing is sent${troubleLine(status)}`
-      : `epoch ${consensus.epoch}, valid until ${consensus.validUntil}, ${consensus.listed ? 'lists this node' : 'does not list this node'}`;
-      ? 'no consensus that holds: nothing is sent'
       : `epoch ${consensus.epoch}, valid until ${consensus.validUntil}, ${standingIn(consensus)}`;
   const outcomes = Object.entries(counters).map(([stage, values]) => {
     const seen = Object.entries(values).filter(([, count]) => count > 0);

@@ -109,11 +109,13 @@ const certificate: Certificate = {
   validUntil: networkNow + 60,
 };
 
-const base = signConsensus(tabulate(descriptors, agenda), [authority1]);
+const base = signConsensus(tabulate(registered(descriptors), agenda), [authority1]);
 const { digest = '' } = decodeConsensus(base) ?? {};
 const neighbours = [
-  signConsensus(tabulate(descriptors, { ...agenda, meanDelayMs: 7 }), trusted),
-  signConsensus(tabulate([mix('mix2.test'), mix('mix1.test', { family: 'two' })], agenda), [authority1]),
+  signConsensus(tabulate(registered(descriptors), { ...agenda, meanDelayMs: 7 }), trusted),
+  signConsensus(tabulate(registered([mix('mix2.test'), mix('mix1.test', { family: 'two' })]), agenda), [
+    authority1,
+  ]),
 ];
 
 const base64: Target = {

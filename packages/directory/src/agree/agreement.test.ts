@@ -45,6 +45,7 @@ const draft: Draft = {
   epochSeconds: 60,
   geometry: writeGeometry(defaultGeometry),
   meanDelayMs: 200,
+  width: { least: 10, most: 100, perMix: 1_000 },
   descriptors: [],
   revoked: [],
 };

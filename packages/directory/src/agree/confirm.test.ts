@@ -36,6 +36,7 @@ function voteOf(authority: string, change: Partial<Vote> = {}): Vote {
     epochSeconds,
     geometry: writeGeometry(defaultGeometry),
     meanDelayMs: 200,
+    width: { least: 10, most: 100, perMix: 1_000 },
     descriptors: [],
     revoked: [],
     commit: commitTo('00'.repeat(32)),

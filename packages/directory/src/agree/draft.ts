@@ -2,6 +2,7 @@ import { isStanding, staleEpochs, writeGeometry } from '@postern/protocol/consen
 import type { AuthorityConfig } from '../config.ts';
 import { type Holdup, holdupOf } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
+import type { Slot } from '../slots.ts';
 import type { Body } from '../store/bodies.ts';
 import type { AuthorityStore, Issued, Kept } from '../store.ts';
 import { earlierThan, type Standpoint } from './agree.ts';
@@ -9,7 +10,6 @@ import type { Draft } from './agreement.ts';
 import { confirmations } from './confirm.ts';
 import type { Members } from './members.ts';
 import type { Preparation } from './preparation.ts';
-import type { Slot } from '../slots.ts';
 
 /** What an authority has, and goes by. */
 interface Holdings {

@@ -1,9 +1,9 @@
 import { epochAt } from '@postern/protocol/consensus';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Slot, timetable } from '../slots.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { openSeat, type Seat } from '../testing/seat.ts';
 import { createPreparation, type Preparation } from './preparation.ts';
-import { type Slot, timetable } from '../slots.ts';
 
 const table = timetable(epochSeconds, 3);
 const epoch = epochAt(start / 1_000, epochSeconds);

@@ -89,8 +89,6 @@ export async function audit(options: AuditOptions): Promise<Report> {
   };
 }
 
-type Step = NonNullable<Awaited<ReturnType<History['next']>>>;
-
 /** Those of the two epochs before one, of the last two at all; undefined when one of them is not to be had. */
 function earlierThan(epoch: number, before: readonly Step[]): Earlier[] | undefined {
   const wanted = before.filter(({ leaf }) => leaf.epoch >= epoch - 2);

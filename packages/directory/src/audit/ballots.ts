@@ -7,8 +7,8 @@ import {
   type Trust,
   type Vote,
 } from '@postern/protocol/consensus';
-import { timetable } from '../slots.ts';
 import type { AgreementRecord } from '../ballots.ts';
+import { timetable } from '../slots.ts';
 
 /** What authorities have said in the agreement on an epoch, as far as their signatures hold. */
 export interface Ballots {

@@ -11,7 +11,7 @@ import {
 import { type Leaf, parseTileName } from '@postern/protocol/log';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { sha256 } from '@postern/protocol/primitives';
-import { seeded, type TestAuthority } from '@postern/protocol/testing';
+import { registered, seeded, type TestAuthority } from '@postern/protocol/testing';
 import { type ConsensusLog, openLog } from '../log/log.ts';
 import { createDiffs } from '../publish/diffs.ts';
 import type { Issued as Stored } from '../store.ts';
@@ -78,7 +78,7 @@ export function createChain(
     documents,
     issue(epoch, change, descriptors = []) {
       const before = { previous: leaves.at(-1)?.digest ?? '', log: log.head() };
-      const consensus = tabulate(descriptors, { ...agendaOf(epoch), ...before, ...change });
+      const consensus = tabulate(registered(descriptors), { ...agendaOf(epoch), ...before, ...change });
       const signed = signConsensus(consensus, signers);
       leaves.push({ epoch, digest: consensusDigest(consensus) });
       documents.set(epoch, signed);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeJson } from '../codec/json.ts';
-import { agenda, authority1, authority2, before, gateway, mix } from '../testing/network.ts';
+import { agenda, authority1, authority2, before, gateway, mix, registered } from '../testing/network.ts';
 import { signConsensus } from './consensus.ts';
 import { applyDiff, makeDiff } from './diff.ts';
 import type { Descriptor } from './documents.ts';
@@ -9,7 +9,7 @@ import { tabulate } from './tabulate.ts';
 
 const names = Array.from({ length: 9 }, (_, at) => `mix${at + 1}.test`);
 const consensusOf = (descriptors: readonly Descriptor[], change: object = {}): string =>
-  signConsensus(tabulate(descriptors, { ...agenda, ...change }), [authority1]);
+  signConsensus(tabulate(registered(descriptors), { ...agenda, ...change }), [authority1]);
 const one = consensusOf(names.map((name) => mix(name)));
 
 describe('a diff', () => {

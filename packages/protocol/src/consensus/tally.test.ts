@@ -20,6 +20,7 @@ function vote(at: number, descriptors: readonly Listed[], change: Partial<Vote> 
     epochSeconds: 60,
     geometry: writeGeometry(defaultGeometry),
     meanDelayMs: 200,
+    width: { least: 10, most: 100, perMix: 1_000 },
     descriptors,
     revoked: [],
     commit: hex('0'),
