@@ -32,6 +32,8 @@ import { isEnding, startReminder } from './keys/reminder.ts';
 import { openSigningKeys, type SigningKeys } from './keys/signing.ts';
 import { createCheckpoint, openLog } from './log/log.ts';
 import { addGauges, type Counters, createCounters } from './observe.ts';
+import { renderPage } from './page/page.ts';
+import { createView } from './page/view.ts';
 import { openPeerCertificates } from './peer-certificates.ts';
 import { publish } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
@@ -138,6 +140,20 @@ export async function startAuthority(
   );
   addGauges(metrics, { config, clock, store, keys, alarms: () => epochs.alarms.length });
   opened.use(startReminder({ ...deps, keys }));
+  const current = (): Issued | undefined => currentOf(store, epochNow(config, clock));
+  const view = createView({
+    config,
+    clock,
+    store,
+    history,
+    current,
+    trust: () => ({
+      authorities,
+      signingKeys: [...keys.own().map(({ key }) => key), ...certificates.keys()],
+    }),
+    alarms: () => epochs.alarms,
+    heldUp: () => whyHeldUp(epochs),
+  });
 
   const server = await publish(config.listen, {
     register(signed) {
@@ -146,7 +162,8 @@ export async function startAuthority(
       if (outcome.kind === 'registered') epochs.conclude();
       return outcome;
     },
-    current: () => currentOf(store, epochNow(config, clock)),
+    page: () => renderPage(view()),
+    current,
     issued: (epoch) => store.issued(epoch),
     history,
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
@@ -321,6 +338,11 @@ function statusOf({ config, clock, store, epochs, counters, keys, url }: Shown):
   if (latest === undefined) return own;
   const freshUntil = new Date((latest.epoch + 1) * config.epochSeconds * 1_000).toISOString();
   return { ...own, consensus: { epoch: latest.epoch, digest: latest.digest, freshUntil } };
+}
+
+function whyHeldUp(epochs: Epochs): string | undefined {
+  const holdup = epochs.holdup();
+  return holdup && explain(holdup);
 }
 
 function epochNow({ epochSeconds }: AuthorityConfig, clock: Clock): number {

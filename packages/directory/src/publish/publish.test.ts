@@ -4,11 +4,12 @@ import { systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { certify } from '../keys/certify.ts';
 import { identityPath, readPrivateKey } from '../keys/identity.ts';
-import { type Bench, consensusOf, get, openBench, post, register } from '../testing/authorities.ts';
+import { type Bench, consensusOf, get, issued, openBench, post, register } from '../testing/authorities.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { signedGateway, signedNode } from '../testing/nodes.ts';
 
 const epoch = 1_000;
+const hour = epochSeconds * 1_000;
 
 let bench: Bench;
 beforeEach(async () => {
@@ -166,6 +167,24 @@ describe('GET', () => {
     expect(JSON.parse((await get(authority, all)).text)).toEqual(both);
   });
 
+  test('/ is a page, of which a browser takes nothing but text and its own style', async () => {
+    const authority = await bench.run();
+    await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    const { status, headers, text } = await get(authority, '/');
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-[^ ;]+';/);
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    const { digest } = authority.status().consensus ?? {};
+    for (const told of ['authority1.test', 'mix1.test', 'mix2.test', 'mix3.test', digest])
+      expect(text).toContain(told);
+    const tag = headers.get('etag') ?? '';
+    expect(await get(authority, '/', { 'if-none-match': tag })).toMatchObject({ status: 304, text: '' });
+    bench.clock.moveTo((epoch + 1) * hour);
+    await issued(authority, epoch + 1);
+    expect((await get(authority, '/', { 'if-none-match': tag })).text).toContain(`Epoch ${epoch + 1}`);
+  });
+
   test.each([
     ['/v1/consensus/7', 404, 'no-consensus'],
     ['/v1/consensus/x', 400, 'malformed'],
@@ -218,6 +237,7 @@ describe('GET /openapi.json', () => {
       operations.map(({ is, operation }) => [is, Object.keys(operation.responses).map(Number)]),
     );
     expect(described).toEqual({
+      'get /': [200, 304],
       'post /v1/descriptors': [202, 400, 403, 409, 413, 415, 429, 503],
       'get /v1/consensus': [200, 304, 503],
       'get /v1/consensus/{epoch}': [200, 304, 400, 404],
@@ -242,7 +262,7 @@ describe('GET /openapi.json', () => {
         expect(type).toMatch(
           Number(status) >= 400
             ? /^application\/json$/
-            : /^(application\/(json|octet-stream)|text\/plain|none)$/,
+            : /^(application\/(json|octet-stream)|text\/(plain|html)|none)$/,
         );
         expect(answer.description).not.toBe('');
       }

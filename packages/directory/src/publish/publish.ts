@@ -7,6 +7,7 @@ import type { Issued } from '../store.ts';
 import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { answerFault, answerUnknownPath, statusOf } from './answers.ts';
 import { addLogRoutes } from './log.ts';
+import { addPage } from './page.ts';
 import * as schema from './schema.ts';
 import { send, sendNoKey, sendNote } from './send.ts';
 
@@ -28,6 +29,8 @@ export interface Desk extends AgreementDesk {
   allCertificates(): readonly string[];
   /** Whether more signatures may come for the consensus of an epoch. */
   isOpen(epoch: number): boolean;
+  /** For people: HTML. */
+  page(): string;
   /** Milliseconds. */
   now(): number;
   health(): { readonly epoch: number; readonly registered: number };
@@ -72,6 +75,7 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
     reply.header('date', new Date(desk.now()).toUTCString());
     done();
   });
+  addPage(server, desk);
   addAgreementRoutes(server, desk);
 
   server.post<{ Body: unknown }>('/v1/descriptors', { schema: schema.postDescriptor }, (request, reply) => {

@@ -43,6 +43,19 @@ export const pastEpoch: object = {
   required: ['epoch'],
 };
 
+export const getPage: FastifySchema = {
+  summary: 'The state of the authority, for people',
+  operationId: 'getPage',
+  headers,
+  response: {
+    200: {
+      description: 'A page without scripts, which takes nothing from elsewhere.',
+      content: { 'text/html': { schema: { type: 'string' } } },
+    },
+    304: unchanged,
+  },
+};
+
 export const postDescriptor: FastifySchema = {
   summary: 'Register a node',
   operationId: 'postDescriptor',
