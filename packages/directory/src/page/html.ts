@@ -25,6 +25,6 @@ export function html(literals: TemplateStringsArray, ...pieces: readonly Piece[]
 
 function write(piece: Piece): string {
   if (piece instanceof Markup) return piece.toString();
-  if (typeof piece === 'object') return piece.map(write).join('');
+  if (Array.isArray(piece)) return piece.map(write).join('');
   return String(piece).replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`);
 }

@@ -127,7 +127,13 @@ function consensusOf(
   const nodes = consensus.nodes.toSorted(byName);
   const before = previous === '' ? undefined : store.newestUpTo(epoch - 1);
   return {
-    ...{ epoch, validAfter, freshUntil, validUntil, meanDelayMs, previous, revoked },
+    epoch,
+    validAfter,
+    freshUntil,
+    validUntil,
+    meanDelayMs,
+    previous,
+    revoked,
     digest: issued.digest,
     signatures: signaturesOf(issued, trust),
     layers: Array.from({ length: geometry.hops }, (_, at) => ({
