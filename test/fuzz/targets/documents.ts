@@ -17,12 +17,14 @@ import {
   type Consensus,
   commitTo,
   formatAuthorityKey,
+  type Outage,
   parseAuthorityKey,
   type Reveal,
   readReveal,
   readVote,
   signConsensus,
   signDescriptor,
+  signOutage,
   signParameters,
   signReveal,
   signVote,
@@ -31,6 +33,7 @@ import {
   verifyCertificate,
   verifyConsensus,
   verifyDescriptor,
+  verifyOutage,
   verifyParameters,
   writeGeometry,
 } from '@postern/protocol/consensus';
@@ -47,6 +50,7 @@ import {
   gateway,
   mix,
   networkNow,
+  outageShape,
   parametersShape,
   revealShape,
   seedOf,
@@ -72,6 +76,7 @@ const parameters = {
 
 const { name, epoch } = { name: authority1.name, epoch: agenda.epoch };
 const reveal: Reveal = { version: 1, epoch, slot: 0, authority: name, value: 'ab'.repeat(32) };
+const outage: Outage = { version: 1, epoch, authority: name, at: networkNow, down: ['cd'.repeat(32)] };
 const vote: Vote = {
   version: 1,
   epoch,
@@ -159,6 +164,7 @@ const signed: Target = {
     Buffer.from(authority1.certificate),
     Buffer.from(signVote(vote, authority1)),
     Buffer.from(signReveal(reveal, authority1)),
+    Buffer.from(signOutage(outage, authority1)),
     ...descriptors.map((one) => Buffer.from(signDescriptor(one, seedOf(one.name)))),
   ],
   bounded: 100,
@@ -169,6 +175,7 @@ const signed: Target = {
     verifyCertificate(text, trust);
     readVote(text, ballotReader);
     readReveal(text, ballotReader);
+    verifyOutage(text, trust);
     verifyDescriptor(text);
   },
 };
@@ -183,6 +190,7 @@ const documents: Target = {
     Buffer.from(encodeText(forms.certificate, certificate)),
     Buffer.from(encodeText(forms.vote, vote)),
     Buffer.from(encodeText(forms.reveal, reveal)),
+    Buffer.from(encodeText(forms.outage, outage)),
     Buffer.from(encodeText(forms.descriptor, descriptors[0] ?? mix('mix1.test'))),
   ],
   bounded: 200,
@@ -203,6 +211,7 @@ function verifySigned(text: string): void {
   verifyCertificate(formatNote({ text, signatures: [signText(text, identity)] }), trust);
   readVote(note, ballotReader);
   readReveal(note, ballotReader);
+  verifyOutage(note, trust);
   const verified = verifyConsensus(note, trust);
   if (verified.kind === 'consensus') hold(verified.signedBy.length === 1, 'one authority has signed');
   verifyParameters(note, trust);
@@ -212,6 +221,7 @@ const forms = {
   certificate: { origin: 'postern.certificate/v1', shape: certificateShape },
   consensus: { origin: 'postern.consensus/v1', shape: consensusShape },
   descriptor: { origin: 'postern.descriptor/v1', shape: descriptorShape },
+  outage: { origin: 'postern.outage/v1', shape: outageShape },
   parameters: { origin: 'postern.parameters/v1', shape: parametersShape },
   reveal: { origin: 'postern.reveal/v1', shape: revealShape },
   vote: { origin: 'postern.vote/v1', shape: voteShape },

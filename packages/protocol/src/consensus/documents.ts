@@ -172,6 +172,19 @@ export interface Certificate {
   readonly validUntil: number;
 }
 
+/** Which mixes an authority has not reached of late (spec outage 2). */
+export interface Outage {
+  readonly version: 1;
+  /** Of the consensus whose mixes it has tried. */
+  readonly epoch: number;
+  /** Whose notice it is. */
+  readonly authority: string;
+  /** Unix seconds: when it was signed. */
+  readonly at: number;
+  /** Ids, sorted. */
+  readonly down: readonly string[];
+}
+
 /** Largest signed documents, in UTF-16 code units; anything longer is refused unread. */
 export const maxDescriptorLength = 32_768;
 export const maxConsensusLength = 4_194_304;
@@ -179,6 +192,7 @@ export const maxParametersLength = 327_680;
 export const maxCertificateLength = 16_384;
 export const maxVoteLength = 1_048_576;
 export const maxRevealLength = 327_680;
+export const maxOutageLength = 163_840;
 
 /** Longest time that a certificate may be for, seconds: 366 days. */
 export const maxCertificateSeconds = 31_622_400;
@@ -194,6 +208,9 @@ export const maxSlots = 65_536;
 
 /** Most TLS keys that a node may be known by at a time. */
 export const maxTlsPins = 2;
+
+/** Seconds for which a notice of outages counts. */
+export const outageSeconds = 600;
 
 /** Epochs for which a node publishes mix keys: the current one and the next two (spec consensus 6.2). */
 export const keyEpochsAhead = 2;

@@ -61,6 +61,7 @@ export type {
   EpochKey,
   Listed,
   NodeEntry,
+  Outage,
   Parameters,
   Reveal,
   Role,
@@ -76,14 +77,24 @@ export {
   maxConsensusLength,
   maxDescriptorLength,
   maxNodes,
+  maxOutageLength,
   maxParametersLength,
   maxRevealLength,
   maxTlsPins,
   maxVoteLength,
+  outageSeconds,
   staleEpochs,
 } from './documents.ts';
 export { type Equivocation, type VerifiedEquivocation, verifyEquivocation } from './equivocation.ts';
 export { readGeometry, writeGeometry } from './geometry.ts';
+export {
+  nodesOut,
+  type OutageReader,
+  type OutageRefusal,
+  signOutage,
+  type VerifiedOutage,
+  verifyOutage,
+} from './outage.ts';
 export {
   type ParametersReader,
   type ParametersRefusal,

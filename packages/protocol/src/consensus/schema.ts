@@ -13,6 +13,7 @@ import type {
   EpochKey,
   Listed,
   NodeEntry,
+  Outage,
   Parameters,
   Reveal,
   Role,
@@ -216,6 +217,15 @@ export const revealShape: Shape<Reveal> = object<Reveal>({
   slot,
   authority,
   value: hexDigest,
+});
+
+/** Spec outage 2. */
+export const outageShape: Shape<Outage> = object<Outage>({
+  version: oneOf(1),
+  epoch,
+  authority,
+  at: time,
+  down: ascending(hexDigest, maxNodes, compareText),
 });
 
 /** A node's id: hex SHA-256 of its identity public key, given in base64. */

@@ -8,6 +8,7 @@ export {
   certificateShape,
   consensusShape,
   descriptorShape,
+  outageShape,
   parametersShape,
   revealShape,
   voteShape,
