@@ -4,6 +4,7 @@ import {
   assertTrust,
   decodeConsensus,
   epochAt,
+  type OutageReader,
   type Parameters,
   signParameters,
   staleEpochs,
@@ -19,7 +20,7 @@ import {
   requirePrivateDirectory,
 } from '@postern/runtime';
 import type { Exchange } from './agree/peers.ts';
-import type { Alarm } from './alarms.ts';
+import { type Alarm, type Alarms, createAlarms } from './alarms.ts';
 import { ask } from './ask.ts';
 import type { Certificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -32,6 +33,9 @@ import { isEnding, startReminder } from './keys/reminder.ts';
 import { openSigningKeys, type SigningKeys } from './keys/signing.ts';
 import { createCheckpoint, openLog } from './log/log.ts';
 import { addGauges, type Counters, createCounters } from './observe.ts';
+import { noOutages, type OutageState, type Outages, startOutages } from './outages/outages.ts';
+import { reachBySmtp } from './outages/reach.ts';
+import type { Reach } from './outages/watch.ts';
 import { renderPage } from './page/page.ts';
 import { createView } from './page/view.ts';
 import { openPeerCertificates } from './peer-certificates.ts';
@@ -48,6 +52,8 @@ export interface AuthorityDeps {
   readonly confirmedEpoch?: number;
   /** How other authorities are spoken to; by HTTP unless given. */
   readonly exchange?: Exchange;
+  /** How mixes are tried; by SMTP unless given. */
+  readonly reach?: Reach;
   /** Closes the authority when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -79,6 +85,8 @@ export interface AuthorityStatus {
   readonly threshold: number;
   /** What an operator has to know of. */
   readonly alarms: readonly Alarm[];
+  /** Which mixes cannot be reached, and who says so. */
+  readonly outages: OutageState;
   /** Until when it can sign. */
   readonly signingKey: { readonly until: string; readonly ending: boolean };
   /** Why there is no consensus of this epoch yet. */
@@ -124,6 +132,7 @@ export async function startAuthority(
   const history = openLog(store);
   const exchange = deps.exchange ?? ask;
   const certificates = openPeerCertificates(config, store, clock);
+  const alarms = createAlarms(deps.log);
   const epochs = opened.use(
     startEpochs({
       ...deps,
@@ -134,25 +143,33 @@ export async function startAuthority(
       store,
       history,
       counters,
+      alarms,
       exchange,
       parameters: signedParameters(config, clock, keys),
     }),
   );
-  addGauges(metrics, { config, clock, store, keys, alarms: () => epochs.alarms.length });
+  addGauges(metrics, { config, clock, store, keys, alarms: () => alarms.standing.length });
   opened.use(startReminder({ ...deps, keys }));
   const current = (): Issued | undefined => currentOf(store, epochNow(config, clock));
+  const trust = (): OutageReader => ({
+    authorities,
+    signingKeys: [...keys.own().map(({ key }) => key), ...certificates.keys()],
+  });
+  const { signerFor } = keys;
+  const reach = deps.reach ?? reachBySmtp(config.name);
+  const outages = config.probe
+    ? opened.use(startOutages({ ...deps, config, alarms, reach, exchange, trust, signerFor, current }))
+    : noOutages;
   const view = createView({
     config,
     clock,
     store,
     history,
     current,
-    trust: () => ({
-      authorities,
-      signingKeys: [...keys.own().map(({ key }) => key), ...certificates.keys()],
-    }),
-    alarms: () => epochs.alarms,
+    trust,
+    alarms: () => alarms.standing,
     heldUp: () => whyHeldUp(epochs),
+    outages: () => outages.state(),
   });
 
   const server = await publish(config.listen, {
@@ -162,6 +179,7 @@ export async function startAuthority(
       if (outcome.kind === 'registered') epochs.conclude();
       return outcome;
     },
+    outages: () => outages.notices(),
     page: () => renderPage(view()),
     current,
     issued: (epoch) => store.issued(epoch),
@@ -197,7 +215,8 @@ export async function startAuthority(
     url: server.url,
     vkey,
     metrics: exporter.text,
-    status: () => statusOf({ config, clock, store, epochs, counters, keys, url: server.url }),
+    status: () =>
+      statusOf({ config, clock, store, epochs, alarms, outages, counters, keys, url: server.url }),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -305,12 +324,24 @@ interface Shown {
   readonly clock: Clock;
   readonly store: AuthorityStore;
   readonly epochs: Epochs;
+  readonly alarms: Alarms;
+  readonly outages: Outages;
   readonly counters: Counters;
   readonly keys: SigningKeys;
   readonly url: string;
 }
 
-function statusOf({ config, clock, store, epochs, counters, keys, url }: Shown): AuthorityStatus {
+function statusOf({
+  config,
+  clock,
+  store,
+  epochs,
+  alarms,
+  outages,
+  counters,
+  keys,
+  url,
+}: Shown): AuthorityStatus {
   const latest = store.latest();
   const holdup = epochs.holdup();
   const until = keys.validUntil();
@@ -327,7 +358,8 @@ function statusOf({ config, clock, store, epochs, counters, keys, url }: Shown):
       return { name, url, answers: answeredMs !== undefined, ...ahead };
     }),
     threshold: config.threshold,
-    alarms: epochs.alarms,
+    alarms: alarms.standing,
+    outages: outages.state(),
     signingKey: {
       until: new Date(until * 1_000).toISOString(),
       ending: isEnding(until, clock.now() / 1_000),

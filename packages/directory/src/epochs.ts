@@ -9,7 +9,7 @@ import { createPreparation } from './agree/preparation.ts';
 import { recordOf } from './agree/record.ts';
 import { createSignatures, isUncertified } from './agree/signatures.ts';
 import { roundMsOf, timetable } from './agree/slots.ts';
-import { type Alarm, createAlarms } from './alarms.ts';
+import type { Alarms } from './alarms.ts';
 import type { AgreementRecord, Part, Receipt } from './ballots.ts';
 import type { Certificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -34,6 +34,7 @@ export interface EpochsOptions {
   readonly random: Random;
   readonly log: Log;
   readonly counters: Pick<Counters, 'consensus'>;
+  readonly alarms: Alarms;
   /** How others are spoken to. */
   readonly exchange: Exchange;
   /** Parameters, signed by this authority, while it has a key. */
@@ -48,7 +49,6 @@ export interface Epochs extends AsyncDisposable {
   conclude(): void;
   /** Why there is no consensus of this epoch, as far as it is not a fault. */
   holdup(): Holdup | undefined;
-  readonly alarms: readonly Alarm[];
   /** What is known of the other authorities. */
   readonly seen: ReadonlyMap<string, Seen>;
   /** Signed by all who say the same; undefined while there is no key to sign with. */
@@ -73,7 +73,7 @@ const bodyEpochs = 3;
 
 /** Agrees on a consensus for every epoch (spec agreement 2), with others or alone (spec consensus 9.3). */
 export function startEpochs(options: EpochsOptions): Epochs {
-  const { config, clock, log, counters, store } = options;
+  const { config, clock, log, counters, store, alarms } = options;
   const counted = counters.consensus;
   const members = membersOf(options);
   const { names, others } = members;
@@ -88,7 +88,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
   let holdup: Holdup | undefined;
   const wake = (): void => waiting.abort();
 
-  const alarms = createAlarms(log);
   const issued = (consensus: Consensus): void => {
     const { epoch, nodes, previous } = consensus;
     counted.add('issued');
@@ -223,9 +222,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
       if (!attempt() || holdup !== undefined) waiting.abort();
     },
     holdup: () => holdup,
-    get alarms() {
-      return alarms.standing;
-    },
     seen: peers.seen,
     get parameters() {
       return parameters.signed;

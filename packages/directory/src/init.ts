@@ -81,6 +81,9 @@ mean_delay = ${quoted(meanDelay)}
 # How many authorities have to sign a consensus, where there are others (below); a majority unless said otherwise.
 #   threshold = 2
 
+# Whether it connects to the mixes by SMTP, and says which of them cannot be reached. Where nothing may connect to port 25: false.
+# probe = true
+
 [bootstrap]
 # The first consensus is issued as soon as so many nodes have registered. So many are enough after a pause, too, when others stay away.
 nodes = ${bootstrapNodes}

@@ -1,5 +1,6 @@
 import type { NodeEntry } from '@postern/protocol/consensus';
 import type { Alarm, AlarmKind } from '../alarms.ts';
+import type { Missed } from '../outages/outages.ts';
 import { type Html, html } from './html.ts';
 import { nodesOf } from './nodes.ts';
 import { style } from './style.ts';
@@ -24,6 +25,7 @@ export function renderPage(view: View): string {
 <main>
 ${stateOf(view)}
 ${alarmsOf(view)}
+${view.consensus === undefined ? html`` : outagesOf(view)}
 ${view.consensus === undefined ? html`` : detailsOf(view.consensus, view)}
 <section aria-labelledby="log">
 <h2 id="log">Log</h2>
@@ -61,6 +63,7 @@ function tellConsensus({ epoch, freshUntil, validUntil, validAfter }: ConsensusV
 /** What is wrong, in words. */
 const titles: Readonly<Record<AlarmKind, string>> = {
   'clock-off': 'The clock here is wrong',
+  'cut-off': 'Cut off',
   'peer-clock-off': 'Another time',
   silent: 'No vote',
   'withheld-reveal': 'Nothing revealed',
@@ -83,6 +86,23 @@ ${all.length === 0 ? html`<p class="quiet">None.</p>` : html`<ul class="alarms">
 
 function tellAlarm({ kind, about, why }: Alarm): Html {
   return html`<li><strong>${titles[kind]}${about === '' ? '' : `, ${about}`}:</strong> ${why}</li>
+`;
+}
+
+/** Fewer authorities than sign a consensus take no mix out. */
+function outagesOf({ outages: { by, missed }, consensus, threshold }: View): Html {
+  const asked = counted(consensus?.signatures.length ?? 0, 'authority', 'authorities');
+  const told = `Mixes are tried by ${by.length} of ${asked}; those that ${threshold} cannot reach are left out of new paths.`;
+  return html`<section aria-labelledby="outages">
+<h2 id="outages">Out of reach</h2>
+<p>${told}</p>
+${missed.length === 0 ? html`<p class="quiet">None.</p>` : html`<ul>${missed.map(tellMissed)}</ul>`}
+</section>`;
+}
+
+function tellMissed({ name, by, out }: Missed): Html {
+  const state = out ? html`<strong class="missing">left out</strong>` : 'still used';
+  return html`<li><bdi>${name}</bdi>: ${state}, not reached by ${by.join(', ')}</li>
 `;
 }
 

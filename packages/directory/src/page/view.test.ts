@@ -50,6 +50,7 @@ beforeEach(() => {
     current: () => issued.findLast((one) => one.epoch <= epochNow()),
     alarms: () => [{ kind: 'silent', about: second.name, why: 'no vote' }],
     heldUp: () => 'waits for 3 nodes',
+    outages: () => ({ by: [], missed: [] }),
   });
 });
 
@@ -86,6 +87,7 @@ test('before there is a consensus it has the time, the alarms and an empty log',
     registered: 0,
     alarms: [{ kind: 'silent', about: 'authority2.test', why: 'no vote' }],
     heldUp: 'waits for 3 nodes',
+    outages: { by: [], missed: [] },
     log: headOf(emptyRange),
     consensus: undefined,
     next: undefined,

@@ -11,6 +11,7 @@ import type { Clock } from '@postern/runtime';
 import type { Alarm } from '../alarms.ts';
 import type { AuthorityConfig } from '../config.ts';
 import type { ConsensusLog } from '../log/log.ts';
+import type { OutageState } from '../outages/outages.ts';
 import type { AuthorityStore, Issued } from '../store.ts';
 
 /** What the page of an authority shows. Times are Unix seconds. */
@@ -27,6 +28,7 @@ export interface View {
   readonly alarms: readonly Alarm[];
   /** Why there is no consensus of this epoch. */
   readonly heldUp: string | undefined;
+  readonly outages: OutageState;
   /** What readers route by; undefined while there is none. */
   readonly consensus: ConsensusView | undefined;
   /** Of one that is agreed on already, and has not begun. */
@@ -76,6 +78,7 @@ export interface ViewSource {
   current(): Issued | undefined;
   alarms(): readonly Alarm[];
   heldUp(): string | undefined;
+  outages(): OutageState;
 }
 
 /** Gives the view as it is when it is asked for. Documents are read once: they are long, and anybody may ask. */
@@ -110,6 +113,7 @@ export function createView(source: ViewSource): () => View {
       registered: store.registered.size,
       alarms: source.alarms(),
       heldUp: source.heldUp(),
+      outages: source.outages(),
       log: history.head(),
       ...shown(),
     };

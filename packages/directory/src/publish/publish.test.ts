@@ -243,6 +243,7 @@ describe('GET /openapi.json', () => {
       'get /v1/consensus/{epoch}': [200, 304, 400, 404],
       'get /v1/log/checkpoint': [200, 304, 503],
       'get /v1/log/tile/{*}': [200, 400, 404],
+      'get /v1/outages': [200, 304],
       'get /v1/descriptors/{digest}': [200, 400, 404],
       'get /v1/agreement': [200],
       'get /v1/agreement/{epoch}': [200, 400, 404],

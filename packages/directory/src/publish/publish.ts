@@ -7,6 +7,7 @@ import type { Issued } from '../store.ts';
 import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { answerFault, answerUnknownPath, statusOf } from './answers.ts';
 import { addLogRoutes } from './log.ts';
+import { addOutages } from './outages.ts';
 import { addPage } from './page.ts';
 import * as schema from './schema.ts';
 import { send, sendNoKey, sendNote } from './send.ts';
@@ -29,6 +30,8 @@ export interface Desk extends AgreementDesk {
   allCertificates(): readonly string[];
   /** Whether more signatures may come for the consensus of an epoch. */
   isOpen(epoch: number): boolean;
+  /** Signed notices of outages. */
+  outages(): readonly string[];
   /** For people: HTML. */
   page(): string;
   /** Milliseconds. */
@@ -113,6 +116,7 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   );
 
   addLogRoutes(server, desk);
+  addOutages(server, desk);
 
   server.get('/v1/parameters', { schema: schema.getParameters }, (request, reply) => {
     const parameters = desk.parameters();

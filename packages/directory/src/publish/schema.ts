@@ -167,6 +167,23 @@ export const getTile: FastifySchema = {
   },
 };
 
+export const getOutages: FastifySchema = {
+  summary: 'Mixes that authorities cannot reach',
+  operationId: 'getOutages',
+  headers,
+  response: {
+    200: {
+      description: 'Signed notices, one of each authority at most; each counts for ten minutes.',
+      content: {
+        'application/json': {
+          schema: { type: 'array', items: { type: 'string', description: 'A C2SP signed note.' } },
+        },
+      },
+    },
+    304: unchanged,
+  },
+};
+
 export const getHealth: FastifySchema = {
   summary: 'Whether the authority runs',
   operationId: 'getHealth',

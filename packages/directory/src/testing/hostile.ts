@@ -40,6 +40,10 @@ export const hostileView: View = {
     gateways: [{ ...node, layer: 0 }],
     changes: { since: 998, joined: [node], left: [node], moved: [{ node, from: 2 }] },
   },
+  outages: {
+    by: ['authority1.test'],
+    missed: [{ id: node.id, name: node.name, by: ['authority1.test'], out: true }],
+  },
   next: undefined,
   log: { size: 2, root: '12'.repeat(32) },
 };
