@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { makePrivateDirectory, UserError } from '@postern/runtime';
-import type { CertificateShelf } from './certificates.ts';
 import { DirectoryError } from './errors.ts';
 
 /** The newest consensus accepted: what rollback and fork are measured against. */
@@ -13,6 +12,12 @@ export interface Seen {
   readonly digest: string;
   /** Of the log with this consensus as its last leaf. */
   readonly range: CompactRange;
+}
+
+/** Where what can be had again lies, as text; `undefined` while there is nothing. */
+export interface Shelf {
+  load(): string | undefined;
+  save(text: string): Promise<void>;
 }
 
 /** What a client remembers of the directory from one run to the next. */
@@ -31,7 +36,9 @@ export interface ConsensusCache {
     objection: (last: Seen | undefined) => T | undefined,
   ): Promise<T | undefined>;
   /** Certificates are public, and verified again whenever they are read. */
-  readonly certificates: CertificateShelf;
+  readonly certificates: Shelf;
+  /** Notices of outages, verified again in the like manner. */
+  readonly outages: Shelf;
 }
 
 /** How long one process waits for another's lock, milliseconds; it is held for two writes. */
@@ -67,16 +74,21 @@ export function openCache(folder: string): ConsensusCache {
         throw notKept('the consensus', folder, cause);
       }
     },
-    certificates: {
-      load: () => readIfThere(join(folder, 'certificates')),
-      async save(text) {
-        try {
-          await makePrivateDirectory(folder);
-          replace(folder, 'certificates', text);
-        } catch (cause) {
-          throw notKept('certificates', folder, cause);
-        }
-      },
+    certificates: shelfIn(folder, 'certificates', 'certificates'),
+    outages: shelfIn(folder, 'outages', 'notices of outages'),
+  };
+}
+
+function shelfIn(folder: string, name: string, what: string): Shelf {
+  return {
+    load: () => readIfThere(join(folder, name)),
+    async save(text) {
+      try {
+        await makePrivateDirectory(folder);
+        replace(folder, name, text);
+      } catch (cause) {
+        throw notKept(what, folder, cause);
+      }
     },
   };
 }

@@ -6,6 +6,7 @@ import {
 } from '@postern/protocol/consensus';
 import { type AskOptions, ask } from '../ask.ts';
 import { notesIn } from '../notes.ts';
+import type { Shelf } from './cache.ts';
 
 /** Signing keys of authorities, from certificates that were verified; kept from one run to the next. */
 export interface Certificates {
@@ -17,15 +18,10 @@ export interface Certificates {
   take(...lists: readonly string[]): Promise<string | undefined>;
 }
 
-/** Where certificates lie, as text; `undefined` while there are none. */
-export interface CertificateShelf {
-  load(): string | undefined;
-  save(text: string): Promise<void>;
-}
-
 export interface CertificatesOptions {
   readonly authorities: readonly AuthorityKey[];
-  readonly shelf: CertificateShelf;
+  /** Where certificates lie. */
+  readonly shelf: Shelf;
   /** Unix seconds. */
   readonly now: () => number;
 }

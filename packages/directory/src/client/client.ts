@@ -10,6 +10,7 @@ import {
 } from './collect.ts';
 import { DirectoryError, errorOf } from './errors.ts';
 import { createKeeper } from './keeper.ts';
+import { createOutages } from './outages.ts';
 import { type Submission, submit } from './submit.ts';
 import { baseOf } from './url.ts';
 
@@ -44,6 +45,11 @@ export interface DirectoryClient {
   parameters(): Promise<NetworkParameters>;
   /** Epoch of the newest consensus that was ever taken, in an earlier run too; nothing when none was. */
   newest(): number | undefined;
+  /**
+   * Ids of the mixes that enough authorities cannot reach, which no new path is to go through. Asked for at most every few minutes; what could not
+   * be had takes nobody out.
+   */
+  out(consensus: VerifiedConsensus): Promise<readonly string[]>;
   /** Posts a signed descriptor to every URL; throws `not-published` when none accepts it. */
   publish(descriptor: string): Promise<Submission>;
 }
@@ -58,6 +64,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     clock: options.clock,
     log: options.log ?? silentLog,
   });
+  const outages = createOutages(directory, { shelf: cache.outages, clock: options.clock });
   return {
     current: () => keeper.current(),
     refresh: () => keeper.refresh(),
@@ -72,6 +79,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
       throw errorOf('no directory gives parameters that hold', failures);
     },
     newest: () => cache.seen()?.epoch,
+    out: ({ consensus }) => outages.out(consensus.epoch),
     publish: (descriptor) => submit(directory, descriptor),
   };
 }

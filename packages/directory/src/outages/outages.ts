@@ -1,13 +1,13 @@
 import type { NoteSigner } from '@postern/protocol/codec';
 import {
   decodeConsensus,
+  isTimely,
   maxAuthorities,
   maxOutageLength,
   type NodeEntry,
   nodesOut,
   type Outage,
   type OutageReader,
-  outageSeconds,
   signOutage,
   verifyOutage,
 } from '@postern/protocol/consensus';
@@ -95,7 +95,7 @@ export function startOutages(options: OutagesOptions): Outages {
       return;
     }
     const { authority, at } = read.outage;
-    if (authority === config.name || at > seconds() + renewSeconds) return;
+    if (authority === config.name || !isTimely(read.outage, seconds())) return;
     if (at > (others.get(authority)?.outage.at ?? -1)) others.set(authority, { outage: read.outage, signed });
   };
   const askPeer = async (url: string): Promise<void> => {
@@ -118,7 +118,7 @@ export function startOutages(options: OutagesOptions): Outages {
   });
 
   const held = (): Held[] => {
-    for (const [name, { outage }] of others) if (outage.at + outageSeconds <= seconds()) others.delete(name);
+    for (const [name, { outage }] of others) if (!isTimely(outage, seconds())) others.delete(name);
     return [own(), ...others.values()].filter((one) => one !== undefined);
   };
   return {

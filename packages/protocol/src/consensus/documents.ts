@@ -209,9 +209,6 @@ export const maxSlots = 65_536;
 /** Most TLS keys that a node may be known by at a time. */
 export const maxTlsPins = 2;
 
-/** Seconds for which a notice of outages counts. */
-export const outageSeconds = 600;
-
 /** Epochs for which a node publishes mix keys: the current one and the next two (spec consensus 6.2). */
 export const keyEpochsAhead = 2;
 

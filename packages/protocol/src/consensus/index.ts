@@ -82,12 +82,12 @@ export {
   maxRevealLength,
   maxTlsPins,
   maxVoteLength,
-  outageSeconds,
   staleEpochs,
 } from './documents.ts';
 export { type Equivocation, type VerifiedEquivocation, verifyEquivocation } from './equivocation.ts';
 export { readGeometry, writeGeometry } from './geometry.ts';
 export {
+  isTimely,
   nodesOut,
   type OutageReader,
   type OutageRefusal,

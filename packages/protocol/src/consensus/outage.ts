@@ -1,11 +1,14 @@
 import { formatNote, type NoteSigner, parseNote, signText } from '../codec/note.ts';
-import { maxOutageLength, type Outage, outageSeconds } from './documents.ts';
+import { maxOutageLength, type Outage } from './documents.ts';
 import { outageShape } from './schema.ts';
 import { compareText } from './shape.ts';
 import { decodeText, encodeText, type Form } from './text.ts';
 import { checkGood, countAt, type Trust } from './trust.ts';
 
 const form: Form<Outage> = { origin: 'postern.outage/v1', shape: outageShape };
+
+/** Seconds for which a notice counts. */
+const outageSeconds = 600;
 
 /** Seconds that the clock of an authority may be ahead of a reader's. */
 const clockTolerance = 60;
@@ -54,6 +57,11 @@ export function verifyOutage(signed: string, reader: OutageReader): VerifiedOuta
   return refused('too-few-signatures', `${authority} has not signed it`);
 }
 
+/** Whether a notice is of now, Unix seconds: no older than ten minutes, and of no time to come. */
+export function isTimely({ at }: Outage, now: number): boolean {
+  return at <= now + clockTolerance && now < at + outageSeconds;
+}
+
 /**
  * The mixes that are out, sorted: those that so many authorities have not reached, each by its newest notice that counts now (spec outage 4).
  * Fewer than `threshold` take nobody out.
@@ -64,8 +72,7 @@ export function nodesOut(
 ): string[] {
   const newest = new Map<string, Outage>();
   for (const notice of notices) {
-    const counts =
-      notice.epoch === epoch && notice.at <= now + clockTolerance && now < notice.at + outageSeconds;
+    const counts = notice.epoch === epoch && isTimely(notice, now);
     if (counts && notice.at > (newest.get(notice.authority)?.at ?? -1)) newest.set(notice.authority, notice);
   }
   const saying = Map.groupBy(
