@@ -38,8 +38,8 @@ export interface Network {
   readonly url: string;
   readonly vkey: string;
   consensus: Consensus;
-  /** How often the consensus was asked for. */
-  readonly asked: { count: number };
+  /** What the directory was asked for, beside certificates. */
+  readonly asked: string[];
   /** Packets taken by all first mixes. */
   packets(): Uint8Array[];
   deliver(): Promise<Delivered>;
@@ -107,13 +107,13 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       meanDelayMs,
     }),
   };
-  const asked = { count: 0 };
+  const asked: string[] = [];
   const server = createServer((request, response) => {
     if (request.url === '/v1/certificates') {
       response.setHeader('content-type', 'application/json').end(JSON.stringify([authority.certificate]));
       return;
     }
-    asked.count += 1;
+    asked.push(request.url ?? '');
     const found = request.url === '/v1/consensus';
     response.writeHead(found ? 200 : 404, { 'content-type': 'text/plain; charset=utf-8' });
     response.end(found ? signConsensus(network.consensus, [authority]) : '');

@@ -70,6 +70,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
         epoch,
         bootstrap: { nodes: mixes + 1 },
         geometry: { hops },
+        probe: false,
       }),
       { clock, random, log: silentLog },
     ),
