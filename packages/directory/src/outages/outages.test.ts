@@ -1,6 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Outage, signOutage, verifyOutage } from '@postern/protocol/consensus';
+import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import { afterEach, expect, test } from 'vitest';
-import { get } from '../testing/authorities.ts';
+import type { Answer } from '../ask.ts';
+import { get, openBench } from '../testing/authorities.ts';
+import { start } from '../testing/clock.ts';
 import { createSession, epoch, hour, mixes } from '../testing/session.ts';
 
 const session = createSession();
@@ -61,7 +65,14 @@ test('a mix that two of three authorities miss is out, one that one misses is no
   expect(text).toContain(`<bdi>${mix1}</bdi>: <strong class="missing">left out</strong>`);
   expect(text).toContain(`<bdi>${mix2}</bdi>: still used`);
 
+  // another epoch's notice is there as soon as its consensus is
+  await session.council.until((epoch + 1) * hour + 1);
+  expect((await served(0))[0]).toMatchObject({ epoch: epoch + 1, authority: 'authority1.test' });
+  expect((await served(0))[0]?.down).toHaveLength(1);
+
   // a notice of one that has ended is served as long as it counts, and no longer
+  await pass(5);
+  expect(stateOf(0)?.by).toEqual(names());
   await session.council.stop(2);
   await pass(5);
   expect(stateOf(0)?.by).toEqual(names());
@@ -69,45 +80,48 @@ test('a mix that two of three authorities miss is out, one that one misses is no
   expect(stateOf(0)).toMatchObject({ by: names().slice(0, 2), missed: [{ out: false }, { out: false }] });
 });
 
-test('what a notice says is of the consensus that readers have, as soon as they have it', async () => {
-  await begin((_, name) => name === mixes[0]);
-  await pass(20);
-  await session.council.until((epoch + 1) * hour + 1);
-  expect((await served(0))[0]).toMatchObject({ epoch: epoch + 1, authority: 'authority1.test' });
-  expect((await served(0))[0]?.down).toHaveLength(1);
-});
-
 test('an authority takes notices of others as they signed them, and nothing else', async () => {
-  await begin(() => false);
-  const { council } = session;
-  const at = (): number => Math.floor(council.clock.now() / 1_000);
-  const notice = (change: Partial<Outage>, by: number): string => {
-    const outage: Outage = { version: 1, epoch, authority: 'authority2.test', at: at(), down: [], ...change };
-    return signOutage(outage, council.member(by).signer);
+  await using bench = await openBench();
+  const { clock } = bench;
+  const [ours, other, third] = [1, 2, 3].map((at) =>
+    testAuthority(`authority${at}.test`, { now: start / 1_000 }),
+  ) as [TestAuthority, TestAuthority, TestAuthority];
+  const now = (): number => Math.floor(clock.now() / 1_000);
+  const notice = (change: Partial<Outage> = {}, by = other): string =>
+    signOutage({ version: 1, epoch, authority: by.name, at: now(), down: [], ...change }, by);
+  let list = (): string => '[]';
+  let asked = 0;
+  const exchange = (url: string): Promise<Answer> => {
+    const { pathname } = new URL(url);
+    if (pathname === '/v1/outages') asked += 1;
+    const text = pathname === '/v1/outages' ? list() : JSON.stringify([other.certificate]);
+    const isThere = ['/v1/outages', '/v1/certificates'].includes(pathname);
+    return Promise.resolve({ kind: 'answer', status: isThere ? 200 : 404, text, date: undefined });
   };
-  const id = 'a'.repeat(64);
-  const lists: readonly (() => string)[] = [
+  const peers = [{ url: 'http://authority2.test', key: other.vkey }];
+  const authority = await bench.run({ probe: true, peers, threshold: 2 }, { exchange });
+  /** What it serves once it has asked again. */
+  const after = async (text: () => string): Promise<string[]> => {
+    const before = asked;
+    list = text;
+    for (let second = 0; asked === before && second < 300; second++) {
+      clock.advance(1_000);
+      await turn();
+    }
+    expect(asked).toBe(before + 1);
+    return JSON.parse((await get(authority, '/v1/outages')).text) as string[];
+  };
+  for (const text of [
     () => 'x',
     () => '{}',
-    () => JSON.stringify([notice({ down: [id] }, 2), notice({ at: at() + 3_600, down: [id] }, 1)]),
-    () => JSON.stringify([notice({ down: [id] }, 1).replace('"epoch":1000', '"epoch":1001')]),
-    () => JSON.stringify([notice({ authority: 'authority1.test', down: [id] }, 0)]),
-  ];
-  let asked = 0;
-  council.wire = ({ from, path }) => {
-    if (path !== '/v1/outages' || from !== 'authority1.test') return {};
-    const text = lists[asked++ % lists.length]?.() ?? '';
-    return { answer: { kind: 'answer', status: 200, text, date: undefined } };
-  };
-  await pass(20);
-  expect(asked).toBeGreaterThan(lists.length);
-  expect(await served(0)).toEqual([expect.objectContaining({ authority: 'authority1.test', down: [] })]);
-});
-
-test('one that does not try the mixes says nothing of them', async () => {
-  await session.begin(3);
-  await session.council.untilHolds(haveAll(epoch), hour);
-  await pass(20);
-  expect((await get(first(), '/v1/outages')).text).toBe('[]');
-  expect(stateOf(0)).toEqual({ by: [], missed: [] });
+    () => JSON.stringify([notice({ authority: other.name }, third), notice({}, third)]),
+    () => JSON.stringify([notice({ at: now() + 3_600 }), notice({ at: now() - 3_600 })]),
+    () => JSON.stringify([notice().replace(`"epoch":${epoch}`, `"epoch":${epoch + 1}`)]),
+    () => JSON.stringify([notice({}, ours)]),
+  ])
+    expect(await after(text)).toEqual([]);
+  const newest = notice();
+  expect(await after(() => JSON.stringify([notice({ at: now() - 200 }), newest]))).toEqual([newest]);
+  // one that is older comes too late
+  expect(await after(() => JSON.stringify([notice({ at: now() - 400 })]))).toEqual([newest]);
 });

@@ -197,6 +197,12 @@ describe('GET', () => {
     expect(JSON.parse(answer.text)).toEqual({ error, message: expect.any(String) });
   });
 
+  test('/v1/outages has nothing while the authority does not try the mixes', async () => {
+    const { text, headers } = await get(await bench.run(), '/v1/outages');
+    expect(text).toBe('[]');
+    expect(headers.get('cache-control')).toBe('public, max-age=30');
+  });
+
   test('/health', async () => {
     const authority = await bench.run();
     expect(JSON.parse((await get(authority, '/health')).text)).toEqual({
