@@ -12,7 +12,7 @@ export default defineConfig({
   test: {
     include: [
       'test/interop/domains/**/*.test.ts',
-      'test/interop/*.{knot,dovecot,postfix}.test.ts',
+      'test/interop/*.{knot,dovecot,postfix,systemd}.test.ts',
       'packages/directory/src/**/*.chromium.test.ts',
       'packages/node/test/{redis-*,*-redis}.test.ts',
     ],

@@ -117,6 +117,7 @@ test(`five authorities, of whom two at a time lie, are killed or have a wrong cl
   await using _registering = keepRegistering(council);
   const { authorities } = council;
   const troubles = troublesOf(council);
+  await reached(0, authorities);
   // the first that is not agreed on already when the first two begin to lie
   const from = agreedOn(Date.now() + 2_000) + 1;
   await reached(from - 1, authorities);

@@ -83,9 +83,14 @@ export function createAgreement(options: AgreementOptions): Agreement {
   const say = (part: Part, value: Vote | Reveal, signed: string): void => {
     options.keep(part, { value, digest: ballotDigest(signed) ?? '', signed });
     rounds.say(part, signed);
-    // whoever has not answered in time is asked on: whether it has it, or was too late for it
-    const [fromMs, untilMs] = [rounds.dueMs[part], rounds.closedMs[part]];
-    options.pass(part, signed, { fromMs, untilMs, signedBy: [], taken: () => rounds.heard(part) });
+    const fromMs = rounds.dueMs[part];
+    options.pass(part, signed, {
+      fromMs,
+      untilMs: fromMs + slot.roundMs,
+      doubtMs: rounds.closedMs[part],
+      signedBy: [],
+      taken: () => rounds.heard(part),
+    });
   };
   const vote = (): void => {
     const draft = options.draft();

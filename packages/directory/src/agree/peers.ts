@@ -34,6 +34,8 @@ export interface Push extends Span {
   readonly signedBy: readonly string[];
   /** Called for each that says that it has it. */
   readonly taken?: () => void;
+  /** Until then those who have not answered are asked on, whether they have it: nobody takes it any more. */
+  readonly doubtMs?: number;
 }
 
 export interface Seen {
@@ -73,10 +75,10 @@ export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: Pee
   };
   const sendTo = async (name: string, path: string, body: string, to: Push): Promise<void> => {
     await clock.wait(to.fromMs, stop.signal);
-    while (clock.now() < to.untilMs) {
+    while (clock.now() < (to.doubtMs ?? to.untilMs)) {
       const answer = await ask(name, path, { maxBytes: receiptBytes, body });
       if (answer.kind === 'answer' && answer.status === 202) to.taken?.();
-      if (answer.kind === 'answer' && isFinal(answer)) return;
+      if (answer.kind === 'answer' && (isFinal(answer) || clock.now() >= to.untilMs)) return;
       stop.signal.throwIfAborted();
       await clock.wait(clock.now() + retryMs, stop.signal);
     }

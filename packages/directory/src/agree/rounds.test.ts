@@ -25,9 +25,9 @@ const signers = ['a', 'b', 'c', 'd', 'e'].map((letter, at) =>
   noteSigner('ed25519', `${letter}.test`, new Uint8Array(32).fill(at)),
 );
 const names = signers.map(({ name }) => name);
-const signingKeys = signers.map(({ sign: _, ...key }): SigningKey => {
-  const authority = { name: key.name, identity: new Uint8Array(32) };
-  return { ...key, authority, validAfter: 0, validUntil: 2 ** 40 };
+const signingKeys = signers.map((signer): SigningKey => {
+  const authority = { name: signer.name, identity: new Uint8Array(32) };
+  return { ...signer, authority, validAfter: 0, validUntil: 2 ** 40 };
 });
 /** All but two: those are the most that there may be. */
 const faulty = [0, 1, 2];
