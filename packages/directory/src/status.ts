@@ -7,7 +7,7 @@ import type { Epochs } from './epochs.ts';
 import { isEnding } from './keys/reminder.ts';
 import type { SigningKeys } from './keys/signing.ts';
 import type { Counters } from './observe.ts';
-import type { Outages, OutageState } from './outages/outages.ts';
+import type { OutageState, Outages } from './outages/outages.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface AuthorityStatus {
