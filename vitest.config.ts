@@ -16,6 +16,7 @@ export default defineConfig({
       'test/faults/**',
       'test/interop/domains/**',
       'test/interop/*.{knot,dovecot,postfix,systemd}.test.ts',
+      'packages/directory/src/**/*.chromium.test.ts',
       'packages/node/test/{redis-*,*-redis}.test.ts',
     ],
     maxWorkers: 2,

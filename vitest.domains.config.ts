@@ -13,6 +13,7 @@ export default defineConfig({
     include: [
       'test/interop/domains/**/*.test.ts',
       'test/interop/*.{knot,dovecot,postfix,systemd}.test.ts',
+      'packages/directory/src/**/*.chromium.test.ts',
       'packages/node/test/{redis-*,*-redis}.test.ts',
     ],
     testTimeout: 120_000,

@@ -29,9 +29,9 @@ export const table: Readonly<Record<string, Rule>> = {
     stages: [],
   },
   directory: {
-    ours: ['@postern/protocol', '@postern/runtime'],
+    ours: ['@postern/protocol', '@postern/mail', '@postern/runtime'],
     theirs: ['@fastify/swagger', 'commander', 'fastify', 'zod'],
-    stages: ['register', 'agree', 'publish', 'client'],
+    stages: ['register', 'agree', 'outages', 'publish', 'client'],
   },
   node: {
     ours: [

@@ -10,7 +10,7 @@ const bob = 'bob@b.test';
 describe('what cannot be sent is refused before anything is stored or sent', () => {
   let net: TestNetwork;
   beforeAll(async () => {
-    net = await startTestNetwork({ mixes: 3 });
+    net = await startTestNetwork({ mixes: 3, probe: true });
   }, 180_000);
   afterAll(() => net[Symbol.asyncDispose]());
 
@@ -98,6 +98,38 @@ describe('what cannot be sent is refused before anything is stored or sent', () 
     const [delivered] = await net.delivered(bob);
     const opened = await net.client(bob).open(delivered?.bytes ?? Buffer.alloc(0));
     expect(opened.kind === 'opened' && message.equals(opened.message)).toBe(true);
+  });
+
+  test('a layer whose only mix the authority cannot reach: which one; once it is back the message goes', async () => {
+    const { consensus } = await net.client(alice).route();
+    const { id = '', name = '' } = consensus.nodes.find(({ layer }) => layer === 2) ?? {};
+    const missed = () => net.authority.status().outages.missed;
+    /** Lets time pass until the authority says so: what it tries takes its own time. */
+    const until = async (holds: () => boolean): Promise<void> => {
+      while (!holds()) {
+        await net.clock.advanceBy(2_000);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      // longer than notices do
+      await net.clock.advanceBy(180_000);
+    };
+    await until(() => net.authority.status().outages.by.length > 0);
+    expect(missed()).toEqual([]);
+    await net.node(name).stop();
+    await until(() => missed().length > 0);
+    expect(missed()).toEqual([{ id, name, by: ['authority.test'], out: true }]);
+    const problems = await refused(() => net.client(alice).send(letter([bob], 'out')));
+    expect(problems).toMatchObject([{ code: 'no-route', exitCode: 75 }]);
+    expect(problems[0]?.message).toMatch(`now: the authorities cannot reach ${name}`);
+    const { explanation } = await net.client(alice).route();
+    const without = explanation.layers.filter(({ eligible }) => eligible.length === 0);
+    expect(without.flatMap(({ excluded }) => excluded)).toContainEqual({ id, name, why: 'out-of-reach' });
+
+    await net.node(name).start();
+    await until(() => missed().length === 0);
+    const sent = await net.client(alice).send(letter([bob], 'back'));
+    expect(sent).toMatchObject({ kind: 'sent', pending: 0 });
+    await net.drain();
   });
 
   // The last one: the authority and the nodes do not come back.

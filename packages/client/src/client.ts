@@ -240,6 +240,7 @@ export function createClient(options: ClientOptions): Client {
       const { explanation, problems, warnings } = pathOf(verified, { constraints, meanDelayMs }, settings, {
         now: new Date(clock.now()),
         account: settings.submission?.kind === 'account',
+        out: await (await directory()).out(verified),
       });
       return { consensus: verified.consensus, explanation, problems, warnings };
     },

@@ -27,11 +27,11 @@ export function pathOf(
   { consensus, geometry }: VerifiedConsensus,
   options: PathOptions,
   config: ClientConfig,
-  { now, account }: { readonly now: Date; readonly account: boolean },
+  { now, account, out }: { readonly now: Date; readonly account: boolean; readonly out: readonly string[] },
 ): Path {
   const meanDelayMs = options.meanDelayMs ?? config.send.meanDelayMs ?? consensus.meanDelayMs;
   const asked = mergeConstraints(config.route, options.constraints);
-  const { routes, explanation } = plan(consensus, { ...asked, byAccount: account }, meanDelayMs);
+  const { routes, explanation } = plan(consensus, { ...asked, byAccount: account, out }, meanDelayMs);
   const handOverEnd = (consensus.epoch + 1 + keyEpochsHeld - 0.5) * consensus.epochSeconds * 1000;
   const era: Era = {
     geometry,
@@ -40,7 +40,11 @@ export function pathOf(
     longestDelayMs: (handOverEnd - now.getTime()) / 2,
   };
   const problems = unknownMixes(consensus, options.constraints);
-  if (routes.kind === 'refused' && account && plan(consensus, asked, meanDelayMs).routes.kind === 'plan') {
+  const isPossible = (constraints: Constraints): boolean =>
+    plan(consensus, constraints, meanDelayMs).routes.kind === 'plan';
+  if (routes.kind === 'refused' && isPossible({ ...asked, byAccount: account })) {
+    problems.push(outOfReach(consensus, routes, out));
+  } else if (routes.kind === 'refused' && account && isPossible({ ...asked, out })) {
     problems.push(noFirstMix);
   } else if (routes.kind === 'refused' && problems.length === 0) {
     problems.push(noRoute(routes));
@@ -64,6 +68,19 @@ function noRoute(refusal: Refusal): Problem {
     message: `there is no path: ${describeRefusal(refusal)}`,
     hint: 'Loosen include, exclude or pins; postern route --explain shows each mix, and why it is left out.',
     exitCode: ExitCode.dataError,
+  };
+}
+
+/** What the authorities cannot reach comes back, or the next consensus goes without it. */
+function outOfReach({ nodes }: Consensus, { layer }: Refusal, out: readonly string[]): Problem {
+  const missed = nodes.filter(({ id }) => out.includes(id)).map(({ name }) => name);
+  const names =
+    missed.length > 8 ? `${missed.slice(0, 8).join(', ')} and ${missed.length - 8} more` : missed.join(', ');
+  return {
+    code: 'no-route',
+    message: `there is no path up to layer ${layer} now: the authorities cannot reach ${names}`,
+    hint: 'Try again in some minutes. If it stays so, other constraints may leave a path; postern route --explain shows each mix, and why it is left out.',
+    exitCode: ExitCode.tempFail,
   };
 }
 

@@ -110,7 +110,7 @@ export async function prepare(
   const path = mixed
     ? verified === undefined
       ? current
-      : pathOf(verified, options, config, { now, account })
+      : pathOf(verified, options, config, { now, account, out: await directory.out(verified) })
     : undefined;
   // All that can be said without the recipients' keys, so that no look-up is made for a message that does not go.
   const before = [...composed.problems, ...own.problems, ...ways.problems, ...(path?.problems ?? [])];

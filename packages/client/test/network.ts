@@ -40,8 +40,8 @@ export interface Network {
   consensus: Consensus;
   /** What is served for the consensus of its epoch when that is asked for by number; nothing unless set. */
   other?: Consensus;
-  /** How often the consensus was asked for. */
-  readonly asked: { count: number };
+  /** What the directory was asked for, beside certificates. */
+  readonly asked: string[];
   /** Packets taken by all first mixes. */
   packets(): Uint8Array[];
   deliver(): Promise<Delivered>;
@@ -109,13 +109,13 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       meanDelayMs,
     }),
   };
-  const asked = { count: 0 };
+  const asked: string[] = [];
   const server = createServer((request, response) => {
     if (request.url === '/v1/certificates') {
       response.setHeader('content-type', 'application/json').end(JSON.stringify([authority.certificate]));
       return;
     }
-    asked.count += 1;
+    asked.push(request.url ?? '');
     const { consensus, other } = network;
     const past = request.url === `/v1/consensus/${consensus.epoch}` ? other : undefined;
     const found = request.url === '/v1/consensus' ? consensus : past;

@@ -137,7 +137,7 @@ test('the copy that is kept opens for its author, and nothing else of the messag
   expect((await network.deliver()).get('bob@b.test')).toHaveLength(1);
 });
 
-test('many messages from one process: keys, certificates and consensus are read once', async () => {
+test('many messages from one process: keys, certificates, consensus and outages are read once', async () => {
   const network = await startNetwork({ now });
   const alice = await person(network, 'alice@a.test', now);
   const bob = await person(network, 'bob@b.test', now);
@@ -149,7 +149,7 @@ test('many messages from one process: keys, certificates and consensus are read 
       }),
     ),
   );
-  expect(network.asked.count).toBe(1);
+  expect(network.asked).toEqual(['/v1/consensus', '/v1/outages']);
   expect((await network.deliver()).get('bob@b.test')).toHaveLength(20);
   expect(await readdir(alice.client.paths.sent)).toEqual([]);
 });

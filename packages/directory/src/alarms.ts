@@ -3,6 +3,7 @@ import type { Log } from '@postern/runtime';
 /** What an operator has to know of, and other authorities' operators perhaps as well. */
 export type AlarmKind =
   | 'clock-off'
+  | 'cut-off'
   | 'peer-clock-off'
   | 'silent'
   | 'withheld-reveal'
@@ -32,6 +33,7 @@ export interface Alarms {
 /** These show that somebody is faulty, or that there may be no consensus; the others may pass by themselves. */
 const grave: readonly AlarmKind[] = [
   'clock-off',
+  'cut-off',
   'equivocation',
   'signed-twice',
   'split',

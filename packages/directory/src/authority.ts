@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { assertTrust } from '@postern/protocol/consensus';
+import { assertTrust, epochAt, type OutageReader } from '@postern/protocol/consensus';
 import {
   type Clock,
   createMetrics,
@@ -9,18 +9,22 @@ import {
   requirePrivateDirectory,
 } from '@postern/runtime';
 import type { Exchange } from './agree/peers.ts';
+import { createAlarms } from './alarms.ts';
 import { ask } from './ask.ts';
 import type { AuthorityConfig } from './config.ts';
-import { deskOf, signedParameters } from './desk.ts';
+import { currentOf, deskOf, signedParameters } from './desk.ts';
 import { startEpochs } from './epochs.ts';
 import { startReminder } from './keys/reminder.ts';
 import { openLog } from './log/log.ts';
 import { addGauges, createCounters } from './observe.ts';
 import { assertContinues, dropUnwanted, loadKeys } from './opening.ts';
+import { noOutages, startOutages } from './outages/outages.ts';
+import { reachBySmtp } from './outages/reach.ts';
+import type { Reach } from './outages/watch.ts';
 import { openPeerCertificates } from './peer-certificates.ts';
 import { publish } from './publish/publish.ts';
 import { type AuthorityStatus, statusOf } from './status.ts';
-import { openStore } from './store.ts';
+import { type Issued, openStore } from './store.ts';
 
 export type { AuthorityStatus } from './status.ts';
 
@@ -34,6 +38,8 @@ export interface AuthorityDeps {
   readonly confirmedEpoch?: number;
   /** How other authorities are spoken to; by HTTP unless given. */
   readonly exchange?: Exchange;
+  /** How mixes are tried; by SMTP unless given. */
+  readonly reach?: Reach;
   /** Closes the authority when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -75,6 +81,7 @@ export async function startAuthority(
   const history = openLog(store);
   const exchange = deps.exchange ?? ask;
   const certificates = openPeerCertificates(config, store, clock);
+  const alarms = createAlarms(deps.log);
   const epochs = opened.use(
     startEpochs({
       ...deps,
@@ -85,14 +92,27 @@ export async function startAuthority(
       store,
       history,
       counters,
+      alarms,
       exchange,
       parameters: signedParameters(config, clock, keys),
     }),
   );
-  addGauges(metrics, { config, clock, store, keys, alarms: () => epochs.alarms.length });
+  addGauges(metrics, { config, clock, store, keys, alarms: () => alarms.standing.length });
   opened.use(startReminder({ ...deps, keys }));
 
-  const desk = deskOf({ config, clock, store, history, keys, certificates, epochs, counters });
+  const trust = (): OutageReader => ({
+    authorities,
+    signingKeys: [...keys.own().map(({ key }) => key), ...certificates.keys()],
+  });
+  const current = (): Issued | undefined =>
+    currentOf(store, epochAt(clock.now() / 1_000, config.epochSeconds));
+  const { signerFor } = keys;
+  const reach = deps.reach ?? reachBySmtp(config.name);
+  const outages = config.probe
+    ? opened.use(startOutages({ ...deps, config, alarms, reach, exchange, trust, signerFor, current }))
+    : noOutages;
+  const parts = { config, clock, store, history, keys, certificates, epochs, counters, alarms, outages };
+  const desk = deskOf({ ...parts, trust, current });
   const server = await publish(config.listen, desk);
   opened.defer(() => server.close());
   const exporter = opened.use(
@@ -107,7 +127,7 @@ export async function startAuthority(
     url: server.url,
     vkey,
     metrics: exporter.text,
-    status: () => statusOf({ config, clock, store, epochs, counters, keys, url: server.url }),
+    status: () => statusOf({ ...parts, url: server.url }),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -15,10 +15,12 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readToml } from '@postern/runtime';
+import { readToml, serveControl } from '@postern/runtime';
 import { type Ended, hostCommands } from '@postern/runtime/testing';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { AuthorityStatus } from './authority.ts';
 import { parseAuthorityConfig } from './config.ts';
+import type { Missed } from './outages/outages.ts';
 import { signedNode } from './testing/nodes.ts';
 
 const program = new URL('./main.ts', import.meta.url).pathname;
@@ -243,6 +245,47 @@ test('status shows the other authorities, and whether they answer', async () => 
   expect(await shown()).toContain('peer        authority5.test at http://127.0.0.1:9 does not answer\n');
   child.kill('SIGTERM');
   expect(await ended).toMatchObject({ code: 0 });
+});
+
+test('status shows which mixes are missed, by whom, and what comes of it', async () => {
+  const made = await run(
+    'init',
+    '--name',
+    'authority6.test',
+    '--config',
+    'sixth.toml',
+    '--data-dir',
+    'sixth',
+  );
+  expect(made.code).toBe(0);
+  const missed: readonly Missed[] = [
+    { id: '', name: 'mix1.test', by: ['authority1.test', 'authority2.test'], out: true },
+    { id: '', name: 'mix2.test', by: ['authority1.test'], out: false },
+  ];
+  const status: AuthorityStatus = {
+    name: 'authority6.test',
+    url: 'http://127.0.0.1:8440',
+    vkey: made.out.trim(),
+    epoch: 1,
+    registered: 3,
+    bootstrapNodes: 3,
+    peers: [],
+    threshold: 2,
+    alarms: [],
+    outages: { by: [], missed },
+    signingKey: { until: '', ending: false },
+    counters: { descriptors: {}, consensus: {} },
+  };
+  await using _ = await serveControl({
+    socketPath: join(folder, 'sixth', 'control.sock'),
+    status: () => Promise.resolve(status),
+    metrics: () => '',
+  });
+  const { out } = await run('status', '--config', 'sixth.toml');
+  expect(out.split('\n').filter((line) => line.startsWith('missed'))).toEqual([
+    'missed      mix1.test, not reached by authority1.test, authority2.test: left out of new paths',
+    'missed      mix2.test, not reached by authority1.test: still used',
+  ]);
 });
 
 test('every commented setting in the configuration that init writes is known, and is the default', async () => {

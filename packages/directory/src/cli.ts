@@ -25,6 +25,7 @@ import { initAuthority } from './init.ts';
 import { certify, mostDays, usualDays } from './keys/certify.ts';
 import { signingFolder } from './keys/files.ts';
 import { identityPath, readAuthority, readPrivateKey } from './keys/identity.ts';
+import type { Missed } from './outages/outages.ts';
 import type { AuthorityStatus, PeerStatus } from './status.ts';
 
 /** The command line of `postern-directory`: resolves to the exit code. */
@@ -191,6 +192,7 @@ function describe({
   peers,
   threshold,
   alarms,
+  outages,
   heldUp,
   consensus,
 }: AuthorityStatus): string {
@@ -204,12 +206,17 @@ epoch       ${epoch}
 registered  ${registered}
 consensus   ${issued}
 signs until ${signingKey.until}${signingKey.ending ? '; make the next key: postern-directory certify --identity FILE' : ''}
-${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}${peers.length === 0 ? '' : `signatures  ${threshold} of ${peers.length + 1} authorities\n`}${peers.map(describePeer).join('')}${alarms.map(describeAlarm).join('')}`;
+${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}${peers.length === 0 ? '' : `signatures  ${threshold} of ${peers.length + 1} authorities\n`}${peers.map(describePeer).join('')}${outages.missed.map(describeMissed).join('')}${alarms.map(describeAlarm).join('')}`;
 }
 
 function describePeer({ name, url, answers, aheadSeconds = 0 }: PeerStatus): string {
   const clock = aheadSeconds === 0 ? '' : `, its clock ${aheadSeconds} s ahead of the one here`;
   return `peer        ${name} at ${url} ${answers ? 'answers' : 'does not answer'}${clock}\n`;
+}
+
+function describeMissed({ name, by, out }: Missed): string {
+  const state = out ? 'left out of new paths' : 'still used';
+  return `missed      ${name}, not reached by ${by.join(', ')}: ${state}\n`;
 }
 
 function describeAlarm({ kind, about, why }: Alarm): string {

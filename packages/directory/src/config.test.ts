@@ -20,6 +20,7 @@ test('fills in what is not said', () => {
     revoked: [],
     allow: [],
     peers: [],
+    probe: true,
     threshold: 1,
   });
 });

@@ -47,6 +47,8 @@ export interface AuthorityConfig {
   readonly peers: readonly PeerConfig[];
   /** How many authorities have to sign a consensus: a majority at least. */
   readonly threshold: number;
+  /** Whether it tries the mixes, and says which cannot be reached. */
+  readonly probe: boolean;
   /** Where metrics are served; nowhere without. */
   readonly metrics: MetricsConfig | undefined;
 }
@@ -141,6 +143,7 @@ const schema = z
       .max(maxAuthorities - 1, `are more than ${maxAuthorities - 1}`)
       .default([]),
     threshold: z.int().min(1, 'is at least 1').optional(),
+    probe: z.boolean().default(true),
     metrics: metricsSection.optional(),
   })
   .superRefine(({ name, peers, threshold, epoch, width, geometry }, context) => {
@@ -192,6 +195,7 @@ const schema = z
       allow: config.allow,
       peers: config.peers,
       threshold: config.threshold ?? majority([config.name, ...config.peers.map(({ name }) => name)]),
+      probe: config.probe,
       metrics: config.metrics,
     }),
   );

@@ -3,15 +3,21 @@ import {
   type Parameters,
   signParameters,
   staleEpochs,
+  type Trust,
   writeGeometry,
 } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
+import type { Alarms } from './alarms.ts';
 import { type Certificates, certificateAftermath } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
+import { explain } from './due.ts';
 import type { Epochs } from './epochs.ts';
 import type { SigningKeys } from './keys/signing.ts';
 import { type ConsensusLog, createCheckpoint } from './log/log.ts';
 import type { Counters } from './observe.ts';
+import type { Outages } from './outages/outages.ts';
+import { renderPage } from './page/page.ts';
+import { createView } from './page/view.ts';
 import type { Desk } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
@@ -27,15 +33,31 @@ interface DeskOptions {
   readonly keys: SigningKeys;
   /** Of the others' signing keys. */
   readonly certificates: Certificates;
+  /** All authorities, with the keys of which there are certificates here. */
+  trust(): Omit<Trust, 'threshold'>;
   readonly epochs: Epochs;
   readonly counters: Counters;
+  readonly alarms: Alarms;
+  readonly outages: Outages;
+  /** What readers are given as the newest. */
+  current(): Issued | undefined;
 }
 
 /** What an authority says over HTTP, and takes. */
 export function deskOf(options: DeskOptions): Desk {
-  const { config, clock, store, history, keys, certificates, epochs, counters } = options;
+  const { config, clock, store, history, keys, certificates, epochs, counters, outages, current } = options;
   const limits = rateLimits(config.epochSeconds);
   const epochNow = (): number => epochAt(clock.now() / 1_000, config.epochSeconds);
+  const heldUp = (): string | undefined => {
+    const holdup = epochs.holdup();
+    return holdup && explain(holdup);
+  };
+  const view = createView({
+    ...options,
+    heldUp,
+    alarms: () => options.alarms.standing,
+    outages: () => outages.state(),
+  });
   return {
     register(signed) {
       const outcome = register(signed, { config, store, limits, now: clock.now() });
@@ -43,7 +65,9 @@ export function deskOf(options: DeskOptions): Desk {
       if (outcome.kind === 'registered' && outcome.isNew) epochs.conclude();
       return outcome;
     },
-    current: () => currentOf(store, epochNow()),
+    outages: () => outages.notices(),
+    page: () => renderPage(view()),
+    current,
     issued: (epoch) => store.issued(epoch),
     registered: (id) => showRegistered(id, currentOf(store, epochNow()), store),
     history,
@@ -70,7 +94,7 @@ export function deskOf(options: DeskOptions): Desk {
 }
 
 /** The newest consensus. One that has not begun is no good to anybody while an older one is valid. */
-function currentOf(store: AuthorityStore, epoch: number): Issued | undefined {
+export function currentOf(store: AuthorityStore, epoch: number): Issued | undefined {
   const latest = store.latest();
   if (latest === undefined || latest.epoch <= epoch) return latest;
   const begun = store.newestUpTo(epoch);

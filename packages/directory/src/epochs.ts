@@ -10,7 +10,7 @@ import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
 import { createRecords } from './agree/record.ts';
 import { createSignatures } from './agree/signatures.ts';
-import { type Alarm, createAlarms } from './alarms.ts';
+import type { Alarms } from './alarms.ts';
 import type { Part, Receipt } from './ballots.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup, isAlarming, isOfClock, patienceMs } from './due.ts';
@@ -37,6 +37,7 @@ export interface EpochsOptions {
   readonly random: Random;
   readonly log: Log;
   readonly counters: Pick<Counters, 'consensus'>;
+  readonly alarms: Alarms;
   /** How others are spoken to. */
   readonly exchange: Exchange;
   /** Parameters, signed by this authority, while it has a key. */
@@ -51,7 +52,6 @@ export interface Epochs extends AsyncDisposable {
   conclude(): void;
   /** Why there is no consensus of this epoch, as far as it is not a fault. */
   holdup(): Holdup | undefined;
-  readonly alarms: readonly Alarm[];
   /** What is known of the other authorities. */
   readonly seen: ReadonlyMap<string, Seen>;
   /** Signed by all who say the same; undefined while there is no key to sign with. */
@@ -76,7 +76,7 @@ const bindingSeconds = 30 * 86_400;
 
 /** Agrees on a consensus for every epoch (spec agreement 2), with others or alone (spec consensus 9.3). */
 export function startEpochs(options: EpochsOptions): Epochs {
-  const { config, clock, log, counters, store } = options;
+  const { config, clock, log, counters, store, alarms } = options;
   const counted = counters.consensus;
   const members = membersOf(options);
   const { names, others } = members;
@@ -91,7 +91,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
   let holdup: Holdup | undefined;
   const wake = (): void => waiting.abort();
 
-  const alarms = createAlarms(log);
   const issued = (consensus: Consensus): void => {
     const { epoch, nodes, previous } = consensus;
     counted.add('issued');
@@ -223,9 +222,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
       if (!attempt() || holdup !== undefined) waiting.abort();
     },
     holdup: () => holdup,
-    get alarms() {
-      return alarms.standing;
-    },
     seen: peers.seen,
     get parameters() {
       return parameters.signed;

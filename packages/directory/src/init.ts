@@ -87,6 +87,8 @@ mean_delay = ${quoted(meanDelay)}
 # least = 10
 # most = 100
 # packets_per_mix = 1000
+# Whether it connects to the mixes by SMTP, and says which of them cannot be reached. Where nothing may connect to port 25: false.
+# probe = true
 
 [bootstrap]
 # The first consensus is issued as soon as so many nodes have registered. So many are enough after a pause, too, when others stay away.

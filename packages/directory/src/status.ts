@@ -1,12 +1,13 @@
 import { epochAt } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
-import type { Alarm } from './alarms.ts';
+import type { Alarm, Alarms } from './alarms.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain, type Holdup } from './due.ts';
 import type { Epochs } from './epochs.ts';
 import { isEnding } from './keys/reminder.ts';
 import type { SigningKeys } from './keys/signing.ts';
 import type { Counters } from './observe.ts';
+import type { OutageState, Outages } from './outages/outages.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface AuthorityStatus {
@@ -24,6 +25,8 @@ export interface AuthorityStatus {
   readonly threshold: number;
   /** What an operator has to know of. */
   readonly alarms: readonly Alarm[];
+  /** Which mixes cannot be reached, and who says so. */
+  readonly outages: OutageState;
   /** Until when it can sign. */
   readonly signingKey: { readonly until: string; readonly ending: boolean };
   /** Why there is no consensus of this epoch yet. */
@@ -49,12 +52,15 @@ interface Shown {
   readonly store: AuthorityStore;
   readonly epochs: Epochs;
   readonly counters: Counters;
+  readonly alarms: Pick<Alarms, 'standing'>;
+  readonly outages: Pick<Outages, 'state'>;
   readonly keys: SigningKeys;
   readonly url: string;
 }
 
 /** How an authority does, for its operator. */
-export function statusOf({ config, clock, store, epochs, counters, keys, url }: Shown): AuthorityStatus {
+export function statusOf(shown: Shown): AuthorityStatus {
+  const { config, clock, store, epochs, counters, keys, url } = shown;
   const latest = store.latest();
   const holdup = epochs.holdup();
   const until = keys.validUntil();
@@ -71,7 +77,8 @@ export function statusOf({ config, clock, store, epochs, counters, keys, url }: 
       return { name, url, answers: answeredMs !== undefined, ...ahead };
     }),
     threshold: config.threshold,
-    alarms: epochs.alarms,
+    alarms: shown.alarms.standing,
+    outages: shown.outages.state(),
     signingKey: {
       until: new Date(until * 1_000).toISOString(),
       ending: isEnding(until, clock.now() / 1_000),

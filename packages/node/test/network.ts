@@ -73,6 +73,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
         bootstrap: { nodes: mixes + 1 },
         geometry: { hops },
         width,
+        probe: false,
       }),
       { clock, random, log: silentLog },
     ),

@@ -98,6 +98,9 @@ async function makeAuthority(
     },
     { clock: systemClock, random: systemRandom },
   );
+  // their mixes listen nowhere
+  const text = await readFile(configPath, 'utf8');
+  await writeFile(configPath, text.replace('# probe = true', 'probe = false'));
   const url = `http://127.0.0.1:${port}`;
   let running: Supervised | undefined;
   let lying: Meddle | undefined;

@@ -22,6 +22,7 @@ import {
   formatCertified,
   formatTold,
   makeDiff,
+  type Outage,
   parseAuthorityKey,
   parseTold,
   type Reveal,
@@ -31,6 +32,7 @@ import {
   signCertifiedConsensus,
   signConsensus,
   signDescriptor,
+  signOutage,
   signParameters,
   signReveal,
   signVote,
@@ -40,6 +42,7 @@ import {
   verifyConsensus,
   verifyDescriptor,
   verifyNodeCertificate,
+  verifyOutage,
   verifyParameters,
   writeGeometry,
 } from '@postern/protocol/consensus';
@@ -58,6 +61,7 @@ import {
   mix,
   networkNow,
   nodeCertificateShape,
+  outageShape,
   parametersShape,
   registered,
   revealShape,
@@ -83,6 +87,7 @@ const parameters = {
 
 const { name, epoch } = { name: authority1.name, epoch: agenda.epoch };
 const reveal: Reveal = { version: 1, epoch, slot: 0, authority: name, value: 'ab'.repeat(32) };
+const outage: Outage = { version: 1, epoch, authority: name, at: networkNow, down: ['cd'.repeat(32)] };
 const vote: Vote = {
   version: 1,
   epoch,
@@ -198,6 +203,7 @@ const signed: Target = {
     Buffer.from(nodeKeys.members.certificate),
     Buffer.from(signVote(vote, authority1)),
     Buffer.from(signReveal(reveal, authority1)),
+    Buffer.from(signOutage(outage, authority1)),
     ...descriptors.map((one) => Buffer.from(signDescriptor(one, keysOf(one.name).signing))),
   ],
   bounded: 100,
@@ -209,6 +215,7 @@ const signed: Target = {
     readVote(text, ballotReader);
     readReveal(text, ballotReader);
     readCertifiedConsensus(text, trust);
+    verifyOutage(text, trust);
     verifyDescriptor(text);
     verifyNodeCertificate(text);
   },
@@ -225,6 +232,7 @@ const documents: Target = {
     Buffer.from(parseNote(nodeKeys.members.certificate, 1_024)?.text ?? ''),
     Buffer.from(encodeText(forms.vote, vote)),
     Buffer.from(encodeText(forms.reveal, reveal)),
+    Buffer.from(encodeText(forms.outage, outage)),
     Buffer.from(encodeText(forms.descriptor, descriptors[0] ?? mix('mix1.test'))),
   ],
   bounded: 200,
@@ -274,6 +282,7 @@ function verifySigned(text: string): void {
   readReveal(certified, ballotReader);
   const read = readCertifiedConsensus(certified, trust);
   if (read.kind === 'signed') hold(formatCertified(read.note) === certified, 'one certified note for each');
+  verifyOutage(note, trust);
   const verified = verifyConsensus(note, trust);
   if (verified.kind === 'consensus') hold(verified.signedBy.length === 1, 'one authority has signed');
   verifyParameters(note, trust);
@@ -284,6 +293,7 @@ const forms = {
   nodeCertificate: { origin: 'postern.node-certificate/v1', shape: nodeCertificateShape },
   consensus: { origin: 'postern.consensus/v1', shape: consensusShape },
   descriptor: { origin: 'postern.descriptor/v1', shape: descriptorShape },
+  outage: { origin: 'postern.outage/v1', shape: outageShape },
   parameters: { origin: 'postern.parameters/v1', shape: parametersShape },
   reveal: { origin: 'postern.reveal/v1', shape: revealShape },
   vote: { origin: 'postern.vote/v1', shape: voteShape },

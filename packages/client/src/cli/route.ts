@@ -82,6 +82,7 @@ const reasons = {
   'not-by-account': 'ordinary mail, which is all that your account sends, does not find it',
   'not-included': 'not among those included',
   'not-pinned': 'another mix is pinned',
+  'out-of-reach': 'the authorities cannot reach it',
   'family-conflict': 'no path: every way through the other layers has two mixes of one family',
   family: 'no path: its family is needed in another layer',
 } as const;

@@ -15,7 +15,6 @@ import { DatabaseSync } from 'node:sqlite';
 import { type Equivocation, keyEpochsHeld } from '@postern/protocol/consensus';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { makePrivateDirectory, UserError } from '@postern/runtime';
-import type { CertificateShelf } from './certificates.ts';
 import { DirectoryError } from './errors.ts';
 
 /** The newest consensus accepted: what rollback and fork are measured against. */
@@ -32,6 +31,12 @@ export interface Fork extends Equivocation {
   readonly since: number;
   /** The file that it lies in. */
   readonly path: string;
+}
+
+/** Where what can be had again lies, as text; `undefined` while there is nothing. */
+export interface Shelf {
+  load(): string | undefined;
+  save(text: string): Promise<void>;
 }
 
 /** What a client remembers of the directory from one run to the next. */
@@ -56,7 +61,9 @@ export interface ConsensusCache {
   /** Keeps the first proof that comes. Durable when it resolves. */
   keepFork(fork: Omit<Fork, 'path'>): Promise<void>;
   /** Certificates are public, and verified again whenever they are read. */
-  readonly certificates: CertificateShelf;
+  readonly certificates: Shelf;
+  /** Notices of outages, verified again in the like manner. */
+  readonly outages: Shelf;
 }
 
 /** How long one process waits for another's lock, milliseconds; it is held for two writes. */
@@ -115,16 +122,21 @@ export function openCache(folder: string): ConsensusCache {
         throw notKept('the proof of two documents', folder, cause);
       }
     },
-    certificates: {
-      load: () => readIfThere(join(folder, 'certificates')),
-      async save(text) {
-        try {
-          await makePrivateDirectory(folder);
-          replace(folder, 'certificates', text);
-        } catch (cause) {
-          throw notKept('certificates', folder, cause);
-        }
-      },
+    certificates: shelfIn(folder, 'certificates', 'certificates'),
+    outages: shelfIn(folder, 'outages', 'notices of outages'),
+  };
+}
+
+function shelfIn(folder: string, name: string, what: string): Shelf {
+  return {
+    load: () => readIfThere(join(folder, name)),
+    async save(text) {
+      try {
+        await makePrivateDirectory(folder);
+        replace(folder, name, text);
+      } catch (cause) {
+        throw notKept(what, folder, cause);
+      }
     },
   };
 }

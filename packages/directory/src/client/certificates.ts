@@ -7,6 +7,8 @@ import {
   verifyCertificate,
 } from '@postern/protocol/consensus';
 import { type AskOptions, ask } from '../ask.ts';
+import { notesIn } from '../notes.ts';
+import type { Shelf } from './cache.ts';
 
 /** Signing keys of authorities, from certificates that were verified; kept from one run to the next. */
 export interface Certificates {
@@ -18,15 +20,10 @@ export interface Certificates {
   take(...lists: readonly string[]): Promise<string | undefined>;
 }
 
-/** Where certificates lie, as text; `undefined` while there are none. */
-export interface CertificateShelf {
-  load(): string | undefined;
-  save(text: string): Promise<void>;
-}
-
 export interface CertificatesOptions {
   readonly authorities: readonly AuthorityKey[];
-  readonly shelf: CertificateShelf;
+  /** Where certificates lie. */
+  readonly shelf: Shelf;
   /** Unix seconds. */
   readonly now: () => number;
 }
@@ -52,13 +49,14 @@ export function openCertificates({ authorities, shelf, now }: CertificatesOption
     verified.set(signed, held);
     return held;
   };
-  const stored = (): HeldCertificate[] => (listIn(shelf.load() ?? '[]') ?? []).map(read).filter(isHeld);
+  const stored = (): HeldCertificate[] =>
+    (notesIn(shelf.load() ?? '[]', maxCertificateLength) ?? []).map(read).filter(isHeld);
 
   return {
     keys: () => stored().map(({ key }) => key),
     held: stored,
     async take(...lists) {
-      const parsed = lists.map(listIn);
+      const parsed = lists.map((list) => notesIn(list, maxCertificateLength));
       const found = parsed.flatMap((list) => list ?? []).map(read);
       const before = stored();
       const after = kept([...before, ...found.filter(isHeld)], now());
@@ -101,17 +99,4 @@ function kept(all: readonly HeldCertificate[], now: number): HeldCertificate[] {
       count.set(name, before + 1);
       return before < maxCertificatesOfOne;
     });
-}
-
-/** A JSON list of strings, each no longer than a certificate; undefined for anything else. */
-function listIn(text: string): string[] | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const isOne = (item: unknown): item is string =>
-    typeof item === 'string' && item.length <= maxCertificateLength;
-  return Array.isArray(value) && value.every(isOne) ? value : undefined;
 }

@@ -20,6 +20,7 @@ import { DirectoryError, errorOf } from './errors.ts';
 import type { Heard } from './hear.ts';
 import { createKeeper } from './keeper.ts';
 import { openRecent } from './recent.ts';
+import { createOutages } from './outages.ts';
 import { type Submission, submit } from './submit.ts';
 import { baseOf } from './url.ts';
 
@@ -76,6 +77,11 @@ export interface DirectoryClient {
   counted(id: string, consensus: VerifiedConsensus): Promise<boolean>;
   /** Posts a signed descriptor to every URL, or to those given; throws `not-published` when none accepts it. */
   publish(descriptor: string, urls?: readonly string[]): Promise<Submission>;
+  /**
+   * Ids of the mixes that enough authorities cannot reach, which no new path is to go through. Asked for at most every few minutes; what could not
+   * be had takes nobody out.
+   */
+  out(consensus: VerifiedConsensus): Promise<readonly string[]>;
 }
 
 /** Throws `DirectoryError` `wrong-configuration` when URLs, keys or threshold cannot hold. */
@@ -89,6 +95,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     clock: options.clock,
     log: options.log ?? silentLog,
   });
+  const outages = createOutages(directory, { shelf: cache.outages, clock: options.clock });
   return {
     current: () => keeper.current(),
     renew: () => keeper.renew(),
@@ -113,6 +120,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     recent: () => recent(now()),
     counted: (id, consensus) => isCounted(directory, id, consensus),
     publish: (descriptor, urls) => submit(directory, descriptor, urls),
+    out: ({ consensus }) => outages.out(consensus.epoch),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Clock, Endpoint, Log } from '@postern/runtime';
 import type { Archive } from '../client/archive.ts';
 import type { DirectoryClient } from '../client/client.ts';
 import type { Held } from '../client/collect.ts';
+import { createTexts } from '../publish/codings.ts';
 import { addDocumentRoutes, type Shelf } from '../publish/documents.ts';
 import * as schema from '../publish/schema.ts';
 import { type Served, serve } from '../publish/serve.ts';
@@ -47,6 +48,7 @@ export async function startMirror({ listen, directory, clock, log }: MirrorOptio
       addDocumentRoutes(
         server,
         shelfOf(archive, copy, { clock, parameters: () => parameters, checkpoint: () => checkpoint?.signed }),
+        createTexts(),
       ),
   });
   return {

@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 export interface Texts {
   note(request: FastifyRequest, reply: FastifyReply, signed: string): Promise<FastifyReply>;
   json(request: FastifyRequest, reply: FastifyReply, encoded: string): Promise<FastifyReply>;
+  html(request: FastifyRequest, reply: FastifyReply, page: string): Promise<FastifyReply>;
 }
 
 /**
@@ -66,7 +67,11 @@ export function createTexts(): Texts {
       text.coded.set(coding, made);
       return reply.header('content-encoding', coding).send(await made);
     };
-  return { note: send('text/plain; charset=utf-8'), json: send('application/json; charset=utf-8') };
+  return {
+    note: send('text/plain; charset=utf-8'),
+    json: send('application/json; charset=utf-8'),
+    html: send('text/html; charset=utf-8'),
+  };
 }
 
 function newText(body: string): Text {

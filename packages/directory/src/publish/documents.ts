@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConsensusLog } from '../log/log.ts';
 import type { Issued } from '../store.ts';
-import { createTexts } from './codings.ts';
+import type { Texts } from './codings.ts';
 import { createDiffs } from './diffs.ts';
 import { addLogRoutes } from './log.ts';
 import * as schema from './schema.ts';
@@ -28,8 +28,7 @@ export interface Shelf {
   freshFor(epoch: number): number;
 }
 
-export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf): void {
-  const texts = createTexts();
+export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: Texts): void {
   const diffs = createDiffs(shelf);
   const sendDiff = (
     request: FastifyRequest,

@@ -9,6 +9,7 @@ import { epochSeconds, start } from '../testing/clock.ts';
 import { signedGateway, signedNode } from '../testing/nodes.ts';
 
 const epoch = 1_000;
+const hour = epochSeconds * 1_000;
 
 let bench: Bench;
 beforeEach(async () => {
@@ -222,6 +223,24 @@ describe('GET', () => {
     expect(JSON.parse((await get(authority, all)).text)).toEqual(both);
   });
 
+  test('/ is a page, of which a browser takes nothing but text and its own style', async () => {
+    const authority = await bench.run();
+    await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    const { status, headers, text } = await get(authority, '/');
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-[^ ;]+';/);
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    const { digest } = authority.status().consensus ?? {};
+    for (const told of ['authority1.test', 'mix1.test', 'mix2.test', 'mix3.test', digest])
+      expect(text).toContain(told);
+    const tag = headers.get('etag') ?? '';
+    expect(await get(authority, '/', { 'if-none-match': tag })).toMatchObject({ status: 304, text: '' });
+    bench.clock.moveTo((epoch + 1) * hour);
+    await issued(authority, epoch + 1);
+    expect((await get(authority, '/', { 'if-none-match': tag })).text).toContain(`Epoch ${epoch + 1}`);
+  });
+
   test.each([
     ['/v1/consensus/7', 404, 'no-consensus'],
     ['/v1/consensus/x', 400, 'malformed'],
@@ -237,6 +256,12 @@ describe('GET', () => {
     const answer = await get(await bench.run(), path);
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.text)).toEqual({ error, message: expect.any(String) });
+  });
+
+  test('/v1/outages has nothing while the authority does not try the mixes', async () => {
+    const { text, headers } = await get(await bench.run(), '/v1/outages');
+    expect(text).toBe('[]');
+    expect(headers.get('cache-control')).toBe('public, max-age=30');
   });
 
   test('/health', async () => {
@@ -279,6 +304,7 @@ describe('GET /openapi.json', () => {
       operations.map(({ is, operation }) => [is, Object.keys(operation.responses).map(Number)]),
     );
     expect(described).toEqual({
+      'get /': [200, 304],
       'post /v1/descriptors': [202, 400, 403, 409, 413, 415, 429, 503],
       'get /v1/consensus': [200, 304, 503],
       'get /v1/consensus/diff/{digest}': [200, 304, 400, 404, 503],
@@ -287,6 +313,7 @@ describe('GET /openapi.json', () => {
       'get /v1/registered/{id}': [200, 400, 404],
       'get /v1/log/checkpoint': [200, 304, 503],
       'get /v1/log/tile/{*}': [200, 400, 404],
+      'get /v1/outages': [200, 304],
       'get /v1/descriptors/{digest}': [200, 400, 404],
       'get /v1/agreement': [200],
       'get /v1/agreement/{epoch}': [200, 400, 404],
@@ -307,7 +334,7 @@ describe('GET /openapi.json', () => {
         expect(type).toMatch(
           Number(status) >= 400
             ? /^application\/json$/
-            : /^(application\/(json|octet-stream)|text\/plain|none)$/,
+            : /^(application\/(json|octet-stream)|text\/(plain|html)|none)$/,
         );
         expect(answer.description).not.toBe('');
       }

@@ -3,13 +3,20 @@ import type { FastifyInstance } from 'fastify';
 import type { Registration, Shown } from '../registration.ts';
 import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { statusOf } from './answers.ts';
+import { createTexts } from './codings.ts';
 import { addDocumentRoutes, type Shelf } from './documents.ts';
+import { addOutages } from './outages.ts';
+import { addPage } from './page.ts';
 import * as schema from './schema.ts';
 import { type Served, serve } from './serve.ts';
 
 /** What stands behind an authority's HTTP interface. */
 export interface Desk extends AgreementDesk, Shelf {
   register(signed: string): Registration;
+  /** Signed notices of outages. */
+  outages(): readonly string[];
+  /** For people: HTML. */
+  page(): string;
   /** Milliseconds. */
   now(): number;
   /** That a node stood for the current consensus. */
@@ -36,6 +43,9 @@ const unregistered: Readonly<Record<Exclude<Shown['kind'], 'registered'>, string
 };
 
 function addRoutes(server: FastifyInstance, desk: Desk): void {
+  const texts = createTexts();
+  addPage(server, desk, texts);
+  addOutages(server, desk, texts);
   addAgreementRoutes(server, desk);
 
   server.post<{ Body: unknown }>('/v1/descriptors', { schema: schema.postDescriptor }, (request, reply) => {
@@ -45,7 +55,7 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
     return reply.code(statusOf(outcome.reason)).send({ error: outcome.reason, message: outcome.detail });
   });
 
-  addDocumentRoutes(server, desk);
+  addDocumentRoutes(server, desk, texts);
 
   server.get<{ Params: { id: string } }>(
     '/v1/registered/:id',

@@ -56,6 +56,19 @@ const digestText = {
 };
 export const pastEpoch: object = { type: 'object', properties: { epoch: epochText }, required: ['epoch'] };
 
+export const getPage: FastifySchema = {
+  summary: 'The state of the authority, for people',
+  operationId: 'getPage',
+  headers,
+  response: {
+    200: {
+      description: 'A page without scripts, which takes nothing from elsewhere.',
+      content: { 'text/html': { schema: { type: 'string' } } },
+    },
+    304: unchanged,
+  },
+};
+
 export const postDescriptor: FastifySchema = {
   summary: 'Register a node',
   operationId: 'postDescriptor',
@@ -235,6 +248,23 @@ export const getTile: FastifySchema = {
     },
     400: error('It is no name of a tile.'),
     404: error('The log does not reach so far.'),
+  },
+};
+
+export const getOutages: FastifySchema = {
+  summary: 'Mixes that authorities cannot reach',
+  operationId: 'getOutages',
+  headers,
+  response: {
+    200: {
+      description: 'Signed notices, one of each authority at most; each counts for ten minutes.',
+      content: {
+        'application/json': {
+          schema: { type: 'array', items: { type: 'string', description: 'A C2SP signed note.' } },
+        },
+      },
+    },
+    304: unchanged,
   },
 };
 

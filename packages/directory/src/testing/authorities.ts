@@ -23,6 +23,8 @@ export function configFor(dataDir: string, change: object = {}): AuthorityConfig
     data_dir: dataDir,
     listen: '127.0.0.1:0',
     bootstrap: { nodes: 3 },
+    // the nodes of most tests listen nowhere
+    probe: false,
     ...change,
   });
 }

@@ -232,6 +232,19 @@ export interface Certificate {
   readonly validUntil: number;
 }
 
+/** Which mixes an authority has not reached of late (spec outage 2). */
+export interface Outage {
+  readonly version: 1;
+  /** Of the consensus whose mixes it has tried. */
+  readonly epoch: number;
+  /** Whose notice it is. */
+  readonly authority: string;
+  /** Unix seconds: when it was signed. */
+  readonly at: number;
+  /** Ids, sorted. */
+  readonly down: readonly string[];
+}
+
 /** Largest signed documents, in UTF-16 code units; anything longer is refused unread. */
 export const maxDescriptorLength = 32_768;
 export const maxConsensusLength = 4_194_304;
@@ -241,6 +254,7 @@ export const maxNodeCertificateLength = 1_024;
 /** Of votes and reveals it is the text that is bounded: there has to be room for signatures and certificates of all. */
 export const maxVoteLength = 2_097_152;
 export const maxRevealLength = 4_096;
+export const maxOutageLength = 163_840;
 
 /** Longest time that a certificate may be for, seconds: 366 days. */
 export const maxCertificateSeconds = 31_622_400;

@@ -78,6 +78,7 @@ export type {
   Listed,
   NodeCertificate,
   NodeEntry,
+  Outage,
   Parameters,
   Rest,
   Reveal,
@@ -100,6 +101,7 @@ export {
   maxDowntimes,
   maxNodeCertificateLength,
   maxNodes,
+  maxOutageLength,
   maxParametersLength,
   maxRegistered,
   maxRevealLength,
@@ -116,6 +118,15 @@ export {
   type VerifiedNodeCertificate,
   verifyNodeCertificate,
 } from './node-certificate.ts';
+export {
+  isTimely,
+  nodesOut,
+  type OutageReader,
+  type OutageRefusal,
+  signOutage,
+  type VerifiedOutage,
+  verifyOutage,
+} from './outage.ts';
 export {
   type ParametersReader,
   type ParametersRefusal,

@@ -15,6 +15,7 @@ import type {
   Listed,
   NodeCertificate,
   NodeEntry,
+  Outage,
   Parameters,
   Rest,
   Reveal,
@@ -278,6 +279,15 @@ export const revealShape: Shape<Reveal> = object<Reveal>({
   slot,
   authority,
   value: hexDigest,
+});
+
+/** Spec outage 2. */
+export const outageShape: Shape<Outage> = object<Outage>({
+  version: oneOf(1),
+  epoch,
+  authority,
+  at: time,
+  down: ascending(hexDigest, maxNodes, compareText),
 });
 
 /** A node's id: hex SHA-256 of its identity public key, given in base64. */

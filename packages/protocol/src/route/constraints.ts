@@ -10,10 +10,12 @@ export interface Constraints {
   readonly pinned?: readonly (string | undefined)[];
   /** Ordinary mail alone carries packets to their first mix (spec route 2.4). */
   readonly byAccount?: boolean;
+  /** Ids of the mixes that cannot be reached (spec route 2.5). */
+  readonly out?: readonly string[];
 }
 
 /** What keeps a mix from being eligible in its layer. */
-export type Exclusion = 'excluded' | 'not-by-account' | 'not-included' | 'not-pinned';
+export type Exclusion = 'excluded' | 'not-by-account' | 'not-included' | 'not-pinned' | 'out-of-reach';
 
 export type RefusalReason =
   | 'too-many-pins'
@@ -98,7 +100,7 @@ export function isOpenToOrdinaryMail({ name, smtp }: Pick<NodeEntry, 'name' | 's
 
 function exclusion(
   node: NodeEntry,
-  { include = [], exclude = [], pinned = [], byAccount = false }: Constraints,
+  { include = [], exclude = [], pinned = [], byAccount = false, out = [] }: Constraints,
   index: number,
 ): Exclusion | undefined {
   const pin = pinned[index];
@@ -106,6 +108,7 @@ function exclusion(
   if (byAccount && index === 0 && !isOpenToOrdinaryMail(node)) return 'not-by-account';
   if (include.length > 0 && !include.some((name) => names(name, node))) return 'not-included';
   if (pin !== undefined && !names(pin, node)) return 'not-pinned';
+  if (out.includes(node.id)) return 'out-of-reach';
   return undefined;
 }
 

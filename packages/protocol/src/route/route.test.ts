@@ -299,6 +299,26 @@ describe('constraints', () => {
     expect(refusedBy({ byAccount: true })).toEqual(['empty-layer', 1]);
   });
 
+  test('mixes that cannot be reached are left out, and told as such where nothing else keeps them out', () => {
+    const idOf = (name: string): string => consensus.nodes.find((node) => node.name === name)?.id ?? '';
+    const out = ['m2-0.test', 'm2-1.test', 'm3-0.test'].map(idOf);
+    const { layers, paths } = explainRoute(consensus, { out, exclude: ['m3-0.test'] });
+    expect(layers[1]?.eligible).toMatchObject([{ name: 'm2-2.test', probability: 1 }]);
+    const left = layers.flatMap(({ excluded }) => excluded.map(({ name, why }) => [name, why]));
+    expect(Object.fromEntries(left)).toMatchObject({
+      'm2-0.test': 'out-of-reach',
+      'm2-1.test': 'out-of-reach',
+      'm3-0.test': 'excluded',
+    });
+    expect(paths).toBe(
+      explainRoute(consensus, { pinned: [undefined, 'm2-2.test'], exclude: ['m3-0.test'] }).paths,
+    );
+    expect(refusedBy({ out: [...out, idOf('m2-2.test')] })).toEqual(['empty-layer', 2]);
+    expect(refusedBy({ out, pinned: [undefined, 'm2-0.test'] })).toEqual(['pin-not-allowed', 2]);
+    // by id alone: a name may be another node's tomorrow
+    expect(explainRoute(consensus, { out: ['m2-0.test'] }).layers[1]?.eligible).toHaveLength(3);
+  });
+
   test('include leaves nothing else', () => {
     const include = ['m1-1.test', 'm2-2.test', 'm3-0.test', 'm3-1.test'];
     const { layers, paths } = explainRoute(consensus, { include });

@@ -9,6 +9,7 @@ export {
   consensusShape,
   descriptorShape,
   nodeCertificateShape,
+  outageShape,
   parametersShape,
   revealShape,
   voteShape,

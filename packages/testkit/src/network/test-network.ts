@@ -33,6 +33,8 @@ export interface TestNetworkOptions {
   readonly meanDelayMs?: number;
   /** Length of an epoch, as the authority's configuration writes it. */
   readonly epoch?: string;
+  /** Whether the authority tries the mixes, on the wires that everybody uses. */
+  readonly probe?: boolean;
   /** What the taps before the nodes hold, and until when. */
   readonly hold?: TapOptions['hold'];
 }
@@ -68,7 +70,13 @@ export interface TestNetwork extends AsyncDisposable {
 }
 
 export async function startTestNetwork(options: TestNetworkOptions = {}): Promise<TestNetwork> {
-  const { mixes = 6, domains = ['a.test', 'b.test'], meanDelayMs = 200, epoch = '1h' } = options;
+  const {
+    mixes = 6,
+    domains = ['a.test', 'b.test'],
+    meanDelayMs = 200,
+    epoch = '1h',
+    probe = false,
+  } = options;
   const { clock = new FakeClock(), random = new SeededRandom('test network') } = options;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'postern-net-'));
@@ -87,6 +95,7 @@ export async function startTestNetwork(options: TestNetworkOptions = {}): Promis
         epoch,
         mean_delay: `${meanDelayMs}ms`,
         bootstrap: { nodes: names.length + domains.length },
+        probe,
       }),
       {
         clock,

@@ -1,0 +1,109 @@
+import {
+  isTimely,
+  maxAuthorities,
+  maxOutageLength,
+  nodesOut,
+  type Outage,
+  verifyOutage,
+} from '@postern/protocol/consensus';
+import { shuffled } from '@postern/protocol/primitives';
+import type { Clock } from '@postern/runtime';
+import { ask } from '../ask.ts';
+import { maxOutagesBytes, notesIn } from '../notes.ts';
+import type { Shelf } from './cache.ts';
+import { fetchCertificates } from './certificates.ts';
+import { type Directory, trustOf } from './collect.ts';
+
+/** What a reader knows of mixes that cannot be reached (spec outage 4). */
+export interface Outages {
+  /** Ids, by the notices for a consensus's epoch that count now. Throws `DirectoryError` `wrong-cache` alone. */
+  out(epoch: number): Promise<readonly string[]>;
+}
+
+/** How long notices do without asking again, milliseconds, whatever came of it. */
+const restMs = 180_000;
+
+/** One exchange, milliseconds, and how many: a message waits for them, and can go without. */
+const mostMs = 5_000;
+const mostUrls = 2;
+
+interface Noted {
+  readonly signed: string;
+  readonly outage: Outage;
+}
+
+export function createOutages(
+  directory: Directory,
+  { shelf, clock }: { readonly shelf: Shelf; readonly clock: Clock },
+): Outages {
+  const now = (): number => Math.floor(clock.now() / 1_000);
+  /** Verified before, by text. */
+  let known = new Map<string, Noted>();
+  const read = (signed: string): Noted | readonly string[] | undefined => {
+    const before = known.get(signed);
+    if (before !== undefined) return before;
+    const verified = verifyOutage(signed, trustOf(directory));
+    if (verified.kind === 'outage') return { signed, outage: verified.outage };
+    return verified.uncertified;
+  };
+  /** The newest of each authority, as far as it counts now. */
+  const settle = (noted: readonly Noted[]): readonly Noted[] => {
+    const newest = new Map<string, Noted>();
+    for (const one of noted) {
+      const { authority, at } = one.outage;
+      if (isTimely(one.outage, now()) && at > (newest.get(authority)?.outage.at ?? -1))
+        newest.set(authority, one);
+    }
+    known = new Map([...newest.values()].map((one) => [one.signed, one]));
+    return [...newest.values()];
+  };
+  const recall = (): { readonly askedMs: number; readonly notes: readonly Noted[] } => {
+    const [, digits = '0', list = ''] = /^(\d{1,16})\n([^\n]*)\n$/.exec(shelf.load() ?? '') ?? [];
+    const notes = (notesIn(list, maxOutageLength) ?? []).map(read).filter(isNoted);
+    return { askedMs: Number(digits), notes: settle(notes) };
+  };
+  const fetchFrom = async (url: string): Promise<readonly Noted[] | undefined> => {
+    const timeoutMs = Math.min(mostMs, directory.timeoutMs);
+    const answer = await ask(`${url}/v1/outages`, { ...directory, timeoutMs, maxBytes: maxOutagesBytes });
+    const list =
+      answer.kind === 'answer' && answer.status === 200 ? notesIn(answer.text, maxOutageLength) : undefined;
+    if (list === undefined) return undefined;
+    const notes = list.slice(0, maxAuthorities);
+    const once = notes.map(read);
+    if (!once.some((one) => Array.isArray(one))) return once.filter(isNoted);
+    await fetchCertificates(directory.certificates, url, { ...directory, timeoutMs });
+    return notes.map(read).filter(isNoted);
+  };
+  const refresh = async (before: readonly Noted[]): Promise<readonly Noted[]> => {
+    const askedMs = clock.now();
+    let notes = before;
+    for (const url of shuffled(directory.urls, directory.random).slice(0, mostUrls)) {
+      const found = await fetchFrom(url);
+      if (found === undefined) continue;
+      notes = settle([...before, ...found]);
+      break;
+    }
+    await shelf.save(`${askedMs}\n${JSON.stringify(notes.map(({ signed }) => signed))}\n`);
+    return notes;
+  };
+  let underWay: Promise<readonly Noted[]> | undefined;
+  return {
+    async out(epoch) {
+      const { askedMs, notes } = recall();
+      const sinceMs = clock.now() - askedMs;
+      const isRecent = sinceMs >= 0 && sinceMs < restMs;
+      underWay ??= isRecent
+        ? undefined
+        : refresh(notes).finally(() => {
+            underWay = undefined;
+          });
+      const held = (await underWay) ?? notes;
+      const said = held.map(({ outage }) => outage);
+      return nodesOut(said, { epoch, now: now(), threshold: directory.threshold });
+    },
+  };
+}
+
+function isNoted(one: Noted | readonly string[] | undefined): one is Noted {
+  return one !== undefined && 'outage' in one;
+}

@@ -1,0 +1,14 @@
+/** Longest list of notices of outages that is read, bytes. */
+export const maxOutagesBytes = 4_194_304;
+
+/** The notes of a JSON list, each no longer than so many characters; undefined for anything else. */
+export function notesIn(text: string, maxLength: number): string[] | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const isOne = (item: unknown): item is string => typeof item === 'string' && item.length <= maxLength;
+  return Array.isArray(value) && value.every(isOne) ? value : undefined;
+}
