@@ -72,6 +72,8 @@ const titles: Readonly<Record<AlarmKind, string>> = {
   split: 'No agreement',
   fork: 'Two histories',
   'other-parameters': 'Other parameters',
+  'unproven-history': 'A history without proof',
+  'other-width': 'Another width',
   'store-restored': 'An older store',
 };
 

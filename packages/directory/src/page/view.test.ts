@@ -1,7 +1,9 @@
 import {
-  addSignature,
+  type Consensus,
   consensusDigest,
-  type Descriptor,
+  decodeConsensus,
+  descriptorDigest,
+  type Registered,
   signConsensus,
   tabulate,
   verifyDescriptor,
@@ -60,10 +62,11 @@ function epochNow(): number {
 
 /** Issues the consensus of an epoch for nodes that sign their descriptors at its start. */
 function issue(at: number, nodes: readonly ((now: number) => string)[], by = authorities): void {
-  const descriptors = nodes.map((sign): Descriptor => {
-    const verified = verifyDescriptor(sign(at * epochSeconds * 1_000));
+  const descriptors = nodes.map((sign): Registered => {
+    const signed = sign(at * epochSeconds * 1_000);
+    const verified = verifyDescriptor(signed);
     if (verified.kind === 'refused') throw new Error(verified.detail);
-    return verified.descriptor;
+    return { descriptor: verified.descriptor, digest: descriptorDigest(signed) };
   });
   const previous = issued.at(-1)?.digest ?? '';
   const consensus = tabulate(descriptors, { ...agendaOf(at), previous, log: headOf(range) });
@@ -145,7 +148,8 @@ describe('signatures', () => {
       ['authority3.test', true],
     ]);
     const only = issued[0] as Issued;
-    issued[0] = { ...only, signed: addSignature(only.signed, second) };
+    const { consensus } = decodeConsensus(only.signed) ?? {};
+    issued[0] = { ...only, signed: signConsensus(consensus as Consensus, authorities) };
     expect(signed().every(([, has]) => has)).toBe(true);
   });
 

@@ -14,6 +14,8 @@ const node: NodeEntry = {
   domains: [`domain${hostile}`],
   layer: 1,
   mixKey: '',
+  mirror: `http://mirror.test/${hostile}`,
+  capacity: 16,
 };
 
 /** A page in which every text that is not ours is hostile. */
