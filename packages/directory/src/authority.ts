@@ -150,7 +150,7 @@ export async function startAuthority(
     issued: (epoch) => store.issued(epoch),
     history,
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
-    parameters: () => epochs.parameters,
+    parameters: epochs.parameters,
     certificates: () => certificatesOf(keys, certificates, clock),
     allCertificates: () => [...keys.own(), ...certificates.held()].map(({ signed }) => signed),
     isOpen: (epoch) => config.peers.length > 0 && epoch >= epochNow(config, clock),

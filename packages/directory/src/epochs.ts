@@ -51,8 +51,8 @@ export interface Epochs extends AsyncDisposable {
   readonly alarms: readonly Alarm[];
   /** What is known of the other authorities. */
   readonly seen: ReadonlyMap<string, Seen>;
-  /** Signed by all who say the same; undefined while there is no key to sign with. */
-  readonly parameters: string | undefined;
+  /** Signed by all who say the same; undefined while there is no key to sign with. While too few have signed they are looked for. */
+  parameters(): { readonly signed: string; readonly isComplete: boolean } | undefined;
   /** Take what another authority sends. */
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
@@ -227,8 +227,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
       return alarms.standing;
     },
     seen: peers.seen,
-    get parameters() {
-      return parameters.signed;
+    parameters() {
+      const { signed, isComplete } = parameters;
+      if (!isComplete) preparation.collectParameters();
+      return signed === undefined ? undefined : { signed, isComplete };
     },
     receiveBallot: (part, signed) =>
       receive(signed, (nowMs) => {

@@ -18,6 +18,8 @@ export interface Preparation {
   begin(): void;
   /** Looks for certificates, unless it has of late. */
   certify(): void;
+  /** Looks for signatures under the parameters, unless it has of late. */
+  collectParameters(): void;
   /** Ends once what is under way has ended. */
   settled(): Promise<void>;
 }
@@ -30,7 +32,7 @@ export interface PreparationOptions extends CatchUp, Confirm {
   readonly now: () => number;
   /** Milliseconds by which clocks may differ. */
   readonly toleranceMs: number;
-  /** Milliseconds in which certificates are looked for once at most, beside every slot. */
+  /** Milliseconds in which certificates, and signatures under the parameters, are looked for once at most, beside every slot. */
   readonly restMs: number;
   /** Called whenever something was found out. Never throws. */
   found(): void;
@@ -48,6 +50,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
   /** The last two: one may be under way when the next is prepared. */
   let ready: readonly Slot[] = [];
   let certifiedMs = Number.NEGATIVE_INFINITY;
+  let collectedMs = Number.NEGATIVE_INFINITY;
 
   /** Of an epoch whose slots began before this process did its store may not know what was signed. */
   const mayHaveSigned = (epoch: number): boolean => timetable.begins(epoch) < startedMs;
@@ -63,6 +66,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
       ...answers.flatMap((answer) => (answer.kind === 'answer' && answer.status === 200 ? answer.text : [])),
     );
   };
+  const isRecent = (atMs: number): boolean => now() < atMs + options.restMs && now() >= atMs;
   const track = (done: Promise<void>): void => {
     underWay.add(done);
     void done.finally(() => underWay.delete(done));
@@ -101,9 +105,15 @@ export function createPreparation(options: PreparationOptions): Preparation {
     othersHold: () => othersHold,
     begin: () => start(timetable.epochAt(now()), () => {}),
     certify() {
-      if (now() < certifiedMs + options.restMs && now() >= certifiedMs) return;
+      if (isRecent(certifiedMs)) return;
       certifiedMs = now();
       track(fetchCertificates().catch(options.failed));
+    },
+    collectParameters() {
+      if (isRecent(collectedMs)) return;
+      collectedMs = now();
+      const collected = fetchCertificates().then(() => options.parameters.collect(peers, alarms));
+      track(collected.catch(options.failed));
     },
     settled: async () => void (await Promise.all(underWay)),
   };

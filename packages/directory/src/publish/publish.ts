@@ -20,8 +20,8 @@ export interface Desk extends AgreementDesk {
   readonly history: Pick<ConsensusLog, 'tile'>;
   /** The signed checkpoint of the log as it is, unless there is no key to sign it with. */
   checkpoint(): string | undefined;
-  /** Signed parameters, unless there is no key to sign them with. */
-  parameters(): string | undefined;
+  /** Signed parameters, unless there is no key to sign them with, and whether enough have signed them. */
+  parameters(): { readonly signed: string; readonly isComplete: boolean } | undefined;
   /** Certificates of signing keys, as notes: those that may still be needed, … */
   certificates(): readonly string[];
   /** … and all. */
@@ -113,8 +113,8 @@ function addRoutes(server: FastifyInstance, desk: Desk): void {
   server.get('/v1/parameters', { schema: schema.getParameters }, (request, reply) => {
     const parameters = desk.parameters();
     if (parameters === undefined) return sendNoKey(reply);
-    reply.header('cache-control', 'public, max-age=60');
-    return sendNote(reply, parameters, request.headers['if-none-match']);
+    reply.header('cache-control', parameters.isComplete ? 'public, max-age=60' : 'no-store');
+    return sendNote(reply, parameters.signed, request.headers['if-none-match']);
   });
 
   const certificates = (list: () => readonly string[]) => (request: FastifyRequest, reply: FastifyReply) => {
