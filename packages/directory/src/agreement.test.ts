@@ -41,8 +41,11 @@ describe('several authorities', () => {
     const asked = () => get(first(), '/v1/parameters');
     await session.council.start(0);
     expect((await asked()).headers.get('cache-control')).toBe('no-store');
-    // the first one has found nobody, and looks again because the others ask it
     for (const at of [1, 2]) await session.council.start(at);
+    // the first one has found nobody, and looks again because it is asked
+    await session.council.until(session.council.clock.now() + 60_000);
+    await asked();
+    await session.council.until(session.council.clock.now());
     const { text, headers } = await asked();
     expect(headers.get('cache-control')).toBe('public, max-age=60');
     expect(
