@@ -104,7 +104,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const { epochSeconds } = config;
   const signatures = createSignatures({ ...table, store, members, ledger, alarms, epochSeconds });
   const parameters = shareParameters(options.parameters, members, now);
-  const timeoutMs = Math.max(250, Math.min(10_000, roundMs / 3));
+  const timeoutMs = Math.max(250, Math.min(10_000, Math.floor(roundMs / 3)));
   const aheadMs = 2 * timeoutMs;
   const peers = createPeers({
     others,
