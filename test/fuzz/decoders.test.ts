@@ -91,6 +91,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'runtime readAll': 'dns-message goes through it',
   'runtime readControl': 'asks a process of one’s own over a socket that only its user can open',
   'runtime readSecretFile': 'reads a key file of one’s own',
+  'runtime readSecretFileSync': 'the same, at once',
   'runtime readToml': 'reads a file; what parses it is a target',
 };
 

@@ -22,7 +22,7 @@ export function equivocating(of: Authority, authorities: readonly Authority[]): 
 /** Never reveals what it has committed to. */
 export function withholding(of: Authority): Meddle {
   return (_, path, body) =>
-    path === '/v1/agreement/reveals' && ownIn(body, of) !== undefined ? 'withheld' : body;
+    path === '/v1/agreement/reveals' && ownIn(body, of) !== undefined ? undefined : body;
 }
 
 /** What an authority says itself, and not what it passes on. */

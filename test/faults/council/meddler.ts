@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
-/** What reaches another authority in the place of a body; nothing does when it is `withheld`. */
-export type Meddle = (to: string, path: string, body: string) => string | 'withheld';
+/** What reaches another authority in the place of a body; nothing does when it is undefined. */
+export type Meddle = (to: string, path: string, body: string) => string | undefined;
 
 export interface Meddler extends AsyncDisposable {
   readonly url: string;
@@ -11,15 +11,16 @@ export interface Meddler extends AsyncDisposable {
 /** Stands before an authority and passes on what somebody sends to it, or something else. */
 export async function startMeddler(
   target: string,
-  change: (path: string, body: string) => string | 'withheld',
+  change: (path: string, body: string) => string | undefined,
 ): Promise<Meddler> {
   const passOn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url ?? '/';
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
     const given = Buffer.concat(parts).toString('utf8');
-    const body = request.method === 'POST' ? change(path, given) : undefined;
-    if (body === 'withheld') {
+    const sends = request.method === 'POST';
+    const body = sends ? change(path, given) : undefined;
+    if (sends && body === undefined) {
       response.writeHead(202, { 'content-type': 'application/json' }).end('{"outcome":"taken"}');
       return;
     }
