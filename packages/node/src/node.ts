@@ -117,7 +117,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const advertised = config.smtp.advertise;
   const smtp = { host: advertised.host, port: advertised.port || (address?.port ?? 0) };
   const registration = stages.has(registeringStage(config))
-    ? register({ clock, log, config, identity, directory, smtp, tlsPins: tls.pins })
+    ? register({ clock, random, log, config, identity, directory, smtp, tlsPins: tls.pins })
     : undefined;
   opened.defer(() => registration?.close());
   const listed = (): boolean =>

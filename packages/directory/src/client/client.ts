@@ -10,7 +10,7 @@ import {
 } from './collect.ts';
 import { DirectoryError, errorOf } from './errors.ts';
 import { createKeeper } from './keeper.ts';
-import { type Submission, submit } from './submit.ts';
+import { type Submission, submit, submitTo } from './submit.ts';
 import { baseOf } from './url.ts';
 
 export interface DirectoryClientOptions {
@@ -46,6 +46,8 @@ export interface DirectoryClient {
   newest(): number | undefined;
   /** Posts a signed descriptor to every URL; throws `not-published` when none accepts it. */
   publish(descriptor: string): Promise<Submission>;
+  /** Posts one again to URLs of which it is said that they may take it later. */
+  publishTo(urls: readonly string[], descriptor: string): Promise<Submission>;
 }
 
 /** Throws `DirectoryError` `wrong-configuration` when URLs, keys or threshold cannot hold. */
@@ -73,6 +75,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     },
     newest: () => cache.seen()?.epoch,
     publish: (descriptor) => submit(directory, descriptor),
+    publishTo: (urls, descriptor) => submitTo(directory, urls, descriptor),
   };
 }
 

@@ -6,25 +6,51 @@ import { DirectoryError, describeFailures, type Failure } from './errors.ts';
 /** Which URLs took a descriptor. */
 export interface Submission {
   readonly accepted: readonly string[];
-  readonly failed: readonly Failure[];
+  readonly failed: readonly FailedSubmission[];
+}
+
+export interface FailedSubmission extends Failure {
+  /** What a directory that was reached said; undefined when it said nothing that is known here. */
+  readonly refusal: RegisterRefusal | undefined;
+  /** Whether it may take the same descriptor later. A mirror never does, nor one that has refused it for what it says. */
+  readonly again: boolean;
 }
 
 /** Posts a signed descriptor to every URL at once. Throws `DirectoryError` `not-published` when none accepts it. */
 export async function submit(directory: Directory, descriptor: string): Promise<Submission> {
-  const outcomes = await Promise.all(
-    directory.urls.map(async (url) => {
-      const answer = await ask(`${url}/v1/descriptors`, { ...directory, maxBytes: 8_192, body: descriptor });
-      return { url, detail: refusalIn(answer), refusal: reasonIn(answer) };
-    }),
-  );
-  const accepted = outcomes.filter(({ detail }) => detail === undefined).map(({ url }) => url);
-  const failed = outcomes.flatMap(({ url, detail }) =>
-    detail === undefined ? [] : [{ url, reason: 'unreachable' as const, detail }],
-  );
-  if (accepted.length > 0) return { accepted, failed };
-  const { refusal } = outcomes.find(({ refusal }) => refusal !== undefined) ?? {};
+  const submission = await submitTo(directory, directory.urls, descriptor);
+  const { accepted, failed } = submission;
+  if (accepted.length > 0) return submission;
+  const { refusal } = failed.find(({ refusal }) => refusal !== undefined) ?? {};
   const message = `no directory took the descriptor: ${describeFailures(failed)}`;
   throw new DirectoryError('not-published', message, { refusal });
+}
+
+/** The same to some of them, whatever comes of it. */
+export async function submitTo(
+  directory: Directory,
+  urls: readonly string[],
+  descriptor: string,
+): Promise<Submission> {
+  const outcomes = await Promise.all(
+    urls.map(async (url) => {
+      const answer = await ask(`${url}/v1/descriptors`, { ...directory, maxBytes: 8_192, body: descriptor });
+      const refusal = reasonIn(answer);
+      return { url, detail: refusalIn(answer), refusal, again: mayPass(answer, refusal) };
+    }),
+  );
+  return {
+    accepted: outcomes.filter(({ detail }) => detail === undefined).map(({ url }) => url),
+    failed: outcomes.flatMap(({ detail, ...failed }) =>
+      detail === undefined ? [] : [{ ...failed, reason: 'unreachable' as const, detail }],
+    ),
+  };
+}
+
+/** A descriptor from the future is one of the present in a while. */
+function mayPass(answer: Answer, refusal: RegisterRefusal | undefined): boolean {
+  if (answer.kind !== 'answer') return answer.kind === 'unreachable';
+  return answer.status >= 500 || answer.status === 429 || refusal === 'from-the-future';
 }
 
 /** What speaks against it; undefined when it was accepted. */
