@@ -10,7 +10,7 @@ import { equivocating, withholding } from './council/faulty.ts';
 import { registerMixes } from './council/mixes.ts';
 
 const epochs = Number(process.env.POSTERN_FAULT_EPOCHS ?? 12);
-const epochSeconds = 12;
+const epochSeconds = Number(process.env.POSTERN_FAULT_EPOCH_SECONDS ?? 12);
 const threshold = 3;
 
 const now = (): number => epochAt(Date.now() / 1_000, epochSeconds);

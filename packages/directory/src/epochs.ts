@@ -8,7 +8,7 @@ import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
 import { recordOf } from './agree/record.ts';
 import { createSignatures, isUncertified } from './agree/signatures.ts';
-import { roundMsOf, timetable } from './agree/slots.ts';
+import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
 import type { AgreementRecord, Part, Receipt } from './ballots.ts';
 import type { Certificates } from './client/certificates.ts';
@@ -104,7 +104,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const { epochSeconds } = config;
   const signatures = createSignatures({ ...table, store, members, ledger, alarms, epochSeconds });
   const parameters = shareParameters(options.parameters, members, now);
-  const timeoutMs = Math.max(250, Math.min(10_000, Math.floor(roundMs / 3)));
+  const timeoutMs = timeoutMsOf(roundMs);
   const aheadMs = 2 * timeoutMs;
   const peers = createPeers({
     others,

@@ -57,7 +57,10 @@ export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: Pee
     using _ = await enter();
     const sent = clock.now();
     const answer = await exchange(`${url}${path}`, { ...question, timeoutMs, signal: stop.signal }).catch(
-      (): Answer => ({ kind: 'unreachable', why: 'is not asked any more' }),
+      (error: unknown): Answer => {
+        if (!stop.signal.aborted) throw error;
+        return { kind: 'unreachable', why: 'is not asked any more' };
+      },
     );
     seen.set(name, seenOf(answer, seen.get(name), sent, clock.now()));
     return answer;

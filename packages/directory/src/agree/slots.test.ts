@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { roundMsOf, timetable } from './slots.ts';
+import { roundMsOf, timeoutMsOf, timetable } from './slots.ts';
 
 const hour = 3_600_000;
 
@@ -18,6 +18,15 @@ describe('slots', () => {
   test('fit their rounds into a quarter of an epoch, however short that is', () => {
     expect(roundMsOf(10, 5)).toBe(250);
     expect(timetable(10, 5).at(7_500)).toMatchObject({ epoch: 1, slot: 0, endMs: 10_000 });
+  });
+
+  test('wait for others in whole milliseconds, as timers take them', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 10, max: 7_200 }), fc.integer({ min: 2, max: 9 }), (seconds, members) => {
+        const timeoutMs = timeoutMsOf(roundMsOf(seconds, members));
+        expect(() => AbortSignal.timeout(timeoutMs)).not.toThrow();
+      }),
+    );
   });
 
   test('cover all time but what is left of a period, each in its own epoch', () => {

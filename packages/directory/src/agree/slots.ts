@@ -34,6 +34,11 @@ export function roundMsOf(epochSeconds: number, members: number): number {
   return rounds === 0 ? 0 : Math.min(longestRoundMs, Math.floor((epochSeconds * 250) / (2 * rounds + 2)));
 }
 
+/** How long another authority is waited for, whole milliseconds: a round has time for two who do not answer. */
+export function timeoutMsOf(roundMs: number): number {
+  return Math.floor(Math.max(250, Math.min(10_000, roundMs / 3)));
+}
+
 export function timetable(epochSeconds: number, members: number): Timetable {
   const epochMs = epochSeconds * 1_000;
   const roundMs = roundMsOf(epochSeconds, members);
