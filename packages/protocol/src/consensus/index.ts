@@ -98,6 +98,7 @@ export {
   assertTrust,
   checkThreshold,
   joinSignatures,
+  type Shortage,
   type Signed,
   type Trust,
   type Untrusted,
