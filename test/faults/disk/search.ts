@@ -15,10 +15,18 @@ const pieceBytes = 256 * 1024;
 /** Pieces overlap by what a key that lies across their border needs. */
 const overlap = vectorBytes;
 
-/** Tries every window of all of it as each form of a private key, and of what is hex or base64 in it once that is decoded. */
-export async function search(pieces: AsyncIterable<Uint8Array>, sought: readonly Sought[]): Promise<Outcome> {
+/**
+ * Tries every window of all of it as each form of a private key, and of what is hex or base64 in it once that is decoded. `untilAll`: ends when something of each key
+ * has been found.
+ */
+export async function search(
+  pieces: AsyncIterable<Uint8Array>,
+  sought: readonly Sought[],
+  { untilAll = false }: { readonly untilAll?: boolean } = {},
+): Promise<Outcome> {
   await using team = createTeam(sought);
   for await (const bytes of pieces) {
+    if (untilAll && sought.every(({ name }) => team.has(name))) break;
     await team.take(bytes);
     for (const { how, bytes: decoded } of unpack(Buffer.from(bytes))) {
       if (how !== 'hex' && how !== 'base64') break;
@@ -52,6 +60,8 @@ export function* cut(bytes: Uint8Array): Generator<Uint8Array> {
 interface Team extends AsyncDisposable {
   /** Resolves once a worker has begun with it. */
   take(bytes: Uint8Array): Promise<void>;
+  /** Whether something of that name has been found. */
+  has(name: string): boolean;
   end(): Promise<Outcome>;
 }
 
@@ -95,6 +105,7 @@ function createTeam(sought: readonly Sought[]): Team {
       underWay.add(done);
       void done.finally(() => underWay.delete(done));
     },
+    has: (name) => found.some((one) => one.name === name),
     async end() {
       await Promise.race([Promise.all(underWay), failed.promise]);
       return { found, tried, bytes };
