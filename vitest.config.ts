@@ -15,7 +15,7 @@ export default defineConfig({
       '**/dist/**',
       'test/faults/**',
       'test/interop/domains/**',
-      'test/interop/*.{knot,dovecot,postfix}.test.ts',
+      'test/interop/*.{knot,dovecot,postfix,systemd}.test.ts',
       'packages/node/test/{redis-*,*-redis}.test.ts',
     ],
     maxWorkers: 2,

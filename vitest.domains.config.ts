@@ -12,7 +12,7 @@ export default defineConfig({
   test: {
     include: [
       'test/interop/domains/**/*.test.ts',
-      'test/interop/*.{knot,dovecot,postfix}.test.ts',
+      'test/interop/*.{knot,dovecot,postfix,systemd}.test.ts',
       'packages/node/test/{redis-*,*-redis}.test.ts',
     ],
     testTimeout: 120_000,

@@ -19,12 +19,13 @@ import {
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Alarm } from './alarms.ts';
 import { addAudit } from './audit/command.ts';
-import { type AuthorityStatus, type PeerStatus, startAuthority } from './authority.ts';
+import { startAuthority } from './authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from './config.ts';
 import { initAuthority } from './init.ts';
 import { certify, mostDays, usualDays } from './keys/certify.ts';
 import { signingFolder } from './keys/files.ts';
 import { identityPath, readAuthority, readPrivateKey } from './keys/identity.ts';
+import type { AuthorityStatus, PeerStatus } from './status.ts';
 
 /** The command line of `postern-directory`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {

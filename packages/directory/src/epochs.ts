@@ -2,12 +2,13 @@ import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { type Attempt, createAttempts } from './agree/attempts.ts';
 import { createLedger } from './agree/ledger.ts';
-import type { Members } from './agree/members.ts';
+import { membersOf } from './agree/members.ts';
 import { shareParameters } from './agree/parameters.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
+import { createReception } from './agree/reception.ts';
 import { recordOf } from './agree/record.ts';
-import { createSignatures, isUncertified } from './agree/signatures.ts';
+import { createSignatures } from './agree/signatures.ts';
 import { roundMsOf, timeoutMsOf, timetable } from './agree/slots.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
 import type { AgreementRecord, Part, Receipt } from './ballots.ts';
@@ -17,7 +18,6 @@ import { explain, type Holdup, isAlarming, isOfClock, patienceMs } from './due.t
 import type { SigningKeys } from './keys/signing.ts';
 import type { ConsensusLog } from './log/log.ts';
 import type { Counters } from './observe.ts';
-import { rateLimit } from './rate-limit.ts';
 import type { AuthorityStore } from './store.ts';
 
 export interface EpochsOptions {
@@ -145,7 +145,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
     aheadMs,
     timetable: table,
   });
-  const limit = rateLimit(32 + 16 * names.length, Math.max(10, roundMs / (8 * names.length)));
+  const receive = createReception({ clock, members, preparation, roundMs });
 
   let wakeMs = Number.POSITIVE_INFINITY;
   const attempt = (): boolean => {
@@ -186,31 +186,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
     }
   };
 
-  const receive = (signed: string, take: (nowMs: number) => Receipt): Receipt => {
-    const nowMs = clock.now();
-    const by = /\u2014 (\S+) \S+\n$/.exec(signed.slice(-8_192))?.[1] ?? '';
-    if (!limit.passes(by, nowMs))
-      return { kind: 'refused', reason: 'too-often', detail: 'this authority has sent too much' };
-    const receipt = take(nowMs);
-    if (
-      receipt.kind === 'refused' &&
-      uncertifiedFaults.includes(receipt.reason) &&
-      isUncertified(signed, members)
-    ) {
-      preparation.certify();
-      return {
-        kind: 'refused',
-        reason: 'not-ready',
-        detail: 'there is no certificate here of a key that has signed it',
-      };
-    }
-    // only what is known to be from that authority counts against it
-    const checked = receipt.kind === 'taken' || receipt.kind === 'waiting';
-    if (checked || (receipt.kind === 'refused' && checkedFaults.includes(receipt.reason)))
-      limit.take(by, nowMs);
-    return receipt;
-  };
-
   // what was signed before the process ended, and not issued
   const left = store.lastSigned();
   if (left !== undefined && left.digest !== '' && left.epoch > (store.latest()?.epoch ?? -1))
@@ -249,27 +224,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
       attempts[Symbol.dispose]();
       await Promise.all([beating, peers[Symbol.asyncDispose](), preparation.settled()]);
     },
-  };
-}
-
-/** What may not be so any more once there are certificates of all who have signed. */
-const uncertifiedFaults: readonly string[] = ['no-ballot', 'late'];
-
-const checkedFaults: readonly string[] = ['other-slot', 'not-committed'];
-
-function membersOf({ config, keys, authorities, certificates }: EpochsOptions): Members {
-  const { name, peers, threshold } = config;
-  return {
-    name,
-    names: [name, ...peers.map((peer) => peer.name)].sort(),
-    others: peers,
-    threshold,
-    authorities,
-    get signingKeys() {
-      return [...keys.own().map(({ key }) => key), ...certificates.keys()];
-    },
-    signerFor: (seconds) => keys.signerFor(seconds),
-    validUntil: () => keys.validUntil(),
   };
 }
 

@@ -16,6 +16,7 @@ export function lockDataDir(dataDir: string): Disposable {
   let database: DatabaseSync | undefined;
   try {
     makeFile(path);
+    requireWritable(path);
     database = new DatabaseSync(path);
     database.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
@@ -28,19 +29,19 @@ export function lockDataDir(dataDir: string): Disposable {
       });
     throw new NodeError('key-file-io', `${path} cannot be locked`, {
       cause,
-      ...whyNot(cause, path),
+      ...whyNot(cause),
     });
   }
   return { [Symbol.dispose]: () => database.close() };
 }
 
-function whyNot(cause: unknown, path: string): { readonly exitCode: ExitCode; readonly hint: string } {
+function whyNot(cause: unknown): { readonly exitCode: ExitCode; readonly hint: string } {
   if (isMissing(cause))
     return {
       exitCode: ExitCode.config,
       hint: 'That folder is not there: correct data_dir, or make one: postern-node init.',
     };
-  if (isDenied(cause) || !mayUse(path))
+  if (mayNotWrite(cause))
     return {
       exitCode: ExitCode.noPermission,
       hint: 'See that the node’s user may write to that folder, and that the file is that user’s.',
@@ -51,14 +52,17 @@ function whyNot(cause: unknown, path: string): { readonly exitCode: ExitCode; re
   };
 }
 
-/** SQLite does not say why it cannot open a file. */
-function mayUse(path: string): boolean {
+/** SQLite does not say why it cannot open a file, and takes one that it may only read: such a lock keeps nobody out. */
+function requireWritable(path: string): void {
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
-    return true;
   } catch (error) {
-    return !isDenied(error);
+    if (mayNotWrite(error)) throw error;
   }
+}
+
+function mayNotWrite(error: unknown): boolean {
+  return isDenied(error) || (error as NodeJS.ErrnoException).code === 'EROFS';
 }
 
 /** Opens none that is there: to close it would release every lock that this process has on it (fcntl(2)). */

@@ -38,6 +38,14 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
   const failed = new Map<SpoolId, number>();
   const setback = createSetback({ clock, log, trouble });
 
+  /** Who failed first stands first; a clock that was set back does not keep what stands there for longer than a claim. */
+  const forget = (now: number): void => {
+    for (const [id, untilMs] of failed) {
+      if (untilMs > now && untilMs <= now + claimLeaseMs) return;
+      failed.delete(id);
+    }
+  };
+
   const begin = (item: Item): void => {
     const running = work(item)
       .then(
@@ -45,7 +53,7 @@ export function startPuller<Item extends { readonly id: SpoolId }>(
         (error: unknown) => {
           setback.failed(error);
           const now = clock.now();
-          for (const [id, untilMs] of failed) if (untilMs <= now) failed.delete(id);
+          forget(now);
           if (failed.has(item.id)) return undefined;
           failed.set(item.id, now + claimLeaseMs);
           return shelf.release([item.id]).catch(() => undefined);

@@ -94,3 +94,22 @@ test('what fails again soon is left to the end of its claim, and anew after that
   await puller.close();
   expect(released.filter((id) => id === 'always')).toHaveLength(2);
 });
+
+test('what failed longest ago is forgotten first, and all of it once the clock is set back further than a claim lasts', async () => {
+  const clock = fakeClock(10 * claimLeaseMs);
+  const { puller, released } = startIdle(clock, 1, () => true);
+  const fail = async (id: string): Promise<void> => {
+    await until(() => puller.offer({ id }));
+    await until(() => puller.offer({ id: 'after' }));
+  };
+  await fail('first');
+  await clock.advance(claimLeaseMs / 2);
+  await fail('second');
+  await clock.advance(claimLeaseMs / 2);
+  for (const id of ['first', 'second']) await fail(id);
+  expect(released).toEqual(['first', 'after', 'second', 'first', 'after']);
+  await clock.advance(-5 * claimLeaseMs);
+  for (const id of ['first', 'second']) await fail(id);
+  expect(released.slice(5)).toEqual(['first', 'after', 'second']);
+  await puller.close();
+});

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSmtpSender } from '@postern/mail';
+import { createSmtpSender, type SmtpSender } from '@postern/mail';
 import { createMetrics, silentLog } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
@@ -27,6 +27,8 @@ let clock: FakeClock;
 let spool: Spool;
 let peer: Peer;
 let topologies: Topology[];
+/** Hand-overs, of all workers. */
+let handOvers: { begun: number; ended: number };
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
@@ -34,6 +36,7 @@ beforeEach(async () => {
   stack.defer(() => rm(folder, { recursive: true }));
   clock = fakeClock(start);
   topologies = [];
+  handOvers = { begun: 0, ended: 0 };
   const path = join(folder, 'spool.sqlite');
   spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random: seeded('workers') }));
   peer = stack.use(await startPeer(id, 'mix2.test'));
@@ -43,7 +46,17 @@ afterEach(() => stack.disposeAsync());
 /** Begins to forward what lies in the spool, beside whoever does so already. */
 function startWorker(seed: string): void {
   const random = seeded(seed);
-  const sender = stack.use(createSmtpSender({ ehloName: 'mix.test' }));
+  const smtp = stack.use(createSmtpSender({ ehloName: 'mix.test' }));
+  const sender: SmtpSender = {
+    async send(to, message) {
+      handOvers.begun += 1;
+      return await smtp.send(to, message).finally(() => {
+        handOvers.ended += 1;
+      });
+    },
+    close: () => smtp.close(),
+    [Symbol.asyncDispose]: () => smtp.close(),
+  };
   const topology = createTopology(clock);
   topologies.push(topology);
   const lifetime = createLifetime(clock, 10_000);
@@ -76,11 +89,11 @@ async function store(count: number): Promise<string[]> {
 
 const mark = (bytes: Uint8Array): string => hash('sha256', bytes);
 const arrived = (): string[] => peer.taken.map(mark).sort();
-/** Time goes on in small steps, each with a consensus that is valid, until nothing waits. */
+/** Time goes on in small steps, each with a consensus that is valid, until nothing waits; not past a hand-over, which has not all the time there is. */
 const gone = (): Promise<void> =>
   until(async () => {
     for (const topology of topologies) topology.update(consensusOf([peer.entry], clock.now()));
-    await clock.advance(500);
+    if (handOvers.ended === handOvers.begun) await clock.advance(500);
     return (await spool.counts()).relays === 0;
   });
 
@@ -97,13 +110,18 @@ describe('Q4 two workers at one spool', () => {
     const stored = await store(8);
     startWorker('one');
     startWorker('two');
+    let met = 0;
     for (const jump of [dayMs, -dayMs, dayMs]) {
+      const { ended } = handOvers;
       await clock.advance(jump);
+      met += handOvers.begun - ended;
       stored.push(...(await store(8)));
       for (const topology of topologies) topology.update(consensusOf([peer.entry], clock.now()));
     }
     await gone();
-    expect(arrived()).toEqual(stored.sort());
+    expect([...new Set(arrived())]).toEqual(stored.sort());
+    // What a jump meets on its way is cut off, and may be there already: that alone goes again.
+    expect(arrived().length).toBeLessThanOrEqual(stored.length + met);
   });
 
   test('and a claim whose holder stalls: another takes it once its lease is over, and the first then does nothing', async () => {

@@ -9,6 +9,7 @@ import { acknowledgeAtOnce } from '../own-network.ts';
 import { modelLines } from '../scale/model.ts';
 import { perMessage, startUsage, type Usage, usedSoFar } from '../usage.ts';
 import { type Ends, startEnds } from './ends.ts';
+import { allInTime } from './in-time.ts';
 import { startPostern } from './postern.ts';
 import { startPostfix } from './postfix.ts';
 import type { Relay } from './relay.ts';
@@ -162,8 +163,10 @@ async function throughput(ends: Ends, relay: Relay, count: number): Promise<Turn
   const arrived = ends.arrived(count);
   const busyMs = (): number => usedSoFar([...ends.pids, ...relay.pids()]);
   const before = busyMs();
-  const { beganMs } = await ends.send(loadOf(relay, messages));
-  const { count: came, lastMs } = await arrived;
+  const [{ beganMs }, { count: came, lastMs }] = await Promise.all([
+    ends.send(loadOf(relay, messages)),
+    allInTime(ends, arrived, count),
+  ]);
   await comesToRest(relay);
   return {
     rate: (count * 1_000) / (lastMs - beganMs),
@@ -176,8 +179,10 @@ async function throughput(ends: Ends, relay: Relay, count: number): Promise<Turn
 async function latency(ends: Ends, relay: Relay, rate: number, count: number): Promise<Float64Array> {
   const messages = Array.from({ length: count }, (_, number) => relay.carriage(number));
   const arrived = ends.arrived(count, 'messages');
-  const { atMs } = await ends.send({ ...loadOf(relay, messages), rate });
-  const { kept } = await arrived;
+  const [{ atMs }, { kept }] = await Promise.all([
+    ends.send({ ...loadOf(relay, messages), rate }),
+    allInTime(ends, arrived, count),
+  ]);
   await comesToRest(relay);
   const times = kept.map(({ atMs: arrivedMs, message }) => {
     const number = relay.numberIn(Buffer.from(message));

@@ -14,3 +14,12 @@ export async function inTime(
   const late = aborted(watch.signal).then(async () => ({ missing: await ends.missing() }));
   return await Promise.race([arrived, late]);
 }
+
+/** All `count` of what was to arrive. Throws, with how many have, when nothing has arrived for long. */
+export async function allInTime(ends: Ends, arrived: Promise<Arrived>, count: number): Promise<Arrived> {
+  const came = await inTime(ends, arrived);
+  if (!('missing' in came)) return came;
+  throw new Error(
+    `${count - came.missing} of ${count} messages have arrived, and none for ${standstillMs / 1_000} s: the relay has lost the others, or does not go on`,
+  );
+}

@@ -18,6 +18,8 @@ export interface Authority {
   readonly signer: NoteSigner;
   start(): Promise<void>;
   kill(): Promise<void>;
+  /** What it sends is changed from now on; without `meddle` it is not any more. Only for one that may lie. */
+  lie(meddle?: Meddle): void;
   /** Its clock is wrong from now on, by so many milliseconds. */
   shiftClock(ms: number): Promise<void>;
 }
@@ -32,13 +34,13 @@ export interface Council extends AsyncDisposable {
 export interface CouncilOptions {
   readonly count: number;
   readonly epochSeconds: number;
-  /** What becomes of what the one at a place sends to others, once all have keys; nothing for one that is not faulty. */
-  meddle(at: number, authorities: readonly Authority[]): Meddle | undefined;
+  /** Places of those that may lie: they are ordinary ones, behind a proxy. */
+  readonly liars: readonly number[];
 }
 
 const shiftedClock = fileURLToPath(new URL('../shifted-clock.ts', import.meta.url));
 
-export async function startCouncil({ count, epochSeconds, meddle }: CouncilOptions): Promise<Council> {
+export async function startCouncil({ count, epochSeconds, liars }: CouncilOptions): Promise<Council> {
   await using opened = new AsyncDisposableStack();
   // five stores that wait for one disk keep no round
   const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
@@ -49,20 +51,18 @@ export async function startCouncil({ count, epochSeconds, meddle }: CouncilOptio
     process.env.NODE_OPTIONS = own;
   });
   const ports = await freePorts(count);
-  const authorities: Authority[] = [];
+  const authorities: (Authority & Made)[] = [];
   for (const [at, port] of ports.entries()) {
     const made = await makeAuthority(`authority${at + 1}.test`, folder, port, epochSeconds);
     opened.defer(() => made.stop());
     authorities.push(made);
   }
   for (const [at, authority] of authorities.entries()) {
-    const change = meddle(at, authorities);
     for (const other of authorities) {
       if (other === authority) continue;
-      const url =
-        change === undefined
-          ? other.url
-          : opened.use(await startMeddler(other.url, (path, body) => change(other.name, path, body))).url;
+      const changed = (path: string, body: string): string | undefined =>
+        authority.change(other.name, path, body);
+      const { url } = liars.includes(at) ? opened.use(await startMeddler(other.url, changed)) : other;
       const lines = `\n[[peers]]\nurl = "${url}"\nkey = "${other.vkey}"\n`;
       await appendFile(join(authority.folder, 'directory.toml'), lines);
     }
@@ -72,12 +72,17 @@ export async function startCouncil({ count, epochSeconds, meddle }: CouncilOptio
   return { folder, authorities, epochSeconds, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
+interface Made {
+  readonly change: Meddle;
+  stop(): Promise<void>;
+}
+
 async function makeAuthority(
   name: string,
   root: string,
   port: number,
   epochSeconds: number,
-): Promise<Authority & { stop(): Promise<void> }> {
+): Promise<Authority & Made> {
   const folder = join(root, name);
   const configPath = join(folder, 'directory.toml');
   const { vkey } = await initAuthority(
@@ -94,7 +99,12 @@ async function makeAuthority(
   );
   const url = `http://127.0.0.1:${port}`;
   let running: Supervised | undefined;
+  let lying: Meddle | undefined;
   return {
+    change: (to, path, body) => (lying === undefined ? body : lying(to, path, body)),
+    lie(meddle) {
+      lying = meddle;
+    },
     name,
     url,
     vkey,

@@ -1,4 +1,5 @@
 import {
+  type Consensus,
   parseAuthorityKey,
   readConsensus,
   type SigningKey,
@@ -8,15 +9,12 @@ import type { Council } from './authorities.ts';
 
 /** What came of some epochs. */
 export interface Count {
-  /** Epochs for which there is a consensus. */
-  readonly consensuses: number;
+  /** The consensus of each epoch that has one: who has a vote in it, and whose value. */
+  readonly consensuses: ReadonlyMap<number, { readonly votes: string[]; readonly reveals: string[] }>;
   /** Epochs of which two have enough signatures, or that do not follow on the one before. */
   readonly forks: number;
   /** Authorities that have signed two documents for one epoch, by name and epoch. */
   readonly signedTwice: readonly string[];
-  /** Votes and reveals that were counted, by authority. */
-  readonly votes: Readonly<Record<string, number>>;
-  readonly reveals: Readonly<Record<string, number>>;
 }
 
 /** Asks all authorities for all that they have of some epochs. */
@@ -36,12 +34,11 @@ export async function count(
     }
   }
   const signedTwice: string[] = [];
-  const votes: Record<string, number> = {};
-  const reveals: Record<string, number> = {};
-  let [consensuses, forks, last] = [0, 0, ''];
+  const consensuses = new Map<number, { votes: string[]; reveals: string[] }>();
+  let [forks, last] = [0, ''];
   for (let epoch = epochs.from; epoch <= epochs.to; epoch++) {
     const signers = new Map<string, Set<string>>();
-    const complete = new Map<string, string>();
+    const complete = new Map<string, Consensus>();
     for (const { url } of authorities) {
       const answer = await fetch(`${url}/v1/agreement/${epoch}`);
       if (answer.status !== 200) continue;
@@ -51,19 +48,18 @@ export async function count(
         if (read.kind === 'refused') throw new Error(read.detail);
         for (const name of read.signedBy)
           signers.set(name, (signers.get(name) ?? new Set()).add(read.digest));
-        if (read.signedBy.length < threshold || complete.has(read.digest)) continue;
-        complete.set(read.digest, read.consensus.previous);
-        for (const { authority } of read.consensus.votes) votes[authority] = (votes[authority] ?? 0) + 1;
-        for (const { authority } of read.consensus.reveals)
-          reveals[authority] = (reveals[authority] ?? 0) + 1;
+        if (read.signedBy.length < threshold) continue;
+        complete.set(read.digest, read.consensus);
       }
     }
     for (const [name, digests] of signers) if (digests.size > 1) signedTwice.push(`${name} ${epoch}`);
     const [only] = complete;
     if (only === undefined) continue;
-    consensuses += 1;
-    if (complete.size > 1 || (last !== '' && only[1] !== last)) forks += 1;
-    last = only[0];
+    const [digest, { votes, reveals, previous }] = only;
+    const names = (all: Consensus['votes']): string[] => all.map(({ authority }) => authority);
+    consensuses.set(epoch, { votes: names(votes), reveals: names(reveals) });
+    if (complete.size > 1 || (last !== '' && previous !== last)) forks += 1;
+    last = digest;
   }
-  return { consensuses, forks, signedTwice, votes, reveals };
+  return { consensuses, forks, signedTwice };
 }

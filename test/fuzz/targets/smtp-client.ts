@@ -70,11 +70,13 @@ async function send(input: Uint8Array, kind: 'smtp' | 'lmtp'): Promise<void> {
   const played = await play(input);
   const { host, port } = played;
   const mail = { from: 'secure@a.test', to: 'secure@b.test', message };
+  const judge = async ({ kind }: DeliveryResult | SendResult): Promise<void> => {
+    if (kind === 'sent') hold(await played.tookAll(), 'nothing is sent that was not taken');
+  };
   try {
-    let result: DeliveryResult | SendResult;
     if (kind === 'smtp') {
       await using sender = createSmtpSender({ ehloName: 'a.test', timeouts, idleMs: 1 });
-      result = await sender.send({ host, port, tls: { kind: 'opportunistic' } }, mail);
+      await judge(await sender.send({ host, port, tls: { kind: 'opportunistic' } }, mail));
     } else {
       await using sender = createLmtpSender({
         target: { host, port },
@@ -82,9 +84,8 @@ async function send(input: Uint8Array, kind: 'smtp' | 'lmtp'): Promise<void> {
         timeouts,
         idleMs: 1,
       });
-      result = await sender.deliver(mail);
+      await judge(await sender.deliver(mail));
     }
-    if (result.kind === 'sent') hold(played.tookAll(), 'nothing is sent that was not taken');
   } finally {
     await played.close();
   }
@@ -95,8 +96,11 @@ const message = bytes('A: b\r\n\r\n.dot\r\n');
 interface Played {
   readonly host: string;
   readonly port: number;
-  /** Whether on some connection the whole message came, and its answer began with 2. */
-  tookAll(): boolean;
+  /**
+   * Whether on some connection the whole message came, and its answer began with 2. Waits for that until none is open: who answers before it is
+   * asked may hear the message later than its client has the answer.
+   */
+  tookAll(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -104,6 +108,7 @@ async function play(input: Uint8Array): Promise<Played> {
   const pieces = latin1(input).split('\0');
   const sockets = new Set<Socket>();
   let took = false;
+  let wake = (): void => undefined;
   const server: Server = createServer((socket) => {
     sockets.add(socket);
     let heard = '';
@@ -120,9 +125,13 @@ async function play(input: Uint8Array): Promise<Played> {
       heard += chunk.toString('latin1');
       say();
       took ||= heard.includes('\r\n.\r\n') && hasAnswered(said);
+      if (took) wake();
     });
     socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
+    socket.on('close', () => {
+      sockets.delete(socket);
+      wake();
+    });
     say();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -131,7 +140,10 @@ async function play(input: Uint8Array): Promise<Played> {
   return {
     host: '127.0.0.1',
     port: address.port,
-    tookAll: () => took,
+    async tookAll() {
+      while (!took && sockets.size > 0) await new Promise<void>((resolve) => (wake = resolve));
+      return took;
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

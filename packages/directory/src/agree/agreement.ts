@@ -11,6 +11,7 @@ import {
 import type { Random } from '@postern/runtime';
 import type { Part, Receipt } from '../ballots.ts';
 import type { Members } from './members.ts';
+import type { Push } from './peers.ts';
 import { createRounds, type Outcome, type Standing, type Valid } from './rounds.ts';
 import type { Slot } from './slots.ts';
 
@@ -46,11 +47,7 @@ export interface AgreementOptions {
   /** What is taken, its own vote too, before anything of it leaves. */
   keep(part: Part, ballot: Standing<Vote | Reveal>): void;
   /** Sends to all others that have not signed it themselves, as long as they take it. */
-  pass(
-    part: Part,
-    signed: string,
-    to: { readonly fromMs: number; readonly untilMs: number; readonly signedBy: readonly string[] },
-  ): void;
+  pass(part: Part, signed: string, to: Push): void;
 }
 
 /** One attempt of an authority to agree with the others (spec agreement 2 to 4). */
@@ -87,7 +84,13 @@ export function createAgreement(options: AgreementOptions): Agreement {
     options.keep(part, { value, digest: ballotDigest(signed) ?? '', signed });
     rounds.say(part, signed);
     const fromMs = rounds.dueMs[part];
-    options.pass(part, signed, { fromMs, untilMs: fromMs + slot.roundMs, signedBy: [] });
+    options.pass(part, signed, {
+      fromMs,
+      untilMs: fromMs + slot.roundMs,
+      doubtMs: rounds.closedMs[part],
+      signedBy: [],
+      taken: () => rounds.heard(part),
+    });
   };
   const vote = (): void => {
     const draft = options.draft();

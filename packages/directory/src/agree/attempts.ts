@@ -1,19 +1,19 @@
 import type { NoteSigner } from '@postern/protocol/codec';
-import { isStanding, type Reveal, staleEpochs, type Vote, writeGeometry } from '@postern/protocol/consensus';
 import type { Random } from '@postern/runtime';
 import type { Alarms } from '../alarms.ts';
-import type { Part } from '../ballots.ts';
 import type { AuthorityConfig } from '../config.ts';
-import { type Holdup, holdupOf } from '../due.ts';
+import type { Holdup } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
-import type { AuthorityStore, Issued, Kept } from '../store.ts';
+import type { AuthorityStore } from '../store.ts';
 import { agree, seal } from './agree.ts';
-import { type Agreement, createAgreement, type Draft } from './agreement.ts';
+import { type Agreement, createAgreement } from './agreement.ts';
 import { createBodies } from './bodies.ts';
+import { draftOf, noKey, standpointOf } from './draft.ts';
+import { allOf, keptOf } from './kept.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
 import type { Preparation } from './preparation.ts';
-import type { Outcome, Standing } from './rounds.ts';
+import type { Outcome } from './rounds.ts';
 import { tellSaid, watch } from './said.ts';
 import type { Signatures } from './signatures.ts';
 import type { Slot, Timetable } from './slots.ts';
@@ -194,80 +194,3 @@ export function createAttempts(options: AttemptsOptions): Attempts {
 
 /** Longest note of a consensus, bytes. */
 const mostBytes = 8_388_608;
-
-/** What this authority would have in the consensus, or why it says nothing (spec consensus 9.3). */
-function draftOf(
-  { config, members, store, history, preparation, confirmedEpoch }: AttemptsOptions,
-  epoch: number,
-  waitedMs: number,
-): Draft | Holdup {
-  const { epochSeconds } = config;
-  const latest = store.latest();
-  const standing = [...store.registered.values()].filter(({ descriptor }) =>
-    isStanding(descriptor, epoch, epochSeconds),
-  );
-  const { open } = standpointOf({ config, members, store, history }, epoch);
-  // a vote says that its authority is there to sign: documents that too few can sign keep these from signing others
-  if (open?.epoch === epoch) return { kind: 'signed-before', epoch };
-  if (!preparation.maySign(epoch))
-    return { kind: 'unconfirmed', wanted: members.names.length - members.threshold + 1 };
-  // a network has one history: nobody begins a second one because it has not got the first
-  if (latest === undefined && preparation.othersHold()) return { kind: 'not-linked' };
-  const holdup = holdupOf({
-    epoch,
-    epochSeconds,
-    latest,
-    confirmedEpoch,
-    standing: standing.length,
-    bootstrapNodes: config.bootstrap.nodes,
-    waitedMs,
-  });
-  if (holdup !== undefined) return holdup;
-  if (members.signerFor(epoch * epochSeconds) === undefined) return noKey(members);
-  store.keepBodies(epoch, standing);
-  return {
-    previous: latest?.digest ?? '',
-    signed: open?.digest ?? '',
-    epochSeconds,
-    geometry: writeGeometry(config.geometry),
-    meanDelayMs: config.meanDelayMs,
-    descriptors: standing.map(({ id, digest }) => ({ id, digest })).sort((a, b) => (a.id < b.id ? -1 : 1)),
-    revoked: [...new Set(config.revoked)].sort(),
-  };
-}
-
-function noKey(members: Members): Holdup {
-  return { kind: 'no-signing-key', until: members.validUntil() };
-}
-
-function standpointOf(
-  { config, members, store, history }: Pick<AttemptsOptions, 'config' | 'members' | 'store' | 'history'>,
-  epoch: number,
-): Parameters<typeof agree>[1] {
-  const latest = store.latest();
-  const signed = store.lastSigned();
-  // nobody uses a document that is not valid any more
-  const isOpen = (one: Issued): boolean =>
-    one.epoch > (latest?.epoch ?? -1) && one.epoch + staleEpochs >= epoch;
-  return {
-    epoch,
-    epochSeconds: config.epochSeconds,
-    members: members.names.length,
-    threshold: members.threshold,
-    latest,
-    log: history.head(),
-    open: signed !== undefined && isOpen(signed) ? signed : undefined,
-    body: (digest) => store.body(digest),
-  };
-}
-
-function keptOf(epoch: number, part: Part, { value, digest, signed }: Standing<Vote | Reveal>): Kept {
-  return { epoch, part, authority: value.authority, digest, signed };
-}
-
-function allOf(epoch: number, { votes, reveals, doubled }: Outcome): Kept[] {
-  return [
-    ...[...votes.values(), ...[...doubled.values()].flat()].map((vote) => keptOf(epoch, 'vote', vote)),
-    ...[...reveals.values()].map((reveal) => keptOf(epoch, 'reveal', reveal)),
-  ];
-}

@@ -4,17 +4,16 @@ import {
   maxDescriptorLength,
   verifyDescriptor,
 } from '@postern/protocol/consensus';
+import type { BodyStore } from '../store/bodies.ts';
 import type { Bodies, Fetching } from './agreement.ts';
 import type { Peers } from './peers.ts';
 
-/** Where descriptors lie that were registered, or that a vote has named. */
-export interface BodyStore {
-  hasBody(digest: string): boolean;
-  keepBodies(epoch: number, bodies: readonly { readonly digest: string; readonly signed: string }[]): void;
-}
-
 /** Fetches descriptors that this authority has not seen from those who say that they have them (spec agreement 3.3). */
-export function createBodies(epoch: number, store: BodyStore, peers: Peers): Bodies {
+export function createBodies(
+  epoch: number,
+  store: Pick<BodyStore, 'hasBody' | 'keepBodies'>,
+  peers: Peers,
+): Bodies {
   return {
     missing: (listed) => listed.filter(({ digest }) => !store.hasBody(digest)),
     fetch(listed, signal) {

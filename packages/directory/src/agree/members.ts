@@ -1,5 +1,7 @@
 import type { NoteSigner } from '@postern/protocol/codec';
 import type { AuthorityKey, SigningKey } from '@postern/protocol/consensus';
+import type { AuthorityConfig } from '../config.ts';
+import type { SigningKeys } from '../keys/signing.ts';
 
 /** Another authority, as the configuration names it. */
 export interface Peer {
@@ -24,4 +26,30 @@ export interface Members {
   signerFor(seconds: number): NoteSigner | undefined;
   /** Unix seconds: until when it can sign. */
   validUntil(): number;
+}
+
+interface MembersOptions {
+  readonly config: AuthorityConfig;
+  readonly keys: SigningKeys;
+  /** All authorities, this one too. */
+  readonly authorities: readonly AuthorityKey[];
+  /** Of the others' signing keys. */
+  readonly certificates: { keys(): readonly SigningKey[] };
+}
+
+/** All authorities of a network, as one of them is configured. */
+export function membersOf({ config, keys, authorities, certificates }: MembersOptions): Members {
+  const { name, peers, threshold } = config;
+  return {
+    name,
+    names: [name, ...peers.map((peer) => peer.name)].sort(),
+    others: peers,
+    threshold,
+    authorities,
+    get signingKeys() {
+      return [...keys.own().map(({ key }) => key), ...certificates.keys()];
+    },
+    signerFor: (seconds) => keys.signerFor(seconds),
+    validUntil: () => keys.validUntil(),
+  };
 }

@@ -25,9 +25,17 @@ export interface Peers extends AsyncDisposable {
     question: { readonly maxBytes: number; readonly body?: string },
   ): Promise<Answer>;
   /** Sends to each of them that has not signed it, from one time on, again and again until it is answered or the other time has come. */
-  push(path: string, body: string, to: Span & { readonly signedBy: readonly string[] }): void;
+  push(path: string, body: string, to: Push): void;
   /** What is known of each. */
   readonly seen: ReadonlyMap<string, Seen>;
+}
+
+export interface Push extends Span {
+  readonly signedBy: readonly string[];
+  /** Called for each that says that it has it. */
+  readonly taken?: () => void;
+  /** Until then those who have not answered are asked on, whether they have it: nobody takes it any more. */
+  readonly doubtMs?: number;
 }
 
 export interface Seen {
@@ -65,11 +73,12 @@ export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: Pee
     seen.set(name, seenOf(answer, seen.get(name), sent, clock.now()));
     return answer;
   };
-  const sendTo = async (name: string, path: string, body: string, span: Span): Promise<void> => {
-    await clock.wait(span.fromMs, stop.signal);
-    while (clock.now() < span.untilMs) {
+  const sendTo = async (name: string, path: string, body: string, to: Push): Promise<void> => {
+    await clock.wait(to.fromMs, stop.signal);
+    while (clock.now() < (to.doubtMs ?? to.untilMs)) {
       const answer = await ask(name, path, { maxBytes: receiptBytes, body });
-      if (answer.kind === 'answer' && isFinal(answer)) return;
+      if (answer.kind === 'answer' && answer.status === 202) to.taken?.();
+      if (answer.kind === 'answer' && (isFinal(answer) || clock.now() >= to.untilMs)) return;
       stop.signal.throwIfAborted();
       await clock.wait(clock.now() + retryMs, stop.signal);
     }
@@ -78,10 +87,10 @@ export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: Pee
     names: others.map(({ name }) => name),
     ask,
     seen,
-    push(path, body, { signedBy, ...span }) {
+    push(path, body, to) {
       for (const { name } of others) {
-        if (signedBy.includes(name)) continue;
-        const sent = sendTo(name, path, body, span).catch((error: unknown) => {
+        if (to.signedBy.includes(name)) continue;
+        const sent = sendTo(name, path, body, to).catch((error: unknown) => {
           if (!stop.signal.aborted) throw error;
         });
         sending.add(sent);

@@ -29,8 +29,10 @@ export interface Rounds {
   readonly dueMs: Readonly<Record<Part, number>>;
   /** When no more are taken. */
   readonly closedMs: Readonly<Record<Part, number>>;
-  /** Puts in what this authority itself says. */
+  /** Puts in what this authority itself says. It does not count before it was heard. */
   say(part: Part, signed: string): void;
+  /** Another authority has taken what this one says. */
+  heard(part: Part): void;
   /** Reads what another one has sent. What is known, or comes at the wrong time, costs no signature check. */
   read(part: Part, signed: string, nowMs: number): Reading;
   /** Takes what was read, if it is in time still. What is new is to be passed on to all others. */
@@ -99,12 +101,20 @@ export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions
   const closedMs = { vote: openMs.vote + phaseMs, reveal: openMs.reveal + phaseMs };
   const votes = createPart<Vote>(names);
   const reveals = createPart<Reveal>(names);
+  const isHeard: Record<Part, boolean> = { vote: names.length === 1, reveal: names.length === 1 };
 
   /** What stands, once votes are closed. */
   const standing = (authority: string): Standing<Vote> | undefined => {
     const [only, another] = votes.of(authority);
     return another === undefined ? only : undefined;
   };
+  /** What was sent too late to be taken by anybody is no good to whoever has sent it either: the others count without. */
+  const counted = (name: string): Standing<Vote> | undefined =>
+    name === signer.name && !isHeard.vote ? undefined : standing(name);
+  const revealed = (name: string): Standing<Reveal> | undefined =>
+    counted(name) === undefined || (name === signer.name && !isHeard.reveal)
+      ? undefined
+      : reveals.of(name)[0];
   const untimely = (part: Part, nowMs: number): Refused | undefined => {
     if (nowMs < openMs[part]) return refused('early', `${part}s are not taken yet`);
     return nowMs >= closedMs[part] ? refused('late', `${part}s are not taken any more`) : undefined;
@@ -130,6 +140,9 @@ export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions
       const ballot = read(part, signed);
       if (ballot.kind === 'refused') throw new Error(`its own ${part} does not hold: ${ballot.detail}`);
       if ((part === 'vote' ? votes : reveals).admits(ballot, 1)) put({ ballot, signed });
+    },
+    heard(part) {
+      isHeard[part] = true;
     },
     read(part, signed, nowMs) {
       const fault = untimely(part, nowMs);
@@ -163,8 +176,8 @@ export function createRounds({ slot, names, signingKeys, signer }: RoundsOptions
       };
     },
     outcome: () => ({
-      votes: mapOf(names, standing),
-      reveals: mapOf(names, (name) => (standing(name) === undefined ? undefined : reveals.of(name)[0])),
+      votes: mapOf(names, counted),
+      reveals: mapOf(names, revealed),
       doubled: mapOf(names, (name) => (votes.of(name).length > 1 ? votes.of(name) : undefined)),
     }),
   };

@@ -91,6 +91,8 @@ export function createSignatures(options: SignaturesOptions): Signatures {
       if (read.kind === 'signed') put({ read, signed });
     },
     receive(signed, nowMs) {
+      // others are asked again and again, and mostly have nothing new
+      if ([...claims.values()].some((known) => addsNothing(signed, known.signed))) return { kind: 'known' };
       const read = readConsensus(signed, members);
       if (read.kind === 'refused') return { kind: 'refused', reason: 'no-ballot', detail: read.detail };
       const { epoch, epochSeconds } = read.consensus;
@@ -122,6 +124,17 @@ export function isUncertified(signed: string, { names, signingKeys }: Members): 
     ({ name, keyId }) =>
       names.includes(name) && !signingKeys.some((key) => key.name === name && key.keyId === keyId),
   );
+}
+
+/** Whether a note has the text of another one, and no signature that the other has not. */
+function addsNothing(signed: string, known: string): boolean {
+  const end = known.lastIndexOf('\n\n') + 2;
+  if (!signed.startsWith(known.slice(0, end))) return false;
+  const lines = new Set(known.slice(end).split('\n'));
+  return signed
+    .slice(end)
+    .split('\n')
+    .every((line) => lines.has(line));
 }
 
 function join(known: Claim, noted: Noted, { signingKeys }: Members): Noted {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import {
@@ -10,7 +9,9 @@ import {
   writeFileDurable,
 } from '@postern/runtime';
 import type { Command } from 'commander';
+import { NodeError } from '../errors.ts';
 import type { Complaints } from '../spool.ts';
+import { readAuthorsFile } from '../submit/authors/file.ts';
 import { hashPassword } from '../submit/authors/hash.ts';
 import { changeAuthors, parseAuthors } from '../submit/authors/list.ts';
 import { localPart } from '../submit/authors/name.ts';
@@ -107,8 +108,8 @@ async function openFile({ config: path }: AuthorOptions, read = readConfig): Pro
     });
   const { path: file } = submission.authors;
   const { domain } = delivery;
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
+  const text = await readAuthorsFile(file).catch((error: Error) => {
+    if (error instanceof NodeError && error.code === 'missing-key-file') return '';
     throw error;
   });
   const authors = parseAuthors(text, domain, file);

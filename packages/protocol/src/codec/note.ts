@@ -59,7 +59,7 @@ const algorithms = {
   },
 } as const;
 
-/** Reads a note of at most `maxLength` UTF-16 code units; undefined unless `formatNote` gives the same string back. */
+/** Reads a note of at most `maxLength` UTF-16 code units; undefined for what `formatNote` does not give: each part is read so strictly that one string stands for it. */
 export function parseNote(signed: string, maxLength: number): Note | undefined {
   if (signed.length > maxLength || !isPlain(signed)) return undefined;
   const blank = signed.lastIndexOf('\n\n');
@@ -68,8 +68,7 @@ export function parseNote(signed: string, maxLength: number): Note | undefined {
   if (lines.length > mostSignatures) return undefined;
   const signatures = lines.map(parseSignature);
   if (!signatures.every((signature) => signature !== undefined)) return undefined;
-  const note = { text: signed.slice(0, blank + 1), signatures };
-  return formatNote(note) === signed ? note : undefined;
+  return { text: signed.slice(0, blank + 1), signatures };
 }
 
 /** The inverse of `parseNote`. */

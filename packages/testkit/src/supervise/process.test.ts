@@ -40,23 +40,19 @@ describe('a supervised process', () => {
       onStart,
       onEnd,
     });
-    await answers(port);
+    await serving(log, 1);
     return { process, port };
   };
-  const answers = (port: number): Promise<boolean> =>
-    until(
-      async () => {
-        const socket = connect(port, '127.0.0.1');
-        return once(socket, 'connect').then(
-          () => {
-            socket.destroy();
-            return true;
-          },
-          () => false,
-        );
-      },
-      { what: 'it answers' },
-    );
+  /** Waits until the log, over all starts, says so many times that it serves: its port is open before. */
+  const serving = (log: string, times: number): Promise<boolean> =>
+    until(async () => (await readFile(log, 'utf8')).split('"event":"serving"').length - 1 === times, {
+      what: `it serves, start ${times}`,
+    });
+  const answers = async (port: number): Promise<void> => {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.destroy();
+  };
 
   test('is started again on its port after it was killed, and ends when told to', async () => {
     const pids: number[] = [];
@@ -75,6 +71,7 @@ describe('a supervised process', () => {
     const first = supervised.pid;
     expect(supervised.kill()).toBe(true);
     await until(() => supervised.starts === 2, { what: 'it is started again' });
+    await serving(supervised.log, 2);
     await answers(port);
     expect(supervised.pid).not.toBe(first);
     expect(pids).toEqual([first, supervised.pid]);

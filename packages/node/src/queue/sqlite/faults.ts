@@ -1,4 +1,5 @@
-import { ExitCode } from '@postern/runtime';
+// Each thread of a spool loads this: not all that a process has.
+import { ExitCode } from '@postern/runtime/errors';
 import { NodeError, type NodeErrorCode } from '../../errors.ts';
 
 /** Primary result codes of SQLite, https://sqlite.org/rescode.html. */

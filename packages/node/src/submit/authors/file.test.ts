@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, silentLog, systemRandom } from '@postern/runtime';
@@ -86,10 +86,11 @@ describe('a file of authors', () => {
 describe('logins by file', () => {
   let folder = '';
   let path = '';
+  const write = (text: string): Promise<void> => writeFile(path, text, { mode: 0o600 });
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-authors-'));
     path = join(folder, 'authors');
-    await writeFile(path, `${alice}\n`);
+    await write(`${alice}\n`);
   });
   afterEach(() => rm(folder, { recursive: true }));
 
@@ -114,9 +115,9 @@ describe('logins by file', () => {
 
   test('a changed file counts at once; one that does not hold lets nobody in, and says so once', async () => {
     const authors = await open();
-    await writeFile(path, `${alice.replace('alice', 'bob')}\n`);
+    await write(`${alice.replace('alice', 'bob')}\n`);
     expect(await kinds(authors, 'alice', 'bob')).toEqual(['refused', 'author']);
-    await writeFile(path, `${alice}\nbob\n`);
+    await write(`${alice}\nbob\n`);
     expect(await kinds(authors, 'alice', 'bob')).toEqual(['unavailable', 'unavailable']);
     expect(said).toEqual([
       'the file of authors does not hold',
@@ -124,14 +125,32 @@ describe('logins by file', () => {
     ]);
     await rm(path);
     expect(await kinds(authors, 'alice')).toEqual(['unavailable']);
-    await writeFile(path, `${alice}\n`);
+    await write(`${alice}\n`);
     expect(await kinds(authors, 'alice')).toEqual(['author']);
   });
 
   test('a file that is missing or does not hold is told at once', async () => {
-    await writeFile(path, 'alice\n');
+    await write('alice\n');
     await expect(open()).rejects.toThrow('line 1');
     await rm(path);
-    await expect(open()).rejects.toThrow('ENOENT');
+    await expect(open()).rejects.toMatchObject({ code: 'missing-key-file', exitCode: 78 });
+  });
+
+  test('a file that others may read is not taken, nor is anybody let in once it is', async () => {
+    const authors = await open();
+    await chmod(path, 0o640);
+    await expect(open()).rejects.toMatchObject({
+      code: 'exposed',
+      exitCode: 77,
+      hint: `Close it with: chmod 600 ${path}`,
+    });
+    said.length = 0;
+    expect(await kinds(authors, 'alice')).toEqual(['unavailable']);
+    expect(said).toEqual([
+      'the file of authors does not hold',
+      { mistakes: `others may get at the hashes of passwords in ${path}` },
+    ]);
+    await chmod(path, 0o600);
+    expect(await kinds(authors, 'alice')).toEqual(['author']);
   });
 });

@@ -1,6 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { AuthDecision } from '@postern/mail';
 import { ConfigError, type Log, type Random } from '@postern/runtime';
+import { readSecret } from '../../keys/files.ts';
 import type { Authors } from './authors.ts';
 import { bounded } from './bounded.ts';
 import { isPassword, ownCost, type PasswordHash } from './hash.ts';
@@ -19,7 +20,8 @@ const load = { atOnce: 2, inLine: 32 };
 
 /**
  * Authors by a file of password hashes, which is read anew once it has changed. While it then does not hold, nobody is judged:
- * who was taken out of it must not get in because of a mistake on another line. Throws `ConfigError` when it does not hold now.
+ * who was taken out of it must not get in because of a mistake on another line. Throws as `readAuthorsFile` does, and `ConfigError` when it does
+ * not hold now.
  */
 export async function openFileAuthors({ path, domain, log, random }: FileAuthorsOptions): Promise<Authors> {
   let seen = await stamp(path);
@@ -59,14 +61,14 @@ export async function openFileAuthors({ path, domain, log, random }: FileAuthors
 }
 
 async function readAuthors(path: string, domain: string): Promise<AuthorList> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new ConfigError(path, [{ path: '', message: `cannot be read (${code})` }], { cause });
-  }
-  return parseAuthors(text, domain, path);
+  return parseAuthors(await readAuthorsFile(path), domain, path);
+}
+
+/** Throws as `readSecret` does: whoever has a hash can try passwords on it. */
+export async function readAuthorsFile(path: string): Promise<string> {
+  const ifMissing = 'Correct authors in the section [submission]; postern-node author set makes the file.';
+  const bytes = await readSecret(path, { what: 'the hashes of passwords', ifMissing });
+  return Buffer.from(bytes).toString('utf8');
 }
 
 /** The same as long as nobody has written to the file. */
@@ -79,8 +81,8 @@ async function stamp(path: string): Promise<string> {
   }
 }
 
-/** Lines and what is wrong with them; nothing of what stands there. */
+/** Lines and what is wrong with them, or why it is not read; nothing of what stands there. */
 function mistakesIn(error: Error): string {
-  if (!(error instanceof ConfigError)) return error.name;
+  if (!(error instanceof ConfigError)) return error.message;
   return error.mistakes.map(({ path, message }) => `${path} ${message}`.trim()).join('; ');
 }

@@ -12,7 +12,7 @@ export interface AuthorsOptions {
   readonly random: Random;
 }
 
-/** The authors that a configuration names. Throws `ConfigError` for a file that does not hold. */
+/** The authors that a configuration names. Throws `ConfigError` for a file that does not hold, and as `readSecret` does. */
 export async function openAuthors(config: AuthorsConfig, options: AuthorsOptions): Promise<Authors> {
   switch (config.kind) {
     case 'file':

@@ -1,0 +1,88 @@
+import { isStanding, staleEpochs, writeGeometry } from '@postern/protocol/consensus';
+import type { AuthorityConfig } from '../config.ts';
+import { type Holdup, holdupOf } from '../due.ts';
+import type { ConsensusLog } from '../log/log.ts';
+import type { AuthorityStore, Issued } from '../store.ts';
+import type { Standpoint } from './agree.ts';
+import type { Draft } from './agreement.ts';
+import type { Members } from './members.ts';
+import type { Preparation } from './preparation.ts';
+
+/** What an authority has, and goes by. */
+interface Holdings {
+  readonly config: AuthorityConfig;
+  readonly members: Members;
+  readonly store: AuthorityStore;
+  readonly history: ConsensusLog;
+}
+
+interface DraftOptions extends Holdings {
+  readonly preparation: Preparation;
+  /** An epoch that the operator has found to be right. */
+  readonly confirmedEpoch?: number;
+}
+
+/** What this authority would have in the consensus, or why it says nothing (spec consensus 9.3). */
+export function draftOf(
+  { config, members, store, history, preparation, confirmedEpoch }: DraftOptions,
+  epoch: number,
+  waitedMs: number,
+): Draft | Holdup {
+  const { epochSeconds } = config;
+  const latest = store.latest();
+  const standing = [...store.registered.values()].filter(({ descriptor }) =>
+    isStanding(descriptor, epoch, epochSeconds),
+  );
+  const { open } = standpointOf({ config, members, store, history }, epoch);
+  // a vote says that its authority is there to sign: documents that too few can sign keep these from signing others
+  if (open?.epoch === epoch) return { kind: 'signed-before', epoch };
+  if (!preparation.maySign(epoch))
+    return { kind: 'unconfirmed', wanted: members.names.length - members.threshold + 1 };
+  // a network has one history: nobody begins a second one because it has not got the first
+  if (latest === undefined && preparation.othersHold()) return { kind: 'not-linked' };
+  const holdup = holdupOf({
+    epoch,
+    epochSeconds,
+    latest,
+    confirmedEpoch,
+    standing: standing.length,
+    bootstrapNodes: config.bootstrap.nodes,
+    waitedMs,
+  });
+  if (holdup !== undefined) return holdup;
+  if (members.signerFor(epoch * epochSeconds) === undefined) return noKey(members);
+  store.keepBodies(epoch, standing);
+  return {
+    previous: latest?.digest ?? '',
+    signed: open?.digest ?? '',
+    epochSeconds,
+    geometry: writeGeometry(config.geometry),
+    meanDelayMs: config.meanDelayMs,
+    descriptors: standing.map(({ id, digest }) => ({ id, digest })).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    revoked: [...new Set(config.revoked)].sort(),
+  };
+}
+
+/** It has none for now. */
+export function noKey(members: Members): Holdup {
+  return { kind: 'no-signing-key', until: members.validUntil() };
+}
+
+/** What it holds the outcome of an agreement on an epoch against. */
+export function standpointOf({ config, members, store, history }: Holdings, epoch: number): Standpoint {
+  const latest = store.latest();
+  const signed = store.lastSigned();
+  // nobody uses a document that is not valid any more
+  const isOpen = (one: Issued): boolean =>
+    one.epoch > (latest?.epoch ?? -1) && one.epoch + staleEpochs >= epoch;
+  return {
+    epoch,
+    epochSeconds: config.epochSeconds,
+    members: members.names.length,
+    threshold: members.threshold,
+    latest,
+    log: history.head(),
+    open: signed !== undefined && isOpen(signed) ? signed : undefined,
+    body: (digest) => store.body(digest),
+  };
+}
