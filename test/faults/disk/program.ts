@@ -42,6 +42,7 @@ const net = opened.use(
     domains: ['b.test'],
     epoch: `${epochSeconds}s`,
     meanDelay: '0ms',
+    taps: true,
   }),
 );
 const { directory } = net.describe();
@@ -88,8 +89,10 @@ await until(
   },
 );
 const after = await copy('after');
-const wires = watched
-  .flatMap(({ tap }) => tap.connections)
+// by which they get packets, and by which they hand them on
+const mixes = net.members.filter(({ role }) => role === 'mix');
+const wires = [...watched, ...mixes]
+  .flatMap(({ tap }) => tap?.connections ?? [])
   .flatMap(({ chunks }) => chunks.map(({ bytes }) => bytes));
 
 const began = performance.now();
