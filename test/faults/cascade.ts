@@ -66,7 +66,7 @@ export const width = 8;
 const againMs = 50;
 const lookEveryMs = 200;
 
-export interface CascadeOptions {
+interface CascadeOptions {
   /** Holds all of it; a folder of its own, which goes with it, when not given. */
   readonly dir?: string;
   /** On every wire. */

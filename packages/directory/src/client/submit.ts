@@ -9,7 +9,7 @@ export interface Submission {
   readonly failed: readonly FailedSubmission[];
 }
 
-export interface FailedSubmission extends Failure {
+interface FailedSubmission extends Failure {
   /** What a directory that was reached said; undefined when it said nothing that is known here. */
   readonly refusal: RegisterRefusal | undefined;
   /** Whether it may take the same descriptor later. A mirror never does, nor one that has refused it for what it says. */
