@@ -8,6 +8,7 @@ import { haveRedis } from '@postern/node/testing';
 import { expect, test } from 'vitest';
 import { machine } from '../machine.ts';
 
+const making = ['--mount', 'sh', '-ec', 'truncate -s 64M "$1"; mkfs.ext4 -q -F "$1"', 'sh'];
 /** A file system of its own in a file, which nobody else sees; without, the files of a folder are the disk. */
 const mounts = ['sh', '-ec', 'mount -o loop "$1" "$2"; shift 2; exec "$@"', 'sh'];
 const onDisk = ['--mount', '--pid', '--mount-proc', '--fork', '--kill-child', ...mounts];
@@ -70,8 +71,7 @@ interface Told {
 
 /** A file system of 64 MB in a file; false where it cannot be mounted. */
 function makeImage(image: string, disk: string): boolean {
-  if (spawnSync('truncate', ['-s', '64M', image]).status !== 0) return false;
-  if (spawnSync('mkfs.ext4', ['-q', '-F', image]).status !== 0) return false;
+  if (spawnSync('unshare', [...making, image]).status !== 0) return false;
   return spawnSync('unshare', [...onDisk, image, disk, 'true']).status === 0;
 }
 
