@@ -14,6 +14,7 @@ import {
   startTap,
   startTestnet,
   type Testnet,
+  type TestnetOptions,
 } from '@postern/testkit';
 import { countFiles } from './arrivals.ts';
 import { numberOf, packNote, type Ready } from './notes.ts';
@@ -34,8 +35,8 @@ export interface Cascade extends AsyncDisposable {
   readonly redis: RedisServer;
   /** Whoever gets the notes. */
   readonly recipient: Person;
-  /** Makes the packet of a note. */
-  pack(number: number): Promise<Ready>;
+  /** Makes the packet of a note by the consensus of this moment; with a delay at each hop, milliseconds, if any are given. */
+  pack(number: number, delays?: readonly number[]): Promise<Ready>;
   /**
    * Hands it to its first mix, the same bytes again and again until they are taken: by connections that stay open or, `anew`, by one that is
    * opened for it.
@@ -65,10 +66,18 @@ export const width = 8;
 const againMs = 50;
 const lookEveryMs = 200;
 
-/** `dir`: holds all of it; a folder of its own, which goes with it, when not given. `traps`: on every wire. */
+interface CascadeOptions {
+  /** Holds all of it; a folder of its own, which goes with it, when not given. */
+  readonly dir?: string;
+  /** On every wire. */
+  readonly traps?: Traps;
+  /** Other than one authority, a mix for each layer, and an epoch that is so long that every mix keeps its layer. */
+  readonly change?: Pick<TestnetOptions, 'authorities' | 'mixes' | 'epoch'>;
+}
+
 export async function startCascade(
   store: Store,
-  { dir, traps }: { readonly dir?: string; readonly traps?: Traps } = {},
+  { dir, traps, change = {} }: CascadeOptions = {},
 ): Promise<Cascade> {
   await using opened = new AsyncDisposableStack();
   const folder = dir ?? (await mkdtemp(join(tmpdir(), 'pn-')));
@@ -86,9 +95,9 @@ export async function startCascade(
         mixes: 3,
         domains: [domain],
         meanDelay: '0ms',
-        // So long that every mix keeps its layer.
         epoch: '7d',
         restart: true,
+        ...change,
         ...tapped,
         ...(url === undefined ? {} : { redis: url }),
       },
@@ -121,8 +130,8 @@ export async function startCascade(
       if (redis === undefined) throw new Error('no spool lies in Redis');
       return redis;
     },
-    pack: async (number) =>
-      packNote(number, await client.current(), { mailbox: recipient.mailbox, domain, certificate }),
+    pack: async (number, delays) =>
+      packNote(number, await client.current(), { mailbox: recipient.mailbox, domain, certificate }, delays),
     get taken() {
       return taken;
     },

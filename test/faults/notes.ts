@@ -35,11 +35,12 @@ export interface Recipient {
   readonly certificate: Uint8Array;
 }
 
-/** Makes a note's one packet, without delay at any hop, by a path through every layer. */
+/** Makes a note's one packet by a path through every layer, without delay unless `delays` gives one for each hop, in milliseconds. */
 export async function packNote(
   number: number,
   { consensus, geometry }: VerifiedConsensus,
   { mailbox, domain, certificate }: Recipient,
+  delays: readonly number[] = [],
 ): Promise<Ready> {
   const capacity = await fragmentCapacity(certificate, mailbox, geometry.payloadBytes);
   const expires = (Math.floor(Date.now() / 3_600_000) + 72) * 3_600;
@@ -50,9 +51,9 @@ export async function packNote(
     const candidates = consensus.nodes.filter(({ layer }) => layer === at + 1);
     return candidates[number % candidates.length] as NodeEntry;
   });
-  const hops = path.map(({ id, mixKey }): Hop => {
+  const hops = path.map(({ id, mixKey }, at): Hop => {
     const nodeId = decodeHex(id) as Uint8Array;
-    return { nodeId, mixKey: decodeBase64(mixKey) as Uint8Array, delayMs: 0 };
+    return { nodeId, mixKey: decodeBase64(mixKey) as Uint8Array, delayMs: delays[at] ?? 0 };
   });
   const payload = await sealEnvelope(fragment, certificate, geometry.payloadBytes);
   const bytes = buildPacket(geometry, consensus.epoch, hops, { domain }, payload);
@@ -60,11 +61,11 @@ export async function packNote(
   return { peer: peerOf(first), mail: carriageTo(first.name, bytes) };
 }
 
-function peerOf({ smtp, tlsPins }: NodeEntry): SmtpPeer {
+export function peerOf({ smtp, tlsPins }: NodeEntry): SmtpPeer {
   return { ...smtp, tls: { kind: 'pin', pins: tlsPins } };
 }
 
-function carriageTo(name: string, bytes: Uint8Array): OutgoingMessage {
+export function carriageTo(name: string, bytes: Uint8Array): OutgoingMessage {
   const parts = { fromDomain: 'a.test', toDomain: name, bytes, now: new Date() };
   return {
     from: 'secure@a.test',

@@ -45,6 +45,23 @@ describe('several authorities', () => {
     });
   });
 
+  test('give parameters that enough of them have signed as soon as they run, before there is a slot', async () => {
+    await open(3);
+    const asked = () => get(first(), '/v1/parameters');
+    await session.council.start(0);
+    expect((await asked()).headers.get('cache-control')).toBe('no-store');
+    for (const at of [1, 2]) await session.council.start(at);
+    // the first one has found nobody, and looks again because it is asked
+    await session.council.until(session.council.clock.now() + 60_000);
+    await asked();
+    await session.council.until(session.council.clock.now());
+    const { text, headers } = await asked();
+    expect(headers.get('cache-control')).toBe('public, max-age=60');
+    expect(
+      verifyParameters(text, { ...trust(), threshold: 3, now: session.council.clock.now() / 1_000 }),
+    ).toMatchObject({ kind: 'parameters' });
+  });
+
   test('keep votes, reveals and documents, from which anybody can count again', async () => {
     await begin(3);
     await session.council.untilHolds(haveAll(epoch), hour);

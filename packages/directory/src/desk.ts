@@ -72,7 +72,7 @@ export function deskOf(options: DeskOptions): Desk {
     registered: (id) => showRegistered(id, currentOf(store, epochNow()), store),
     history,
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
-    parameters: () => epochs.parameters,
+    parameters: epochs.parameters,
     certificates: () => certificatesOf(keys, certificates, clock),
     allCertificates: () => [...keys.own(), ...certificates.held()].map(({ signed }) => signed),
     isOpen: (epoch) => config.peers.length > 0 && epoch >= epochNow(),

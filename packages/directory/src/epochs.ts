@@ -54,8 +54,8 @@ export interface Epochs extends AsyncDisposable {
   holdup(): Holdup | undefined;
   /** What is known of the other authorities. */
   readonly seen: ReadonlyMap<string, Seen>;
-  /** Signed by all who say the same; undefined while there is no key to sign with. */
-  readonly parameters: string | undefined;
+  /** Signed by all who say the same; undefined while there is no key to sign with. While too few have signed they are looked for. */
+  parameters(): { readonly signed: string; readonly isComplete: boolean } | undefined;
   /** Take what another authority sends. */
   receiveBallot(part: Part, signed: string): Receipt;
   receiveSigned(signed: string): Receipt;
@@ -136,6 +136,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
     certificates: options.certificates,
     timetable: table,
     toleranceMs: Math.max(2_000, roundMs / 4),
+    restMs: roundMs / 4,
     found: wake,
   });
   const passed = createPassed();
@@ -223,8 +224,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
     },
     holdup: () => holdup,
     seen: peers.seen,
-    get parameters() {
-      return parameters.signed;
+    parameters() {
+      const { signed, isComplete } = parameters;
+      if (!isComplete) preparation.collectParameters();
+      return signed === undefined ? undefined : { signed, isComplete };
     },
     receiveBallot: hearing.ballot,
     receiveSigned: hearing.document,

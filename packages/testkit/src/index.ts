@@ -4,6 +4,7 @@ export { type AtRest, readAtRest } from './adversary/rest.ts';
 export { createSearcher, type Hit, type Searcher, type SearcherOptions } from './adversary/search.ts';
 export { ehloName, type Transfer, transfersOf, watchRecords, watchTransfers } from './adversary/smtp-wire.ts';
 export { type Chunk, startTap, type Tap, type TapOptions, type TappedConnection } from './adversary/tap.ts';
+export { unpack } from './adversary/unpack.ts';
 export { SeededRandom } from './chance/seeded-random.ts';
 export { FakeClock, type FakeClockOptions } from './clock/fake-clock.ts';
 export { type DemoOptions, type Event, type Outcome, runDemo } from './demo/run.ts';

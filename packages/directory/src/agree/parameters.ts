@@ -1,3 +1,4 @@
+import { parseNote } from '@postern/protocol/codec';
 import { joinSignatures, maxParametersLength } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
 import type { Members } from './members.ts';
@@ -7,6 +8,8 @@ import type { Peers } from './peers.ts';
 export interface SharedParameters {
   /** Undefined while there is no key to sign them with. */
   readonly signed: string | undefined;
+  /** Whether as many have signed as have to. */
+  readonly isComplete: boolean;
   /** Asks the others for theirs. */
   collect(peers: Peers, alarms: Alarms): Promise<void>;
 }
@@ -19,32 +22,45 @@ export function shareParameters(
 ): SharedParameters {
   let base: string | undefined;
   let joined: string | undefined;
+  /** As each of the others last gave them. */
+  const given = new Map<string, string>();
   const signed = (): string | undefined => {
     const mine = own();
     if (mine !== base) joined = mine;
     base = mine;
     return joined;
   };
+  const joinedWith = (signed: string, other: string): string | undefined => {
+    const { signingKeys } = members;
+    const at = Math.floor(now() / 1_000);
+    return joinSignatures(signed, other, { signingKeys, at, maxLength: maxParametersLength });
+  };
   return {
     get signed() {
       return signed();
     },
+    get isComplete() {
+      const note = parseNote(signed() ?? '', maxParametersLength);
+      return new Set(note?.signatures.map(({ name }) => name)).size >= members.threshold;
+    },
     async collect(peers, alarms) {
       const ask = async (name: string): Promise<void> => {
         const answer = await peers.ask(name, '/v1/parameters', { maxBytes: 2 * maxParametersLength });
-        const before = signed();
-        if (answer.kind !== 'answer' || answer.status !== 200 || before === undefined) return;
-        const { signingKeys } = members;
-        const at = Math.floor(now() / 1_000);
-        const both = joinSignatures(before, answer.text, { signingKeys, at, maxLength: maxParametersLength });
-        if (both === undefined)
+        const mine = own();
+        if (answer.kind !== 'answer' || answer.status !== 200 || mine === undefined) return;
+        if (joinedWith(mine, answer.text) === undefined)
           alarms.raise('other-parameters', name, 'its epoch length, geometry or mean delay is another one');
         else {
-          joined = both;
+          given.set(name, answer.text);
           alarms.clear('other-parameters', name);
         }
       };
       await Promise.all(peers.names.map(ask));
+      const mine = own();
+      if (mine === undefined) return;
+      // from the beginning: signatures by keys of before go
+      base = mine;
+      joined = [...given.values()].reduce((sum, other) => joinedWith(sum, other) ?? sum, mine);
     },
   };
 }

@@ -27,6 +27,7 @@ function process(wallMs: number) {
     now: () => time.wallMs,
     uptime: () => time.upMs,
     toleranceMs: 2_000,
+    restMs: minute,
     found() {},
     failed(error) {
       throw error;

@@ -18,6 +18,8 @@ export interface Preparation {
   othersHold(): boolean;
   /** Looks for what is missing, without a slot. */
   begin(): void;
+  /** Looks for signatures under the parameters, unless it has of late. */
+  collectParameters(): void;
   /** Ends once what is under way has ended. */
   settled(): Promise<void>;
 }
@@ -32,6 +34,8 @@ export interface PreparationOptions extends CatchUp, Confirm {
   readonly uptime: () => number;
   /** Milliseconds by which clocks may differ. */
   readonly toleranceMs: number;
+  /** Milliseconds in which signatures under the parameters are looked for once at most, beside every slot. */
+  readonly restMs: number;
   /** Called whenever something was found out. Never throws. */
   found(): void;
   failed(error: unknown): void;
@@ -52,6 +56,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
   let othersHold = false;
   /** The last two: one may be under way when the next is prepared. */
   let ready: readonly Slot[] = [];
+  let collectedMs = Number.NEGATIVE_INFINITY;
   /** How often the clock was set. */
   let settings = 0;
 
@@ -88,6 +93,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
     };
     await Promise.all(peers.names.map(ask));
   };
+  const isRecent = (atMs: number): boolean => now() < atMs + options.restMs && now() >= atMs;
   const track = (done: Promise<void>): void => {
     underWay.add(done);
     void done.finally(() => underWay.delete(done));
@@ -133,6 +139,12 @@ export function createPreparation(options: PreparationOptions): Preparation {
     },
     othersHold: () => othersHold,
     begin: () => start(timetable.epochAt(now()), () => {}),
+    collectParameters() {
+      if (isRecent(collectedMs)) return;
+      collectedMs = now();
+      const collected = fetchCertificates().then(() => options.parameters.collect(peers, alarms));
+      track(collected.catch(options.failed));
+    },
     settled: async () => void (await Promise.all(underWay)),
   };
 }

@@ -8,6 +8,8 @@ const refusals = [
   'rollback',
   'clock',
   'bad-signature',
+  'unknown-algorithm',
+  'repeated-signatures',
   'too-few-signatures',
   'wrong-geometry',
   'unknown-version',
@@ -39,6 +41,9 @@ const hints: Readonly<Record<DirectoryErrorCode, string>> = {
   rollback: `Older documents than one seen before are being served. ${askForHelp}`,
   'bad-signature':
     'What is served was altered, or is another network’s. Check directory.urls and directory.authorities in the configuration file.',
+  'unknown-algorithm': 'Authorities sign by an algorithm that is newer than this program. Update it.',
+  'repeated-signatures':
+    'An authority counts once, however often it signs. Whoever serves this passes off one authority as several: check directory.urls in the configuration file, and ask the people who run the authorities.',
   'too-few-signatures':
     'Check the authorities’ keys and the threshold in the configuration against what the network publishes. If those are right, authorities have not made new signing keys in time: ask the people who run them.',
   'wrong-geometry': 'The network has changed its packets. Update this program.',

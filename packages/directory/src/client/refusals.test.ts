@@ -69,16 +69,6 @@ describe('A2 refuses', () => {
     expect(await remembered(join(library.folder, 'cache'))).toEqual([]);
   });
 
-  test('one authority signing twice where two are needed', async () => {
-    const server = await library.serving(mirror(documentOf(epoch, {}, [ours, ours])));
-    const options = { authorities: [ours.vkey, others.vkey], threshold: 2 };
-    await expect(library.client([server.url], options).current()).rejects.toMatchObject({
-      code: 'too-few-signatures',
-    });
-    server.answer = mirror(documentOf(epoch, {}, [ours, others]));
-    expect(await epochOf(library.client([server.url], options))).toBe(epoch);
-  });
-
   test('an older document than one seen before, after a restart too', async () => {
     const server = await library.serving(mirror(documentOf(epoch)));
     await library.client([server.url]).current();

@@ -79,6 +79,32 @@ describe('publish', () => {
     });
   });
 
+  test('tells who has refused it and why, and posts it to those alone that are given', async () => {
+    const good = await library.serving(text('{}', 202));
+    const busy = await library.serving(text('{"error":"too-often","message":"later"}', 429));
+    const behind = await library.serving(text('{"error":"from-the-future","message":"no"}', 400));
+    const strict = await library.serving(text('{"error":"not-allowed","message":"no"}', 403));
+    const aMirror = await library.serving(text('{"error":"no-such-path"}', 404));
+    const dead = await deadUrl();
+    const client = library.client([good, busy, behind, strict, aMirror].map(({ url }) => url).concat(dead));
+    const { failed } = await client.publish('descriptor');
+    expect(failed.map(({ refusal }) => refusal)).toEqual([
+      'too-often',
+      'from-the-future',
+      'not-allowed',
+      undefined,
+      undefined,
+    ]);
+    busy.answer = text('{}', 202);
+    expect(await client.publish('descriptor', [busy.url, behind.url, dead])).toMatchObject({
+      accepted: [busy.url],
+      failed: [{ url: behind.url }, { url: dead }],
+    });
+    expect([good, busy, behind, strict, aMirror].map(({ requests }) => requests.length)).toEqual([
+      1, 2, 2, 1, 1,
+    ]);
+  });
+
   test('fails when nobody accepts, and says why for each', async () => {
     const bad = await library.serving(text('<html>', 500));
     const dead = await deadUrl();

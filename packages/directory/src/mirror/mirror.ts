@@ -47,7 +47,12 @@ export async function startMirror({ listen, directory, clock, log }: MirrorOptio
     addRoutes: (server) =>
       addDocumentRoutes(
         server,
-        shelfOf(archive, copy, { clock, parameters: () => parameters, checkpoint: () => checkpoint?.signed }),
+        shelfOf(archive, copy, {
+          clock,
+          // a reader takes none that too few have signed
+          parameters: () => parameters && { signed: parameters, isComplete: true },
+          checkpoint: () => checkpoint?.signed,
+        }),
         createTexts(),
       ),
   });

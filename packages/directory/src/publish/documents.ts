@@ -16,8 +16,8 @@ export interface Shelf {
   readonly history: Pick<ConsensusLog, 'tile'>;
   /** The signed checkpoint of the log as it is, unless there is none now. */
   checkpoint(): string | undefined;
-  /** Signed parameters, unless there are none now. */
-  parameters(): string | undefined;
+  /** Signed parameters, unless there are none now, and whether enough have signed them. */
+  parameters(): { readonly signed: string; readonly isComplete: boolean } | undefined;
   /** Certificates of signing keys, as notes: those that may still be needed, … */
   certificates(): readonly string[];
   /** … and all. */
@@ -86,8 +86,8 @@ export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: 
   server.get('/v1/parameters', { schema: schema.getParameters }, (request, reply) => {
     const parameters = shelf.parameters();
     if (parameters === undefined) return sendNoKey(reply);
-    reply.header('cache-control', 'public, max-age=60');
-    return texts.note(request, reply, parameters);
+    reply.header('cache-control', parameters.isComplete ? 'public, max-age=60' : 'no-store');
+    return texts.note(request, reply, parameters.signed);
   });
 
   const certificates =

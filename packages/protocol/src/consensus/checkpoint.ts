@@ -6,9 +6,9 @@ import {
   logOrigin,
   maxCheckpointLength,
 } from '../log/index.ts';
-import { checkThreshold, type Trust } from './trust.ts';
+import { checkThreshold, type Shortage, type Trust } from './trust.ts';
 
-export type CheckpointRefusal = 'malformed' | 'bad-signature' | 'too-few-signatures';
+export type CheckpointRefusal = 'malformed' | 'bad-signature' | Shortage;
 
 export type VerifiedCheckpoint =
   | {

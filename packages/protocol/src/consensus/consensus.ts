@@ -16,7 +16,7 @@ import { readGeometry } from './geometry.ts';
 import { consensusShape } from './schema.ts';
 import { decodeText, digestOf, encodeText, type Form } from './text.ts';
 import { showTime } from './time.ts';
-import { checkGood, countAt, type Trust } from './trust.ts';
+import { checkGood, countAt, type Shortage, type Trust } from './trust.ts';
 
 const form: Form<Consensus> = { origin: 'postern.consensus/v1', shape: consensusShape };
 
@@ -28,7 +28,7 @@ export type ConsensusRefusal =
   | 'malformed'
   | 'unknown-version'
   | 'bad-signature'
-  | 'too-few-signatures'
+  | Shortage
   | 'wrong-geometry'
   | 'rollback'
   | 'fork'

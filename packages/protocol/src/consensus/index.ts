@@ -144,6 +144,7 @@ export {
   assertTrust,
   checkThreshold,
   joinSignatures,
+  type Shortage,
   type Signed,
   type Trust,
   type Untrusted,

@@ -4,7 +4,7 @@ import { maxParametersLength, type Parameters } from './documents.ts';
 import { readGeometry } from './geometry.ts';
 import { parametersShape } from './schema.ts';
 import { decodeText, encodeText, type Form } from './text.ts';
-import { checkThreshold, type Trust } from './trust.ts';
+import { checkThreshold, type Shortage, type Trust } from './trust.ts';
 
 const form: Form<Parameters> = { origin: 'postern.parameters/v1', shape: parametersShape };
 
@@ -13,7 +13,7 @@ export type ParametersRefusal =
   | 'malformed'
   | 'unknown-version'
   | 'bad-signature'
-  | 'too-few-signatures'
+  | Shortage
   | 'wrong-geometry';
 
 export type VerifiedParameters =

@@ -8,6 +8,7 @@ import {
   parseNote,
 } from '../codec/note.ts';
 import { ProtocolError } from '../errors.ts';
+import { compositeSignatureBytes } from '../primitives/index.ts';
 import { type AuthorityKey, isSameAuthority } from './authorities.ts';
 import { covers, type SigningKey } from './certificate.ts';
 import { showTime } from './time.ts';
@@ -21,10 +22,16 @@ export interface Trust {
   readonly signingKeys: readonly SigningKey[];
 }
 
+/**
+ * Why too few have signed: an authority has signed more than once, which counts once; or some have signed by an algorithm that this version does not
+ * know; or simply so.
+ */
+export type Shortage = 'too-few-signatures' | 'repeated-signatures' | 'unknown-algorithm';
+
 /** Why a note does not count. */
 export interface Untrusted {
   readonly kind: 'refused';
-  readonly reason: 'too-few-signatures' | 'bad-signature';
+  readonly reason: Shortage | 'bad-signature';
   readonly detail: string;
   /** Names of authorities that seem to have signed with keys of which no certificate is here. A newer one may be had. */
   readonly uncertified?: readonly string[];
@@ -34,7 +41,11 @@ export interface Untrusted {
 export interface GoodSignatures {
   readonly kind: 'good';
   readonly keys: readonly SigningKey[];
+  /** Signatures by one of the keys, a second one by the same too. */
+  readonly lines: readonly NoteSignature[];
   readonly uncertified: readonly string[];
+  /** Names of authorities that have signed by another algorithm than the one of their keys. */
+  readonly unknown: readonly string[];
 }
 
 export type Signed = { readonly kind: 'signed'; readonly by: string[] } | Untrusted;
@@ -64,8 +75,12 @@ export function checkGood(note: Note, trust: Trust): GoodSignatures | Untrusted 
       reason: 'bad-signature',
       detail: `the signature of ${verdict.name} does not hold`,
     };
-  const uncertified = uncertifiedIn(note, trust, known);
-  const signatures: GoodSignatures = { kind: 'good', keys: verdict.keys, uncertified };
+  const signatures: GoodSignatures = {
+    kind: 'good',
+    keys: verdict.keys,
+    lines: note.signatures.filter((signature) => verdict.keys.some((key) => isBy(signature, key))),
+    ...strangersIn(note, trust, known),
+  };
   return namesOf(verdict.keys).length >= trust.threshold ? signatures : tooFew(signatures, trust);
 }
 
@@ -122,25 +137,43 @@ export function assertTrust({ authorities, threshold }: Pick<Trust, 'authorities
     });
 }
 
-/** Authorities of the reader's with a signature by a key that no certificate here is for. */
-function uncertifiedIn(note: Note, { authorities }: Trust, known: readonly SigningKey[]): string[] {
+/** Authorities of the reader's with a signature by a key that no certificate here is for, or that none can be for: by its length the algorithm is another one. */
+function strangersIn(
+  note: Note,
+  { authorities }: Trust,
+  known: readonly SigningKey[],
+): Pick<GoodSignatures, 'uncertified' | 'unknown'> {
   const names = new Set(authorities.map(({ name }) => name));
-  const unknown = note.signatures.filter((signature) => !known.some((key) => isBy(signature, key)));
-  return namesOf(unknown).filter((name) => names.has(name));
+  const strange = note.signatures.filter(
+    (signature) => names.has(signature.name) && !known.some((key) => isBy(signature, key)),
+  );
+  const isKnown = ({ bytes }: NoteSignature): boolean => bytes.length === compositeSignatureBytes;
+  return {
+    uncertified: namesOf(strange.filter(isKnown)),
+    unknown: namesOf(strange.filter((one) => !isKnown(one))),
+  };
 }
 
-function tooFew({ keys, uncertified }: GoodSignatures, { threshold }: Trust, at?: number): Untrusted {
+function tooFew(signatures: GoodSignatures, { threshold }: Trust, at?: number): Untrusted {
+  const { keys, lines, uncertified, unknown } = signatures;
   const untimely = at === undefined ? [] : keys.filter((key) => !covers(key, at));
-  const count = namesOf(keys.filter((key) => !untimely.includes(key))).length;
+  const signed = namesOf(keys.filter((key) => !untimely.includes(key)));
+  const repeated = signed.filter((name) => lines.filter((line) => line.name === name).length > 1);
   const detail = [
-    `signed by ${count} of the authorities known here, ${threshold} needed`,
+    `signed by ${signed.length} of the authorities known here, ${threshold} needed`,
+    ...repeated.map((name) => `${name} has signed more than once, which counts once`),
+    ...unknown.map((name) => `${name} has signed by an algorithm that this version does not know`),
     ...uncertified.map((name) => `there is no certificate for the key that ${name} has signed with`),
     ...untimely.map(
       ({ name, validAfter, validUntil }) =>
         `the key of ${name} is for documents from ${showTime(validAfter)} until ${showTime(validUntil)}, and this one is of ${showTime(at ?? 0)}`,
     ),
   ].join('; ');
-  const refusal = { kind: 'refused', reason: 'too-few-signatures', detail } as const;
+  const reason = ((): Shortage => {
+    if (new Set([...signed, ...unknown]).size >= threshold) return 'unknown-algorithm';
+    return untimely.length === 0 && lines.length >= threshold ? 'repeated-signatures' : 'too-few-signatures';
+  })();
+  const refusal = { kind: 'refused', reason, detail } as const;
   return uncertified.length === 0 ? refusal : { ...refusal, uncertified };
 }
 

@@ -10,7 +10,7 @@ interface Options {
   readonly authorities: number;
   readonly domains: string[];
   readonly meanDelay: string;
-  readonly epoch: string;
+  readonly epoch?: string;
   readonly restart?: boolean;
   readonly tap?: boolean;
 }
@@ -23,14 +23,14 @@ export async function main(args: readonly string[], stop: AbortSignal): Promise<
   )
     .requiredOption('--dir <folder>', 'where everything is put; empty or not there')
     .option('--mixes <count>', 'how many mixes', count, 6)
-    .option('--authorities <count>', 'how many directory authorities; one in this release', count, 1)
+    .option('--authorities <count>', 'how many directory authorities', count, 1)
     .addOption(
       new Option('--domains <domains>', 'domains with a gateway, with commas between')
         .argParser(commas)
         .default(['a.test', 'b.test'], 'a.test,b.test'),
     )
     .option('--mean-delay <duration>', 'mean delay at each hop', '200ms')
-    .option('--epoch <duration>', 'length of an epoch', '1h')
+    .option('--epoch <duration>', 'length of an epoch (default: 1h with one authority, 1m with several)')
     .option('--restart', 'start again what dies, on the same port')
     .option('--tap', 'put a wire-tap before every process, and keep what passes in DIR/taps');
   try {

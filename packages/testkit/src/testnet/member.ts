@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Endpoint, formatEndpoint, readControl } from '@postern/runtime';
 import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
@@ -43,13 +43,17 @@ export interface MemberOptions {
   readonly onStart: (name: string, pid: number) => void;
   /** Called when it has ended by itself or was killed, with how. */
   readonly onEnd: (name: string, end: string) => void;
+  /** How much longer than usual it may take to be ready, milliseconds. */
+  readonly patienceMs?: number;
   /** Ends the waiting for it to be ready. */
   readonly signal: AbortSignal | undefined;
 }
 
 /** A member whose keys and configuration are there. Owns the tap; the process belongs to the `Member`. */
 export interface Prepared extends AsyncDisposable {
+  readonly name: string;
   readonly reach: Endpoint;
+  readonly config: string;
   /** What `init` printed: an authority's key, a node's id. */
   readonly printed: string;
   start(): Promise<Member>;
@@ -74,7 +78,9 @@ export async function prepareMember(options: MemberOptions): Promise<Prepared> {
     const printed = await runProgram(program, ['init', ...own, ...place, ...init]);
     if (kind === 'node' && options.redis !== undefined) await keepSpoolIn(options.redis, config);
     return {
+      name,
       reach,
+      config,
       printed: printed.trim(),
       start: () => startMember(options, { folder, listen, reach, tap, config }),
       async [Symbol.asyncDispose]() {
@@ -95,6 +101,18 @@ async function keepSpoolIn(redis: string, config: string): Promise<void> {
   await writeFile(config, `${stored}\n[spool.redis]\nurl = ${JSON.stringify(redis)}\n`);
 }
 
+/** Tells authorities of each other as their operators do: docs/authority.md. */
+export async function makePeers(authorities: readonly Prepared[]): Promise<void> {
+  for (const { name, config } of authorities) {
+    const peers = authorities.filter((other) => other.name !== name);
+    const sections = peers.map(({ reach, printed }) => {
+      const url = `http://${formatEndpoint(reach)}`;
+      return `\n[[peers]]\nurl = ${JSON.stringify(url)}\nkey = ${JSON.stringify(printed)}\n`;
+    });
+    await appendFile(config, sections.join(''));
+  }
+}
+
 interface Place {
   readonly folder: string;
   readonly listen: Endpoint;
@@ -104,7 +122,7 @@ interface Place {
 }
 
 async function startMember(options: MemberOptions, place: Place): Promise<Member> {
-  const { name, role, restart, signal } = options;
+  const { name, role, restart } = options;
   const { folder, listen, reach, tap, config } = place;
   const process = await startProcess({
     name,
@@ -117,7 +135,7 @@ async function startMember(options: MemberOptions, place: Place): Promise<Member
   });
   const socket = join(folder, 'data', 'control.sock');
   const status = async (): Promise<unknown> => JSON.parse(await readControl(socket, '/status'));
-  const ready = awaitReady(process, status, signal);
+  const ready = awaitReady(process, status, options);
   ready.catch(() => undefined); // whoever waits for it is told
   return {
     name,
@@ -154,7 +172,7 @@ const readyDeadlineMs = 120_000;
 async function awaitReady(
   process: Supervised,
   status: () => Promise<unknown>,
-  signal: AbortSignal | undefined,
+  { signal, patienceMs = 0 }: Pick<MemberOptions, 'signal' | 'patienceMs'>,
 ): Promise<void> {
   const working = async (): Promise<boolean> => {
     const found = (await status().catch(() => undefined)) as
@@ -178,7 +196,10 @@ async function awaitReady(
   try {
     const given = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
     const what = `${process.name} is ready`;
-    await Promise.race([ended, until(working, { what, deadlineMs: readyDeadlineMs, signal: given })]);
+    await Promise.race([
+      ended,
+      until(working, { what, deadlineMs: readyDeadlineMs + patienceMs, signal: given }),
+    ]);
   } finally {
     over.abort();
   }

@@ -17,8 +17,8 @@ test('what is not said has a value', () => {
 });
 
 test.each<[Omit<TestnetOptions, 'dir'> & { dir?: string }, RegExp, RegExp]>([
-  [{ authorities: 3 }, /one authority makes the consensus in this release/, /--authorities/],
-  [{ authorities: 0 }, /one authority/, /--authorities/],
+  [{ authorities: 10 }, /10 authorities do not start/, /1 to 9 --authorities/],
+  [{ authorities: 0 }, /0 authorities do not start/, /1 to 9 --authorities/],
   [{ mixes: 2 }, /2 mixes make no path/, /3 to 100/],
   [{ mixes: 3.5 }, /3.5 mixes/, /3 to 100/],
   [{ domains: [] }, /domains are none/, /--domains/],

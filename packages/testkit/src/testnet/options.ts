@@ -6,10 +6,11 @@ export interface TestnetOptions {
   /** Made when it is not there; must be empty. */
   readonly dir: string;
   readonly mixes?: number;
+  /** How many agree on the consensus. */
   readonly authorities?: number;
   readonly domains?: readonly string[];
   readonly meanDelay?: string;
-  /** Length of an epoch. */
+  /** Length of an epoch; several authorities take a quarter of one, at most, for their first consensus. */
   readonly epoch?: string;
   /** Starts again what dies. */
   readonly restart?: boolean;
@@ -30,17 +31,17 @@ export function planTestnet(options: TestnetOptions): TestnetPlan {
     authorities: 1,
     domains: ['a.test', 'b.test'],
     meanDelay: '200ms',
-    epoch: '1h',
+    epoch: (options.authorities ?? 1) > 1 ? '1m' : '1h',
     restart: false,
     taps: false,
     keepTraffic: true,
     ...options,
     dir: resolve(options.dir),
   };
-  if (plan.authorities !== 1)
+  if (!Number.isInteger(plan.authorities) || plan.authorities < 1 || plan.authorities > 9)
     throw wrongUse(
-      `${plan.authorities} authorities cannot agree yet: one authority makes the consensus in this release`,
-      'Leave --authorities away, or say 1.',
+      `${plan.authorities} authorities do not start on one machine`,
+      'Say 1 to 9 --authorities.',
     );
   if (!Number.isInteger(plan.mixes) || plan.mixes < 3 || plan.mixes > 100)
     throw wrongUse(`${plan.mixes} mixes make no path`, 'A path has three hops: say 3 to 100.');
@@ -70,7 +71,13 @@ export function planTestnet(options: TestnetOptions): TestnetPlan {
   return plan;
 }
 
+/** The one of a network that has one. */
 export const authorityName = 'authority.test';
+
+export function authorityNames({ authorities }: Pick<TestnetPlan, 'authorities'>): string[] {
+  if (authorities === 1) return [authorityName];
+  return Array.from({ length: authorities }, (_, at) => `authority${at + 1}.test`);
+}
 
 export function mixNames({ mixes }: Pick<TestnetPlan, 'mixes'>): string[] {
   return Array.from({ length: mixes }, (_, at) => `mix${at + 1}.test`);
@@ -83,7 +90,7 @@ export function gatewayName(domain: string): string {
 
 /** Every process: each has a folder of this name. */
 function processNames(plan: TestnetPlan): string[] {
-  return [authorityName, ...mixNames(plan), ...plan.domains.map(gatewayName)];
+  return [...authorityNames(plan), ...mixNames(plan), ...plan.domains.map(gatewayName)];
 }
 
 function wrongUse(message: string, hint: string): TestkitError {

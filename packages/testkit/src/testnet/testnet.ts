@@ -1,15 +1,15 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@postern/client';
-import { formatEndpoint } from '@postern/runtime';
+import { duration, formatEndpoint } from '@postern/runtime';
 import type { Chunk, TapOptions, TappedConnection } from '../adversary/tap.ts';
 import { TestkitError } from '../errors.ts';
 import { clientOf, introduce, maildirPattern, type Person, peopleOf, settle } from '../people/person.ts';
 import { freePorts } from '../supervise/ports.ts';
-import { type Member, type MemberOptions, type Prepared, prepareMember } from './member.ts';
+import { type Member, type MemberOptions, makePeers, type Prepared, prepareMember } from './member.ts';
 import { type NetworkFile, writeNetworkFile } from './network-file.ts';
 import {
-  authorityName,
+  authorityNames,
   gatewayName,
   mixNames,
   planTestnet,
@@ -65,9 +65,10 @@ export async function startTestnet(options: TestnetOptions, events: TestnetEvent
     if (complete !== undefined) onProcess(`${name} ended: ${end}`);
   };
 
-  onStep('the directory authority');
+  onStep(plan.authorities === 1 ? 'the directory authority' : 'the directory authorities');
   const nodes = [...mixNames(plan), ...plan.domains.map(gatewayName)];
-  const [directoryPort = 0, ...ports] = await freePorts(1 + nodes.length);
+  const freed = await freePorts(plan.authorities + nodes.length);
+  const [directoryPorts, ports] = [freed.slice(0, plan.authorities), freed.slice(plan.authorities)];
   const { signal } = events;
   const shared = {
     dir: plan.dir,
@@ -76,22 +77,29 @@ export async function startTestnet(options: TestnetOptions, events: TestnetEvent
     onStart,
     onEnd,
     tap: tapOptions(plan, events),
+    patienceMs: patienceMs(plan),
     signal,
   };
-  const directory = await prepareMember(
-    authorityOptions(plan, { ...shared, port: directoryPort }, nodes.length),
-  );
-  const trust = {
-    urls: [`http://${formatEndpoint(directory.reach)}`],
-    authorities: [directory.printed],
-    threshold: 1,
+  const prepare = async (options: MemberOptions): Promise<Prepared> => {
+    const prepared = started.use(await prepareMember(options));
+    signal?.throwIfAborted();
+    return prepared;
   };
   const start = async (prepared: Prepared): Promise<void> => {
-    started.use(prepared);
-    signal?.throwIfAborted();
     members.push(started.use(await prepared.start()));
   };
-  await start(directory);
+  const directory: Prepared[] = [];
+  for (const [at, name] of authorityNames(plan).entries())
+    directory.push(
+      await prepare(authorityOptions(plan, { ...shared, name, port: directoryPorts[at] ?? 0 }, nodes.length)),
+    );
+  await makePeers(directory);
+  const trust = {
+    urls: directory.map(({ reach }) => `http://${formatEndpoint(reach)}`),
+    authorities: directory.map(({ printed }) => printed),
+    threshold: Math.floor(plan.authorities / 2) + 1,
+  };
+  await all(directory.map(start));
 
   onStep(`keys for ${nodes.length} nodes and ${people.length} mailboxes`);
   const clients = new Map(people.map((person): [string, Client] => [person.mailbox, clientOf(person)]));
@@ -107,7 +115,7 @@ export async function startTestnet(options: TestnetOptions, events: TestnetEvent
     const domain = plan.domains.find((one) => gatewayName(one) === name);
     const own = domain === undefined ? [] : gatewayInit(plan, domain, people);
     const role = domain === undefined ? 'mix' : 'delivery';
-    await start(await prepareMember({ ...common, role, init: [...nodeInit, ...own] }));
+    await start(await prepare({ ...common, role, init: [...nodeInit, ...own] }));
   };
   // One ahead of the others: it leaves compiled code in the cache for all.
   const [first = '', ...rest] = nodes;
@@ -186,14 +194,18 @@ async function useFolder(dir: string): Promise<void> {
     });
 }
 
-type Shared = Pick<
-  MemberOptions,
-  'dir' | 'restart' | 'redis' | 'onStart' | 'onEnd' | 'tap' | 'port' | 'signal'
->;
-
-function authorityOptions(plan: TestnetPlan, shared: Shared, nodes: number): MemberOptions {
+function authorityOptions(
+  plan: TestnetPlan,
+  shared: Omit<MemberOptions, 'role' | 'init'>,
+  nodes: number,
+): MemberOptions {
   const init = ['--epoch', plan.epoch, '--mean-delay', plan.meanDelay, '--bootstrap-nodes', `${nodes}`];
-  return { ...shared, name: authorityName, role: 'authority', init };
+  return { ...shared, role: 'authority', init };
+}
+
+/** Several authorities agree at certain times only, of which the first may be missed: a quarter of an epoch apart at most. */
+function patienceMs({ authorities, epoch }: TestnetPlan): number {
+  return authorities === 1 ? 0 : duration.parse(epoch) / 2;
 }
 
 function gatewayInit({ dir }: TestnetPlan, domain: string, people: readonly Person[]): string[] {

@@ -1,0 +1,121 @@
+import { parseNote } from '@postern/protocol/codec';
+import {
+  maxParametersLength,
+  signParameters,
+  verifyParameters,
+  writeGeometry,
+} from '@postern/protocol/consensus';
+import { defaultGeometry } from '@postern/protocol/packet';
+import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
+import { describe, expect, test } from 'vitest';
+import { createAlarms } from '../alarms.ts';
+import type { Answer } from '../ask.ts';
+import { keepingLog } from '../testing/log.ts';
+import type { Members } from './members.ts';
+import { shareParameters } from './parameters.ts';
+import type { Peers } from './peers.ts';
+
+const now = 1_900_000_000;
+const month = 30 * 86_400;
+/** The keys of an authority, each for a month after the one before. */
+const keysOf = (name: string): TestAuthority[] =>
+  [0, 1].map((at) =>
+    testAuthority(name, {
+      generation: at + 1,
+      change: { validAfter: now + at * month, validUntil: now + (at + 1) * month },
+    }),
+  );
+const [one, two, three] = ['one.test', 'two.test', 'three.test'].map(keysOf) as [
+  TestAuthority[],
+  TestAuthority[],
+  TestAuthority[],
+];
+const all = [one, two, three];
+const signedBy = (signers: readonly (TestAuthority | undefined)[], meanDelayMs = 200): string =>
+  signParameters(
+    { version: 1, epochSeconds: 3_600, meanDelayMs, geometry: writeGeometry(defaultGeometry) },
+    signers.filter((signer) => signer !== undefined),
+  );
+
+/** What one.test serves of what two.test and three.test say. */
+function open(said: Record<string, string | undefined>, at: { seconds: number }) {
+  const own = one.map((key) => signedBy([key]));
+  const members = {
+    threshold: 2,
+    signingKeys: all.flat().map(({ signingKey }) => signingKey),
+  } as unknown as Members;
+  const peers = {
+    names: Object.keys(said),
+    ask: async (name: string): Promise<Answer> => {
+      const text = said[name];
+      return text === undefined
+        ? { kind: 'unreachable', why: 'is gone' }
+        : { kind: 'answer', status: 200, text, date: undefined };
+    },
+  } as unknown as Peers;
+  const alarms = createAlarms(keepingLog([]).log);
+  const shared = shareParameters(
+    () => own[Math.floor((at.seconds - now) / month)],
+    members,
+    () => at.seconds * 1_000,
+  );
+  return {
+    shared,
+    alarms,
+    collect: () => shared.collect(peers, alarms),
+    names: () => parseNote(shared.signed ?? '', maxParametersLength)?.signatures.map(({ name }) => name),
+  };
+}
+
+describe('parameters', () => {
+  test('bear the signatures of all who say the same, and are complete with as many as readers ask for', async () => {
+    const said: Record<string, string | undefined> = { 'two.test': undefined, 'three.test': undefined };
+    const { shared, collect, names } = open(said, { seconds: now });
+    await collect();
+    expect(names()).toEqual(['one.test']);
+    expect(shared.isComplete).toBe(false);
+    said['two.test'] = signedBy([two[0], three[0]]);
+    await collect();
+    expect(names()).toEqual(['one.test', 'two.test', 'three.test']);
+    expect(shared.isComplete).toBe(true);
+    const reader = {
+      authorities: all.map(([first]) => (first as TestAuthority).key),
+      signingKeys: all.flat().map(({ signingKey }) => signingKey),
+      threshold: 3,
+      now,
+    };
+    expect(verifyParameters(shared.signed ?? '', reader)).toMatchObject({ kind: 'parameters' });
+  });
+
+  test('of one who says something else raise an alarm, until it says the same', async () => {
+    const said: Record<string, string | undefined> = { 'two.test': signedBy([two[0]], 300) };
+    const { alarms, collect, names } = open(said, { seconds: now });
+    await collect();
+    expect(names()).toEqual(['one.test']);
+    expect(alarms.standing).toMatchObject([{ kind: 'other-parameters', about: 'two.test' }]);
+    said['two.test'] = signedBy([two[0]]);
+    await collect();
+    expect(alarms.standing).toEqual([]);
+    expect(names()).toEqual(['one.test', 'two.test']);
+  });
+
+  test('lose the signatures of keys whose time is over, and keep those of one who is silent for a while', async () => {
+    const said: Record<string, string | undefined> = {
+      'two.test': signedBy([two[0]]),
+      'three.test': signedBy([three[0]]),
+    };
+    const at = { seconds: now };
+    const { shared, collect } = open(said, at);
+    const keys = () =>
+      parseNote(shared.signed ?? '', maxParametersLength)?.signatures.map(({ keyId }) => keyId);
+    await collect();
+    expect(keys()).toEqual([one[0], two[0], three[0]].map((key) => key?.keyId));
+    said['two.test'] = undefined;
+    await collect();
+    expect(keys()).toEqual([one[0], two[0], three[0]].map((key) => key?.keyId));
+    at.seconds += month;
+    said['three.test'] = signedBy([three[0], three[1]]);
+    await collect();
+    expect(keys()).toEqual([one[1], three[1]].map((key) => key?.keyId));
+  });
+});

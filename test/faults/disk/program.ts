@@ -1,0 +1,217 @@
+/*
+ * A network in which mixes keep their keys on one small disk, and somebody who copies that disk: once while the keys of an epoch are held, and once when
+ * their time is over. Prints one line of JSON: what of those keys is in either copy.
+ */
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createDirectoryClient, type VerifiedConsensus } from '@postern/directory/client';
+import { createSmtpSender } from '@postern/mail';
+import { initNode } from '@postern/node';
+import { startRedis } from '@postern/node/testing';
+import { decodeBase64, decodeHex } from '@postern/protocol/codec';
+import { epochAt, keyEpochsHeld, type NodeEntry } from '@postern/protocol/consensus';
+import { buildPacket, type Hop, loadMixKey, peel } from '@postern/protocol/packet';
+import { systemClock, systemRandom } from '@postern/runtime';
+import { freePorts, startProcess, startTap, startTestnet, type Tap, until } from '@postern/testkit';
+import { carriageTo, peerOf } from '../notes.ts';
+import type { Sought } from './keys.ts';
+import { cut, type Outcome, piecesOf, piecesUnder, search } from './search.ts';
+
+/** `disk` is where it is mounted, `image` the file that is it; without one its files are what there is. */
+const [folder = '', disk = '', image = ''] = process.argv.slice(2);
+const epochSeconds = 6;
+/** Few: whatever of them lies on the disk is tried as a key as well. */
+const packetsEach = 2;
+
+/** A mix whose keys lie on the disk, behind a tap. */
+interface Watched {
+  readonly name: string;
+  readonly log: string;
+  readonly tap: Tap;
+  /** First epoch that it has been in. */
+  readonly first: number;
+}
+
+await using opened = new AsyncDisposableStack();
+const net = opened.use(
+  await startTestnet({
+    dir: join(folder, 'net'),
+    mixes: 3,
+    domains: ['b.test'],
+    epoch: `${epochSeconds}s`,
+    meanDelay: '0ms',
+    taps: true,
+  }),
+);
+const { directory } = net.describe();
+const redis = opened.use(await startRedis(disk));
+const client = createDirectoryClient({ ...directory, cacheDir: join(folder, 'author'), clock: systemClock });
+const sender = opened.use(createSmtpSender({ ehloName: 'a.test' }));
+const now = (): number => epochAt(Date.now() / 1_000, epochSeconds);
+
+const [one = 0, other = 0] = await freePorts(2);
+const watched = [
+  await startWatched('sqlite.test', one, (text) => text),
+  await startWatched(
+    'redis.test',
+    other,
+    (text) =>
+      `${text.replace('# store = "sqlite"', 'store = "redis"')}\n[spool.redis]\nurl = ${JSON.stringify(redis.url)}\n`,
+  ),
+];
+
+const consensus = await until(
+  async () => {
+    const current = await client.refresh().catch(() => undefined);
+    const isFresh = current?.consensus.epoch === now();
+    return isFresh && watched.every(({ name }) => entryOf(current, name) !== undefined) && current;
+  },
+  { what: 'both are in the consensus', deadlineMs: 120_000 },
+);
+const { epoch } = consensus.consensus;
+const sought = watched.map(({ name, first }): Sought => {
+  const publicKey = decodeBase64(entryOf(consensus, name)?.mixKey ?? '') ?? new Uint8Array();
+  return { name, publicKey, steps: epoch - first };
+});
+const packets = new Map<string, Uint8Array[]>();
+for (const { name } of watched) packets.set(name, await sendTo(name));
+
+const held = await copy('held');
+const heldIn = now();
+await until(
+  async () =>
+    (await Promise.all(watched.map((mix) => reached(mix, epoch + keyEpochsHeld + 1)))).every(Boolean),
+  {
+    what: 'the time of the keys is over',
+    deadlineMs: 120_000,
+  },
+);
+const after = await copy('after');
+// by which they get packets, and by which they hand them on
+const mixes = net.members.filter(({ role }) => role === 'mix');
+const wires = [...watched, ...mixes]
+  .flatMap(({ tap }) => tap?.connections ?? [])
+  .flatMap(({ chunks }) => chunks.map(({ bytes }) => bytes));
+
+const began = performance.now();
+const inHeld = await search(held, sought, { untilAll: true });
+const inAfter = await search(after, sought);
+const onWires = await search(cutAll(Buffer.concat(wires)), sought);
+const seconds = (performance.now() - began) / 1_000;
+const printed = {
+  isImage: image !== '',
+  heldFor: heldIn - epoch,
+  recorded: wires.reduce((sum, { length }) => sum + length, 0),
+  held: tellOf(inHeld),
+  after: tellOf(inAfter),
+  wires: tellOf(onWires),
+  seconds,
+};
+process.stdout.write(`${JSON.stringify(printed)}\n`);
+
+async function startWatched(
+  name: string,
+  port: number,
+  change: (config: string) => string,
+): Promise<Watched> {
+  const tap = opened.use(await startTap({ name }));
+  tap.leadTo({ host: '127.0.0.1', port });
+  const configPath = join(folder, `${name}.toml`);
+  await initNode(
+    {
+      configPath,
+      dataDir: join(disk, name),
+      name,
+      roles: ['mix'],
+      listen: `127.0.0.1:${port}`,
+      advertise: `${tap.address.host}:${tap.address.port}`,
+      directoryUrls: directory.urls,
+      authorities: directory.authorities,
+      resolver: 'none',
+    },
+    { clock: systemClock, random: systemRandom },
+  );
+  const text = await readFile(configPath, 'utf8');
+  await writeFile(configPath, change(text.replace('# reserve = "64MB"', 'reserve = "1MB"')));
+  const log = join(folder, `${name}.log`);
+  const first = now();
+  opened.use(
+    await startProcess({
+      name,
+      program: 'postern-node',
+      args: ['run', '--config', configPath],
+      log,
+      restart: false,
+    }),
+  );
+  return { name, log, tap, first };
+}
+
+function entryOf({ consensus }: VerifiedConsensus, name: string): NodeEntry | undefined {
+  return consensus.nodes.find((node) => node.name === name && node.mixKey !== '');
+}
+
+/** Packets of this epoch whose first layer is for a mix, each handed over to it by the wire that is tapped. */
+async function sendTo(name: string): Promise<Uint8Array[]> {
+  const { geometry } = consensus;
+  const entry = entryOf(consensus, name) as NodeEntry;
+  const rest = consensus.consensus.nodes.filter((node) => node.mixKey !== '' && node.name !== name);
+  const hops = [entry, ...rest].slice(0, geometry.hops).map(
+    ({ id, mixKey }): Hop => ({
+      nodeId: decodeHex(id) as Uint8Array,
+      mixKey: decodeBase64(mixKey) as Uint8Array,
+      delayMs: 0,
+    }),
+  );
+  const made = Array.from({ length: packetsEach }, () =>
+    buildPacket(geometry, epoch, hops, { domain: 'b.test' }, systemRandom.bytes(geometry.payloadBytes)),
+  );
+  for (const packet of made) {
+    const result = await sender.send(peerOf(entry), carriageTo(name, packet));
+    if (result.kind !== 'sent') throw new Error(`${name} has ${result.kind} a packet`);
+  }
+  return made;
+}
+
+async function reached({ log }: Watched, wanted: number): Promise<boolean> {
+  const epochs = [...(await readFile(log, 'utf8')).matchAll(/"epoch":(\d+),"event":"epoch"/g)];
+  return epochs.some(([, at]) => Number(at) >= wanted);
+}
+
+/** The disk as it is at this moment. */
+async function copy(name: string): Promise<AsyncIterable<Uint8Array>> {
+  await promisify(execFile)('sync', ['-f', disk]);
+  const to = join(folder, name);
+  await promisify(execFile)('cp', ['-a', '--sparse=always', image === '' ? disk : image, to]);
+  return image === '' ? piecesUnder(to) : piecesOf(to);
+}
+
+async function* cutAll(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield* cut(bytes);
+}
+
+/** What was found of each mix, whether a packet of the epoch can be opened with it, and how much was looked at. */
+function tellOf({ found, tried, bytes }: Outcome) {
+  const opens = watched.map(({ name }) => {
+    const seeds = found.flatMap((one) => (one.name === name && one.seed !== undefined ? [one.seed] : []));
+    return {
+      name,
+      forms: [...new Set(found.flatMap((one) => (one.name === name ? [one.form] : [])))],
+      opened: openedWith(name, seeds),
+    };
+  });
+  return { opens, tried, bytes };
+}
+
+function openedWith(name: string, seeds: readonly string[]): number {
+  const { geometry } = consensus;
+  const nodeId = decodeHex(entryOf(consensus, name)?.id ?? '') as Uint8Array;
+  const keys = [...new Set(seeds)].map((seed) =>
+    loadMixKey(Buffer.from(seed, 'hex'), nodeId, epoch, geometry),
+  );
+  const isOpen = (packet: Uint8Array): boolean =>
+    keys.some((key) => peel(geometry, key, packet).kind === 'relay');
+  return (packets.get(name) ?? []).filter(isOpen).length;
+}
