@@ -22,7 +22,7 @@ function process(wallMs: number) {
   const preparation = createPreparation({
     ...seat,
     timetable: table,
-    parameters: { signed: undefined, collect: async () => {} },
+    parameters: { signed: undefined, isComplete: false, collect: async () => {} },
     certificates: { take: async () => undefined },
     now: () => time.wallMs,
     uptime: () => time.upMs,

@@ -19,8 +19,8 @@ import { isCounted } from './counted.ts';
 import { DirectoryError, errorOf } from './errors.ts';
 import type { Heard } from './hear.ts';
 import { createKeeper } from './keeper.ts';
-import { openRecent } from './recent.ts';
 import { createOutages } from './outages.ts';
+import { openRecent } from './recent.ts';
 import { type Submission, submit } from './submit.ts';
 import { baseOf } from './url.ts';
 

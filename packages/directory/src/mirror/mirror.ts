@@ -50,7 +50,7 @@ export async function startMirror({ listen, directory, clock, log }: MirrorOptio
         shelfOf(archive, copy, {
           clock,
           // a reader takes none that too few have signed
-          parameters: () => parameters && { signed: parameters, isComplete: true },
+          parameters: () => (parameters === undefined ? undefined : { signed: parameters, isComplete: true }),
           checkpoint: () => checkpoint?.signed,
         }),
         createTexts(),

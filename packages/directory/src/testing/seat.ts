@@ -12,8 +12,8 @@ import { type AuthorityStore, openStore } from '../store.ts';
 import { start } from './clock.ts';
 import { keepingLog } from './log.ts';
 
-/** What another authority answers: a text, nothing, or not at all. */
-export type Other = (path: string) => string | undefined | 'hangs' | Promise<string | undefined>;
+/** What another authority answers: a text, nothing, or, with `hangs`, not at all. */
+export type Other = (path: string) => string | undefined | Promise<string | undefined>;
 
 /** An authority, the first of several, with what it has, and others that answer as a test wants it. */
 export interface Seat extends AsyncDisposable {

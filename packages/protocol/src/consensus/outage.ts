@@ -3,7 +3,7 @@ import { maxOutageLength, type Outage } from './documents.ts';
 import { outageShape } from './schema.ts';
 import { compareText } from './shape.ts';
 import { decodeText, encodeText, type Form } from './text.ts';
-import { checkGood, countAt, type Trust } from './trust.ts';
+import { checkGood, countAt, type Shortage, type Trust } from './trust.ts';
 
 const form: Form<Outage> = { origin: 'postern.outage/v1', shape: outageShape };
 
@@ -13,12 +13,7 @@ const outageSeconds = 600;
 /** Seconds that the clock of an authority may be ahead of a reader's. */
 const clockTolerance = 60;
 
-export type OutageRefusal =
-  | 'oversized'
-  | 'malformed'
-  | 'unknown-version'
-  | 'bad-signature'
-  | 'too-few-signatures';
+export type OutageRefusal = 'oversized' | 'malformed' | 'unknown-version' | 'bad-signature' | Shortage;
 
 export type VerifiedOutage =
   | { readonly kind: 'outage'; readonly outage: Outage }
