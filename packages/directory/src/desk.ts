@@ -69,7 +69,7 @@ export function deskOf(options: DeskOptions): Desk {
     page: () => renderPage(view()),
     current,
     issued: (epoch) => store.issued(epoch),
-    registered: (id) => showRegistered(id, currentOf(store, epochNow()), store),
+    registered: (id) => showRegistered(id, current(), store),
     history,
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
     parameters: epochs.parameters,

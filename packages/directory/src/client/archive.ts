@@ -12,12 +12,15 @@ import { shuffled } from '@postern/protocol/primitives';
 import { ask, askBytes } from '../ask.ts';
 import { collectParameters, type Directory, type Held, trustOf } from './collect.ts';
 import type { Keeper } from './keeper.ts';
+import type { Outages } from './outages.ts';
 
 /** What a reader has, or can have, as it was signed: for those who serve it to others. */
 export interface Archive {
   /** Consensuses taken of late, and one fetched ahead, by epoch; none while they are not to be used. */
   documents(): ReadonlyMap<number, Held>;
   certificates(): readonly string[];
+  /** Notices of outages that count now, fetched when they are not of late. */
+  outages(): Promise<readonly string[]>;
   /** The parameters as the directory serves them now; undefined when it gives none that hold. */
   parameters(): Promise<string | undefined>;
   /** The head of the log, as an authority has signed it, and the note; undefined when there is none that holds. */
@@ -28,7 +31,10 @@ export interface Archive {
   logs(): readonly ((bundle: TileName) => Promise<readonly Leaf[] | undefined>)[];
 }
 
-export function openArchive(directory: Directory, keeper: Keeper, now: () => number): Archive {
+export function openArchive(
+  directory: Directory,
+  { keeper, outages, now }: { readonly keeper: Keeper; readonly outages: Outages; readonly now: () => number },
+): Archive {
   const urls = (): string[] => shuffled(directory.urls, directory.random);
   const maxBytes = tileWidth * (maxLeafBytes + 2);
   const fetchBundle = async (url: string, name: TileName): Promise<readonly Leaf[] | undefined> => {
@@ -39,6 +45,7 @@ export function openArchive(directory: Directory, keeper: Keeper, now: () => num
   return {
     documents: () => keeper.documents(),
     certificates: () => directory.certificates.held().map(({ signed }) => signed),
+    outages: () => outages.notices(),
     parameters: async () => (await collectParameters(directory, now)).found?.signed,
     async checkpoint() {
       for (const url of urls()) {

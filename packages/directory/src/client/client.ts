@@ -115,7 +115,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
       }
       throw errorOf('no directory gives parameters that hold', failures);
     },
-    archive: openArchive(directory, keeper, now),
+    archive: openArchive(directory, { keeper, outages, now }),
     newest: () => cache.seen()?.epoch,
     recent: () => recent(now()),
     counted: (id, consensus) => isCounted(directory, id, consensus),

@@ -18,6 +18,8 @@ import { type Directory, trustOf } from './collect.ts';
 export interface Outages {
   /** Ids, by the notices for a consensus's epoch that count now. Throws `DirectoryError` `wrong-cache` alone. */
   out(epoch: number): Promise<readonly string[]>;
+  /** The notices that count now, as they were signed. Throws in the like manner. */
+  notices(): Promise<readonly string[]>;
 }
 
 /** How long notices do without asking again, milliseconds, whatever came of it. */
@@ -87,20 +89,23 @@ export function createOutages(
     return notes;
   };
   let underWay: Promise<readonly Noted[]> | undefined;
+  const held = async (): Promise<readonly Noted[]> => {
+    const { askedMs, notes } = recall();
+    const sinceMs = clock.now() - askedMs;
+    const isRecent = sinceMs >= 0 && sinceMs < restMs;
+    underWay ??= isRecent
+      ? undefined
+      : refresh(notes).finally(() => {
+          underWay = undefined;
+        });
+    return (await underWay) ?? notes;
+  };
   return {
     async out(epoch) {
-      const { askedMs, notes } = recall();
-      const sinceMs = clock.now() - askedMs;
-      const isRecent = sinceMs >= 0 && sinceMs < restMs;
-      underWay ??= isRecent
-        ? undefined
-        : refresh(notes).finally(() => {
-            underWay = undefined;
-          });
-      const held = (await underWay) ?? notes;
-      const said = held.map(({ outage }) => outage);
+      const said = (await held()).map(({ outage }) => outage);
       return nodesOut(said, { epoch, now: now(), threshold: directory.threshold });
     },
+    notices: async () => (await held()).map(({ signed }) => signed),
   };
 }
 

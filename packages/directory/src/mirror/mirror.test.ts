@@ -1,6 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { applyDiff, signParameters, verifyCheckpoint, writeGeometry } from '@postern/protocol/consensus';
+import {
+  applyDiff,
+  signOutage,
+  signParameters,
+  verifyCheckpoint,
+  writeGeometry,
+} from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { silentLog } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -122,6 +128,24 @@ describe('a mirror', () => {
       [epoch - 1, epoch, epoch + 1].map(async (at) => (await get(mirror, `/v1/consensus/${at}`)).status),
     );
     expect(statuses).toEqual([404, 200, 200]);
+  });
+
+  test('gives notices of outages that count, and asks for them no more often than a reader does', async () => {
+    const down = ['a'.repeat(64)];
+    const notices = [ours, others].map((by) =>
+      signOutage({ version: 1, epoch, authority: by.name, at: start / 1_000, down }, by),
+    );
+    const rest = asAuthority();
+    server.answer = (request, response) =>
+      (request.url === '/v1/outages' ? text(JSON.stringify(['x', ...notices])) : rest)(request, response);
+    const { mirror, client } = await mirroring();
+    await client.current();
+    await mirror.update();
+    for (let call = 0; call < 2; call++)
+      expect(await (await get(mirror, '/v1/outages')).json()).toEqual(notices);
+    expect(server.requests.filter(({ url }) => url === '/v1/outages')).toHaveLength(1);
+    const reader = readerOf(mirror.url);
+    expect(await reader.out(await reader.current())).toEqual(down);
   });
 
   test('serves nothing that is not to be used', async () => {

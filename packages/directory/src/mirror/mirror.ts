@@ -78,6 +78,7 @@ function shelfOf(
     issued: (epoch) => issuedAs(archive.documents().get(epoch)),
     certificates: archive.certificates,
     allCertificates: archive.certificates,
+    outages: archive.outages,
     isOpen: (epoch) => seconds() < (archive.documents().get(epoch)?.consensus.freshUntil ?? 0),
     freshFor(epoch) {
       const { validAfter = 0, freshUntil = 0 } = archive.documents().get(epoch)?.consensus ?? {};

@@ -22,6 +22,8 @@ export interface Shelf {
   certificates(): readonly string[];
   /** … and all. */
   allCertificates(): readonly string[];
+  /** Signed notices of outages. */
+  outages(): readonly string[] | Promise<readonly string[]>;
   /** Whether more signatures may come for the consensus of an epoch. */
   isOpen(epoch: number): boolean;
   /** Seconds until the consensus of an epoch stops being fresh; 0 when it has. */
@@ -101,6 +103,11 @@ export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: 
     { schema: schema.getCertificates },
     certificates(() => shelf.certificates()),
   );
+  server.get('/v1/outages', { schema: schema.getOutages }, async (request, reply) => {
+    const outages = await shelf.outages();
+    reply.header('cache-control', 'public, max-age=30');
+    return texts.json(request, reply, JSON.stringify(outages));
+  });
   server.get(
     '/v1/certificates/all',
     { schema: schema.getAllCertificates },

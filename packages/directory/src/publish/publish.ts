@@ -5,7 +5,6 @@ import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { statusOf } from './answers.ts';
 import { createTexts } from './codings.ts';
 import { addDocumentRoutes, type Shelf } from './documents.ts';
-import { addOutages } from './outages.ts';
 import { addPage } from './page.ts';
 import * as schema from './schema.ts';
 import { type Served, serve } from './serve.ts';
@@ -13,8 +12,6 @@ import { type Served, serve } from './serve.ts';
 /** What stands behind an authority's HTTP interface. */
 export interface Desk extends AgreementDesk, Shelf {
   register(signed: string): Registration;
-  /** Signed notices of outages. */
-  outages(): readonly string[];
   /** For people: HTML. */
   page(): string;
   /** Milliseconds. */
@@ -45,7 +42,6 @@ const unregistered: Readonly<Record<Exclude<Shown['kind'], 'registered'>, string
 function addRoutes(server: FastifyInstance, desk: Desk): void {
   const texts = createTexts();
   addPage(server, desk, texts);
-  addOutages(server, desk, texts);
   addAgreementRoutes(server, desk);
 
   server.post<{ Body: unknown }>('/v1/descriptors', { schema: schema.postDescriptor }, (request, reply) => {
