@@ -33,7 +33,11 @@ export interface Archive {
 
 export function openArchive(
   directory: Directory,
-  { keeper, outages, now }: { readonly keeper: Keeper; readonly outages: Outages; readonly now: () => number },
+  {
+    keeper,
+    outages,
+    now,
+  }: { readonly keeper: Keeper; readonly outages: Outages; readonly now: () => number },
 ): Archive {
   const urls = (): string[] => shuffled(directory.urls, directory.random);
   const maxBytes = tileWidth * (maxLeafBytes + 2);

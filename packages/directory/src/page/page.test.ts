@@ -5,11 +5,13 @@ import { policy, style } from './style.ts';
 
 test('what strangers say of themselves stands on the page as text', () => {
   const page = renderPage(view);
-  const escaped = page.match(/(name|host|family|domain|about|why|held|signer)&#34;&#39;&#62;&#60;script/g);
-  expect(new Set(escaped).size).toBe(8);
+  const escaped = page.match(
+    /(name|host|family|domain|contact|about|why|held|signer)&#34;&#39;&#62;&#60;script/g,
+  );
+  expect(new Set(escaped).size).toBe(9);
   expect(page).not.toMatch(/<script|<img|onerror=alert\(1\)>/);
   // nor does it turn the direction of what stands beside it
-  const said = page.match(/(.{5})(name|family|domain|host)&#34;/g);
+  const said = page.match(/(.{5})(name|family|domain|contact|host)&#34;/g);
   expect(said?.filter((one) => !one.startsWith('<bdi>'))).toEqual([]);
 });
 
@@ -20,6 +22,7 @@ test('says in words what is late, what is wrong and who has not signed', () => {
   expect(words).toContain('Two histories, about');
   expect(words).toContain('Signed by 0 of 1 authority; 2 needed');
   expect(words).toMatch(/signer.*: has not signed/);
+  expect(words).toContain('Not drawn for this epoch: 7 nodes.');
   const calm = renderPage({ ...view, alarms: [], heldUp: undefined, consensus: undefined });
   expect(calm.replaceAll(/<[^>]*>/g, '')).toMatch(/There is none yet.*Alarms\s+None\./s);
 });

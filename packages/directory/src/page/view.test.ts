@@ -75,7 +75,7 @@ function issue(at: number, nodes: readonly ((now: number) => string)[], by = aut
   range = appendLeaf(range, hashOfLeaf({ epoch: at, digest }));
 }
 
-const mix = (name: string) => (now: number) => signedNode(name, now, { family: 'kin' });
+const mix = (name: string) => (now: number) => signedNode(name, now);
 const mixes = ['a.test', 'b.test', 'c.test', 'd.test', 'e.test'].map(mix);
 const gateway = (now: number): string => signedGateway('gateway.b.test', now, ['b.test']);
 const names = (nodes: readonly { readonly name: string }[] = []): string[] => nodes.map(({ name }) => name);

@@ -39,7 +39,7 @@ export interface View {
 export interface ConsensusView
   extends Pick<
     Consensus,
-    'epoch' | 'validAfter' | 'freshUntil' | 'validUntil' | 'meanDelayMs' | 'previous' | 'revoked'
+    'epoch' | 'validAfter' | 'freshUntil' | 'validUntil' | 'meanDelayMs' | 'previous' | 'revoked' | 'rest'
   > {
   readonly digest: string;
   /** Of all authorities, by name. */
@@ -48,6 +48,8 @@ export interface ConsensusView
   readonly layers: readonly Group[];
   /** Gateways that are no mixes. */
   readonly gateways: readonly NodeEntry[];
+  /** What those who run nodes say how they are found, by id, as far as the node was registered here when the consensus was first shown. */
+  readonly contacts: ReadonlyMap<string, string>;
   /** Undefined for the first one. */
   readonly changes: Changes | undefined;
 }
@@ -123,11 +125,12 @@ export function createView(source: ViewSource): () => View {
 function consensusOf(
   issued: Issued,
   trust: Omit<Trust, 'threshold'>,
-  store: Pick<AuthorityStore, 'newestUpTo'>,
+  store: Pick<AuthorityStore, 'newestUpTo' | 'registered'>,
 ): ConsensusView | undefined {
   const consensus = decodeConsensus(issued.signed)?.consensus;
   if (consensus === undefined) return undefined;
-  const { epoch, validAfter, freshUntil, validUntil, meanDelayMs, previous, revoked, geometry } = consensus;
+  const { epoch, validAfter, freshUntil, validUntil, meanDelayMs, previous, revoked, rest, geometry } =
+    consensus;
   const nodes = consensus.nodes.toSorted(byName);
   const before = previous === '' ? undefined : store.newestUpTo(epoch - 1);
   return {
@@ -138,6 +141,7 @@ function consensusOf(
     meanDelayMs,
     previous,
     revoked,
+    rest,
     digest: issued.digest,
     signatures: signaturesOf(issued, trust),
     layers: Array.from({ length: geometry.hops }, (_, at) => ({
@@ -145,6 +149,7 @@ function consensusOf(
       nodes: nodes.filter(({ layer }) => layer === at + 1),
     })),
     gateways: nodes.filter(({ layer }) => layer === 0),
+    contacts: new Map(nodes.map(({ id }) => [id, store.registered.get(id)?.descriptor.contact ?? ''])),
     changes: before?.digest === previous ? changesOf(nodes, before) : undefined,
   };
 }

@@ -37,6 +37,8 @@ export const hostileView: View = {
     validUntil: 3_607_200,
     meanDelayMs: 200,
     revoked: [],
+    rest: { count: 7, root: 'ab'.repeat(32) },
+    contacts: new Map([[node.id, `contact${hostile}`]]),
     signatures: [{ authority: `signer${hostile}`, signed: false }],
     layers: [{ layer: 1, nodes: [node] }],
     gateways: [{ ...node, layer: 0 }],
