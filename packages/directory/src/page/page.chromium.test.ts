@@ -61,7 +61,7 @@ describe.skipIf(!existsSync(program))('the page in a browser', () => {
     await tell((now) => signedGateway('gate.uni.example', now, ['mail.uni.example', 'uni.example']));
     await council.untilHolds(session.haveAll(epoch), hour);
     await council.stop(2);
-    await tell((now) => signedNode('mix.heath.example', now, { family: 'operator-2' }));
+    await tell((now) => signedNode('mix.heath.example', now, { family: 'operator-4' }));
     await council.until((epoch + 1) * hour + 600_000);
     expect(session.haveAll(epoch + 1)()).toBe(true);
   }
