@@ -24,3 +24,6 @@ export interface AgreementRecord {
   /** Under the signatures that have come in; more than one when authorities have signed different ones. */
   readonly documents: readonly string[];
 }
+
+/** Most descriptors that are asked for at a time. */
+export const mostBodies = 64;

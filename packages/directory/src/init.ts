@@ -81,14 +81,15 @@ mean_delay = ${quoted(meanDelay)}
 # How many authorities have to sign a consensus, where there are others (below); a majority unless said otherwise.
 #   threshold = 2
 
+# Whether it connects to the mixes by SMTP, and says which of them cannot be reached. Where nothing may connect to port 25: false.
+# probe = true
+
 # How many mixes a layer has, drawn anew for every epoch from all that are registered: one for so many packets in an epoch, within these bounds.
 # Where there are fewer, all of them. With several authorities the same everywhere: what most of them say counts.
 # [width]
 # least = 10
 # most = 100
 # packets_per_mix = 1000
-# Whether it connects to the mixes by SMTP, and says which of them cannot be reached. Where nothing may connect to port 25: false.
-# probe = true
 
 [bootstrap]
 # The first consensus is issued as soon as so many nodes have registered. So many are enough after a pause, too, when others stay away.

@@ -5,6 +5,7 @@ import {
   verifyDescriptor,
 } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
+import { mostBodies } from '../ballots.ts';
 import type { Body, BodyStore } from '../store/bodies.ts';
 import type { Peers } from './peers.ts';
 
@@ -26,9 +27,6 @@ export interface BodiesOptions {
   complete(): void;
   failed(error: unknown): void;
 }
-
-/** Most descriptors that are asked for at a time. */
-export const mostBodies = 64;
 
 /**
  * Keeps the descriptors that a consensus is counted from, and fetches those that are not here from all who have named them, side by side:

@@ -82,7 +82,7 @@ describe('an authority that was started anew', () => {
     const signed = signVote(voteOf(name), seat.authorities[0] as never);
     seat.store.keep([{ epoch, part: 'vote', authority: name, digest: 'ab', signed }]);
     expect(draftIn(seat, epoch, 3)).toEqual({ kind: 'voted-before', slot: 3 });
-    expect(draftIn(seat, epoch, 2)).toMatchObject({ previous: '' });
+    expect(draftIn(seat, epoch, 2)).toMatchObject({ draft: { previous: '' } });
   });
 });
 
@@ -106,12 +106,12 @@ describe('an authority whose store is an older one', () => {
     seat.others['authority3.test'] = () => record({ documents: [signConsensus(consensus, [own, second])] });
     await confirm(seat, { epoch, at });
     expect(draftIn(seat, epoch)).toEqual({ kind: 'signed-before', epoch });
-    expect(draftIn(seat, epoch + 1)).toMatchObject({ signed: digest });
+    expect(draftIn(seat, epoch + 1)).toMatchObject({ draft: { signed: digest } });
     // what is known is not forgotten when it is found a second time without
     seat.store.spend(epoch, '');
-    expect(draftIn(seat, epoch + 1)).toMatchObject({ signed: digest });
+    expect(draftIn(seat, epoch + 1)).toMatchObject({ draft: { signed: digest } });
     // after two epochs nobody uses it any more
-    expect(draftIn(seat, epoch + 3)).toMatchObject({ signed: '' });
+    expect(draftIn(seat, epoch + 3)).toMatchObject({ draft: { signed: '' } });
   });
 
   test('signs nothing beside what may have become a consensus before enough say that they have not signed that', async () => {

@@ -5,8 +5,7 @@ import {
   maxVoteLength,
 } from '@postern/protocol/consensus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { mostBodies } from '../agree/bodies.ts';
-import type { Part, Receipt } from '../ballots.ts';
+import { mostBodies, type Part, type Receipt } from '../ballots.ts';
 import * as schema from './agreement-schema.ts';
 import { ballotStatusOf } from './answers.ts';
 

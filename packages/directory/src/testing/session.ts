@@ -64,7 +64,9 @@ export function createSession(): Session {
       await session.council.register(...mixes);
     },
     async close() {
-      await opened?.[Symbol.asyncDispose]();
+      const closing = opened;
+      opened = undefined;
+      await closing?.[Symbol.asyncDispose]();
     },
     names: () => session.council.members.map(({ name }) => name),
     trust: () => trustIn(session.council),
