@@ -1,6 +1,5 @@
-import { uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
-import { jitteredBackoff, type Pause } from '../backoff.ts';
+import { jitteredBackoff, type Pause, upperHalf } from '../backoff.ts';
 import { createSlots } from '../slots.ts';
 
 /** The way to one peer. While it fails, whoever would take it is told to come back. */
@@ -107,7 +106,7 @@ function openLane(
     comeBack(fromMs) {
       // Twice the pace: who comes too early is told again, and a peer that has become quicker is not kept waiting.
       backMs = Math.min(Math.max(backMs, fromMs) + paceMs / 2, fromMs + mostBackMs);
-      return fromMs + (backMs - fromMs) * (0.5 + uniform(random) / 2);
+      return fromMs + upperHalf(backMs - fromMs, random);
     },
     async run(work) {
       load[here++ < width ? 'connections' : 'line']++;
