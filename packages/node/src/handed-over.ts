@@ -9,7 +9,7 @@ export function handedOver(owned: readonly Uint8Array[]): TransferListItem[] {
  * Gives back at once the memory of bytes that nobody reads any more. A buffer that came from another thread is otherwise kept until there
  * are tens of megabytes of them. What is only a part of a buffer is left alone.
  */
-export function discard(bytes: Uint8Array): void {
+export function freeMemory(bytes: Uint8Array): void {
   if (isWhole(bytes) && bytes.byteLength > 0) (bytes.buffer as ArrayBuffer).transfer(0);
 }
 

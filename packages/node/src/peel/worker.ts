@@ -8,7 +8,7 @@ import {
   peel,
 } from '@postern/protocol/packet';
 import { answerIn } from '../answer.ts';
-import { discard } from '../handed-over.ts';
+import { freeMemory } from '../handed-over.ts';
 
 export interface PeelSetup {
   readonly geometry: Geometry;
@@ -51,7 +51,7 @@ answerIn<PeelSetup, PeelTask, Unlayered[]>(({ geometry, nodeId, epochSeconds, ke
   };
   return async (packets) => {
     const unlayered = packets.map(open);
-    packets.forEach(discard);
+    packets.forEach(freeMemory);
     return unlayered;
   };
 }, bytesOf);

@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { discard, handedOver } from '../../handed-over.ts';
+import { freeMemory, handedOver } from '../../handed-over.ts';
 import type { SpoolId } from '../../spool.ts';
 import { createClaims } from './claims.ts';
 import { createCommitter, type Reply, type Request } from './commit.ts';
@@ -52,7 +52,7 @@ function serve(port: MessagePort, options: ThreadOptions): void {
       const requests = gather(port, first);
       const replies = work.answer(requests.filter((request) => request !== 'close'));
       for (const reply of replies) port.postMessage(reply, handedOver(bytesOf(reply)));
-      for (const request of requests) if (request !== 'close') givenBytes(request).forEach(discard);
+      for (const request of requests) if (request !== 'close') givenBytes(request).forEach(freeMemory);
       idle.refresh();
       if (requests.includes('close')) {
         work.close();
