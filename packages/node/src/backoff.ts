@@ -10,7 +10,12 @@ export function backoff(failures: number, { firstMs, mostMs }: Pause): number {
   return Math.min(mostMs, firstMs * 2 ** Math.min(failures, 30));
 }
 
-/** The same, drawn from the upper half of it, so that many that failed together do not come back together. */
+/** The same, drawn from the upper half of it. */
 export function jitteredBackoff(failures: number, pause: Pause, random: Random): number {
-  return backoff(failures, pause) * (0.5 + uniform(random) / 2);
+  return upperHalf(backoff(failures, pause), random);
+}
+
+/** Drawn between half of `ms` and all of it, so that many that failed together do not come back together. */
+export function upperHalf(ms: number, random: Random): number {
+  return ms * (0.5 + uniform(random) / 2);
 }

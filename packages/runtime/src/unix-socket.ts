@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Stats } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { chmod, link, lstat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
@@ -14,10 +14,9 @@ export async function listenOnSocket(server: FastifyInstance, path: string, mode
   await makeRoom(path);
   // Node removes the name that was bound when it closes a server, whosever socket has that name by then: so it is bound to another.
   const aside = asideOf(path);
-  let own: Stats | undefined;
-  // While it listens nobody else's has its inode.
+  let own: BigIntStats | undefined;
   server.addHook('preClose', async () => {
-    if (isSame(own, await lstat(path).catch(ifGone))) await unlink(path).catch(ifGone);
+    if (isSame(own, await look(path))) await unlink(path).catch(ifGone);
   });
   await server.listen({ path: aside });
   try {
@@ -25,7 +24,7 @@ export async function listenOnSocket(server: FastifyInstance, path: string, mode
     // Refused where another process was faster.
     await link(aside, path);
     await unlink(aside);
-    own = await lstat(path);
+    own = await look(path);
   } catch (error) {
     await server.close();
     throw error;
@@ -39,7 +38,7 @@ function asideOf(path: string): string {
 }
 
 async function makeRoom(path: string): Promise<void> {
-  const there = await lstat(path).catch(ifGone);
+  const there = await look(path);
   if (there === undefined) return;
   if (!there.isSocket())
     throw new UserError(`${path} is there already, and is no socket`, {
@@ -51,7 +50,7 @@ async function makeRoom(path: string): Promise<void> {
       exitCode: ExitCode.unavailable,
       hint: `It is left as it is. Stop that process, or have this one’s socket elsewhere. To see which it is: ss -xlp | grep ${dirname(path)}/`,
     });
-  if (isSame(there, await lstat(path).catch(ifGone))) await unlink(path).catch(ifGone);
+  if (isSame(there, await look(path))) await unlink(path).catch(ifGone);
 }
 
 /** Whether it may be somebody's: a process that has ended refuses. */
@@ -68,8 +67,18 @@ function isListenedOn(path: string): Promise<boolean> {
   });
 }
 
-function isSame(one: Stats | undefined, other: Stats | undefined): boolean {
-  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
+function look(path: string): Promise<BigIntStats | undefined> {
+  return lstat(path, { bigint: true }).catch(ifGone);
+}
+
+/** A file system may give an inode anew as soon as it is free. */
+function isSame(one: BigIntStats | undefined, other: BigIntStats | undefined): boolean {
+  return (
+    one !== undefined &&
+    one.ino === other?.ino &&
+    one.dev === other.dev &&
+    one.birthtimeNs === other.birthtimeNs
+  );
 }
 
 function ifGone(error: NodeJS.ErrnoException): undefined {

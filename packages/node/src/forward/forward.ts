@@ -2,6 +2,7 @@ import type { SendResult } from '@postern/mail';
 import { uniform } from '@postern/protocol/primitives';
 import { jitteredBackoff } from '../backoff.ts';
 import type { Counters } from '../counters.ts';
+import { freeMemory } from '../handed-over.ts';
 import { inHand } from '../in-hand.ts';
 import type { ComposeLetter } from '../report/letter.ts';
 import type { Failure } from '../report/report.ts';
@@ -116,6 +117,7 @@ export function forward(context: ForwardContext): Stage<Due> {
     const bytes = relay.bytes ?? (await spool.relays.read(relay.id));
     if (bytes === undefined) return 'gone';
     const result = await handOver(context, relay, way, bytes, road.servers);
+    if (relay.bytes === undefined) freeMemory(bytes);
     if (result === undefined) return 'untried';
     if (result.kind === 'deferred' && (result.reason === 'aborted' || result.reason === 'closed'))
       return 'interrupted';

@@ -1,6 +1,7 @@
 import { type Held, holdUntilDue, type MixEvent } from '@postern/protocol/strategy';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { createBell } from '../bell.ts';
+import { freeMemory } from '../handed-over.ts';
 import { inHand } from '../in-hand.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { firstOf, startLoop } from '../loop.ts';
@@ -49,7 +50,9 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
     });
 
     const dropBytes = ({ bytes }: Waiting): void => {
-      if (bytes !== undefined) withBytes -= 1;
+      if (bytes === undefined) return;
+      withBytes -= 1;
+      freeMemory(bytes);
     };
 
     const step = (event: MixEvent<Waiting>): void => {
@@ -84,8 +87,11 @@ export function mix(context: MixContext): Link<readonly Waiting[], Due> {
         const now = clock.now();
         const crowded: Waiting[] = [];
         for (const { bytes, ...rest } of relays) {
-          const relay: Waiting = bytes === undefined || withBytes >= bytesLimit ? rest : { ...rest, bytes };
-          if (held.size >= heldLimit || relay.dueMs > now + horizonMs) crowded.push(relay);
+          const stays = held.size < heldLimit && rest.dueMs <= now + horizonMs;
+          const whole = stays && withBytes < bytesLimit;
+          if (bytes !== undefined && !whole) freeMemory(bytes);
+          const relay: Waiting = bytes === undefined || !whole ? rest : { ...rest, bytes };
+          if (!stays) crowded.push(relay);
           else {
             held.add(relay);
             if (relay.bytes !== undefined) withBytes += 1;

@@ -8,6 +8,7 @@ import {
   peel,
 } from '@postern/protocol/packet';
 import { answerIn } from '../answer.ts';
+import { freeMemory } from '../handed-over.ts';
 
 export interface PeelSetup {
   readonly geometry: Geometry;
@@ -48,7 +49,11 @@ answerIn<PeelSetup, PeelTask, Unlayered[]>(({ geometry, nodeId, epochSeconds, ke
       return { kind: 'refused', reason: 'fault' };
     }
   };
-  return async (packets) => packets.map(open);
+  return async (packets) => {
+    const unlayered = packets.map(open);
+    packets.forEach(freeMemory);
+    return unlayered;
+  };
 }, bytesOf);
 
 function bytesOf(unlayered: readonly Unlayered[]): Uint8Array[] {

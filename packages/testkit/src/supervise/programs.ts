@@ -11,7 +11,9 @@ const packages: Readonly<Record<Program, string>> = {
 };
 
 /** As the command's own first line and the service's unit have them. */
-const flags: Partial<Record<Program, readonly string[]>> = { 'postern-node': ['--max-semi-space-size=2'] };
+const flags: Partial<Record<Program, readonly string[]>> = {
+  'postern-node': ['--max-semi-space-size=2', '--max-old-space-size=1024'],
+};
 
 /** Arguments for `node` that run a command, from its source or as it was built: as this code itself runs. */
 export function nodeArguments(program: Program): string[] {

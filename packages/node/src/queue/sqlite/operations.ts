@@ -219,6 +219,7 @@ export function operations(
     sync: journal.sync,
     tidy() {
       claims.prune(store.now);
+      relays.lookAnew();
       journal.cut();
     },
   };

@@ -90,22 +90,27 @@ export function relayTable(store: Store, slots: SlotTable): RelayTable {
     remove.run(toBlob(id));
   };
 
-  const put = (id: SpoolId, { next, dueMs, expiresMs, bytes }: Relay, token?: Token): void => {
+  /** Says when it is due, on the grid. */
+  const put = (id: SpoolId, { next, dueMs, expiresMs, bytes }: Relay, token?: Token): number => {
     // An author's own gateway may know the hour in which they sent it, and whoever hears of a delay wants to hear of it in time.
     const grid = token === undefined ? relayExpiresGridMs : setExpiresGridMs;
     const [due, expires] = [token === undefined ? onGrid(dueMs, dueGridMs) : 0, onGrid(expiresMs, grid)];
     const owner = token === undefined ? null : toBlob(token);
     insert.run(toBlob(id), formatNext(next), due, expires, slots.put(bytes), owner);
-    free(due);
+    return due;
   };
 
   return {
-    insert: put,
+    insert: (id, relay, token) => free(put(id, relay, token)),
 
     insertClaimed(id, relay) {
       const { next, dueMs, expiresMs } = relay;
-      put(id, relay);
-      store.afterCommit(() => claims.take(id, store.now, dueMs));
+      const due = put(id, relay);
+      store.afterCommit(() => {
+        claims.take(id, store.now, dueMs);
+        if (due <= claimed.due)
+          claimed = { ...claimed, untilMs: Math.min(claimed.untilMs, claims.endOf(id)) };
+      });
       return { id, next, dueMs, expiresMs: onGrid(expiresMs, relayExpiresGridMs), attempts: 0 };
     },
 

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Store } from './store.ts';
 
 /**
@@ -37,10 +38,8 @@ export function slotTable(store: Store, unitBytes: number): SlotTable {
   const wear = db.prepare('INSERT INTO worn (slot) VALUES (?)');
   const mend = db.prepare('DELETE FROM worn WHERE slot = ?');
   const worn = db.prepare('SELECT slot FROM worn LIMIT ?');
-  const used = db.prepare('SELECT slot FROM inputs UNION ALL SELECT slot FROM relays');
-  const kept = new Set(used.all().map(({ slot }) => Number(slot)));
   let total = Number(last.get()?.slot ?? -1) + 1;
-  let free = Array.from({ length: total }, (_, slot) => slot).filter((slot) => !kept.has(slot));
+  let free = freeSlots(db, total);
   /** By the transaction at hand. */
   let taken: number[] = [];
   let totalBefore = total;
@@ -93,4 +92,14 @@ export function slotTable(store: Store, unitBytes: number): SlotTable {
     freeBytes: () => free.length * unitBytes,
     growthBytes: (units) => (free.length - units < leastFree ? step() * unitBytes : 0),
   };
+}
+
+/** Of the slots 0 up to `total`; the used ones are read one by one, since there may be hundreds of thousands. */
+function freeSlots(db: DatabaseSync, total: number): number[] {
+  const used = new Uint8Array(total);
+  const rows = db.prepare('SELECT slot FROM inputs UNION ALL SELECT slot FROM relays');
+  for (const { slot } of rows.iterate()) used[Number(slot)] = 1;
+  const free: number[] = [];
+  for (const [slot, isUsed] of used.entries()) if (isUsed === 0) free.push(slot);
+  return free;
 }

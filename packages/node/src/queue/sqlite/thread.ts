@@ -1,13 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import {
-  type MessagePort,
-  parentPort,
-  receiveMessageOnPort,
-  type TransferListItem,
-  workerData,
-} from 'node:worker_threads';
-import { handedOver } from '../../handed-over.ts';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { freeMemory, handedOver } from '../../handed-over.ts';
 import type { SpoolId } from '../../spool.ts';
 import { createClaims } from './claims.ts';
 import { createCommitter, type Reply, type Request } from './commit.ts';
@@ -57,7 +51,8 @@ function serve(port: MessagePort, options: ThreadOptions): void {
     port.on('message', (first: Request | 'close') => {
       const requests = gather(port, first);
       const replies = work.answer(requests.filter((request) => request !== 'close'));
-      for (const reply of replies) port.postMessage(reply, buffersOf(reply));
+      for (const reply of replies) port.postMessage(reply, handedOver(bytesOf(reply)));
+      for (const request of requests) if (request !== 'close') givenBytes(request).forEach(freeMemory);
       idle.refresh();
       if (requests.includes('close')) {
         work.close();
@@ -162,13 +157,19 @@ function gather(port: MessagePort, first: Request | 'close'): (Request | 'close'
 }
 
 /** What a reply hands over instead of copying: it is in nobody else's hands. */
-function buffersOf(reply: Reply): TransferListItem[] {
+function bytesOf(reply: Reply): Uint8Array[] {
   if (!('result' in reply)) return [];
-  const items = Array.isArray(reply.result) ? reply.result : [reply.result];
-  return handedOver(
-    items.flatMap((item: unknown) => {
-      const bytes = item instanceof Uint8Array ? item : (item as { bytes?: unknown } | undefined)?.bytes;
-      return bytes instanceof Uint8Array ? [bytes] : [];
-    }),
-  );
+  return ownBytes(Array.isArray(reply.result) ? reply.result : [reply.result]);
+}
+
+/** What was given to be stored, a unit's or a relay's. */
+function givenBytes({ arguments: given }: Request): Uint8Array[] {
+  return ownBytes([...given, ...given.map((one) => (one as { relay?: unknown } | undefined)?.relay)]);
+}
+
+function ownBytes(items: readonly unknown[]): Uint8Array[] {
+  return items.flatMap((item) => {
+    const bytes = item instanceof Uint8Array ? item : (item as { bytes?: unknown } | undefined)?.bytes;
+    return bytes instanceof Uint8Array ? [bytes] : [];
+  });
 }
