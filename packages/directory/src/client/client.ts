@@ -95,7 +95,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     clock: options.clock,
     log: options.log ?? silentLog,
   });
-  const outages = createOutages(directory, { shelf: cache.outages, clock: options.clock });
+  const outages = createOutages(directory, { store: cache.outages, clock: options.clock });
   return {
     current: () => keeper.current(),
     renew: () => keeper.renew(),
@@ -126,7 +126,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
 
 function directoryOf(
   options: DirectoryClientOptions,
-  { certificates: shelf }: ConsensusCache,
+  { certificates: store }: ConsensusCache,
   now: () => number,
 ): Directory {
   const { urls, threshold, mirrors = true, random = systemRandom, timeoutMs = 30_000, signal } = options;
@@ -134,7 +134,7 @@ function directoryOf(
   try {
     const authorities = options.authorities.map(parseAuthorityKey);
     assertTrust({ authorities, threshold });
-    const certificates = openCertificates({ authorities, shelf, now });
+    const certificates = openCertificates({ authorities, store, now });
     return {
       urls: urls.map(baseUrl),
       mirrors,

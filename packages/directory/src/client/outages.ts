@@ -10,7 +10,7 @@ import { shuffled } from '@postern/protocol/primitives';
 import type { Clock } from '@postern/runtime';
 import { ask } from '../ask.ts';
 import { maxOutagesBytes, notesIn } from '../notes.ts';
-import type { Shelf } from './cache.ts';
+import type { TextStore } from './cache.ts';
 import { fetchCertificates } from './certificates.ts';
 import { type Directory, trustOf } from './collect.ts';
 
@@ -36,7 +36,7 @@ interface Noted {
 
 export function createOutages(
   directory: Directory,
-  { shelf, clock }: { readonly shelf: Shelf; readonly clock: Clock },
+  { store, clock }: { readonly store: TextStore; readonly clock: Clock },
 ): Outages {
   const now = (): number => Math.floor(clock.now() / 1_000);
   /** Verified before, by text. */
@@ -60,7 +60,7 @@ export function createOutages(
     return [...newest.values()];
   };
   const recall = (): { readonly askedMs: number; readonly notes: readonly Noted[] } => {
-    const [, digits = '0', list = ''] = /^(\d{1,16})\n([^\n]*)\n$/.exec(shelf.load() ?? '') ?? [];
+    const [, digits = '0', list = ''] = /^(\d{1,16})\n([^\n]*)\n$/.exec(store.load() ?? '') ?? [];
     const notes = (notesIn(list, maxOutageLength) ?? []).map(read).filter(isNoted);
     return { askedMs: Number(digits), notes: settle(notes) };
   };
@@ -85,7 +85,7 @@ export function createOutages(
       notes = settle([...before, ...found]);
       break;
     }
-    await shelf.save(`${askedMs}\n${JSON.stringify(notes.map(({ signed }) => signed))}\n`);
+    await store.save(`${askedMs}\n${JSON.stringify(notes.map(({ signed }) => signed))}\n`);
     return notes;
   };
   let underWay: Promise<readonly Noted[]> | undefined;
