@@ -120,7 +120,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     recent: () => recent(now()),
     counted: (id, consensus) => isCounted(directory, id, consensus),
     publish: (descriptor, urls) => submit(directory, descriptor, urls),
-    out: ({ consensus }) => outages.out(consensus.epoch),
+    out: ({ consensus }) => outages.out(consensus),
   };
 }
 
