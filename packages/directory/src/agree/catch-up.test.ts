@@ -103,10 +103,10 @@ describe('what is missing is fetched by what the newest says of the log', () => 
     for (const epoch of [900, 901]) old.issue(epoch);
     const chain = createChain(seat.authorities.slice(0, 2), old);
     chain.issue(902);
-    const stripped = signConsensus(decodeConsensus(old.documents.get(901) ?? '')?.consensus as Consensus, [
+    const stripped = signConsensus(decodeConsensus(old.documents.get(900) ?? '')?.consensus as Consensus, [
       stranger,
     ]);
-    const hostile = serving(chain, { '/v1/consensus/901': stripped, '/v1/certificates/all': 'hangs' });
+    const hostile = serving(chain, { '/v1/consensus/900': stripped, '/v1/certificates/all': 'hangs' });
     const certificates = JSON.stringify([
       'x',
       ...[first, second, stranger].map(({ certificate }) => certificate),
@@ -118,7 +118,7 @@ describe('what is missing is fetched by what the newest says of the log', () => 
     await using other = await openSeat();
     other.others = { 'authority2.test': hostile, 'authority3.test': serving(chain) };
     await catchUp(other, 1_000);
-    expect(other.store.issued(901)?.signed).toBe(stripped);
+    expect(other.store.issued(900)?.signed).toBe(stripped);
     expect(other.store.latest()?.epoch).toBe(902);
   });
 
