@@ -42,6 +42,9 @@ function jumpingClock(): JumpingClock {
     get waits() {
       return waits;
     },
+    get waiting() {
+      return inner.waiting;
+    },
     now: () => inner.now() + skipped,
     wait(untilMs, signal) {
       waits += 1;

@@ -231,11 +231,9 @@ describe.skipIf(!haveRedis)('several processes over one Redis', () => {
     const lies = async () => (await server.ask('SCARD', '{postern:test}:deferred')) as number;
     const turn = async (): Promise<void> => {
       const before = asked;
-      // It may be on its way to its next wait yet.
-      await until(async () => {
-        await clock.advance(5_000);
-        return asked > before;
-      });
+      await until(() => clock.waiting > 0);
+      await clock.advance(60_000);
+      await until(() => asked > before);
       await one.sync();
     };
     await until(() => asked > 0);

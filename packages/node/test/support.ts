@@ -24,6 +24,8 @@ export function message(random: Random, length: number): Uint8Array {
 export interface FakeClock extends Clock {
   /** Moves time on, waking on the way whoever waits, in the order of their times. */
   advance(ms: number): Promise<void>;
+  /** How many wait. */
+  readonly waiting: number;
 }
 
 export function fakeClock(startMs: number): FakeClock {
@@ -31,6 +33,9 @@ export function fakeClock(startMs: number): FakeClock {
   const waits = new Set<{ untilMs: number; wake(): void }>();
   return {
     now: () => now,
+    get waiting() {
+      return waits.size;
+    },
     wait(untilMs, signal) {
       if (signal?.aborted) return Promise.reject(signal.reason as Error);
       if (untilMs <= now) return Promise.resolve();
