@@ -22,7 +22,7 @@ import { hold, type Target, utf8 } from '../target.ts';
 const authorities = [authority1, authority2];
 const epoch = 1_000;
 const digest = 'ab'.repeat(32);
-const mostListed = 4;
+const mostListed = 2;
 const mostLength = 64;
 
 const consensus = tabulate([], agenda);
@@ -68,6 +68,7 @@ const answers: Target = {
     'null',
     '1e999',
     digest,
+    `,"${digest}"`,
   ],
   run(input) {
     const text = utf8(input);
