@@ -7,6 +7,7 @@ import {
 } from '@postern/protocol/consensus';
 import { agenda, authority1, mix, registered } from '@postern/protocol/testing';
 import { expect, test, vi } from 'vitest';
+import type { Shown } from '../registration.ts';
 import { showRegistered } from './show.ts';
 
 const few = { ...agenda, width: { least: 1, most: 1, perMix: 1 } };
@@ -17,13 +18,12 @@ const current = { epoch: consensus.epoch, digest, signed: signConsensus(consensu
 const list = listRest(nodes, few, consensus);
 
 test('what is kept of a consensus is read once, however many ids are asked for', () => {
-  const rest = vi.fn(() => list);
+  const rest = vi.fn<() => typeof list>(() => list);
   const show = showRegistered({ rest });
   for (const { id, digest: descriptor } of list) {
-    const shown = show(id, current);
-    expect(shown).toMatchObject({ kind: 'registered', proof: { consensus: digest, id, descriptor } });
-    if (shown.kind === 'registered')
-      expect(isRegistered({ id, digest: descriptor }, consensus.rest, shown.proof)).toBe(true);
+    const { proof } = show(id, current) as Extract<Shown, { kind: 'registered' }>;
+    expect(proof).toMatchObject({ consensus: digest, id, descriptor });
+    expect(isRegistered({ id, digest: descriptor }, consensus.rest, proof)).toBe(true);
   }
   for (const { id } of consensus.nodes) expect(show(id, current)).toEqual({ kind: 'in-consensus' });
   expect(show('ab'.repeat(32), current)).toEqual({ kind: 'not-registered' });

@@ -62,11 +62,11 @@ export function register(context: RegisterContext): Registration {
       .publish(descriptor, before?.urls)
       .catch((error: unknown): Submission => {
         if (!(error instanceof DirectoryError)) throw error;
-        untaken.note([...error.untaken.map(({ url }) => url)], error.untaken);
+        untaken.note([], error.untaken);
         if (before === undefined) throw error;
         return { accepted: [], failed: error.untaken };
       });
-    untaken.note([...accepted, ...failed.map(({ url }) => url)], failed);
+    untaken.note(accepted, failed);
     if (failed.length > 0 && before === undefined)
       log.warn('some directories have not taken the descriptor', { count: failed.length });
     const urls = failed.filter(mayPass).map(({ url }) => url);

@@ -14,8 +14,8 @@ export interface Untaken {
 
 /** What an operator is told of directories that do not take a node's descriptors. */
 export interface UntakenBy {
-  /** Of a descriptor that was brought to these. A refusal is logged when it is new, and once a day. */
-  note(urls: readonly string[], failed: readonly Failed[]): void;
+  /** Who has taken a descriptor that was brought to them, and who has not. A refusal is logged when it is new, and once a day. */
+  note(accepted: readonly string[], failed: readonly Failed[]): void;
   list(): readonly Untaken[];
 }
 
@@ -32,15 +32,11 @@ export function mayPass({ refusal }: Failed): boolean {
 export function createUntaken({ clock, log }: { readonly clock: Clock; readonly log: Log }): UntakenBy {
   const untaken = new Map<string, Untaken & { readonly saidMs: number }>();
   return {
-    note(urls, failed) {
-      for (const url of urls) {
-        const one = failed.find((other) => other.url === url);
-        if (one === undefined) {
-          untaken.delete(url);
-          continue;
-        }
+    note(accepted, failed) {
+      for (const url of accepted) untaken.delete(url);
+      for (const { url, refusal } of failed) {
         const nowMs = clock.now();
-        const why = one.refusal ?? 'unreached';
+        const why = refusal ?? 'unreached';
         const before = untaken.get(url);
         const isSame = before?.why === why;
         const isSaid = isSame && nowMs < before.saidMs + dayMs;
