@@ -163,12 +163,10 @@ test('a packet whose time is over before it is tried again waits for what it wai
   const { run, clock } = await scene([mix], 2);
   await mix[Symbol.asyncDispose]();
   const deadline = start + 60_000;
-  const result = await run({
-    deadline,
-    onPause: () => {
-      clock.ms = deadline;
-    },
-  });
+  const wait = (): void => {
+    clock.ms = deadline;
+  };
+  const result = await run({ deadline, onPause: wait });
   expect(result.waiting).toEqual([{ reason: 'unreachable', node: 'm1.test', packets: 2 }]);
 });
 
