@@ -41,7 +41,6 @@ const notTargets: Readonly<Record<string, string>> = {
   'directory parsePrivateKey': 'reads a key file of one’s own',
   'directory readAuthority': 'reads a file of one’s own, by a target',
   'directory readPrivateKey': 'reads a key file of one’s own',
-  'directory readRecord': 'takes a list of notes apart; what reads each of them is a target',
   'directory readSigningFiles': 'reads files of one’s own',
   'directory verifyFrom':
     'asks a URL for certificates, whose reader is a target; what verifies the document is one',

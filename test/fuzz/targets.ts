@@ -1,4 +1,5 @@
 import type { Target } from './target.ts';
+import { directoryTargets } from './targets/directory.ts';
 import { dkimTargets } from './targets/dkim.ts';
 import { dnsTargets } from './targets/dns.ts';
 import { documentTargets } from './targets/documents.ts';
@@ -23,6 +24,7 @@ export const targets: readonly Target[] = [
   ...mimeTargets,
   ...documentTargets,
   ...logTargets,
+  ...directoryTargets,
   ...recordTargets,
   ...dnsTargets,
   ...mailTargets,

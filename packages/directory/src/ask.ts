@@ -38,7 +38,8 @@ export async function ask(url: string, question: Question): Promise<Answer> {
 
 /**
  * One HTTP exchange. The request says nothing of who asks: one user agent for all, no cookies, and an entity tag that is the
- * document's digest and not the server's choice (spec consensus 10.2). Redirects are not followed.
+ * document's digest and not the server's choice (spec consensus 10.2). Redirects are not followed. What is compressed more than once is not read:
+ * no bound of what comes out bounds what goes on between.
  */
 export async function askBytes(
   url: string,
@@ -61,6 +62,10 @@ export async function askBytes(
     if (response.status === 304 && known !== undefined) {
       await response.body?.cancel();
       return { kind: 'unchanged', date: dateOf(response) };
+    }
+    if (response.headers.get('content-encoding')?.includes(',')) {
+      await response.body?.cancel();
+      return { kind: 'unreachable', why: 'its answer is compressed more than once' };
     }
     const bytes = await readBytes(response, maxBytes);
     if (bytes === undefined) return { kind: 'oversized' };

@@ -1,5 +1,6 @@
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { verifyDescriptor } from '@postern/protocol/consensus';
 import { testAuthority } from '@postern/protocol/testing';
 import { systemRandom } from '@postern/runtime';
@@ -103,6 +104,25 @@ describe('an authority', () => {
     bench.clock.advance(5_000);
     await issued(authority, epoch);
     expect(authority.status().counters.consensus).toEqual({ issued: 1, failed: 3 });
+  });
+
+  test('issues what it has signed once the store takes it', async () => {
+    const { log, lines } = keepingLog();
+    const first = await bench.run();
+    await first.close();
+    const database = new DatabaseSync(join(bench.folder, 'authority.sqlite'));
+    database.exec(`CREATE TABLE fuse (failures INTEGER); INSERT INTO fuse VALUES (2);
+      CREATE TRIGGER no_room BEFORE INSERT ON consensus WHEN (SELECT failures FROM fuse) > 0 BEGIN
+        UPDATE fuse SET failures = failures - 1;
+        SELECT RAISE(FAIL, 'no room');
+      END`);
+    database.close();
+    const authority = await bench.run({}, { log });
+    await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    const failures = (): number => lines.filter(({ event }) => event === 'consensus not issued').length;
+    await vi.waitFor(() => expect(failures()).toBe(2));
+    bench.clock.advance(5_000);
+    await issued(authority, epoch);
   });
 
   test('forgets a node after thirty days of silence, and frees its name', async () => {

@@ -47,6 +47,7 @@ interface DeskOptions {
 export function deskOf(options: DeskOptions): Desk {
   const { config, clock, store, history, keys, certificates, epochs, counters, outages, current } = options;
   const limits = rateLimits(config.epochSeconds);
+  const shown = showRegistered(store);
   const epochNow = (): number => epochAt(clock.now() / 1_000, config.epochSeconds);
   const heldUp = (): string | undefined => {
     const holdup = epochs.holdup();
@@ -69,7 +70,7 @@ export function deskOf(options: DeskOptions): Desk {
     page: () => renderPage(view()),
     current,
     issued: (epoch) => store.issued(epoch),
-    registered: (id) => showRegistered(id, current(), store),
+    registered: (id) => shown(id, current()),
     history,
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
     parameters: epochs.parameters,

@@ -173,9 +173,18 @@ export function startEpochs(options: EpochsOptions): Epochs {
   });
 
   let wakeMs = Number.POSITIVE_INFINITY;
+  /** Whether something may be signed that is not put in: the process ended before that, or the store failed. */
+  let mayBeLeft = true;
+  const putInWhatIsLeft = (): void => {
+    const left = store.lastSigned();
+    if (left !== undefined && left.signed !== '' && left.epoch > (store.latest()?.epoch ?? -1))
+      signatures.own(left);
+    mayBeLeft = false;
+  };
   const attempt = (): boolean => {
     if (stop.signal.aborted) return true;
     try {
+      if (mayBeLeft) putInWhatIsLeft();
       const nowMs = clock.now();
       // not later than now: the clock may have been set back
       dueSince = Math.min(dueSince ?? nowMs, nowMs);
@@ -187,6 +196,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
       return true;
     } catch (error) {
       failed(error);
+      mayBeLeft = true;
       return false;
     }
   };
@@ -211,10 +221,6 @@ export function startEpochs(options: EpochsOptions): Epochs {
     }
   };
 
-  // what was signed before the process ended, and not issued
-  const left = store.lastSigned();
-  if (left !== undefined && left.signed !== '' && left.epoch > (store.latest()?.epoch ?? -1))
-    signatures.own(left);
   if (others.length > 0) preparation.begin();
   const beating = beat();
   return {

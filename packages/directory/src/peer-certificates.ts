@@ -23,7 +23,7 @@ export function openPeerCertificates(
     return openCertificates({
       authorities: peers.map(({ key }) => key),
       now: () => Math.floor(clock.now() / 1_000),
-      shelf: {
+      store: {
         load: () => text,
         save(list) {
           store.keepPeerCertificates(kind, list);

@@ -42,7 +42,14 @@ import { follow } from './register/follow.ts';
 import { register } from './register/register.ts';
 import { chooseStages, registeringStage, type StageName, stagesOf } from './stages.ts';
 import { watchStanding } from './standing.ts';
-import { consensusStatus, type NodeStatus, spoolStatus, type ToldStatus, troubleStatus } from './status.ts';
+import {
+  consensusStatus,
+  type NodeStatus,
+  spoolStatus,
+  type ToldStatus,
+  troubleStatus,
+  untakenStatus,
+} from './status.ts';
 import { openSubmission } from './submission.ts';
 import type { SubmissionAddress } from './submit/submit.ts';
 import { sweep } from './sweep.ts';
@@ -189,6 +196,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     unusedMixKeys: epochs.unused() ?? null,
     consensus: consensusStatus(topology, standing.current()),
     consensusTrouble: troubleStatus(following.trouble()),
+    untakenBy: untakenStatus(registration?.untaken() ?? []),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],
     dns: proofNow(),

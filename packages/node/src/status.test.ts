@@ -14,6 +14,7 @@ const status: ToldStatus = {
   unusedMixKeys: null,
   consensus: null,
   consensusTrouble: null,
+  untakenBy: [],
   tlsKeys: [],
   dkimKeys: [
     { selector: 's3', phase: 'next', until },
@@ -38,6 +39,18 @@ test('DKIM keys are shown with their phase, and what a next one waits for', () =
   ]);
   const waiting = { selector: 's3', phase: 'next', until, publication: 'missing' } as const;
   expect(formatStatus({ ...status, dkimKeys: [waiting] })).toContain('s3, signs once DNS has it: publish');
+});
+
+test('directories that have not taken the descriptor are named, with the reason', () => {
+  const untakenBy = [
+    { url: 'http://one.test', why: 'name-taken', since: until },
+    { url: 'http://two.test', why: 'unreached', since: until },
+  ] as const;
+  const lines = formatStatus({ ...status, untakenBy }).split('\n');
+  expect(lines.filter((line) => line.startsWith('directory'))).toEqual([
+    `directory   http://one.test refuses this node: name-taken, since ${until}`,
+    `directory   http://two.test has not been reached, since ${until}`,
+  ]);
 });
 
 test('whether exits go by DNS is said of a mix, whichever it is', () => {

@@ -8,6 +8,7 @@ import { NodeError } from './errors.ts';
 import type { Proof } from './proof.ts';
 import type { Publication } from './publication.ts';
 import type { Trouble } from './register/follow.ts';
+import type { Untaken } from './register/untaken.ts';
 import type { Counts, Spool } from './spool.ts';
 import type { StageName } from './stages.ts';
 import type { Standing } from './standing.ts';
@@ -40,6 +41,8 @@ export interface NodeStatus {
   } | null;
   /** Why there is none; null while there is one, and until that is known. */
   readonly consensusTrouble: { readonly code: string; readonly why: string; readonly since: string } | null;
+  /** Directories that have not taken its newest descriptor. */
+  readonly untakenBy: readonly (Pick<Untaken, 'url' | 'why'> & { readonly since: string })[];
   /** Of the node's own certificate: the next one if there is one, the one that is shown, those before. */
   readonly tlsKeys: readonly TlsKeyStatus[];
   /** Of what it signs for other domains; none without the role "submission". */
@@ -80,6 +83,10 @@ export function troubleStatus(trouble: Trouble | undefined): NodeStatus['consens
   return { code, why, since: new Date(sinceMs).toISOString() };
 }
 
+export function untakenStatus(untaken: readonly Untaken[]): NodeStatus['untakenBy'] {
+  return untaken.map(({ url, why, sinceMs }) => ({ url, why, since: new Date(sinceMs).toISOString() }));
+}
+
 /** Why a node that runs gets no mail or hands none on; nothing when it is ready. */
 export function unreadiness({ consensus }: Pick<NodeStatus, 'consensus'>): string | undefined {
   if (consensus === null) return 'there is no consensus that holds: nothing is sent';
@@ -106,7 +113,7 @@ stages      ${stages.join(', ')}
 ${submission}id          ${id}
 epoch       ${epoch}
 ${status.unusedMixKeys === null ? '' : `mix keys    ${unusedKeys[status.unusedMixKeys]}\n`}consensus   ${network}
-dns         ${resolvers[status.dns]}${exitLine(status)}
+${status.untakenBy.map(untakenLine).join('')}dns         ${resolvers[status.dns]}${exitLine(status)}
 ${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}${domainLines(status)}spool       ${counts === null ? 'does not answer' : spoolLine(counts)}
 ${outcomes.join('')}`;
 }
@@ -134,6 +141,11 @@ export async function spoolStatus(
 
 function troubleLine({ consensusTrouble: trouble }: ToldStatus): string {
   return trouble === null ? '' : `\n            since ${trouble.since}: ${trouble.code}: ${trouble.why}`;
+}
+
+function untakenLine({ url, why, since }: NodeStatus['untakenBy'][number]): string {
+  const said = why === 'unreached' ? 'has not been reached' : `refuses this node: ${why}`;
+  return `directory   ${url} ${said}, since ${since}\n`;
 }
 
 function exitLine({ roles, exitByDns }: ToldStatus): string {

@@ -27,7 +27,7 @@ async function started(change: Partial<RegisterContext> = {}) {
   const keys = await make();
   const posts: { readonly descriptor: string; readonly to: readonly string[] }[] = [];
   /** URLs that take nothing, with the reason if they say one. */
-  const refusing = new Map<string, 'name-taken' | undefined>();
+  const refusing = new Map<string, 'name-taken' | 'too-often' | undefined>();
   const directory = {
     publish: async (descriptor: string, to: readonly string[] = urls): Promise<Submission> => {
       posts.push({ descriptor, to });
@@ -39,7 +39,7 @@ async function started(change: Partial<RegisterContext> = {}) {
         });
       const accepted = to.filter((url) => !refusing.has(url));
       if (accepted.length === 0)
-        throw new DirectoryError('not-published', 'nobody took it', { refusal: failed[0]?.refusal });
+        throw new DirectoryError('not-published', 'nobody took it', { untaken: failed });
       return { accepted, failed };
     },
   } as unknown as DirectoryClient;
@@ -85,7 +85,7 @@ async function started(change: Partial<RegisterContext> = {}) {
     });
     return descriptorAt(before);
   };
-  return { dataDir, clock, make, keys, posts, refusing, lines, announced, descriptorAt };
+  return { dataDir, clock, make, keys, posts, refusing, lines, announced, descriptorAt, registration };
 }
 
 test('a descriptor says what the node is, has and plans', async () => {
@@ -104,8 +104,8 @@ test('a descriptor says what the node is, has and plans', async () => {
   });
 });
 
-test('it is brought to each directory, again to those alone that have not taken it', async () => {
-  const { clock, announced, posts, refusing, lines } = await started();
+test('it is brought to each directory, again to those alone that have not taken it and may', async () => {
+  const { clock, announced, posts, refusing, lines, registration } = await started();
   refusing.set('http://two.test', undefined);
   refusing.set('http://three.test', 'name-taken');
   await announced();
@@ -115,24 +115,55 @@ test('it is brought to each directory, again to those alone that have not taken 
       return posts.length >= count;
     });
   await until500(3);
-  refusing.delete('http://three.test');
+  expect(registration.untaken()).toMatchObject([
+    { url: 'http://two.test', why: 'unreached' },
+    { url: 'http://three.test', why: 'name-taken' },
+  ]);
+  refusing.set('http://two.test', 'too-often');
   await until500(4);
   refusing.delete('http://two.test');
   await until500(5);
-  expect(posts.map(({ to }) => to)).toEqual([
-    urls,
-    ['http://two.test', 'http://three.test'],
-    ['http://two.test', 'http://three.test'],
-    ['http://two.test', 'http://three.test'],
-    ['http://two.test'],
-  ]);
+  expect(posts.map(({ to }) => to)).toEqual([urls, ...Array(4).fill(['http://two.test'])]);
   expect(new Set(posts.map(({ descriptor }) => descriptor)).size).toBe(1);
   await clock.advance(600_000);
   expect(posts).toHaveLength(5);
+  expect(registration.untaken()).toMatchObject([{ url: 'http://three.test', why: 'name-taken' }]);
   expect(lines).toEqual([
-    'the directory refuses this node {"reason":"name-taken"}',
+    'the directory refuses this node {"url":"http://three.test","reason":"name-taken"}',
     'some directories have not taken the descriptor {"count":2}',
+    'the directory refuses this node {"url":"http://two.test","reason":"too-often"}',
   ]);
+});
+
+test('a refusal that stays is said again once a day, and since when', async () => {
+  const { clock, announced, refusing, lines, registration } = await started();
+  refusing.set('http://two.test', 'name-taken');
+  await announced();
+  const [first] = registration.untaken();
+  const said = (): number => lines.filter((line) => line.startsWith('the directory refuses')).length;
+  await announced();
+  expect(said()).toBe(1);
+  await clock.advance(86_400_000);
+  await announced();
+  expect(said()).toBe(2);
+  expect(registration.untaken()).toEqual([first]);
+  refusing.clear();
+  await announced();
+  expect(registration.untaken()).toEqual([]);
+});
+
+test('what all refuse is tried again with a new one', async () => {
+  const { announced, posts, refusing, lines, registration, clock } = await started();
+  for (const url of urls) refusing.set(url, 'name-taken');
+  await announced();
+  expect(registration.untaken().map(({ why }) => why)).toEqual(urls.map(() => 'name-taken'));
+  refusing.clear();
+  await until(async () => {
+    await clock.advance(500);
+    return registration.untaken().length === 0;
+  });
+  expect(posts.at(-1)?.to).toEqual(urls);
+  expect(lines.filter((line) => line.startsWith('the directory refuses'))).toHaveLength(3);
 });
 
 test('the next one goes to all, whoever owes the one before', async () => {

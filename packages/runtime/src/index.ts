@@ -24,6 +24,7 @@ export {
 } from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';
 export { type Exporter, exportMetrics, snapshotMs } from './exporter.ts';
+export { isHeld, lockFile, mayNotWrite } from './file-lock.ts';
 export {
   makeDirectory,
   makePrivateDirectory,

@@ -1,7 +1,9 @@
-import { readIssued } from '@postern/protocol/consensus';
+import { type Consensus, decodeConsensus, readIssued, signConsensus } from '@postern/protocol/consensus';
 import { encodeBundle, parseTileName } from '@postern/protocol/log';
+import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Chain, createChain } from '../testing/chain.ts';
+import { start } from '../testing/clock.ts';
 import { type Other, openSeat, type Seat } from '../testing/seat.ts';
 import { catchUp } from './catch-up.ts';
 
@@ -90,6 +92,34 @@ describe('what is missing is fetched by what the newest says of the log', () => 
     await catchUp(between([padded, nothing]), 1_000);
     for (const { epoch } of chain.leaves)
       expect(seat.store.issued(epoch)?.signed).toBe(chain.documents.get(epoch));
+  });
+
+  test('of whoever has it under enough, by keys of long ago as well', async () => {
+    const [first, second] = [0, 1].map((at) =>
+      testAuthority(seat.authorities[at]?.name ?? '', { now: start / 1_000, generation: 7 }),
+    ) as [TestAuthority, TestAuthority];
+    const stranger = testAuthority('stranger.test', { now: start / 1_000 });
+    const old = createChain([first, second]);
+    for (const epoch of [900, 901]) old.issue(epoch);
+    const chain = createChain(seat.authorities.slice(0, 2), old);
+    chain.issue(902);
+    const stripped = signConsensus(decodeConsensus(old.documents.get(900) ?? '')?.consensus as Consensus, [
+      stranger,
+    ]);
+    const hostile = serving(chain, { '/v1/consensus/900': stripped, '/v1/certificates/all': 'hangs' });
+    const certificates = JSON.stringify([
+      'x',
+      ...[first, second, stranger].map(({ certificate }) => certificate),
+    ]);
+    await catchUp(between([hostile, serving(chain, { '/v1/certificates/all': certificates })]), 1_000);
+    for (const { epoch } of chain.leaves)
+      expect(seat.store.issued(epoch)?.signed).toBe(chain.documents.get(epoch));
+    // nobody has the keys: it stays as it came
+    await using other = await openSeat();
+    other.others = { 'authority2.test': hostile, 'authority3.test': serving(chain) };
+    await catchUp(other, 1_000);
+    expect(other.store.issued(900)?.signed).toBe(stripped);
+    expect(other.store.latest()?.epoch).toBe(902);
   });
 
   test('up to an epoch, and after a gap from where it was', async () => {

@@ -1,11 +1,4 @@
-import { checkSignatures, formatNote, isBy, parseNote } from '@postern/protocol/codec';
-import {
-  decodeConsensus,
-  type IssuedConsensus,
-  maxConsensusLength,
-  readIssued,
-  type SigningKey,
-} from '@postern/protocol/consensus';
+import { decodeConsensus, type IssuedConsensus, readIssued } from '@postern/protocol/consensus';
 import type { Leaf } from '@postern/protocol/log';
 import type { Alarms } from '../alarms.ts';
 import type { ConsensusLog } from '../log/log.ts';
@@ -14,6 +7,7 @@ import { type Ledger, short } from './ledger.ts';
 import type { Members } from './members.ts';
 import { leavesBetween } from './peer-leaves.ts';
 import type { Peers } from './peers.ts';
+import { createProver, mostConsensusBytes } from './proven.ts';
 import { createSources, type Sources } from './sources.ts';
 
 export interface CatchUp {
@@ -55,9 +49,9 @@ async function newestOf(
   name: string,
 ): Promise<Shown | undefined> {
   const holdings = await peers.ask(name, '/v1/agreement', { maxBytes: 4_096 });
-  const epoch = holdings.kind === 'answer' && holdings.status === 200 ? newestIn(holdings.text) : undefined;
+  const epoch = holdings.kind === 'answer' && holdings.status === 200 ? readNewest(holdings.text) : undefined;
   if (epoch === undefined || epoch <= (store.latest()?.epoch ?? -1)) return undefined;
-  const answer = await peers.ask(name, `/v1/consensus/${epoch}`, { maxBytes: mostBytes });
+  const answer = await peers.ask(name, `/v1/consensus/${epoch}`, { maxBytes: mostConsensusBytes });
   if (answer.kind !== 'answer') return undefined;
   const read = answer.status === 200 ? readIssued(answer.text, members) : undefined;
   if (read?.kind === 'consensus' && read.consensus.epoch === epoch) {
@@ -74,7 +68,7 @@ async function newestOf(
 }
 
 async function follow(context: CatchUp, newest: Shown, upTo: number): Promise<void> {
-  const { members, ledger, alarms, history, store } = context;
+  const { ledger, alarms, history, store } = context;
   const { epoch, log } = newest.read.consensus;
   const between = await leavesBetween(context.peers, history.range(), log);
   if (between === 'fork') {
@@ -85,57 +79,30 @@ async function follow(context: CatchUp, newest: Shown, upTo: number): Promise<vo
   if (between === undefined) return;
   alarms.clear('fork', newest.name);
   const sources = createSources(context.peers, context.now);
+  const prove = createProver(context);
   for (const leaf of [...between, { epoch, digest: newest.read.digest }]) {
     if (leaf.epoch > upTo) return;
     const signed = leaf.epoch === epoch ? newest.signed : await documentOf(leaf, sources);
     const read = signed === undefined ? undefined : decodeConsensus(signed);
     if (signed === undefined || read === undefined) return;
-    const note = verifiedAlone(signed, members, read.consensus.validAfter);
-    if (ledger.append({ read, signed: note }) !== 'issued') return;
+    const proven = await prove({ epoch: leaf.epoch, at: read.consensus.validAfter, signed });
+    if (ledger.append({ read, signed: proven }) !== 'issued') return;
   }
 }
 
 /** The consensus of a leaf, which says which one it is, from whoever has it. */
 function documentOf({ epoch, digest }: Leaf, sources: Sources): Promise<string | undefined> {
-  const question = { maxBytes: mostBytes };
+  const question = { maxBytes: mostConsensusBytes };
   return sources.get(`/v1/consensus/${epoch}`, question, (signed) =>
     decodeConsensus(signed)?.digest === digest ? signed : undefined,
   );
 }
 
-/**
- * A note under those of its signatures alone that hold, one of each authority, if these are enough. Of the keys that signed an older one there
- * may be no certificate any more: that one stays as it came.
- */
-function verifiedAlone(signed: string, { signingKeys, threshold }: Members, at: number): string {
-  const note = parseNote(signed, maxConsensusLength);
-  if (note === undefined) return signed;
-  const timely = signingKeys.filter(({ validAfter, validUntil }) => validAfter <= at && at < validUntil);
-  const good = new Map<string, (typeof note.signatures)[number]>();
-  for (const signature of note.signatures) {
-    const key = timely.find((one) => isBy(signature, one));
-    if (key !== undefined && holds(note, signature, key)) good.set(key.name, signature);
-  }
-  return good.size < threshold ? signed : formatNote({ ...note, signatures: [...good.values()] });
-}
-
-function holds(
-  note: NonNullable<ReturnType<typeof parseNote>>,
-  signature: (typeof note.signatures)[number],
-  key: SigningKey,
-): boolean {
-  const verdict = checkSignatures({ ...note, signatures: [signature] }, [key]);
-  return verdict.kind === 'checked' && verdict.keys.length === 1;
-}
-
-/** Longest note of a consensus, bytes. */
-const mostBytes = 2 * maxConsensusLength;
-
 /** The epoch that an authority says its newest consensus is for. */
-function newestIn(text: string): number | undefined {
+export function readNewest(text: string): number | undefined {
   try {
     const { newest } = JSON.parse(text) as { readonly newest?: unknown };
-    return Number.isSafeInteger(newest) ? Number(newest) : undefined;
+    return Number.isSafeInteger(newest) && Number(newest) >= 0 ? Number(newest) : undefined;
   } catch {
     return undefined;
   }

@@ -26,7 +26,7 @@ export function createFetchPassed({
   return async (name) => {
     const answer = await peers.ask(name, '/v1/agreement/passed', { maxBytes: 262_144 });
     if (answer.kind !== 'answer' || answer.status !== 200) return;
-    const list = listIn(answer.text, 2 * members);
+    const list = readPassed(answer.text, 2 * members);
     if (list === undefined) return;
     const before = given.get(name) ?? new Set();
     const now = new Set<string>();
@@ -47,7 +47,8 @@ export function createFetchPassed({
   };
 }
 
-function listIn(text: string, most: number): Record<Part, readonly string[]> | undefined {
+/** Digests that another authority says it passes on, of each part no more than `most`; undefined when that is no list of them. */
+export function readPassed(text: string, most: number): Record<Part, readonly string[]> | undefined {
   const isDigests = (list: unknown): list is string[] =>
     Array.isArray(list) &&
     list.length <= most &&

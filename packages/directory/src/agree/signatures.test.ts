@@ -88,6 +88,18 @@ test('a document that is padded is not taken, and what is issued is what readers
   expect(parseNote(signed, maxConsensusLength)?.signatures).toHaveLength(2);
 });
 
+test('what could not be issued since the store failed is issued when a signature comes again', () => {
+  const { store, signatures, receive } = open();
+  using _ = store;
+  signatures.own({ epoch, digest: '', signed: signedBy(ours) });
+  vi.spyOn(store, 'issue').mockImplementationOnce(() => {
+    throw new Error('no room');
+  });
+  expect(() => receive(signedBy(others))).toThrow('no room');
+  expect(receive(signedBy(others))).toEqual({ kind: 'taken' });
+  expect(store.latest()?.epoch).toBe(epoch);
+});
+
 test('of one authority there is one signature, with however many keys it signs, and the certificate comes with it', () => {
   const { store, signatures, receive, certified } = open();
   using _ = store;

@@ -82,8 +82,9 @@ export function createSignatures(options: SignaturesOptions): Signatures {
     const known = claims.get(noted.digest);
     const joined = known === undefined ? noted : join(known, noted);
     options.certified(joined.note.signatures.map(({ certificate }) => certificate));
-    claims.set(noted.digest, joined);
+    // what could not be stored is not known, and counts when it comes again
     ledger.admit(joined);
+    claims.set(noted.digest, joined);
   };
 
   return {

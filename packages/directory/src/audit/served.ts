@@ -17,6 +17,7 @@ import {
 import { readRecord } from '../agree/record.ts';
 import { type AskOptions, ask, askBytes } from '../ask.ts';
 import type { AgreementRecord } from '../ballots.ts';
+import { maxAllCertificatesBytes } from '../notes.ts';
 
 /** What a URL serves of a history, unverified. Everything throws `NotServed` when it is not to be had. */
 export interface Served {
@@ -47,9 +48,6 @@ export class NotServed extends Error {
 
 /** Largest record of an agreement read, bytes: a vote and a reveal of each of so many authorities as there may be, of the longest. */
 const maxRecordBytes = 134_217_728;
-
-/** Largest list of certificates read, bytes: a hundred years of monthly keys of nine authorities. */
-const maxCertificatesBytes = 67_108_864;
 
 export function openServed(url: string, options: AskOptions): Served {
   const textOf = async (path: string, maxBytes: number, none?: number): Promise<string | undefined> => {
@@ -85,7 +83,7 @@ export function openServed(url: string, options: AskOptions): Served {
     },
     tile,
     async certificates(authorities) {
-      const notes = notesIn(await always('/v1/certificates/all', maxCertificatesBytes));
+      const notes = notesIn(await always('/v1/certificates/all', maxAllCertificatesBytes));
       return notes.flatMap((signed) => {
         const verified = verifyCertificate(signed, { authorities });
         return verified.kind === 'certificate' ? [{ key: verified.key, signed }] : [];

@@ -11,10 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { type Equivocation, keyEpochsHeld } from '@postern/protocol/consensus';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
-import { makePrivateDirectory, UserError } from '@postern/runtime';
+import { lockFile, makePrivateDirectory, UserError } from '@postern/runtime';
 import { DirectoryError } from './errors.ts';
 
 /** The newest consensus accepted: what rollback and fork are measured against. */
@@ -33,8 +32,8 @@ export interface Fork extends Equivocation {
   readonly path: string;
 }
 
-/** Where what can be had again lies, as text; `undefined` while there is nothing. */
-export interface Shelf {
+/** Where a text lies that can be had again; `undefined` while there is none. */
+export interface TextStore {
   load(): string | undefined;
   save(text: string): Promise<void>;
 }
@@ -61,9 +60,9 @@ export interface ConsensusCache {
   /** Keeps the first proof that comes. Durable when it resolves. */
   keepFork(fork: Omit<Fork, 'path'>): Promise<void>;
   /** Certificates are public, and verified again whenever they are read. */
-  readonly certificates: Shelf;
+  readonly certificates: TextStore;
   /** Notices of outages, verified again in the like manner. */
-  readonly outages: Shelf;
+  readonly outages: TextStore;
 }
 
 /** How long one process waits for another's lock, milliseconds; it is held for two writes. */
@@ -122,12 +121,12 @@ export function openCache(folder: string): ConsensusCache {
         throw notKept('the proof of two documents', folder, cause);
       }
     },
-    certificates: shelfIn(folder, 'certificates', 'certificates'),
-    outages: shelfIn(folder, 'outages', 'notices of outages'),
+    certificates: storeIn(folder, 'certificates', 'certificates'),
+    outages: storeIn(folder, 'outages', 'notices of outages'),
   };
 }
 
-function shelfIn(folder: string, name: string, what: string): Shelf {
+function storeIn(folder: string, name: string, what: string): TextStore {
   return {
     load: () => readIfThere(join(folder, name)),
     async save(text) {
@@ -166,19 +165,9 @@ function notKept(what: string, folder: string, cause: unknown): DirectoryError {
   return new DirectoryError('wrong-cache', `${what} cannot be kept in ${folder}${why}`, { cause });
 }
 
-/**
- * Keeps other processes, and other threads of this one, from storing. SQLite's lock on an empty database is the operating system's: it
- * ends with its holder, so that none is left behind. Waiting blocks the thread, which is why what is done under it never awaits.
- */
+/** Keeps others from storing. Waiting blocks the thread, which is why what is done under it never awaits. */
 function lock(folder: string): Disposable {
-  const database = new DatabaseSync(join(folder, 'lock'), { timeout: lockTimeoutMs });
-  try {
-    database.exec('BEGIN EXCLUSIVE');
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-  return { [Symbol.dispose]: () => database.close() };
+  return lockFile(join(folder, 'lock'), lockTimeoutMs);
 }
 
 /** Written aside, synced, renamed, directory synced: a crash leaves the old or the new content. */

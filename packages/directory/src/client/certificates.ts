@@ -8,7 +8,7 @@ import {
 } from '@postern/protocol/consensus';
 import { type AskOptions, ask } from '../ask.ts';
 import { notesIn } from '../notes.ts';
-import type { Shelf } from './cache.ts';
+import type { TextStore } from './cache.ts';
 
 /** Signing keys of authorities, from certificates that were verified; kept from one run to the next. */
 export interface Certificates {
@@ -23,7 +23,7 @@ export interface Certificates {
 export interface CertificatesOptions {
   readonly authorities: readonly AuthorityKey[];
   /** Where certificates lie. */
-  readonly shelf: Shelf;
+  readonly store: TextStore;
   /** Unix seconds. */
   readonly now: () => number;
 }
@@ -36,7 +36,7 @@ export interface HeldCertificate {
   readonly key: SigningKey;
 }
 
-export function openCertificates({ authorities, shelf, now }: CertificatesOptions): Certificates {
+export function openCertificates({ authorities, store, now }: CertificatesOptions): Certificates {
   const verified = new Map<string, HeldCertificate>();
   /** A certificate, or why it is none that is of use here; undefined for one of an authority that is not asked about. */
   const read = (signed: string): HeldCertificate | string | undefined => {
@@ -50,7 +50,7 @@ export function openCertificates({ authorities, shelf, now }: CertificatesOption
     return held;
   };
   const stored = (): HeldCertificate[] =>
-    (notesIn(shelf.load() ?? '[]', maxCertificateLength) ?? []).map(read).filter(isHeld);
+    (notesIn(store.load() ?? '[]', maxCertificateLength) ?? []).map(read).filter(isHeld);
 
   return {
     keys: () => stored().map(({ key }) => key),
@@ -63,7 +63,7 @@ export function openCertificates({ authorities, shelf, now }: CertificatesOption
       for (const signed of verified.keys())
         if (!after.some((one) => one.signed === signed)) verified.delete(signed);
       if (after.some((one) => !before.includes(one)))
-        await shelf.save(JSON.stringify(after.map(({ signed }) => signed)));
+        await store.save(JSON.stringify(after.map(({ signed }) => signed)));
       if (parsed.includes(undefined)) return 'what it has for certificates is no list of them';
       const wrong = found.find((one) => typeof one === 'string');
       return wrong === undefined ? undefined : `a certificate there does not hold: ${wrong}`;

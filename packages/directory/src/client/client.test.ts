@@ -47,7 +47,7 @@ describe('with an authority', () => {
     expect(digest).toBe(authority.status().consensus?.digest);
     await expect(client.publish(signedNode('mix1.test', start, {}, 'another key'))).rejects.toMatchObject({
       code: 'not-published',
-      refusal: 'name-taken',
+      untaken: [expect.objectContaining({ refusal: 'name-taken' })],
       message: expect.stringContaining('answered 409 (the name mix1.test belongs to another node)'),
     });
   });

@@ -95,7 +95,7 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     clock: options.clock,
     log: options.log ?? silentLog,
   });
-  const outages = createOutages(directory, { shelf: cache.outages, clock: options.clock });
+  const outages = createOutages(directory, { store: cache.outages, clock: options.clock });
   return {
     current: () => keeper.current(),
     renew: () => keeper.renew(),
@@ -120,13 +120,13 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
     recent: () => recent(now()),
     counted: (id, consensus) => isCounted(directory, id, consensus),
     publish: (descriptor, urls) => submit(directory, descriptor, urls),
-    out: ({ consensus }) => outages.out(consensus.epoch),
+    out: ({ consensus }) => outages.out(consensus),
   };
 }
 
 function directoryOf(
   options: DirectoryClientOptions,
-  { certificates: shelf }: ConsensusCache,
+  { certificates: store }: ConsensusCache,
   now: () => number,
 ): Directory {
   const { urls, threshold, mirrors = true, random = systemRandom, timeoutMs = 30_000, signal } = options;
@@ -134,7 +134,7 @@ function directoryOf(
   try {
     const authorities = options.authorities.map(parseAuthorityKey);
     assertTrust({ authorities, threshold });
-    const certificates = openCertificates({ authorities, shelf, now });
+    const certificates = openCertificates({ authorities, store, now });
     return {
       urls: urls.map(baseUrl),
       mirrors,

@@ -21,13 +21,18 @@ export async function isCounted(
 ): Promise<boolean> {
   for (const url of shuffled(directory.urls, directory.random)) {
     const answer = await ask(`${url}/v1/registered/${id}`, { ...directory, maxBytes: 16_384 });
-    if (answer.kind === 'answer' && answer.status === 200 && isShown(answer.text, id, digest, consensus.rest))
+    if (
+      answer.kind === 'answer' &&
+      answer.status === 200 &&
+      readShown(answer.text, id, digest, consensus.rest)
+    )
       return true;
   }
   return false;
 }
 
-function isShown(
+/** Whether an answer proves it. */
+export function readShown(
   text: string,
   id: string,
   digest: string,

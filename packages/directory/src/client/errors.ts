@@ -34,6 +34,12 @@ export interface Failure {
   readonly documents?: readonly string[];
 }
 
+/** Why one URL has not taken a descriptor. */
+export interface Untaken extends Failure {
+  /** Its own reason, if it has refused it. */
+  readonly refusal?: RegisterRefusal;
+}
+
 const askForHelp = 'Nothing is sent until this is cleared up. Ask the people who run the authorities.';
 
 const hints: Readonly<Record<DirectoryErrorCode, string>> = {
@@ -80,16 +86,16 @@ export class DirectoryError extends Error {
   readonly code: DirectoryErrorCode;
   readonly hint: string;
   readonly exitCode: number;
-  /** Of `not-published`: why a directory that was reached did not take the descriptor. */
-  readonly refusal: RegisterRefusal | undefined;
+  /** Of `not-published`: what each URL said. */
+  readonly untaken: readonly Untaken[];
 
   constructor(
     code: DirectoryErrorCode,
     message: string,
-    options: { cause?: unknown; refusal?: RegisterRefusal | undefined } = {},
+    options: { cause?: unknown; untaken?: readonly Untaken[] } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.refusal = options.refusal;
+    this.untaken = options.untaken ?? [];
     this.code = code;
     this.hint = hints[code];
     this.exitCode = exitCodes[code] ?? ExitCode.unavailable;

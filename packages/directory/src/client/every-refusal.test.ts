@@ -161,7 +161,7 @@ describe('an authority refuses with an error of its own a descriptor:', () => {
     const authority = await bench.run();
     const client = library.client([authority.url], { authorities: [authority.vkey] });
     const error = await errorOf(client.publish(served));
-    expect(error).toMatchObject({ code: 'not-published', refusal: code });
+    expect(error).toMatchObject({ code: 'not-published', untaken: [{ refusal: code }] });
     expect(error.message).toMatch(says);
     expect(await client.publish(descriptor())).toMatchObject({ accepted: [authority.url] });
   });

@@ -2,7 +2,7 @@ import { maxConsensusLength, readIssued, type Told } from '@postern/protocol/con
 import type { Clock } from '@postern/runtime';
 import { ask } from '../ask.ts';
 import { type Directory, type Held, verifyFrom } from './collect.ts';
-import { placesOf } from './places.ts';
+import { mirrorTimeoutMs, placesOf } from './places.ts';
 
 /**
  * What a consensus that a node goes by is to a reader: the `same` as here; `unknown`, of an epoch of which none is here; `other` than here, which
@@ -33,11 +33,10 @@ export function createListener(
   let restUntil = 0;
 
   const find = async ({ epoch, digest }: Told, ours: Held): Promise<Heard> => {
-    for (const { url } of placesOf(directory, ours.consensus.nodes)) {
-      const answer = await ask(`${url}/v1/consensus/${epoch}`, {
-        ...directory,
-        maxBytes: maxConsensusLength,
-      });
+    for (const { url, isMirror } of placesOf(directory, ours.consensus.nodes)) {
+      const timeoutMs = isMirror ? Math.min(directory.timeoutMs, mirrorTimeoutMs) : directory.timeoutMs;
+      const question = { ...directory, timeoutMs, maxBytes: maxConsensusLength };
+      const answer = await ask(`${url}/v1/consensus/${epoch}`, question);
       if (answer.kind !== 'answer' || answer.status !== 200) continue;
       const { text } = answer;
       const read = await verifyFrom(directory, url, (trust) => readIssued(text, trust));

@@ -1,3 +1,4 @@
+import { signOutage } from '@postern/protocol/consensus';
 import { mix, seeded } from '@postern/protocol/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Chain, createChain } from '../testing/chain.ts';
@@ -47,6 +48,26 @@ describe('mirrors that the consensus names', () => {
     expect(mirrors.flatMap(({ requests }) => requests).length).toBe(1);
     await client.refresh();
     expect(directory.requests.length).toBe(before);
+  });
+
+  test('are asked for outages, one of them, and the directory only when that keeps notices back', async () => {
+    const out = 'a'.repeat(64);
+    const notices = [ours, others].map((by) =>
+      signOutage({ version: 1, epoch, authority: by.name, at: epoch * epochSeconds, down: [out] }, by),
+    );
+    const answered = (list: readonly string[]): TestServer['answer'] => text(JSON.stringify(list));
+    const asked = ({ requests }: TestServer): number =>
+      requests.filter(({ url }) => url === '/v1/outages').length;
+    const client = library.client([directory.url], two);
+    const consensus = await client.current();
+    answering(answered(notices), answered(notices));
+    expect(await client.out(consensus)).toEqual([out]);
+    expect([mirrors.map(asked).sort(), asked(directory)]).toEqual([[0, 1], 0]);
+    library.clock.advance(180_000);
+    answering(answered([]), answered([]));
+    directory.answer = answered(notices);
+    expect(await client.out(consensus)).toEqual([out]);
+    expect([mirrors.map(asked).reduce((sum, one) => sum + one), asked(directory)]).toEqual([2, 1]);
   });
 
   test.each<[string, TestServer['answer'][]]>([

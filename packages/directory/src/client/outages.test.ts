@@ -105,6 +105,21 @@ describe('a reader', () => {
     expect(await outFor([server.url])).toEqual([]);
   });
 
+  test('asks one more place when the first keeps notices back', async () => {
+    const servers = await Promise.all([said(), '[]', '[]'].map((list) => serving(() => list)));
+    const [honest, liar, other] = servers.map(({ url }) => url) as [string, string, string];
+    for (const cache of ['1', '2', '3', '4']) expect(await outFor([honest, liar], cache)).toEqual([id(1)]);
+    expect(await outFor([liar, other], 'none')).toEqual([]);
+    const alone = listOf(notice(ours, [1]));
+    const parts = await Promise.all([alone, listOf(notice(others, [1]))].map((list) => serving(() => list)));
+    expect(
+      await outFor(
+        parts.map(({ url }) => url),
+        'parts',
+      ),
+    ).toEqual([id(1)]);
+  });
+
   test('asks one more place, and no third', async () => {
     const servers = await Promise.all([undefined, undefined, undefined].map((none) => serving(() => none)));
     expect(await outFor(servers.map(({ url }) => url))).toEqual([]);

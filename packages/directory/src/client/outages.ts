@@ -1,4 +1,5 @@
 import {
+  type Consensus,
   isTimely,
   maxAuthorities,
   maxOutageLength,
@@ -6,27 +7,28 @@ import {
   type Outage,
   verifyOutage,
 } from '@postern/protocol/consensus';
-import { shuffled } from '@postern/protocol/primitives';
 import type { Clock } from '@postern/runtime';
 import { ask } from '../ask.ts';
 import { maxOutagesBytes, notesIn } from '../notes.ts';
-import type { Shelf } from './cache.ts';
+import type { TextStore } from './cache.ts';
 import { fetchCertificates } from './certificates.ts';
 import { type Directory, trustOf } from './collect.ts';
+import { placesOf } from './places.ts';
 
 /** What a reader knows of mixes that cannot be reached (spec outage 4). */
 export interface Outages {
-  /** Ids, by the notices for a consensus's epoch that count now. Throws `DirectoryError` `wrong-cache` alone. */
-  out(epoch: number): Promise<readonly string[]>;
-  /** The notices that count now, as they were signed. Throws in the like manner. */
+  /** Ids, by the notices for a consensus's epoch that count now; its mirrors are asked as well. Throws `DirectoryError` `wrong-cache` alone. */
+  out(consensus: Pick<Consensus, 'epoch' | 'nodes'>): Promise<readonly string[]>;
+  /** The notices that count now, as they were signed, from the URLs configured. Throws in the like manner. */
   notices(): Promise<readonly string[]>;
 }
 
 /** How long notices do without asking again, milliseconds, whatever came of it. */
 const restMs = 180_000;
 
-/** One exchange, milliseconds, and how many: a message waits for them, and can go without. */
+/** One exchange, milliseconds, and how many of each kind of place: a message waits for them, and can go without. */
 const mostMs = 5_000;
+const mostMirrors = 1;
 const mostUrls = 2;
 
 interface Noted {
@@ -36,7 +38,7 @@ interface Noted {
 
 export function createOutages(
   directory: Directory,
-  { shelf, clock }: { readonly shelf: Shelf; readonly clock: Clock },
+  { store, clock }: { readonly store: TextStore; readonly clock: Clock },
 ): Outages {
   const now = (): number => Math.floor(clock.now() / 1_000);
   /** Verified before, by text. */
@@ -60,7 +62,7 @@ export function createOutages(
     return [...newest.values()];
   };
   const recall = (): { readonly askedMs: number; readonly notes: readonly Noted[] } => {
-    const [, digits = '0', list = ''] = /^(\d{1,16})\n([^\n]*)\n$/.exec(shelf.load() ?? '') ?? [];
+    const [, digits = '0', list = ''] = /^(\d{1,16})\n([^\n]*)\n$/.exec(store.load() ?? '') ?? [];
     const notes = (notesIn(list, maxOutageLength) ?? []).map(read).filter(isNoted);
     return { askedMs: Number(digits), notes: settle(notes) };
   };
@@ -76,36 +78,43 @@ export function createOutages(
     await fetchCertificates(directory.certificates, url, { ...directory, timeoutMs });
     return notes.map(read).filter(isNoted);
   };
-  const refresh = async (before: readonly Noted[]): Promise<readonly Noted[]> => {
+  /** Whoever keeps notices back keeps none from being heard that enough authorities have given elsewhere. */
+  const refresh = async (before: readonly Noted[], nodes: Consensus['nodes']): Promise<readonly Noted[]> => {
     const askedMs = clock.now();
-    let notes = before;
-    for (const url of shuffled(directory.urls, directory.random).slice(0, mostUrls)) {
-      const found = await fetchFrom(url);
-      if (found === undefined) continue;
-      notes = settle([...before, ...found]);
-      break;
+    const places = placesOf(directory, nodes);
+    const asked = [
+      ...places.filter(({ isMirror }) => isMirror).slice(0, mostMirrors),
+      ...places.filter(({ isMirror }) => !isMirror).slice(0, mostUrls),
+    ];
+    let found: readonly Noted[] = [];
+    for (const { url } of asked) {
+      found = [...found, ...((await fetchFrom(url)) ?? [])];
+      if (authoritiesOf(found) >= directory.threshold) break;
     }
-    await shelf.save(`${askedMs}\n${JSON.stringify(notes.map(({ signed }) => signed))}\n`);
+    const notes = settle([...before, ...found]);
+    await store.save(`${askedMs}\n${JSON.stringify(notes.map(({ signed }) => signed))}\n`);
     return notes;
   };
   let underWay: Promise<readonly Noted[]> | undefined;
-  const held = async (): Promise<readonly Noted[]> => {
+  const authoritiesOf = (noted: readonly Noted[]): number =>
+    new Set(noted.flatMap(({ outage }) => (isTimely(outage, now()) ? outage.authority : []))).size;
+  const held = async (nodes: Consensus['nodes']): Promise<readonly Noted[]> => {
     const { askedMs, notes } = recall();
     const sinceMs = clock.now() - askedMs;
     const isRecent = sinceMs >= 0 && sinceMs < restMs;
     underWay ??= isRecent
       ? undefined
-      : refresh(notes).finally(() => {
+      : refresh(notes, nodes).finally(() => {
           underWay = undefined;
         });
     return (await underWay) ?? notes;
   };
   return {
-    async out(epoch) {
-      const said = (await held()).map(({ outage }) => outage);
+    async out({ epoch, nodes }) {
+      const said = (await held(nodes)).map(({ outage }) => outage);
       return nodesOut(said, { epoch, now: now(), threshold: directory.threshold });
     },
-    notices: async () => (await held()).map(({ signed }) => signed),
+    notices: async () => (await held([])).map(({ signed }) => signed),
   };
 }
 

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { signParameters, writeGeometry } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { epochSeconds } from '../testing/clock.ts';
 import { documentOf, type Library, mirror, openLibrary, others, ours } from '../testing/readers.ts';
 import { deadUrl, text } from '../testing/servers.ts';
+import type { DirectoryError } from './errors.ts';
 
 const epoch = 1_000;
 
@@ -53,6 +55,21 @@ describe('a request', () => {
     const before = await client.current();
     server.answer = (_request, response) => response.writeHead(304).end();
     expect(await client.refresh()).toEqual(before);
+  });
+
+  test('is answered by what is compressed once, and not more often', async () => {
+    const server = await library.serving(mirror(documentOf(epoch)));
+    const once = gzipSync(documentOf(epoch));
+    const serve = (coding: string, body: Uint8Array): void => {
+      server.answer = (request, response) => {
+        if (request.url !== '/v1/consensus') return mirror(documentOf(epoch))(request, response);
+        response.writeHead(200, { 'content-encoding': coding }).end(body);
+      };
+    };
+    serve('gzip, gzip', gzipSync(once));
+    await expect(library.client([server.url]).current()).rejects.toThrow('compressed more than once');
+    serve('gzip', once);
+    expect((await library.client([server.url]).current()).consensus.epoch).toBe(epoch);
   });
 
   test('unasked, 304 is no answer', async () => {
@@ -121,10 +138,12 @@ describe('a refusal', () => {
     ['made-up', undefined],
   ])('%s of a directory is named if there is such a one', async (error, refusal) => {
     const server = await library.serving(text(JSON.stringify({ error, message: 'no' }), 403));
-    await expect(library.client([server.url]).publish('descriptor')).rejects.toMatchObject({
-      code: 'not-published',
-      refusal,
-    });
+    const refused = await library
+      .client([server.url])
+      .publish('descriptor')
+      .catch((cause: unknown) => cause);
+    expect(refused).toMatchObject({ code: 'not-published', untaken: [{ url: server.url }] });
+    expect((refused as DirectoryError).untaken[0]?.refusal).toBe(refusal);
   });
 });
 

@@ -1,6 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { epochSeconds } from '../testing/clock.ts';
@@ -94,3 +97,28 @@ test('writers at one time never take the memory back', async () => {
   expect(back).toEqual([0, 0, 0]);
   expect(await memory()).toMatch(/^60 /);
 });
+
+test.skipIf(process.geteuid?.() !== 0)(
+  'a lock that may not be written keeps nobody out, so nothing is stored',
+  async () => {
+    const nobody = 65_534;
+    const outer = await mkdtemp(join(tmpdir(), 'postern-cache-'));
+    const folder = join(outer, 'cache');
+    await chmod(outer, 0o755);
+    await mkdir(folder, { mode: 0o700 });
+    await writeFile(join(folder, 'lock'), '', { mode: 0o644 });
+    await chown(folder, nobody, nobody);
+    // access(2) goes by the real user, whom only a process of its own can change
+    const attempt = `
+    const { openCache } = await import(${JSON.stringify(join(import.meta.dirname, 'cache.ts'))});
+    process.setuid(${nobody});
+    const seen = { epoch: 1, digest: 'a'.repeat(64), range: { size: 1, hashes: [new Uint8Array(32)] } };
+    const said = await openCache(${JSON.stringify(folder)}).store('x', seen, () => undefined).catch(({ code }) => code);
+    console.log(String(said));`;
+    const node = ['--conditions=@postern/source', '--input-type=module', '-e', attempt];
+    const { stdout } = await promisify(execFile)(process.execPath, node);
+    expect(stdout.trim()).toBe('wrong-cache');
+    expect(await readdir(folder)).toEqual(['lock']);
+    await rm(outer, { recursive: true });
+  },
+);

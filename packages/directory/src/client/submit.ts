@@ -1,15 +1,12 @@
 import { type Answer, ask } from '../ask.ts';
 import { type RegisterRefusal, registerRefusals } from '../registration.ts';
 import type { Directory } from './collect.ts';
-import { DirectoryError, describeFailures, type Failure } from './errors.ts';
+import { DirectoryError, describeFailures, type Untaken } from './errors.ts';
 
 /** Which URLs took a descriptor. */
 export interface Submission {
   readonly accepted: readonly string[];
-  readonly failed: readonly (Failure & {
-    /** Why it was refused, if it was. */
-    readonly refusal?: RegisterRefusal;
-  })[];
+  readonly failed: readonly Untaken[];
 }
 
 /** Posts a signed descriptor to every URL, or to some of them, at once. Throws `DirectoryError` `not-published` when none accepts it. */
@@ -31,9 +28,8 @@ export async function submit(
       : [{ url, reason: 'unreachable' as const, detail, ...(refusal && { refusal }) }],
   );
   if (accepted.length > 0) return { accepted, failed };
-  const { refusal } = outcomes.find(({ refusal }) => refusal !== undefined) ?? {};
   const message = `no directory took the descriptor: ${describeFailures(failed)}`;
-  throw new DirectoryError('not-published', message, { refusal });
+  throw new DirectoryError('not-published', message, { untaken: failed });
 }
 
 /** What speaks against it; undefined when it was accepted. */

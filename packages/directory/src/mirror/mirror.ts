@@ -3,7 +3,7 @@ import type { Archive } from '../client/archive.ts';
 import type { DirectoryClient } from '../client/client.ts';
 import type { Held } from '../client/collect.ts';
 import { createTexts } from '../publish/codings.ts';
-import { addDocumentRoutes, type Shelf } from '../publish/documents.ts';
+import { addDocumentRoutes, type Documents } from '../publish/documents.ts';
 import * as schema from '../publish/schema.ts';
 import { type Served, serve } from '../publish/serve.ts';
 import type { Issued } from '../store.ts';
@@ -47,7 +47,7 @@ export async function startMirror({ listen, directory, clock, log }: MirrorOptio
     addRoutes: (server) =>
       addDocumentRoutes(
         server,
-        shelfOf(archive, copy, {
+        documentsOf(archive, copy, {
           clock,
           // a reader takes none that too few have signed
           parameters: () => (parameters === undefined ? undefined : { signed: parameters, isComplete: true }),
@@ -65,11 +65,11 @@ export async function startMirror({ listen, directory, clock, log }: MirrorOptio
   };
 }
 
-function shelfOf(
+function documentsOf(
   archive: Archive,
   copy: CopiedLog,
-  { clock, ...signed }: Pick<Shelf, 'parameters' | 'checkpoint'> & { readonly clock: Clock },
-): Shelf {
+  { clock, ...signed }: Pick<Documents, 'parameters' | 'checkpoint'> & { readonly clock: Clock },
+): Documents {
   const seconds = (): number => clock.now() / 1_000;
   return {
     ...signed,

@@ -11,7 +11,7 @@ test('what strangers say of themselves stands on the page as text', () => {
   expect(new Set(escaped).size).toBe(9);
   expect(page).not.toMatch(/<script|<img|onerror=alert\(1\)>/);
   // nor does it turn the direction of what stands beside it
-  const said = page.match(/(.{5})(name|family|domain|contact|host)&#34;/g);
+  const said = page.match(/(.{5})(name|family|domain|contact|host|why)&#34;/g);
   expect(said?.filter((one) => !one.startsWith('<bdi>'))).toEqual([]);
 });
 

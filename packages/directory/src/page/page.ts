@@ -87,7 +87,7 @@ ${all.length === 0 ? html`<p class="quiet">None.</p>` : html`<ul class="alarms">
 }
 
 function tellAlarm({ kind, about, why }: Alarm): Html {
-  return html`<li><strong>${titles[kind]}${about === '' ? '' : `, ${about}`}:</strong> ${why}</li>
+  return html`<li><strong>${titles[kind]}${about === '' ? '' : `, ${about}`}:</strong> <bdi>${why}</bdi></li>
 `;
 }
 
@@ -167,7 +167,7 @@ ${link('v1/consensus', 'The newest consensus, signed')}${
         link(`v1/consensus/${consensus.epoch}`, `The consensus of epoch ${consensus.epoch}`),
         link(`v1/agreement/${consensus.epoch}`, 'What was voted and revealed for it'),
       ]
-}${link('v1/log/checkpoint', 'The log’s checkpoint, signed')}${link('v1/certificates', 'Certificates of the authorities’ signing keys')}${link('v1/parameters', 'Parameters')}${link('openapi.json', 'The interface, as OpenAPI')}</ul>
+}${link('v1/outages', 'Which mixes authorities cannot reach, signed')}${link('v1/log/checkpoint', 'The log’s checkpoint, signed')}${link('v1/certificates', 'Certificates of the authorities’ signing keys')}${link('v1/parameters', 'Parameters')}${link('openapi.json', 'The interface, as OpenAPI')}</ul>
 </nav>
 <p>Nothing here is signed: whoever has to be sure verifies the documents. No record is kept of who asks.</p>
 </footer>`;

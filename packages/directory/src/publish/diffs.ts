@@ -8,7 +8,7 @@ const mostKept = 2 * (staleEpochs + 2);
  * The diff to a consensus from the one with this digest, made once; undefined unless that is of the same epoch or one of those before it that
  * are valid still.
  */
-export function createDiffs(shelf: {
+export function createDiffs(documents: {
   issued(epoch: number): Issued | undefined;
 }): (from: string, to: Issued) => string | undefined {
   const made = new Map<string, { readonly to: string; readonly diff: string | undefined }>();
@@ -17,7 +17,7 @@ export function createDiffs(shelf: {
     const known = made.get(key);
     // signatures may come late
     if (known?.to === to.signed) return known.diff;
-    const base = basesOf(shelf, to).find(({ digest }) => digest === from);
+    const base = basesOf(documents, to).find(({ digest }) => digest === from);
     if (base === undefined) return undefined;
     const diff = makeDiff(base.signed, to.signed);
     made.delete(key);
@@ -27,7 +27,7 @@ export function createDiffs(shelf: {
   };
 }
 
-function basesOf(shelf: { issued(epoch: number): Issued | undefined }, to: Issued): Issued[] {
+function basesOf(documents: { issued(epoch: number): Issued | undefined }, to: Issued): Issued[] {
   const epochs = Array.from({ length: staleEpochs + 2 }, (_, back) => to.epoch - back);
-  return epochs.flatMap((epoch) => (epoch === to.epoch ? to : shelf.issued(epoch)) ?? []);
+  return epochs.flatMap((epoch) => (epoch === to.epoch ? to : documents.issued(epoch)) ?? []);
 }

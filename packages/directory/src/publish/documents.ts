@@ -8,7 +8,7 @@ import * as schema from './schema.ts';
 import { sendNoKey } from './send.ts';
 
 /** What a reader fetches, from an authority or a mirror. */
-export interface Shelf {
+export interface Documents {
   /** The consensus to route by now. */
   current(): Issued | undefined;
   issued(epoch: number): Issued | undefined;
@@ -30,8 +30,8 @@ export interface Shelf {
   freshFor(epoch: number): number;
 }
 
-export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: Texts): void {
-  const diffs = createDiffs(shelf);
+export function addDocumentRoutes(server: FastifyInstance, documents: Documents, texts: Texts): void {
+  const diffs = createDiffs(documents);
   const sendDiff = (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -44,9 +44,9 @@ export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: 
   };
 
   server.get('/v1/consensus', { schema: schema.getConsensus }, (request, reply) => {
-    const current = shelf.current();
+    const current = documents.current();
     if (current === undefined) return sendNone(reply);
-    cacheCurrent(shelf, reply, current);
+    cacheCurrent(documents, reply, current);
     return texts.note(request, reply, current.signed);
   });
 
@@ -54,9 +54,9 @@ export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: 
     '/v1/consensus/diff/:digest',
     { schema: schema.getDiff },
     (request, reply) => {
-      const current = shelf.current();
+      const current = documents.current();
       if (current === undefined) return sendNone(reply);
-      cacheCurrent(shelf, reply, current);
+      cacheCurrent(documents, reply, current);
       return sendDiff(request, reply, diffs(request.params.digest, current));
     },
   );
@@ -65,9 +65,9 @@ export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: 
     '/v1/consensus/:epoch',
     { schema: schema.getPastConsensus },
     (request, reply) => {
-      const issued = shelf.issued(Number(request.params.epoch));
+      const issued = documents.issued(Number(request.params.epoch));
       if (issued === undefined) return sendNoneFor(reply, request.params.epoch);
-      cacheIssued(shelf, reply, issued);
+      cacheIssued(documents, reply, issued);
       return texts.note(request, reply, issued.signed);
     },
   );
@@ -76,17 +76,17 @@ export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: 
     '/v1/consensus/:epoch/diff/:digest',
     { schema: schema.getPastDiff },
     (request, reply) => {
-      const issued = shelf.issued(Number(request.params.epoch));
+      const issued = documents.issued(Number(request.params.epoch));
       if (issued === undefined) return sendNoneFor(reply, request.params.epoch);
-      cacheIssued(shelf, reply, issued);
+      cacheIssued(documents, reply, issued);
       return sendDiff(request, reply, diffs(request.params.digest, issued));
     },
   );
 
-  addLogRoutes(server, shelf, texts);
+  addLogRoutes(server, documents, texts);
 
   server.get('/v1/parameters', { schema: schema.getParameters }, (request, reply) => {
-    const parameters = shelf.parameters();
+    const parameters = documents.parameters();
     if (parameters === undefined) return sendNoKey(reply);
     reply.header('cache-control', parameters.isComplete ? 'public, max-age=60' : 'no-store');
     return texts.note(request, reply, parameters.signed);
@@ -101,27 +101,27 @@ export function addDocumentRoutes(server: FastifyInstance, shelf: Shelf, texts: 
   server.get(
     '/v1/certificates',
     { schema: schema.getCertificates },
-    certificates(() => shelf.certificates()),
+    certificates(() => documents.certificates()),
   );
   server.get('/v1/outages', { schema: schema.getOutages }, async (request, reply) => {
-    const outages = await shelf.outages();
+    const outages = await documents.outages();
     reply.header('cache-control', 'public, max-age=30');
     return texts.json(request, reply, JSON.stringify(outages));
   });
   server.get(
     '/v1/certificates/all',
     { schema: schema.getAllCertificates },
-    certificates(() => shelf.allCertificates()),
+    certificates(() => documents.allCertificates()),
   );
 }
 
-function cacheCurrent(shelf: Shelf, reply: FastifyReply, { epoch }: Issued): void {
+function cacheCurrent(documents: Documents, reply: FastifyReply, { epoch }: Issued): void {
   // while the next one is late, asking again soon is right
-  reply.header('cache-control', `public, max-age=${Math.max(shelf.freshFor(epoch), 1)}`);
+  reply.header('cache-control', `public, max-age=${Math.max(documents.freshFor(epoch), 1)}`);
 }
 
-function cacheIssued(shelf: Shelf, reply: FastifyReply, { epoch }: Issued): void {
-  const forHow = shelf.isOpen(epoch) ? 'max-age=60' : 'max-age=31536000, immutable';
+function cacheIssued(documents: Documents, reply: FastifyReply, { epoch }: Issued): void {
+  const forHow = documents.isOpen(epoch) ? 'max-age=60' : 'max-age=31536000, immutable';
   reply.header('cache-control', `public, ${forHow}`);
 }
 

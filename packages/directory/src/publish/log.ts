@@ -1,18 +1,18 @@
 import { parseTileName } from '@postern/protocol/log';
 import type { FastifyInstance } from 'fastify';
 import type { Texts } from './codings.ts';
-import type { Shelf } from './documents.ts';
+import type { Documents } from './documents.ts';
 import * as schema from './schema.ts';
 import { sendNoKey } from './send.ts';
 
 /** The log of consensuses, as C2SP tlog-tiles has it under the prefix `/v1/log` (spec log 4). */
 export function addLogRoutes(
   server: FastifyInstance,
-  shelf: Pick<Shelf, 'history' | 'checkpoint'>,
+  documents: Pick<Documents, 'history' | 'checkpoint'>,
   texts: Texts,
 ): void {
   server.get('/v1/log/checkpoint', { schema: schema.getCheckpoint }, (request, reply) => {
-    const checkpoint = shelf.checkpoint();
+    const checkpoint = documents.checkpoint();
     if (checkpoint === undefined) return sendNoKey(reply);
     reply.header('cache-control', 'public, max-age=5');
     return texts.note(request, reply, checkpoint);
@@ -22,7 +22,7 @@ export function addLogRoutes(
     const name = parseTileName(request.params['*']);
     if (name === undefined)
       return reply.code(400).send({ error: 'malformed', message: 'this is no name of a tile' });
-    const tile = shelf.history.tile(name);
+    const tile = documents.history.tile(name);
     if (tile === undefined)
       return reply.code(404).send({ error: 'no-tile', message: 'the log does not reach so far' });
     reply.header('cache-control', 'public, max-age=31536000, immutable');

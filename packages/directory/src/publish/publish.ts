@@ -4,13 +4,13 @@ import type { Registration, Shown } from '../registration.ts';
 import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
 import { statusOf } from './answers.ts';
 import { createTexts } from './codings.ts';
-import { addDocumentRoutes, type Shelf } from './documents.ts';
+import { addDocumentRoutes, type Documents } from './documents.ts';
 import { addPage } from './page.ts';
 import * as schema from './schema.ts';
 import { type Served, serve } from './serve.ts';
 
 /** What stands behind an authority's HTTP interface. */
-export interface Desk extends AgreementDesk, Shelf {
+export interface Desk extends AgreementDesk, Documents {
   register(signed: string): Registration;
   /** For people: HTML. */
   page(): string;

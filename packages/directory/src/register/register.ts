@@ -1,6 +1,7 @@
 import {
   certifiedFrom,
   type Descriptor,
+  descriptorDigest,
   epochAt,
   isStanding,
   verifyDescriptor,
@@ -27,11 +28,13 @@ const clockTolerance = 120;
  * counts as registered again.
  */
 export function register(signed: string, context: Register): Registration {
+  // anybody can post again what is known: it costs no signature check
+  const same = context.store.byDigest(descriptorDigest(signed));
+  if (same !== undefined) return { kind: 'registered', id: same.id, isNew: false };
   const verified = verifyDescriptor(signed);
   if (verified.kind === 'refused') return verified;
   const { id, descriptor } = verified;
   const known = context.store.registered.get(id);
-  if (known?.signed === signed) return { kind: 'registered', id, isNew: false };
   const refusal =
     refuseNode(id, context) ??
     refuseTime(descriptor, known?.descriptor, context) ??

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { RegisteredStore } from './registered.ts';
 import { whole } from './whole.ts';
 
 /** A descriptor as it was signed, with its `descriptorDigest`. */
@@ -19,10 +20,7 @@ export const bodyLayout = `
   CREATE TABLE IF NOT EXISTS body (digest TEXT PRIMARY KEY, epoch INTEGER NOT NULL, signed TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS body_epoch ON body (epoch);`;
 
-export function bodiesIn(
-  database: DatabaseSync,
-  registered: { byDigest(digest: string): { readonly signed: string } | undefined },
-): BodyStore {
+export function bodiesIn(database: DatabaseSync, registered: Pick<RegisteredStore, 'byDigest'>): BodyStore {
   const body = (digest: string): string | undefined => {
     const known = registered.byDigest(digest);
     if (known !== undefined) return known.signed;

@@ -21,6 +21,8 @@ export interface Registered {
 export interface RegisteredStore {
   /** By id. */
   readonly registered: ReadonlyMap<string, Registered>;
+  /** What is registered under a `descriptorDigest`. */
+  byDigest(digest: string): Registered | undefined;
   /** The id that a node name, or a served domain, is bound to. */
   holderOfName(name: string): string | undefined;
   holderOfDomain(domain: string): string | undefined;
@@ -33,10 +35,8 @@ export interface RegisteredStore {
 export const registeredLayout =
   'CREATE TABLE IF NOT EXISTS descriptor (id TEXT PRIMARY KEY, signed TEXT NOT NULL) STRICT, WITHOUT ROWID;';
 
-/** All are read now and stay in memory. Throws `AuthorityError` `wrong-store`. `byDigest` gives what is registered under a digest. */
-export function registeredIn(
-  database: DatabaseSync,
-): RegisteredStore & { byDigest(digest: string): Registered | undefined } {
+/** All are read now and stay in memory. Throws `AuthorityError` `wrong-store`. */
+export function registeredIn(database: DatabaseSync): RegisteredStore {
   const registered = new Map<string, Registered>();
   const [names, domains, digests] = [
     new Map<string, string>(),

@@ -11,6 +11,7 @@ import type { Load } from '../load.ts';
 import { firstOf, startLoop } from '../loop.ts';
 import { describe } from './descriptor.ts';
 import { downtimeEpochs, readDowntime } from './downtime.ts';
+import { createUntaken, mayPass, type Untaken } from './untaken.ts';
 
 export interface RegisterContext {
   readonly clock: Clock;
@@ -26,14 +27,16 @@ export interface RegisterContext {
 }
 
 export interface Registration {
-  /** Publishes a descriptor with these keys, and keeps trying until every directory has taken it. */
+  /** Publishes a descriptor with these keys, and keeps trying until every directory has taken it, or refused it for good. */
   announce(mixKeys: readonly EpochKey[]): void;
   /** Publishes one with the same keys, since something else has changed. */
   renew(): void;
+  /** Directories that have not taken the newest. */
+  untaken(): readonly Untaken[];
   close(): Promise<void>;
 }
 
-/** What was published last, and where it was not taken. */
+/** What was published last, and where it was not taken and may be still. */
 interface Owed {
   readonly descriptor: string;
   readonly urls: readonly string[];
@@ -51,30 +54,22 @@ export function register(context: RegisterContext): Registration {
   let wanted: readonly EpochKey[] | undefined;
   let last: readonly EpochKey[] | undefined;
   let owed: Owed | undefined;
-  let said = '';
-  const note = (reasons: readonly string[]): void => {
-    const all = [...new Set(reasons)].sort().join(', ');
-    if (all !== '' && all !== said) log.warn('the directory refuses this node', { reason: all });
-    said = all;
-  };
+  const untaken = createUntaken({ clock, log });
 
-  /** Again to those alone that have not taken it. */
+  /** Again to those alone that have not taken it, and may: whoever refuses it for good gets the next one. */
   const publish = async (descriptor: string, before: Owed | undefined): Promise<void> => {
-    const submission = await directory
+    const { accepted, failed } = await directory
       .publish(descriptor, before?.urls)
       .catch((error: unknown): Submission => {
         if (!(error instanceof DirectoryError)) throw error;
-        note(error.refusal === undefined ? [] : [error.refusal]);
+        untaken.note([], error.untaken);
         if (before === undefined) throw error;
-        return {
-          accepted: [],
-          failed: before.urls.map((url) => ({ url, reason: 'unreachable', detail: '' })),
-        };
+        return { accepted: [], failed: error.untaken };
       });
-    if (submission.accepted.length > 0) note(submission.failed.flatMap(({ refusal }) => refusal ?? []));
-    const urls = submission.failed.map(({ url }) => url);
-    if (urls.length > 0 && before === undefined)
-      log.warn('some directories have not taken the descriptor', { count: urls.length });
+    untaken.note(accepted, failed);
+    if (failed.length > 0 && before === undefined)
+      log.warn('some directories have not taken the descriptor', { count: failed.length });
+    const urls = failed.filter(mayPass).map(({ url }) => url);
     owed = urls.length === 0 ? undefined : { descriptor, urls, tries: (before?.tries ?? 0) + 1 };
   };
 
@@ -111,6 +106,7 @@ export function register(context: RegisterContext): Registration {
       wanted ??= last;
       news.ring();
     },
+    untaken: untaken.list,
     close: () => loop.stop(),
   };
 }

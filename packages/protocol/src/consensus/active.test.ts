@@ -160,7 +160,7 @@ describe('the rest', () => {
 
   test('has a proof for each node that is in it, and for no other', () => {
     for (const one of listed) {
-      const proof = proveRegistered(listed, one.id);
+      const proof = proveRegistered(listed)(one.id);
       if (proof === undefined) throw new Error('no proof');
       expect(isRegistered(one, consensus.rest, proof)).toBe(true);
       expect(isRegistered({ ...one, digest: 'ab'.repeat(32) }, consensus.rest, proof)).toBe(false);
@@ -168,7 +168,7 @@ describe('the rest', () => {
       expect(isRegistered(one, consensus.rest, { ...proof, at: (proof.at + 1) % 34 })).toBe(false);
       expect(isRegistered(one, consensus.rest, { ...proof, proof: [...proof.proof, 'xy'] })).toBe(false);
     }
-    expect(proveRegistered(listed, consensus.nodes[0]?.id ?? '')).toBeUndefined();
+    expect(proveRegistered(listed)(consensus.nodes[0]?.id ?? '')).toBeUndefined();
   });
 
   test('has nobody that does not stand', () => {

@@ -1,6 +1,14 @@
 import { decodeHex, encodeHex } from '../codec/hex.ts';
 import { encodeJson } from '../codec/json.ts';
-import { emptyRoot, type Hash, isIncluded, leafHash, proveInclusion, subtreesOf } from '../log/index.ts';
+import {
+  emptyRoot,
+  type Hash,
+  isIncluded,
+  leafHash,
+  proveInclusion,
+  type Subtrees,
+  subtreesOf,
+} from '../log/index.ts';
 import type { Listed, Rest } from './documents.ts';
 
 /** That a node stands, though it is no entry of the consensus (spec consensus 8.7). */
@@ -17,11 +25,16 @@ export function restOf(listed: readonly Listed[]): Rest {
   return { count: listed.length, root: encodeHex(root) };
 }
 
-/** Undefined when the node is none of them. */
-export function proveRegistered(listed: readonly Listed[], id: string): RegisteredProof | undefined {
-  const at = listed.findIndex((one) => one.id === id);
-  if (at < 0) return undefined;
-  return { at, proof: proveInclusion(treeOf(listed), at, listed.length).map(encodeHex) };
+/** Proofs for the nodes of a list by their ids; undefined for one that is none of them. No part of the tree is hashed twice. */
+export function proveRegistered(listed: readonly Listed[]): (id: string) => RegisteredProof | undefined {
+  const places = new Map(listed.map(({ id }, at) => [id, at]));
+  const tree = remembering(treeOf(listed));
+  return (id) => {
+    const at = places.get(id);
+    return at === undefined
+      ? undefined
+      : { at, proof: proveInclusion(tree, at, listed.length).map(encodeHex) };
+  };
 }
 
 /** Whether a node stands with the descriptor of that digest, as the consensus with this `rest` was counted. */
@@ -32,7 +45,17 @@ export function isRegistered(listed: Listed, { count, root }: Rest, { at, proof 
   return isIncluded(leafOf(listed), at, { size: count, root: rootHash }, hashes as Hash[]);
 }
 
-function treeOf(listed: readonly Listed[]): (from: number, to: number) => Hash {
+function remembering(tree: Subtrees): Subtrees {
+  const known = new Map<string, Hash>();
+  return (from, to) => {
+    const key = `${from} ${to}`;
+    const hash = known.get(key) ?? tree(from, to);
+    known.set(key, hash);
+    return hash;
+  };
+}
+
+function treeOf(listed: readonly Listed[]): Subtrees {
   const leaves = listed.map(leafOf);
   return subtreesOf((at) => leaves[at] as Hash);
 }

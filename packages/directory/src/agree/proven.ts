@@ -1,0 +1,101 @@
+import {
+  checkSignatures,
+  formatNote,
+  isBy,
+  type Note,
+  type NoteSignature,
+  parseNote,
+} from '@postern/protocol/codec';
+import {
+  covers,
+  maxCertificateLength,
+  maxConsensusLength,
+  type SigningKey,
+  verifyCertificate,
+} from '@postern/protocol/consensus';
+import { maxAllCertificatesBytes, notesIn } from '../notes.ts';
+import type { Members } from './members.ts';
+import type { Peers } from './peers.ts';
+
+/** A consensus of the past, known by its digest, as somebody has it. */
+export interface Copy {
+  readonly epoch: number;
+  /** Unix seconds: of the document. */
+  readonly at: number;
+  readonly signed: string;
+}
+
+/** Longest note of a consensus, bytes. */
+export const mostConsensusBytes: number = 2 * maxConsensusLength;
+
+/** Certificates of one list that are verified: of ten authorities in eight years. */
+const mostCertificates = 1_024;
+
+/**
+ * A copy under those of its signatures alone that hold, one of each authority, if these are enough (spec agreement 8). Where a copy lacks them they are taken from
+ * others' copies; keys of so long ago that they are not known here are asked for. Without enough it stays as it came: whoever had to sign it then need not be
+ * known here any more.
+ */
+export function createProver({
+  peers,
+  members,
+}: {
+  readonly peers: Pick<Peers, 'names' | 'ask'>;
+  readonly members: Members;
+}): (copy: Copy) => Promise<string> {
+  const { threshold } = members;
+  const silent = new Set<string>();
+  let past: Promise<readonly SigningKey[]> | undefined;
+  const askAll = async (path: string, maxBytes: number): Promise<string[]> => {
+    const texts = peers.names.map(async (name) => {
+      if (silent.has(name)) return [];
+      const answer = await peers.ask(name, path, { maxBytes });
+      // one that keeps everybody waiting does so once
+      if (answer.kind !== 'answer') silent.add(name);
+      return answer.kind === 'answer' && answer.status === 200 ? [answer.text] : [];
+    });
+    return (await Promise.all(texts)).flat();
+  };
+  const fetchPast = async (): Promise<readonly SigningKey[]> => {
+    const lists = await askAll('/v1/certificates/all', maxAllCertificatesBytes);
+    const all = lists.flatMap(
+      (list) => notesIn(list, maxCertificateLength)?.slice(0, mostCertificates) ?? [],
+    );
+    return [...new Set(all)].flatMap((signed) => {
+      const verified = verifyCertificate(signed, members);
+      return verified.kind === 'certificate' ? [verified.key] : [];
+    });
+  };
+  return async ({ epoch, at, signed }) => {
+    const note = parseNote(signed, maxConsensusLength);
+    if (note === undefined) return signed;
+    const good = new Map<string, NoteSignature>();
+    const add = (more: Note, keys: readonly SigningKey[]): boolean => {
+      for (const one of holdingOf(more, keys, at)) good.set(one.name, good.get(one.name) ?? one);
+      return good.size >= threshold;
+    };
+    const formatted = (): string => formatNote({ ...note, signatures: [...good.values()] });
+    if (add(note, members.signingKeys)) return formatted();
+    past ??= fetchPast();
+    const keys = [...members.signingKeys, ...(await past)];
+    if (add(note, keys)) return formatted();
+    for (const text of await askAll(`/v1/consensus/${epoch}`, mostConsensusBytes)) {
+      const copy = parseNote(text, maxConsensusLength);
+      if (copy?.text === note.text && add(copy, keys)) return formatted();
+    }
+    return signed;
+  };
+}
+
+/** Signatures by keys of a time, one of each authority. */
+function holdingOf(note: Note, keys: readonly SigningKey[], at: number): NoteSignature[] {
+  const timely = keys.filter((key) => covers(key, at));
+  const holding = new Map<string, NoteSignature>();
+  for (const signature of note.signatures) {
+    const key = timely.find((one) => isBy(signature, one));
+    if (key === undefined || holding.has(key.name)) continue;
+    const verdict = checkSignatures({ ...note, signatures: [signature] }, [key]);
+    if (verdict.kind === 'checked' && verdict.keys.length === 1) holding.set(key.name, signature);
+  }
+  return [...holding.values()];
+}
