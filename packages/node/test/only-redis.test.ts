@@ -238,7 +238,7 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
       code: 75,
       out: expect.stringMatching(/^spool {7}does not answer$/m),
       err: expect.stringMatching(
-        /^postern-node: the spool failed: .* \[spool-io\]\n {2}(?:See whether Redis runs|Nobody listens there)/,
+        /^postern-node: the spool failed: .* \[spool-io\]\n {2}(?:See whether Redis runs|Nobody listens there|It ended the connection)/,
       ),
     });
     const stopped = basename(processes.find(({ child }) => child.exitCode !== null)?.dataDir ?? '');

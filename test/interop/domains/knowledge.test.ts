@@ -55,7 +55,7 @@ describe.skipIf(!haveDomains || !haveGnuPg).each(ways)('%s', (name, way) => {
     const { folder } = domains;
     const { program } = watched.author;
     // Who is not there has a name that nobody else has either.
-    const recipient = personOf(`${way.end === 'delivered' ? 'bob' : 'zacharias'}@b.test`);
+    const recipient = personOf(`${way.end === 'delivered' ? 'bartholomew' : 'zacharias'}@b.test`);
     const author = personOf(watched.author.mailbox);
     const key = gpg.makeKey(`${recipient.local} <${recipient.mailbox}>`);
     await program.keys.import(gpg.run(['--export', key]).stdout);
