@@ -120,7 +120,9 @@ describe('certificates', () => {
     );
     const server = await library.serving(mirror(documentOf(epoch)));
     server.certificates = [...altered, ours.certificate];
-    await expect(library.client([server.url]).current()).rejects.toMatchObject({ code: 'too-few-signatures' });
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({
+      code: 'too-few-signatures',
+    });
     server.certificates = [...altered.slice(1), ours.certificate];
     expect(await epochOf(library.client([server.url]))).toBe(epoch);
   });
