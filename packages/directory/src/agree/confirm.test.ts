@@ -76,6 +76,26 @@ describe('an authority that was started anew', () => {
     expect(seat.kinds()).toEqual([]);
   });
 
+  test('takes more than anybody can have said for no answer', async () => {
+    await using seat = await openSeat();
+    const forged = (count: number): string[] =>
+      Array.from(
+        { length: count },
+        (_, slot) => `postern.vote/v1\n{"authority":"authority1.test","slot":${slot}`,
+      );
+    seat.others['authority3.test'] = () => record({});
+    for (const [said, confirms] of [
+      [{ votes: forged(256) }, true],
+      [{ votes: forged(257) }, false],
+      [{ documents: Array.from({ length: 8 }, () => 'x') }, true],
+      [{ documents: Array.from({ length: 9 }, () => 'x') }, false],
+    ] as const) {
+      seat.others['authority2.test'] = () => record(said);
+      expect(await confirm(seat, { epoch, at })).toBe(confirms);
+    }
+    expect(seat.kinds()).toEqual([]);
+  });
+
   test('has no second vote in a slot for which its store has one, whatever the clock says', async () => {
     await using seat = await openSeat();
     const { name } = seat.members;

@@ -205,7 +205,7 @@ function createPart<T extends Vote | Reveal>(names: readonly string[]): PartStat
 }
 
 /** Whom a ballot says that it is from: the first member of its canonical JSON. */
-function senderOf(signed: string): string | undefined {
+export function senderOf(signed: string): string | undefined {
   return /^postern\.(?:vote|reveal)\/v1\n\{"authority":"([^"\\]{1,255})"/.exec(signed.slice(0, 300))?.[1];
 }
 

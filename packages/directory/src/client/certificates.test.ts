@@ -113,6 +113,20 @@ describe('certificates', () => {
     expect(await kept()).toEqual(last);
   });
 
+  test('are looked for no further in a list of which many do not hold', async () => {
+    const { validUntil } = ours.signingKey;
+    const altered = Array.from({ length: 16 }, (_, at) =>
+      ours.certificate.replace(`${validUntil}`, `${validUntil + at + 1}`),
+    );
+    const server = await library.serving(mirror(documentOf(epoch)));
+    server.certificates = [...altered, ours.certificate];
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({
+      code: 'too-few-signatures',
+    });
+    server.certificates = [...altered.slice(1), ours.certificate];
+    expect(await epochOf(library.client([server.url]))).toBe(epoch);
+  });
+
   test('are needed for parameters as well', async () => {
     const parameters = {
       version: 1,

@@ -1,5 +1,6 @@
 import {
   type AuthorityKey,
+  maxAuthorities,
   maxCertificateLength,
   maxCertificatesLength,
   maxCertificatesOfOne,
@@ -57,7 +58,7 @@ export function openCertificates({ authorities, store, now }: CertificatesOption
     held: stored,
     async take(...lists) {
       const parsed = lists.map((list) => notesIn(list, maxCertificateLength));
-      const found = parsed.flatMap((list) => list ?? []).map(read);
+      const found = parsed.flatMap((list) => readAll(list ?? [], read));
       const before = stored();
       const after = kept([...before, ...found.filter(isHeld)], now());
       for (const signed of verified.keys())
@@ -86,6 +87,24 @@ export async function fetchCertificates(
 
 function isHeld(one: HeldCertificate | string | undefined): one is HeldCertificate {
   return typeof one === 'object';
+}
+
+/** Of one list so many are verified at most, and none after so many that do not hold: each takes its time, and whoever serves them has no end of them. */
+const mostVerified = 2 * maxAuthorities * maxCertificatesOfOne;
+const mostWrong = 16;
+
+type Read = HeldCertificate | string | undefined;
+
+function readAll(list: readonly string[], read: (signed: string) => Read): Read[] {
+  const found: Read[] = [];
+  let wrong = 0;
+  for (const signed of list.slice(0, mostVerified)) {
+    const one = read(signed);
+    found.push(one);
+    if (typeof one === 'string') wrong += 1;
+    if (wrong === mostWrong) break;
+  }
+  return found;
 }
 
 /** Each once, without those that have long ended, and of each authority not more than it needs. */

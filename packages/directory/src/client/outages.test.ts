@@ -49,7 +49,7 @@ test('a mix is out when as many authorities as sign a consensus cannot reach it'
   expect(await outFor([server.url])).toEqual([id(2)]);
 });
 
-test('notices that were altered, are old, for another epoch, of a stranger, or none at all take nobody out', async () => {
+test('A8 notices that were altered, are old, for another epoch, of a stranger, or none at all take nobody out', async () => {
   const alone = notice(ours, [1]);
   const lists = [
     listOf(alone),

@@ -57,7 +57,7 @@ describe('a request', () => {
     expect(await client.refresh()).toEqual(before);
   });
 
-  test('is answered by what is compressed once, and not more often', async () => {
+  test('A7 is answered by what is compressed once, and not more often', async () => {
     const server = await library.serving(mirror(documentOf(epoch)));
     const once = gzipSync(documentOf(epoch));
     const serve = (coding: string, body: Uint8Array): void => {

@@ -40,6 +40,8 @@ test.each([
   ['malformed', signedAnyway({ ...outage, down: [id(1), id(1)] })],
   ['malformed', signedAnyway({ ...outage, more: 1 })],
   ['malformed', 'x'],
+  ['malformed', `${signed}${signed.slice(signed.lastIndexOf('\u2014'))}`],
+  ['malformed', `${signed}${signOutage(outage, authority2).slice(signed.lastIndexOf('\u2014'))}`],
   ['oversized', 'x'.repeat(maxOutageLength + 1)],
 ])('%s', (reason, text) => {
   expect(verifyOutage(text, reader)).toMatchObject({ kind: 'refused', reason });

@@ -34,12 +34,14 @@ export function signOutage(outage: Outage, signer: NoteSigner): string {
   return formatNote({ text, signatures: [signText(text, signer)] });
 }
 
-/** Reads a notice that the authority whose it is has signed, with a key of the notice's time. Whether it counts now says `nodesOut`. */
+/** Reads a notice that the authority whose it is has signed, alone, with a key of the notice's time. Whether it counts now says `nodesOut`. */
 export function verifyOutage(signed: string, reader: OutageReader): VerifiedOutage {
   if (signed.length > maxOutageLength)
     return refused('oversized', `it is longer than ${maxOutageLength} characters`);
   const note = parseNote(signed, maxOutageLength);
   if (note === undefined) return refused('malformed', 'it is no signed note');
+  // lists are long, and each signature takes its time
+  if (note.signatures.length !== 1) return refused('malformed', 'it has more than one signature');
   const trust: Trust = { ...reader, threshold: 1 };
   const good = checkGood(note, trust);
   if (good.kind === 'refused') return good;
