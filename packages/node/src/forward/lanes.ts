@@ -45,8 +45,8 @@ const rest: Pause = { firstMs: 500, mostMs: 60_000 };
 /** Past its rest what waits for a peer comes back in less: a peer that nobody has tried for so long begins anew. */
 const forgottenMs = 2 * rest.mostMs;
 
-/** Between two relays that leave: what is assumed of a peer that is not known, what a new one counts, and the most that is believed. */
-const pace = { assumedMs: 2, weight: 1 / 16, mostMs: 10_000 };
+/** Between two relays that leave: what is assumed of a peer that is not known, and what a new one counts. */
+const pace = { assumedMs: 2, weight: 1 / 16 };
 /** Nobody is told to come back later than this: a peer may have become quicker. */
 const mostBackMs = 300_000;
 
@@ -82,21 +82,16 @@ function openLane(
   let failures = 0;
   let restUntil = 0;
   let paceMs = pace.assumedMs;
-  /** When one left last, or others began to wait, or the peer’s rest ends. */
-  let sinceMs = 0;
-  /** When the last of those that were told to come back is to come. */
+  /** When one left last while others waited. */
+  let leftMs: number | undefined;
   let backMs = 0;
   const leave = (): void => {
     slots.leave();
+    const waited = here > width;
     load[--here < width ? 'connections' : 'line']--;
-  };
-  const othersWait = (now: number): boolean => here > width || backMs > now;
-  /** How long nobody has left; a clock that jumped counts for little. */
-  const idleMs = (now: number): number => Math.min(Math.max(0, now - sinceMs), pace.mostMs);
-  const left = (): void => {
     const now = clock.now();
-    if (othersWait(now)) paceMs += (idleMs(now) - paceMs) * pace.weight;
-    sinceMs = now;
+    if (waited && leftMs !== undefined) paceMs += (Math.max(0, now - leftMs) - paceMs) * pace.weight;
+    leftMs = waited ? now : undefined;
   };
   /** Connections that the peer may have now: of one that has failed the next shows whether it answers again. */
   const share = (): number => (failures > 0 || load.connections >= all.connections * amplePart ? 1 : width);
@@ -109,13 +104,8 @@ function openLane(
       return here >= each || load.line >= all.line;
     },
     comeBack(fromMs) {
-      const now = clock.now();
-      if (!othersWait(now)) sinceMs = Math.max(sinceMs, now);
-      // Nobody has left for longer than two at each connection would have taken: one that gets none at all leaves none to go by.
-      paceMs = Math.max(paceMs, idleMs(now) / (2 * width));
-      // Two to three times the pace: who comes too early is told again, and a peer that has become quicker is not kept waiting.
-      const last = backMs > fromMs + mostBackMs ? fromMs : Math.max(backMs, fromMs);
-      backMs = Math.min(last + paceMs / 2, fromMs + mostBackMs);
+      // Twice the pace: who comes too early is told again, and a peer that has become quicker is not kept waiting.
+      backMs = Math.min(Math.max(backMs, fromMs) + paceMs / 2, fromMs + mostBackMs);
       return fromMs + upperHalf(backMs - fromMs, random);
     },
     async run(work) {
@@ -128,7 +118,6 @@ function openLane(
       }
     },
     works() {
-      left();
       failures = 0;
       restUntil = 0;
     },
@@ -136,8 +125,7 @@ function openLane(
       // Those that were under way together fail together: one failure.
       if (restUntil > clock.now()) return;
       restUntil = clock.now() + jitteredBackoff(failures++, rest, random);
-      sinceMs = restUntil;
     },
-    unused: (now) => here === 0 && backMs <= now && (failures === 0 || restUntil + forgottenMs <= now),
+    unused: (now) => here === 0 && (failures === 0 || restUntil + forgottenMs <= now),
   };
 }
