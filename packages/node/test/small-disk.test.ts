@@ -8,7 +8,7 @@ import { fakeClock, seeded } from './support.ts';
 /** In memory, where nobody else's files come and go by megabytes. */
 const memory = '/dev/shm';
 
-test.each([30, 60, 90])(
+test.each([30, 60])(
   'a disk with %i MB for the spool fills up, is worked off, and takes as much again',
   async (megabytes) => {
     const folder = await mkdtemp(join(memory, 'postern-disk-'));

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { type Site, spoolContract } from './spool-contract.ts';
 import { crashContract } from './spool-crash.ts';
@@ -9,7 +10,7 @@ import { returnsContract } from './spool-returns.ts';
 import { seeded } from './support.ts';
 
 async function createSite(): Promise<Site> {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-spool-'));
+  const folder = await storesFolder('spool');
   const random = seeded('ids');
   return {
     open: (clock, options = {}) =>
