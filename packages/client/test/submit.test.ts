@@ -158,6 +158,18 @@ test('without time nothing is tried', async () => {
   expect(mix.packets).toEqual([]);
 });
 
+test('a packet whose time is over before it is tried again waits for what it waited for', async () => {
+  const mix = await mixCalled('m1.test');
+  const { run, clock } = await scene([mix], 2);
+  await mix[Symbol.asyncDispose]();
+  const deadline = start + 60_000;
+  const wait = (): void => {
+    clock.ms = deadline;
+  };
+  const result = await run({ deadline, onPause: wait });
+  expect(result.waiting).toEqual([{ reason: 'unreachable', node: 'm1.test', packets: 2 }]);
+});
+
 test('a signal ends the tries and keeps the packets', async () => {
   const mix = await mixCalled('m1.test');
   const { run, outbox } = await scene([mix], 2);

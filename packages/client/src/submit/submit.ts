@@ -2,7 +2,7 @@ import type { DeferredReason, SmtpSender } from '@postern/mail';
 import { shuffled, uniform } from '@postern/protocol/primitives';
 import type { Clock, Random } from '@postern/runtime';
 import type { Next, QueuedPacket } from '../outbox/index.ts';
-import { handOver } from './handover.ts';
+import { handOver, type Outcome } from './handover.ts';
 import type { Hop, NoHop } from './hop.ts';
 
 /** Why packets wait for the next try: what the mail sender says, that there is no consensus to look the first mix up in, or that the packet's file cannot be read. */
@@ -77,10 +77,11 @@ const longestPauseMs = 60_000;
 export async function submit(packets: readonly QueuedPacket[], options: SubmitOptions): Promise<Submission> {
   const { clock, random, deadline, signal } = options;
   const held = new Tally<HoldReason>();
+  const waits: Waits = new Map();
   let submitted = 0;
   let left = packets;
   for (let idle = 0; ; idle++) {
-    const result = await oneRound(shuffled(left, random), held, options);
+    const result = await oneRound(shuffled(left, random), { held, waits }, options);
     submitted += result.submitted;
     left = result.left;
     if (result.submitted > 0) idle = 0;
@@ -95,16 +96,22 @@ export async function submit(packets: readonly QueuedPacket[], options: SubmitOp
   }
 }
 
+/** Why each packet waits, as the last try of it has shown. */
+type Waits = Map<QueuedPacket, Outcome & { readonly kind: 'wait' }>;
+
 interface Round {
   readonly submitted: number;
   readonly left: readonly QueuedPacket[];
   readonly waiting: Tally<WaitReason>;
 }
 
-/** Tries each packet once. A node that cannot take one now, or whose TLS is wrong, is left alone for the rest of the round. */
+/**
+ * Tries each packet once. A node that cannot take one now, or whose TLS is wrong, is left alone for the rest of the round. A packet whose time is over before
+ * it is tried again waits for what it waited for.
+ */
 async function oneRound(
   packets: readonly QueuedPacket[],
-  held: Tally<HoldReason>,
+  { held, waits }: { held: Tally<HoldReason>; waits: Waits },
   options: SubmitOptions,
 ): Promise<Round> {
   const waiting = new Tally<WaitReason>();
@@ -118,7 +125,9 @@ async function oneRound(
       if (outcome.kind === 'submitted') submitted += 1;
       if (outcome.kind === 'hold') held.add(outcome);
       if (outcome.kind === 'wait') {
-        waiting.add(outcome);
+        const why = outcome.reason === 'not-tried' ? (waits.get(packet) ?? outcome) : outcome;
+        waits.set(packet, why);
+        waiting.add(why);
         left.push(packet);
       }
     }
