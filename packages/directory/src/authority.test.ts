@@ -224,7 +224,7 @@ describe('the data directory', () => {
     ended = await openBench();
     const authority = await ended.run();
     await register(authority, ended.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
-    expect(authority.status().consensus?.epoch).toBe(epoch);
+    await issued(authority, epoch);
     await authority.close();
   });
   afterAll(() => ended[Symbol.asyncDispose]());
