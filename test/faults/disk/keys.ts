@@ -1,4 +1,4 @@
-import { createHash, createHmac, hash, randomBytes } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 
 /*
@@ -37,6 +37,14 @@ const q = 3_329;
  * counters is seen by it at once.
  */
 const leastDifferent = 16;
+
+/**
+ * That none of 32 random bytes is outside printable ASCII happens once in 10^13 times. A consensus is such text, and lies there in many forms; what is in
+ * it as hex or base64 is looked at once it is decoded.
+ */
+const isPrintable = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number(byte === 0x0a || (byte >= 0x20 && byte < 0x7f)),
+);
 
 export interface Lens {
   /** Looks at every window of some bytes. */
@@ -88,24 +96,28 @@ export function createLens(sought: readonly Sought[]): Lens {
   };
 }
 
-/** Where 32 bytes begin that have enough different ones among them, and a print of them, 53 bits: a consensus lies there many times. */
+/** Where 32 bytes begin that have enough different ones among them and are no text, and a print of them, 53 bits: a consensus lies there many times. */
 function* unevenWindows(bytes: Uint8Array): Generator<{ readonly start: number; readonly print: number }> {
   const counts = new Uint8Array(256);
   let different = 0;
+  let printable = 0;
   let first = 0;
   let second = 0;
   for (let end = 0; end < bytes.length; end += 1) {
     const coming = bytes[end] as number;
     if (counts[coming] === 0) different += 1;
     counts[coming] = (counts[coming] as number) + 1;
+    printable += isPrintable[coming] as number;
     first = (Math.imul(first, factors[0]) + coming) | 0;
     second = (Math.imul(second, factors[1]) + coming) | 0;
     const start = end - windowBytes + 1;
     if (start < 0) continue;
-    if (different >= leastDifferent) yield { start, print: (first >>> 0) * 0x200000 + (second >>> 11) };
+    if (different >= leastDifferent && printable < windowBytes)
+      yield { start, print: (first >>> 0) * 0x200000 + (second >>> 11) };
     const going = bytes[start] as number;
     counts[going] = (counts[going] as number) - 1;
     if (counts[going] === 0) different -= 1;
+    printable -= isPrintable[going] as number;
     first = (first - Math.imul(going, powers[0])) | 0;
     second = (second - Math.imul(going, powers[1])) | 0;
   }
@@ -155,14 +167,16 @@ function expandFrom(key: Uint8Array): (label: string) => Uint8Array {
 }
 
 const one = Uint8Array.of(1);
-const three = Uint8Array.of(3);
+/** d || 3; which d, changes each time. */
+const withThree = Buffer.alloc(windowBytes + 1, 3);
 
 function rhoOf(d: Uint8Array): string {
-  return createHash('sha3-512').update(d).update(three).digest('hex').slice(0, 64);
+  withThree.set(d);
+  return hash('sha3-512', withThree, 'hex').slice(0, 64);
 }
 
 function dOf(seed: Uint8Array): Uint8Array {
-  return createHash('shake256', { outputLength: 32 }).update(seed).digest();
+  return hash('shake256', seed, { outputLength: 32, outputEncoding: 'buffer' });
 }
 
 function hexOf(bytes: Uint8Array): string {
