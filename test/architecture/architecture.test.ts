@@ -91,9 +91,10 @@ describe('spec', () => {
       })),
     );
     expect(cited.length).toBeGreaterThan(0);
+    const specs = new Map(files('docs/spec/*.md').map((path) => [path, read(path)]));
     const dangling = cited.filter(({ page, section }) => {
       const heading = new RegExp(`^#+ ${section?.replaceAll('.', '\\.')}[. ]`, 'm');
-      return !files(`docs/spec/${page}.md`).some((spec) => heading.test(read(spec)));
+      return !heading.test(specs.get(`docs/spec/${page}.md`) ?? '');
     });
     expect(dangling).toEqual([]);
   });

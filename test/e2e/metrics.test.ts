@@ -1,11 +1,11 @@
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, readFile, rm } from 'node:fs/promises';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { initNode, parseNodeConfig, startNode } from '@postern/node';
 import { counterStep, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 
@@ -71,7 +71,7 @@ const stack = new AsyncDisposableStack();
 
 /** An authority, and a node with every role and everything that has a series. */
 beforeAll(async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-metrics-'));
+  const folder = await storesFolder('metrics');
   stack.defer(() => rm(folder, { recursive: true }));
   const deps = { clock: systemClock, random: systemRandom, log: silentLog };
   const at = (name: string): string => join(folder, name);

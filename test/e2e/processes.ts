@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { storesFolder } from '@postern/runtime/testing';
 import {
   type Person,
   readMaildir,
@@ -31,7 +31,7 @@ export interface Processes extends AsyncDisposable {
 }
 
 export async function startProcesses(options: Omit<TestnetOptions, 'dir'> = {}): Promise<Processes> {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
+  const folder = await storesFolder('e2e');
   const net = await startTestnet({
     mixes: 3,
     meanDelay: '20ms',

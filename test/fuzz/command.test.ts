@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Memory } from './memory.ts';
+import { readOptions } from './options.ts';
 
 interface Ended {
   readonly code: number | null;
@@ -37,14 +38,35 @@ describe('the command', () => {
     expect(output).toContain('smtp-session');
   });
 
-  test.each([[['--target', 'nobody']], [['--seconds', 'x']], [['--jobs', '0']]])(
-    'refuses %j',
-    async (args) => {
-      const { code, progress } = await run(args);
-      expect(code).toBe(64);
-      expect(progress).toContain('npm run fuzz');
-    },
-  );
+  test('refuses what it does not understand, and says how it is asked', async () => {
+    const { code, progress } = await run(['--target', 'nobody']);
+    expect(code).toBe(64);
+    expect(progress).toContain('there is no target nobody');
+    expect(progress).toContain('npm run fuzz');
+  });
+
+  test.each([
+    [['--target', 'nobody'], 'there is no target nobody'],
+    [['--seconds', 'x'], '--seconds and --jobs take numbers above 0'],
+    [['--seconds', '0'], '--seconds and --jobs take numbers above 0'],
+    [['--jobs', '0'], '--seconds and --jobs take numbers above 0'],
+    [['--jobs', '1.5'], '--seconds and --jobs take numbers above 0'],
+    [['somebody'], 'somebody is no option'],
+    [['--minutes', '1'], expect.stringContaining('--minutes')],
+  ])('%j is wrong', (args, wrong) => {
+    expect(readOptions(['a', 'b'], args)).toEqual({ wrong });
+  });
+
+  test('takes all targets, or those that are named', () => {
+    expect(readOptions(['a', 'b'], ['--jobs', '3', '--seed', 's'])).toEqual({
+      seconds: 60,
+      targets: ['a', 'b'],
+      seed: 's',
+      jobs: 3,
+      keep: false,
+    });
+    expect(readOptions(['a', 'b'], ['--target', 'b', '--target', 'b'])).toMatchObject({ targets: ['b'] });
+  });
 
   test('ends at SIGINT with the summary of what it did', async () => {
     const args = ['--seconds', '600', '--target', 'return-info', '--seed', 'command'];

@@ -1,46 +1,25 @@
 import { relative } from 'node:path';
-import { readArguments } from '../arguments.ts';
 import { corpusFolder, keep, readCorpus } from './corpus.ts';
 import { Memory } from './memory.ts';
+import { type FuzzOptions, readOptions } from './options.ts';
 import { findingLine, progressLine, summary } from './report.ts';
 import { Supervisor } from './supervisor.ts';
 import { counted, targets } from './targets.ts';
 
 const names = targets.map(({ name }) => name);
-const { values, positionals, mistake } = readArguments({
-  help: { type: 'boolean', short: 'h', default: false },
-  seconds: { type: 'string', default: '60' },
-  target: { type: 'string', multiple: true, default: [] },
-  seed: { type: 'string', default: String(Date.now()) },
-  jobs: { type: 'string', default: '2' },
-  keep: { type: 'boolean', default: false },
-});
-const seconds = Number(values.seconds);
-const jobs = Number(values.jobs);
-const unknown = values.target.filter((name) => !names.includes(name));
+const options = readOptions(names);
 
-if (values.help) {
+if ('help' in options) {
   console.log(help());
-} else if (
-  mistake !== undefined ||
-  positionals.length > 0 ||
-  !(seconds > 0) ||
-  !Number.isInteger(jobs) ||
-  jobs < 1 ||
-  unknown.length > 0
-) {
-  const wrong =
-    mistake ??
-    (positionals.length > 0 ? `${positionals[0]} is no option` : undefined) ??
-    (unknown.length > 0 ? `there is no target ${unknown[0]}` : '--seconds and --jobs take numbers above 0');
-  console.error(`fuzz: ${wrong}\n\n${help()}`);
+} else if ('wrong' in options) {
+  console.error(`fuzz: ${options.wrong}\n\n${help()}`);
   process.exitCode = 64;
 } else {
-  process.exitCode = await fuzz(values.target.length > 0 ? [...new Set(values.target)] : names);
+  process.exitCode = await fuzz(options);
 }
 
 /** The exit code: 1 when something was found. */
-async function fuzz(chosen: readonly string[]): Promise<number> {
+async function fuzz({ seconds, targets: chosen, seed, jobs, keep: keeps }: FuzzOptions): Promise<number> {
   const stop = new AbortController();
   const end = (): void => stop.abort();
   process.once('SIGINT', end);
@@ -52,7 +31,7 @@ async function fuzz(chosen: readonly string[]): Promise<number> {
     targets: chosen,
     counted,
     corpus: (name) => readCorpus(name).map(({ bytes }) => bytes),
-    seed: values.seed,
+    seed,
     jobs: Math.min(jobs, chosen.length),
     endless: true,
     signal: stop.signal,
@@ -62,17 +41,19 @@ async function fuzz(chosen: readonly string[]): Promise<number> {
       console.error(`\n${findingLine(finding, path)}`);
     },
   });
-  console.error(`fuzz: ${chosen.length} targets, ${seconds} s, seed ${values.seed}, ${jobs} jobs`);
-  const progress = setInterval(() => {
+  console.error(`fuzz: ${chosen.length} targets, ${seconds} s, seed ${seed}, ${jobs} jobs`);
+  const tell = (): void => {
     memory.sample();
     console.error(progressLine(supervisor.tallies, supervisor.findings.length, memory));
-  }, 5_000);
+  };
+  const first = setTimeout(tell, 1_000);
+  const progress = setInterval(tell, 5_000);
   const outcome = await supervisor.run();
   clearTimeout(timer);
+  clearTimeout(first);
   clearInterval(progress);
   process.off('SIGINT', end);
-  if (values.keep)
-    for (const [name, inputs] of outcome.essence) for (const input of inputs) keep(name, input);
+  if (keeps) for (const [name, inputs] of outcome.essence) for (const input of inputs) keep(name, input);
   const grown = memory.judge(outcome.heaps);
   console.log(summary(outcome, memory, grown, paths));
   return outcome.findings.length > 0 || grown.length > 0 ? 1 : 0;

@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAuthorityConfig, startAuthority } from '@postern/directory';
 import { createSmtpSender, makeCarriage, spkiPin } from '@postern/mail';
@@ -17,6 +16,7 @@ import { defaultGeometry, encodeEnvelopeUnit } from '@postern/protocol/packet';
 import { encodeReturnInfo } from '@postern/protocol/report';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Answer, RecordType, Resolver } from '@postern/runtime/dns';
+import { storesFolder } from '@postern/runtime/testing';
 import { byteFact, createSearcher, readAtRest, readMaildir, textFact, until } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ended, ours } from '../e2e/command.ts';
@@ -141,7 +141,7 @@ describe('a recipient complains of a message that came direct', () => {
   }
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'pn-complaint-'));
+    folder = await storesFolder('complaint');
     stack.defer(() => rm(folder, { recursive: true }));
     const authority = stack.use(
       await startAuthority(

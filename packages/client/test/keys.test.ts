@@ -283,6 +283,8 @@ describe('import', () => {
         { stdio: ['ignore', 'pipe', 'ignore'] },
       );
     onTestFinished(() => void execFileSync('gpgconf', ['--homedir', home, '--kill', 'all']));
+    // otherwise it finds out how often this machine can hash a passphrase in a tenth of a second, and JavaScript takes seconds for that
+    await writeFile(join(home, 'gpg-agent.conf'), 's2k-count 1048576\n');
     gpg('--quick-generate-key', 'Alice <alice@a.test>', 'future-default', 'default', '0');
     const exported = gpg('--armor', '--export-secret-keys', 'alice@a.test');
     const directory = join(await folder(), 'keys');

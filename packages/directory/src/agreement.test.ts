@@ -7,7 +7,7 @@ import {
   readVote,
   verifyParameters,
 } from '@postern/protocol/consensus';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { audit } from './audit/audit.ts';
 import type { RunningAuthority } from './authority.ts';
 import { get, post } from './testing/authorities.ts';
@@ -16,55 +16,22 @@ import { signedNode } from './testing/nodes.ts';
 import { createSession, epoch, hour, mixes } from './testing/session.ts';
 
 const session = createSession();
-const { open, begin, names, trust, reader, running, first, haveAll, alarmsOf, whyOf, theOne } = session;
+const { open, begin, names, trust, running, first, haveAll, alarmsOf, whyOf, theOne } = session;
 afterEach(session.close);
 
 /** Ten seconds before the second epoch begins to be agreed on: who starts then has nothing to confirm. */
 const soon = epoch * hour + 2_690_000;
 
-describe('several authorities', () => {
-  test('agree on one consensus, which all of them sign, and on the next one before its epoch begins', async () => {
-    await begin(3);
-    await session.council.untilHolds(haveAll(epoch), hour);
-    const before = await theOne(epoch);
-    expect(before.signedBy).toEqual(names());
-    expect(before.consensus.votes.map(({ authority }) => authority)).toEqual(names());
-    expect(before.consensus.reveals.map(({ authority }) => authority)).toEqual(names());
-    await session.council.until((epoch + 1) * hour - 1);
-    const second = await theOne(epoch + 1);
-    expect(second.consensus).toMatchObject({ epoch: epoch + 1, previous: before.digest });
-    expect(second.consensus.shared).not.toBe(before.consensus.shared);
-    // until it begins, readers get the one before
-    expect((await get(first(), '/v1/consensus')).text).toContain(`"epoch":${epoch},`);
-    for (const at of [0, 1, 2]) expect(alarmsOf(at)).toEqual([]);
-    const signed = (await get(first(), '/v1/parameters')).text;
-    expect(
-      verifyParameters(signed, { ...trust(), threshold: 3, now: session.council.clock.now() / 1_000 }),
-    ).toMatchObject({
-      kind: 'parameters',
-    });
+describe('three authorities that have agreed', () => {
+  const agreed = createSession();
+  const { names, trust, reader, running, first, alarmsOf, theOne } = agreed;
+  beforeAll(async () => {
+    await agreed.begin(3);
+    await agreed.council.untilHolds(agreed.haveAll(epoch), hour);
   });
+  afterAll(agreed.close);
 
-  test('give parameters that enough of them have signed as soon as they run, before there is a slot', async () => {
-    await open(3);
-    const asked = () => get(first(), '/v1/parameters');
-    await session.council.start(0);
-    expect((await asked()).headers.get('cache-control')).toBe('no-store');
-    for (const at of [1, 2]) await session.council.start(at);
-    // the first one has found nobody, and looks again because it is asked
-    await session.council.until(session.council.clock.now() + 60_000);
-    await asked();
-    await session.council.until(session.council.clock.now());
-    const { text, headers } = await asked();
-    expect(headers.get('cache-control')).toBe('public, max-age=60');
-    expect(
-      verifyParameters(text, { ...trust(), threshold: 3, now: session.council.clock.now() / 1_000 }),
-    ).toMatchObject({ kind: 'parameters' });
-  });
-
-  test('keep votes, reveals and documents, from which anybody can count again', async () => {
-    await begin(3);
-    await session.council.untilHolds(haveAll(epoch), hour);
+  test('have kept votes, reveals and documents, from which anybody can count again', async () => {
     const { consensus, digest } = await theOne(epoch);
     for (const one of running()) {
       const { text } = await get(one, `/v1/agreement/${epoch}`);
@@ -80,6 +47,45 @@ describe('several authorities', () => {
       ]);
     }
     expect(await get(first(), '/v1/agreement/7')).toMatchObject({ status: 404 });
+  });
+
+  test('have one consensus, which all of them signed, and the next one before its epoch begins', async () => {
+    const before = await theOne(epoch);
+    expect(before.signedBy).toEqual(names());
+    expect(before.consensus.votes.map(({ authority }) => authority)).toEqual(names());
+    expect(before.consensus.reveals.map(({ authority }) => authority)).toEqual(names());
+    await agreed.council.until((epoch + 1) * hour - 1);
+    const second = await theOne(epoch + 1);
+    expect(second.consensus).toMatchObject({ epoch: epoch + 1, previous: before.digest });
+    expect(second.consensus.shared).not.toBe(before.consensus.shared);
+    // until it begins, readers get the one before
+    expect((await get(first(), '/v1/consensus')).text).toContain(`"epoch":${epoch},`);
+    for (const at of [0, 1, 2]) expect(alarmsOf(at)).toEqual([]);
+    const signed = (await get(first(), '/v1/parameters')).text;
+    expect(
+      verifyParameters(signed, { ...trust(), threshold: 3, now: agreed.council.clock.now() / 1_000 }),
+    ).toMatchObject({
+      kind: 'parameters',
+    });
+  });
+});
+
+describe('several authorities', () => {
+  test('give parameters that enough of them have signed as soon as they run, before there is a slot', async () => {
+    await open(3);
+    const asked = () => get(first(), '/v1/parameters');
+    await session.council.start(0);
+    expect((await asked()).headers.get('cache-control')).toBe('no-store');
+    for (const at of [1, 2]) await session.council.start(at);
+    // the first one has found nobody, and looks again because it is asked
+    await session.council.until(session.council.clock.now() + 60_000);
+    await asked();
+    await session.council.until(session.council.clock.now());
+    const { text, headers } = await asked();
+    expect(headers.get('cache-control')).toBe('public, max-age=60');
+    expect(
+      verifyParameters(text, { ...trust(), threshold: 3, now: session.council.clock.now() / 1_000 }),
+    ).toMatchObject({ kind: 'parameters' });
   });
 
   test('get descriptors that most votes name, and they lack, from those who have them', async () => {

@@ -1,10 +1,10 @@
-import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { verifyDescriptor } from '@postern/protocol/consensus';
 import { testAuthority } from '@postern/protocol/testing';
 import { systemRandom } from '@postern/runtime';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Bench, consensusOf, get, issued, openBench, post, register } from './testing/authorities.ts';
 import { epochSeconds, start } from './testing/clock.ts';
 import { keepingLog } from './testing/log.ts';
@@ -238,6 +238,17 @@ describe('after a restart', () => {
 });
 
 describe('the data directory', () => {
+  /** Of an authority that has issued a consensus, and has ended. */
+  let ended: Bench;
+  beforeAll(async () => {
+    ended = await openBench();
+    const authority = await ended.run();
+    await register(authority, ended.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
+    await issued(authority, epoch);
+    await authority.close();
+  });
+  afterAll(() => ended[Symbol.asyncDispose]());
+
   const signing = (): string => join(bench.folder, 'signing');
   const signingFile = async (kind: string): Promise<string> => {
     const name = (await readdir(signing())).find((one) => one.endsWith(`.${kind}`));
@@ -304,9 +315,7 @@ describe('the data directory', () => {
     ['with another epoch length', 'wrong-epoch', { epoch: '30m' }, async (): Promise<void> => {}],
     ['with almost the same epoch length', 'wrong-epoch', { epoch: '3601s' }, async (): Promise<void> => {}],
   ])('%s stops the authority: %s', async (_, code, change, harm) => {
-    const authority = await bench.run();
-    await register(authority, bench.clock.now(), 'mix1.test', 'mix2.test', 'mix3.test');
-    await authority.close();
+    await cp(ended.folder, bench.folder, { recursive: true });
     await harm();
     await expect(bench.run(change)).rejects.toMatchObject({ code, hint: expect.any(String) });
   });

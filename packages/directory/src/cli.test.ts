@@ -1,22 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  appendFile,
-  chmod,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readToml, serveControl } from '@postern/runtime';
-import { type Ended, hostCommands } from '@postern/runtime/testing';
+import { type Ended, hostCommands, storesFolder } from '@postern/runtime/testing';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { AuthorityStatus } from './authority.ts';
 import { parseAuthorityConfig } from './config.ts';
@@ -28,7 +16,7 @@ const children: ChildProcess[] = [];
 
 let folder = '';
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-directory-'));
+  folder = await storesFolder('directory');
 });
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');

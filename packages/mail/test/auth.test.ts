@@ -502,7 +502,7 @@ describe('TLS for submission', () => {
   });
 
   test('implicit TLS: a handshake that does not come to its end holds a place no longer than it may', async () => {
-    await using desk = await openDesk({}, { implicitTls: true, limits: { tlsMs: 20, maxConnections: 1 } });
+    await using desk = await openDesk({}, { implicitTls: true, limits: { tlsMs: 300, maxConnections: 1 } });
     using idle = await Wire.connect({ port: desk.port });
     expect(await idle.reply()).toBe('closed');
     using wire = await Wire.connect({ port: desk.port });

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { testAuthority } from '@postern/protocol/testing';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Ended } from '@postern/runtime/testing';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readConfig } from '../src/commands/context.ts';
 import { parseNodeConfig } from '../src/config.ts';
@@ -17,7 +17,7 @@ import { until } from './support.ts';
 let folder = '';
 const children: ChildProcess[] = [];
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-cli-'));
+  folder = await storesFolder('cli');
 });
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL');

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import type { Settled, Spool } from '../src/spool.ts';
@@ -22,7 +22,7 @@ const path = (): string => join(folder, 'spool.sqlite');
 const open = async (): Promise<Spool> => openSqliteSpool({ unitBytes: 32_768, path: path(), clock, random });
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-complaints-'));
+  folder = await storesFolder('complaints');
   clock = fakeClock(start);
   spool = await open();
 });

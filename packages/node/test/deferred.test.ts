@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateDomainKey, sealEnvelope } from '@postern/protocol/envelope';
 import { defaultGeometry, encodeEnvelopeUnit } from '@postern/protocol/packet';
 import { createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
 import { createLifetime } from '../src/lifetime.ts';
@@ -16,7 +16,7 @@ const startMs = Date.UTC(2033, 1, 2);
 
 /** The stage with the domain's keys as they are set, and inputs for bob under a certificate. */
 async function startUnwrap(secretKey: Uint8Array) {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-deferred-'));
+  const folder = await storesFolder('deferred');
   const [clock, random] = [fakeClock(startMs), seeded('deferred')];
   const { packetBytes, payloadBytes } = defaultGeometry;
   const path = join(folder, 'spool.sqlite');

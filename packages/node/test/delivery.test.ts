@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fragment } from '@postern/protocol/envelope';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { encodeReturnInfo } from '@postern/protocol/report';
 import { counterStep, createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
 import { deliver, type Put } from '../src/deliver/deliver.ts';
@@ -38,7 +38,7 @@ let instead: Put | undefined;
 let failures: string[];
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-delivery-'));
+  folder = await storesFolder('delivery');
   stack.defer(() => rm(folder, { recursive: true }));
   const path = join(folder, 'spool.sqlite');
   spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { NodeError } from '../src/errors.ts';
 import { keepEndings } from '../src/queue/endings.ts';
@@ -20,7 +20,7 @@ let stuck: boolean;
 let refused: number;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-endings-'));
+  folder = await storesFolder('endings');
   clock = fakeClock(start);
   stuck = true;
   refused = 0;

@@ -1,7 +1,7 @@
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, silentLog, systemRandom } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Epochs, type EpochsContext, openEpochs } from '../src/epochs.ts';
 import type { Loop } from '../src/loop.ts';
@@ -12,7 +12,7 @@ let folder = '';
 let warned: string[] = [];
 beforeEach(async () => {
   warned = [];
-  folder = await mkdtemp(join(tmpdir(), 'postern-epochs-'));
+  folder = await storesFolder('epochs');
 });
 afterEach(() => rm(folder, { recursive: true }));
 

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateDomainKey } from '@postern/protocol/envelope';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { encodeReturnInfo } from '@postern/protocol/report';
 import { createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
 import { NodeError } from '../src/errors.ts';
@@ -23,7 +23,7 @@ test.each([
   ['incomplete', 2, 'incomplete'],
 ] as const)('a set that expires %s makes one report to its author’s domain', async (_what, k, outcome) => {
   await using stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-expired-'));
+  const folder = await storesFolder('expired');
   stack.defer(() => rm(folder, { recursive: true }));
   const clock = fakeClock(Date.now());
   const path = join(folder, 'spool.sqlite');

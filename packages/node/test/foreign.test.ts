@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createMetrics } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import { messageFrom } from '../src/deliver/message.ts';
@@ -26,7 +26,7 @@ let carriage = '';
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
   clock = fakeClock(Date.UTC(2033, 0, 1));
-  const folder = await mkdtemp(join(tmpdir(), 'postern-foreign-'));
+  const folder = await storesFolder('foreign');
   stack.defer(() => rm(folder, { recursive: true }));
   const path = join(folder, 'spool.sqlite');
   spool = stack.use(await openSqliteSpool({ unitBytes: 32_768, path, clock, random }));

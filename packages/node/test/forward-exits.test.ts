@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSmtpSender } from '@postern/mail';
 import { createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import { createDestinations } from '../src/destinations.ts';
@@ -37,7 +37,7 @@ let answerTo: (domain: string) => Promise<FoundDestination>;
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-exits-'));
+  const folder = await storesFolder('exits');
   stack.defer(() => rm(folder, { recursive: true }));
   clock = fakeClock(start);
   const random = seeded('exits');

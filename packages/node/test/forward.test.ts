@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSmtpSender } from '@postern/mail';
 import { counterStep, createMetrics, type Metrics, silentLog, snapshotMs } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import { forward } from '../src/forward/forward.ts';
@@ -33,7 +33,7 @@ let stage: Stage<readonly never[]>;
 let stack: AsyncDisposableStack;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-forward-'));
+  folder = await storesFolder('forward');
   clock = fakeClock(start);
   stack = new AsyncDisposableStack();
   stack.defer(() => rm(folder, { recursive: true }));

@@ -1,11 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
 import { parseZone } from '@postern/protocol/dns';
 import { testAuthority } from '@postern/protocol/testing';
 import { readToml, silentLog, systemClock, systemRandom } from '@postern/runtime';
 import type { Ended } from '@postern/runtime/testing';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseNodeConfig } from '../src/config.ts';
 import { createCertificate } from '../src/keys/certificate.ts';
@@ -19,7 +19,7 @@ import { hello, login, overTls, Program } from './conversation.ts';
 
 let folder = '';
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-gateway-'));
+  folder = await storesFolder('gateway');
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 

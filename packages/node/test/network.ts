@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAuthorityConfig, type RunningAuthority, startAuthority } from '@postern/directory';
 import { createDirectoryClient, type VerifiedConsensus } from '@postern/directory/client';
@@ -10,6 +9,7 @@ import { parseZone } from '@postern/protocol/dns';
 import { fragmentCapacity, sealEnvelope, split } from '@postern/protocol/envelope';
 import { buildPacket, type Hop } from '@postern/protocol/packet';
 import { type Clock, silentLog, systemClock, systemRandom } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import {
   initNode,
   type NodeConfig,
@@ -61,7 +61,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
   const { clock = systemClock, mixes = 3, hops = 3, epoch = '1h', deps, spool = {}, width = {} } = options;
   const random = systemRandom;
   await using opened = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-node-'));
+  const folder = await storesFolder('node');
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   const authority = opened.use(
     await startAuthority(

@@ -1,12 +1,12 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fragment } from '@postern/protocol/envelope';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { encodeReturnInfo } from '@postern/protocol/report';
 import { createMetrics, silentLog } from '@postern/runtime';
 import { createStubResolver } from '@postern/runtime/dns';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import { deliver } from '../src/deliver/deliver.ts';
@@ -64,7 +64,7 @@ describe('a name server that never answers', () => {
   let names: Names;
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'postern-silent-'));
+    folder = await storesFolder('silent');
     stack.defer(() => rm(folder, { recursive: true }));
     spool = stack.use(
       await openSqliteSpool({ unitBytes: 32_768, path: join(folder, 'spool.sqlite'), clock, random }),

@@ -1,8 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { openRedisSpool } from '../src/queue/redis/spool.ts';
 import { haveRedis, type RedisServer, startRedis, startRedisCluster } from '../src/testing/redis.ts';
@@ -12,8 +9,6 @@ import { crashContract } from './spool-crash.ts';
 import { returnsContract } from './spool-returns.ts';
 import { seeded } from './support.ts';
 
-/** A disk that need not survive this. */
-const quickly = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 let server: RedisServer;
 let sites = 0;
 
@@ -45,7 +40,7 @@ async function createSite(): Promise<Site> {
   };
 }
 
-const newFolder = () => mkdtemp(join(quickly, 'postern-redis-'));
+const newFolder = () => storesFolder('redis');
 
 describe.skipIf(!haveRedis)('in Redis', () => {
   beforeAll(async () => {

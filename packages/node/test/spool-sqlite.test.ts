@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { expect, test } from 'vitest';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
 import { relayVerdict, type Site, spoolContract } from './spool-contract.ts';
@@ -10,7 +11,7 @@ import { returnsContract } from './spool-returns.ts';
 import { fakeClock, seeded } from './support.ts';
 
 async function createSite(): Promise<Site> {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-spool-'));
+  const folder = await storesFolder('spool');
   const random = seeded('ids');
   return {
     open: (clock, options = {}) =>

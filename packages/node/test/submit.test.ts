@@ -5,6 +5,7 @@ import { type CarriageParts, makeCarriage } from '@postern/mail';
 import type { NodeEntry } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import { openSqliteSpool } from '../src/queue/sqlite/spool.ts';
@@ -45,7 +46,7 @@ let stack: AsyncDisposableStack;
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-submit-'));
+  const folder = await storesFolder('submit');
   stack.defer(() => rm(folder, { recursive: true }));
   clock = fakeClock(start);
   const path = join(folder, 'spool.sqlite');

@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readReport, type SendResult, type SmtpPeer, type SmtpSender } from '@postern/mail';
 import type { NodeEntry } from '@postern/protocol/consensus';
 import { createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import type { Destinations } from '../src/destinations.ts';
@@ -43,7 +43,7 @@ let deaf: boolean;
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-tarpit-'));
+  const folder = await storesFolder('tarpit');
   stack.defer(() => rm(folder, { recursive: true }));
   clock = fakeClock(start);
   const random = seeded('tarpit');

@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDkimSigner, createSmtpSender, generateDkimKeys, readReport } from '@postern/mail';
 import { createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Counters, createCounters } from '../src/counters.ts';
 import type { Destination, Destinations } from '../src/destinations.ts';
@@ -36,7 +36,7 @@ const random = seeded('authors');
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-authors-'));
+  const folder = await storesFolder('authors');
   stack.defer(() => rm(folder, { recursive: true }));
   clock = fakeClock(start);
   const path = join(folder, 'spool.sqlite');

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSmtpSender, type SmtpSender } from '@postern/mail';
 import { createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
 import { forward } from '../src/forward/forward.ts';
@@ -32,7 +32,7 @@ let handOvers: { begun: number; ended: number };
 
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-workers-'));
+  const folder = await storesFolder('workers');
   stack.defer(() => rm(folder, { recursive: true }));
   clock = fakeClock(start);
   topologies = [];

@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keyEpochsHeld } from '@postern/protocol/consensus';
 import { buildPacket, defaultGeometry, generateMixKey, type Hop } from '@postern/protocol/packet';
 import { createMetrics, silentLog } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { expect, test } from 'vitest';
 import { createCounters } from '../src/counters.ts';
 import type { NodeError } from '../src/errors.ts';
@@ -33,7 +33,7 @@ async function startPeeling(
   seedBytes: number,
   settle: (spool: Spool) => Spool['settle'] = (spool) => spool.settle,
 ): Promise<Peeling> {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-workers-'));
+  const folder = await storesFolder('workers');
   stack.defer(() => rm(folder, { recursive: true }));
   const [clock, random] = [fakeClock(Date.UTC(2033, 1, 2)), seeded('workers')];
   const path = join(folder, 'spool.sqlite');
@@ -112,7 +112,7 @@ test('who changes the keys hears when what was opened with those before is settl
 });
 
 test('a process that stood still takes no packet whose replay tag the others have forgotten since', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-workers-'));
+  const folder = await storesFolder('workers');
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rm(folder, { recursive: true }));
   const [random, epochSeconds, epoch] = [seeded('late'), 3_600, 1_000];

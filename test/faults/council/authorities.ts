@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initAuthority } from '@postern/directory';
 import { decodeBase64, noteSigner } from '@postern/protocol/codec';
 import type { CertifiedSigner } from '@postern/protocol/consensus';
 import { systemClock, systemRandom } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { freePorts, type Supervised, startProcess, until } from '@postern/testkit';
 import { type Meddle, startMeddler } from './meddler.ts';
 
@@ -44,8 +43,7 @@ const shiftedClock = fileURLToPath(new URL('../shifted-clock.ts', import.meta.ur
 export async function startCouncil({ count, epochSeconds, liars }: CouncilOptions): Promise<Council> {
   await using opened = new AsyncDisposableStack();
   // five stores that wait for one disk keep no round
-  const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-  const folder = await mkdtemp(join(memory, 'postern-council-'));
+  const folder = await storesFolder('council');
   const own = process.env.NODE_OPTIONS ?? '';
   process.env.NODE_OPTIONS = `${own} --import=${shiftedClock}`;
   opened.defer(() => {

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { noteOf, readCertifiedConsensus } from '@postern/protocol/consensus';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAlarms } from '../alarms.ts';
 import { openLog } from '../log/log.ts';
@@ -14,7 +14,7 @@ import type { Members } from './members.ts';
 
 let folder = '';
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-ledger-'));
+  folder = await storesFolder('ledger');
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseNote } from '@postern/protocol/codec';
 import {
@@ -12,6 +11,7 @@ import {
   signCertifiedConsensus,
 } from '@postern/protocol/consensus';
 import { testAuthority } from '@postern/protocol/testing';
+import { storesFolder } from '@postern/runtime/testing';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createAlarms } from '../alarms.ts';
 import { openLog } from '../log/log.ts';
@@ -26,7 +26,7 @@ import { createSignatures } from './signatures.ts';
 
 let folder = '';
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-signatures-'));
+  folder = await storesFolder('signatures');
 });
 afterAll(() => rm(folder, { recursive: true }));
 

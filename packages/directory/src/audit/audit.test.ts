@@ -43,11 +43,14 @@ beforeEach(async () => {
 });
 afterEach(() => library[Symbol.asyncDispose]());
 
+const chains = new Map<number, Chain>();
+
 /** A history in which two of three authorities have signed each consensus; some epochs have none. */
 function chainOf(count: number): Chain {
-  const chain = createChain([ours, others]);
-  for (let at = 0; at < count; at++) chain.issue(900 + at + (at > 4 ? 10 : 0));
-  return chain;
+  const chain = chains.get(count) ?? createChain([ours, others]);
+  for (let at = chain.leaves.length; at < count; at++) chain.issue(900 + at + (at > 4 ? 10 : 0));
+  chains.set(count, chain);
+  return chain.branch();
 }
 
 const auditing = async (urls: readonly string[], change: Partial<AuditOptions> = {}): Promise<Report> =>

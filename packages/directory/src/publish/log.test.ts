@@ -7,7 +7,7 @@ import {
   rangeOf,
   subtreesOfTiles,
 } from '@postern/protocol/log';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunningAuthority } from '../authority.ts';
 import { type Bench, consensusOf, get, issued, openBench, post, trustIn } from '../testing/authorities.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
@@ -16,29 +16,27 @@ import { signedNode } from '../testing/nodes.ts';
 const hour = epochSeconds * 1_000;
 const epoch = 1_000;
 
+/** Of an authority that has issued a consensus in each of three epochs, and of one that has issued none. */
 let bench: Bench;
-beforeEach(async () => {
-  bench = await openBench();
-});
-afterEach(() => bench[Symbol.asyncDispose]());
-
-const bytesOf = async ({ url }: RunningAuthority, path: string): Promise<Uint8Array> =>
-  new Uint8Array(await (await fetch(`${url}/v1/log/${path}`)).arrayBuffer());
-
-/** An authority that has issued a consensus in each of three epochs. */
-async function run(): Promise<RunningAuthority> {
-  const authority = await bench.run();
+let authority: RunningAuthority;
+let none: Bench;
+let empty: RunningAuthority;
+beforeAll(async () => {
+  [bench, none] = await Promise.all([openBench(), openBench()]);
+  [authority, empty] = await Promise.all([bench.run(), none.run()]);
   for (const at of [epoch, epoch + 1, epoch + 2]) {
     bench.clock.moveTo(start + (at - epoch) * hour);
     for (const name of ['mix1.test', 'mix2.test', 'mix3.test'])
       await post(authority, signedNode(name, bench.clock.now()));
     await issued(authority, at);
   }
-  return authority;
-}
+});
+afterAll(() => Promise.all([bench, none].map((one) => one[Symbol.asyncDispose]())));
+
+const bytesOf = async ({ url }: RunningAuthority, path: string): Promise<Uint8Array> =>
+  new Uint8Array(await (await fetch(`${url}/v1/log/${path}`)).arrayBuffer());
 
 test('every consensus is in the log, and each names the log before it', async () => {
-  const authority = await run();
   const bundle = decodeBundle({ width: 3 }, await bytesOf(authority, 'tile/entries/000.p/3')) ?? [];
   const hashes = decodeTile({ width: 3 }, await bytesOf(authority, 'tile/0/000.p/3')) ?? [];
   expect(bundle.map(hashOfLeaf).map((hash) => [...hash])).toEqual(hashes.map((hash) => [...hash]));
@@ -60,23 +58,19 @@ test('every consensus is in the log, and each names the log before it', async ()
 });
 
 test('the log is the same after a restart, and of one that has issued nothing it is empty', async () => {
-  const empty = await bench.run();
   expect((await get(empty, '/v1/log/checkpoint')).text).toMatch(/^authority1\.test\/v1\/log\n0\n47DEQpj8/);
-  await empty.close();
-  const authority = await run();
   const paths = ['tile/0/000.p/3', 'tile/0/000.p/1', 'tile/entries/000.p/2'];
   const { text } = await get(authority, '/v1/log/checkpoint');
   const before = await Promise.all(paths.map((path) => bytesOf(authority, path)));
   await authority.close();
-  const after = await bench.run();
-  expect(await Promise.all(paths.map((path) => bytesOf(after, path)))).toEqual(before);
+  authority = await bench.run();
+  expect(await Promise.all(paths.map((path) => bytesOf(authority, path)))).toEqual(before);
   const head = text.slice(0, text.indexOf('\n\n'));
-  expect((await get(after, '/v1/log/checkpoint')).text.startsWith(head)).toBe(true);
+  expect((await get(authority, '/v1/log/checkpoint')).text.startsWith(head)).toBe(true);
 });
 
 describe('GET /v1/log', () => {
   test('may be cached: tiles for ever, the checkpoint for seconds', async () => {
-    const authority = await run();
     const checkpoint = await get(authority, '/v1/log/checkpoint');
     expect(checkpoint.headers.get('cache-control')).toBe('public, max-age=5');
     expect(checkpoint.headers.get('content-type')).toBe('text/plain; charset=utf-8');
@@ -106,7 +100,7 @@ describe('GET /v1/log', () => {
     [`tile/0/${'x000/'.repeat(50)}000`, 400, 'malformed'],
     ['nothing', 404, 'no-such-path'],
   ])('%s: %i %s', async (path, status, error) => {
-    const answer = await get(await bench.run(), `/v1/log/${path}`);
+    const answer = await get(empty, `/v1/log/${path}`);
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.text)).toEqual({ error, message: expect.any(String) });
   });

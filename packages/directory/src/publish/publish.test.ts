@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { applyDiff, parseAuthorityKey, verifyCertificate } from '@postern/protocol/consensus';
 import { systemRandom } from '@postern/runtime';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { RunningAuthority } from '../authority.ts';
 import { certify } from '../keys/certify.ts';
 import { identityPath, readPrivateKey } from '../keys/identity.ts';
 import { type Bench, consensusOf, get, issued, openBench, post, register } from '../testing/authorities.ts';
@@ -16,6 +17,14 @@ beforeEach(async () => {
   bench = await openBench();
 });
 afterEach(() => bench[Symbol.asyncDispose]());
+
+/** An authority of which nothing that is asked, and nothing that it refuses, leaves a trace. */
+let idle: { bench: Bench; authority: RunningAuthority };
+beforeAll(async () => {
+  const opened = await openBench();
+  idle = { bench: opened, authority: await opened.run() };
+});
+afterAll(() => idle.bench[Symbol.asyncDispose]());
 
 describe('POST /v1/descriptors', () => {
   const past = (seconds: number): { published: number } => ({ published: start / 1_000 - seconds });
@@ -38,12 +47,21 @@ describe('POST /v1/descriptors', () => {
     ['name-taken', 409, () => signedNode('mix1.test', start, {}, 'another key')],
     ['domain-taken', 409, () => signedGateway('other.test', start, ['a.test', 'b.test'])],
   ];
-  test.each(refusals)('refuses as %s with %i', async (error, status, text) => {
-    const authority = await bench.run();
-    await register(authority, bench.clock.now(), 'mix1.test');
-    await post(authority, signedGateway('gateway.b.test', start, ['b.test']));
-    expect(await post(authority, text())).toEqual({ status, error });
-    expect(authority.status().registered).toBe(2);
+  describe('refuses', () => {
+    let holding: Bench;
+    let authority: RunningAuthority;
+    beforeAll(async () => {
+      holding = await openBench();
+      authority = await holding.run();
+      await register(authority, start, 'mix1.test');
+      await post(authority, signedGateway('gateway.b.test', start, ['b.test']));
+    });
+    afterAll(() => holding[Symbol.asyncDispose]());
+
+    test.each(refusals)('as %s with %i', async (error, status, text) => {
+      expect(await post(authority, text())).toEqual({ status, error });
+      expect(authority.status().registered).toBe(2);
+    });
   });
 
   test('takes a descriptor at the bounds of time', async () => {
@@ -95,11 +113,11 @@ describe('POST /v1/descriptors', () => {
   });
 
   test.each(['application/json', 'application/octet-stream'])('refuses %s', async (type) => {
-    const authority = await bench.run();
-    expect(await post(authority, signedNode('mix1.test', start), type)).toEqual({
+    expect(await post(idle.authority, signedNode('mix1.test', start), type)).toEqual({
       status: 415,
       error: 'wrong-content-type',
     });
+    expect(idle.authority.status().registered).toBe(0);
   });
 });
 
@@ -177,7 +195,7 @@ describe('GET', () => {
   });
 
   test('/v1/consensus says when to come back while there is none', async () => {
-    const { status, headers, text } = await get(await bench.run(), '/v1/consensus');
+    const { status, headers, text } = await get(idle.authority, '/v1/consensus');
     expect(status).toBe(503);
     expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
     expect(headers.get('cache-control')).toBe('no-store');
@@ -253,13 +271,13 @@ describe('GET', () => {
     [`/v1/consensus/x/diff/${'a'.repeat(64)}`, 400, 'malformed'],
     ['/v1/nothing', 404, 'no-such-path'],
   ])('%s: %i %s', async (path, status, error) => {
-    const answer = await get(await bench.run(), path);
+    const answer = await get(idle.authority, path);
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.text)).toEqual({ error, message: expect.any(String) });
   });
 
   test('/v1/outages has nothing while the authority does not try the mixes', async () => {
-    const { text, headers } = await get(await bench.run(), '/v1/outages');
+    const { text, headers } = await get(idle.authority, '/v1/outages');
     expect(text).toBe('[]');
     expect(headers.get('cache-control')).toBe('public, max-age=30');
   });
@@ -290,8 +308,7 @@ describe('GET /openapi.json', () => {
   }
 
   test('describes every path, every answer and every error', async () => {
-    const authority = await bench.run();
-    const document = JSON.parse((await get(authority, '/openapi.json')).text) as {
+    const document = JSON.parse((await get(idle.authority, '/openapi.json')).text) as {
       openapi: string;
       info: object;
       paths: Record<string, Record<string, Operation>>;

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -11,6 +10,7 @@ import {
   verifyConsensus,
 } from '@postern/protocol/consensus';
 import { silentLog, systemRandom } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { type AuthorityDeps, type RunningAuthority, startAuthority } from '../authority.ts';
 import { type AuthorityConfig, parseAuthorityConfig } from '../config.ts';
 import { makeKeys } from '../keys/make.ts';
@@ -38,7 +38,7 @@ export interface Bench extends AsyncDisposable {
 }
 
 export async function openBench(): Promise<Bench> {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-directory-'));
+  const folder = await storesFolder('directory');
   const clock = new FakeClock();
   const running: RunningAuthority[] = [];
   return {

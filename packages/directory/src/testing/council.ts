@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import {
@@ -10,6 +8,7 @@ import {
   type Trust,
 } from '@postern/protocol/consensus';
 import { systemRandom } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import type { Exchange } from '../agree/peers.ts';
 import { type Answer, ask, type Question } from '../ask.ts';
 import { type AuthorityDeps, type RunningAuthority, startAuthority } from '../authority.ts';
@@ -67,9 +66,7 @@ export interface Council extends AsyncDisposable {
 }
 
 export async function openCouncil(count: number, common: object = {}): Promise<Council> {
-  // so many stores would wait for one disk most of the time
-  const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-  const root = await mkdtemp(join(memory, 'postern-council-'));
+  const root = await storesFolder('council');
   const clock = new FakeClock();
   const members = await Promise.all(
     Array.from({ length: count }, async (_, at): Promise<Member> => {

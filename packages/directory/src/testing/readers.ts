@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NoteSigner } from '@postern/protocol/codec';
 import { type Agenda, consensusDigest, signConsensus, tabulate } from '@postern/protocol/consensus';
 import { appendLeaf, emptyRange, hashOfLeaf, headOf } from '@postern/protocol/log';
 import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
+import { storesFolder } from '@postern/runtime/testing';
 import {
   createDirectoryClient,
   type DirectoryClient,
@@ -70,7 +70,7 @@ export interface Library extends AsyncDisposable {
 }
 
 export async function openLibrary(): Promise<Library> {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-directory-'));
+  const folder = await storesFolder('directory');
   const clock = new FakeClock();
   const open: AsyncDisposable[] = [];
   return {

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
+import { storesFolder } from '@postern/runtime/testing';
 import { createLedger, type Ledger } from '../agree/ledger.ts';
 import type { Members } from '../agree/members.ts';
 import type { Peers } from '../agree/peers.ts';
@@ -39,7 +39,7 @@ const made = Array.from({ length: 5 }, (_, at) =>
 );
 
 export async function openSeat(count = 3, threshold = 2): Promise<Seat> {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-seat-'));
+  const folder = await storesFolder('seat');
   const store = openStore(join(folder, 'authority.sqlite'));
   const authorities = made.slice(0, count);
   const [own, ...rest] = authorities as [TestAuthority, ...TestAuthority[]];

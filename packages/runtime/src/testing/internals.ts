@@ -13,3 +13,4 @@ export { readAnswer } from '../dns/read.ts';
 export { types } from '../dns/types.ts';
 export { answerCommands } from './command-host.ts';
 export { type CommandHost, type Ended, hostCommands } from './commands.ts';
+export { storesFolder } from './folders.ts';

@@ -1,7 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { storesFolder } from '@postern/runtime/testing';
 
 /** Tables of a spool in which something waits for its time or for the rest of its set. */
 export type Shelf = 'relays' | 'fragments';
@@ -19,7 +19,7 @@ const queries: Readonly<Record<Shelf, string>> = {
  * what cannot be opened shows nothing, and whoever needs to see something looks again.
  */
 export async function readWaiting(spool: Uint8Array, journal: Uint8Array | undefined): Promise<Waiting> {
-  const folder = await mkdtemp(join(tmpdir(), 'postern-spool-'));
+  const folder = await storesFolder('spool');
   try {
     const path = join(folder, 'copy.sqlite');
     await writeFile(path, spool);

@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Client } from '@postern/client';
 import { parseAuthorityConfig, type RunningAuthority, startAuthority } from '@postern/directory';
 import { createSmtpSender } from '@postern/mail';
 import { createLog, formatEndpoint } from '@postern/runtime';
+import { storesFolder } from '@postern/runtime/testing';
 import { createRecorder, type Recorder } from '../adversary/recorder.ts';
 import { startTap, type Tap, type TapOptions } from '../adversary/tap.ts';
 import { SeededRandom } from '../chance/seeded-random.ts';
@@ -79,7 +79,7 @@ export async function startTestNetwork(options: TestNetworkOptions = {}): Promis
   } = options;
   const { clock = new FakeClock(), random = new SeededRandom('test network') } = options;
   await using opened = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'postern-net-'));
+  const folder = await storesFolder('net');
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   const recorder = createRecorder();
   const names = mixNames({ mixes });
