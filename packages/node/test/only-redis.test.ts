@@ -1,4 +1,5 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { formatEndpoint, readControl, silentLog, systemClock, systemRandom } from '@postern/runtime';
@@ -234,11 +235,12 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     const logged = (event: string): number => err().split(`"event":"${event}"`).length - 1;
     await redis.kill();
     await until(() => logged('redis does not answer') === 1);
+    await until(() => nobodyListens(redis.socket));
     expect(await asked()).toMatchObject({
       code: 75,
       out: expect.stringMatching(/^spool {7}does not answer$/m),
       err: expect.stringMatching(
-        /^postern-node: the spool failed: .* \[spool-io\]\n {2}(?:See whether Redis runs|Nobody listens there|It ended the connection)/,
+        /^postern-node: the spool failed: .* \[spool-io\]\n {2}(?:See whether Redis runs|Nobody listens there)/,
       ),
     });
     const stopped = basename(processes.find(({ child }) => child.exitCode !== null)?.dataDir ?? '');
@@ -264,3 +266,15 @@ spool = { store = "redis", max_size = "100MB", redis = { url = "unix:${redis.soc
     return names.filter((name) => name !== 'spool.id').sort();
   }
 });
+
+/** What connects while a process dies is taken once more, and cut off. */
+function nobodyListens(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'));
+  });
+}
