@@ -40,8 +40,16 @@ if (mistake !== undefined) {
   process.exitCode = 64;
 } else {
   const benchmark = benchmarks[name] as Benchmark;
-  if (benchmark.ownNetwork === true && !isInOwnNetwork()) process.exitCode = await runInOwnNetwork();
-  else await report(benchmark, runs);
+  const moves = benchmark.ownNetwork === true && !isInOwnNetwork();
+  if (moves && process.getuid?.() !== 0) {
+    console.error(`bench: ${name} runs in a network of its own, which takes root`);
+    process.exitCode = 77;
+  } else if (moves) process.exitCode = await runInOwnNetwork();
+  else
+    await report(benchmark, runs).catch((error: Error) => {
+      console.error(`bench: ${name} came to no end: ${error.message}`);
+      process.exitCode = 70;
+    });
 }
 
 async function report(benchmark: Benchmark, count = benchmark.runs): Promise<void> {

@@ -38,6 +38,7 @@ export async function learnNetwork(context: NetworkContext): Promise<Network> {
       await writeFileDurable(path, format(network), { mode: 0o644 });
       return network;
     } catch (error) {
+      signal.throwIfAborted(); // it was this node that hung up
       const known = await readNetwork(path);
       log.warn('the directory does not answer', { code: codeOf(error), known: known !== undefined });
       if (known !== undefined) return known;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createLanes, type Lane, type LanesOptions } from '../src/forward/lanes.ts';
-import { fakeClock, seeded } from './support.ts';
+import { type FakeClock, fakeClock, seeded } from './support.ts';
 
 const start = Date.UTC(2033, 0, 1);
 const lanes = (options: Partial<LanesOptions> = {}) => {
@@ -107,11 +107,12 @@ test('of all lanes so many have a connection, whatever number of peers there are
   await under[1]?.done();
 });
 
-test('those that cannot wait here come back one after the other, at twice the pace at which others leave, and within five minutes', async () => {
+test('those that cannot wait here come back one after the other, at two to three times the pace at which others leave, and within five minutes', async () => {
   const { clock, laneTo } = lanes();
   const lane = laneTo('b.test');
   const line = Array.from({ length: 200 }, () => occupy(lane));
   for (const one of line) {
+    lane.works();
     await one.done();
     await clock.advance(100);
   }
@@ -130,4 +131,163 @@ test('those that cannot wait here come back one after the other, at twice the pa
   const rested = clock.now() + 60_000;
   expect(lane.comeBack(rested)).toBeGreaterThan(rested);
   expect(lane.comeBack(rested)).toBeLessThanOrEqual(rested + 100);
+});
+
+/** Has `count` relays wait on disk for a peer that takes each in `takesMs`; says how many left and how often one was put back. */
+async function drain(
+  { clock, laneTo }: { clock: FakeClock; laneTo: (key: string) => Lane },
+  { count, takesMs, seconds }: { count: number; takesMs: number; seconds: number },
+): Promise<{ left: number; putBack: number }> {
+  const stepMs = 10;
+  let due = Array.from({ length: count }, () => clock.now());
+  let under: { readonly done: () => Promise<void>; readonly atMs: number }[] = [];
+  let [left, putBack] = [0, 0];
+  for (const endMs = clock.now() + seconds * 1_000; clock.now() < endMs; await clock.advance(stepMs)) {
+    const now = clock.now();
+    const lane = laneTo('b.test');
+    for (const { done } of under.filter(({ atMs }) => atMs <= now)) {
+      lane.works();
+      await done();
+      left++;
+    }
+    under = under.filter(({ atMs }) => atMs > now);
+    due = due.flatMap((dueMs) => {
+      if (dueMs > now) return [dueMs];
+      if (lane.crowded || lane.restUntil > now) {
+        putBack++;
+        return [lane.comeBack(Math.max(now, lane.restUntil))];
+      }
+      under.push({ ...occupy(lane), atMs: now + takesMs });
+      return [];
+    });
+  }
+  return { left, putBack };
+}
+
+test('while each peer gets one connection alone, what waits for it on disk is put back a few times for each that leaves', async () => {
+  const { clock, laneTo } = lanes({ width: 4, all: { connections: 8, line: 100 } });
+  occupy(laneTo('a.test'));
+  occupy(laneTo('c.test'));
+  const { left, putBack } = await drain({ clock, laneTo }, { count: 1_000, takesMs: 100, seconds: 60 });
+  expect(left).toBeGreaterThan(400);
+  expect(putBack).toBeLessThan(1_000 + 10 * left);
+});
+
+test('what gets no connection at all is asked ever less often', async () => {
+  const { clock, laneTo } = lanes({ width: 4, all: { connections: 2, line: 100 } });
+  occupy(laneTo('a.test'));
+  occupy(laneTo('c.test'));
+  const of = { clock, laneTo };
+  await drain(of, { count: 1_000, takesMs: 100, seconds: 60 });
+  const { left, putBack } = await drain(of, { count: 1_000, takesMs: 100, seconds: 60 });
+  expect(left).toBe(0);
+  expect(putBack).toBeLessThanOrEqual(3 * 1_000); // at once, and then no sooner than after half a minute
+});
+
+test('a failure, whose line goes back to disk at once, says nothing of the pace', async () => {
+  const { clock, laneTo } = lanes({ each: 1_000 });
+  const lane = laneTo('b.test');
+  const line = Array.from({ length: 500 }, () => occupy(lane));
+  for (const one of line.splice(0, 200)) {
+    lane.works();
+    await one.done();
+    await clock.advance(100);
+  }
+  lane.fails();
+  for (const one of line) await one.done();
+  const soon = Array.from({ length: 100 }, () => lane.comeBack(lane.restUntil) - lane.restUntil);
+  expect(soon.at(-1)).toBeGreaterThan(100 * 20);
+});
+
+test('one that comes back when nobody has left is told to wait for as long again, but for a minute at most', async () => {
+  const { clock, laneTo } = lanes();
+  const lane = laneTo('b.test');
+  const waits: number[] = [];
+  for (let n = 0; n < 12; n++) {
+    const until = lane.comeBack(clock.now());
+    waits.push(until - clock.now());
+    await clock.advance(waits.length < 6 ? 2_000 : 50_000);
+  }
+  expect(waits[0]).toBeLessThanOrEqual(2);
+  for (let n = 1; n < 6; n++) expect(waits[n]).toBeGreaterThanOrEqual(n * 1_000);
+  expect(Math.min(...waits.slice(8))).toBeGreaterThanOrEqual(30_000);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(60_000);
+});
+
+test('after a failure, and in a rest, that nobody left before says nothing', async () => {
+  const { clock, laneTo } = lanes();
+  const lane = laneTo('b.test');
+  lane.comeBack(clock.now());
+  await clock.advance(50_000);
+  for (let n = 0; n < 6; n++) {
+    await clock.advance(Math.max(0, lane.restUntil - clock.now()));
+    lane.fails();
+    expect(lane.comeBack(lane.restUntil) - lane.restUntil).toBeLessThanOrEqual(10);
+  }
+  expect(lane.restUntil - clock.now()).toBeGreaterThan(8_000);
+  await clock.advance(lane.restUntil - clock.now());
+  expect(lane.comeBack(clock.now()) - clock.now()).toBeLessThanOrEqual(10);
+});
+
+test('a peer is as quick as it takes relays, however rarely one comes', async () => {
+  const { clock, laneTo } = lanes();
+  const lane = laneTo('b.test');
+  for (let n = 0; n < 100_000; n++) lane.comeBack(clock.now());
+  for (let n = 0; n < 50; n++) {
+    const one = occupy(lane);
+    await clock.advance(10);
+    lane.works();
+    await one.done();
+    await clock.advance(1_000);
+  }
+  const from = clock.now() + 1_000_000;
+  const soon = Array.from({ length: 100 }, () => lane.comeBack(from) - from);
+  expect(soon.at(-1)).toBeGreaterThan(100 * 2);
+  expect(soon.at(-1)).toBeLessThanOrEqual(100 * 6);
+});
+
+test('many that leave at once do not make a peer so quick that it is never slow again', async () => {
+  const { clock, laneTo } = lanes();
+  const lane = laneTo('b.test');
+  const line = Array.from({ length: 5_100 }, () => occupy(lane));
+  for (const [at, one] of line.entries()) {
+    lane.works();
+    await one.done();
+    if (at >= 5_000) await clock.advance(100);
+  }
+  const from = clock.now();
+  const soon = Array.from({ length: 100 }, () => lane.comeBack(from) - from);
+  expect(soon.at(-1)).toBeGreaterThan(100 * 20);
+});
+
+test('a clock that jumps keeps nobody for long', async () => {
+  const { clock, laneTo } = lanes();
+  const lane = laneTo('b.test');
+  const line = Array.from({ length: 200 }, () => occupy(lane));
+  const leave = async (count: number): Promise<void> => {
+    for (const one of line.splice(0, count)) {
+      lane.works();
+      await one.done();
+      await clock.advance(10);
+    }
+  };
+  await leave(100);
+  await clock.advance(86_400_000);
+  await leave(1);
+  const from = clock.now();
+  expect(lane.comeBack(from) - from).toBeLessThanOrEqual(10);
+  lane.comeBack(from + 86_400_000);
+  expect(lane.comeBack(from) - from).toBeLessThanOrEqual(10);
+});
+
+test('a peer that rests when the clock is set back is left alone no longer than a rest may last', async () => {
+  const { clock, laneTo } = lanes();
+  const lane = laneTo('b.test');
+  lane.fails();
+  expect(lane.restUntil).toBeGreaterThan(clock.now());
+  await clock.advance(-86_400_000);
+  expect(lane.restUntil).toBeLessThanOrEqual(clock.now());
+  lane.fails();
+  expect(lane.restUntil).toBeGreaterThan(clock.now());
+  expect(lane.restUntil).toBeLessThanOrEqual(clock.now() + 60_000);
 });

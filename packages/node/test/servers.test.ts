@@ -34,6 +34,17 @@ test('one that fails again after its rest is left alone for longer', async () =>
   expect(gaps).toHaveLength(4);
 });
 
+test('one that rests when the clock is set back is left alone no longer than a rest may last', async () => {
+  const { clock, servers } = setUp();
+  await servers.run('1.1.1.1', async () => failed);
+  expect(servers.restUntil(['1.1.1.1'])).toBeGreaterThan(clock.now());
+  await clock.advance(-86_400_000);
+  expect(servers.restUntil(['1.1.1.1'])).toBeLessThanOrEqual(clock.now());
+  expect(await servers.run('1.1.1.1', async () => failed)).toEqual(failed);
+  expect(servers.restUntil(['1.1.1.1'])).toBeGreaterThan(clock.now());
+  expect(servers.restUntil(['1.1.1.1'])).toBeLessThanOrEqual(clock.now() + 900_000);
+});
+
 test('of several addresses the first that is worth trying counts', async () => {
   const { clock, servers } = setUp();
   await servers.run('1.1.1.1', async () => failed);

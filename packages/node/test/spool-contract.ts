@@ -16,7 +16,9 @@ const random = seeded('spool contract');
 const start = Date.UTC(2030, 0, 1, 0, 0, 0);
 
 export function unit(kind: 'packet' | 'exit' = 'packet'): { kind: 'packet' | 'exit'; bytes: Uint8Array } {
-  return { kind, bytes: random.bytes(unitBytes) };
+  const bytes = random.bytes(unitBytes);
+  bytes[0] = kind === 'exit' ? 0x81 : 0x01; // what a receiver tells them apart by (spec packet 10)
+  return { kind, bytes };
 }
 
 export function relayVerdict(relay: Partial<Relay> = {}, epoch = 7): Extract<Verdict, { kind: 'relay' }> {

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@postern/runtime';
-import { jitteredBackoff, type Pause, upperHalf } from '../backoff.ts';
+import { jitteredBackoff, type Pause, restEnd, upperHalf } from '../backoff.ts';
 import { createSlots } from '../slots.ts';
 
 /** The way to one peer. While it fails, whoever would take it is told to come back. */
@@ -42,11 +42,17 @@ export interface Load {
 }
 
 const rest: Pause = { firstMs: 500, mostMs: 60_000 };
-/** Past its rest what waits for a peer comes back in less: a peer that nobody has tried for so long begins anew. */
+/** Past its rest, and whatever else they are told, those that wait for a peer come back in less: one that nobody has tried for so long begins anew. */
 const forgottenMs = 2 * rest.mostMs;
 
-/** Between two relays that leave: what is assumed of a peer that is not known, and what a new one counts. */
-const pace = { assumedMs: 2, weight: 1 / 16 };
+/**
+ * Between two relays that leave: what is assumed of a peer that is not known, the least (some that leave together do not make it nothing),
+ * what a new one counts, and how many times the pace so far it counts as at most, so that one silence, or a clock that is set, does not
+ * change it much.
+ */
+const pace = { assumedMs: 2, leastMs: 0.25, weight: 1 / 16, mostTimes: 16 };
+/** While nobody leaves at all, each comes back after as long as that has lasted, but no later than this. */
+const mostIdleMs = rest.mostMs;
 /** Nobody is told to come back later than this: a peer may have become quicker. */
 const mostBackMs = 300_000;
 
@@ -82,50 +88,64 @@ function openLane(
   let failures = 0;
   let restUntil = 0;
   let paceMs = pace.assumedMs;
-  /** When one left last while others waited. */
-  let leftMs: number | undefined;
+  /** When one left last, or got in where nobody was: a peer that has nothing to do is not slow. */
+  let sinceMs = 0;
+  /** When the last of those that were told to come back is to come, at the pace of then. */
   let backMs = 0;
-  const leave = (): void => {
-    slots.leave();
-    const waited = here > width;
-    load[--here < width ? 'connections' : 'line']--;
-    const now = clock.now();
-    if (waited && leftMs !== undefined) paceMs += (Math.max(0, now - leftMs) - paceMs) * pace.weight;
-    leftMs = waited ? now : undefined;
+  /** The first and the last time that one was told so since one left. */
+  let told: { firstMs: number; lastMs: number } | undefined;
+  const learn = (now: number): void => {
+    const intervalMs = Math.min(Math.max(0, now - sinceMs), paceMs * pace.mostTimes);
+    paceMs = Math.max(paceMs + (intervalMs - paceMs) * pace.weight, pace.leastMs);
   };
+  const forgotten = (now: number): boolean =>
+    backMs <= now && Math.max(told?.lastMs ?? 0, restUntil) + forgottenMs <= now;
   /** Connections that the peer may have now: of one that has failed the next shows whether it answers again. */
   const share = (): number => (failures > 0 || load.connections >= all.connections * amplePart ? 1 : width);
   return {
     get restUntil() {
-      return restUntil;
+      return restEnd(restUntil, clock.now(), rest);
     },
     get crowded() {
       if (here < width) return here >= share() || load.connections >= all.connections;
       return here >= each || load.line >= all.line;
     },
     comeBack(fromMs) {
-      // Twice the pace: who comes too early is told again, and a peer that has become quicker is not kept waiting.
-      backMs = Math.min(Math.max(backMs, fromMs) + paceMs / 2, fromMs + mostBackMs);
-      return fromMs + upperHalf(backMs - fromMs, random);
+      const now = clock.now();
+      if (told === undefined || forgotten(now)) told = { firstMs: fromMs, lastMs: now };
+      told.lastMs = now;
+      // None is further off, unless a clock has been set back since.
+      const lastMs = backMs > fromMs + mostBackMs ? fromMs : Math.max(backMs, fromMs);
+      // Two to three times the pace: who comes too early is told again, and a peer that has become quicker is not kept waiting.
+      backMs = Math.min(lastMs + paceMs / 2, fromMs + mostBackMs);
+      return fromMs + upperHalf(Math.max(backMs - fromMs, Math.min(now - told.firstMs, mostIdleMs)), random);
     },
     async run(work) {
+      if (here === 0) sinceMs = clock.now();
       load[here++ < width ? 'connections' : 'line']++;
       await slots.enter();
       try {
         return await work();
       } finally {
-        leave();
+        slots.leave();
+        load[--here < width ? 'connections' : 'line']--;
       }
     },
     works() {
+      const now = clock.now();
+      if (here > width || backMs > now) learn(now);
+      sinceMs = now;
+      told = undefined;
       failures = 0;
       restUntil = 0;
     },
     fails() {
+      const now = clock.now();
       // Those that were under way together fail together: one failure.
-      if (restUntil > clock.now()) return;
-      restUntil = clock.now() + jitteredBackoff(failures++, rest, random);
+      if (restEnd(restUntil, now, rest) > now) return;
+      restUntil = now + jitteredBackoff(failures++, rest, random);
+      told = undefined;
     },
-    unused: (now) => here === 0 && (failures === 0 || restUntil + forgottenMs <= now),
+    unused: (now) => here === 0 && forgotten(now),
   };
 }

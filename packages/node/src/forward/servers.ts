@@ -1,6 +1,6 @@
 import type { SendResult } from '@postern/mail';
 import type { Clock, Random } from '@postern/runtime';
-import { jitteredBackoff, type Pause } from '../backoff.ts';
+import { jitteredBackoff, type Pause, restEnd } from '../backoff.ts';
 import { createPlaces } from '../places.ts';
 
 /**
@@ -30,19 +30,20 @@ export function createServers({
   const places = createPlaces({ all: Number.POSITIVE_INFINITY, each: eachAtOnce });
   const resting = new Map<string, { readonly failures: number; readonly untilMs: number }>();
 
+  const restUntil = (address: string): number =>
+    restEnd(resting.get(address)?.untilMs ?? 0, clock.now(), rest);
+
   const note = (address: string, result: SendResult): void => {
     if (isCrowded(result)) return;
     const before = resting.get(address);
     if (!isOutOfReach(result)) return void resting.delete(address);
     // Those that were under way together fail together: one failure.
-    if (before !== undefined && before.untilMs > clock.now()) return;
+    if (restUntil(address) > clock.now()) return;
     const failures = (before?.failures ?? 0) + 1;
     resting.delete(address);
     resting.set(address, { failures, untilMs: clock.now() + jitteredBackoff(failures - 1, rest, random) });
     if (resting.size > mostResting) resting.delete(resting.keys().next().value ?? '');
   };
-
-  const restUntil = (address: string): number => resting.get(address)?.untilMs ?? 0;
 
   return {
     restUntil: (addresses) => Math.min(...addresses.map(restUntil)),
