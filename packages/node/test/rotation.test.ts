@@ -86,13 +86,13 @@ async function hide(path: string): Promise<() => Promise<void>> {
 test('C6 the domain gets another key while messages are on their way: all arrive, under the old one and the new, and none under another’s', async () => {
   await using rotating = await Rotating.start();
   const before = await rotating.certificate();
-  await rotating.send(before, 5);
+  await rotating.send(before, 10);
   const after = await rotating.rotate();
   expect(after).not.toEqual(before);
-  await rotating.send(before, 5);
+  await rotating.send(before, 10);
   await until(async () => (await rotating.status()).domainKeys.length === 2);
-  await rotating.send(after, 5);
-  await rotating.send(before, 5);
+  await rotating.send(after, 10);
+  await rotating.send(before, 10);
   const sent = await rotating.awaited();
   expect(await rotating.arrived()).toEqual(sent);
   expect((await rotating.status()).counters.unwrapped?.refused).toBe(0);
