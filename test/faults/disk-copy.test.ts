@@ -12,6 +12,8 @@ const making = ['--mount', 'sh', '-ec', 'truncate -s 64M "$1"; mkfs.ext4 -q -F "
 /** A file system of its own in a file, which nobody else sees; without, the files of a folder are the disk. */
 const mounts = ['sh', '-ec', 'mount -o loop "$1" "$2"; shift 2; exec "$@"', 'sh'];
 const onDisk = ['--mount', '--pid', '--mount-proc', '--fork', '--kill-child', ...mounts];
+/** One of how many strings is tried as a chain key too, which takes ten times as long; 1 for each. */
+const chainOneIn = Number(process.env.POSTERN_FAULT_CHAIN ?? 16);
 const program = fileURLToPath(new URL('./disk/program.ts', import.meta.url));
 
 test.skipIf(!haveRedis)(
@@ -22,7 +24,14 @@ test.skipIf(!haveRedis)(
       const [disk, image] = [join(folder, 'disk'), join(folder, 'image')];
       await mkdir(disk);
       const isImage = makeImage(image, disk);
-      const node = [process.execPath, '--conditions=@postern/source', program, folder, disk];
+      const node = [
+        process.execPath,
+        '--conditions=@postern/source',
+        program,
+        folder,
+        disk,
+        String(chainOneIn),
+      ];
       const [command, given] = isImage
         ? ['unshare', [...onDisk, image, disk, ...node, image]]
         : [process.execPath, node.slice(1)];
@@ -31,7 +40,7 @@ test.skipIf(!haveRedis)(
       const printed: Printed = JSON.parse(stdout);
       const { held, after, wires, recorded, seconds } = printed;
       const what = printed.isImage ? 'blocks of its file system' : 'files';
-      const tried = `${after.tried} strings of 32 bytes in ${mega(after.bytes)} MB of the ${what}, ${wires.tried} in ${mega(recorded)} MB of its wires`;
+      const tried = `${count(after)} in ${mega(after.bytes)} MB of the ${what}, ${count(wires)} in ${mega(recorded)} MB of its wires`;
       const opened = sum(after) + sum(wires);
       process.stdout.write(
         `opened ${opened} of 4 packets (${tried}; with a copy from before the end ${sum(held)}; ${seconds.toFixed(0)} s; ${machine()})\n`,
@@ -43,6 +52,7 @@ test.skipIf(!haveRedis)(
       expect(held.opens).toEqual(none.map(({ name }) => ({ name, forms: ['seed'], opened: 2 })));
       expect(recorded).toBeGreaterThan(4 * 32_768);
       expect(after.tried).toBeGreaterThan(10_000);
+      expect(after.followed).toBeGreaterThan(after.tried / chainOneIn / 2);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -66,6 +76,7 @@ interface Told {
     readonly opened: number;
   }[];
   readonly tried: number;
+  readonly followed: number;
   readonly bytes: number;
 }
 
@@ -77,6 +88,10 @@ function makeImage(image: string, disk: string): boolean {
 
 function sum({ opens }: Told): number {
   return opens.reduce((all, { opened }) => all + opened, 0);
+}
+
+function count({ tried, followed }: Told): string {
+  return `${tried} strings of 32 bytes (${followed} as a chain key too)`;
 }
 
 function mega(bytes: number): string {

@@ -46,21 +46,33 @@ const isPrintable = Uint8Array.from({ length: 256 }, (_, byte) =>
   Number(byte === 0x0a || (byte >= 0x20 && byte < 0x7f)),
 );
 
+/** Which windows a lens tries, by their print: each lies in one place at least, wherever it lies again. */
+export interface Share {
+  /** Of so many lenses that look at the same bytes, this one’s number, from 0: each window is one lens’s. */
+  readonly lens: number;
+  readonly lenses: number;
+  /** One of how many windows is tried as a chain key, and which: following each one takes long. */
+  readonly chainOneIn: number;
+  readonly drawn: number;
+}
+
 export interface Lens {
   /** Looks at every window of some bytes. */
   look(bytes: Uint8Array): void;
   readonly found: readonly Found[];
-  /** Windows that were tried as a key. */
+  /** Windows that were tried as a key, and of those the ones that were tried as a chain key too. */
   readonly tried: number;
+  readonly followed: number;
 }
 
-export function createLens(sought: readonly Sought[]): Lens {
+export function createLens(sought: readonly Sought[], { lens, lenses, chainOneIn, drawn }: Share): Lens {
   const found: Found[] = [];
   const byRho = new Map(sought.map((one) => [rhoIn(one.publicKey), one]));
   const mostSteps = Math.max(...sought.map(({ steps }) => steps));
   const vectors = sought.map((one) => ({ ...one, opens: opener(one.publicKey) }));
   const known = new Set<number>();
   let tried = 0;
+  let followed = 0;
 
   const tryWindow = (window: Uint8Array): void => {
     tried += 1;
@@ -68,6 +80,9 @@ export function createLens(sought: readonly Sought[]): Lens {
     if (ofD !== undefined) found.push({ name: ofD.name, form: 'd' });
     const ofSeed = byRho.get(rhoOf(dOf(window)));
     if (ofSeed !== undefined) found.push({ name: ofSeed.name, form: 'seed', seed: hexOf(window) });
+  };
+  const followChain = (window: Uint8Array): void => {
+    followed += 1;
     let key = window;
     for (let steps = 0; steps <= mostSteps; steps += 1) {
       const expand = expandFrom(key);
@@ -84,12 +99,18 @@ export function createLens(sought: readonly Sought[]): Lens {
     get tried() {
       return tried;
     },
+    get followed() {
+      return followed;
+    },
     look(bytes) {
       for (const { start, print } of unevenWindows(bytes)) {
-        if (known.has(print)) continue;
+        if (print % lenses !== lens || known.has(print)) continue;
         known.add(print);
-        tryWindow(bytes.subarray(start, start + windowBytes));
+        const window = bytes.subarray(start, start + windowBytes);
+        tryWindow(window);
+        if (Math.floor(print / lenses) % chainOneIn === drawn) followChain(window);
       }
+      if (lens !== 0) return;
       for (const vector of vectorsIn(bytes))
         for (const { name, opens } of vectors) if (opens(vector)) found.push({ name, form: 'vector' });
     },

@@ -19,8 +19,10 @@ import { carriageTo, peerOf } from '../notes.ts';
 import type { Sought } from './keys.ts';
 import { cut, type Outcome, piecesOf, piecesUnder, search } from './search.ts';
 
-/** `disk` is where it is mounted, `image` the file that is it; without one its files are what there is. */
-const [folder = '', disk = '', image = ''] = process.argv.slice(2);
+/** `disk` is where it is mounted, `oneIn` says one of how many windows is tried as a chain key, `image` is the file that is it; without one its files are what there is. */
+const [folder = '', disk = '', oneIn = '', image = ''] = process.argv.slice(2);
+/** What is left to try, once a key has been found where there is one. */
+const rest = { chainOneIn: Number(oneIn) };
 const epochSeconds = 6;
 /** Few: whatever of them lies on the disk is tried as a key as well. */
 const packetsEach = 2;
@@ -97,8 +99,8 @@ const wires = [...watched, ...mixes]
 
 const began = performance.now();
 const inHeld = await search(held, sought, { untilAll: true });
-const inAfter = await search(after, sought);
-const onWires = await search(cutAll(Buffer.concat(wires)), sought);
+const inAfter = await search(after, sought, rest);
+const onWires = await search(cutAll(Buffer.concat(wires)), sought, rest);
 const seconds = (performance.now() - began) / 1_000;
 const printed = {
   isImage: image !== '',
@@ -193,7 +195,7 @@ async function* cutAll(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** What was found of each mix, whether a packet of the epoch can be opened with it, and how much was looked at. */
-function tellOf({ found, tried, bytes }: Outcome) {
+function tellOf({ found, ...counted }: Outcome) {
   const opens = watched.map(({ name }) => {
     const seeds = found.flatMap((one) => (one.name === name && one.seed !== undefined ? [one.seed] : []));
     return {
@@ -202,7 +204,7 @@ function tellOf({ found, tried, bytes }: Outcome) {
       opened: openedWith(name, seeds),
     };
   });
-  return { opens, tried, bytes };
+  return { opens, ...counted };
 }
 
 function openedWith(name: string, seeds: readonly string[]): number {

@@ -1,13 +1,17 @@
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { readAtRest, unpack } from '@postern/testkit';
-import { type Found, type Sought, vectorBytes } from './keys.ts';
+import { type Found, type Share, type Sought, vectorBytes } from './keys.ts';
 
 /** What was found among some bytes, and how much of them could have been a key. */
 export interface Outcome {
   readonly found: readonly Found[];
   readonly tried: number;
+  /** Of those, as a chain key too. */
+  readonly followed: number;
   readonly bytes: number;
 }
 
@@ -15,25 +19,29 @@ const pieceBytes = 256 * 1024;
 /** Pieces overlap by what a key that lies across their border needs. */
 const overlap = vectorBytes;
 
-/**
- * Tries every window of all of it as each form of a private key, and of what is hex or base64 in it once that is decoded. `untilAll`: ends when something of each key
- * has been found.
- */
+export interface SearchOptions {
+  /** Ends when something of each key has been found. */
+  readonly untilAll?: boolean;
+  /** One of how many windows is tried as a chain key, drawn anew in each search; each when not given. */
+  readonly chainOneIn?: number;
+}
+
+/** Tries every window of all of it as each form of a private key, and of what is hex or base64 in it once that is decoded. */
 export async function search(
   pieces: AsyncIterable<Uint8Array>,
   sought: readonly Sought[],
-  { untilAll = false }: { readonly untilAll?: boolean } = {},
+  { untilAll = false, chainOneIn = 1 }: SearchOptions = {},
 ): Promise<Outcome> {
-  await using team = createTeam(sought);
+  await using team = createTeam(sought, chainOneIn);
   for await (const bytes of pieces) {
     if (untilAll && sought.every(({ name }) => team.has(name))) break;
-    await team.take(bytes);
+    await team.look(bytes);
     for (const { how, bytes: decoded } of unpack(Buffer.from(bytes))) {
       if (how !== 'hex' && how !== 'base64') break;
-      if (decoded.length >= 32) await team.take(decoded);
+      if (decoded.length >= 32) await team.look(decoded);
     }
   }
-  return await team.end();
+  return team.outcome();
 }
 
 /** The blocks of a disk, or of a partition, as they lie there; a piece in which there is nothing is left out. */
@@ -58,58 +66,37 @@ export function* cut(bytes: Uint8Array): Generator<Uint8Array> {
 }
 
 interface Team extends AsyncDisposable {
-  /** Resolves once a worker has begun with it. */
-  take(bytes: Uint8Array): Promise<void>;
+  /** Resolves once all have looked at it, each for its share of the windows. */
+  look(bytes: Uint8Array): Promise<void>;
   /** Whether something of that name has been found. */
   has(name: string): boolean;
-  end(): Promise<Outcome>;
+  outcome(): Outcome;
 }
 
-function createTeam(sought: readonly Sought[]): Team {
-  const workers = Array.from(
-    { length: availableParallelism() },
-    () => new Worker(new URL('./worker.ts', import.meta.url), { workerData: sought }),
-  );
-  const idle = [...workers];
-  const waiting: ((worker: Worker) => void)[] = [];
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => undefined);
-  const underWay = new Set<Promise<void>>();
+function createTeam(sought: readonly Sought[], chainOneIn: number): Team {
+  const lenses = availableParallelism();
+  const drawn = randomInt(chainOneIn);
+  const workers = Array.from({ length: lenses }, (_, lens) => {
+    const share: Share = { lens, lenses, chainOneIn, drawn };
+    return new Worker(new URL('./worker.ts', import.meta.url), { workerData: { sought, share } });
+  });
   const found: Found[] = [];
-  let tried = 0;
-  let bytes = 0;
-  for (const worker of workers) worker.on('error', failed.reject);
+  const counted = { tried: 0, followed: 0, bytes: 0 };
 
-  const free = (worker: Worker): void => {
-    const next = waiting.shift();
-    if (next === undefined) idle.push(worker);
-    else next(worker);
+  const ask = async (worker: Worker, piece: Uint8Array): Promise<void> => {
+    worker.postMessage(piece);
+    const [told] = (await once(worker, 'message')) as [Omit<Outcome, 'bytes'>];
+    found.push(...told.found);
+    counted.tried += told.tried;
+    counted.followed += told.followed;
   };
-  const run = (worker: Worker, piece: Uint8Array): Promise<void> =>
-    new Promise((resolve) => {
-      worker.once('message', (outcome: Outcome) => {
-        found.push(...outcome.found);
-        tried += outcome.tried;
-        bytes += outcome.bytes;
-        free(worker);
-        resolve();
-      });
-      worker.postMessage(piece);
-    });
   return {
-    async take(given) {
-      const worker =
-        idle.pop() ??
-        (await Promise.race([new Promise<Worker>((resolve) => waiting.push(resolve)), failed.promise]));
-      const done = run(worker, given);
-      underWay.add(done);
-      void done.finally(() => underWay.delete(done));
+    async look(bytes) {
+      await Promise.all(workers.map((worker) => ask(worker, bytes)));
+      counted.bytes += bytes.length;
     },
     has: (name) => found.some((one) => one.name === name),
-    async end() {
-      await Promise.race([Promise.all(underWay), failed.promise]);
-      return { found, tried, bytes };
-    },
+    outcome: () => ({ found, ...counted }),
     async [Symbol.asyncDispose]() {
       await Promise.all(workers.map((worker) => worker.terminate()));
     },

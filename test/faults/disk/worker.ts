@@ -1,16 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createLens, type Sought } from './keys.ts';
+import { createLens, type Share, type Sought } from './keys.ts';
 import type { Outcome } from './search.ts';
 
 /* Looks at one piece after the other. */
-const lens = createLens(workerData as readonly Sought[]);
+const { sought, share } = workerData as { readonly sought: readonly Sought[]; readonly share: Share };
+const lens = createLens(sought, share);
 parentPort?.on('message', (bytes: Uint8Array) => {
-  const before = { tried: lens.tried, found: lens.found.length };
+  const before = { tried: lens.tried, followed: lens.followed, found: lens.found.length };
   lens.look(bytes);
-  const outcome: Outcome = {
+  const outcome: Omit<Outcome, 'bytes'> = {
     found: lens.found.slice(before.found),
     tried: lens.tried - before.tried,
-    bytes: bytes.length,
+    followed: lens.followed - before.followed,
   };
   parentPort?.postMessage(outcome);
 });
