@@ -3,6 +3,8 @@ export interface Benchmark {
   readonly summary: string;
   /** What has to be there, and about how long it takes. */
   readonly needs: string;
+  /** A program that it takes and that is not installed; nothing when all are. */
+  readonly lacks?: () => string | undefined;
   /** What the result has to keep to, a sentence each. */
   readonly gates: readonly string[];
   /** How often its work is done, unless told otherwise. */

@@ -1,3 +1,4 @@
+import { ExitCode, UserError } from '@postern/runtime';
 import { readArguments } from '../arguments.ts';
 import { backlogBenchmark } from './backlog.ts';
 import type { Benchmark } from './benchmark.ts';
@@ -29,34 +30,40 @@ const runs = values.runs === undefined ? undefined : Number(values.runs);
 
 if (mistake !== undefined) {
   console.error(`bench: ${mistake}\n\n${help()}`);
-  process.exitCode = 64;
+  process.exitCode = ExitCode.usage;
 } else if (values.help) {
   console.log(help());
 } else if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   console.error(name === undefined ? help() : `bench: there is no benchmark ${name}\n\n${help()}`);
-  process.exitCode = 64;
+  process.exitCode = ExitCode.usage;
 } else if (runs !== undefined && !(Number.isInteger(runs) && runs >= 1)) {
   console.error('bench: --runs takes a whole number from 1');
-  process.exitCode = 64;
+  process.exitCode = ExitCode.usage;
 } else {
   const benchmark = benchmarks[name] as Benchmark;
+  const lacks = benchmark.lacks?.();
   const moves = benchmark.ownNetwork === true && !isInOwnNetwork();
-  if (moves && process.getuid?.() !== 0) {
+  if (lacks !== undefined) {
+    console.error(`bench: ${name} needs ${lacks}, which is not installed`);
+    process.exitCode = ExitCode.unavailable;
+  } else if (moves && process.getuid?.() !== 0) {
     console.error(`bench: ${name} runs in a network of its own, which takes root`);
-    process.exitCode = 77;
+    process.exitCode = ExitCode.noPermission;
   } else if (moves) process.exitCode = await runInOwnNetwork();
-  else
-    await report(benchmark, runs).catch((error: Error) => {
-      console.error(`bench: ${name} came to no end: ${error.message}`);
-      process.exitCode = 70;
-    });
+  else await report(benchmark, runs).catch(say);
+}
+
+/** What only the person at the keyboard can mend is said alone, and all that is known of anything else. */
+function say(error: unknown): void {
+  console.error('bench:', error instanceof UserError ? error.message : error);
+  process.exitCode = error instanceof UserError ? error.exitCode : ExitCode.software;
 }
 
 async function report(benchmark: Benchmark, count = benchmark.runs): Promise<void> {
   const { lines, missed } = await benchmark.run(count);
   console.log(lines.join('\n'));
   for (const gate of missed) console.log(`missed: ${gate}`);
-  if (missed.length > 0 && !values['no-gate']) process.exitCode = 1;
+  if (missed.length > 0 && !values['no-gate']) process.exitCode = ExitCode.failure;
 }
 
 function help(): string {

@@ -1,5 +1,6 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { ExitCode, UserError } from '@postern/runtime';
 
 export { machine } from '../machine.ts';
 
@@ -47,8 +48,9 @@ export function disk(): string {
     .reverse() // the last one of a path lies over those before
     .sort((one, other) => other.path.length - one.path.length);
   if (['tmpfs', 'ramfs'].includes(type))
-    throw new Error(
+    throw new UserError(
       `${folder} is ${type}, where nothing lasts and a sync costs nothing: set TMPDIR to a folder on a disk`,
+      { exitCode: ExitCode.unavailable },
     );
   return `${folder} on ${type}`;
 }

@@ -19,8 +19,3 @@ export function jitteredBackoff(failures: number, pause: Pause, random: Random):
 export function upperHalf(ms: number, random: Random): number {
   return ms * (0.5 + uniform(random) / 2);
 }
-
-/** When a rest ends; 0, long ago, if that is further off than a rest may be: the clock has been set back since. */
-export function restEnd(untilMs: number, nowMs: number, { mostMs }: Pause): number {
-  return untilMs > nowMs + mostMs ? 0 : untilMs;
-}

@@ -47,9 +47,8 @@ export function createPast({ clock, log, epochSeconds, newest }: PastContext): P
       if (waiting !== undefined) return;
       waiting = new AbortController();
       log.warn('by the clock no consensus holds: past mix keys are kept for two epochs, unless one comes');
-      // One wait, begun once: it takes its time even when the clock jumps again.
       const signal = AbortSignal.any([stop, waiting.signal]);
-      clock.wait(clock.now() + staleEpochs * epochSeconds * 1_000, signal).then(
+      waitOut(clock, staleEpochs * epochSeconds * 1_000, signal).then(
         () => {
           waited = true;
           changed.ring();
@@ -59,4 +58,12 @@ export function createPast({ clock, log, epochSeconds, newest }: PastContext): P
     },
     changed,
   };
+}
+
+const pieceMs = 60_000;
+
+/** In pieces: it takes its time, but for one of them, even when the clock is put ahead again. */
+async function waitOut(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  for (let left = ms; left > 0; left -= pieceMs)
+    await clock.wait(clock.now() + Math.min(left, pieceMs), signal);
 }

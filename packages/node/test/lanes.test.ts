@@ -260,7 +260,21 @@ test('many that leave at once do not make a peer so quick that it is never slow 
   expect(soon.at(-1)).toBeGreaterThan(100 * 20);
 });
 
-test('a clock that jumps keeps nobody for long', async () => {
+test('who waits for nobody shows nothing of how quick a peer is', async () => {
+  const { clock, laneTo } = lanes({ width: 4 });
+  const lane = laneTo('b.test');
+  let before = occupy(lane);
+  for (let n = 0; n < 50; n++) {
+    const next = occupy(lane);
+    await clock.advance(1_000);
+    lane.works();
+    await before.done();
+    before = next;
+  }
+  expect(lane.comeBack(clock.now()) - clock.now()).toBeLessThanOrEqual(2);
+});
+
+test('a clock that jumps ahead, or is set back a little, keeps nobody for long', async () => {
   const { clock, laneTo } = lanes();
   const lane = laneTo('b.test');
   const line = Array.from({ length: 200 }, () => occupy(lane));
@@ -276,18 +290,28 @@ test('a clock that jumps keeps nobody for long', async () => {
   await leave(1);
   const from = clock.now();
   expect(lane.comeBack(from) - from).toBeLessThanOrEqual(10);
-  lane.comeBack(from + 86_400_000);
-  expect(lane.comeBack(from) - from).toBeLessThanOrEqual(10);
+  await leave(50);
+  await clock.advance(-900);
+  await leave(1);
+  const back = clock.now() + 10_000;
+  const soon = Array.from({ length: 100 }, () => lane.comeBack(back) - back);
+  expect(soon.at(-1)).toBeGreaterThan(100 * 2);
 });
 
-test('a peer that rests when the clock is set back is left alone no longer than a rest may last', async () => {
-  const { clock, laneTo } = lanes();
-  const lane = laneTo('b.test');
-  lane.fails();
-  expect(lane.restUntil).toBeGreaterThan(clock.now());
+test('when the clock is set back a peer that rested is tried, and what waits for it begins anew', async () => {
+  const { clock, laneTo } = lanes({ width: 4, all: { connections: 2, line: 100 } });
+  const failed = laneTo('a.test');
+  failed.fails();
+  for (let n = 0; n < 10_000; n++) laneTo('b.test').comeBack(clock.now() + 86_400_000);
   await clock.advance(-86_400_000);
-  expect(lane.restUntil).toBeLessThanOrEqual(clock.now());
-  lane.fails();
-  expect(lane.restUntil).toBeGreaterThan(clock.now());
-  expect(lane.restUntil).toBeLessThanOrEqual(clock.now() + 60_000);
+  expect(laneTo('b.test').comeBack(clock.now()) - clock.now()).toBeLessThanOrEqual(2);
+  expect(failed.restUntil).toBeLessThanOrEqual(clock.now());
+  expect(laneTo('a.test')).not.toBe(failed); // nobody waits for it
+  occupy(laneTo('c.test'));
+  occupy(laneTo('d.test'));
+  const of = { clock, laneTo };
+  await drain(of, { count: 1_000, takesMs: 100, seconds: 60 });
+  expect((await drain(of, { count: 1_000, takesMs: 100, seconds: 60 })).putBack).toBeLessThanOrEqual(
+    3 * 1_000,
+  );
 });

@@ -2,20 +2,26 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
-  /** Resolves once `now()` has reached `untilMs`; rejects with the reason of `signal`, an `AbortError` unless another was given, when that aborts first. */
+  /**
+   * Resolves once `now()` has reached `untilMs`, or as much time has passed as there was until then when the wait began: one whose clock is
+   * set back meanwhile waits no longer for it, and one who needs the time looks at it again. Rejects with the reason of `signal`, an
+   * `AbortError` unless another was given, when that aborts first.
+   */
   wait(untilMs: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** `setTimeout` overflows past 2³¹−1 ms and then fires at once. */
-const longestTimer = 2 ** 31 - 1;
+/** How soon a wait ends once the clock is put ahead: a timer does not notice. */
+const lookAgainMs = 60_000;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   async wait(untilMs, signal) {
     signal?.throwIfAborted();
-    for (let left = untilMs - Date.now(); left > 0; left = untilMs - Date.now()) {
+    const endsAt = performance.now() + untilMs - Date.now();
+    const left = (): number => Math.min(endsAt - performance.now(), untilMs - Date.now());
+    for (let ms = left(); ms > 0; ms = left()) {
       signal?.throwIfAborted();
-      await pause(Math.min(left, longestTimer), signal);
+      await pause(Math.min(Math.ceil(ms), lookAgainMs), signal);
     }
   },
 };

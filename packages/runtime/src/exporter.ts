@@ -40,8 +40,9 @@ export async function exportMetrics({ metrics, listen, clock, random }: Exporter
     for (;;) {
       await clock.wait(at, stop.signal);
       snapshot = await metrics.text();
-      const passed = Math.max(0, clock.now() - at);
-      at += (Math.floor(passed / snapshotMs) + 1) * snapshotMs;
+      const now = clock.now();
+      const passed = Math.max(0, now - at);
+      at = Math.min(at + (Math.floor(passed / snapshotMs) + 1) * snapshotMs, now + snapshotMs);
     }
   };
   const keeping = keep().catch((error: unknown) => {

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from './clock.ts';
 import { callControl, readControl, serveControl } from './control.ts';
 import { ExitCode, UserError } from './errors.ts';
@@ -166,4 +166,38 @@ test('waiting on the system clock ends with the signal', async () => {
   const waiting = systemClock.wait(systemClock.now() + 3_600_000, stop.signal);
   stop.abort();
   await expect(waiting).rejects.toThrow('abort');
+});
+
+describe('waiting on the system clock while somebody sets it', () => {
+  const hourMs = 3_600_000;
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
+    return () => vi.useRealTimers();
+  });
+
+  const begin = (): { ended(): boolean } => {
+    let ended = false;
+    void systemClock.wait(systemClock.now() + hourMs).then(() => {
+      ended = true;
+    });
+    return { ended: () => ended };
+  };
+
+  test.each([0, -24 * hourMs, -1])('by %i ms: it ends when its time has passed', async (ms) => {
+    const waiting = begin();
+    await vi.advanceTimersByTimeAsync(hourMs / 2);
+    vi.setSystemTime(Date.now() + ms);
+    await vi.advanceTimersByTimeAsync(hourMs / 2 - 1_000);
+    expect(waiting.ended()).toBe(false);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(waiting.ended()).toBe(true);
+  });
+
+  test('ahead: it ends within a minute', async () => {
+    const waiting = begin();
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.setSystemTime(Date.now() + hourMs);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(waiting.ended()).toBe(true);
+  });
 });

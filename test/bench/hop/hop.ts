@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spkiPin } from '@postern/mail';
@@ -11,7 +12,7 @@ import { perMessage, startUsage, type Usage, usedSoFar } from '../usage.ts';
 import { type Ends, startEnds } from './ends.ts';
 import { allInTime } from './in-time.ts';
 import { startPostern } from './postern.ts';
-import { startPostfix } from './postfix.ts';
+import { postfix, startPostfix } from './postfix.ts';
 import type { Relay } from './relay.ts';
 import { comesToRest } from './rest.ts';
 import type { Load } from './source.ts';
@@ -32,6 +33,7 @@ export const hopBenchmark: Benchmark = {
     `at half of its own rate, added latency median at most ${mostMedianMs} ms, p99 at most ${mostP99Ms} ms`,
   ],
   needs: 'Debian’s postfix, root, a temporary folder on a disk; ten minutes',
+  lacks: () => (existsSync(postfix) ? undefined : 'postfix'),
   runs: 1_000,
   ownNetwork: true,
   run,

@@ -21,6 +21,8 @@ export interface PostfixOptions {
   readonly reuse: boolean;
 }
 
+export const postfix = '/usr/sbin/postfix';
+
 /** Debian's Postfix with its defaults, but that it relays what is for `next.test` to the sink, over TLS in and out. */
 export async function startPostfix({ sinkPort, tls, connections, reuse }: PostfixOptions): Promise<Relay> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-hop-postfix-'));
@@ -67,9 +69,9 @@ export async function startPostfix({ sinkPort, tls, connections, reuse }: Postfi
     join(etc, 'master.cf'),
     debian.replace(/^smtp(?=\s+inet\s)/m, `127.0.0.1:${port}`).replace(/^#(?=tlsproxy\s)/m, ''),
   );
-  execFileSync('/usr/sbin/postfix', ['-c', etc, 'start'], { stdio: 'ignore' });
+  execFileSync(postfix, ['-c', etc, 'start'], { stdio: 'ignore' });
   const stop = (): void => {
-    execFileSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' });
+    execFileSync(postfix, ['-c', etc, 'stop'], { stdio: 'ignore' });
     rmSync(folder, { recursive: true, force: true });
   };
   const interrupted = ifInterrupted(stop);

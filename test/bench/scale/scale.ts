@@ -1,5 +1,5 @@
 import { spkiPin } from '@postern/mail';
-import { startRedis } from '@postern/node/testing';
+import { haveRedis, startRedis } from '@postern/node/testing';
 import { until } from '@postern/testkit';
 import { createIdentity } from '../../interop/debian.ts';
 import type { Benchmark } from '../benchmark.ts';
@@ -20,6 +20,7 @@ export const scaleBenchmark: Benchmark = {
   summary: 'a mix in several processes over one Redis, stage by stage: one that peels, and two',
   gates: ['every packet leaves, once'],
   needs: 'redis-server, a temporary folder on a disk; some minutes',
+  lacks: () => (haveRedis ? undefined : 'redis-server'),
   runs: 2_000,
   run,
 };

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@postern/runtime';
-import { jitteredBackoff, type Pause, restEnd, upperHalf } from '../backoff.ts';
+import { jitteredBackoff, type Pause, upperHalf } from '../backoff.ts';
 import { createSlots } from '../slots.ts';
 
 /** The way to one peer. While it fails, whoever would take it is told to come back. */
@@ -61,14 +61,28 @@ const unbounded: Load = { connections: Number.POSITIVE_INFINITY, line: Number.PO
 /** Of the connections of all; from there on each peer has one. */
 const amplePart = 0.25;
 
+/** How often unused lanes are looked for; a clock that is set back by less is as good as right. */
+const sweepMs = 1_000;
+
 /** Lanes by the key of their way. */
 export function createLanes(options: LanesOptions): (key: string) => Lane {
   const { clock } = options;
   const lanes = new Map<string, OpenLane>();
   const load = { connections: 0, line: 0 };
+  let askedMs = 0;
+  let sweptMs = 0;
   return (key) => {
-    for (const [other, lane] of lanes) if (lane.unused(clock.now())) lanes.delete(other);
-    const lane = lanes.get(key) ?? openLane(options, load);
+    const now = clock.now();
+    const setBack = now < askedMs - sweepMs;
+    askedMs = now;
+    if (setBack) for (const lane of lanes.values()) lane.forgetTimes();
+    if (setBack || now >= sweptMs + sweepMs) {
+      sweptMs = now;
+      for (const [other, lane] of lanes) if (lane.unused(now)) lanes.delete(other);
+    }
+    const found = lanes.get(key);
+    if (found !== undefined && !found.unused(now)) return found;
+    const lane = openLane(options, load);
     lanes.set(key, lane);
     return lane;
   };
@@ -76,6 +90,8 @@ export function createLanes(options: LanesOptions): (key: string) => Lane {
 
 interface OpenLane extends Lane {
   unused(now: number): boolean;
+  /** The clock has been set back: whatever was to come by it comes at once. */
+  forgetTimes(): void;
 }
 
 /** `load`: of all lanes together. */
@@ -88,12 +104,12 @@ function openLane(
   let failures = 0;
   let restUntil = 0;
   let paceMs = pace.assumedMs;
-  /** When one left last, or got in where nobody was: a peer that has nothing to do is not slow. */
+  /** When the peer took or refused one last, or one got in where nobody was: a peer that has nothing to do is not slow. */
   let sinceMs = 0;
   /** When the last of those that were told to come back is to come, at the pace of then. */
   let backMs = 0;
-  /** The first and the last time that one was told so since one left. */
-  let told: { firstMs: number; lastMs: number } | undefined;
+  /** Since the peer took, refused or failed one last: when the first was told so, or the rest that it was told of ends; and when the last was. */
+  let told: { readonly firstMs: number; readonly lastMs: number } | undefined;
   const learn = (now: number): void => {
     const intervalMs = Math.min(Math.max(0, now - sinceMs), paceMs * pace.mostTimes);
     paceMs = Math.max(paceMs + (intervalMs - paceMs) * pace.weight, pace.leastMs);
@@ -104,7 +120,7 @@ function openLane(
   const share = (): number => (failures > 0 || load.connections >= all.connections * amplePart ? 1 : width);
   return {
     get restUntil() {
-      return restEnd(restUntil, clock.now(), rest);
+      return restUntil;
     },
     get crowded() {
       if (here < width) return here >= share() || load.connections >= all.connections;
@@ -112,13 +128,11 @@ function openLane(
     },
     comeBack(fromMs) {
       const now = clock.now();
-      if (told === undefined || forgotten(now)) told = { firstMs: fromMs, lastMs: now };
-      told.lastMs = now;
-      // None is further off, unless a clock has been set back since.
-      const lastMs = backMs > fromMs + mostBackMs ? fromMs : Math.max(backMs, fromMs);
+      const firstMs = told === undefined || forgotten(now) ? fromMs : told.firstMs;
+      told = { firstMs, lastMs: now };
       // Two to three times the pace: who comes too early is told again, and a peer that has become quicker is not kept waiting.
-      backMs = Math.min(lastMs + paceMs / 2, fromMs + mostBackMs);
-      return fromMs + upperHalf(Math.max(backMs - fromMs, Math.min(now - told.firstMs, mostIdleMs)), random);
+      backMs = Math.min(Math.max(backMs, fromMs) + paceMs / 2, fromMs + mostBackMs);
+      return fromMs + upperHalf(Math.max(backMs - fromMs, Math.min(now - firstMs, mostIdleMs)), random);
     },
     async run(work) {
       if (here === 0) sinceMs = clock.now();
@@ -142,10 +156,16 @@ function openLane(
     fails() {
       const now = clock.now();
       // Those that were under way together fail together: one failure.
-      if (restEnd(restUntil, now, rest) > now) return;
+      if (restUntil > now) return;
       restUntil = now + jitteredBackoff(failures++, rest, random);
       told = undefined;
     },
     unused: (now) => here === 0 && forgotten(now),
+    forgetTimes() {
+      restUntil = 0;
+      backMs = 0;
+      told = undefined;
+      sinceMs = clock.now();
+    },
   };
 }

@@ -1,6 +1,6 @@
 import type { SendResult } from '@postern/mail';
 import type { Clock, Random } from '@postern/runtime';
-import { jitteredBackoff, type Pause, restEnd } from '../backoff.ts';
+import { jitteredBackoff, type Pause } from '../backoff.ts';
 import { createPlaces } from '../places.ts';
 
 /**
@@ -30,8 +30,11 @@ export function createServers({
   const places = createPlaces({ all: Number.POSITIVE_INFINITY, each: eachAtOnce });
   const resting = new Map<string, { readonly failures: number; readonly untilMs: number }>();
 
-  const restUntil = (address: string): number =>
-    restEnd(resting.get(address)?.untilMs ?? 0, clock.now(), rest);
+  const restUntil = (address: string): number => {
+    const { untilMs = 0 } = resting.get(address) ?? {};
+    // Further off than any rest is: the clock has been set back since.
+    return untilMs > clock.now() + rest.mostMs ? 0 : untilMs;
+  };
 
   const note = (address: string, result: SendResult): void => {
     if (isCrowded(result)) return;
