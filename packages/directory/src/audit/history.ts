@@ -93,7 +93,7 @@ export function openHistory({ served, checkpoint, trust, ...options }: HistoryOp
     return leaves[place % tileWidth];
   };
 
-  const fetch = (epoch: number): Fetched => {
+  const documentAt = (epoch: number): Fetched => {
     const known = fetching.get(epoch);
     if (known !== undefined) return known;
     const fetched = served.document(epoch).catch(notServed);
@@ -103,8 +103,8 @@ export function openHistory({ served, checkpoint, trust, ...options }: HistoryOp
   };
   const documentOf = (leaf: Leaf, place: number): Fetched => {
     const at = place % tileWidth;
-    for (const { epoch } of leaves.slice(at, at + ahead)) fetch(epoch);
-    const fetched = fetch(leaf.epoch);
+    for (const { epoch } of leaves.slice(at, at + ahead)) void documentAt(epoch);
+    const fetched = documentAt(leaf.epoch);
     fetching.delete(leaf.epoch);
     return fetched;
   };
