@@ -97,6 +97,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'protocol readCertified': 'consensus-text goes through it',
   'protocol readGeometry': 'consensus-text goes through it',
   'protocol split': 'cuts a message of one’s own',
+  'protocol verifyDescriptorSignature': 'consensus-signed goes through it',
   'runtime openResolver': 'opens a socket by configuration',
   'runtime parseConfig': 'settings goes through it, with every schema',
   'runtime readAll': 'dns-message goes through it',

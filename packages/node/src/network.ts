@@ -32,19 +32,23 @@ export async function learnNetwork(context: NetworkContext): Promise<Network> {
   const path = join(dataDir, 'network.json');
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted();
-    try {
-      const { epochSeconds, geometry } = await directory.parameters();
-      const network = { epochSeconds, geometry };
-      await writeFileDurable(path, format(network), { mode: 0o644 });
-      return network;
-    } catch (error) {
-      signal.throwIfAborted(); // it was this node that hung up
-      const known = await readNetwork(path);
-      log.warn('the directory does not answer', { code: codeOf(error), known: known !== undefined });
-      if (known !== undefined) return known;
-    }
+    const learned = await directory.parameters().catch((error: unknown) => ({ error }));
+    if (!('error' in learned)) return keep(path, learned, log);
+    signal.throwIfAborted(); // it was this node that hung up
+    const known = await readNetwork(path);
+    log.warn('the directory does not answer', { code: codeOf(learned.error), known: known !== undefined });
+    if (known !== undefined) return known;
     await clock.wait(clock.now() + jitteredBackoff(failures, pause, random), signal);
   }
+}
+
+/** Without the file it is the next start that needs a directory that answers; this one does not fail for it. */
+async function keep(path: string, { epochSeconds, geometry }: Network, log: Log): Promise<Network> {
+  const network = { epochSeconds, geometry };
+  await writeFileDurable(path, format(network), { mode: 0o644 }).catch((error: unknown) => {
+    log.warn('the parameters of the network cannot be kept', { path, code: codeOf(error) });
+  });
+  return network;
 }
 
 export function sameNetwork(network: Network, { consensus, geometry }: VerifiedConsensus): boolean {

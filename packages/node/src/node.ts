@@ -48,6 +48,7 @@ import {
   spoolStatus,
   type ToldStatus,
   troubleStatus,
+  undrawnStatus,
   untakenStatus,
 } from './status.ts';
 import { openSubmission } from './submission.ts';
@@ -196,6 +197,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     unusedMixKeys: epochs.unused() ?? null,
     consensus: consensusStatus(topology, standing.current()),
     consensusTrouble: troubleStatus(following.trouble()),
+    descriptorTrouble: undrawnStatus(registration?.undrawn()),
     untakenBy: untakenStatus(registration?.untaken() ?? []),
     tlsKeys: tls.status(),
     dkimKeys: submission?.dkim.status() ?? [],

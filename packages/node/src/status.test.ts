@@ -14,6 +14,7 @@ const status: ToldStatus = {
   unusedMixKeys: null,
   consensus: null,
   consensusTrouble: null,
+  descriptorTrouble: null,
   untakenBy: [],
   tlsKeys: [],
   dkimKeys: [
@@ -51,6 +52,19 @@ test('directories that have not taken the descriptor are named, with the reason'
     `directory   http://one.test refuses this node: name-taken, since ${until}`,
     `directory   http://two.test has not been reached, since ${until}`,
   ]);
+});
+
+test('why no descriptor can be made is said, with what mends it', () => {
+  const lines = (descriptorTrouble: NodeStatus['descriptorTrouble']): string[] =>
+    formatStatus({ ...status, descriptorTrouble })
+      .split('\n')
+      .filter((line) => /^descriptor| {12}/.test(line));
+  expect(lines(null)).toEqual([]);
+  expect(lines({ why: 'it is damaged', hint: 'Remove it', since: until })).toEqual([
+    `descriptor  none can be made, since ${until}: it is damaged`,
+    '            Remove it',
+  ]);
+  expect(lines({ why: 'TypeError', since: until })).toHaveLength(1);
 });
 
 test('whether exits go by DNS is said of a mix, whichever it is', () => {

@@ -7,6 +7,7 @@ import type { UnusedKeys } from './epochs.ts';
 import { NodeError } from './errors.ts';
 import type { Proof } from './proof.ts';
 import type { Publication } from './publication.ts';
+import type { Undrawn } from './register/draw.ts';
 import type { Trouble } from './register/follow.ts';
 import type { Untaken } from './register/untaken.ts';
 import type { Counts, Spool } from './spool.ts';
@@ -41,6 +42,8 @@ export interface NodeStatus {
   } | null;
   /** Why there is none; null while there is one, and until that is known. */
   readonly consensusTrouble: { readonly code: string; readonly why: string; readonly since: string } | null;
+  /** Why it can make no descriptor, so that directories hear nothing of it; null while it can. */
+  readonly descriptorTrouble: (Pick<Undrawn, 'why' | 'hint'> & { readonly since: string }) | null;
   /** Directories that have not taken its newest descriptor. */
   readonly untakenBy: readonly (Pick<Untaken, 'url' | 'why'> & { readonly since: string })[];
   /** Of the node's own certificate: the next one if there is one, the one that is shown, those before. */
@@ -83,6 +86,12 @@ export function troubleStatus(trouble: Trouble | undefined): NodeStatus['consens
   return { code, why, since: new Date(sinceMs).toISOString() };
 }
 
+export function undrawnStatus(undrawn: Undrawn | undefined): NodeStatus['descriptorTrouble'] {
+  if (undrawn === undefined) return null;
+  const { sinceMs, ...told } = undrawn;
+  return { ...told, since: new Date(sinceMs).toISOString() };
+}
+
 export function untakenStatus(untaken: readonly Untaken[]): NodeStatus['untakenBy'] {
   return untaken.map(({ url, why, sinceMs }) => ({ url, why, since: new Date(sinceMs).toISOString() }));
 }
@@ -113,7 +122,7 @@ stages      ${stages.join(', ')}
 ${submission}id          ${id}
 epoch       ${epoch}
 ${status.unusedMixKeys === null ? '' : `mix keys    ${unusedKeys[status.unusedMixKeys]}\n`}consensus   ${network}
-${status.untakenBy.map(untakenLine).join('')}dns         ${resolvers[status.dns]}${exitLine(status)}
+${undrawnLine(status)}${status.untakenBy.map(untakenLine).join('')}dns         ${resolvers[status.dns]}${exitLine(status)}
 ${status.tlsKeys.map(tlsLine).join('')}${status.dkimKeys.map(dkimLine).join('')}${domainLines(status)}spool       ${counts === null ? 'does not answer' : spoolLine(counts)}
 ${outcomes.join('')}`;
 }
@@ -141,6 +150,13 @@ export async function spoolStatus(
 
 function troubleLine({ consensusTrouble: trouble }: ToldStatus): string {
   return trouble === null ? '' : `\n            since ${trouble.since}: ${trouble.code}: ${trouble.why}`;
+}
+
+function undrawnLine({ descriptorTrouble: trouble }: ToldStatus): string {
+  if (trouble === null) return '';
+  const { why, hint, since } = trouble;
+  const mend = hint === undefined ? '' : `            ${hint}\n`;
+  return `descriptor  none can be made, since ${since}: ${why}\n${mend}`;
 }
 
 function untakenLine({ url, why, since }: NodeStatus['untakenBy'][number]): string {

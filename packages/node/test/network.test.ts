@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NetworkParameters } from '@postern/directory/client';
+import { defaultGeometry } from '@postern/protocol/packet';
 import { silentLog } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { learnNetwork } from '../src/network.ts';
@@ -31,4 +32,23 @@ test('a node that is stopped while it asks says nothing of a directory that does
   stop.abort();
   await expect(learned).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
   expect(warned).toEqual([]);
+});
+
+test('what the directory says counts where it cannot be kept, and the directory is not blamed for that', async () => {
+  const path = join(folder, 'network.json');
+  await mkdir(path);
+  const warned: unknown[] = [];
+  const said = { epochSeconds: 3_600, meanDelayMs: 200, geometry: defaultGeometry };
+  const network = await learnNetwork({
+    dataDir: folder,
+    directory: { parameters: async () => said },
+    clock: { now: () => 0, wait: () => Promise.reject(new Error('asked again')) },
+    random: seeded('network'),
+    log: { ...silentLog, warn: (event, fields) => warned.push({ event, ...fields }) },
+    signal: new AbortController().signal,
+  });
+  expect(network).toEqual({ epochSeconds: 3_600, geometry: defaultGeometry });
+  expect(warned).toEqual([
+    { event: 'the parameters of the network cannot be kept', path, code: expect.any(String) },
+  ]);
 });

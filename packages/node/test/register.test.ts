@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DirectoryClient, DirectoryError, type Submission } from '@postern/directory/client';
@@ -185,4 +185,45 @@ test('a new signing key is taken up with the next descriptor, and one that ends 
   const until = new Date(next.validUntil * 1_000).toISOString();
   const hint = 'make the next: postern-node certify --identity FILE';
   expect(lines).toEqual([`signing key ends soon ${JSON.stringify({ until, hint })}`]);
+});
+
+test('what keeps a descriptor from being made is the node’s own fault: it is said with what mends it, and tried again', async () => {
+  const { dataDir, clock, announced, posts, lines, registration } = await started();
+  await announced();
+  expect(registration.undrawn()).toBeUndefined();
+  const downtime = join(dataDir, 'downtime.json');
+  const signing = join(dataDir, 'signing.key');
+  await writeFile(downtime, '[');
+  registration.renew();
+  const goOn = async (condition: () => boolean): Promise<void> =>
+    until(async () => {
+      await clock.advance(1_000);
+      return condition();
+    });
+  await goOn(() => lines.length > 0);
+  const sinceMs = registration.undrawn()?.sinceMs;
+  expect(registration.undrawn()).toEqual({
+    why: `${downtime} cannot be read, or holds no downtimes`,
+    hint: 'Remove it, and plan anew: postern-node downtime add',
+    sinceMs: expect.any(Number),
+  });
+  await chmod(signing, 0o644);
+  await goOn(() => lines.length > 1);
+  expect(registration.undrawn()).toEqual({
+    why: expect.stringContaining(signing),
+    hint: `Close it with: chmod 600 ${signing}`,
+    sinceMs,
+  });
+  const [first, ...more] = lines.map((line) => line.slice(line.indexOf('{')));
+  expect(lines.every((line) => line.startsWith('no descriptor can be made {"why":'))).toBe(true);
+  expect(JSON.parse(first ?? '')).toMatchObject({ why: expect.stringContaining(downtime) });
+  expect(more).toHaveLength(1);
+  expect(registration.untaken()).toEqual([]);
+  await clock.advance(86_400_000);
+  await goOn(() => lines.length > 2);
+  await chmod(signing, 0o600);
+  await rm(downtime);
+  await goOn(() => posts.length > 1);
+  expect(registration.undrawn()).toBeUndefined();
+  expect(lines).toHaveLength(3);
 });

@@ -93,13 +93,18 @@ export function openHistory({ served, checkpoint, trust, ...options }: HistoryOp
     return leaves[place % tileWidth];
   };
 
+  const documentAt = (epoch: number): Fetched => {
+    const known = fetching.get(epoch);
+    if (known !== undefined) return known;
+    const fetched = served.document(epoch).catch(notServed);
+    fetched.catch(() => undefined); // of those that are fetched ahead one alone is waited for
+    fetching.set(epoch, fetched);
+    return fetched;
+  };
   const documentOf = (leaf: Leaf, place: number): Fetched => {
     const at = place % tileWidth;
-    for (const { epoch } of leaves.slice(at, at + ahead)) {
-      const fetched = fetching.get(epoch) ?? served.document(epoch).catch(notServed);
-      fetching.set(epoch, fetched);
-    }
-    const fetched = fetching.get(leaf.epoch) ?? served.document(leaf.epoch).catch(notServed);
+    for (const { epoch } of leaves.slice(at, at + ahead)) void documentAt(epoch);
+    const fetched = documentAt(leaf.epoch);
     fetching.delete(leaf.epoch);
     return fetched;
   };

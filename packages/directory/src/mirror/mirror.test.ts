@@ -130,6 +130,28 @@ describe('a mirror', () => {
     expect(statuses).toEqual([404, 200, 200]);
   });
 
+  test('is brought up to date once more, however often that is asked for while it is under way', async () => {
+    const held: (() => void)[] = [];
+    const asked = Promise.withResolvers<void>();
+    const { mirror, client } = await mirroring();
+    await client.current();
+    const rest = server.answer;
+    server.answer = (request, response) => {
+      if (request.url !== '/v1/parameters') return rest(request, response);
+      held.push(() => rest(request, response));
+      if (held.length === 1) asked.resolve();
+      else held.at(-1)?.();
+    };
+    const first = mirror.update();
+    await asked.promise;
+    const more = Array.from({ length: 5 }, () => mirror.update());
+    held[0]?.();
+    await Promise.all([first, ...more]);
+    expect(held).toHaveLength(2);
+    await mirror.update();
+    expect(held).toHaveLength(3);
+  });
+
   test('gives notices of outages that count, and asks for them no more often than a reader does', async () => {
     const down = ['a'.repeat(64)];
     const notices = [ours, others].map((by) =>

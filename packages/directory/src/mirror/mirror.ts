@@ -99,11 +99,17 @@ function issuedAs(held: Held | undefined): Issued | undefined {
   return held && { epoch: held.consensus.epoch, digest: held.digest, signed: held.signed };
 }
 
-/** What is asked for while it is under way is done once more after it. */
+/** What is asked for while it is under way is done once more after it, however often it is asked for. */
 function oneAtATime(work: () => Promise<void>): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
-  return () => {
-    last = last.then(work, work);
+  let next: Promise<void> | undefined;
+  const begin = (): Promise<void> => {
+    next = undefined;
+    last = work();
     return last;
+  };
+  return () => {
+    next ??= last.then(begin, begin);
+    return next;
   };
 }

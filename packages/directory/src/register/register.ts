@@ -4,7 +4,8 @@ import {
   descriptorDigest,
   epochAt,
   isStanding,
-  verifyDescriptor,
+  tryMixKeys,
+  verifyDescriptorSignature,
 } from '@postern/protocol/consensus';
 import type { AuthorityConfig } from '../config.ts';
 import type { RegisterRefusal, Registration } from '../registration.ts';
@@ -25,13 +26,13 @@ const clockTolerance = 120;
 
 /**
  * Takes a signed descriptor from anyone (spec consensus 9). Durable when it says `registered`. The document that is stored already
- * counts as registered again.
+ * counts as registered again. What costs most, to try the mix keys and to write, is done within the limits alone.
  */
 export function register(signed: string, context: Register): Registration {
   // anybody can post again what is known: it costs no signature check
   const same = context.store.byDigest(descriptorDigest(signed));
   if (same !== undefined) return { kind: 'registered', id: same.id, isNew: false };
-  const verified = verifyDescriptor(signed);
+  const verified = verifyDescriptorSignature(signed);
   if (verified.kind === 'refused') return verified;
   const { id, descriptor } = verified;
   const known = context.store.registered.get(id);
@@ -41,6 +42,8 @@ export function register(signed: string, context: Register): Registration {
     refuseClaims(id, descriptor, context) ??
     refuseLoad(id, known !== undefined, context);
   if (refusal !== undefined) return refusal;
+  const tried = tryMixKeys(verified);
+  if (tried.kind === 'refused') return tried;
   context.store.put({ id, descriptor, signed });
   return { kind: 'registered', id, isNew: true };
 }
@@ -103,7 +106,9 @@ function refuseLoad(
 ): Registration | undefined {
   if (!isKnown && store.registered.size >= config.maxNodes)
     return refused('full', `this authority keeps ${config.maxNodes} descriptors and has them`);
-  const passes = isKnown ? limits.known.take(id, now) : limits.unknown.take('', now);
+  const passes = isKnown
+    ? limits.known.take(id, now) && (limits.renewals.take(id, now) || limits.again.take('', now))
+    : limits.unknown.take('', now);
   return passes ? undefined : refused('too-often', 'too many descriptors came in; try again in a minute');
 }
 

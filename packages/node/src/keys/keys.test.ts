@@ -1,5 +1,16 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeBase64, encodeBase64 } from '@postern/protocol/codec';
@@ -58,13 +69,19 @@ test('a signing key is read as it was made, by its owner only, and needs no iden
   expect(isEnding(keys, now - 1)).toBe(false);
 });
 
-test('the next signing key is another one of the same node', async () => {
+test('the next signing key is another one of the same node, and leaves nothing of the one before', async () => {
   const identity = await makeKeys();
   const before = await loadSigningKey(folder);
+  const blocks = join(folder, 'blocks');
+  await link(signingPath(), blocks);
   const next = await certify({ dataDir: folder, identity, now: now + 60, days: 366, random: systemRandom });
   expect(next).toEqual(await loadSigningKey(folder));
   expect(next.id).toBe(before.id);
   expect(next.signingKey).not.toEqual(before.signingKey);
+  const left = await readFile(blocks);
+  expect(
+    [Buffer.from(before.seed).toString('base64'), before.certificate].filter((of) => left.includes(of)),
+  ).toEqual([]);
 });
 
 test.each<[string, (text: string) => string]>([

@@ -6,7 +6,7 @@ import {
   verifyNodeCertificate,
 } from '@postern/protocol/consensus';
 import { ed25519 } from '@postern/protocol/primitives';
-import { type Random, writeFileDurable } from '@postern/runtime';
+import { type Random, replaceSecret } from '@postern/runtime';
 import { readSecret, wrongKeyFile } from './files.ts';
 import { formatSeed, type Identity, identityOf, parseSeed } from './identity.ts';
 
@@ -42,8 +42,8 @@ const daySeconds = 86_400;
 const warnSeconds = 30 * daySeconds;
 
 /**
- * Makes `signing.key`: the base64 of an Ed25519 seed, and behind that line its certificate. What was there is replaced, both at once. A
- * node that runs takes it with its next descriptor.
+ * Makes `signing.key`: the base64 of an Ed25519 seed, and behind that line its certificate. What was there is replaced, both at once, and
+ * overwritten. A node that runs takes it with its next descriptor.
  */
 export async function certify({ dataDir, identity, now, days, random }: CertifyOptions): Promise<SigningKey> {
   const { privateKey } = ed25519.generate(random);
@@ -55,7 +55,7 @@ export async function certify({ dataDir, identity, now, days, random }: CertifyO
     validUntil: now + days * daySeconds,
   };
   const text = formatSeed(privateKey) + signNodeCertificate(members, identity);
-  await writeFileDurable(pathIn(dataDir), text);
+  await replaceSecret(pathIn(dataDir), text);
   return loadSigningKey(dataDir);
 }
 

@@ -1,29 +1,16 @@
 import { type DirectoryClient, DirectoryError, type Submission } from '@postern/directory/client';
 import type { EpochKey } from '@postern/protocol/consensus';
-import type { Clock, Endpoint, Log, Random } from '@postern/runtime';
+import type { Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
 import { createBell } from '../bell.ts';
-import type { NodeConfig } from '../config.ts';
-import { NodeError } from '../errors.ts';
-import type { Identity } from '../keys/identity.ts';
-import { isEnding, loadSigningKey, type SigningKey } from '../keys/signing.ts';
-import type { Load } from '../load.ts';
 import { firstOf, startLoop } from '../loop.ts';
-import { describe } from './descriptor.ts';
-import { downtimeEpochs, readDowntime } from './downtime.ts';
+import { createDrawing, type DrawContext, type Undrawn } from './draw.ts';
 import { createUntaken, mayPass, type Untaken } from './untaken.ts';
 
-export interface RegisterContext {
-  readonly clock: Clock;
+export interface RegisterContext extends DrawContext {
   readonly random: Random;
-  readonly log: Log;
-  readonly config: NodeConfig;
-  readonly identity: Identity;
   readonly tlsPins: () => readonly string[];
-  readonly smtp: Endpoint;
   readonly directory: DirectoryClient;
-  readonly load: Load;
-  readonly epochSeconds: number;
 }
 
 export interface Registration {
@@ -33,6 +20,8 @@ export interface Registration {
   renew(): void;
   /** Directories that have not taken the newest. */
   untaken(): readonly Untaken[];
+  /** Why there is no newest to take; nothing while one can be made. */
+  undrawn(): Undrawn | undefined;
   close(): Promise<void>;
 }
 
@@ -44,13 +33,14 @@ interface Owed {
 }
 
 const pause = { firstMs: 1_000, mostMs: 300_000 };
-const dayMs = 86_400_000;
+/** How soon one is tried again that could not be made: what keeps it is on this machine. */
+const redrawMs = 10_000;
 
 /** Tells all directories of this node: at the start and in every epoch, since a descriptor counts for a few epochs only. */
 export function register(context: RegisterContext): Registration {
   const { clock, random, log, directory } = context;
   const news = createBell();
-  const remind = createReminder(context);
+  const drawing = createDrawing(context);
   let wanted: readonly EpochKey[] | undefined;
   let last: readonly EpochKey[] | undefined;
   let owed: Owed | undefined;
@@ -73,9 +63,19 @@ export function register(context: RegisterContext): Registration {
     owed = urls.length === 0 ? undefined : { descriptor, urls, tries: (before?.tries ?? 0) + 1 };
   };
 
-  const renewed = async (mixKeys: readonly EpochKey[]): Promise<void> => {
+  /** At `again`, or as soon as there is news. */
+  const waitUntil = (again: number, stop: AbortSignal): Promise<void> =>
+    firstOf(
+      stop,
+      (signal) => news.wait(signal),
+      (signal) => clock.wait(again, signal),
+    );
+
+  const renewed = async (mixKeys: readonly EpochKey[], stop: AbortSignal): Promise<void> => {
     const tlsPins = context.tlsPins();
-    await publish(await draw(context, mixKeys, tlsPins, remind), undefined);
+    const descriptor = await drawing.draw(mixKeys, tlsPins);
+    if (descriptor === undefined) return waitUntil(clock.now() + redrawMs, stop);
+    await publish(descriptor, undefined);
     last = mixKeys;
     if (wanted === mixKeys && sameTexts(tlsPins, context.tlsPins())) wanted = undefined;
     log.debug('registered');
@@ -84,15 +84,11 @@ export function register(context: RegisterContext): Registration {
   const loop = startLoop(
     { clock, log, trouble: 'the directory did not take the descriptor' },
     async (stop) => {
-      if (wanted !== undefined) return renewed(wanted);
+      if (wanted !== undefined) return renewed(wanted, stop);
       const before = owed;
       if (before === undefined) return news.wait(stop);
       const again = clock.now() + jitteredBackoff(before.tries, pause, random);
-      await firstOf(
-        stop,
-        (signal) => news.wait(signal),
-        (signal) => clock.wait(again, signal),
-      );
+      await waitUntil(again, stop);
       if (wanted === undefined && clock.now() >= again) await publish(before.descriptor, before);
     },
   );
@@ -107,42 +103,8 @@ export function register(context: RegisterContext): Registration {
       news.ring();
     },
     untaken: untaken.list,
+    undrawn: drawing.undrawn,
     close: () => loop.stop(),
-  };
-}
-
-/** The descriptor of now: what an operator changes on disk is read again for each. */
-async function draw(
-  context: RegisterContext,
-  mixKeys: readonly EpochKey[],
-  tlsPins: readonly string[],
-  remind: (keys: SigningKey) => void,
-): Promise<string> {
-  const { clock, config, identity, load, epochSeconds } = context;
-  const keys = await loadSigningKey(config.dataDir);
-  if (keys.id !== identity.id)
-    throw new NodeError('wrong-key-file', 'the signing key is another node’s', {
-      hint: 'Restore signing.key, or make one with the identity key of this node: postern-node certify --identity FILE',
-    });
-  remind(keys);
-  const seconds = clock.now() / 1_000;
-  const downtime = downtimeEpochs(await readDowntime(config.dataDir), seconds, epochSeconds);
-  const { smtp } = context;
-  return describe({ config, keys, tlsPins, smtp, mixKeys, load: load.told(), downtime, now: clock.now() });
-}
-
-/** Tells the log, once a day, that the signing key is about to end, or has. */
-function createReminder({ clock, log }: RegisterContext): (keys: SigningKey) => void {
-  let saidMs = Number.NEGATIVE_INFINITY;
-  return (keys) => {
-    if (!isEnding(keys, clock.now() / 1_000) || clock.now() < saidMs + dayMs) return;
-    saidMs = clock.now();
-    const fields = {
-      until: new Date(keys.validUntil * 1_000).toISOString(),
-      hint: 'make the next: postern-node certify --identity FILE',
-    };
-    if (clock.now() >= keys.validUntil * 1_000) log.error('signing key has ended', fields);
-    else log.warn('signing key ends soon', fields);
   };
 }
 

@@ -64,6 +64,7 @@ describe('signing throws for', () => {
 
 describe('is refused', () => {
   const [key] = descriptor.mixKeys;
+  const long = Array.from({ length: 4 }, () => 'x'.repeat(50)).join('.');
   const badKey = encodeBase64(new Uint8Array(1216).fill(0xff));
   const malformed: [string, string, unknown][] = [
     ['an unknown member', 'the document has a member that is not defined', { ...descriptor, more: 1 }],
@@ -221,6 +222,11 @@ describe('is refused', () => {
       'nine keys',
       'mixKeys has more than 8 items',
       { ...descriptor, mixKeys: Array.from({ length: 9 }, (_, i) => ({ ...key, epoch: i })) },
+    ],
+    [
+      'domains of too many characters together',
+      'domains have more than 1024 characters together',
+      { ...gateway('mix1.test'), domains: ['a', 'b', 'c', 'd', 'e'].map((one) => `${one}.${long}`) },
     ],
     [
       'a key for a negative epoch',

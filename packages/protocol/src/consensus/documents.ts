@@ -265,6 +265,9 @@ export const maxNodes = 2_000;
 /** Most descriptors that one vote names. Of several votes more than half have to name a node: fewer than twice as many stand. */
 export const maxRegistered = 10_000;
 
+/** Most characters that all domains of a node have together. */
+export const maxDomainCharacters = 1_024;
+
 /** Largest capacity of a mix, packets a second. */
 export const maxCapacity = 1_024;
 

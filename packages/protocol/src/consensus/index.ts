@@ -63,8 +63,10 @@ export {
   type DescriptorRefusal,
   descriptorDigest,
   signDescriptor,
+  tryMixKeys,
   type VerifiedDescriptor,
   verifyDescriptor,
+  verifyDescriptorSignature,
 } from './descriptor.ts';
 export { applyDiff, makeDiff } from './diff.ts';
 export type {

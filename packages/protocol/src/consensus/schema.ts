@@ -28,6 +28,7 @@ import {
   maxAuthorities,
   maxCapacity,
   maxCertificateSeconds,
+  maxDomainCharacters,
   maxDowntimes,
   maxLoad,
   maxNodeCertificateLength,
@@ -65,7 +66,7 @@ const time = integer(0, maxEpoch * week);
 const meanDelayMs = integer(0, 86_400_000);
 const smtp = object<SmtpEndpoint>({ host, port: integer(1, 65_535) });
 const roles = ascending<Role>(oneOf('delivery', 'mix'), 2, compareText);
-const domains = ascending(domain, 64, compareText);
+const domains = within(ascending(domain, 64, compareText), maxDomainCharacters);
 const tlsPins = distinct(hexDigest, maxTlsPins);
 const capacity = powerOfTwo(maxCapacity);
 const mirror = orEmpty(text(isBareUrl, 'URL'));
@@ -320,6 +321,14 @@ function rolesFit(node: Pick<Descriptor, 'roles' | 'domains'>, hasMixKeys: boole
 
 function unrepeated(values: readonly string[], what: string): void {
   if (new Set(values).size !== values.length) refuse('nodes', `share a ${what}`);
+}
+
+/** Texts that have no more than so many characters together. */
+function within(list: Shape<string[]>, most: number): Shape<string[]> {
+  return (value, at) => {
+    const texts = list(value, at);
+    return texts.join('').length > most ? refuse(at, `have more than ${most} characters together`) : texts;
+  };
 }
 
 /** 0, or a power of two. */

@@ -4,7 +4,17 @@ import { describe, expect, test } from 'vitest';
 import { encodeHex } from '../codec/hex.ts';
 import { ProtocolError } from '../errors.ts';
 import { geometry as createGeometry, defaultGeometry } from '../packet/index.ts';
-import { agenda, before, epoch, epochSeconds, gateway, mix, now, registered } from '../testing/network.ts';
+import {
+  agenda,
+  before,
+  epoch,
+  epochSeconds,
+  gateway,
+  longGateways,
+  mix,
+  now,
+  registered,
+} from '../testing/network.ts';
 import { testNode } from '../testing/node.ts';
 import { seeded } from '../testing/seeded.ts';
 import { encodeConsensus } from './consensus.ts';
@@ -163,34 +173,30 @@ describe('is left out:', () => {
   });
 
   test('what does not fit into a document', () => {
-    const label = 'x'.repeat(63);
-    const wide = Array.from({ length: 300 }, (_, node) =>
-      gateway(`gateway${node}.test`, {
-        domains: Array.from({ length: 64 }, (_, n) => `${label}.${label}.${label}.n${node}-${n}.test`).sort(),
-      }),
-    );
-    const consensus = tabulate(wide, agenda);
-    expect(consensus.nodes.length).toBeGreaterThan(200);
-    expect(consensus.nodes.length).toBeLessThan(300);
+    const consensus = tabulate(longGateways(2_000), agenda);
+    expect(consensus.nodes.length).toBeGreaterThan(1_600);
+    expect(consensus.nodes.length).toBeLessThan(2_000);
     expect(encodeConsensus(consensus).length).toBeLessThan(maxConsensusLength);
   });
 });
 
 describe('the room for entries', () => {
   const sixteen = createGeometry({ ...defaultGeometry, hops: 16, packetBytes: 65_536 });
+  const { mixKeys, capacity, protocols } = mix('mix.test');
+  const asMix: Partial<Descriptor> = { roles: ['delivery', 'mix'], mixKeys, capacity, protocols };
 
   test.each([
-    ['256 of 13,311 characters, each with a comma, fill it', gateway, 13_311, 256],
-    ['one character more in each, and one fewer fits', gateway, 13_312, 255],
-    ['a layer of two digits is counted before it is dealt', gatewayAndMix, 13_310, 256],
-    ['and leaves no room for another character', gatewayAndMix, 13_311, 255],
-  ])('%s', (_what, node, characters, fitting) => {
-    const many = Array.from({ length: 257 }, (_, index) =>
-      ofLength(node(`gateway${100 + index}.test`, { domains: [] }), characters),
+    ['1,664 of 2,047 characters, each with a comma, fill it', 'gateway', 2_047, 1_664],
+    ['one character more in each, and one fewer fits', 'gateway', 2_048, 1_663],
+    ['a layer of two digits is counted before it is dealt', 'both', 3_326, 1_024],
+    ['and leaves no room for another character', 'both', 3_327, 1_023],
+  ])('%s', (_what, kind, characters, fitting) => {
+    const many = longGateways(fitting + 2, kind === 'both' ? asMix : {}).map((one) =>
+      ofLength(one, characters),
     );
     const mixes = tabulate(many, { ...agenda, geometry: sixteen }).nodes;
     // where mixes leave no room there is none either for what they would be without a layer
-    const nodes = mixes.filter(({ layer }) => node === gateway || layer > 0);
+    const nodes = mixes.filter(({ layer }) => kind === 'gateway' || layer > 0);
     for (const entry of nodes)
       expect(JSON.stringify(entry)).toHaveLength(characters + (entry.layer > 9 ? 1 : 0));
     const byLot = many.toSorted((a, b) => compareText(nodeLot(a), nodeLot(b)));
@@ -209,15 +215,11 @@ describe('the room for entries', () => {
       .update(Buffer.from(idOf(descriptor), 'hex'))
       .digest('hex');
 
-  function gatewayAndMix(name: string, change: Partial<Descriptor>): Descriptor {
-    return mix(name, { roles: ['delivery', 'mix'], ...change });
-  }
-
   /** With as many domains as its entry takes for so many characters. */
   function ofLength(bare: Descriptor, characters: number): Descriptor {
-    const { name } = bare;
-    const isMix = bare.roles.includes('mix');
-    const { roles, smtp, tlsPins, family, domains, mirror, capacity } = bare;
+    const { name, roles, smtp, tlsPins, family, mirror, capacity } = bare;
+    const isMix = roles.includes('mix');
+    const [first] = name.split('.');
     const entry = {
       id: idOf(bare),
       name,
@@ -225,7 +227,7 @@ describe('the room for entries', () => {
       smtp,
       tlsPins,
       family,
-      domains,
+      domains: [],
       mirror,
       layer: isMix ? 1 : 0,
       mixKey: isMix ? bare.mixKeys[0]?.key : '',
@@ -236,7 +238,7 @@ describe('the room for entries', () => {
     const filled: string[] = [];
     while (left > 0) {
       const length = left > 256 ? Math.min(253, left - 103) : left - 3;
-      filled.push(domainOf(`d${100 + filled.length}.${name}`, length));
+      filled.push(domainOf(`d${100 + filled.length}.${first}.test`, length));
       left -= length + 3;
     }
     return { ...bare, domains: filled.sort() };

@@ -69,6 +69,21 @@ export function gateway(name: string, change: Partial<Descriptor> = {}): Descrip
   return mix(name, { roles: ['delivery'], domains, mixKeys: [], capacity: 0, protocols: [], ...change });
 }
 
+/** Gateways that take about as much room as one may. What they have for identity keys is of no seed. */
+export function longGateways(count: number, change: Partial<Descriptor> = {}): Descriptor[] {
+  const label = 'x'.repeat(63);
+  const long = (start: string): string => `${start}.${'x'.repeat(40)}.${label}.${label}.${label}.test`;
+  const tlsPins = ['ab'.repeat(32), 'cd'.repeat(32)];
+  const smtp = { host: long('mx'), port: 2525 };
+  const one = gateway('gateway.test', { smtp, tlsPins, mirror: `https://${long('mirror')}`, ...change });
+  return Array.from({ length: count }, (_, at) => ({
+    ...one,
+    name: long(`g${at}`),
+    identityKey: encodeBase64(sha256(new TextEncoder().encode(`gateway ${at}`))),
+    domains: [0, 1, 2, 3].map((n) => long(`d${at}-${n}`)),
+  }));
+}
+
 /** A log of one consensus, of the epoch before. */
 export const before: { previous: string; log: LogHead } = {
   previous: 'a'.repeat(64),
