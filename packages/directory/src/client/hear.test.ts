@@ -1,4 +1,4 @@
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { parseAuthorityKey, verifyEquivocation } from '@postern/protocol/consensus';
@@ -297,6 +297,18 @@ describe('a fork that cannot be kept', () => {
     expect(verifyEquivocation(JSON.parse(await readFile(proofPath(), 'utf8')), trust)).toMatchObject({
       kind: 'equivocation',
     });
+  });
+
+  test('stops the reader where what is stored cannot be read', async () => {
+    const client = library.client([server.url], two);
+    await client.current();
+    await mkdir(join(folder(), `consensus-${epoch - 2}`));
+    library.clock.moveTo((epoch + 1) * hour);
+    server.answer = other.serve();
+    await expect(client.current()).rejects.toMatchObject({ code: 'fork' });
+    server.answer = chain.serve();
+    await expect(client.current()).rejects.toMatchObject({ code: 'fork' });
+    expect(JSON.parse(await readFile(proofPath(), 'utf8')).documents).toEqual([other.documents.get(epoch)]);
   });
 
   test('is one to whoever hears of it', async () => {
