@@ -5,7 +5,7 @@ import { read } from './tree.ts';
 const page = 'docs/hostile-input.md';
 
 /** How many cases there are of what is received, queued, encrypted, MIME, reported, asked of DNS, abuse and privacy. */
-const counts = { R: 17, Q: 8, C: 9, M: 3, B: 7, D: 2, A: 8, P: 4 };
+const counts = { R: 17, Q: 8, C: 9, M: 3, B: 7, D: 2, A: 9, P: 4 };
 const ids = Object.entries(counts).flatMap(([letter, count]) =>
   Array.from({ length: count }, (_, at) => `${letter}${at + 1}`),
 );

@@ -8,8 +8,6 @@ export interface AskOptions {
 export interface Question extends AskOptions {
   /** Largest body read, bytes. */
   readonly maxBytes: number;
-  /** Digest (hex SHA-256) of the document that is here already. */
-  readonly known?: string | undefined;
   /** Posted as text/plain; without it the question is a GET. */
   readonly body?: string;
 }
@@ -24,7 +22,6 @@ type AnswerOf<Body> =
       /** Of the server's clock when the answer came, milliseconds, whole seconds; undefined when it says none. */
       readonly date: number | undefined;
     } & Body)
-  | { readonly kind: 'unchanged'; readonly date: number | undefined }
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
 
@@ -37,13 +34,13 @@ export async function ask(url: string, question: Question): Promise<Answer> {
 }
 
 /**
- * One HTTP exchange. The request says nothing of who asks: one user agent for all, no cookies, and an entity tag that is the
- * document's digest and not the server's choice (spec consensus 10.2). Redirects are not followed. What is compressed more than once is not read:
- * no bound of what comes out bounds what goes on between.
+ * One HTTP exchange. The request says nothing of who asks: one user agent for all, no cookies, and no entity tag, since servers have a say in what
+ * stands under a document (spec consensus 10.2). Redirects are not followed. What is compressed more than once is not read: no bound of what comes
+ * out bounds what goes on between.
  */
 export async function askBytes(
   url: string,
-  { timeoutMs, signal, maxBytes, known, body }: Question,
+  { timeoutMs, signal, maxBytes, body }: Question,
 ): Promise<ByteAnswer> {
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
@@ -53,16 +50,11 @@ export async function askBytes(
         'user-agent': 'postern',
         'accept-encoding': 'zstd, br, gzip',
         ...(body !== undefined && { 'content-type': 'text/plain' }),
-        ...(known !== undefined && { 'if-none-match': `"${known}"` }),
       },
       ...(body !== undefined && { body }),
       redirect: 'manual',
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
-    if (response.status === 304 && known !== undefined) {
-      await response.body?.cancel();
-      return { kind: 'unchanged', date: dateOf(response) };
-    }
     if (response.headers.get('content-encoding')?.includes(',')) {
       await response.body?.cancel();
       return { kind: 'unreachable', why: 'its answer is compressed more than once' };

@@ -9,6 +9,8 @@ export interface MeetContext {
   readonly directory: Pick<DirectoryClient, 'hear'>;
   readonly topology: Topology;
   readonly log: Log;
+  /** Called when authorities were shown to have signed two documents, and nothing is to be sent any more. */
+  readonly onFork: () => void;
 }
 
 /** Which consensus the node goes by, for whoever connects to it (spec consensus 10.6); nothing while it has none. */
@@ -25,11 +27,14 @@ export function createMeet({
   directory,
   topology,
   log,
+  onFork,
 }: MeetContext): NonNullable<SmtpSenderOptions['meet']> {
   const listen = async (told: Told): Promise<void> => {
     const heard = await directory.hear(told);
     if (heard === 'other') log.warn('a node goes by another consensus', { epoch: told.epoch });
-    if (heard === 'fork') topology.update(undefined);
+    if (heard !== 'fork') return;
+    topology.update(undefined);
+    onFork();
   };
   return async (_peer, offers) => {
     const told = parseTold(offers);

@@ -18,6 +18,7 @@ import {
   serveControl,
 } from '@postern/runtime';
 import { openResolver, type Resolver } from '@postern/runtime/dns';
+import { createBell } from './bell.ts';
 import { callsOf } from './calls.ts';
 import type { NodeConfig } from './config.ts';
 import { createCounters } from './counters.ts';
@@ -116,6 +117,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const made = { ...deps, stages: chosen, identity, directory, metrics, signal: ending.signal };
   const parts = await openParts(config, made, opened);
   const { stages, topology, counters, spool, epochs, tls, network, lifetime, submission, load } = parts;
+  const { forked } = parts;
   const { epochSeconds } = network;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever waits for it is told; nobody has to
@@ -163,7 +165,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
   const { resolver } = parts;
   const proof = resolver && watchProof({ clock, log, resolver });
   const proofNow = (): NodeStatus['dns'] => proof?.current() ?? 'unasked';
-  const following = follow({ clock, random, log, directory, topology, network, onConsensus });
+  const following = follow({ clock, random, log, directory, topology, network, forked, onConsensus });
   const loops = [
     following,
     epochs.start((mixKeys) => registration?.announce(mixKeys)),
@@ -268,7 +270,8 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
   const lookUps = createLookUps(config, { clock, random, resolver, policies });
   opened.defer(() => lookUps.close());
   const topology = createTopology(clock);
-  const meet = createMeet({ directory, topology, log });
+  const forked = createBell();
+  const meet = createMeet({ directory, topology, log, onFork: forked.ring });
   const sender = opened.use(made.sender ?? createSender(config.smtp.ehlo, connectionsPerPeer, meet));
   const epochs = await openEpochs({
     clock,
@@ -302,6 +305,7 @@ async function openParts(config: NodeConfig, made: Made, opened: AsyncDisposable
     submission,
     counters: createCounters(metrics),
     topology,
+    forked,
     load: createLoad(clock, network.epochSeconds, stages.size === stagesOf(config).length),
     lifetime: createLifetime(clock, drainMs),
   };

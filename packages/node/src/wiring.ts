@@ -1,6 +1,7 @@
 import type { SmtpSender } from '@postern/mail';
 import type { Clock, Log, Random } from '@postern/runtime';
 import type { Resolver } from '@postern/runtime/dns';
+import type { Bell } from './bell.ts';
 import type { DeliveryConfig, NodeConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { lmtp } from './deliver/lmtp.ts';
@@ -46,6 +47,8 @@ export interface Parts {
   readonly sender: SmtpSender;
   readonly counters: Counters;
   readonly topology: Topology;
+  /** Rings when authorities were shown to have signed two documents. */
+  readonly forked: Bell;
   readonly lifetime: Lifetime;
   readonly epochs: Epochs;
   /** What the descriptor says of the packets that come. */

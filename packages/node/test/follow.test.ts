@@ -4,14 +4,26 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createDirectoryClient } from '@postern/directory/client';
+import {
+  createDirectoryClient,
+  type DirectoryClient,
+  DirectoryError,
+  type Heard,
+  type VerifiedConsensus,
+} from '@postern/directory/client';
+import { formatTold } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { testAuthority } from '@postern/protocol/testing';
 import { silentLog } from '@postern/runtime';
 import { expect, onTestFinished, test } from 'vitest';
+import { createBell } from '../src/bell.ts';
+import { createMeet } from '../src/meet.ts';
 import { follow } from '../src/register/follow.ts';
 import { createTopology } from '../src/topology.ts';
+import { consensusOf } from './peers.ts';
 import { fakeClock, seeded, until } from './support.ts';
+
+const peer = { host: 'mix1.test', port: 25, tlsPin: 'ab'.repeat(32) };
 
 test('a directory that has no consensus is asked soon again at first, and then less and less often', async () => {
   const clock = fakeClock(Date.UTC(2033, 1, 2));
@@ -45,6 +57,7 @@ test('a directory that has no consensus is asked soon again at first, and then l
     }),
     topology: createTopology(clock),
     network: { geometry: defaultGeometry, epochSeconds: 3_600 },
+    forked: createBell(),
     onConsensus: () => undefined,
   });
   await until(async () => {
@@ -64,4 +77,48 @@ test('a directory that has no consensus is asked soon again at first, and then l
   const last = gaps.at(-1) ?? 0;
   expect(last).toBeGreaterThan(20_000);
   expect(Math.min(...gaps.slice(0, 5))).toBeLessThan(last / 4);
+});
+
+test('a fork that was heard of stops the node for good, though the directory was being asked, and its status says why', async () => {
+  const clock = fakeClock(Date.UTC(2033, 1, 2));
+  const consensus = consensusOf([], clock.now());
+  const topology = createTopology(clock);
+  const forked = createBell();
+  const hearing = Promise.withResolvers<Heard>();
+  const answers: PromiseWithResolvers<VerifiedConsensus>[] = [];
+  const directory = {
+    renew() {
+      const answer = Promise.withResolvers<VerifiedConsensus>();
+      answers.push(answer);
+      return answer.promise;
+    },
+    hear: () => hearing.promise,
+    renewAt: () => clock.now() + 3_600_000,
+    recent: () => [],
+  } as Partial<DirectoryClient> as DirectoryClient;
+  const network = { geometry: defaultGeometry, epochSeconds: 3_600 };
+  const log = silentLog;
+  const random = seeded('fork');
+  const loop = follow({
+    clock,
+    random,
+    log,
+    directory,
+    topology,
+    network,
+    forked,
+    onConsensus: () => undefined,
+  });
+  onTestFinished(() => loop.stop());
+  const meet = createMeet({ directory, topology, log, onFork: forked.ring });
+  await meet(peer, [formatTold({ epoch: 7, digest: 'cd'.repeat(32) })]);
+
+  // what was asked before comes after what was heard
+  hearing.resolve('fork');
+  answers[0]?.resolve(consensus);
+  await until(() => answers.length === 2);
+  answers[1]?.reject(new DirectoryError('fork', 'the proof lies in fork'));
+  await until(() => loop.trouble() !== undefined);
+  expect(loop.trouble()).toEqual({ code: 'fork', why: 'the proof lies in fork', sinceMs: clock.now() });
+  expect(topology.valid()).toBeUndefined();
 });

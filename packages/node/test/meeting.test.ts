@@ -40,8 +40,10 @@ describe('a node that meets the next hop', () => {
     const topology = createTopology(fakeClock(startMs));
     topology.update({ ...consensusOf([], startMs), digest: 'ab'.repeat(32) });
     const warnings: string[] = [];
+    const forks: string[] = [];
     const meet = createMeet({
       topology,
+      onFork: () => void forks.push('fork'),
       log: { ...silentLog, warn: (event) => void warnings.push(event) },
       directory: {
         async hear(told) {
@@ -51,7 +53,7 @@ describe('a node that meets the next hop', () => {
         },
       },
     });
-    return { asked, topology, warnings, meet };
+    return { asked, topology, warnings, forks, meet };
   };
   const told = { epoch: 7, digest: 'cd'.repeat(32) };
 
@@ -64,7 +66,7 @@ describe('a node that meets the next hop', () => {
   ] as const)(
     'that goes by the consensus called %s hands on, but what it has afterwards depends',
     async (heard, said) => {
-      const { meet, asked, topology, warnings } = meeting(heard);
+      const { meet, asked, topology, warnings, forks } = meeting(heard);
       const before = toldBy(topology);
       expect(before).toEqual([
         formatTold({ epoch: Math.floor(startMs / 3_600_000), digest: 'ab'.repeat(32) }),
@@ -74,6 +76,7 @@ describe('a node that meets the next hop', () => {
       expect(asked).toEqual([told]);
       expect(warnings).toEqual(said);
       expect(toldBy(topology)).toEqual(heard === 'fork' ? [] : before);
+      expect(forks).toEqual(heard === 'fork' ? ['fork'] : []);
     },
   );
 

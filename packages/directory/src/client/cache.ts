@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -11,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type Equivocation, keyEpochsHeld } from '@postern/protocol/consensus';
+import { keyEpochsHeld } from '@postern/protocol/consensus';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { lockFile, makePrivateDirectory, UserError } from '@postern/runtime';
 import { DirectoryError } from './errors.ts';
@@ -24,10 +23,15 @@ export interface Seen {
   readonly range: CompactRange;
 }
 
-/** Two documents of which there may be one, and the certificates of the keys that signed them. */
-export interface Fork extends Equivocation {
+/** Why nothing of the authorities' is used any more: what they have signed contradicts itself. */
+export interface Fork {
   /** Unix seconds at which it was found. */
   readonly since: number;
+  /** Two that prove it (spec log 8); else what contradicts the memory, and the one that was stored last. */
+  readonly documents: readonly string[];
+  /** Of the keys that signed them. */
+  readonly certificates: readonly string[];
+  readonly proven: boolean;
   /** The file that it lies in. */
   readonly path: string;
 }
@@ -55,9 +59,9 @@ export interface ConsensusCache {
     seen: Seen,
     objection: (last: Seen | undefined) => T | undefined,
   ): Promise<T | undefined>;
-  /** The proof that authorities have signed two documents, once there is one: nothing of theirs is used while it lies there. */
+  /** Nothing of the authorities' is used while there is one. Throws `DirectoryError` `wrong-cache` when it cannot be read. */
   fork(): Fork | undefined;
-  /** Keeps the first proof that comes. Durable when it resolves. */
+  /** Keeps the first that comes, and the first that is proven in its place. Durable when it resolves. */
   keepFork(fork: Omit<Fork, 'path'>): Promise<void>;
   /** Certificates are public, and verified again whenever they are read. */
   readonly certificates: TextStore;
@@ -72,6 +76,16 @@ const lockTimeoutMs = 5_000;
 export function openCache(folder: string): ConsensusCache {
   const documentPath = join(folder, 'consensus');
   const seenPath = join(folder, 'seen');
+  const forkPath = join(folder, 'fork');
+  const forkThere = (): Fork | undefined => {
+    const text = readIfThere(forkPath);
+    if (text === undefined) return undefined;
+    try {
+      return { ...(JSON.parse(text) as Omit<Fork, 'path'>), path: forkPath };
+    } catch (cause) {
+      throw new DirectoryError('wrong-cache', `${forkPath} is damaged`, { cause });
+    }
+  };
   const recall = (): Seen | undefined => {
     const text = readIfThere(seenPath);
     if (text === undefined) return undefined;
@@ -92,8 +106,8 @@ export function openCache(folder: string): ConsensusCache {
         const last = recall();
         const found = objection(last);
         if (found !== undefined) return found;
-        if (last !== undefined && last.epoch < epoch) keepPast(folder, last.epoch, epoch);
-        // the document first: after a crash between the two it is verified again and seen anew
+        if (last !== undefined && last.epoch < epoch) keepPast(folder, last.epoch, { epoch, signed });
+        // the document first: after a crash between the two it is verified again, followed to, and stored anew
         replace(folder, 'consensus', signed);
         replace(folder, 'seen', `${epoch} ${digest} ${formatRange(range)}\n`);
         return undefined;
@@ -101,24 +115,16 @@ export function openCache(folder: string): ConsensusCache {
         throw notKept('the consensus', folder, cause);
       }
     },
-    fork() {
-      const path = join(folder, 'fork');
-      const text = readIfThere(path);
-      if (text === undefined) return undefined;
-      try {
-        return { ...(JSON.parse(text) as Omit<Fork, 'path'>), path };
-      } catch (cause) {
-        throw new DirectoryError('wrong-cache', `${path} is damaged`, { cause });
-      }
-    },
+    fork: forkThere,
     async keepFork(fork) {
       try {
         await makePrivateDirectory(folder);
         using _ = lock(folder);
-        if (readIfThere(join(folder, 'fork')) === undefined)
+        const kept = forkThere();
+        if (kept === undefined || (fork.proven && !kept.proven))
           replace(folder, 'fork', `${JSON.stringify(fork)}\n`);
       } catch (cause) {
-        throw notKept('the proof of two documents', folder, cause);
+        throw notKept('what shows a fork', folder, cause);
       }
     },
     certificates: storeIn(folder, 'certificates', 'certificates'),
@@ -132,6 +138,7 @@ function storeIn(folder: string, name: string, what: string): TextStore {
     async save(text) {
       try {
         await makePrivateDirectory(folder);
+        using _ = lock(folder);
         replace(folder, name, text);
       } catch (cause) {
         throw notKept(what, folder, cause);
@@ -150,13 +157,21 @@ function pastIn(folder: string): { readonly name: string; readonly epoch: number
   });
 }
 
-/** What is about to be replaced is kept under its epoch, as long as packets that were built with it may be on their way. */
-function keepPast(folder: string, last: number, newest: number): void {
-  const isOver = (epoch: number): boolean => epoch + keyEpochsHeld < newest;
+/**
+ * What is about to be replaced is kept under its epoch, as long as packets that were built with it may be on their way. It was before, when the
+ * newest lies there already.
+ */
+function keepPast(
+  folder: string,
+  last: number,
+  newest: { readonly epoch: number; readonly signed: string },
+): void {
+  const isOver = (epoch: number): boolean => epoch + keyEpochsHeld < newest.epoch;
   for (const { name, epoch } of pastIn(folder))
     if (isOver(epoch)) rmSync(join(folder, name), { force: true });
   const signed = readIfThere(join(folder, 'consensus'));
-  if (signed !== undefined && !isOver(last)) replace(folder, `consensus-${last}`, signed);
+  if (signed !== undefined && signed !== newest.signed && !isOver(last))
+    replace(folder, `consensus-${last}`, signed);
 }
 
 function notKept(what: string, folder: string, cause: unknown): DirectoryError {
@@ -170,11 +185,19 @@ function lock(folder: string): Disposable {
   return lockFile(join(folder, 'lock'), lockTimeoutMs);
 }
 
-/** Written aside, synced, renamed, directory synced: a crash leaves the old or the new content. */
+/**
+ * As `writeFileDurable`, without waiting for anything: written aside, synced, renamed, directory synced, so that a crash leaves the old or the new content.
+ * Under the lock there is one file aside at a time; what a crash leaves of it the next one overwrites.
+ */
 function replace(folder: string, name: string, content: string): void {
-  const aside = join(folder, `.${name}.${randomBytes(6).toString('hex')}`);
-  writeFileSync(aside, content, { flag: 'wx', mode: 0o600, flush: true });
-  renameSync(aside, join(folder, name));
+  const aside = join(folder, '.aside');
+  try {
+    writeFileSync(aside, content, { mode: 0o600, flush: true });
+    renameSync(aside, join(folder, name));
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
+  }
   const directory = openSync(folder, 'r');
   try {
     fsyncSync(directory);

@@ -20,7 +20,7 @@ import { DirectoryError, errorOf } from './errors.ts';
 import type { Heard } from './hear.ts';
 import { createKeeper } from './keeper.ts';
 import { createOutages } from './outages.ts';
-import { openRecent } from './recent.ts';
+import { openRecent, storedIn } from './recent.ts';
 import { type Submission, submit } from './submit.ts';
 import { baseOf } from './url.ts';
 
@@ -66,7 +66,7 @@ export interface DirectoryClient {
   newest(): number | undefined;
   /** What is here as it was signed, for a mirror. */
   readonly archive: Archive;
-  /** Holds what a node says that it goes by against what is known here. A proof that authorities have signed two documents stops everything. */
+  /** Holds what a node says that it goes by against what is known here. A proof that authorities have signed two documents stops everything: `fork`. */
   hear(told: Told): Promise<Heard>;
   /**
    * Consensuses that were taken before the newest one, in an earlier run too, and whose packets mixes may open still; the newest of them first. Those that
@@ -89,9 +89,11 @@ export function createDirectoryClient(options: DirectoryClientOptions): Director
   const cache = openCache(options.cacheDir);
   const now = (): number => Math.floor(options.clock.now() / 1_000);
   const directory = directoryOf(options, cache, now);
-  const recent = openRecent(directory, cache);
+  const stored = storedIn(directory, cache);
+  const recent = openRecent(cache, stored);
   const keeper = createKeeper(directory, {
     cache,
+    stored,
     clock: options.clock,
     log: options.log ?? silentLog,
   });

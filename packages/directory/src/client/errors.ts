@@ -22,6 +22,28 @@ const refusals = [
   'unreachable',
 ] as const;
 
+/**
+ * What whoever answers a reader, or keeps answers from it, can bring about at any time, and what passes: a consensus that is valid outlasts it. Not
+ * `fork`, which nobody can bring about without the authorities' signatures, and nothing that is wrong here, such as a memory that cannot be written.
+ */
+const outages: ReadonlySet<DirectoryErrorCode> = new Set([
+  'rollback',
+  'clock',
+  'bad-signature',
+  'unknown-algorithm',
+  'repeated-signatures',
+  'too-few-signatures',
+  'wrong-geometry',
+  'unknown-version',
+  'log-unavailable',
+  'stale',
+  'not-yet-valid',
+  'malformed',
+  'oversized',
+  'no-consensus',
+  'unreachable',
+]);
+
 export type DirectoryRefusal = (typeof refusals)[number];
 export type DirectoryErrorCode = DirectoryRefusal | 'not-published' | 'wrong-configuration' | 'wrong-cache';
 
@@ -100,6 +122,11 @@ export class DirectoryError extends Error {
     this.hint = hints[code];
     this.exitCode = exitCodes[code] ?? ExitCode.unavailable;
   }
+}
+
+/** Whether a consensus that is valid serves on after this. */
+export function isOutage(error: unknown): error is DirectoryError {
+  return error instanceof DirectoryError && outages.has(error.code);
 }
 
 /** The error that several failures come to: coded by the most telling, each told. */

@@ -1,8 +1,9 @@
-import { maxConsensusLength, readIssued, type Told } from '@postern/protocol/consensus';
+import type { Told } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
-import { ask } from '../ask.ts';
-import { type Directory, type Held, verifyFrom } from './collect.ts';
-import { mirrorTimeoutMs, placesOf } from './places.ts';
+import type { Directory } from './collect.ts';
+import { fetchIssued } from './issued.ts';
+import { placesOf } from './places.ts';
+import type { Stored } from './recent.ts';
 
 /**
  * What a consensus that a node goes by is to a reader: the `same` as here; `unknown`, of an epoch of which none is here; `other` than here, which
@@ -12,8 +13,8 @@ export type Heard = 'same' | 'unknown' | 'other' | 'fork';
 
 export interface Listening {
   readonly clock: Clock;
-  /** What was taken for an epoch, as far as it is here still. */
-  known(epoch: number): Held | undefined;
+  /** What was taken for an epoch, in an earlier run too, or was fetched ahead for it; as far as it is here still. */
+  known(epoch: number): Stored | undefined;
   /** Keeps what two documents prove. False when they prove nothing. */
   prove(documents: readonly string[]): Promise<boolean>;
 }
@@ -32,18 +33,13 @@ export function createListener(
   let search: Promise<Heard> | undefined;
   let restUntil = 0;
 
-  const find = async ({ epoch, digest }: Told, ours: Held): Promise<Heard> => {
-    for (const { url, isMirror } of placesOf(directory, ours.consensus.nodes)) {
-      const timeoutMs = isMirror ? Math.min(directory.timeoutMs, mirrorTimeoutMs) : directory.timeoutMs;
-      const question = { ...directory, timeoutMs, maxBytes: maxConsensusLength };
-      const answer = await ask(`${url}/v1/consensus/${epoch}`, question);
-      if (answer.kind !== 'answer' || answer.status !== 200) continue;
-      const { text } = answer;
-      const read = await verifyFrom(directory, url, (trust) => readIssued(text, trust));
-      if (read.kind === 'refused' || read.digest === ours.digest) continue;
+  const find = async ({ epoch, digest }: Told, ours: Stored): Promise<Heard> => {
+    for (const place of placesOf(directory, ours.consensus.nodes)) {
+      const found = await fetchIssued(directory, place, epoch);
+      if (found === undefined || found.read.digest === ours.digest) continue;
       // whichever of theirs it is: there is another one than ours
-      if (await prove([ours.signed, text])) return 'fork';
-      if (read.digest === digest) break;
+      if (await prove([ours.signed, found.signed])) return 'fork';
+      if (found.read.digest === digest) break;
     }
     return 'other';
   };

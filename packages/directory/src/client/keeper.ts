@@ -9,10 +9,12 @@ import {
   trustOf,
   type VerifiedConsensus,
 } from './collect.ts';
-import { DirectoryError, errorOf, type Failure } from './errors.ts';
+import { errorOf, type Failure, isOutage } from './errors.ts';
 import { followAll, lastOf, objectionTo, type Taken } from './follow.ts';
 import { createForks } from './fork.ts';
 import { createListener, type Heard } from './hear.ts';
+import type { Stored } from './recent.ts';
+import { shared } from './shared.ts';
 import { describeSkew, isOff } from './skew.ts';
 import { type Plan, planFor } from './window.ts';
 
@@ -36,6 +38,8 @@ export interface Keeper {
 
 export interface KeeperDeps {
   readonly cache: ConsensusCache;
+  /** What the cache holds, verified. */
+  readonly stored: () => readonly Stored[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -43,7 +47,7 @@ export interface KeeperDeps {
 /** While nothing newer is served: how long the one at hand does without asking again, milliseconds at most. */
 const holdBackMs = 30_000;
 
-export function createKeeper(directory: Directory, { cache, clock, log }: KeeperDeps): Keeper {
+export function createKeeper(directory: Directory, { cache, stored, clock, log }: KeeperDeps): Keeper {
   let held: Held | undefined;
   let next: Held | undefined;
   let plan: (Plan & { readonly digest: string; readonly isDone: boolean }) | undefined;
@@ -62,22 +66,31 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
   };
 
   /** What is in memory or on disk, as far as it is valid, and otherwise why it is not. */
-  const recall = (): { valid?: Held; expired?: Failure } => {
+  const recall = async (): Promise<{ valid?: Held; expired?: Failure }> => {
     if (held !== undefined && isFresh(held)) return { valid: held };
     // in this order: what another process stores in between is newer than what was seen, never older
     const last = cache.seen();
     const signed = cache.signed();
     if (signed === undefined) return {};
+    if (held?.signed === signed && held.digest === last?.digest && now() < held.consensus.validUntil)
+      return { valid: held };
     const verified = verifyConsensus(signed, { ...trustOf(directory), now: now(), last: lastOf(last) });
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
-      held = { consensus, geometry, digest, signed };
-      keep(held);
-      return { valid: held };
+      const found = await followTo('the one at hand', { consensus, geometry, digest, signed });
+      return found === undefined ? {} : { valid: await remember(found) };
     }
-    log.debug('cached consensus refused', { why: verified.reason });
-    if (verified.reason !== 'expired') return {};
-    return { expired: { url: 'the one at hand', reason: 'stale', detail: verified.detail } };
+    const { reason, detail } = verified;
+    if (reason === 'fork') return fail([{ url: 'the one at hand', reason, detail, documents: [signed] }]);
+    log.debug('cached consensus refused', { why: reason });
+    return reason === 'expired' ? { expired: { url: 'the one at hand', reason: 'stale', detail } } : {};
+  };
+
+  /** What was verified, once it is known to follow on what was seen; undefined while the log that shows it is not to be had. */
+  const followTo = async (url: string, document: Held): Promise<Taken | undefined> => {
+    const source = { url, document, fetched: true };
+    const { found, failures } = await followAll(directory, cache.seen(), [source]);
+    return failures.some(isFork) ? fail(failures) : found;
   };
 
   /** Remembers a document before it is used. Another process may have gone on meanwhile: then what that one stored. */
@@ -89,38 +102,51 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     );
     if (objection === undefined) return document;
     held = undefined;
-    const { valid } = objection.reason === 'rollback' ? recall() : {};
+    const { valid } = objection.reason === 'rollback' ? await recall() : {};
     return valid ?? fail([{ ...objection, documents: [document.signed] }]);
   };
 
+  /** All documents that are here, the one stored last first. */
+  const here = (): string[] =>
+    [cache.signed() ?? [], [...taken.values()].map(({ signed }) => signed), cache.past()].flat();
+
   const fail = async (failures: readonly Failure[]): Promise<never> => {
     failingSince ??= clock.now();
-    const forked = failures.filter(({ reason }) => reason === 'fork');
-    if (forked.length > 0) {
-      const others = [cache.signed() ?? [], [...taken.values()].map(({ signed }) => signed)].flat();
-      await forks.prove([...forked.flatMap(({ documents = [] }) => documents), ...others]);
-    }
+    const forked = failures.filter(isFork);
+    if (forked.length > 0) await forks.stop(forked, here);
     const since =
       failingSince < clock.now() ? `, and none was given since ${new Date(failingSince).toISOString()}` : '';
     throw errorOf(`there is no consensus to use${since}`, failures);
   };
 
+  const remember = async (found: Taken): Promise<Held> => {
+    const document = await settle(found);
+    held = document;
+    keep(document);
+    return document;
+  };
+
   const take = async (found: Taken): Promise<Held> => {
-    held = await settle(found);
-    keep(held);
+    const document = await remember(found);
     failingSince = undefined;
-    if (!isFresh(held)) askAgainAt = clock.now() + holdBack(held);
-    return held;
+    if (!isFresh(document)) askAgainAt = clock.now() + holdBack(document);
+    return document;
+  };
+
+  /** For who asked: not when a fork was found while they waited. */
+  const give = async ({ consensus, geometry, digest }: Held): Promise<VerifiedConsensus> => {
+    await forks.assertNone();
+    return { consensus, geometry, digest };
   };
 
   const refresh = shared(async () => {
-    forks.assertNone();
-    const { valid, expired } = recall();
+    await forks.assertNone();
+    const { valid, expired } = await recall();
     const seen = cache.seen();
     const { found, failures, aheadMs } = await collectConsensus(directory, { nowMs, seen, held: valid });
     if (isOff(aheadMs)) log.warn('the clock here is off', { is: describeSkew(aheadMs) });
     if (found === undefined) return fail(expired === undefined ? failures : [...failures, expired]);
-    return shown(await take(found));
+    return give(await take(found));
   });
 
   /** What was fetched ahead, once its epoch has begun. */
@@ -129,9 +155,7 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
     if (document === undefined || now() < document.consensus.validAfter) return undefined;
     next = undefined;
     if (now() >= document.consensus.validUntil) return undefined;
-    const source = { url: 'the one fetched ahead', document, fetched: true };
-    const { found, failures } = await followAll(directory, cache.seen(), [source]);
-    if (failures.some(({ reason }) => reason === 'fork')) return fail(failures);
+    const found = await followTo('the one fetched ahead', document);
     return found && take(found);
   };
 
@@ -147,22 +171,21 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
   };
 
   const current = shared(async () => {
-    forks.assertNone();
-    const { valid } = recall();
+    await forks.assertNone();
+    const { valid } = await recall();
     if (valid !== undefined) await assertAgreed(valid);
-    if (valid !== undefined && (isFresh(valid) || clock.now() < askAgainAt)) return shown(valid);
+    if (valid !== undefined && (isFresh(valid) || clock.now() < askAgainAt)) return give(valid);
     const begun = await begin();
-    if (begun !== undefined) return shown(begun);
+    if (begun !== undefined) return give(begun);
     if (valid === undefined) return refresh();
     try {
       return await refresh();
     } catch (error) {
       // two documents for one epoch are an attack, not an outage: the one at hand may be the attacker's
-      if (!(error instanceof DirectoryError) || error.code === 'fork') throw error;
-      if (now() >= valid.consensus.validUntil) throw error;
+      if (!isOutage(error) || now() >= valid.consensus.validUntil) throw error;
       log.warn('consensus not renewed', { why: error.code, epoch: valid.consensus.epoch });
       askAgainAt = clock.now() + holdBack(valid);
-      return shown(valid);
+      return give(valid);
     }
   });
 
@@ -179,36 +202,33 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
   };
 
   const renew = shared(async () => {
-    forks.assertNone();
-    const { valid } = recall();
+    await forks.assertNone();
+    const { valid } = await recall();
     if (valid !== undefined) await assertAgreed(valid);
     const due = planNow();
     if (valid === undefined || due === undefined || !isFresh(valid)) return current();
-    if (due.aheadAt === undefined || due.isDone || clock.now() < due.aheadAt) return shown(valid);
+    if (due.aheadAt === undefined || due.isDone || clock.now() < due.aheadAt) return give(valid);
     plan = { ...due, isDone: true };
     const { found, failures } = await collectAhead(directory, valid, { nowMs, seen: cache.seen() });
-    if (failures.some(({ reason }) => reason === 'fork')) return fail(failures);
+    if (failures.some(isFork)) return fail(failures);
     next = found;
-    return shown(valid);
+    return give(valid);
   });
+
+  const inMemory = (): ReadonlyMap<number, Held> =>
+    next === undefined ? taken : new Map([...taken, [next.consensus.epoch, next]]);
 
   const hear = createListener(directory, {
     clock,
     prove: forks.prove,
-    known(epoch) {
-      recall();
-      return taken.get(epoch);
-    },
+    known: (epoch) => inMemory().get(epoch) ?? stored().find(({ consensus }) => consensus.epoch === epoch),
   });
 
   return {
     current,
     refresh,
     hear,
-    documents() {
-      if (cache.fork() !== undefined) return new Map();
-      return next === undefined ? taken : new Map([...taken, [next.consensus.epoch, next]]);
-    },
+    documents: () => (forks.isFound() ? new Map() : inMemory()),
     renew,
     renewAt() {
       const due = planNow();
@@ -217,8 +237,8 @@ export function createKeeper(directory: Directory, { cache, clock, log }: Keeper
       return due.isDone || due.aheadAt === undefined ? due.afterAt : due.aheadAt;
     },
     async valid() {
-      const { valid } = recall();
-      return valid === undefined ? undefined : shown(valid);
+      const { valid } = await recall();
+      return valid === undefined ? undefined : give(valid);
     },
   };
 }
@@ -227,17 +247,6 @@ function holdBack({ consensus }: Held): number {
   return Math.min(holdBackMs, consensus.epochSeconds * 100);
 }
 
-function shown({ consensus, geometry, digest }: Held): VerifiedConsensus {
-  return { consensus, geometry, digest };
-}
-
-/** Calls that come while one is under way share its outcome. */
-function shared<T>(work: () => Promise<T>): () => Promise<T> {
-  let underWay: Promise<T> | undefined;
-  return () => {
-    underWay ??= work().finally(() => {
-      underWay = undefined;
-    });
-    return underWay;
-  };
+function isFork({ reason }: Failure): boolean {
+  return reason === 'fork';
 }

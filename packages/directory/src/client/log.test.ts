@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { formatTileName, headOf, parseRange, parseTileName, type TileName } from '@postern/protocol/log';
@@ -109,6 +109,8 @@ describe('after a gap', () => {
     expect(await memory()).toBe(before);
     server.answer = chain.serve();
     library.clock.moveTo(1_000 * hour);
+    await expect(library.client([server.url]).current()).rejects.toMatchObject({ code: 'fork' });
+    await rm(join(library.folder, 'cache', 'fork'));
     expect(await epochOf(library.client([server.url]))).toBe(1_000);
   });
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { applyDiff, maxConsensusLength } from '@postern/protocol/consensus';
 import { type Answer, ask } from '../ask.ts';
 import type { Directory, Held } from './collect.ts';
@@ -39,8 +38,8 @@ export async function* offersOf(
   const path = `${url}/v1/consensus${epoch === undefined ? '' : `/${epoch}`}`;
   const question = { ...directory, maxBytes: maxConsensusLength };
   const note = (answer: Answer): void => {
-    const date = answer.kind === 'answer' || answer.kind === 'unchanged' ? answer.date : undefined;
-    if (date !== undefined) readings.push({ url, aheadMs: date - nowMs() });
+    if (answer.kind === 'answer' && answer.date !== undefined)
+      readings.push({ url, aheadMs: answer.date - nowMs() });
   };
   if (held !== undefined) {
     const answer = await ask(`${path}/diff/${held.digest}`, question);
@@ -53,10 +52,9 @@ export async function* offersOf(
     const signed = isDiff ? applyDiff(held.signed, answer.text) : undefined;
     if (signed !== undefined) yield { signed, byDiff: true };
   }
-  const known = held === undefined ? undefined : createHash('sha256').update(held.signed).digest('hex');
-  const answer = await ask(path, { ...question, known });
+  const answer = await ask(path, question);
   note(answer);
-  const signed = answer.kind === 'unchanged' ? held?.signed : textOf(answer, url, failures);
+  const signed = textOf(answer, url, failures);
   if (signed !== undefined) yield { signed, byDiff: false };
 }
 
@@ -74,8 +72,6 @@ export function textOf(answer: Answer, url: string, failures: Failure[]): string
       return undefined;
     case 'unreachable':
       failures.push({ url, reason: 'unreachable', detail: answer.why });
-      return undefined;
-    case 'unchanged':
       return undefined;
   }
 }

@@ -78,7 +78,10 @@ export function createOutages(
     await fetchCertificates(directory.certificates, url, { ...directory, timeoutMs });
     return notes.map(read).filter(isNoted);
   };
-  /** Whoever keeps notices back keeps none from being heard that enough authorities have given elsewhere. */
+  /**
+   * Asks until so many authorities are heard as can take a mix out. Which of them, where there are more, whoever answers first chooses: it can have more mixes
+   * drawn, and never fewer (spec outage 6).
+   */
   const refresh = async (before: readonly Noted[], nodes: Consensus['nodes']): Promise<readonly Noted[]> => {
     const askedMs = clock.now();
     const places = placesOf(directory, nodes);

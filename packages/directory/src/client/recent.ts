@@ -1,28 +1,42 @@
 import { type Consensus, epochAt, keyEpochsHeld, readIssued } from '@postern/protocol/consensus';
 import type { ConsensusCache } from './cache.ts';
-import { type Directory, trustOf } from './collect.ts';
+import { type Directory, type Held, trustOf } from './collect.ts';
 
-/**
- * What was taken before the newest consensus and may be on its way still (spec consensus 6.2), the newest first: verified again, since it comes from
- * the disk, but only when there is a newer one.
- */
-export function openRecent(directory: Directory, cache: ConsensusCache): (nowSeconds: number) => Consensus[] {
-  let read: { readonly newest: number; readonly before: readonly Consensus[] } | undefined;
-  return (nowSeconds) => {
-    const newest = cache.seen()?.epoch ?? -1;
-    if (read?.newest !== newest) read = { newest, before: before(directory, cache, newest) };
-    return read.before.filter(
-      ({ epoch, epochSeconds }) => epochAt(nowSeconds, epochSeconds) <= epoch + keyEpochsHeld,
-    );
+/** A consensus as it was stored, of whatever time. */
+export type Stored = Pick<Held, 'consensus' | 'digest' | 'signed'>;
+
+/** All that are stored, the newest first: verified again, since they come from the disk, but only when there is a newer one. */
+export function storedIn(directory: Directory, cache: ConsensusCache): () => readonly Stored[] {
+  let read: { readonly newest: string | undefined; readonly all: readonly Stored[] } | undefined;
+  return () => {
+    const newest = cache.seen()?.digest;
+    if (read === undefined || read.newest !== newest) read = { newest, all: readAll(directory, cache) };
+    return read.all;
   };
 }
 
-function before(directory: Directory, cache: ConsensusCache, newest: number): Consensus[] {
-  return cache
-    .past()
+function readAll(directory: Directory, cache: ConsensusCache): Stored[] {
+  const texts = new Set([cache.signed() ?? [], cache.past()].flat());
+  return [...texts]
     .flatMap((signed) => {
       const read = readIssued(signed, trustOf(directory));
-      return read.kind === 'consensus' && read.consensus.epoch < newest ? [read.consensus] : [];
+      return read.kind === 'consensus' ? [{ consensus: read.consensus, digest: read.digest, signed }] : [];
     })
-    .sort((a, b) => b.epoch - a.epoch);
+    .sort((a, b) => b.consensus.epoch - a.consensus.epoch);
+}
+
+/** What was taken before the newest consensus and may be on its way still (spec consensus 6.2), the newest first. */
+export function openRecent(
+  cache: ConsensusCache,
+  stored: () => readonly Stored[],
+): (nowSeconds: number) => Consensus[] {
+  return (nowSeconds) => {
+    const newest = cache.seen()?.epoch ?? -1;
+    return stored()
+      .map(({ consensus }) => consensus)
+      .filter(
+        ({ epoch, epochSeconds }) =>
+          epoch < newest && epochAt(nowSeconds, epochSeconds) <= epoch + keyEpochsHeld,
+      );
+  };
 }

@@ -149,6 +149,15 @@ describe('the next consensus', () => {
     server.answer = other.serve();
     library.clock.moveTo(client.renewAt());
     await expect(client.renew()).rejects.toMatchObject({ code: 'fork' });
+    expect(asked().slice(-2)).toEqual([`/v1/consensus/${epoch + 1}`, `/v1/consensus/${epoch}`]);
+    // for good, whoever serves the right one afterwards, and in the next run too
+    chain.issue(epoch + 1, { revoked });
+    server.answer = chain.serve();
+    for (const one of [client, library.client([server.url], two)])
+      for (const at of [library.clock.now() + 1_000, (epoch + 1) * hour]) {
+        library.clock.moveTo(at);
+        await expect(one.renew()).rejects.toMatchObject({ code: 'fork' });
+      }
   });
 
   test('is not used when another process has gone another way', async () => {

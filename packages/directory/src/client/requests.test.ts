@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { signParameters, writeGeometry } from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
@@ -44,17 +43,8 @@ describe('a request', () => {
     });
     expect(tile).toEqual({ ...first, url: '/v1/log/tile/0/000.p/10' });
     expect(diff).toEqual({ ...first, url: `/v1/consensus/diff/${digest}` });
-    const tag = `"${createHash('sha256').update(documentOf(epoch)).digest('hex')}"`;
-    const conditional = { 'if-none-match': tag, 'cache-control': 'no-cache', pragma: 'no-cache' };
-    expect(second?.rest).toEqual({ ...first?.rest, ...conditional });
-  });
-
-  test('is answered by 304 when nothing has changed', async () => {
-    const server = await library.serving(mirror(documentOf(epoch)));
-    const client = library.client([server.url]);
-    const before = await client.current();
-    server.answer = (_request, response) => response.writeHead(304).end();
-    expect(await client.refresh()).toEqual(before);
+    // though a mirror may have put a line of its own under what it served before
+    expect(second).toEqual(first);
   });
 
   test('A7 is answered by what is compressed once, and not more often', async () => {
@@ -72,7 +62,7 @@ describe('a request', () => {
     expect((await library.client([server.url]).current()).consensus.epoch).toBe(epoch);
   });
 
-  test('unasked, 304 is no answer', async () => {
+  test('is not answered by 304', async () => {
     const server = await library.serving((_request, response) => response.writeHead(304).end());
     await expect(library.client([server.url]).current()).rejects.toThrow('answered 304');
   });

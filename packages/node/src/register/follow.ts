@@ -1,7 +1,8 @@
 import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
 import type { Clock, Log, Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
-import { codeOf, type Loop, startLoop } from '../loop.ts';
+import type { Bell } from '../bell.ts';
+import { codeOf, firstOf, type Loop, startLoop } from '../loop.ts';
 import type { Network } from '../network.ts';
 import { sameNetwork } from '../network.ts';
 import type { Topology } from '../topology.ts';
@@ -13,6 +14,8 @@ export interface FollowContext {
   readonly directory: DirectoryClient;
   readonly topology: Topology;
   readonly network: Network;
+  /** Rings when authorities were shown to have signed two documents: the directory's client has something to say at once. */
+  readonly forked: Pick<Bell, 'wait'>;
   /** Called with every consensus that is taken. */
   readonly onConsensus: (consensus: VerifiedConsensus) => void;
 }
@@ -39,7 +42,7 @@ const quickLooks = 10;
  * stays in the spool.
  */
 export function follow(context: FollowContext): Following {
-  const { clock, random, log, directory, topology, network, onConsensus } = context;
+  const { clock, random, log, directory, topology, network, forked, onConsensus } = context;
   let misses = 0;
   let trouble: Trouble | undefined;
   const note = (code: string, why: string): void => {
@@ -64,7 +67,11 @@ export function follow(context: FollowContext): Following {
     const next = usable === undefined ? now : directory.renewAt();
     misses = next > now ? 0 : misses + 1;
     const pauseMs = jitteredBackoff(Math.max(0, misses - quickLooks), pause, random);
-    await clock.wait(next > now ? next : now + pauseMs, stop);
+    await firstOf(
+      stop,
+      (signal) => clock.wait(next > now ? next : now + pauseMs, signal),
+      (signal) => forked.wait(signal),
+    );
   });
   return { ...loop, trouble: () => trouble };
 }
