@@ -14,14 +14,10 @@ test('what is not taken counts against all who post, and what one gives against 
   let away = 0;
   const { members } = seat;
   const reception = createReception({ clock, members, turnedAway: () => away++ });
-  const post = (take: () => Receipt): string => {
-    const receipt = reception.posted(take);
-    return receipt.kind === 'refused' ? receipt.reason : receipt.kind;
-  };
-  const give = (name: string, take: () => Receipt): string => {
-    const receipt = reception.asked(name, take);
-    return receipt.kind === 'refused' ? receipt.reason : receipt.kind;
-  };
+  const tell = (receipt: Receipt): string => (receipt.kind === 'refused' ? receipt.reason : receipt.kind);
+  const post = (take: () => Receipt, length = 262_144): string =>
+    tell(reception.posted('x'.repeat(length), take));
+  const give = (name: string, take: () => Receipt): string => tell(reception.asked(name, 'x', take));
   // what is taken costs nothing, nor does what is too early
   for (let at = 0; at < 200; at++) post(taken);
   for (let at = 0; at < 200; at++) post(() => ({ kind: 'refused', reason: 'early', detail: '' }));
@@ -35,6 +31,14 @@ test('what is not taken counts against all who post, and what one gives against 
   expect(away).toBe(2);
   clock.advance(1_000);
   expect([post(taken), post(refused), post(refused)]).toEqual(['taken', 'no-ballot', 'too-often']);
+  // what takes longer to look at is less often, and counts apart
+  const longer = 262_145;
+  for (most = 0; post(refused, longer) !== 'too-often'; most++);
+  expect(most).toBe(4 + 2 * 3);
+  clock.advance(1_000);
+  expect([post(taken, longer), post(taken)]).toEqual(['too-often', 'taken']);
+  clock.advance(15_000);
+  expect([post(refused, longer), post(refused, longer)]).toEqual(['no-ballot', 'too-often']);
 });
 
 test('what another one passes on is come for once, whatever it gives, and again when it could not be taken yet', async () => {
