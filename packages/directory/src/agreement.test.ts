@@ -48,6 +48,11 @@ describe('three authorities that have agreed', () => {
       ]);
     }
     expect(await get(first(), '/v1/agreement/7')).toMatchObject({ status: 404 });
+    const prepared = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    const { status } = await fetch(`${first().url}/v1/agreement/${epoch}`, { method: 'HEAD' });
+    expect(status).toBe(200);
+    expect(prepared.mock.calls.filter(([sql]) => sql.startsWith('SELECT signed FROM said'))).toEqual([]);
+    prepared.mockRestore();
   });
 
   test('have one consensus, which all of them signed, and the next one before its epoch begins', async () => {

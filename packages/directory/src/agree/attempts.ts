@@ -31,7 +31,8 @@ export interface AttemptsOptions {
   readonly timetable: Timetable;
   readonly peers: Peers;
   readonly preparation: Preparation;
-  readonly signatures: Signatures;
+  /** What others have signed is heard elsewhere. */
+  readonly signatures: Omit<Signatures, 'receive'>;
   readonly clock: Clock;
   /** How soon somebody is asked again who has not answered, milliseconds. */
   readonly retryMs: number;

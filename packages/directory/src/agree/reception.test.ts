@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Receipt } from '../ballots.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { openSeat } from '../testing/seat.ts';
 import { createFetchPassed } from './fetch-passed.ts';
+import { createHearing } from './hearing.ts';
+import { createPassed } from './passed.ts';
 import { createReception } from './reception.ts';
 
 const refused = (): Receipt => ({ kind: 'refused', reason: 'no-ballot', detail: '' });
@@ -39,6 +41,25 @@ test('what is not taken counts against all who post, and what one gives against 
   expect([post(taken, longer), post(taken)]).toEqual(['too-often', 'taken']);
   clock.advance(15_000);
   expect([post(refused, longer), post(refused, longer)]).toEqual(['no-ballot', 'too-often']);
+});
+
+test('a document that another one was asked for counts against that one, too', async () => {
+  await using seat = await openSeat();
+  const receive = vi.fn<() => Receipt>(refused);
+  const hearing = createHearing({
+    ...seat,
+    clock: new FakeClock(),
+    passed: createPassed(),
+    signatures: { receive },
+    retryMs: 1_000,
+    failed: () => {},
+    agreementAt: () => undefined,
+  });
+  for (let at = 0; at < 100; at++) hearing.given('authority2.test', 'x');
+  expect(receive).toHaveBeenCalledTimes(32 + 16 * 3);
+  for (const name of ['authority2.test', 'authority3.test']) hearing.given(name, 'x');
+  hearing.document('x');
+  expect(receive).toHaveBeenCalledTimes(32 + 16 * 3 + 2);
 });
 
 test('what another one passes on is come for once, whatever it gives, and again when it could not be taken yet', async () => {
