@@ -2,6 +2,7 @@ import {
   type CertifiedSigner,
   commitTo,
   readCertifiedConsensus,
+  readConsensus,
   readVote,
   signCertifiedConsensus,
   signVote,
@@ -179,8 +180,16 @@ describe('of authorities that are faulty', () => {
     };
     await session.council.untilHolds(haveAll(epoch), hour);
     await session.council.until(session.council.clock.now() + 300_000);
-    await theOne(epoch);
+    const { digest } = await theOne(epoch);
     expect(alarmsOf(1)).toContain('signed-twice authority1.test');
+    const record = await get(session.council.member(1).running as never, `/v1/agreement/${epoch}`);
+    const { documents } = JSON.parse(record.text) as { documents: string[] };
+    const two = documents.map((signed) => readConsensus(signed, trust()));
+    expect(two).toHaveLength(2);
+    for (const one of two)
+      expect(one).toMatchObject({ kind: 'signed', signedBy: expect.arrayContaining(['authority1.test']) });
+    expect(two.map((one) => one.kind === 'signed' && one.digest)).toContain(digest);
+    expect(whyOf(1, 'signed-twice')).toContain(digest.slice(0, 12));
   });
 });
 

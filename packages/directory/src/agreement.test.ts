@@ -1,5 +1,6 @@
 import { copyFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import {
   readCertifiedConsensus,
   readConsensus,
@@ -7,10 +8,10 @@ import {
   readVote,
   verifyParameters,
 } from '@postern/protocol/consensus';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { audit } from './audit/audit.ts';
 import type { RunningAuthority } from './authority.ts';
-import { get, post } from './testing/authorities.ts';
+import { get, post, register } from './testing/authorities.ts';
 import { type Letter, servedFor } from './testing/council.ts';
 import { signedNode } from './testing/nodes.ts';
 import { createSession, epoch, hour, mixes } from './testing/session.ts';
@@ -47,6 +48,11 @@ describe('three authorities that have agreed', () => {
       ]);
     }
     expect(await get(first(), '/v1/agreement/7')).toMatchObject({ status: 404 });
+    const prepared = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    const { status } = await fetch(`${first().url}/v1/agreement/${epoch}`, { method: 'HEAD' });
+    expect(status).toBe(200);
+    expect(prepared.mock.calls.filter(([sql]) => sql.startsWith('SELECT signed FROM said'))).toEqual([]);
+    prepared.mockRestore();
   });
 
   test('have one consensus, which all of them signed, and the next one before its epoch begins', async () => {
@@ -88,11 +94,26 @@ describe('several authorities', () => {
     ).toMatchObject({ kind: 'parameters' });
   });
 
-  test('get descriptors that most votes name, and they lack, from those who have them', async () => {
+  test('get descriptors that most votes name, and they lack, from those who have them, and count again once all have come', async () => {
     await begin(3);
     const body = signedNode('seldom.test', session.council.clock.now());
     for (const one of running().slice(0, 2)) expect(await post(one, body)).toMatchObject({ status: 202 });
+    const third = running()[2] as RunningAuthority;
+    const withheld = [
+      '/v1/agreement/descriptors',
+      '/v1/agreement/signatures',
+      `/v1/agreement/${epoch}/consensus`,
+    ];
+    session.council.wire = ({ from, to, path }) =>
+      [from, to].includes('authority3.test') && withheld.includes(path) ? 'lost' : {};
+    await session.council.untilHolds(() => third.status().heldUp?.reason === 'missing-descriptors', hour);
+    const prepared = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    await register(third, session.council.clock.now(), 'another.test', 'more.test');
+    expect(prepared.mock.calls.filter(([sql]) => sql.includes('INTO said'))).toEqual([]);
+    prepared.mockRestore();
+    session.council.wire = () => ({});
     await session.council.untilHolds(haveAll(epoch), hour);
+    await session.council.until(session.council.clock.now() + 30_000);
     const { consensus, signedBy } = await theOne(epoch);
     expect(consensus.nodes.map(({ name }) => name)).toContain('seldom.test');
     expect(signedBy).toEqual(names());
@@ -113,6 +134,9 @@ describe('several authorities', () => {
     await session.council.untilHolds(haveAll(epoch + 3), 2 * hour);
     expect((await theOne(epoch + 3)).signedBy).toEqual(names());
     expect(alarmsOf(0)).toEqual([]);
+    // in the epoch after it signatures under it are taken still
+    const { headers } = await get(first(), `/v1/consensus/${epoch + 1}`);
+    expect(headers.get('cache-control')).toBe('public, max-age=60');
     const { audited, findings } = await audit({
       ...trust(),
       threshold: 2,

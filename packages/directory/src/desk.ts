@@ -7,6 +7,7 @@ import {
   writeGeometry,
 } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
+import { lateEpochs } from './agree/signatures.ts';
 import type { Alarms } from './alarms.ts';
 import { type Certificates, certificateAftermath } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -76,7 +77,7 @@ export function deskOf(options: DeskOptions): Desk {
     parameters: epochs.parameters,
     certificates: () => certificatesOf(keys, certificates, clock),
     allCertificates: () => [...keys.own(), ...certificates.held()].map(({ signed }) => signed),
-    isOpen: (epoch) => config.peers.length > 0 && epoch >= epochNow(),
+    isOpen: (epoch) => config.peers.length > 0 && epoch >= epochNow() - lateEpochs,
     now: () => clock.now(),
     receiveBallot: epochs.receiveBallot,
     receiveSigned: epochs.receiveSigned,

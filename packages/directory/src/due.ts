@@ -1,4 +1,4 @@
-import type { Consensus } from '@postern/protocol/consensus';
+import type { Consensus, Scalar } from '@postern/protocol/consensus';
 import type { Issued } from './store.ts';
 
 /** Why the consensus of an epoch is not issued though its time has come. */
@@ -11,6 +11,7 @@ export type Holdup =
   | { readonly kind: 'few-nodes'; readonly standing: number; readonly wanted: number }
   | { readonly kind: 'empty-layer'; readonly layer: number }
   | { readonly kind: 'few-votes'; readonly counted: number; readonly wanted: number }
+  | { readonly kind: 'divided'; readonly over: Scalar; readonly wanted: number }
   | { readonly kind: 'missing-descriptors'; readonly missing: number }
   | { readonly kind: 'other-parameters' }
   | { readonly kind: 'not-linked' }
@@ -124,6 +125,8 @@ export function explain(holdup: Holdup): string {
       return `layer ${holdup.layer} has no mix`;
     case 'few-votes':
       return `${holdup.counted} votes count, ${holdup.wanted} are needed; whoever is missing does not run, cannot be reached, or has another time`;
+    case 'divided':
+      return `of \`${holdup.over}\` no ${holdup.wanted} of the votes that count say the same; compare the configurations, and what each has for its newest consensus`;
     case 'missing-descriptors':
       return `${holdup.missing} descriptors that most votes name are not here, and none of those who named them has given them yet`;
     case 'other-parameters':

@@ -8,7 +8,7 @@ import { shareParameters } from './agree/parameters.ts';
 import { createPassed } from './agree/passed.ts';
 import { createPeers, type Exchange, type Seen } from './agree/peers.ts';
 import { createPreparation } from './agree/preparation.ts';
-import { createRecords } from './agree/record.ts';
+import { recordOf } from './agree/record.ts';
 import { createSignatures } from './agree/signatures.ts';
 import type { Alarms } from './alarms.ts';
 import type { Part, Receipt } from './ballots.ts';
@@ -64,8 +64,8 @@ export interface Epochs extends AsyncDisposable {
   passedOn(digest: string): string | undefined;
   /** A document for an epoch with the signatures that have come in, be they enough or not. */
   signedFor(epoch: number): string | undefined;
-  /** Everything that was said for an epoch, as JSON; undefined when there is nothing. */
-  record(epoch: number): string | undefined;
+  /** Everything that was said for an epoch, as JSON in pieces; undefined when there is nothing. */
+  record(epoch: number): Iterable<string> | undefined;
 }
 
 /** How soon to try again when a consensus could not be stored, milliseconds. */
@@ -143,6 +143,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const attempts = createAttempts({
     ...options,
     passed,
+    hear: (name, signed) => void hearing.given(name, signed),
     roundMs,
     members,
     store,
@@ -240,7 +241,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
     passed: () => passed.list(clock.now()),
     passedOn: (digest) => passed.get(digest, clock.now()),
     signedFor: (epoch) => signatures.best(epoch),
-    record: createRecords({ store, signatures }),
+    record: (epoch) => recordOf({ store, signatures }, epoch),
     async [Symbol.asyncDispose]() {
       stop.abort();
       attempts[Symbol.dispose]();
@@ -251,9 +252,11 @@ export function startEpochs(options: EpochsOptions): Epochs {
 
 /** A node that has not been heard of for long loses its name, so that names do not run out. */
 function forgetSilent(store: AuthorityStore, seconds: number): void {
-  for (const { id, descriptor } of store.registered.values()) {
-    if (descriptor.published + bindingSeconds < seconds) store.remove(id);
-  }
+  store.removeAll(
+    [...store.registered.values()].flatMap(({ id, descriptor }) =>
+      descriptor.published + bindingSeconds < seconds ? id : [],
+    ),
+  );
 }
 
 /** Says what is new about an outcome, and gives what holds the issue up. */

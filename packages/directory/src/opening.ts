@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeConsensus, verifyConsensus } from '@postern/protocol/consensus';
-import type { Clock, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { AuthorityConfig } from './config.ts';
 import { AuthorityError } from './errors.ts';
 import { authorityPath, readAuthority } from './keys/identity.ts';
@@ -12,11 +12,12 @@ import type { AuthorityStore } from './store.ts';
 /** A data directory without keys and without database is a new authority's. */
 export async function loadKeys(
   config: AuthorityConfig,
-  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  { clock, random, log }: { readonly clock: Clock; readonly random: Random; readonly log: Log },
 ): Promise<SigningKeys> {
   const { name, dataDir, epochSeconds } = config;
+  const failed = (error: Error): void => log.error('signing keys not read', { why: error.message });
   const known = await readAuthority(name, dataDir);
-  if (known !== undefined) return openSigningKeys(known, dataDir, clock);
+  if (known !== undefined) return openSigningKeys(known, dataDir, clock, failed);
   if (existsSync(join(dataDir, 'authority.sqlite')))
     throw new AuthorityError(
       'no-key',
@@ -25,7 +26,7 @@ export async function loadKeys(
     );
   const now = Math.floor(clock.now() / 1_000);
   const { key } = await makeKeys({ name, dataDir, epochSeconds, now, random });
-  return openSigningKeys(key, dataDir, clock);
+  return openSigningKeys(key, dataDir, clock, failed);
 }
 
 /** Refuses to go on from a consensus that another key signed, or that counted its epochs otherwise. */
@@ -61,7 +62,8 @@ export function assertContinues(store: AuthorityStore, config: AuthorityConfig, 
 
 /** What the configuration no longer wants is forgotten, and its name is free again. */
 export function dropUnwanted(store: AuthorityStore, { revoked, allow }: AuthorityConfig): void {
-  for (const id of store.registered.keys()) {
-    if (revoked.includes(id) || (allow.length > 0 && !allow.includes(id))) store.remove(id);
-  }
+  const [refused, allowed] = [new Set(revoked), new Set(allow)];
+  store.removeAll(
+    [...store.registered.keys()].filter((id) => refused.has(id) || (allowed.size > 0 && !allowed.has(id))),
+  );
 }

@@ -1,5 +1,5 @@
 import { testAuthority } from '@postern/protocol/testing';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openPeerCertificates } from './peer-certificates.ts';
 import type { CertificateKind } from './store/said.ts';
 import type { AuthorityStore } from './store.ts';
@@ -35,6 +35,10 @@ test('no certificates that an authority hands out take the place of one that was
   await certificates.use([used]);
   await certificates.take(JSON.stringify(later));
   expect(held()).toEqual([used, ...later]);
+  const parsed = vi.spyOn(JSON, 'parse');
+  for (let times = 0; times < 3; times++) expect(certificates.keys()).toHaveLength(1 + later.length);
+  expect(parsed).not.toHaveBeenCalled();
+  parsed.mockRestore();
   const again = openPeerCertificates(config, store, clock);
   expect(again.held().map(({ signed }) => signed)).toEqual(held());
 });

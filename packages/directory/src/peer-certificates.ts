@@ -20,7 +20,9 @@ export function openPeerCertificates(
 ): PeerCertificates {
   const open = (kind: CertificateKind): Certificates => {
     let text = store.peerCertificates(kind);
-    return openCertificates({
+    /** Of the text: it is long, and asked for with every request. */
+    let read: readonly HeldCertificate[] | undefined;
+    const certificates = openCertificates({
       authorities: peers.map(({ key }) => key),
       now: () => Math.floor(clock.now() / 1_000),
       store: {
@@ -28,10 +30,16 @@ export function openPeerCertificates(
         save(list) {
           store.keepPeerCertificates(kind, list);
           text = list;
+          read = undefined;
           return Promise.resolve();
         },
       },
     });
+    const held = (): readonly HeldCertificate[] => {
+      read ??= certificates.held();
+      return read;
+    };
+    return { ...certificates, held };
   };
   const [used, fetched] = [open('used'), open('fetched')];
   const held = (): HeldCertificate[] => {

@@ -22,6 +22,8 @@ export interface Timetable {
   next(nowMs: number): number;
   /** When the first slot of an epoch begins. */
   begins(epoch: number): number;
+  /** When each of them begins. */
+  starts(epoch: number): readonly number[];
 }
 
 /** Longest round, milliseconds. */
@@ -50,6 +52,7 @@ export function timetable(epochSeconds: number, members: number): Timetable {
   return {
     epochAt: of,
     begins,
+    starts: (epoch) => Array.from({ length: slots }, (_, slot) => begins(epoch) + slot * slotMs),
     at(nowMs) {
       const epoch = of(nowMs);
       const slot = Math.floor((nowMs - begins(epoch)) / slotMs);
@@ -70,6 +73,7 @@ function alone(epochSeconds: number): Timetable {
   return {
     epochAt: of,
     begins,
+    starts: (epoch) => [begins(epoch)],
     at: (nowMs) => ({ epoch: of(nowMs), slot: 0, startMs: nowMs, endMs: nowMs, roundMs: 0 }),
     next: (nowMs) => begins(of(nowMs) + 1),
   };

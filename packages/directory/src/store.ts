@@ -7,7 +7,7 @@ import { type RestStore, restIn, restLayout } from './store/rest.ts';
 import { type SaidStore, saidIn, saidLayout } from './store/said.ts';
 
 export type { Issued } from './store/consensuses.ts';
-export type { Kept } from './store/said.ts';
+export type { Kept, KeptName } from './store/said.ts';
 
 /**
  * What an authority must not forget. Every change is durable when the call returns. One process at a time: the file is

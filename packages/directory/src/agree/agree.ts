@@ -55,7 +55,11 @@ export interface Standpoint {
 export function agree({ votes, reveals }: Pick<Outcome, 'votes' | 'reveals'>, record: Standpoint): Agreed {
   const { epoch, epochSeconds, threshold, latest } = record;
   if (votes.size < threshold) return heldUp({ kind: 'few-votes', counted: votes.size, wanted: threshold });
-  const counted = tally([...votes.values()].map(({ value }) => value));
+  const counted = tally(
+    [...votes.values()].map(({ value }) => value),
+    record,
+  );
+  if (counted.kind === 'divided') return heldUp(counted);
   const geometry = readGeometry(counted.geometry);
   if (counted.epochSeconds !== epochSeconds || geometry === undefined)
     return heldUp({ kind: 'other-parameters' });
@@ -91,14 +95,19 @@ export function earlierThan(epoch: number, issued: (epoch: number) => Issued | u
   return [epoch - 2, epoch - 1].flatMap((at) => decodeConsensus(issued(at)?.signed ?? '')?.consensus ?? []);
 }
 
-/** The descriptors that count, each with those whose votes name it. */
-export function wantedBy(votes: Outcome['votes']): Wanted[] {
-  if (votes.size === 0) return [];
+/** The descriptors that count, each with those whose votes name it; none while nothing comes of the votes anyway. */
+export function wantedBy(
+  votes: Outcome['votes'],
+  voters: Pick<Standpoint, 'members' | 'threshold'>,
+): Wanted[] {
+  if (votes.size < voters.threshold) return [];
   const all = [...votes.values()].map(({ value }) => value);
+  const counted = tally(all, voters);
+  if (counted.kind === 'divided') return [];
   const naming = new Map<string, string[]>();
   for (const { authority, descriptors } of all)
     for (const { digest } of descriptors) naming.set(digest, [...(naming.get(digest) ?? []), authority]);
-  return tally(all).descriptors.map((one) => ({ ...one, from: naming.get(one.digest) ?? [] }));
+  return counted.descriptors.map((one) => ({ ...one, from: naming.get(one.digest) ?? [] }));
 }
 
 /** Signs what was agreed, as it is sent to others. */

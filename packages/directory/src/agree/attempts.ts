@@ -31,11 +31,14 @@ export interface AttemptsOptions {
   readonly timetable: Timetable;
   readonly peers: Peers;
   readonly preparation: Preparation;
-  readonly signatures: Signatures;
+  /** What others have signed is heard elsewhere. */
+  readonly signatures: Omit<Signatures, 'receive'>;
   readonly clock: Clock;
   /** How soon somebody is asked again who has not answered, milliseconds. */
   readonly retryMs: number;
   readonly passed: Passed;
+  /** Takes a document that another authority was asked for. */
+  hear(name: string, signed: string): void;
   /** Milliseconds. */
   readonly roundMs: number;
   /** How long before a slot it is prepared, milliseconds. */
@@ -72,8 +75,8 @@ interface Running {
   drafted: readonly Body[];
   /** Why this authority has no vote. */
   holdup?: Holdup;
-  /** Once the reveals are closed. */
-  closed?: { readonly outcome: Outcome; attempt: Attempt };
+  /** Once the reveals are closed. `lacking`: digests of the descriptors that it waits for. */
+  closed?: { readonly outcome: Outcome; readonly attempt: Attempt; readonly lacking: string[] };
 }
 
 export function createAttempts(options: AttemptsOptions): Attempts {
@@ -113,9 +116,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     store.dropBodies(slot.epoch - bodyEpochs);
     return opened;
   };
+  const voters = { members: members.names.length, threshold: members.threshold };
   const fetchBodies = (epoch: number, votes: Outcome['votes'], signal: AbortSignal): void => {
     const { clock, retryMs, arrived: complete, failed } = options;
-    gather(wantedBy(votes), { epoch, store, peers, clock, retryMs, signal, complete, failed });
+    gather(wantedBy(votes, voters), { epoch, store, peers, clock, retryMs, signal, complete, failed });
   };
 
   const conclude = ({ slot, holdup, drafted }: Running, outcome: Outcome): Attempt => {
@@ -148,13 +152,24 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return { kind: 'waiting', wakeMs: slot.endMs };
   };
 
+  const close = (of: Running, outcome: Outcome): NonNullable<Running['closed']> => {
+    const attempt = conclude(of, outcome);
+    const wanted = isMissing(attempt) ? wantedBy(outcome.votes, voters) : [];
+    const lacking = wanted.flatMap(({ digest }) => (store.body(digest) === undefined ? digest : []));
+    return { outcome, attempt, lacking };
+  };
+  /** Whether the descriptors that were all that was missing have come. Asked with everything that comes, and counting takes its time. */
+  const isComplete = ({ attempt, lacking }: NonNullable<Running['closed']>): boolean => {
+    while (lacking.length > 0 && store.body(lacking.at(-1) as string) !== undefined) lacking.pop();
+    return isMissing(attempt) && lacking.length === 0;
+  };
+
   /** Of the epoch that is agreed on. */
   const collect = async (name: string): Promise<void> => {
     const epoch = running?.slot.epoch;
     if (epoch === undefined) return;
     const answer = await peers.ask(name, `/v1/agreement/${epoch}/consensus`, { maxBytes: mostBytes });
-    if (answer.kind === 'answer' && answer.status === 200)
-      signatures.receive(answer.text, options.clock.now());
+    if (answer.kind === 'answer' && answer.status === 200) options.hear(name, answer.text);
   };
   const collecting = createPolling(peers.names, options.roundMs / 4, collect, options.failed);
   /** Asks for signatures that have not come by themselves. */
@@ -214,10 +229,9 @@ export function createAttempts(options: AttemptsOptions): Attempts {
             : { kind: 'waiting', wakeMs };
         }
         const { outcome } = progress;
-        running.closed = { outcome, attempt: conclude(running, outcome) };
+        running.closed = close(running, outcome);
       } else {
-        if (isMissing(running.closed.attempt))
-          running.closed.attempt = conclude(running, running.closed.outcome);
+        if (isComplete(running.closed)) running.closed = close(running, running.closed.outcome);
         pull(slot, nowMs);
       }
       const { attempt } = running.closed;

@@ -1,4 +1,5 @@
 import {
+  ballotDigest,
   commitTo,
   consensusDigest,
   epochAt,
@@ -11,6 +12,7 @@ import {
 } from '@postern/protocol/consensus';
 import { emptyRange, headOf } from '@postern/protocol/log';
 import { defaultGeometry } from '@postern/protocol/packet';
+import { testAuthority } from '@postern/protocol/testing';
 import { describe, expect, test } from 'vitest';
 import { configFor } from '../testing/authorities.ts';
 import { agendaOf } from '../testing/chain.ts';
@@ -23,7 +25,8 @@ import { draftOf, standpointOf } from './draft.ts';
 import type { Preparation } from './preparation.ts';
 
 const epoch = epochAt(start / 1_000, epochSeconds);
-const at = start / 1_000;
+/** Slots of which the last one begins a day later. */
+const slots = { epoch, starts: [0, 0, 0, 0, 86_400_000].map((later) => start + later) };
 
 function voteOf(authority: string, change: Partial<Vote> = {}): Vote {
   return {
@@ -69,31 +72,61 @@ describe('an authority that was started anew', () => {
   ])('of %i, of whom %i sign, waits for %i others', async (count, threshold, wanted) => {
     await using seat = await openSeat(count, threshold);
     for (const { name } of seat.members.others.slice(0, wanted - 1)) seat.others[name] = () => undefined;
-    expect(await confirm(seat, { epoch, at })).toBe(false);
+    expect(await confirm(seat, slots)).toBe(false);
     expect(draftOf(holdings(seat, false), { epoch, slot: 0 }, 0)).toEqual({ kind: 'unconfirmed', wanted });
     for (const { name } of seat.members.others.slice(0, wanted)) seat.others[name] = () => record({});
-    expect(await confirm(seat, { epoch, at })).toBe(true);
+    expect(await confirm(seat, slots)).toBe(true);
     expect(seat.kinds()).toEqual([]);
   });
 
   test('takes more than anybody can have said for no answer', async () => {
     await using seat = await openSeat();
-    const forged = (count: number): string[] =>
-      Array.from(
-        { length: count },
-        (_, slot) => `postern.vote/v1\n{"authority":"authority1.test","slot":${slot}`,
-      );
+    const known = signVote(voteOf('authority1.test'), seat.authorities[0] as never);
+    const digest = ballotDigest(known) ?? '';
+    seat.store.keep([{ epoch, part: 'vote', authority: 'authority1.test', digest, signed: known }]);
+    const votes = (count: number): string[] => Array.from({ length: count }, () => known);
     seat.others['authority3.test'] = () => record({});
     for (const [said, confirms] of [
-      [{ votes: forged(256) }, true],
-      [{ votes: forged(257) }, false],
+      [{ votes: votes(10) }, true],
+      [{ votes: votes(11) }, false],
       [{ documents: Array.from({ length: 8 }, () => 'x') }, true],
       [{ documents: Array.from({ length: 9 }, () => 'x') }, false],
     ] as const) {
       seat.others['authority2.test'] = () => record(said);
-      expect(await confirm(seat, { epoch, at })).toBe(confirms);
+      expect(await confirm(seat, slots)).toBe(confirms);
     }
     expect(seat.kinds()).toEqual([]);
+  });
+
+  test('takes what bears its name, and cannot be held against it, for no answer', async () => {
+    await using seat = await openSeat();
+    const [own, second] = seat.authorities as [never, never];
+    const other = { ...agendaOf(epoch), previous: '', log: headOf(emptyRange) };
+    const borne = signConsensus(tabulate([], other), [second]).replace('authority2.test', 'authority1.test');
+    seat.others['authority3.test'] = () => record({});
+    for (const said of [
+      { votes: ['postern.vote/v1\n{"authority":"authority1.test","slot":1'] },
+      { votes: [signVote(voteOf('authority1.test', { epoch: epoch - 1 }), own)] },
+      { votes: [signVote(voteOf('authority1.test', { slot: 9 }), own)] },
+      { votes: [signVote(voteOf('authority1.test'), own).replace('"meanDelayMs":200', '"meanDelayMs":2')] },
+      { documents: [borne] },
+    ]) {
+      seat.others['authority2.test'] = () => record(said);
+      expect({ said, confirms: await confirm(seat, slots) }).toEqual({ said, confirms: false });
+    }
+    expect(seat.kinds()).toEqual([]);
+  });
+
+  test('knows a vote of its own by a key of the time of its slot', async () => {
+    await using seat = await openSeat();
+    const { name } = seat.members;
+    const now = start / 1_000;
+    const change = { validAfter: now + 3_600, validUntil: now + 7 * 86_400 };
+    const later = testAuthority(name, { now, generation: 2, change });
+    seat.others['authority2.test'] = () => record({ votes: [signVote(voteOf(name, { slot: 4 }), later)] });
+    seat.others['authority3.test'] = () => record({});
+    expect(await confirm(seat, slots)).toBe(true);
+    expect(seat.kinds()).toEqual([`store-restored ${name}`]);
   });
 
   test('has no second vote in a slot for which its store has one, whatever the clock says', async () => {
@@ -116,15 +149,15 @@ describe('an authority whose store is an older one', () => {
     const [own, second] = seat.authorities as [never, never];
     seat.others['authority2.test'] = () => record({ votes: [signVote(voteOf('authority1.test'), own)] });
     seat.others['authority3.test'] = () => record({});
-    expect(await confirm(seat, { epoch, at })).toBe(true);
+    expect(await confirm(seat, slots)).toBe(true);
     expect(seat.kinds()).toEqual(['store-restored authority1.test']);
     for (const of of [epoch, epoch + 1]) expect(draftIn(seat, of)).toEqual({ kind: 'signed-before', epoch });
     // that of somebody else does not count
     seat.others['authority3.test'] = () => record({ documents: [signConsensus(consensus, [second])] });
-    await confirm(seat, { epoch, at });
+    await confirm(seat, slots);
     expect(draftIn(seat, epoch + 1)).toEqual({ kind: 'signed-before', epoch });
     seat.others['authority3.test'] = () => record({ documents: [signConsensus(consensus, [own, second])] });
-    await confirm(seat, { epoch, at });
+    await confirm(seat, slots);
     expect(draftIn(seat, epoch)).toEqual({ kind: 'signed-before', epoch });
     expect(draftIn(seat, epoch + 1)).toMatchObject({ draft: { signed: digest } });
     // what is known is not forgotten when it is found a second time without

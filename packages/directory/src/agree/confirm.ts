@@ -1,4 +1,11 @@
-import { readConsensus, readVote } from '@postern/protocol/consensus';
+import { parseNote } from '@postern/protocol/codec';
+import {
+  ballotDigest,
+  decodeConsensus,
+  maxConsensusLength,
+  readConsensus,
+  readVote,
+} from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
 import type { AuthorityStore } from '../store.ts';
 import type { Members } from './members.ts';
@@ -8,9 +15,6 @@ import { senderOf } from './rounds.ts';
 
 /** Longest record that is read, bytes. */
 const maxRecordBytes = 67_108_864;
-
-/** Votes of its own for one epoch that an authority reads in a record: one for each slot, and few slots come to nothing. */
-const mostVotes = 256;
 
 export interface Confirm {
   readonly peers: Peers;
@@ -22,19 +26,35 @@ export interface Confirm {
 /**
  * Asks the others what they have of this authority for an epoch, since its store may be an older one that was restored (spec agreement 6.4). What
  * the store does not know of shows that it is, and the epoch is spent. True once so many have answered that nobody can have got a document
- * through with its signature whom none of them knows. `at`, Unix seconds, is a time of that epoch's slots.
+ * through with its signature whom none of them knows. `starts` is when the slots of that epoch begin, milliseconds.
  */
 export async function confirm(
   { peers, members, store, alarms }: Confirm,
-  { epoch, at }: { readonly epoch: number; readonly at: number },
+  { epoch, starts }: { readonly epoch: number; readonly starts: readonly number[] },
 ): Promise<boolean> {
   const { name } = members;
   const known = new Set([
-    ...store.kept(epoch).map(({ digest }) => digest),
+    ...store.keptDigests(epoch).map(({ digest }) => digest),
     ...[store.signedFor(epoch), store.issued(epoch)].flatMap((one) => one?.digest ?? []),
   ]);
-  const isOurs = (digest: string, signedBy: readonly string[]): boolean =>
-    signedBy.includes(name) && !known.has(digest);
+  /** What a vote that is said to be of this authority shows. */
+  const inVote = (signed: string): Found => {
+    if (known.has(ballotDigest(signed) ?? '')) return 'nothing';
+    const slot = Number(/"slot":(\d+)/.exec(signed)?.[1]);
+    const startMs = starts[slot];
+    if (startMs === undefined) return 'unreadable';
+    const vote = readVote(signed, { ...members, at: Math.floor(startMs / 1_000) });
+    if (vote.kind === 'refused' || vote.value.authority !== name) return 'unreadable';
+    return vote.value.epoch === epoch && vote.value.slot === slot ? { document: '' } : 'unreadable';
+  };
+  const inDocument = (signed: string): Found => {
+    const names = parseNote(signed, maxConsensusLength)?.signatures.map((one) => one.name);
+    const decoded = names?.includes(name) ? decodeConsensus(signed) : undefined;
+    if (decoded === undefined || known.has(decoded.digest)) return 'nothing';
+    const read = readConsensus(signed, members);
+    const isSo = read.kind === 'signed' && read.consensus.epoch === epoch && read.signedBy.includes(name);
+    return isSo ? { document: read.digest } : 'unreadable';
+  };
   const ask = async (other: string): Promise<boolean> => {
     const answer = await peers.ask(other, `/v1/agreement/${epoch}`, { maxBytes: maxRecordBytes });
     if (answer.kind !== 'answer') return false;
@@ -43,19 +63,14 @@ export async function confirm(
     if (record === undefined) return false;
     const said = record.votes.filter((signed) => senderOf(signed) === name);
     // each takes its time, and who makes some up has no end of them: that one has not answered
-    if (said.length > mostVotes || record.documents.length > 2 * members.names.length + 2) return false;
-    const votes = said.some((signed) => {
-      const vote = readVote(signed, { ...members, at });
-      return vote.kind === 'ballot' && vote.value.authority === name && isOurs(vote.digest, vote.signedBy);
-    });
-    const [document] = record.documents.flatMap((signed) => {
-      const read = readConsensus(signed, members);
-      const isSo =
-        read.kind === 'signed' && read.consensus.epoch === epoch && isOurs(read.digest, read.signedBy);
-      return isSo ? [read.digest] : [];
-    });
-    if (votes || document !== undefined) {
-      store.spend(epoch, document ?? '');
+    if (said.length > 2 * starts.length || record.documents.length > 2 * members.names.length + 2)
+      return false;
+    // the document first, since it says more
+    const found = firstOf(record.documents, inDocument) ?? firstOf(said, inVote);
+    // who is correct has taken nothing that does not hold
+    if (found === 'unreadable') return false;
+    if (found !== undefined) {
+      store.spend(epoch, found.document);
       const why = `${other} has what this authority said for epoch ${epoch}, and its store has not: was it restored? It signs nothing for that epoch`;
       alarms.raise('store-restored', name, why);
     }
@@ -71,4 +86,18 @@ export async function confirm(
  */
 export function confirmations({ threshold, others }: Pick<Members, 'threshold' | 'others'>): number {
   return Math.min(threshold, others.length);
+}
+
+/** What something shows that another authority has: what was said here and is not known here any more, with the digest of a document or ''. */
+type Found = 'nothing' | 'unreadable' | { readonly document: string };
+
+function firstOf(
+  notes: readonly string[],
+  find: (signed: string) => Found,
+): Exclude<Found, 'nothing'> | undefined {
+  for (const signed of notes) {
+    const found = find(signed);
+    if (found !== 'nothing') return found;
+  }
+  return undefined;
 }

@@ -26,6 +26,8 @@ export interface HearingOptions {
 export interface Hearing {
   ballot(part: Part, signed: string): Receipt;
   document(signed: string): Receipt;
+  /** A document that another authority was asked for. */
+  given(name: string, signed: string): Receipt;
 }
 
 export function createHearing(options: HearingOptions): Hearing {
@@ -36,10 +38,14 @@ export function createHearing(options: HearingOptions): Hearing {
       reason: 'not-ready',
       detail: 'this authority takes no part at this time',
     };
+  const takeDocument =
+    (signed: string) =>
+    (nowMs: number): Receipt =>
+      signatures.receive(signed, nowMs);
   const fetchPassed = createFetchPassed({
     peers,
     members: members.names.length,
-    receive: (name, part, signed) => reception.asked(name, (nowMs) => take(part, signed, nowMs)),
+    receive: (name, part, signed) => reception.asked(name, signed, (nowMs) => take(part, signed, nowMs)),
   });
   const fetching = createPolling(peers.names, retryMs, fetchPassed, failed);
   const turnedAway = (): void => fetching.poll(clock.now());
@@ -48,8 +54,9 @@ export function createHearing(options: HearingOptions): Hearing {
     ballot(part, signed) {
       // whoever does not know yet that it was taken is told, whatever else comes
       if (passed.has(signed)) return { kind: 'known' };
-      return reception.posted((nowMs) => take(part, signed, nowMs));
+      return reception.posted(signed, (nowMs) => take(part, signed, nowMs));
     },
-    document: (signed) => reception.posted((nowMs) => signatures.receive(signed, nowMs)),
+    document: (signed) => reception.posted(signed, takeDocument(signed)),
+    given: (name, signed) => reception.asked(name, signed, takeDocument(signed)),
   };
 }

@@ -1,5 +1,6 @@
 import { parseNote } from '@postern/protocol/codec';
 import {
+  joinSignatures,
   maxParametersLength,
   signParameters,
   verifyParameters,
@@ -118,4 +119,17 @@ describe('parameters', () => {
     await collect();
     expect(keys()).toEqual([one[1], three[1]].map((key) => key?.keyId));
   });
+});
+
+test('parameters are joined under signatures that hold, one of each authority', () => {
+  const change = { validAfter: now, validUntil: now + month };
+  const keys = [3, 4, 5].map((generation) => testAuthority('two.test', { generation, change }));
+  const signed = signedBy([one[0]]);
+  const bad = signedBy(keys).replace(/(?<=\n\u2014 two\.test .{200})./u, (letter) =>
+    letter === 'A' ? 'B' : 'A',
+  );
+  const signingKeys = [one[0], ...keys].flatMap((key) => key?.signingKey ?? []);
+  const joined = joinSignatures(signed, bad, { signingKeys, at: now, maxLength: maxParametersLength });
+  const note = parseNote(joined ?? '', maxParametersLength);
+  expect(note?.signatures.map(({ keyId }) => keyId)).toEqual([one[0]?.keyId, keys[1]?.keyId]);
 });

@@ -75,9 +75,9 @@ export function createPreparation(options: PreparationOptions): Preparation {
   const mayHaveSigned = (epoch: number): boolean => timetable.begins(epoch) < unsureMs;
   const confirmOnce = async (epoch: number): Promise<void> => {
     if (!mayHaveSigned(epoch) || confirmed.has(epoch)) return;
-    const at = Math.floor(timetable.begins(epoch) / 1_000);
+    const starts = timetable.starts(epoch);
     const before = settings;
-    if ((await confirm(options, { epoch, at })) && before === settings) confirmed.add(epoch);
+    if ((await confirm(options, { epoch, starts })) && before === settings) confirmed.add(epoch);
   };
   /** One at a time: what a second one finds is what the first is about to get. */
   const catchUpOnce = (epoch: number): Promise<boolean> => {

@@ -1,25 +1,40 @@
 import { expect, test, vi } from 'vitest';
-import type { Kept } from '../store.ts';
-import { createRecords, type RecordSources } from './record.ts';
+import type { Kept, KeptName } from '../store.ts';
+import { recordOf } from './record.ts';
 
-test('a record is put together once, until something is added', () => {
-  const said: Kept[] = [];
-  const kept = vi.fn<RecordSources['store']['kept']>((epoch) => said.filter((one) => one.epoch === epoch));
-  const record = createRecords({
+test('a record is put together note by note, as somebody takes it', () => {
+  const said: Kept[] = ['one', 'two'].map((digest) => ({
+    epoch: 7,
+    part: 'vote',
+    authority: 'a.test',
+    digest,
+    signed: `"${digest}"\n`,
+  }));
+  const keptNote = vi.fn<(one: KeptName) => string>(
+    ({ digest }) => said.find((one) => one.digest === digest)?.signed ?? '',
+  );
+  const issued = { epoch: 7, digest: 'three', signed: 'a consensus' };
+  const sources = {
     store: {
-      kept,
-      countKept: (epoch) => said.filter((one) => one.epoch === epoch).length,
-      signedFor: () => undefined,
-      issued: () => undefined,
-      latest: () => undefined,
+      keptDigests: (epoch: number) => said.filter((one) => one.epoch === epoch),
+      keptNote,
+      signedFor: (epoch: number) => (epoch === 7 ? { epoch, digest: 'three', signed: '' } : undefined),
+      issued: (epoch: number) => (epoch === 7 ? issued : undefined),
     },
     signatures: { all: () => [] },
+  };
+  expect(recordOf(sources, 8)).toBeUndefined();
+  const pieces: string[] = [];
+  const read: number[] = [];
+  for (const piece of recordOf(sources, 7) ?? []) {
+    pieces.push(piece);
+    read.push(keptNote.mock.calls.length);
+  }
+  expect(read).toEqual([0, 0, 1, 2, 2, 2, 2, 2, 2, 2, 2]);
+  expect(JSON.parse(pieces.join(''))).toEqual({
+    epoch: 7,
+    votes: ['"one"\n', '"two"\n'],
+    reveals: [],
+    documents: ['a consensus'],
   });
-  expect(record(7)).toBeUndefined();
-  said.push({ epoch: 7, part: 'vote', authority: 'a.test', digest: 'one', signed: 'a vote' });
-  for (let times = 0; times < 3; times++)
-    expect(record(7)).toBe('{"epoch":7,"votes":["a vote"],"reveals":[],"documents":[]}');
-  expect(kept).toHaveBeenCalledTimes(2);
-  for (const epoch of [8, 9, 7]) record(epoch);
-  expect(kept).toHaveBeenCalledTimes(5);
 });

@@ -3,17 +3,19 @@ import { join } from 'node:path';
 import { parseNote } from '@postern/protocol/codec';
 import {
   type CertifiedSigner,
+  countersign,
   decodeConsensus,
-  joinSignatures,
   maxConsensusLength,
   noteIn,
   readConsensus,
   signCertifiedConsensus,
+  verifyCertificate,
 } from '@postern/protocol/consensus';
 import { testAuthority } from '@postern/protocol/testing';
 import { storesFolder } from '@postern/runtime/testing';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createAlarms } from '../alarms.ts';
+import type { Receipt } from '../ballots.ts';
 import { openLog } from '../log/log.ts';
 import { openStore } from '../store.ts';
 import { createChain } from '../testing/chain.ts';
@@ -22,7 +24,7 @@ import { keepingLog } from '../testing/log.ts';
 import { others, ours } from '../testing/readers.ts';
 import { createLedger } from './ledger.ts';
 import type { Members } from './members.ts';
-import { createSignatures } from './signatures.ts';
+import { createSignatures, type Signatures } from './signatures.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -39,7 +41,7 @@ const { consensus } = decodeConsensus(createChain([ours]).issue(epoch)) as NonNu
 >;
 const signedBy = (signer: CertifiedSigner): string => signCertifiedConsensus(consensus, signer);
 
-const members: Members = {
+const known: Members = {
   name: ours.name,
   names: [ours.name, others.name],
   others: [],
@@ -53,19 +55,16 @@ const members: Members = {
 function open() {
   const store = openStore(join(folder, `${expect.getState().currentTestName}.sqlite`.replaceAll(/\W/g, '_')));
   const alarms = createAlarms(keepingLog().log);
+  const members = { ...known, readCertificate: verifyCertificate };
   const history = openLog(store);
   const ledger = createLedger({ store, history, members, alarms, issued: () => {} });
   const certified = vi.fn<(certificates: readonly string[]) => void>();
-  const signatures = createSignatures({
-    store,
-    members,
-    ledger,
-    alarms,
-    epochSeconds,
-    certified,
-    epochAt: () => epoch,
-  });
-  return { store, signatures, certified, receive: (signed: string) => signatures.receive(signed, start) };
+  /** As another process has them. */
+  const again = (): Signatures =>
+    createSignatures({ store, members, ledger, alarms, epochSeconds, certified, epochAt: () => epoch });
+  const signatures = again();
+  const receive = (signed: string): Receipt => signatures.receive(signed, start);
+  return { store, members, alarms, signatures, again, certified, receive };
 }
 
 /** With lines of 63 others under it, of which nobody can say whether they hold. */
@@ -83,8 +82,8 @@ test('a document that is padded is not taken, and what is issued is what readers
   expect(receive(signedBy(others))).toEqual({ kind: 'taken' });
   signatures.own({ epoch, digest: '', signed: signedBy(ours) });
   const { signed = '' } = store.issued(epoch) ?? {};
-  const readers = { authorities: members.authorities, signingKeys: [ours.signingKey, others.signingKey] };
-  expect(readConsensus(signed, readers)).toMatchObject({ signedBy: members.names });
+  const readers = { authorities: known.authorities, signingKeys: [ours.signingKey, others.signingKey] };
+  expect(readConsensus(signed, readers)).toMatchObject({ signedBy: known.names });
   expect(parseNote(signed, maxConsensusLength)?.signatures).toHaveLength(2);
 });
 
@@ -111,12 +110,39 @@ test('of one authority there is one signature, with however many keys it signs, 
   expect(note?.signatures.map(({ keyId }) => keyId)).toEqual([ours.keyId, second?.keyId]);
 });
 
-test('parameters are joined under signatures that hold, one of each authority', () => {
-  const signed = createChain([ours]).issue(epoch);
-  const more = createChain([second, third, others] as (typeof ours)[]).issue(epoch);
-  const signingKeys = [ours, second, third, others].flatMap((one) => one?.signingKey ?? []);
-  const options = { signingKeys, at: now, maxLength: maxConsensusLength };
-  const bad = more.replace(/(?<=\n\u2014 authority2\.test .{200})./u, (one) => (one === 'A' ? 'B' : 'A'));
-  const note = parseNote(joinSignatures(signed, bad, options) ?? '', maxConsensusLength);
-  expect(note?.signatures.map(({ keyId }) => keyId)).toEqual([ours.keyId, third?.keyId]);
+test('of one authority two documents are taken and kept, and no third one is looked at, after a restart either', () => {
+  const opened = open();
+  const { store, alarms, signatures, receive, members } = opened;
+  using _ = store;
+  const documentOf = (meanDelayMs: number): string =>
+    signCertifiedConsensus({ ...consensus, meanDelayMs }, others);
+  const kept = (): number[] =>
+    store.kept(epoch).map(({ signed }) => Number(/"meanDelayMs":(\d+)/.exec(signed)?.[1]));
+  expect([documentOf(1), documentOf(2)].map(receive)).toEqual([{ kind: 'taken' }, { kind: 'taken' }]);
+  expect(alarms.standing).toMatchObject([{ kind: 'signed-twice', about: others.name }]);
+  const refusal = { kind: 'refused', reason: 'no-ballot', detail: 'who has signed it has signed two others' };
+  const looked = vi.spyOn(members, 'readCertificate');
+  for (const at of [3, 4]) expect(receive(documentOf(at))).toEqual(refusal);
+  expect(kept().sort()).toEqual([1, 2]);
+  expect(signatures.all(epoch)).toHaveLength(2);
+  const again = opened.again();
+  for (const at of [5, 6]) expect(again.receive(documentOf(at), start)).toEqual(refusal);
+  expect(kept().sort()).toEqual([1, 2]);
+  expect(looked).not.toHaveBeenCalled();
+  // under another's signature as well it may still become a consensus
+  expect(again.receive(countersign(documentOf(7), ours), start)).toEqual({ kind: 'taken' });
+  expect(kept().sort()).toEqual([1, 2]);
+});
+
+test('what is of another epoch is not looked at', () => {
+  const { store, receive, members } = open();
+  using _ = store;
+  const looked = vi.spyOn(members, 'readCertificate');
+  for (const of of [epoch + 1, epoch - 3])
+    expect(receive(signedBy(others).replace(`"epoch":${epoch},`, `"epoch":${of},`))).toMatchObject({
+      reason: 'other-slot',
+    });
+  const newer = signedBy(others).replace('postern.consensus/v1', 'postern.consensus/v2');
+  expect(receive(newer)).toMatchObject({ reason: 'no-ballot', detail: 'it is no consensus' });
+  expect(looked).not.toHaveBeenCalled();
 });

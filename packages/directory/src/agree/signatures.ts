@@ -6,8 +6,8 @@ import {
   readCertifiedConsensus,
 } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
-import type { Receipt } from '../ballots.ts';
-import type { AuthorityStore, Issued } from '../store.ts';
+import type { BallotFault, Receipt } from '../ballots.ts';
+import type { AuthorityStore, Issued, Kept } from '../store.ts';
 import { type Ledger, type Noted, short } from './ledger.ts';
 import type { Members } from './members.ts';
 
@@ -23,7 +23,7 @@ export interface Signatures {
   all(epoch: number): readonly Noted[];
   /** How many have signed one document for an epoch, at most. */
   countOf(epoch: number): number;
-  /** What each has signed for an epoch. */
+  /** Digests of what each has signed for an epoch, as far as it is known. */
   signedFor(epoch: number): ReadonlyMap<string, readonly string[]>;
 }
 
@@ -40,7 +40,7 @@ export interface SignaturesOptions {
 }
 
 /** Epochs before the one that is agreed on for which signatures are taken still. */
-const lateEpochs = 2;
+export const lateEpochs = 2;
 
 export function createSignatures(options: SignaturesOptions): Signatures {
   const { store, members, ledger, alarms } = options;
@@ -48,35 +48,49 @@ export function createSignatures(options: SignaturesOptions): Signatures {
 
   const signedFor = (epoch: number): Map<string, string[]> => {
     const said = new Map<string, string[]>();
-    for (const { consensus, digest, signedBy } of claims.values()) {
-      if (consensus.epoch !== epoch) continue;
-      for (const name of signedBy) said.set(name, [...(said.get(name) ?? []), digest]);
-    }
+    const add = (name: string, digest: string): void => {
+      const before = said.get(name) ?? [];
+      if (!before.includes(digest)) said.set(name, [...before, digest]);
+    };
+    // what is kept of those who have signed two was known before this process was started
+    for (const { part, authority, digest } of store.keptDigests(epoch))
+      if (part === 'consensus') add(authority, digest);
+    for (const { consensus, digest, signedBy } of claims.values())
+      if (consensus.epoch === epoch) for (const name of signedBy) add(name, digest);
     return said;
   };
   const forget = (before: number): void => {
     for (const [digest, { consensus }] of claims) if (consensus.epoch < before) claims.delete(digest);
   };
   /** Two documents for one epoch under signatures of one authority are kept, and no third one of it is. */
-  const accuse = (noted: Noted): boolean => {
+  const accuse = (noted: Noted): void => {
     const { consensus, digest, signedBy } = noted;
     const before = signedFor(consensus.epoch);
-    const twice = signedBy.filter((name) => before.get(name)?.some((other) => other !== digest));
-    for (const name of twice) {
-      const others = before.get(name) ?? [];
-      for (const one of [noted, ...others.map((other) => claims.get(other) as Noted)])
-        keepClaim(store, name, one);
-      const both = [...others, digest].slice(0, 2).map(short).join(' and ');
+    for (const name of signedBy) {
+      const [first, ...more] = (before.get(name) ?? []).map((one) => claims.get(one));
+      if (first === undefined || first.digest === digest || more.length > 0) continue;
+      store.keep([first, noted].map((one) => keptClaim(name, one)));
+      const both = [first.digest, digest].map(short).join(' and ');
       alarms.raise('signed-twice', name, `it has signed ${both} for epoch ${consensus.epoch}`);
     }
-    const fresh = signedBy.filter((name) => (before.get(name)?.length ?? 0) < 2);
-    return fresh.length > 0;
   };
-  /** Whether it is a document that is known, under signatures of no others. */
-  const addsNothing = (signed: string): boolean => {
+  /** What can be said of a document before anything of it is verified, which takes time; undefined when it may be new. */
+  const glance = (signed: string, target: number): Receipt | undefined => {
     const said = claimsIn(signed, maxConsensusLength);
-    const known = [...claims.values()].find(({ note }) => note.text === said?.text);
-    return said?.names.every((name) => known?.signedBy.includes(name)) ?? false;
+    if (said === undefined)
+      return refused('no-ballot', 'it is no note with a certificate for each of its signatures');
+    const known = [...claims.values()].find(({ note }) => note.text === said.text);
+    // anybody can send again what is known, and others are asked again and again
+    if (known !== undefined)
+      return said.names.every((name) => known.signedBy.includes(name)) ? { kind: 'known' } : undefined;
+    const epoch = epochOf(said.text);
+    if (epoch === undefined) return refused('no-ballot', 'it is no consensus');
+    if (epoch > target || epoch < target - lateEpochs)
+      return refused('other-slot', `epoch ${epoch} is not agreed on`);
+    const before = signedFor(epoch);
+    return said.names.every((name) => (before.get(name)?.length ?? 0) >= 2)
+      ? refused('no-ballot', 'who has signed it has signed two others')
+      : undefined;
   };
   const put = (noted: Noted): void => {
     const known = claims.get(noted.digest);
@@ -100,18 +114,16 @@ export function createSignatures(options: SignaturesOptions): Signatures {
       if (read.kind === 'signed') put(read);
     },
     receive(signed, nowMs) {
-      // anybody can send again what is known, and others are asked again and again
-      if (addsNothing(signed)) return { kind: 'known' };
-      const read = readCertifiedConsensus(signed, members);
-      if (read.kind === 'refused') return { kind: 'refused', reason: 'no-ballot', detail: read.detail };
-      const { epoch, epochSeconds } = read.consensus;
       const target = options.epochAt(nowMs);
-      if (epochSeconds !== options.epochSeconds || epoch > target || epoch < target - lateEpochs)
-        return { kind: 'refused', reason: 'other-slot', detail: `epoch ${epoch} is not agreed on` };
       forget(target - lateEpochs);
-      const fresh = accuse(read);
-      if (!fresh && !claims.has(read.digest))
-        return { kind: 'refused', reason: 'no-ballot', detail: 'who has signed it has signed two others' };
+      const seen = glance(signed, target);
+      if (seen !== undefined) return seen;
+      const read = readCertifiedConsensus(signed, members);
+      if (read.kind === 'refused') return refused('no-ballot', read.detail);
+      const { epoch, epochSeconds } = read.consensus;
+      if (epochSeconds !== options.epochSeconds)
+        return refused('other-slot', `epoch ${epoch} is not of ${epochSeconds} s`);
+      accuse(read);
       put(read);
       return { kind: 'taken' };
     },
@@ -129,7 +141,16 @@ function join(known: Noted, noted: Noted): Noted {
   return { ...known, note, signedBy: note.signatures.map(({ name }) => name) };
 }
 
-function keepClaim(store: AuthorityStore, authority: string, { consensus, digest, note }: Noted): void {
-  const signed = formatCertified(note);
-  store.keep([{ epoch: consensus.epoch, part: 'consensus', authority, digest, signed }]);
+function keptClaim(authority: string, { consensus, digest, note }: Noted): Kept {
+  return { epoch: consensus.epoch, part: 'consensus', authority, digest, signed: formatCertified(note) };
+}
+
+/** Of which epoch a text is, if it is a consensus: the first member of its canonical JSON. */
+function epochOf(text: string): number | undefined {
+  const [, digits] = /^postern\.consensus\/v1\n\{"epoch":(\d{1,16}),/.exec(text.slice(0, 64)) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+function refused(reason: BallotFault, detail: string): Receipt {
+  return { kind: 'refused', reason, detail };
 }

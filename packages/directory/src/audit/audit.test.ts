@@ -186,6 +186,21 @@ describe('what a consensus was counted from', () => {
     );
   });
 
+  test('is no consensus of votes of which too few say the same of one thing', async () => {
+    const chain = createChain([ours, others]);
+    const faster = signVote({ ...(votesOf[1] as Vote), meanDelayMs: 1 }, others);
+    const two = [votes[0] ?? '', faster];
+    chain.issue(epoch, { ...named, votes: countedOf(two) });
+    const url = await keeping(chain, { votes: two, reveals, documents: [] });
+    const detail = 'of meanDelayMs no 2 of its votes say the same';
+    expect((await auditing([url])).findings).toEqual([{ url, reason: 'wrong-count', epoch, detail }]);
+    // where both have to sign neither is faulty, and the first by its JSON counts
+    const counted = /another meanDelayMs$/;
+    expect((await auditing([url], pair)).findings).toMatchObject([
+      { detail: expect.stringMatching(counted) },
+    ]);
+  });
+
   test('is held against what other URLs have kept: two votes of one in a slot, two documents', async () => {
     const chain = createChain([ours, others]);
     const other = chain.branch();

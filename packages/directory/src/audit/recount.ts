@@ -42,7 +42,7 @@ export async function recount(
   counting: Counting,
   ballots: Ballots,
   served: Pick<Served, 'descriptor'>,
-  { threshold }: Pick<Trust, 'threshold'>,
+  { threshold, authorities }: Pick<Trust, 'threshold' | 'authorities'>,
 ): Promise<Recounted> {
   const { consensus } = counting;
   const votes = namedOf(consensus.votes, ballots.votes);
@@ -51,7 +51,8 @@ export async function recount(
   const mistake = mistakeIn(consensus, votes, reveals, threshold);
   if (mistake !== undefined) return other(mistake);
   try {
-    return await count(counting, { votes, reveals }, served);
+    const members = new Set(authorities.map(({ name }) => name)).size;
+    return await count(counting, { votes, reveals }, { members, threshold }, served);
   } catch (error) {
     if (error instanceof NotServed) return { kind: 'not-served' };
     throw error;
@@ -79,10 +80,13 @@ function mistakeIn(
 async function count(
   { consensus, digest, earlier }: Counting,
   { votes, reveals }: { readonly votes: readonly Vote[]; readonly reveals: readonly Reveal[] },
+  voters: Parameters<typeof tally>[1],
   served: Pick<Served, 'descriptor'>,
 ): Promise<Recounted> {
   const { epoch, log } = consensus;
-  const counted = tally(votes);
+  const counted = tally(votes, voters);
+  if (counted.kind === 'divided')
+    return other(`of ${counted.over} no ${counted.wanted} of its votes say the same`);
   const geometry = readGeometry(counted.geometry);
   if (geometry === undefined) return { kind: 'not-served' };
   const registered: Registered[] = [];

@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { systemRandom } from '@postern/runtime';
@@ -94,6 +94,26 @@ describe('signing keys', () => {
     await rm(join(bench.folder, 'signing', `${second}.certificate`));
     expect(keys.own()).toHaveLength(1);
     expect(keys.signerFor(start / 1_000)).toBeDefined();
+  });
+
+  test('that cannot be read for a time leave those that were, and are found once they can be', async () => {
+    const { key } = await makeKeys({ ...asked(), days: 1 });
+    const failed = vi.fn<(error: Error) => void>();
+    const keys = openSigningKeys(key, bench.folder, bench.clock, failed);
+    const before = await signingFiles();
+    await certifyNext(1);
+    const added =
+      (await signingFiles()).find((file) => file.endsWith('.key') && !before.includes(file)) ?? '';
+    const path = join(bench.folder, 'signing', added);
+    const privateKey = await readFile(path);
+    // as it is while it is overwritten
+    await writeFile(path, Buffer.alloc(privateKey.length));
+    for (let times = 0; times < 3; times++) expect(keys.own()).toHaveLength(1);
+    expect(keys.signerFor(start / 1_000)).toBeDefined();
+    expect(failed).toHaveBeenCalledTimes(1);
+    await writeFile(path, privateKey);
+    expect(keys.own()).toHaveLength(2);
+    expect(failed).toHaveBeenCalledTimes(1);
   });
 
   test('are made for their own identity alone, and replaced by none', async () => {

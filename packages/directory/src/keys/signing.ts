@@ -34,20 +34,40 @@ export interface OwnKey {
   readonly signer: CertifiedSigner | undefined;
 }
 
-/** Throws `AuthorityError` `no-key` when there is no certificate, `wrong-key` when a file is damaged or another authority's. */
-export function openSigningKeys(authority: AuthorityKey, dataDir: string, clock: Clock): SigningKeys {
+/**
+ * Throws `AuthorityError` `no-key` when there is no certificate, `wrong-key` when a file is damaged or another authority's. What cannot be read later
+ * on, while `certify` is at it or for want of files, leaves the keys as they were; `failed` is called once for each reason.
+ */
+export function openSigningKeys(
+  authority: AuthorityKey,
+  dataDir: string,
+  clock: Clock,
+  failed: (error: Error) => void = () => {},
+): SigningKeys {
   let listed = '';
   let keys: readonly OwnKey[] = [];
-  const own = (): readonly OwnKey[] => {
+  let fault = '';
+  const read = (): void => {
     const names = listSigningFiles(dataDir).join();
     if (names !== listed)
       keys = readSigningFiles(dataDir)
         .map((file) => openSigningFile(file, [authority]))
         .sort((a, b) => a.key.validAfter - b.key.validAfter || a.key.validUntil - b.key.validUntil);
     listed = names;
+  };
+  const own = (): readonly OwnKey[] => {
+    try {
+      read();
+      fault = '';
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      if (error.message !== fault) failed(error);
+      fault = error.message;
+    }
     return keys;
   };
-  if (own().length === 0)
+  read();
+  if (keys.length === 0)
     throw new AuthorityError(
       'no-key',
       `there is no signing key in ${signingFolder(dataDir)}`,

@@ -112,6 +112,9 @@ test('an authority takes notices of others as they signed them, and nothing else
     return JSON.parse((await get(authority, '/v1/outages')).text) as string[];
   };
   for (const text of [
+    () => {
+      throw new Error('too many open files');
+    },
     () => 'x',
     () => '{}',
     () => JSON.stringify([notice({ authority: other.name }, third), notice({}, third)]),

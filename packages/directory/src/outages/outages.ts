@@ -106,11 +106,15 @@ export function startOutages(options: OutagesOptions): Outages {
     const notes = notesIn(answer.text, maxOutageLength)?.slice(0, maxAuthorities) ?? [];
     for (const signed of notes) if (!held.has(signed)) take(signed);
   };
+  const failed = (error: unknown): void => {
+    stop.signal.throwIfAborted();
+    options.log.error('notices not taken', { why: error instanceof Error ? error.message : String(error) });
+  };
   const collect = async (): Promise<void> => {
     const everyMs = Math.min(120_000, roundMsOf(config.epochSeconds));
     for (;;) {
       await clock.wait(clock.now() + everyMs, stop.signal);
-      await Promise.all(config.peers.map(({ url }) => askPeer(url)));
+      await Promise.all(config.peers.map(({ url }) => askPeer(url).catch(failed)));
     }
   };
   const collecting = (config.peers.length === 0 ? Promise.resolve() : collect()).catch((error: unknown) => {

@@ -3,7 +3,7 @@ import { seeded } from '@postern/protocol/testing';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createAlarms } from '../alarms.ts';
 import { FakeClock } from '../testing/clock.ts';
-import { keepingLog } from '../testing/log.ts';
+import { keepingLog, type Logged } from '../testing/log.ts';
 import { roundMsOf, startWatch, type Watch } from './watch.ts';
 
 const hour = 3_600;
@@ -15,6 +15,8 @@ let dead: Set<string>;
 /** When each was tried, in minutes from the start. */
 let tried: Map<string, number[]>;
 let alarms: ReturnType<typeof createAlarms>;
+let lines: Logged[];
+let isReadable: boolean;
 let watch: Watch;
 beforeEach(() => {
   clock = new FakeClock();
@@ -22,9 +24,16 @@ beforeEach(() => {
   mixes = ['a', 'b', 'c', 'd', 'e'].map((id) => ({ id }) as NodeEntry);
   dead = new Set();
   tried = new Map();
-  alarms = createAlarms(keepingLog([]).log);
+  lines = [];
+  isReadable = true;
+  const { log } = keepingLog(lines);
+  alarms = createAlarms(log);
   watch = startWatch({
-    mixes: () => mixes,
+    mixes() {
+      if (isReadable) return mixes;
+      throw new Error('disk I/O error');
+    },
+    log,
     clock,
     alarms,
     random: seeded('watch'),
@@ -57,6 +66,15 @@ test('each mix is tried once in five minutes, and not all at once', async () => 
   }
   const first = [...tried.values()].map(([at]) => at).sort((a, b) => Number(a) - Number(b));
   expect(first).toEqual([5, 6, 7, 8, 9]);
+});
+
+test('a round in which the consensus cannot be read is left out, and said', async () => {
+  isReadable = false;
+  await pass(14);
+  expect(lines.map(({ event }) => event)).toEqual(['mixes not tried', 'mixes not tried']);
+  isReadable = true;
+  await pass(6);
+  expect(tried.size).toBe(5);
 });
 
 test('a mix is down when it was missed twice in a row, and up as soon as it is reached', async () => {

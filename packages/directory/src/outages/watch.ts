@@ -1,6 +1,6 @@
 import type { NodeEntry } from '@postern/protocol/consensus';
 import { shuffled } from '@postern/protocol/primitives';
-import type { Clock, Random } from '@postern/runtime';
+import type { Clock, Log, Random } from '@postern/runtime';
 import type { Alarms } from '../alarms.ts';
 
 /** Whether a mix answers, and is the one that the consensus names. Never throws. */
@@ -13,6 +13,7 @@ export interface WatchOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly alarms: Pick<Alarms, 'raise' | 'clear'>;
+  readonly log: Pick<Log, 'error'>;
   readonly epochSeconds: number;
 }
 
@@ -36,7 +37,8 @@ const mostSteps = 30;
 /** So often in a row a mix has to be missed. */
 const mostMisses = 2;
 
-export function startWatch({ mixes, reach, clock, random, alarms, epochSeconds }: WatchOptions): Watch {
+export function startWatch(options: WatchOptions): Watch {
+  const { mixes, reach, clock, random, alarms, log, epochSeconds } = options;
   const stop = new AbortController();
   const roundMs = roundMsOf(epochSeconds);
   /** How often each was missed since it was reached. */
@@ -77,10 +79,17 @@ export function startWatch({ mixes, reach, clock, random, alarms, epochSeconds }
     if (isCutOff()) alarms.raise('cut-off', '', why);
     else alarms.clear('cut-off', '');
   };
+  /** What cannot be read this time may be the next. */
+  const roundOrPause = (): Promise<void> =>
+    round().catch((error: unknown) => {
+      stop.signal.throwIfAborted();
+      log.error('mixes not tried', { why: error instanceof Error ? error.message : String(error) });
+      return clock.wait(clock.now() + roundMs, stop.signal);
+    });
   const watch = async (): Promise<void> => {
     // at first the round is waited for: whoever is started with the whole network is not to find it down
     await clock.wait(clock.now() + roundMs, stop.signal);
-    while (!stop.signal.aborted) await round();
+    while (!stop.signal.aborted) await roundOrPause();
   };
 
   const watching = watch().catch((error: unknown) => {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import {
   certifiedLength,
   maxConsensusLength,
@@ -17,8 +18,8 @@ export interface AgreementDesk {
   passed(): Readonly<Record<Part, readonly string[]>>;
   passedOn(digest: string): string | undefined;
   holdings(): { readonly first?: number; readonly newest?: number };
-  /** JSON. */
-  record(epoch: number): string | undefined;
+  /** JSON, in pieces. */
+  record(epoch: number): Iterable<string> | undefined;
   /** Whether more may be said for an epoch. */
   isOpen(epoch: number): boolean;
   signedFor(epoch: number): string | undefined;
@@ -91,7 +92,11 @@ export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk)
       const epoch = Number(request.params.epoch);
       const record = desk.record(epoch);
       reply.header('cache-control', desk.isOpen(epoch) ? 'no-store' : 'public, max-age=600');
-      if (record !== undefined) return reply.type('application/json; charset=utf-8').send(record);
+      if (record !== undefined) {
+        // nothing that nobody reads is put together
+        const pieces = request.method === 'HEAD' ? [] : record;
+        return reply.type('application/json; charset=utf-8').send(Readable.from(pieces));
+      }
       return missing(reply, 'no-agreement', `nothing was said for epoch ${request.params.epoch}`);
     },
   );

@@ -6,6 +6,7 @@ import {
   verifyDescriptor,
 } from '@postern/protocol/consensus';
 import { AuthorityError } from '../errors.ts';
+import { whole } from './whole.ts';
 
 /** A descriptor that was registered. */
 export interface Registered {
@@ -28,8 +29,8 @@ export interface RegisteredStore {
   holderOfDomain(domain: string): string | undefined;
   /** Adds, or replaces what the id had. */
   put(registered: Omit<Registered, 'digest'>): void;
-  /** Forgets a descriptor and frees its names. */
-  remove(id: string): void;
+  /** Forgets descriptors and frees their names, all or nothing. */
+  removeAll(ids: readonly string[]): void;
 }
 
 export const registeredLayout =
@@ -72,9 +73,13 @@ export function registeredIn(database: DatabaseSync): RegisteredStore {
       forget(one.id);
       remember({ ...one, digest: descriptorDigest(one.signed) });
     },
-    remove(id) {
-      database.prepare('DELETE FROM descriptor WHERE id = ?').run(id);
-      forget(id);
+    removeAll(ids) {
+      if (ids.length === 0) return;
+      const remove = database.prepare('DELETE FROM descriptor WHERE id = ?');
+      whole(database, () => {
+        for (const id of ids) remove.run(id);
+      });
+      for (const id of ids) forget(id);
     },
   };
 }

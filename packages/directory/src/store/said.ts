@@ -12,6 +12,9 @@ export interface Kept {
   readonly signed: string;
 }
 
+/** Which one of those that are kept. */
+export type KeptName = Omit<Kept, 'signed'>;
+
 export type CertificateKind = 'used' | 'fetched';
 
 /** What others have said. */
@@ -19,7 +22,10 @@ export interface SaidStore {
   /** Keeps what was said, and the descriptors that it names, all or nothing; what is kept already counts as kept again. */
   keep(said: readonly Kept[], bodies?: readonly Body[]): void;
   kept(epoch: number): readonly Kept[];
-  countKept(epoch: number): number;
+  /** The same without what was signed, which is long, … */
+  keptDigests(epoch: number): readonly KeptName[];
+  /** … and that of one of them. */
+  keptNote(one: KeptName): string;
 
   /** Certificates of other authorities, as they were kept: of keys that have signed something here, and others. */
   peerCertificates(kind: CertificateKind): string | undefined;
@@ -49,9 +55,17 @@ export function saidIn(database: DatabaseSync): SaidStore {
         .all(epoch);
       return rows as unknown as readonly Kept[];
     },
-    countKept(epoch) {
-      const row = database.prepare('SELECT count(*) AS count FROM said WHERE epoch = ?').get(epoch);
-      return Number(row?.count);
+    keptDigests(epoch) {
+      const rows = database
+        .prepare('SELECT epoch, part, authority, digest FROM said WHERE epoch = ?')
+        .all(epoch);
+      return rows as unknown as readonly KeptName[];
+    },
+    keptNote({ epoch, part, authority, digest }) {
+      const row = database
+        .prepare('SELECT signed FROM said WHERE epoch = ? AND part = ? AND authority = ? AND digest = ?')
+        .get(epoch, part, authority, digest);
+      return String(row?.signed);
     },
     peerCertificates(kind) {
       const row = database.prepare('SELECT list FROM peer_certificates WHERE kind = ?').get(kind);

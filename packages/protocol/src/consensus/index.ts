@@ -140,7 +140,7 @@ export { isRegistered, proveRegistered, type RegisteredProof } from './rest.ts';
 export { epochAt, isStanding, keyEpochsOpened, keyEpochsPublished } from './schedule.ts';
 export { isContact } from './schema.ts';
 export { type Agenda, listRest, type Registered, tabulate } from './tabulate.ts';
-export { sharedValue, type Tally, tally } from './tally.ts';
+export { type Scalar, sharedValue, type Tally, tally } from './tally.ts';
 export { formatTold, parseTold, type Told } from './told.ts';
 export {
   assertTrust,
