@@ -16,7 +16,7 @@ import {
   type Vote,
   verifyDescriptor,
 } from '@postern/protocol/consensus';
-import type { Ballots, Said } from './ballots.ts';
+import type { Ballots, Said } from './verified-ballots.ts';
 import { NotServed, type Served } from './served.ts';
 
 /** What comes of counting again; `not-served` where votes, reveals or descriptors are not to be had any more. */

@@ -6,7 +6,7 @@ import type { Reach } from '../outages/watch.ts';
 import { post } from '../testing/authorities.ts';
 import { hostileView } from '../testing/hostile.ts';
 import { mixKey, signedGateway, signedNode } from '../testing/nodes.ts';
-import { createSession, epoch, hour } from '../testing/session.ts';
+import { createCouncilBench, epoch, hour } from '../testing/council-bench.ts';
 import { renderPage } from './page.ts';
 
 /*
@@ -25,28 +25,28 @@ const args = [
 ];
 
 describe.skipIf(!existsSync(program))('the page in a browser', () => {
-  const session = createSession();
+  const bench = createCouncilBench();
   let browser: Browser;
   let url: string;
 
   beforeAll(async () => {
     const launched = chromium.launch({ executablePath: program, args });
     await prepare();
-    url = `${session.first().url}/`;
+    url = `${bench.first().url}/`;
     browser = await launched;
   });
   afterAll(async () => {
     await browser?.close();
-    await session.close();
+    await bench.close();
   });
 
   /** Three authorities, of which one has said nothing for the second epoch, and all miss a mix; a node has come since the first, and one has gone. */
   async function prepare(): Promise<void> {
-    await session.open(3);
-    const { council } = session;
+    await bench.open(3);
+    const { council } = bench;
     const tell = async (sign: (now: number) => string): Promise<void> => {
       const signed = sign(council.clock.now());
-      for (const one of session.running()) expect(await post(one, signed)).toMatchObject({ status: 202 });
+      for (const one of bench.running()) expect(await post(one, signed)).toMatchObject({ status: 202 });
     };
     const reach: Reach = ({ name }) => Promise.resolve(name !== 'mix.grove.example');
     await council.start(undefined, { probe: true }, { reach });
@@ -59,11 +59,11 @@ describe.skipIf(!existsSync(program))('the page in a browser', () => {
       );
     await tell((now) => signedNode('short.example', now, { mixKeys: [{ epoch, key: mixKey }] }));
     await tell((now) => signedGateway('gate.uni.example', now, ['mail.uni.example', 'uni.example']));
-    await council.untilHolds(session.haveAll(epoch), hour);
+    await council.untilHolds(bench.haveAll(epoch), hour);
     await council.stop(2);
     await tell((now) => signedNode('mix.heath.example', now, { family: 'operator-4' }));
     await council.until((epoch + 1) * hour + 600_000);
-    expect(session.haveAll(epoch + 1)()).toBe(true);
+    expect(bench.haveAll(epoch + 1)()).toBe(true);
   }
 
   /** A page of its own, and what the browser has complained of and asked for. */

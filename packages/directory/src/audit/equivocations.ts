@@ -7,7 +7,7 @@ import {
   type Vote,
 } from '@postern/protocol/consensus';
 import { short } from '../agree/ledger.ts';
-import type { Said } from './ballots.ts';
+import type { Said } from './verified-ballots.ts';
 import type { Finding } from './findings.ts';
 import type { Sighting } from './proofs.ts';
 
