@@ -81,8 +81,8 @@ test('a mix that two of three authorities miss is out, one that one misses is no
 });
 
 test('an authority takes notices of others as they signed them, and nothing else', async () => {
-  await using bench = await openBench();
-  const { clock } = bench;
+  await using alone = await openBench();
+  const { clock } = alone;
   const [ours, other, third] = [1, 2, 3].map((at) =>
     testAuthority(`authority${at}.test`, { now: start / 1_000 }),
   ) as [TestAuthority, TestAuthority, TestAuthority];
@@ -99,7 +99,7 @@ test('an authority takes notices of others as they signed them, and nothing else
     return Promise.resolve({ kind: 'answer', status: isThere ? 200 : 404, text, date: undefined });
   };
   const peers = [{ url: 'http://authority2.test', key: other.vkey }];
-  const authority = await bench.run({ probe: true, peers, threshold: 2 }, { exchange });
+  const authority = await alone.run({ probe: true, peers, threshold: 2 }, { exchange });
   /** What it serves once it has asked again. */
   const after = async (text: () => string): Promise<string[]> => {
     const before = asked;
