@@ -12,8 +12,8 @@ import { audit } from './audit/audit.ts';
 import type { RunningAuthority } from './authority.ts';
 import { get, post } from './testing/authorities.ts';
 import { type Letter, servedFor } from './testing/council.ts';
-import { signedNode } from './testing/nodes.ts';
 import { createCouncilBench, epoch, hour, mixes } from './testing/council-bench.ts';
+import { signedNode } from './testing/nodes.ts';
 
 const bench = createCouncilBench();
 const { open, begin, names, trust, running, first, haveAll, alarmsOf, whyOf, theOne } = bench;

@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { type Agenda, type Counted, commitTo, type Equivocation, sharedValue, signReveal, signVote, type Vote, verifyEquivocation, writeGeometry } from '@postern/protocol/consensus';
+import {
+  type Agenda,
+  type Counted,
+  commitTo,
+  type Equivocation,
+  sharedValue,
+  signReveal,
+  signVote,
+  type Vote,
+  verifyEquivocation,
+  writeGeometry,
+} from '@postern/protocol/consensus';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditing } from '../testing/audits.ts';

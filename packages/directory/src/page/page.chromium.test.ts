@@ -6,10 +6,10 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reach } from '../outages/watch.ts';
 import { post } from '../testing/authorities.ts';
+import { createCouncilBench, epoch, hour } from '../testing/council-bench.ts';
 import { hostileView } from '../testing/hostile.ts';
 import { signedGateway, signedNode } from '../testing/nodes.ts';
 import { marked, pageDigest, sizeOf } from '../testing/picture.ts';
-import { createCouncilBench, epoch, hour } from '../testing/council-bench.ts';
 import { renderPage } from './page.ts';
 
 /*
