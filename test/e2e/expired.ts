@@ -2,12 +2,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
-  type AuthorityKey,
   type Consensus,
   parseAuthorityKey,
-  type SigningKey,
   signConsensus,
-  verifyCertificate,
+  signingKeysIn,
   verifyConsensus,
 } from '@postern/protocol/consensus';
 import { testAuthority } from '@postern/protocol/testing';
@@ -30,7 +28,7 @@ export async function expiredDirectory(live: NetworkFile['directory']): Promise<
   const verified = verifyConsensus(await from('/v1/consensus'), {
     authorities,
     threshold: live.threshold,
-    signingKeys: signingKeysIn(await from('/v1/certificates'), authorities),
+    signingKeys: signingKeysIn(JSON.parse(await from('/v1/certificates')), { authorities }),
     now,
   });
   if (verified.kind === 'refused') throw new Error(verified.reason);
@@ -58,13 +56,6 @@ export async function expiredDirectory(live: NetworkFile['directory']): Promise<
       server.closeAllConnections();
     },
   };
-}
-
-function signingKeysIn(certificates: string, authorities: readonly AuthorityKey[]): SigningKey[] {
-  return (JSON.parse(certificates) as string[]).flatMap((signed) => {
-    const verified = verifyCertificate(signed, { authorities });
-    return verified.kind === 'certificate' ? [verified.key] : [];
-  });
 }
 
 function earlier(consensus: Consensus, epochs: number): Consensus {

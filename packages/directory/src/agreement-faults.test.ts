@@ -11,7 +11,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { RunningAuthority } from './authority.ts';
 import { get } from './testing/authorities.ts';
 import { epochSeconds, start } from './testing/clock.ts';
-import { createSession, epoch, hour, mixes } from './testing/session.ts';
+import { createCouncilBench, epoch, hour, mixes } from './testing/council-bench.ts';
 
 /** Posts to an authority, as anybody can. */
 const send = (to: RunningAuthority | undefined, path: string, body: string): Promise<number> =>
@@ -40,24 +40,24 @@ const voteOf = (signer: CertifiedSigner, slot: number, meanDelayMs: number): str
     signer,
   );
 
-const session = createSession();
+const bench = createCouncilBench();
 const { open, begin, names, trust, reader, running, haveAll, alarmsOf, whyOf, theOne, isOwn, otherVote } =
-  session;
-afterEach(session.close);
+  bench;
+afterEach(bench.close);
 
 describe('of authorities that are faulty', () => {
   test('one that says two things is found out by all, has no vote, and both are kept', async () => {
     await begin(3);
-    session.council.wire = (letter) =>
+    bench.council.wire = (letter) =>
       isOwn(letter, 'vote') && letter.from === 'authority1.test' && letter.to !== 'authority2.test'
         ? { body: otherVote(letter.body ?? '', 0) }
         : {};
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.untilHolds(haveAll(epoch), hour);
     const { consensus } = await theOne(epoch);
     expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
     for (const at of [1, 2]) {
       expect(alarmsOf(at)).toContain('equivocation authority1.test');
-      const record = await get(session.council.member(at).running as never, `/v1/agreement/${epoch}`);
+      const record = await get(bench.council.member(at).running as never, `/v1/agreement/${epoch}`);
       const { votes } = JSON.parse(record.text) as { votes: string[] };
       const two = votes.filter((signed) => signed.includes('{"authority":"authority1.test"'));
       expect(
@@ -70,9 +70,9 @@ describe('of authorities that are faulty', () => {
 
   test('one that withholds its value has a vote, and the value of all others is drawn without it', async () => {
     await begin(3);
-    session.council.wire = (letter) =>
+    bench.council.wire = (letter) =>
       isOwn(letter, 'reveal') && letter.from === 'authority2.test' ? 'lost' : {};
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.untilHolds(haveAll(epoch), hour);
     const { consensus } = await theOne(epoch);
     expect(consensus.votes).toHaveLength(3);
     expect(consensus.reveals.map(({ authority }) => authority)).toEqual([
@@ -84,18 +84,18 @@ describe('of authorities that are faulty', () => {
 
   test('one that tells its value to one other at the last moment has told it to all or to none', async () => {
     await begin(4);
-    session.council.wire = (letter) => {
+    bench.council.wire = (letter) => {
       if (!isOwn(letter, 'reveal') || letter.from !== 'authority1.test') return {};
       return letter.to === 'authority2.test' ? { delayMs: 59_999 } : 'lost';
     };
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.untilHolds(haveAll(epoch), hour);
     expect((await theOne(epoch)).consensus.reveals.map(({ authority }) => authority)).toEqual(names());
   });
 
   test('one that is late with everything does not count, and the others agree', async () => {
     await begin(3);
-    session.council.wire = ({ from }) => (from === 'authority3.test' ? { delayMs: 400_000 } : {});
-    await session.council.untilHolds(
+    bench.council.wire = ({ from }) => (from === 'authority3.test' ? { delayMs: 400_000 } : {});
+    await bench.council.untilHolds(
       () =>
         running()
           .slice(0, 2)
@@ -108,10 +108,10 @@ describe('of authorities that are faulty', () => {
 
   test('one whose vote comes too late does not count it either, and signs what the others do', async () => {
     await begin(3);
-    session.council.wire = (letter) =>
+    bench.council.wire = (letter) =>
       isOwn(letter, 'vote') && letter.from === 'authority1.test' ? { delayMs: 200_000 } : {};
-    await session.council.untilHolds(haveAll(epoch), hour);
-    await session.council.until(session.council.clock.now() + 60_000);
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.until(bench.council.clock.now() + 60_000);
     const { consensus, signedBy } = await theOne(epoch);
     expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
     expect(signedBy).toEqual(names());
@@ -120,11 +120,11 @@ describe('of authorities that are faulty', () => {
   test('one that names descriptors which nobody has got has a vote, and they do not count', async () => {
     await begin(3);
     const made = { id: 'a'.repeat(64), digest: 'b'.repeat(64) };
-    session.council.wire = (letter) => {
+    bench.council.wire = (letter) => {
       if (letter.from !== 'authority1.test' || !isOwn(letter, 'vote')) return {};
       return { body: otherVote(letter.body ?? '', 0, { descriptors: [made] }) };
     };
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.untilHolds(haveAll(epoch), hour);
     const { consensus } = await theOne(epoch);
     expect(consensus.votes.map(({ authority }) => authority)).toEqual(names());
     expect(consensus.nodes.map(({ name }) => name).sort()).toEqual(mixes);
@@ -133,9 +133,9 @@ describe('of authorities that are faulty', () => {
   test('one that floods the others costs them two votes and no more, and is cut off', async () => {
     await begin(3);
     const until = start + 130_000;
-    await session.council.until(until);
+    await bench.council.until(until);
     const [, second, third] = running();
-    const { signer } = session.council.member(0);
+    const { signer } = bench.council.member(0);
     const of = (slot: number, meanDelayMs: number): string => voteOf(signer, slot, meanDelayMs);
     const statuses: number[] = [];
     for (let at = 0; at < 100; at++) statuses.push(await send(second, 'agreement/votes', of(3, at)));
@@ -145,7 +145,7 @@ describe('of authorities that are faulty', () => {
     expect(new Set(statuses)).toEqual(new Set([409, 429]));
     expect(await send(second, 'agreement/votes', 'x')).toBe(400);
     expect(await send(second, 'agreement/reveals', 'x')).toBe(409);
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.untilHolds(haveAll(epoch), hour);
     const { consensus } = await theOne(epoch);
     expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
     const record = await get(second as never, `/v1/agreement/${epoch}`);
@@ -154,10 +154,10 @@ describe('of authorities that are faulty', () => {
 
   test('one whose clock is two minutes off is named by the others and by itself', async () => {
     await open(3);
-    for (const at of [0, 1]) await session.council.start(at);
-    await session.council.start(2, {}, { aheadMs: 120_000 });
-    await session.council.register(...mixes);
-    await session.council.untilHolds(haveAll(epoch), hour);
+    for (const at of [0, 1]) await bench.council.start(at);
+    await bench.council.start(2, {}, { aheadMs: 120_000 });
+    await bench.council.register(...mixes);
+    await bench.council.untilHolds(haveAll(epoch), hour);
     expect((await theOne(epoch)).consensus.votes.map(({ authority }) => authority)).toEqual(
       names().slice(0, 2),
     );
@@ -168,21 +168,21 @@ describe('of authorities that are faulty', () => {
 
   test('two documents of one for an epoch are kept and named', async () => {
     await begin(3);
-    session.council.wire = (letter) => {
+    bench.council.wire = (letter) => {
       if (letter.from !== 'authority1.test' || letter.path !== '/v1/agreement/signatures') return {};
       const read = readCertifiedConsensus(letter.body ?? '', trust());
       if (read.kind === 'refused') throw new Error(read.detail);
       const other = signCertifiedConsensus(
         { ...read.consensus, meanDelayMs: 7 },
-        session.council.member(0).signer,
+        bench.council.member(0).signer,
       );
       return letter.to === 'authority2.test' ? { body: other } : {};
     };
-    await session.council.untilHolds(haveAll(epoch), hour);
-    await session.council.until(session.council.clock.now() + 300_000);
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.until(bench.council.clock.now() + 300_000);
     const { digest } = await theOne(epoch);
     expect(alarmsOf(1)).toContain('signed-twice authority1.test');
-    const record = await get(session.council.member(1).running as never, `/v1/agreement/${epoch}`);
+    const record = await get(bench.council.member(1).running as never, `/v1/agreement/${epoch}`);
     const { documents } = JSON.parse(record.text) as { documents: string[] };
     const two = documents.map((signed) => readConsensus(signed, trust()));
     expect(two).toHaveLength(2);
@@ -197,19 +197,19 @@ describe('somebody who is no authority', () => {
   test('and sends one of them what others have said before, without end, keeps none of them from being heard', async () => {
     await begin(2);
     const [, second] = running();
-    const replay = voteOf(session.council.member(0).signer, 77, 0);
+    const replay = voteOf(bench.council.member(0).signer, 77, 0);
     expect(await send(second, 'agreement/votes', replay)).not.toBe(202);
     const flood = async (): Promise<void> => {
       while ((await send(second, 'agreement/signatures', 'x')) !== 429);
     };
     // what others send comes right after what that one sends
-    session.council.wire = ({ to, body }) =>
+    bench.council.wire = ({ to, body }) =>
       to === 'authority2.test' && body !== undefined ? { delayMs: 1 } : {};
     while (!haveAll(epoch)()) {
-      const next = session.council.clock.next();
-      if (next <= session.council.clock.now() + 1) await flood();
+      const next = bench.council.clock.next();
+      if (next <= bench.council.clock.now() + 1) await flood();
       if (next > (epoch + 1) * hour) throw new Error('there is no consensus');
-      await session.council.until(next);
+      await bench.council.until(next);
     }
     const { consensus, signedBy } = await theOne(epoch);
     expect(consensus.votes.map(({ authority }) => authority)).toEqual(names());
@@ -220,14 +220,14 @@ describe('somebody who is no authority', () => {
   test('and registers a descriptor again and again has none of them ask another', async () => {
     await begin(2);
     let asked = 0;
-    session.council.wire = ({ path }) => {
+    bench.council.wire = ({ path }) => {
       if (path.endsWith('/consensus')) asked += 1;
       return path === '/v1/agreement/signatures' || path.endsWith('/consensus') ? 'lost' : {};
     };
-    await session.council.untilHolds(() => asked > 0, hour);
+    await bench.council.untilHolds(() => asked > 0, hour);
     const before = asked;
-    for (let at = 0; at < 30; at++) await session.council.register(...mixes.slice(0, 1));
-    await session.council.register('another.test');
+    for (let at = 0; at < 30; at++) await bench.council.register(...mixes.slice(0, 1));
+    await bench.council.register('another.test');
     expect(asked).toBe(before);
   });
 });

@@ -13,18 +13,18 @@ import { audit } from './audit/audit.ts';
 import type { RunningAuthority } from './authority.ts';
 import { get, post, register } from './testing/authorities.ts';
 import { type Letter, servedFor } from './testing/council.ts';
+import { createCouncilBench, epoch, hour, mixes } from './testing/council-bench.ts';
 import { signedNode } from './testing/nodes.ts';
-import { createSession, epoch, hour, mixes } from './testing/session.ts';
 
-const session = createSession();
-const { open, begin, names, trust, running, first, haveAll, alarmsOf, whyOf, theOne } = session;
-afterEach(session.close);
+const bench = createCouncilBench();
+const { open, begin, names, trust, running, first, haveAll, alarmsOf, whyOf, theOne } = bench;
+afterEach(bench.close);
 
 /** Ten seconds before the second epoch begins to be agreed on: who starts then has nothing to confirm. */
 const soon = epoch * hour + 2_690_000;
 
 describe('three authorities that have agreed', () => {
-  const agreed = createSession();
+  const agreed = createCouncilBench();
   const { names, trust, reader, running, first, alarmsOf, theOne } = agreed;
   beforeAll(async () => {
     await agreed.begin(3);
@@ -80,23 +80,23 @@ describe('several authorities', () => {
   test('give parameters that enough of them have signed as soon as they run, before there is a slot', async () => {
     await open(3);
     const asked = () => get(first(), '/v1/parameters');
-    await session.council.start(0);
+    await bench.council.start(0);
     expect((await asked()).headers.get('cache-control')).toBe('no-store');
-    for (const at of [1, 2]) await session.council.start(at);
+    for (const at of [1, 2]) await bench.council.start(at);
     // the first one has found nobody, and looks again because it is asked
-    await session.council.until(session.council.clock.now() + 60_000);
+    await bench.council.until(bench.council.clock.now() + 60_000);
     await asked();
-    await session.council.until(session.council.clock.now());
+    await bench.council.until(bench.council.clock.now());
     const { text, headers } = await asked();
     expect(headers.get('cache-control')).toBe('public, max-age=60');
     expect(
-      verifyParameters(text, { ...trust(), threshold: 3, now: session.council.clock.now() / 1_000 }),
+      verifyParameters(text, { ...trust(), threshold: 3, now: bench.council.clock.now() / 1_000 }),
     ).toMatchObject({ kind: 'parameters' });
   });
 
   test('get descriptors that most votes name, and they lack, from those who have them, and count again once all have come', async () => {
     await begin(3);
-    const body = signedNode('seldom.test', session.council.clock.now());
+    const body = signedNode('seldom.test', bench.council.clock.now());
     for (const one of running().slice(0, 2)) expect(await post(one, body)).toMatchObject({ status: 202 });
     const third = running()[2] as RunningAuthority;
     const withheld = [
@@ -104,16 +104,16 @@ describe('several authorities', () => {
       '/v1/agreement/signatures',
       `/v1/agreement/${epoch}/consensus`,
     ];
-    session.council.wire = ({ from, to, path }) =>
+    bench.council.wire = ({ from, to, path }) =>
       [from, to].includes('authority3.test') && withheld.includes(path) ? 'lost' : {};
-    await session.council.untilHolds(() => third.status().heldUp?.reason === 'missing-descriptors', hour);
+    await bench.council.untilHolds(() => third.status().heldUp?.reason === 'missing-descriptors', hour);
     const prepared = vi.spyOn(DatabaseSync.prototype, 'prepare');
-    await register(third, session.council.clock.now(), 'another.test', 'more.test');
+    await register(third, bench.council.clock.now(), 'another.test', 'more.test');
     expect(prepared.mock.calls.filter(([sql]) => sql.includes('INTO said'))).toEqual([]);
     prepared.mockRestore();
-    session.council.wire = () => ({});
-    await session.council.untilHolds(haveAll(epoch), hour);
-    await session.council.until(session.council.clock.now() + 30_000);
+    bench.council.wire = () => ({});
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.until(bench.council.clock.now() + 30_000);
     const { consensus, signedBy } = await theOne(epoch);
     expect(consensus.nodes.map(({ name }) => name)).toContain('seldom.test');
     expect(signedBy).toEqual(names());
@@ -121,17 +121,17 @@ describe('several authorities', () => {
 
   test('go on without one that does not run; it catches up by itself and takes part again', async () => {
     await open(3);
-    session.council.clock.moveTo(soon);
-    for (const at of [0, 1]) await session.council.start(at);
-    await session.council.register(...mixes);
-    await session.council.untilHolds(haveAll(epoch + 2), 3 * hour);
+    bench.council.clock.moveTo(soon);
+    for (const at of [0, 1]) await bench.council.start(at);
+    await bench.council.register(...mixes);
+    await bench.council.untilHolds(haveAll(epoch + 2), 3 * hour);
     expect((await theOne(epoch + 2)).signedBy).toEqual(names().slice(0, 2));
     expect(alarmsOf(0)).toContain('silent authority3.test');
-    await session.council.start(2);
-    await session.council.until(session.council.clock.now() + 1);
+    await bench.council.start(2);
+    await bench.council.until(bench.council.clock.now() + 1);
     for (const at of [1, 2]) expect((await theOne(epoch + at)).signedBy).toEqual(names().slice(0, 2));
-    await session.council.register(...mixes);
-    await session.council.untilHolds(haveAll(epoch + 3), 2 * hour);
+    await bench.council.register(...mixes);
+    await bench.council.untilHolds(haveAll(epoch + 3), 2 * hour);
     expect((await theOne(epoch + 3)).signedBy).toEqual(names());
     expect(alarmsOf(0)).toEqual([]);
     // in the epoch after it signatures under it are taken still
@@ -143,7 +143,7 @@ describe('several authorities', () => {
       timeoutMs: 10_000,
       signal: undefined,
       urls: running().map(({ url }) => url),
-      now: Math.floor(session.council.clock.now() / 1_000),
+      now: Math.floor(bench.council.clock.now() / 1_000),
     });
     expect(findings).toEqual([]);
     expect(new Set(audited.map(({ root }) => root)).size).toBe(1);
@@ -154,11 +154,11 @@ describe('several authorities', () => {
 
   test('issue nothing when too few of them run, and say why', async () => {
     await open(3);
-    session.council.clock.moveTo(soon);
-    await session.council.start(0);
-    await session.council.register(...mixes);
-    await session.council.until(epoch * hour + 3_070_000);
-    const status = session.council.member(0).running?.status();
+    bench.council.clock.moveTo(soon);
+    await bench.council.start(0);
+    await bench.council.register(...mixes);
+    await bench.council.until(epoch * hour + 3_070_000);
+    const status = bench.council.member(0).running?.status();
     expect(status?.consensus).toBeUndefined();
     expect(status?.heldUp).toMatchObject({
       reason: 'few-votes',
@@ -172,26 +172,26 @@ describe('several authorities', () => {
 
 test('an authority that was alone goes on with others once these have a copy of its history', async () => {
   await open(3);
-  await session.council.start(0, { peers: [] });
-  await session.council.register(...mixes);
-  const alone = session.council.member(0).running?.status().consensus?.digest;
+  await bench.council.start(0, { peers: [] });
+  await bench.council.register(...mixes);
+  const alone = bench.council.member(0).running?.status().consensus?.digest;
   expect(alone).toBeDefined();
-  await session.council.stop(0);
+  await bench.council.stop(0);
   // without it they do not take its word for it
-  session.council.clock.moveTo(soon);
-  await session.council.start();
-  await session.council.until(session.council.clock.now() + 30_000);
+  bench.council.clock.moveTo(soon);
+  await bench.council.start();
+  await bench.council.until(bench.council.clock.now() + 30_000);
   for (const at of [1, 2]) {
     expect(alarmsOf(at)).toContain('unproven-history authority1.test');
-    expect(session.council.member(at).running?.status().consensus).toBeUndefined();
+    expect(bench.council.member(at).running?.status().consensus).toBeUndefined();
   }
-  for (const at of [0, 1, 2]) await session.council.stop(at);
-  const store = (at: number): string => join(session.council.member(at).folder, 'authority.sqlite');
+  for (const at of [0, 1, 2]) await bench.council.stop(at);
+  const store = (at: number): string => join(bench.council.member(at).folder, 'authority.sqlite');
   for (const at of [1, 2]) await copyFile(store(0), store(at));
-  await session.council.start();
-  await session.council.register(...mixes);
-  await session.council.untilHolds(haveAll(epoch + 2), 2 * hour);
-  const [served] = await servedFor(session.council, epoch);
+  await bench.council.start();
+  await bench.council.register(...mixes);
+  await bench.council.untilHolds(haveAll(epoch + 2), 2 * hour);
+  const [served] = await servedFor(bench.council, epoch);
   expect(served).toEqual([alone, { by: names(), signedBy: ['authority1.test'] }]);
   expect((await theOne(epoch + 2)).signedBy).toEqual(names());
 });
@@ -203,74 +203,74 @@ describe('an authority', () => {
 
   test('raises an alarm that says who said what when too few sign one document, and goes on once they are heard', async () => {
     await begin(3);
-    session.council.wire = noSignatures;
-    await session.council.untilHolds(() => alarmsOf(0).includes('split'), hour);
+    bench.council.wire = noSignatures;
+    await bench.council.untilHolds(() => alarmsOf(0).includes('split'), hour);
     expect(whyOf(0, 'split')).toMatch(
       /authority1\.test: a vote, signed [0-9a-f]{12}; authority2\.test: a vote, signed nothing/,
     );
-    expect(session.council.member(0).lines).toContainEqual(
+    expect(bench.council.member(0).lines).toContainEqual(
       expect.objectContaining({
         level: 'error',
         event: 'alarm',
         fields: expect.objectContaining({ kind: 'split' }),
       }),
     );
-    expect(await servedFor(session.council, epoch)).toEqual(new Map());
-    session.council.wire = () => ({});
-    await session.council.untilHolds(haveAll(epoch), hour);
+    expect(await servedFor(bench.council, epoch)).toEqual(new Map());
+    bench.council.wire = () => ({});
+    await bench.council.untilHolds(haveAll(epoch), hour);
     await theOne(epoch);
-    await session.council.untilHolds(() => !alarmsOf(0).includes('split'), hour);
+    await bench.council.untilHolds(() => !alarmsOf(0).includes('split'), hour);
   });
 
   test('that has signed a document signs no other one before it is sure that that is none', async () => {
     await begin(3);
     // the first two sign, and only the third one, which then ends, hears of both
-    session.council.wire = (letter) => {
+    bench.council.wire = (letter) => {
       if (letter.to === 'authority3.test') return {};
       return noSignatures(letter);
     };
-    await session.council.untilHolds(
-      () => session.council.member(2).running?.status().consensus !== undefined,
+    await bench.council.untilHolds(
+      () => bench.council.member(2).running?.status().consensus !== undefined,
       hour,
     );
-    const { digest } = session.council.member(2).running?.status().consensus ?? {};
-    await session.council.stop(2);
-    session.council.wire = () => ({});
+    const { digest } = bench.council.member(2).running?.status().consensus ?? {};
+    await bench.council.stop(2);
+    bench.council.wire = () => ({});
     // together they have the two signatures that are needed
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.untilHolds(haveAll(epoch), hour);
     expect((await theOne(epoch)).digest).toBe(digest);
   });
 
   test('that is started anew within an epoch signs nothing else for it', async () => {
     await begin(3);
-    session.council.wire = noSignatures;
-    await session.council.untilHolds(() => alarmsOf(0).includes('split'), hour);
+    bench.council.wire = noSignatures;
+    await bench.council.untilHolds(() => alarmsOf(0).includes('split'), hour);
     const { text } = await get(first(), `/v1/agreement/${epoch}/consensus`);
     const signed = readCertifiedConsensus(text, trust());
-    await session.council.stop(0);
-    await session.council.start(0);
-    session.council.wire = () => ({});
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.stop(0);
+    await bench.council.start(0);
+    bench.council.wire = () => ({});
+    await bench.council.untilHolds(haveAll(epoch), hour);
     const { digest } = await theOne(epoch);
     expect(signed).toMatchObject({ kind: 'signed', digest });
   });
 
   test('that is ready too late to vote, and knows of nobody what it has said, signs nothing', async () => {
     await begin(3);
-    await session.council.stop(0);
+    await bench.council.stop(0);
     const record = `/v1/agreement/${epoch}`;
-    session.council.wire = ({ from, path }) => {
+    bench.council.wire = ({ from, path }) => {
       if (from !== 'authority1.test') return {};
       // a minute and a half after the slot has begun it knows enough to take part
       if (path === '/v1/certificates') return { delayMs: 110_000 };
       return path === record ? 'lost' : {};
     };
-    await session.council.start(0);
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.start(0);
+    await bench.council.untilHolds(haveAll(epoch), hour);
     const { consensus, signedBy } = await theOne(epoch);
     expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
     expect(signedBy).toEqual(names().slice(1));
-    const { lines } = session.council.member(0);
+    const { lines } = bench.council.member(0);
     expect(lines).toContainEqual(
       expect.objectContaining({ fields: expect.objectContaining({ reason: 'unconfirmed' }) }),
     );
@@ -278,28 +278,28 @@ describe('an authority', () => {
 
   test('whose store is an older one that was restored signs no second document for an epoch', async () => {
     await begin(3);
-    await session.council.stop(0);
-    const { folder } = session.council.member(0);
+    await bench.council.stop(0);
+    const { folder } = bench.council.member(0);
     const ofStore = async (): Promise<string[]> =>
       (await readdir(folder)).filter((file) => file.startsWith('authority.sqlite'));
     const files = await ofStore();
     for (const file of files) await copyFile(join(folder, file), join(folder, `backup-${file}`));
-    await session.council.start(0);
+    await bench.council.start(0);
     // the slot from 180 s on; its reveals are closed 300 s later, and only the first one is there then
-    await session.council.until(epoch * hour + 470_000);
-    for (const at of [1, 2]) await session.council.stop(at);
-    await session.council.until(epoch * hour + 490_000);
-    const one = session.council.member(0).running as RunningAuthority;
+    await bench.council.until(epoch * hour + 470_000);
+    for (const at of [1, 2]) await bench.council.stop(at);
+    await bench.council.until(epoch * hour + 490_000);
+    const one = bench.council.member(0).running as RunningAuthority;
     expect(await get(one, `/v1/agreement/${epoch}/consensus`)).toMatchObject({ status: 200 });
-    await session.council.stop(0);
+    await bench.council.stop(0);
     for (const file of await ofStore()) await rm(join(folder, file));
     for (const file of files) await copyFile(join(folder, `backup-${file}`), join(folder, file));
 
-    await session.council.start();
-    await session.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.start();
+    await bench.council.untilHolds(haveAll(epoch), hour);
     expect((await theOne(epoch)).signedBy).toEqual(['authority2.test', 'authority3.test']);
     expect(alarmsOf(0)).toContain('store-restored authority1.test');
-    await session.council.untilHolds(haveAll(epoch + 1), hour);
+    await bench.council.untilHolds(haveAll(epoch + 1), hour);
     expect((await theOne(epoch + 1)).signedBy).toEqual(names());
   });
 });

@@ -2,13 +2,13 @@ import { cp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { verifyDescriptor } from '@postern/protocol/consensus';
-import { testAuthority } from '@postern/protocol/testing';
+import { mixKey, testAuthority } from '@postern/protocol/testing';
 import { systemRandom } from '@postern/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Bench, consensusOf, get, issued, openBench, post, register } from './testing/authorities.ts';
 import { epochSeconds, start } from './testing/clock.ts';
 import { keepingLog } from './testing/log.ts';
-import { mixKey, signedGateway, signedNode } from './testing/nodes.ts';
+import { signedGateway, signedNode } from './testing/nodes.ts';
 
 const epoch = 1_000;
 const hour = epochSeconds * 1_000;

@@ -47,7 +47,7 @@ export function patienceMs(epochSeconds: number): number {
 
 /** What keeps a consensus from being issued (spec consensus 9.3), the clock first. */
 export function holdupOf(due: Due): Holdup | undefined {
-  return clockHoldup(due) ?? quorumHoldup(due);
+  return clockHoldup(due) ?? nodesHoldup(due);
 }
 
 /** The longest pause after which an authority goes on by itself, in epochs: a week, and as long as descriptors stand at least. */
@@ -72,7 +72,7 @@ function clockHoldup({ epoch, epochSeconds, latest, confirmedEpoch }: Due): Hold
  * The first to come after a pause are not the network: issued at once, a consensus would leave all others out for an epoch,
  * and whoever hurries would have the paths to themselves.
  */
-function quorumHoldup(due: Due): Holdup | undefined {
+function nodesHoldup(due: Due): Holdup | undefined {
   const { standing, latest } = due;
   const wanted = wantedOf(due);
   if (standing === 0 && latest !== undefined) return { kind: 'no-descriptor' };

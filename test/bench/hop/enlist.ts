@@ -3,7 +3,6 @@ import { encodeBase64 } from '@postern/protocol/codec';
 import { epochAt, keyEpochsPublished, signDescriptor } from '@postern/protocol/consensus';
 import {
   decodeUnit,
-  defaultGeometry,
   type Geometry,
   generateMixKey,
   type Hop,
@@ -13,7 +12,7 @@ import {
   peel,
 } from '@postern/protocol/packet';
 import { ed25519, sha256 } from '@postern/protocol/primitives';
-import { testNode } from '@postern/protocol/testing';
+import { testDescriptor, testNode } from '@postern/protocol/testing';
 
 /** A mix of which there is nothing but its keys. */
 export interface Enlisted {
@@ -29,31 +28,21 @@ export async function enlist(
   epochSeconds: number,
 ): Promise<Enlisted> {
   const seconds = Math.floor(Date.now() / 1_000);
-  const { identity, signing, members } = testNode(name, { now: seconds });
-  const nodeId = sha256(ed25519.publicKey(identity));
-  const pairs = new Map(
-    keyEpochsPublished(epochAt(seconds, epochSeconds)).map((epoch) => [epoch, generateMixKey()]),
-  );
-  const descriptor = {
-    version: 1,
+  const epoch = epochAt(seconds, epochSeconds);
+  const keys = testNode(name, { now: seconds });
+  const nodeId = sha256(ed25519.publicKey(keys.identity));
+  const pairs = new Map(keyEpochsPublished(epoch).map((one) => [one, generateMixKey()]));
+  const descriptor = testDescriptor(
     name,
-    roles: ['mix'],
-    ...members,
-    smtp: { host: '127.0.0.1', port },
-    tlsPins: [pin],
-    family: '',
-    domains: [],
-    mixKeys: [...pairs].map(([epoch, pair]) => ({ epoch, key: encodeBase64(pair.publicKey) })),
-    capacity: 64,
-    load: 0,
-    protocols: [defaultGeometry.suite],
-    downtime: [],
-    mirror: '',
-    contact: '',
-    software: '',
-    published: seconds,
-  } as const;
-  await directory.publish(signDescriptor(descriptor, signing));
+    keys,
+    { epoch, published: seconds },
+    {
+      smtp: { host: '127.0.0.1', port },
+      tlsPins: [pin],
+      mixKeys: [...pairs].map(([of, pair]) => ({ epoch: of, key: encodeBase64(pair.publicKey) })),
+    },
+  );
+  await directory.publish(signDescriptor(descriptor, keys.signing));
   const pairOf = (epoch: number) => {
     const pair = pairs.get(epoch);
     if (pair === undefined) throw new Error(`${name} has no key of epoch ${epoch}`);

@@ -20,7 +20,7 @@ import {
 import type { LogHead } from '@postern/protocol/log';
 import type { Holdup } from '../due.ts';
 import type { Issued } from '../store.ts';
-import type { Wanted } from './bodies.ts';
+import type { Wanted } from './gather.ts';
 import type { Outcome, Standing } from './rounds.ts';
 
 /** What came of an agreement: a consensus to sign, or why there is none. */

@@ -9,8 +9,8 @@ import type { Body } from '../store/bodies.ts';
 import type { AuthorityStore } from '../store.ts';
 import { type Agreed, agree, seal, wantedBy } from './agree.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
-import { gather } from './bodies.ts';
 import { draftOf, noKey, standpointOf, unconfirmed } from './draft.ts';
+import { gather } from './gather.ts';
 import { allOf, keptOf } from './kept.ts';
 import type { Members } from './members.ts';
 import type { Passed } from './passed.ts';
@@ -18,8 +18,8 @@ import type { Peers } from './peers.ts';
 import { createPolling } from './polling.ts';
 import type { Preparation } from './preparation.ts';
 import type { Outcome } from './rounds.ts';
-import { tellSaid, watch } from './said.ts';
 import type { Signatures } from './signatures.ts';
+import { tellSaid, watch } from './watch.ts';
 
 export interface AttemptsOptions {
   readonly config: AuthorityConfig;

@@ -11,7 +11,7 @@ import {
   maxCertificateLength,
   maxConsensusLength,
   type SigningKey,
-  verifyCertificate,
+  signingKeysIn,
 } from '@postern/protocol/consensus';
 import { maxAllCertificatesBytes, notesIn } from '../notes.ts';
 import type { Members } from './members.ts';
@@ -61,10 +61,7 @@ export function createProver({
     const all = lists.flatMap(
       (list) => notesIn(list, maxCertificateLength)?.slice(0, mostCertificates) ?? [],
     );
-    return [...new Set(all)].flatMap((signed) => {
-      const verified = verifyCertificate(signed, members);
-      return verified.kind === 'certificate' ? [verified.key] : [];
-    });
+    return signingKeysIn([...new Set(all)], members);
   };
   return async ({ epoch, at, signed }) => {
     const note = parseNote(signed, maxConsensusLength);

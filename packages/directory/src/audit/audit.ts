@@ -8,13 +8,13 @@ import {
 } from '@postern/protocol/consensus';
 import type { Leaf } from '@postern/protocol/log';
 import type { AskOptions } from '../ask.ts';
-import { type Ballots, ballotsOf, type Said } from './ballots.ts';
+import { findEquivocations, gatherDocuments, type Sourced } from './equivocations.ts';
 import type { Audited, Finding, Proof, Report } from './findings.ts';
 import { type History, openHistory } from './history.ts';
 import { provenBy, type Sighting } from './proofs.ts';
 import { recount } from './recount.ts';
-import { findEquivocations, gatherDocuments, type Sourced } from './said.ts';
 import { type Certified, NotServed, openServed, type Served } from './served.ts';
+import { type Ballots, ballotsOf, type Said } from './verified-ballots.ts';
 
 export interface AuditOptions extends AskOptions {
   /** Without a slash at the end; each an authority or a mirror. */

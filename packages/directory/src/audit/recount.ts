@@ -16,8 +16,8 @@ import {
   type Vote,
   verifyDescriptor,
 } from '@postern/protocol/consensus';
-import type { Ballots, Said } from './ballots.ts';
 import { NotServed, type Served } from './served.ts';
+import type { Ballots, Said } from './verified-ballots.ts';
 
 /** What comes of counting again; `not-served` where votes, reveals or descriptors are not to be had any more. */
 export type Recounted =

@@ -5,29 +5,29 @@ import { afterEach, expect, test } from 'vitest';
 import type { Answer } from '../ask.ts';
 import { get, openBench } from '../testing/authorities.ts';
 import { start } from '../testing/clock.ts';
-import { createSession, epoch, hour, mixes } from '../testing/session.ts';
+import { createCouncilBench, epoch, hour, mixes } from '../testing/council-bench.ts';
 
-const session = createSession();
-const { trust, names, running, first, haveAll, alarmsOf } = session;
-afterEach(session.close);
+const bench = createCouncilBench();
+const { trust, names, running, first, haveAll, alarmsOf } = bench;
+afterEach(bench.close);
 
 const minute = 60_000;
 
 /** Opens a council of three in which each misses those mixes that `misses` names for it. */
 async function begin(misses: (authority: number, mix: string) => boolean): Promise<void> {
-  await session.open(3);
+  await bench.open(3);
   for (const at of [0, 1, 2])
-    await session.council.start(
+    await bench.council.start(
       at,
       { probe: true },
       { reach: ({ name }) => Promise.resolve(!misses(at, name)) },
     );
-  await session.council.register(...mixes);
-  await session.council.untilHolds(haveAll(epoch), hour);
+  await bench.council.register(...mixes);
+  await bench.council.untilHolds(haveAll(epoch), hour);
 }
 
 const pass = (minutes: number): Promise<void> =>
-  session.council.until(session.council.clock.now() + minutes * minute);
+  bench.council.until(bench.council.clock.now() + minutes * minute);
 
 /** What an authority serves. */
 async function served(at: number): Promise<Outage[]> {
@@ -66,14 +66,14 @@ test('a mix that two of three authorities miss is out, one that one misses is no
   expect(text).toContain(`<bdi>${mix2}</bdi>: still used`);
 
   // another epoch's notice is there as soon as its consensus is
-  await session.council.until((epoch + 1) * hour + 1);
+  await bench.council.until((epoch + 1) * hour + 1);
   expect((await served(0))[0]).toMatchObject({ epoch: epoch + 1, authority: 'authority1.test' });
   expect((await served(0))[0]?.down).toHaveLength(1);
 
   // a notice of one that has ended is served as long as it counts, and no longer
   await pass(5);
   expect(stateOf(0)?.by).toEqual(names());
-  await session.council.stop(2);
+  await bench.council.stop(2);
   await pass(5);
   expect(stateOf(0)?.by).toEqual(names());
   await pass(7);
@@ -81,8 +81,8 @@ test('a mix that two of three authorities miss is out, one that one misses is no
 });
 
 test('an authority takes notices of others as they signed them, and nothing else', async () => {
-  await using bench = await openBench();
-  const { clock } = bench;
+  await using alone = await openBench();
+  const { clock } = alone;
   const [ours, other, third] = [1, 2, 3].map((at) =>
     testAuthority(`authority${at}.test`, { now: start / 1_000 }),
   ) as [TestAuthority, TestAuthority, TestAuthority];
@@ -99,7 +99,7 @@ test('an authority takes notices of others as they signed them, and nothing else
     return Promise.resolve({ kind: 'answer', status: isThere ? 200 : 404, text, date: undefined });
   };
   const peers = [{ url: 'http://authority2.test', key: other.vkey }];
-  const authority = await bench.run({ probe: true, peers, threshold: 2 }, { exchange });
+  const authority = await alone.run({ probe: true, peers, threshold: 2 }, { exchange });
   /** What it serves once it has asked again. */
   const after = async (text: () => string): Promise<string[]> => {
     const before = asked;

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { hostileView as view } from '../testing/hostile.ts';
+import { markOf, pageDigest } from '../testing/picture.ts';
 import { renderPage } from './page.ts';
 import { policy, style } from './style.ts';
 
@@ -36,4 +38,9 @@ test('takes nothing from elsewhere and runs nothing', () => {
   expect(policy).toMatch(
     /^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
   );
+});
+
+test('the picture in the docs is of the page as it is', async () => {
+  const picture = await readFile(new URL('../../../../docs/authority.png', import.meta.url));
+  expect(markOf(picture), 'take another: docs/authority.md says how').toBe(pageDigest());
 });

@@ -100,6 +100,14 @@ export function verifyCertificate(signed: string, reader: CertificateReader): Ve
   return refuseTime(key, reader.at) ?? { kind: 'certificate', certificate, key };
 }
 
+/** The keys of those of some certificates that hold. */
+export function signingKeysIn(certificates: readonly string[], reader: CertificateReader): SigningKey[] {
+  return certificates.flatMap((signed) => {
+    const verified = verifyCertificate(signed, reader);
+    return verified.kind === 'certificate' ? [verified.key] : [];
+  });
+}
+
 /** Whether signatures of a key count on a document of this time, in Unix seconds. */
 export function covers({ validAfter, validUntil }: SigningKey, at: number): boolean {
   return validAfter <= at && at < validUntil;

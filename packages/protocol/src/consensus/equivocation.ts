@@ -1,5 +1,5 @@
 import type { AuthorityKey } from './authorities.ts';
-import { type SigningKey, verifyCertificate } from './certificate.ts';
+import { signingKeysIn } from './certificate.ts';
 import { readIssued } from './consensus.ts';
 
 /**
@@ -30,7 +30,7 @@ export function verifyEquivocation(
   { documents, certificates }: Equivocation,
   reader: { readonly authorities: readonly AuthorityKey[]; readonly threshold: number },
 ): VerifiedEquivocation {
-  const trust = { ...reader, signingKeys: certificates.flatMap((signed) => keyIn(signed, reader)) };
+  const trust = { ...reader, signingKeys: signingKeysIn(certificates, { authorities: reader.authorities }) };
   const [one, other] = [readIssued(documents[0], trust), readIssued(documents[1], trust)];
   if (one.kind === 'refused') return refused(`the first document does not hold: ${one.detail}`);
   if (other.kind === 'refused') return refused(`the second document does not hold: ${other.detail}`);
@@ -45,14 +45,6 @@ export function verifyEquivocation(
     digests: [one.digest, other.digest],
     signedBy: one.signedBy.filter((name) => other.signedBy.includes(name)),
   };
-}
-
-function keyIn(
-  signed: string,
-  { authorities }: { readonly authorities: readonly AuthorityKey[] },
-): SigningKey[] {
-  const verified = verifyCertificate(signed, { authorities });
-  return verified.kind === 'certificate' ? [verified.key] : [];
 }
 
 function refused(detail: string): VerifiedEquivocation {

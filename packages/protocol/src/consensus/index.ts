@@ -23,6 +23,7 @@ export {
   covers,
   type SigningKey,
   signCertificate,
+  signingKeysIn,
   type VerifiedCertificate,
   verifyCertificate,
 } from './certificate.ts';

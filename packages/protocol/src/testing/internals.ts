@@ -37,7 +37,7 @@ export {
   now as networkNow,
   registered,
 } from './network.ts';
-export { type TestNode, testNode } from './node.ts';
+export { gatewayOf, mixKey, type TestNode, testDescriptor, testNode } from './node.ts';
 export { testPath } from './path.ts';
 export { encryptContent, literalPacket, mimeAround, now, person, sealOptions } from './people.ts';
 export { seeded } from './seeded.ts';

@@ -1,13 +1,11 @@
-import { encodeBase64 } from '../codec/base64.ts';
 import { encodeHex } from '../codec/hex.ts';
 import type { Descriptor } from '../consensus/documents.ts';
-import { keyEpochsPublished } from '../consensus/schedule.ts';
 import type { Agenda, Registered } from '../consensus/tabulate.ts';
 import { appendLeaf, emptyRange, hashOfLeaf, headOf, type LogHead } from '../log/index.ts';
-import { defaultGeometry, generateMixKey } from '../packet/index.ts';
+import { defaultGeometry } from '../packet/index.ts';
 import { sha256 } from '../primitives/index.ts';
 import { type TestAuthority, testAuthority } from './authority.ts';
-import { type TestNode, testNode } from './node.ts';
+import { gatewayOf, type TestNode, testDescriptor, testNode } from './node.ts';
 import { seeded } from './seeded.ts';
 
 // What the tests of `consensus` are about: a small network at epoch 1000 of one hour each.
@@ -20,9 +18,6 @@ export const now: number = epoch * epochSeconds + 60;
 export const authority1: TestAuthority = testAuthority('authority1.test', { now });
 export const authority2: TestAuthority = testAuthority('authority2.test', { now });
 export const authority3: TestAuthority = testAuthority('authority3.test', { now });
-
-/** One public key serves all: making them takes longer than what is tested. */
-const mixKey = encodeBase64(generateMixKey(seeded('mix key')).publicKey);
 
 /** The keys of the node that `mix(name)` describes. */
 export function keysOf(name: string): TestNode {
@@ -42,31 +37,11 @@ export function registered(descriptors: readonly Descriptor[]): Registered[] {
 }
 
 export function mix(name: string, change: Partial<Descriptor> = {}): Descriptor {
-  return {
-    version: 1,
-    name,
-    roles: ['mix'],
-    ...keysOf(name).members,
-    smtp: { host: '127.0.0.1', port: 2525 },
-    tlsPins: ['ab'.repeat(32)],
-    family: '',
-    domains: [],
-    mixKeys: keyEpochsPublished(epoch).map((one) => ({ epoch: one, key: mixKey })),
-    capacity: 64,
-    load: 0,
-    protocols: [defaultGeometry.suite],
-    downtime: [],
-    mirror: '',
-    contact: '',
-    software: '',
-    published: now - 30,
-    ...change,
-  };
+  return testDescriptor(name, keysOf(name), { epoch, published: now - 30 }, change);
 }
 
 export function gateway(name: string, change: Partial<Descriptor> = {}): Descriptor {
-  const domains = [name.replace('gateway.', '')];
-  return mix(name, { roles: ['delivery'], domains, mixKeys: [], capacity: 0, protocols: [], ...change });
+  return mix(name, { ...gatewayOf([name.replace('gateway.', '')]), ...change });
 }
 
 /** Gateways that take about as much room as one may. What they have for identity keys is of no seed. */

@@ -17,7 +17,7 @@ export const hour: number = epochSeconds * 1_000;
 export const mixes: readonly string[] = Array.from({ length: 4 }, (_, at) => `mix${at + 1}.test`);
 
 /** What tests of several authorities do with them, and ask of them; one council at a time. */
-export interface Session {
+export interface CouncilBench {
   readonly council: Council;
   open(count: number): Promise<void>;
   /** Opens it, with all authorities running and mixes that all of them know. */
@@ -48,9 +48,9 @@ export interface Agreed {
   readonly signedBy: readonly string[];
 }
 
-export function createSession(): Session {
+export function createCouncilBench(): CouncilBench {
   let opened: Council | undefined;
-  const session: Session = {
+  const bench: CouncilBench = {
     get council() {
       if (opened === undefined) throw new Error('no council is open');
       return opened;
@@ -59,50 +59,50 @@ export function createSession(): Session {
       opened = await openCouncil(count);
     },
     async begin(count) {
-      await session.open(count);
-      await session.council.start();
-      await session.council.register(...mixes);
+      await bench.open(count);
+      await bench.council.start();
+      await bench.council.register(...mixes);
     },
     async close() {
       const closing = opened;
       opened = undefined;
       await closing?.[Symbol.asyncDispose]();
     },
-    names: () => session.council.members.map(({ name }) => name),
-    trust: () => trustIn(session.council),
-    reader: () => ({ ...session.trust(), at: start / 1_000 }),
-    running: () => session.council.members.flatMap((member) => member.running ?? []),
-    first: () => session.running()[0] as RunningAuthority,
-    haveAll: (at) => () => session.running().every((one) => (one.status().consensus?.epoch ?? 0) >= at),
+    names: () => bench.council.members.map(({ name }) => name),
+    trust: () => trustIn(bench.council),
+    reader: () => ({ ...bench.trust(), at: start / 1_000 }),
+    running: () => bench.council.members.flatMap((member) => member.running ?? []),
+    first: () => bench.running()[0] as RunningAuthority,
+    haveAll: (at) => () => bench.running().every((one) => (one.status().consensus?.epoch ?? 0) >= at),
     alarmsOf: (at) =>
-      (session.council.member(at).running?.status().alarms ?? []).map(({ kind, about }) =>
+      (bench.council.member(at).running?.status().alarms ?? []).map(({ kind, about }) =>
         `${kind} ${about}`.trim(),
       ),
     whyOf: (at, kind) =>
-      session.council
+      bench.council
         .member(at)
         .running?.status()
         .alarms.find((alarm) => alarm.kind === kind)?.why,
     async theOne(at) {
-      const all = [...(await servedFor(session.council, at))];
+      const all = [...(await servedFor(bench.council, at))];
       const [one] = all;
       if (one === undefined || all.length > 1) throw new Error(`${all.length} consensuses for epoch ${at}`);
       const [digest, { by, signedBy }] = one;
-      if (by.length < session.running().length) throw new Error(`only ${by.join()} have that of epoch ${at}`);
-      const read = readConsensus((await get(session.first(), `/v1/consensus/${at}`)).text, session.trust());
+      if (by.length < bench.running().length) throw new Error(`only ${by.join()} have that of epoch ${at}`);
+      const read = readConsensus((await get(bench.first(), `/v1/consensus/${at}`)).text, bench.trust());
       if (read.kind === 'refused') throw new Error(read.detail);
       return { digest, consensus: read.consensus, signedBy };
     },
     isOwn({ path, body, from }, part) {
       if (path !== `/v1/agreement/${part}s` || body === undefined) return false;
-      const ballot = (part === 'vote' ? readVote : readReveal)(body, session.reader());
+      const ballot = (part === 'vote' ? readVote : readReveal)(body, bench.reader());
       return ballot.kind === 'ballot' && ballot.signedBy.length === 1 && ballot.value.authority === from;
     },
     otherVote(body, at, change = { meanDelayMs: 999 }) {
-      const ballot = readVote(body, session.reader());
+      const ballot = readVote(body, bench.reader());
       if (ballot.kind === 'refused') throw new Error(ballot.detail);
-      return signVote({ ...ballot.value, ...change }, session.council.member(at).signer);
+      return signVote({ ...ballot.value, ...change }, bench.council.member(at).signer);
     },
   };
-  return session;
+  return bench;
 }

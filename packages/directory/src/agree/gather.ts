@@ -14,7 +14,7 @@ export interface Wanted extends Listed {
   readonly from: readonly string[];
 }
 
-export interface BodiesOptions {
+export interface GatherOptions {
   readonly epoch: number;
   readonly store: Pick<BodyStore, 'body' | 'keepBodies'>;
   readonly peers: Pick<Peers, 'names' | 'ask'>;
@@ -32,7 +32,7 @@ export interface BodiesOptions {
  * Keeps the descriptors that a consensus is counted from, and fetches those that are not here from all who have named them, side by side:
  * whoever does not answer keeps nobody waiting (spec agreement 5.2).
  */
-export function gather(wanted: readonly Wanted[], options: BodiesOptions): void {
+export function gather(wanted: readonly Wanted[], options: GatherOptions): void {
   const { epoch, store, peers, signal } = options;
   const missing = new Map(wanted.map((one) => [one.digest, one]));
   /** How many are being asked for each. */

@@ -5,7 +5,7 @@ import { mostBodies } from '../ballots.ts';
 import type { Body, BodyStore } from '../store/bodies.ts';
 import { FakeClock, start } from '../testing/clock.ts';
 import { signedNode } from '../testing/nodes.ts';
-import { gather, type Wanted } from './bodies.ts';
+import { gather, type Wanted } from './gather.ts';
 
 const notes = Array.from({ length: mostBodies + 6 }, (_, at) => signedNode(`node${at}.test`, start));
 const all = notes.map((signed): Body & Wanted => {

@@ -7,9 +7,9 @@ import {
   type Vote,
 } from '@postern/protocol/consensus';
 import { short } from '../agree/ledger.ts';
-import type { Said } from './ballots.ts';
 import type { Finding } from './findings.ts';
 import type { Sighting } from './proofs.ts';
+import type { Said } from './verified-ballots.ts';
 
 /** A document, or a vote, and the URL that has it. */
 export interface Sourced<T> {
