@@ -1,3 +1,4 @@
+import { encodeBase64 } from '../codec/base64.ts';
 import { encodeHex } from '../codec/hex.ts';
 import type { Descriptor } from '../consensus/documents.ts';
 import type { Agenda, Registered } from '../consensus/tabulate.ts';
