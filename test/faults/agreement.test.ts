@@ -10,7 +10,7 @@ import { accusations, alarmsOf, stands } from './council/alarms.ts';
 import type { Council } from './council/authorities.ts';
 import { type Counted, count } from './council/count.ts';
 import { begin, end } from './council/course.ts';
-import { flood, nodesFlooding } from './council/flood.ts';
+import { nodesFlooding } from './council/flood.ts';
 import { reached, seldom } from './council/reached.ts';
 import {
   drawCourse,
@@ -56,14 +56,13 @@ async function comeToNothing(trouble: Trouble, epoch: number, council: Council):
 test(`five authorities, of whom two at a time lie, are killed or have a wrong clock, agree on each of ${epochs} epochs but one, for which three are killed`, async () => {
   const random = new SeededRandom(seed);
   const { liars, troubles } = drawCourse(epochs, random.fork('course'));
-  await using council = await startAgreeing(liars);
+  await using council = await startAgreeing(liars, random.fork('flood'));
   onTestFailed(() => void process.stdout.write(`seed ${seed}; what was there lies in ${council.folder}\n`));
-  const { authorities, epochSeconds } = council;
+  const { authorities, epochSeconds, flooding } = council;
   // the first that is not agreed on already when the first begins to be faulty: that is for a quarter of the one before it
   const from = epochAt(Date.now() / 1_000 + 2 + epochSeconds / 4, epochSeconds) + 1;
   const to = from + epochs - 1;
   const troubleOf = (epoch: number): Trouble => troubles[epoch - from] as Trouble;
-  await using flooding = flood(council, random.fork('flood'));
   await reached(from - 1, council);
   const began = performance.now();
   for (let epoch = from; epoch <= to; epoch++) {

@@ -53,7 +53,9 @@ test('a chain key is found where it is stored, however few are tried elsewhere',
   const lineage = Buffer.from(chain.lineage, 'hex');
   const sought = [{ name: 'chained', publicKey, steps: 2, lineage: chain.lineage }];
   const forms = async (...parts: readonly (Uint8Array | string)[]): Promise<string[]> => {
-    const { found, behind } = await search(among(chance(300 * 1024), ...parts, chance(101)), sought, { chainOneIn: 2 ** 40 });
+    const { found, behind } = await search(among(chance(300 * 1024), ...parts, chance(101)), sought, {
+      chainOneIn: 2 ** 40,
+    });
     expect(behind).toBe(found.length);
     return found.map(({ form }) => form);
   };

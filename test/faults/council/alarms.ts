@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuthorityStatus } from '@postern/directory';
 import type { Authority } from './authorities.ts';
-import { threshold, type Trouble } from './troubles.ts';
+import { type Trouble, threshold } from './troubles.ts';
 
 type Alarm = AuthorityStatus['alarms'][number];
 
@@ -35,7 +35,9 @@ export function alarmsOf(
     ...named(equivocates, 'equivocation', new RegExp(`two votes in slot \\d+ of epoch ${epoch}:`)),
     ...named(withholds, 'withheld-reveal', /did not reveal/),
     ...named(late, 'peer-clock-off', twoMinutes),
-    ...(own === undefined ? [] : [{ at: [own], least: 1, kind: 'clock-off', about: own.name, why: twoMinutes } as const]),
+    ...(own === undefined
+      ? []
+      : [{ at: [own], least: 1, kind: 'clock-off', about: own.name, why: twoMinutes } as const]),
   ];
 }
 

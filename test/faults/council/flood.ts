@@ -30,14 +30,15 @@ function wrongsOf(epochSeconds: number): Wrongs {
   return {
     malformed: ({ name }) => `this is no descriptor of ${name}\n`.repeat(30),
     'bad-signature': (mix) => altered(of(mix)),
-    'bad-certificate': (mix) => of({ ...mix, members: { ...mix.members, certificate: another.members.certificate } }),
+    'bad-certificate': (mix) =>
+      of({ ...mix, members: { ...mix.members, certificate: another.members.certificate } }),
     'from-the-future': (mix, now) => of(mix, { published: now + 3_600 }),
     'too-old': (mix, now) => of(mix, { published: now - 100 * epochSeconds }),
     'name-taken': (mix) => of(mix, { name: another.name }),
   };
 }
 
-const [another] = mixes as readonly [Mix];
+const [another] = mixes as [Mix, ...Mix[]];
 
 /** With another letter in its signature. */
 function altered(descriptor: string): string {

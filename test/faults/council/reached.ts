@@ -31,7 +31,7 @@ export async function reached(
 }
 
 /** The epoch of the newest consensus that an authority has. */
-async function newestOf({ url }: Authority): Promise<number> {
+export async function newestOf({ url }: Authority): Promise<number> {
   const answer = await fetch(`${url}/v1/agreement`);
   const { newest = -1 } = (await answer.json()) as { newest?: number };
   return newest;

@@ -40,7 +40,8 @@ const signing = 2 * rounds + 1;
 export function drawCourse(epochs: number, random: Random): Course {
   const [equivocates = 0, withholds = 0, ...others] = shuffled([...Array(members).keys()], random);
   const between = (from: number, to: number): number => from + uniform(random) * (to - from);
-  const two = (): readonly [number, number] => shuffled([...Array(members).keys()], random).slice(0, 2) as [number, number];
+  const two = (): readonly [number, number] =>
+    shuffled([...Array(members).keys()], random).slice(0, 2) as [number, number];
   const kinds: readonly (() => Trouble)[] = [
     () => ({ equivocates, withholds, kills: [] }),
     () => {
@@ -60,7 +61,8 @@ export function drawCourse(epochs: number, random: Random): Course {
   const without = kinds.length * below(random, Math.floor((epochs - 2) / kinds.length) + 1);
   const troubles = Array.from({ length: epochs }, (_, at): Trouble => {
     // a round before anybody signs: a kill takes its time
-    if (at === without) return { kills: others.map((place) => ({ place, atRound: between(-slotRounds, signing - 1) })) };
+    if (at === without)
+      return { kills: others.map((place) => ({ place, atRound: between(-slotRounds, signing - 1) })) };
     const kind = kinds[(at < without ? at : at - 1) % kinds.length] as () => Trouble;
     return kind();
   });
@@ -74,7 +76,9 @@ export function isWithoutMajority({ kills }: Trouble): boolean {
 
 /** Places of those that others cannot count on. */
 export function faultyIn({ equivocates, withholds, late, kills }: Trouble): number[] {
-  return [equivocates, withholds, late, ...kills.map(({ place }) => place)].filter((place) => place !== undefined);
+  return [equivocates, withholds, late, ...kills.map(({ place }) => place)].filter(
+    (place) => place !== undefined,
+  );
 }
 
 /** Of those whose vote nobody takes in time: who was killed later may have said it before. */

@@ -73,7 +73,9 @@ export function createLens(sought: readonly Sought[], { lens, lenses, chainOneIn
   const byRho = new Map(sought.map((one) => [rhoIn(one.publicKey), one]));
   const mostSteps = Math.max(...sought.map(({ steps }) => steps));
   const vectors = sought.map((one) => ({ ...one, opens: opener(one.publicKey) }));
-  const lineages = sought.flatMap(({ lineage }) => (lineage === undefined ? [] : [Buffer.from(lineage, 'hex')]));
+  const lineages = sought.flatMap(({ lineage }) =>
+    lineage === undefined ? [] : [Buffer.from(lineage, 'hex')],
+  );
   const known = new Set<number>();
   let tried = 0;
   let followed = 0;
