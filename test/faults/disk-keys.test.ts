@@ -53,7 +53,7 @@ test('a chain key is found where it is stored, however few are tried elsewhere',
   const lineage = Buffer.from(chain.lineage, 'hex');
   const sought = [{ name: 'chained', publicKey, steps: 2, lineage: chain.lineage }];
   const forms = async (...parts: readonly (Uint8Array | string)[]): Promise<string[]> => {
-    const { found, behind } = await search(among(chance(300 * 1024), ...parts, chance(101)), sought, {
+    const { found, behind } = await search(among(chance(101), ...parts, chance(101)), sought, {
       chainOneIn: 2 ** 40,
     });
     expect(behind).toBe(found.length);
@@ -61,7 +61,10 @@ test('a chain key is found where it is stored, however few are tried elsewhere',
   };
   // also where the same bytes were seen before
   expect(await forms(chain.key, chance(99), lineage, chance(4), chain.key)).toEqual(['chain key']);
-  expect(await forms(Buffer.concat([lineage, chance(4), chain.key]).toString('hex'))).toEqual(['chain key']);
+  // and where pieces meet
+  const stored = Buffer.concat([lineage, chance(4), chain.key]);
+  expect(await forms(Buffer.alloc(256 * 1024 - 101 - 18), stored)).toEqual(['chain key']);
+  expect(await forms(stored.toString('hex'))).toEqual(['chain key']);
   expect(await forms(chain.key)).toEqual([]);
 });
 
