@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 import type { AuthorityStatus } from '@postern/directory';
-import { epochAt } from '@postern/protocol/consensus';
 import { systemRandom } from '@postern/runtime';
 import { SeededRandom } from '@postern/testkit';
 import { expect, onTestFailed, test } from 'vitest';
@@ -9,7 +8,7 @@ import { startAgreeing } from './council/agreeing.ts';
 import { accusations, alarmsOf, stands } from './council/alarms.ts';
 import type { Council } from './council/authorities.ts';
 import { type Counted, count } from './council/count.ts';
-import { begin, end } from './council/course.ts';
+import { begin, end, nextEpoch } from './council/course.ts';
 import { nodesFlooding } from './council/flood.ts';
 import { reached, seldom } from './council/reached.ts';
 import {
@@ -47,7 +46,7 @@ async function comeToNothing(trouble: Trouble, epoch: number, council: Council):
     };
     const { alarms, heldUp, consensus } = await seldom(look, `${survivor.name} says: ${why}`, council);
     expect(['few-votes', 'signed-before']).toContain(heldUp?.reason);
-    expect(consensus?.epoch).toBe(epoch - 1);
+    expect(consensus?.epoch).toBeLessThan(epoch);
     const silent = alarms.filter(({ kind }) => kind === 'silent').map(({ about }) => about);
     expect(silent).toEqual(expect.arrayContaining(dead.map((at) => authorities[at]?.name)));
   }
@@ -59,39 +58,39 @@ test(`five authorities, of whom two at a time lie, are killed or have a wrong cl
   await using council = await startAgreeing(liars, random.fork('flood'));
   onTestFailed(() => void process.stdout.write(`seed ${seed}; what was there lies in ${council.folder}\n`));
   const { authorities, epochSeconds, flooding } = council;
-  // the first that is not agreed on already when the first begins to be faulty: that is for a quarter of the one before it
-  const from = epochAt(Date.now() / 1_000 + 2 + epochSeconds / 4, epochSeconds) + 1;
-  const to = from + epochs - 1;
-  const troubleOf = (epoch: number): Trouble => troubles[epoch - from] as Trouble;
+  const from = nextEpoch(council);
   await reached(from - 1, council);
   const began = performance.now();
-  for (let epoch = from; epoch <= to; epoch++) {
-    const trouble = troubleOf(epoch);
+  // where one takes all of its slots the next is passed over: its first has begun by then
+  const course = new Map<number, Trouble>();
+  for (const trouble of troubles) {
+    const epoch = nextEpoch(council);
+    course.set(epoch, trouble);
     await begin(trouble, epoch, council);
     if (isWithoutMajority(trouble)) await comeToNothing(trouble, epoch, council);
     else await agreeAndName(trouble, epoch, council);
     await end(trouble, council);
   }
+  const to = Math.max(...course.keys());
   await reached(to, council);
   await flooding[Symbol.asyncDispose]();
 
   const { consensuses, forks, signedTwice } = await count(council, { from, to }, threshold);
   const { taken, refused, strange } = flooding;
-  const without = troubles.filter(isWithoutMajority).length;
+  const without = [...course.keys()].filter((epoch) => !consensuses.has(epoch)).length;
+  const agreed = course.size - without;
   const seconds = ((performance.now() - began) / 1_000).toFixed(0);
   process.stdout.write(
-    `epochs ${epochs} of ${epochSeconds} s, consensuses ${consensuses.size}, forks ${forks}, epochs without a majority ${without}; of descriptors ${taken} taken, ${refused} refused (seed ${seed}; ${seconds} s; ${machine()})\n`,
+    `epochs ${epochs} of ${epochSeconds} s, consensuses ${agreed}, forks ${forks}, epochs without a majority ${without}; of descriptors ${taken} taken, ${refused} refused (passed over ${to - from + 1 - epochs}; seed ${seed}; ${seconds} s; ${machine()})\n`,
   );
-  const wanted = troubles.flatMap((trouble, at) => (isWithoutMajority(trouble) ? [] : [from + at]));
-  expect({ consensuses: [...consensuses.keys()], forks, signedTwice }).toEqual({
-    consensuses: wanted,
-    forks: 0,
-    signedTwice: [],
-  });
+  const having = [...course].map(([epoch, trouble]) => [epoch, isWithoutMajority(trouble) ? 0 : 1]);
+  expect([...course.keys()].map((epoch) => [epoch, consensuses.has(epoch) ? 1 : 0])).toEqual(having);
+  expect({ forks, signedTwice }).toEqual({ forks: 0, signedTwice: [] });
   const named = (places: readonly number[]): string[] => places.map((at) => authorities[at]?.name ?? '');
-  const wrong = [...consensuses].flatMap(([epoch, counted]) =>
-    wrongIn(counted, troubleOf(epoch), named).map((what) => `epoch ${epoch}: ${what}`),
-  );
+  const wrong = [...course].flatMap(([epoch, trouble]) => {
+    const counted = consensuses.get(epoch);
+    return counted === undefined ? [] : wrongIn(counted, trouble, named).map((what) => `epoch ${epoch}: ${what}`);
+  });
   expect(wrong).toEqual([]);
   const [liar = ''] = named(liars);
   expect(await accusations(authorities, liar)).toEqual([]);

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { epochAt } from '@postern/protocol/consensus';
 import type { Council } from './authorities.ts';
 import { equivocating, withholding } from './faulty.ts';
 import { type Kill, slotRounds, type Trouble } from './troubles.ts';
@@ -6,6 +7,12 @@ import { type Kill, slotRounds, type Trouble } from './troubles.ts';
 type Running = Pick<Council, 'authorities' | 'epochSeconds'>;
 
 const lateMs = 120_000;
+
+/** The first epoch on which they begin to agree in a moment, and not before. */
+export function nextEpoch({ epochSeconds }: Running): number {
+  const slotSeconds = epochSeconds / 4;
+  return epochAt(Date.now() / 1_000 + slotSeconds / slotRounds + slotSeconds, epochSeconds) + 1;
+}
 
 /** Has everything go wrong that is to while an epoch is agreed on; resolves once all have died that are to. */
 export async function begin(
