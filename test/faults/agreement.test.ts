@@ -89,7 +89,9 @@ test(`five authorities, of whom two at a time lie, are killed or have a wrong cl
   const named = (places: readonly number[]): string[] => places.map((at) => authorities[at]?.name ?? '');
   const wrong = [...course].flatMap(([epoch, trouble]) => {
     const counted = consensuses.get(epoch);
-    return counted === undefined ? [] : wrongIn(counted, trouble, named).map((what) => `epoch ${epoch}: ${what}`);
+    return counted === undefined
+      ? []
+      : wrongIn(counted, trouble, named).map((what) => `epoch ${epoch}: ${what}`);
   });
   expect(wrong).toEqual([]);
   const [liar = ''] = named(liars);
