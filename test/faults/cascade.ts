@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createDirectoryClient } from '@postern/directory/client';
 import { createSmtpSender } from '@postern/mail';
 import { type RedisServer, startRedis } from '@postern/node/testing';
+import type { Consensus } from '@postern/protocol/consensus';
 import { parseZone } from '@postern/protocol/dns';
 import { formatEndpoint, systemClock } from '@postern/runtime';
 import {
@@ -35,6 +36,8 @@ export interface Cascade extends AsyncDisposable {
   readonly redis: RedisServer;
   /** Whoever gets the notes. */
   readonly recipient: Person;
+  /** The consensus by which packets are made at this moment. */
+  consensus(): Promise<Consensus>;
   /** Makes the packet of a note by the consensus of this moment; with a delay at each hop, milliseconds, if any are given. */
   pack(number: number, delays?: readonly number[]): Promise<Ready>;
   /**
@@ -130,6 +133,7 @@ export async function startCascade(
       if (redis === undefined) throw new Error('no spool lies in Redis');
       return redis;
     },
+    consensus: async () => (await client.current()).consensus,
     pack: async (number, delays) =>
       packNote(number, await client.current(), { mailbox: recipient.mailbox, domain, certificate }, delays),
     get taken() {

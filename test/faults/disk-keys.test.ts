@@ -47,6 +47,27 @@ test('a key is found in every form that it may have', async () => {
   ).toEqual([]);
 });
 
+test('a chain key is found where it is stored, however few are tried elsewhere', async () => {
+  const chain = newChain(7, systemRandom);
+  const { publicKey } = loadXWing(seedOf(successor(successor(chain))));
+  const lineage = Buffer.from(chain.lineage, 'hex');
+  const sought = [{ name: 'chained', publicKey, steps: 2, lineage: chain.lineage }];
+  const forms = async (...parts: readonly (Uint8Array | string)[]): Promise<string[]> => {
+    const { found, behind } = await search(among(chance(101), ...parts, chance(101)), sought, {
+      chainOneIn: 2 ** 40,
+    });
+    expect(behind).toBe(found.length);
+    return found.map(({ form }) => form);
+  };
+  // also where the same bytes were seen before
+  expect(await forms(chain.key, chance(99), lineage, chance(4), chain.key)).toEqual(['chain key']);
+  // and where pieces meet
+  const stored = Buffer.concat([lineage, chance(4), chain.key]);
+  expect(await forms(Buffer.alloc(256 * 1024 - 101 - 18), stored)).toEqual(['chain key']);
+  expect(await forms(stored.toString('hex'))).toEqual(['chain key']);
+  expect(await forms(chain.key)).toEqual([]);
+});
+
 test('a key is found at every place, also where pieces meet', async () => {
   const border = 256 * 1024;
   const places = [0, border - 31, border - 1 + 32, border + 4_000];

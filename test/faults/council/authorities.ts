@@ -1,10 +1,10 @@
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { initAuthority } from '@postern/directory';
+import { type AuthorityStatus, initAuthority } from '@postern/directory';
 import { decodeBase64, noteSigner } from '@postern/protocol/codec';
 import type { CertifiedSigner } from '@postern/protocol/consensus';
-import { systemClock, systemRandom } from '@postern/runtime';
+import { readControl, systemClock, systemRandom } from '@postern/runtime';
 import { storesFolder } from '@postern/runtime/testing';
 import { freePorts, type Supervised, startProcess, until } from '@postern/testkit';
 import { type Meddle, startMeddler } from './meddler.ts';
@@ -22,6 +22,8 @@ export interface Authority {
   lie(meddle?: Meddle): void;
   /** Its clock is wrong from now on, by so many milliseconds. */
   shiftClock(ms: number): Promise<void>;
+  /** What it tells its operator. */
+  status(): Promise<AuthorityStatus>;
 }
 
 export interface Council extends AsyncDisposable {
@@ -138,6 +140,8 @@ async function makeAuthority(
         (await readFile(join(folder, 'clock.seen'), 'utf8').catch(() => '0')) === String(ms);
       await until(seen, { what: `${name} looks at its clock` });
     },
+    status: async () =>
+      JSON.parse(await readControl(join(folder, 'data', 'control.sock'), '/status')) as AuthorityStatus,
     async stop() {
       await running?.stop();
     },

@@ -1,41 +1,68 @@
 import { encodeBase64 } from '@postern/protocol/codec';
-import { epochAt, keyEpochsPublished, signDescriptor } from '@postern/protocol/consensus';
+import { type Descriptor, epochAt, keyEpochsPublished, signDescriptor } from '@postern/protocol/consensus';
 import { defaultGeometry, generateMixKey } from '@postern/protocol/packet';
-import { testNode } from '@postern/protocol/testing';
+import { type TestNode, testNode } from '@postern/protocol/testing';
 import type { Council } from './authorities.ts';
 
-const nodes = ['mix1.test', 'mix2.test', 'mix3.test', 'mix4.test'].map((name) => ({
-  name,
-  ...testNode(name, { now: Math.floor(Date.now() / 1_000) }),
-}));
+/** A mix that listens nowhere. */
+export interface Mix extends Pick<TestNode, 'signing' | 'members'> {
+  readonly name: string;
+}
+
+export function mixOf(name: string): Mix {
+  return { name, ...testNode(name, { now: Math.floor(Date.now() / 1_000) }) };
+}
+
+/** Always there, also while nothing else registers. */
+export const mixes = ['mix1.test', 'mix2.test', 'mix3.test', 'mix4.test'].map(mixOf);
 const key = encodeBase64(generateMixKey().publicKey);
 
-/** Registers mixes with all authorities that answer. */
-export async function registerMixes({ authorities, epochSeconds }: Council): Promise<void> {
-  const published = Math.floor(Date.now() / 1_000);
-  const mixKeys = keyEpochsPublished(epochAt(published, epochSeconds)).map((epoch) => ({ epoch, key }));
-  const smtp = { host: '127.0.0.1', port: 2525 };
-  const post = ({ name, signing, members }: (typeof nodes)[number], url: string): Promise<unknown> => {
-    const descriptor = {
-      version: 1,
-      roles: ['mix'],
-      tlsPins: ['ab'.repeat(32)],
-      family: '',
-      domains: [],
-      capacity: 64,
-      load: 0,
-      protocols: [defaultGeometry.suite],
-      downtime: [],
-      mirror: '',
-      contact: '',
-      software: '',
-    } as const;
-    const body = signDescriptor({ ...descriptor, ...members, name, smtp, mixKeys, published }, signing);
-    const headers = { 'content-type': 'text/plain' };
-    return fetch(`${url}/v1/descriptors`, { method: 'POST', body, headers }).then(
-      (answer) => answer.body?.cancel(),
-      () => undefined,
-    );
+/** Signed by a mix, of this moment unless `change` says something else. */
+export function describe(
+  { name, signing, members }: Mix,
+  epochSeconds: number,
+  change: Partial<Descriptor> = {},
+): string {
+  const published = change.published ?? Math.floor(Date.now() / 1_000);
+  const descriptor: Descriptor = {
+    version: 1,
+    name,
+    ...members,
+    roles: ['mix'],
+    smtp: { host: '127.0.0.1', port: 2525 },
+    tlsPins: ['ab'.repeat(32)],
+    family: '',
+    domains: [],
+    mixKeys: keyEpochsPublished(epochAt(published, epochSeconds)).map((epoch) => ({ epoch, key })),
+    capacity: 64,
+    load: 0,
+    protocols: [defaultGeometry.suite],
+    downtime: [],
+    mirror: '',
+    contact: '',
+    software: '',
+    published,
   };
-  await Promise.all(nodes.flatMap((one) => authorities.map(({ url }) => post(one, url))));
+  return signDescriptor({ ...descriptor, ...change }, signing);
+}
+
+/** `taken`, or why an authority does not take it; nothing when it does not answer. */
+export async function post(url: string, descriptor: string): Promise<string | undefined> {
+  const headers = { 'content-type': 'text/plain' };
+  try {
+    const answer = await fetch(`${url}/v1/descriptors`, { method: 'POST', body: descriptor, headers });
+    const { error = 'taken' } = (await answer.json()) as { error?: string };
+    return error;
+  } catch {
+    return undefined; // it was killed
+  }
+}
+
+/** Registers those that are always there with all authorities that answer. */
+export async function registerMixes({ authorities, epochSeconds }: Council): Promise<void> {
+  const register = (mix: Mix): Promise<unknown>[] => {
+    const descriptor = describe(mix, epochSeconds);
+    return authorities.map(({ url }) => post(url, descriptor));
+  };
+  await Promise.all(mixes.flatMap(register));
 }

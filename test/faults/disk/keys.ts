@@ -18,6 +18,8 @@ export interface Sought {
   readonly publicKey: Uint8Array;
   /** How many epochs at most a chain key is to be followed. */
   readonly steps: number;
+  /** Which chain it comes of, in hex: its key stands behind this, and the epoch that the chain began with, wherever it is as it was stored. */
+  readonly lineage?: string;
 }
 
 export interface Found {
@@ -51,7 +53,7 @@ export interface Share {
   /** Of so many lenses that look at the same bytes, this one’s number, from 0: each window is one lens’s. */
   readonly lens: number;
   readonly lenses: number;
-  /** One of how many windows is tried as a chain key, and which: following each one takes long. */
+  /** One of how many windows is tried as a chain key, beside those where one would stand, and which: following each takes long. */
   readonly chainOneIn: number;
   readonly drawn: number;
 }
@@ -60,9 +62,10 @@ export interface Lens {
   /** Looks at every window of some bytes. */
   look(bytes: Uint8Array): void;
   readonly found: readonly Found[];
-  /** Windows that were tried as a key, and of those the ones that were tried as a chain key too. */
+  /** Windows that were tried as a key, how many were tried as a chain key too, and how many of these because they stand behind a lineage. */
   readonly tried: number;
   readonly followed: number;
+  readonly behind: number;
 }
 
 export function createLens(sought: readonly Sought[], { lens, lenses, chainOneIn, drawn }: Share): Lens {
@@ -70,9 +73,13 @@ export function createLens(sought: readonly Sought[], { lens, lenses, chainOneIn
   const byRho = new Map(sought.map((one) => [rhoIn(one.publicKey), one]));
   const mostSteps = Math.max(...sought.map(({ steps }) => steps));
   const vectors = sought.map((one) => ({ ...one, opens: opener(one.publicKey) }));
+  const lineages = sought.flatMap(({ lineage }) =>
+    lineage === undefined ? [] : [Buffer.from(lineage, 'hex')],
+  );
   const known = new Set<number>();
   let tried = 0;
   let followed = 0;
+  let behind = 0;
 
   const tryWindow = (window: Uint8Array): void => {
     tried += 1;
@@ -102,19 +109,38 @@ export function createLens(sought: readonly Sought[], { lens, lenses, chainOneIn
     get followed() {
       return followed;
     },
+    get behind() {
+      return behind;
+    },
     look(bytes) {
+      const stored = new Set(lineages.flatMap((lineage) => startsBehind(bytes, lineage)));
       for (const { start, print } of unevenWindows(bytes)) {
-        if (print % lenses !== lens || known.has(print)) continue;
-        known.add(print);
+        if (print % lenses !== lens) continue;
+        const isStored = stored.has(start);
+        const isNew = !known.has(print);
         const window = bytes.subarray(start, start + windowBytes);
-        tryWindow(window);
-        if (Math.floor(print / lenses) % chainOneIn === drawn) followChain(window);
+        if (isNew) tryWindow(window);
+        known.add(print);
+        if (isStored) behind += 1;
+        if (isStored || (isNew && Math.floor(print / lenses) % chainOneIn === drawn)) followChain(window);
       }
       if (lens !== 0) return;
       for (const vector of vectorsIn(bytes))
         for (const { name, opens } of vectors) if (opens(vector)) found.push({ name, form: 'vector' });
     },
   };
+}
+
+/** The epoch that a chain began with, between its lineage and its key. */
+const firstBytes = 4;
+
+/** Where the chain key begins wherever a lineage stands. */
+function startsBehind(bytes: Uint8Array, lineage: Buffer): number[] {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const starts: number[] = [];
+  for (let at = all.indexOf(lineage); at !== -1; at = all.indexOf(lineage, at + 1))
+    starts.push(at + lineage.length + firstBytes);
+  return starts;
 }
 
 /** Where 32 bytes begin that have enough different ones among them and are no text, and a print of them, 53 bits: a consensus lies there many times. */

@@ -1,9 +1,9 @@
 /*
  * A network in which mixes keep their keys on one small disk, and somebody who copies that disk: once while the keys of an epoch are held, and once when
- * their time is over. Prints one line of JSON: what of those keys is in either copy.
+ * their time is over. Prints one line of JSON: what of those keys is in either copy, and what the first has of a later key, whose chain key was held then.
  */
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createDirectoryClient, type VerifiedConsensus } from '@postern/directory/client';
@@ -17,12 +17,12 @@ import { systemClock, systemRandom } from '@postern/runtime';
 import { freePorts, startProcess, startTap, startTestnet, type Tap, until } from '@postern/testkit';
 import { carriageTo, peerOf } from '../notes.ts';
 import type { Sought } from './keys.ts';
-import { cut, type Outcome, piecesOf, piecesUnder, search } from './search.ts';
+import { cut, type Outcome, piecesOf, search } from './search.ts';
 
-/** `disk` is where it is mounted, `oneIn` says one of how many windows is tried as a chain key, `image` is the file that is it; without one its files are what there is. */
-const [folder = '', disk = '', oneIn = '', image = ''] = process.argv.slice(2);
-/** What is left to try, once a key has been found where there is one. */
-const rest = { chainOneIn: Number(oneIn) };
+/** The disk is mounted at `disk` in the folder, and is the file `image` there; one of `oneIn` windows is tried as a chain key wherever it stands. */
+const [folder = '', oneIn = ''] = process.argv.slice(2);
+const disk = join(folder, 'disk');
+const how = { chainOneIn: Number(oneIn) };
 const epochSeconds = 6;
 /** Few: whatever of them lies on the disk is tried as a key as well. */
 const packetsEach = 2;
@@ -73,15 +73,16 @@ const consensus = await until(
   { what: 'both are in the consensus', deadlineMs: 120_000 },
 );
 const { epoch } = consensus.consensus;
+const chain = await chainOf('redis.test');
+const { lineage } = chain;
 const sought = watched.map(({ name, first }): Sought => {
-  const publicKey = decodeBase64(entryOf(consensus, name)?.mixKey ?? '') ?? new Uint8Array();
-  return { name, publicKey, steps: epoch - first };
+  const one = { name, publicKey: keyOf(consensus, name), steps: epoch - first };
+  return name === chain.name ? { ...one, lineage } : one;
 });
 const packets = new Map<string, Uint8Array[]>();
 for (const { name } of watched) packets.set(name, await sendTo(name));
 
 const held = await copy('held');
-const heldIn = now();
 await until(
   async () =>
     (await Promise.all(watched.map((mix) => reached(mix, epoch + keyEpochsHeld + 1)))).every(Boolean),
@@ -91,6 +92,16 @@ await until(
   },
 );
 const after = await copy('after');
+// its seed was not drawn yet when the first copy was made
+const later = await until(
+  async (): Promise<Sought | undefined> => {
+    const current = await client.refresh().catch(() => undefined);
+    const steps = (current?.consensus.epoch ?? 0) - chain.epoch;
+    if (current === undefined || steps < 1) return undefined;
+    return { name: 'later', publicKey: keyOf(current, chain.name), steps, lineage };
+  },
+  { what: 'there is a key that the chain had not come to', deadlineMs: 120_000 },
+);
 // by which they get packets, and by which they hand them on
 const mixes = net.members.filter(({ role }) => role === 'mix');
 const wires = [...watched, ...mixes]
@@ -98,15 +109,14 @@ const wires = [...watched, ...mixes]
   .flatMap(({ chunks }) => chunks.map(({ bytes }) => bytes));
 
 const began = performance.now();
-const inHeld = await search(held, sought, { untilAll: true });
-const inAfter = await search(after, sought, rest);
-const onWires = await search(cutAll(Buffer.concat(wires)), sought, rest);
+const inHeld = await search(held, [...sought, later], { ...how, untilAll: true });
+const inAfter = await search(after, sought, how);
+const onWires = await search(cutAll(Buffer.concat(wires)), sought, how);
 const seconds = (performance.now() - began) / 1_000;
 const printed = {
-  isImage: image !== '',
-  heldFor: heldIn - epoch,
   recorded: wires.reduce((sum, { length }) => sum + length, 0),
   held: tellOf(inHeld),
+  later: formsOf(inHeld, later.name),
   after: tellOf(inAfter),
   wires: tellOf(onWires),
   seconds,
@@ -155,6 +165,19 @@ function entryOf({ consensus }: VerifiedConsensus, name: string): NodeEntry | un
   return consensus.nodes.find((node) => node.name === name && node.mixKey !== '');
 }
 
+function keyOf(current: VerifiedConsensus, name: string): Uint8Array {
+  return decodeBase64(entryOf(current, name)?.mixKey ?? '') ?? new Uint8Array();
+}
+
+/** Which chain a mix's keys come of, and the epoch that it has come to. */
+async function chainOf(name: string): Promise<{ name: string; lineage: string; epoch: number }> {
+  const keys = join(disk, name, 'mix-keys');
+  const files = (await readdir(keys)).filter((file) => /^\d+\.chain$/.test(file));
+  const file = files.sort().at(-1) ?? '';
+  const lineage = (await readFile(join(keys, file))).toString('hex', 0, 16);
+  return { name, lineage, epoch: Number.parseInt(file, 10) };
+}
+
 /** Packets of this epoch whose first layer is for a mix, each handed over to it by the wire that is tapped. */
 async function sendTo(name: string): Promise<Uint8Array[]> {
   const { geometry } = consensus;
@@ -186,8 +209,8 @@ async function reached({ log }: Watched, wanted: number): Promise<boolean> {
 async function copy(name: string): Promise<AsyncIterable<Uint8Array>> {
   await promisify(execFile)('sync', ['-f', disk]);
   const to = join(folder, name);
-  await promisify(execFile)('cp', ['-a', '--sparse=always', image === '' ? disk : image, to]);
-  return image === '' ? piecesUnder(to) : piecesOf(to);
+  await promisify(execFile)('cp', ['--sparse=always', join(folder, 'image'), to]);
+  return piecesOf(to);
 }
 
 async function* cutAll(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -195,16 +218,17 @@ async function* cutAll(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** What was found of each mix, whether a packet of the epoch can be opened with it, and how much was looked at. */
-function tellOf({ found, ...counted }: Outcome) {
+function tellOf(outcome: Outcome) {
+  const { found, ...counted } = outcome;
   const opens = watched.map(({ name }) => {
     const seeds = found.flatMap((one) => (one.name === name && one.seed !== undefined ? [one.seed] : []));
-    return {
-      name,
-      forms: [...new Set(found.flatMap((one) => (one.name === name ? [one.form] : [])))],
-      opened: openedWith(name, seeds),
-    };
+    return { name, forms: formsOf(outcome, name), opened: openedWith(name, seeds) };
   });
   return { opens, ...counted };
+}
+
+function formsOf({ found }: Outcome, name: string): string[] {
+  return [...new Set(found.flatMap((one) => (one.name === name ? [one.form] : [])))];
 }
 
 function openedWith(name: string, seeds: readonly string[]): number {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { readAtRest, unpack } from '@postern/testkit';
+import { unpack } from '@postern/testkit';
 import { type Found, type Share, type Sought, vectorBytes } from './keys.ts';
 
 /** What was found among some bytes, and how much of them could have been a key. */
@@ -12,6 +12,8 @@ export interface Outcome {
   readonly tried: number;
   /** Of those, as a chain key too. */
   readonly followed: number;
+  /** Of these, because they stand where a chain key is stored. */
+  readonly behind: number;
   readonly bytes: number;
 }
 
@@ -22,7 +24,7 @@ const overlap = vectorBytes;
 export interface SearchOptions {
   /** Ends when something of each key has been found. */
   readonly untilAll?: boolean;
-  /** One of how many windows is tried as a chain key, drawn anew in each search; each when not given. */
+  /** One of how many windows is tried as a chain key wherever it stands, drawn anew in each search; each when not given. */
   readonly chainOneIn?: number;
 }
 
@@ -55,11 +57,6 @@ export async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** What all files below a folder hold. */
-export async function* piecesUnder(folder: string): AsyncGenerator<Uint8Array> {
-  for await (const { bytes } of readAtRest(folder)) yield* cut(bytes);
-}
-
 /** Bytes in pieces. */
 export function* cut(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.slice(at, at + pieceBytes + overlap);
@@ -81,7 +78,7 @@ function createTeam(sought: readonly Sought[], chainOneIn: number): Team {
     return new Worker(new URL('./worker.ts', import.meta.url), { workerData: { sought, share } });
   });
   const found: Found[] = [];
-  const counted = { tried: 0, followed: 0, bytes: 0 };
+  const counted = { tried: 0, followed: 0, behind: 0, bytes: 0 };
 
   const ask = async (worker: Worker, piece: Uint8Array): Promise<void> => {
     worker.postMessage(piece);
@@ -89,6 +86,7 @@ function createTeam(sought: readonly Sought[], chainOneIn: number): Team {
     found.push(...told.found);
     counted.tried += told.tried;
     counted.followed += told.followed;
+    counted.behind += told.behind;
   };
   return {
     async look(bytes) {

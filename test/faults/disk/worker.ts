@@ -6,12 +6,18 @@ import type { Outcome } from './search.ts';
 const { sought, share } = workerData as { readonly sought: readonly Sought[]; readonly share: Share };
 const lens = createLens(sought, share);
 parentPort?.on('message', (bytes: Uint8Array) => {
-  const before = { tried: lens.tried, followed: lens.followed, found: lens.found.length };
+  const before = {
+    tried: lens.tried,
+    followed: lens.followed,
+    behind: lens.behind,
+    found: lens.found.length,
+  };
   lens.look(bytes);
   const outcome: Omit<Outcome, 'bytes'> = {
     found: lens.found.slice(before.found),
     tried: lens.tried - before.tried,
     followed: lens.followed - before.followed,
+    behind: lens.behind - before.behind,
   };
   parentPort?.postMessage(outcome);
 });

@@ -70,6 +70,8 @@ async function newestOf(
 async function follow(context: CatchUp, newest: Shown, upTo: number): Promise<void> {
   const { ledger, alarms, history, store } = context;
   const { epoch, log } = newest.read.consensus;
+  // signatures for it may have come meanwhile: the log here is longer then than the one that it names
+  if (store.issued(epoch)?.digest === newest.read.digest) return;
   const between = await leavesBetween(context.peers, history.range(), log);
   if (between === 'fork') {
     const before = short(store.latest()?.digest ?? '');
