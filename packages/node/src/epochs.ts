@@ -135,6 +135,7 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
         announcedIn = epoch;
         await forgetTags();
         if (source !== undefined && certain < epoch) past.wait(stop);
+        else past.rest(epoch);
         await firstOf(
           stop,
           (signal) => past.changed.wait(signal),

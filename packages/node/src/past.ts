@@ -1,5 +1,5 @@
 import { staleEpochs } from '@postern/protocol/consensus';
-import type { Clock, Log } from '@postern/runtime';
+import { type Clock, type Log, passTime } from '@postern/runtime';
 import { type Bell, createBell } from './bell.ts';
 
 export interface PastContext {
@@ -21,6 +21,8 @@ export interface Past {
   confirm(epoch: number): void;
   /** Begins to wait for a consensus that confirms the clock, unless it has begun. */
   wait(stop: AbortSignal): void;
+  /** At that epoch a consensus taken here is valid by the clock again: what was waited for is forgotten. Nothing happens otherwise. */
+  rest(epoch: number): void;
   /** Rings when `endsAt` may say another thing. */
   readonly changed: Pick<Bell, 'wait'>;
 }
@@ -30,6 +32,11 @@ export function createPast({ clock, log, epochSeconds, newest }: PastContext): P
   let waiting: AbortController | undefined;
   let waited = false;
   const changed = createBell();
+  const forget = (): void => {
+    waited = false;
+    waiting?.abort();
+    waiting = undefined;
+  };
   return {
     endsAt(epoch) {
       if (confirmed === undefined || waited) return epoch;
@@ -38,9 +45,7 @@ export function createPast({ clock, log, epochSeconds, newest }: PastContext): P
     confirm(epoch) {
       if (confirmed !== undefined && epoch <= confirmed) return;
       confirmed = epoch;
-      waited = false;
-      waiting?.abort();
-      waiting = undefined;
+      forget();
       changed.ring();
     },
     wait(stop) {
@@ -48,7 +53,7 @@ export function createPast({ clock, log, epochSeconds, newest }: PastContext): P
       waiting = new AbortController();
       log.warn('by the clock no consensus holds: past mix keys are kept for two epochs, unless one comes');
       const signal = AbortSignal.any([stop, waiting.signal]);
-      waitOut(clock, staleEpochs * epochSeconds * 1_000, signal).then(
+      passTime(clock, staleEpochs * epochSeconds * 1_000, signal).then(
         () => {
           waited = true;
           changed.ring();
@@ -56,14 +61,9 @@ export function createPast({ clock, log, epochSeconds, newest }: PastContext): P
         () => undefined,
       );
     },
+    rest(epoch) {
+      if (confirmed !== undefined && epoch <= confirmed + staleEpochs) forget();
+    },
     changed,
   };
-}
-
-const pieceMs = 60_000;
-
-/** In pieces: it takes its time, but for one of them, even when the clock is put ahead again. */
-async function waitOut(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  for (let left = ms; left > 0; left -= pieceMs)
-    await clock.wait(clock.now() + Math.min(left, pieceMs), signal);
 }

@@ -162,6 +162,32 @@ describe('a clock that is past the validity of every consensus', () => {
     expect(warned).toHaveLength(1);
   });
 
+  test('is not believed when it was right again meanwhile, nor any sooner because it is put ahead again', async () => {
+    const clock = fakeClock(100 * hourMs);
+    const epochs = await openAt(100, synced, clock, 100);
+    loop = epochs.start(() => undefined);
+    const wrong = async (epoch: number): Promise<void> => {
+      clock.set(epoch * hourMs);
+      await clock.advance(1);
+      await until(async () => (await keys()).includes(`${epoch}.key`));
+    };
+    await wrong(200);
+    await until(() => warned.length === 1);
+    clock.set(100 * hourMs + 60_000);
+    await clock.advance(hourMs);
+    await until(() => epochs.epoch === 101);
+    await clock.advance(hourMs);
+    await until(() => epochs.epoch === 102);
+    await wrong(300);
+    await until(() => warned.length === 2);
+    expect(await keys()).toContain('102.key');
+    await clock.advance(hourMs / 2);
+    await wrong(400);
+    await clock.advance(hourMs);
+    await until(() => epochs.epoch === 401);
+    expect(await keys()).toContain('102.key');
+  });
+
   test('goes by its word within that validity, and of a node that has taken no consensus', async () => {
     await openAt(100, synced);
     await openAt(104, synced, undefined, 102);

@@ -93,6 +93,20 @@ test('a silent server is left alone for a while, and one that was not tried is n
   expect(await servers.run('1.1.1.3', async () => sent)).toEqual(sent);
 });
 
+test('a clock that is put ahead cuts no hand-over short, but for a minute, and one that is set back holds none up', async () => {
+  const { result } = begin([slow]);
+  let over = false;
+  void result.then(() => {
+    over = true;
+  });
+  clock.set(clock.now() + 86_400_000);
+  await clock.advance(120_000);
+  expect(over).toBe(false);
+  clock.set(clock.now() - 2 * 86_400_000);
+  await clock.advance(120_000);
+  expect(await result).toMatchObject({ kind: 'deferred', reason: 'timeout' });
+});
+
 test('one that is cut off because the node ends has not failed', async () => {
   const waiting = begin([busy]);
   const { tried, result, servers } = begin(silent);

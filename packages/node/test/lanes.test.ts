@@ -291,7 +291,7 @@ test('a clock that jumps ahead, or is set back a little, keeps nobody for long',
   const from = clock.now();
   expect(lane.comeBack(from) - from).toBeLessThanOrEqual(10);
   await leave(50);
-  await clock.advance(-900);
+  clock.set(clock.now() - 900);
   await leave(1);
   const back = clock.now() + 10_000;
   const soon = Array.from({ length: 100 }, () => lane.comeBack(back) - back);
@@ -303,7 +303,7 @@ test('when the clock is set back a peer that rested is tried, and what waits for
   const failed = laneTo('a.test');
   failed.fails();
   for (let n = 0; n < 10_000; n++) laneTo('b.test').comeBack(clock.now() + 86_400_000);
-  await clock.advance(-86_400_000);
+  clock.set(clock.now() - 86_400_000);
   expect(laneTo('b.test').comeBack(clock.now()) - clock.now()).toBeLessThanOrEqual(2);
   expect(failed.restUntil).toBeLessThanOrEqual(clock.now());
   expect(laneTo('a.test')).not.toBe(failed); // nobody waits for it

@@ -38,7 +38,7 @@ test('one that rests when the clock is set back is left alone no longer than a r
   const { clock, servers } = setUp();
   await servers.run('1.1.1.1', async () => failed);
   expect(servers.restUntil(['1.1.1.1'])).toBeGreaterThan(clock.now());
-  await clock.advance(-86_400_000);
+  clock.set(clock.now() - 86_400_000);
   expect(servers.restUntil(['1.1.1.1'])).toBeLessThanOrEqual(clock.now());
   expect(await servers.run('1.1.1.1', async () => failed)).toEqual(failed);
   expect(servers.restUntil(['1.1.1.1'])).toBeGreaterThan(clock.now());

@@ -24,13 +24,18 @@ export function message(random: Random, length: number): Uint8Array {
 export interface FakeClock extends Clock {
   /** Moves time on, waking on the way whoever waits, in the order of their times. */
   advance(ms: number): Promise<void>;
+  /** Somebody sets the clock: what waits has waited as long as before. */
+  set(nowMs: number): void;
   /** How many wait. */
   readonly waiting: number;
 }
 
 export function fakeClock(startMs: number): FakeClock {
   let now = startMs;
-  const waits = new Set<{ untilMs: number; wake(): void }>();
+  let passed = 0;
+  const waits = new Set<{ untilMs: number; endsAt: number; wake(): void }>();
+  const leftOf = ({ untilMs, endsAt }: { untilMs: number; endsAt: number }): number =>
+    Math.max(0, Math.min(untilMs - now, endsAt - passed));
   return {
     now: () => now,
     get waiting() {
@@ -46,6 +51,7 @@ export function fakeClock(startMs: number): FakeClock {
         };
         const entry = {
           untilMs,
+          endsAt: passed + untilMs - now,
           wake(): void {
             signal?.removeEventListener('abort', stop);
             resolve();
@@ -56,16 +62,24 @@ export function fakeClock(startMs: number): FakeClock {
       });
     },
     async advance(ms) {
-      const target = now + ms;
+      const target = passed + ms;
+      const go = (by: number): void => {
+        now += by;
+        passed += by;
+      };
       for (;;) {
-        const next = [...waits].sort((a, b) => a.untilMs - b.untilMs)[0];
-        if (next === undefined || next.untilMs > target) break;
-        now = Math.max(now, next.untilMs);
+        const least = Math.min(...[...waits].map(leftOf));
+        const next = [...waits].find((wait) => leftOf(wait) === least);
+        if (next === undefined || passed + leftOf(next) > target) break;
+        go(leftOf(next));
         waits.delete(next);
         next.wake();
         await new Promise((resolve) => setImmediate(resolve));
       }
-      now = target;
+      go(target - passed);
+    },
+    set(nowMs) {
+      now = nowMs;
     },
   };
 }

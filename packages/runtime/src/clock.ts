@@ -26,6 +26,14 @@ export const systemClock: Clock = {
   },
 };
 
+/**
+ * Resolves once so much time has passed, but for a minute at most, whatever the clock is set to meanwhile. Rejects as `Clock.wait` does.
+ */
+export async function passTime(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  for (let left = ms; left > 0; left -= lookAgainMs)
+    await clock.wait(clock.now() + Math.min(left, lookAgainMs), signal);
+}
+
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const abort = (): void => {

@@ -91,6 +91,9 @@ test('a snapshot is taken at the start, at a random moment of the first period, 
   // However late, the next one comes at its own time.
   expect(await clock.next()).toBe(snapshotMs / 2);
   expect(exporter.text()).toBe('texts 5\n');
+  // Nor does one wait for a day that has been taken back.
+  await clock.next(-86_400_000);
+  expect(await clock.next()).toBe(snapshotMs);
 });
 
 test('whoever asks gets the last snapshot, whatever was counted since, and asking changes nothing', async () => {

@@ -1,5 +1,5 @@
 export { askSecretly, confirm } from './ask.ts';
-export { type Clock, systemClock } from './clock.ts';
+export { type Clock, passTime, systemClock } from './clock.ts';
 export { commandLine, runCommandLine } from './command-line.ts';
 export {
   domainName,

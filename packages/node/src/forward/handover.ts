@@ -6,7 +6,7 @@ import {
   type SmtpPeer,
   type SmtpSender,
 } from '@postern/mail';
-import type { Clock, Random } from '@postern/runtime';
+import { type Clock, passTime, type Random } from '@postern/runtime';
 import type { Lifetime } from '../lifetime.ts';
 import type { Waiting } from '../spool.ts';
 import type { Way } from '../ways.ts';
@@ -61,7 +61,7 @@ export async function handOver(
   const endMs = clock.now() + handOverMs;
   let last: SendResult | undefined;
   for (const [at, peer] of way.peers.entries()) {
-    const leftMs = endMs - clock.now();
+    const leftMs = Math.min(endMs - clock.now(), handOverMs); // the clock may be set back
     if (leftMs <= 0) break;
     const envelopeMs = Math.min(leftMs, Math.max(peerMs, leftMs / (way.peers.length - at)));
     const times = { envelopeMs, allMs: leftMs };
@@ -101,9 +101,8 @@ async function within(
   const giveUp = (): void => stop.abort();
   let taken = false;
   const watch = async (): Promise<void> => {
-    const began = clock.now();
-    await clock.wait(began + envelopeMs, over.signal);
-    if (taken) await clock.wait(began + allMs, over.signal);
+    await passTime(clock, envelopeMs, over.signal);
+    if (taken) await passTime(clock, allMs - envelopeMs, over.signal);
     giveUp();
   };
   watch().catch(() => undefined); // it is over

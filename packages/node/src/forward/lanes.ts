@@ -110,6 +110,8 @@ function openLane(
   let backMs = 0;
   /** Since the peer took, refused or failed one last: when the first was told so, or the rest that it was told of ends; and when the last was. */
   let told: { readonly firstMs: number; readonly lastMs: number } | undefined;
+  /** One that is further off than a rest may be was begun by a clock that has been set back since. */
+  const rests = (): number => (restUntil > clock.now() + rest.mostMs ? 0 : restUntil);
   const learn = (now: number): void => {
     const intervalMs = Math.min(Math.max(0, now - sinceMs), paceMs * pace.mostTimes);
     paceMs = Math.max(paceMs + (intervalMs - paceMs) * pace.weight, pace.leastMs);
@@ -120,7 +122,7 @@ function openLane(
   const share = (): number => (failures > 0 || load.connections >= all.connections * amplePart ? 1 : width);
   return {
     get restUntil() {
-      return restUntil;
+      return rests();
     },
     get crowded() {
       if (here < width) return here >= share() || load.connections >= all.connections;
@@ -156,7 +158,7 @@ function openLane(
     fails() {
       const now = clock.now();
       // Those that were under way together fail together: one failure.
-      if (restUntil > now) return;
+      if (rests() > now) return;
       restUntil = now + jitteredBackoff(failures++, rest, random);
       told = undefined;
     },
