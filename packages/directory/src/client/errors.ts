@@ -2,9 +2,11 @@ import type { ConsensusRefusal } from '@postern/protocol/consensus';
 import { ExitCode } from '@postern/runtime';
 import type { RegisterRefusal } from '../registration.ts';
 
-/** Why there is no consensus to use, most telling first. */
-const refusals = [
-  'fork',
+/**
+ * What whoever answers a reader, or keeps answers from it, can bring about at any time, and what passes: a consensus that is valid outlasts it. Not
+ * `fork`, which nobody can bring about without the authorities' signatures, and nothing that is wrong here, such as a memory that cannot be written.
+ */
+const outages = [
   'rollback',
   'clock',
   'bad-signature',
@@ -22,27 +24,8 @@ const refusals = [
   'unreachable',
 ] as const;
 
-/**
- * What whoever answers a reader, or keeps answers from it, can bring about at any time, and what passes: a consensus that is valid outlasts it. Not
- * `fork`, which nobody can bring about without the authorities' signatures, and nothing that is wrong here, such as a memory that cannot be written.
- */
-const outages: ReadonlySet<DirectoryErrorCode> = new Set([
-  'rollback',
-  'clock',
-  'bad-signature',
-  'unknown-algorithm',
-  'repeated-signatures',
-  'too-few-signatures',
-  'wrong-geometry',
-  'unknown-version',
-  'log-unavailable',
-  'stale',
-  'not-yet-valid',
-  'malformed',
-  'oversized',
-  'no-consensus',
-  'unreachable',
-]);
+/** Why there is no consensus to use, most telling first. */
+const refusals: readonly ['fork', ...typeof outages] = ['fork', ...outages];
 
 export type DirectoryRefusal = (typeof refusals)[number];
 export type DirectoryErrorCode = DirectoryRefusal | 'not-published' | 'wrong-configuration' | 'wrong-cache';
@@ -126,7 +109,7 @@ export class DirectoryError extends Error {
 
 /** Whether a consensus that is valid serves on after this. */
 export function isOutage(error: unknown): error is DirectoryError {
-  return error instanceof DirectoryError && outages.has(error.code);
+  return error instanceof DirectoryError && outages.some((code) => code === error.code);
 }
 
 /** The error that several failures come to: coded by the most telling, each told. */
