@@ -1,7 +1,5 @@
-import { encodeBase64 } from '@postern/protocol/codec';
-import { type Descriptor, epochAt, keyEpochsPublished, signDescriptor } from '@postern/protocol/consensus';
-import { defaultGeometry, generateMixKey } from '@postern/protocol/packet';
-import { type TestNode, testNode } from '@postern/protocol/testing';
+import { type Descriptor, epochAt, signDescriptor } from '@postern/protocol/consensus';
+import { type TestNode, testDescriptor, testNode } from '@postern/protocol/testing';
 import type { Council } from './authorities.ts';
 
 /** A mix that listens nowhere. */
@@ -15,7 +13,6 @@ export function mixOf(name: string): Mix {
 
 /** Always there, also while nothing else registers. */
 export const mixes = ['mix1.test', 'mix2.test', 'mix3.test', 'mix4.test'].map(mixOf);
-const key = encodeBase64(generateMixKey().publicKey);
 
 /** Signed by a mix, of this moment unless `change` says something else. */
 export function describe(
@@ -24,26 +21,8 @@ export function describe(
   change: Partial<Descriptor> = {},
 ): string {
   const published = change.published ?? Math.floor(Date.now() / 1_000);
-  const descriptor: Descriptor = {
-    version: 1,
-    name,
-    ...members,
-    roles: ['mix'],
-    smtp: { host: '127.0.0.1', port: 2525 },
-    tlsPins: ['ab'.repeat(32)],
-    family: '',
-    domains: [],
-    mixKeys: keyEpochsPublished(epochAt(published, epochSeconds)).map((epoch) => ({ epoch, key })),
-    capacity: 64,
-    load: 0,
-    protocols: [defaultGeometry.suite],
-    downtime: [],
-    mirror: '',
-    contact: '',
-    software: '',
-    published,
-  };
-  return signDescriptor({ ...descriptor, ...change }, signing);
+  const epoch = epochAt(published, epochSeconds);
+  return signDescriptor(testDescriptor(name, { members }, { epoch, published }, change), signing);
 }
 
 /** `taken`, or why an authority does not take it; nothing when it does not answer. */
