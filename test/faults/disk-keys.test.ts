@@ -64,7 +64,8 @@ test('a chain key is found where it is stored, however few are tried elsewhere',
   // and where pieces meet
   const stored = Buffer.concat([lineage, chance(4), chain.key]);
   expect(await forms(Buffer.alloc(256 * 1024 - 101 - 18), stored)).toEqual(['chain key']);
-  expect(await forms(stored.toString('hex'))).toEqual(['chain key']);
+  for (const before of ['', '7'])
+    expect(await forms(`-${before}${stored.toString('hex')}`)).toEqual(['chain key']);
   expect(await forms(chain.key)).toEqual([]);
 });
 

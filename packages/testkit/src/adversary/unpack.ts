@@ -33,7 +33,8 @@ function* base64In(text: string): Generator<Unpacked> {
 }
 
 function* hexIn(text: string): Generator<Unpacked> {
-  for (const [run] of text.matchAll(/(?:[0-9A-Fa-f]{2}[: ]?){8,}/g)) {
+  // of digits, not of pairs: one that stands before by chance must not cost the last
+  for (const [run] of text.matchAll(/[0-9A-Fa-f](?:[: ]?[0-9A-Fa-f]){15,}/g)) {
     const digits = run.replaceAll(/[: ]/g, '');
     for (let start = 0; start < 2; start++)
       yield { how: 'hex', bytes: Buffer.from(digits.slice(start), 'hex') };
