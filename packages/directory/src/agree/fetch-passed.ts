@@ -1,11 +1,13 @@
 import { certifiedLength, maxRevealLength, maxVoteLength } from '@postern/protocol/consensus';
-import type { Part, Receipt } from '../ballots.ts';
+import type { BallotFault, Part, Receipt } from '../ballots.ts';
 import type { Peers } from './peers.ts';
 
 export interface FetchPassedOptions {
   readonly peers: Pick<Peers, 'ask'>;
   /** Of all authorities: each says two things in each part at most. */
   readonly members: number;
+  /** Whether what has this digest is here. */
+  holds(digest: string): boolean;
   receive(name: string, part: Part, signed: string): Receipt;
 }
 
@@ -15,10 +17,14 @@ const longest: Readonly<Record<Part, number>> = {
   reveal: certifiedLength(maxRevealLength),
 };
 
-/** Comes for what another authority passes on, as far as it has not given it before (spec agreement 3.4). */
+/** After these the same text may be taken later on; after any other it is not. */
+const passing: readonly BallotFault[] = ['early', 'not-ready', 'too-often'];
+
+/** Comes for what another authority passes on, as far as it is not here and that one has not given it before (spec agreement 3.4). */
 export function createFetchPassed({
   peers,
   members,
+  holds,
   receive,
 }: FetchPassedOptions): (name: string) => Promise<void> {
   /** By name; forgotten once it is listed no more. */
@@ -33,13 +39,12 @@ export function createFetchPassed({
     given.set(name, now);
     for (const part of parts) {
       for (const digest of list[part]) {
-        if (!before.has(digest)) {
+        if (!before.has(digest) && !holds(digest)) {
           const path = `/v1/agreement/passed/${digest}`;
           const one = await peers.ask(name, path, { maxBytes: 2 * longest[part] });
           if (one.kind !== 'answer' || one.status !== 200) continue;
           const receipt = receive(name, part, one.text);
-          // what is not taken now may be later on
-          if (receipt.kind === 'refused' && receipt.reason !== 'no-ballot') continue;
+          if (receipt.kind === 'refused' && passing.includes(receipt.reason)) continue;
         }
         now.add(digest);
       }

@@ -45,6 +45,7 @@ export function createHearing(options: HearingOptions): Hearing {
   const fetchPassed = createFetchPassed({
     peers,
     members: members.names.length,
+    holds: (digest) => passed.holds(digest),
     receive: (name, part, signed) => reception.asked(name, signed, (nowMs) => take(part, signed, nowMs)),
   });
   const fetching = createPolling(peers.names, retryMs, fetchPassed, failed);

@@ -8,6 +8,8 @@ export interface Passed {
   /** Digests of what may be shown. */
   list(nowMs: number): Readonly<Record<Part, readonly string[]>>;
   get(digest: string, nowMs: number): string | undefined;
+  /** Whether it is the digest of one of these, shown or not. */
+  holds(digest: string): boolean;
   /** Whether it is one of these, whoever has signed it. */
   has(signed: string): boolean;
   /** Forgets all: the slot is over. */
@@ -30,6 +32,7 @@ export function createPassed(): Passed {
       const one = all.get(digest);
       return one !== undefined && one.fromMs <= nowMs ? one.signed : undefined;
     },
+    holds: (digest) => all.has(digest),
     has: (signed) => all.has(ballotDigest(signed) ?? ''),
     clear: () => all.clear(),
   };

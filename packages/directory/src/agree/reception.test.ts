@@ -1,7 +1,19 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  ballotDigest,
+  commitTo,
+  countersign,
+  signReveal,
+  signVote,
+  writeGeometry,
+} from '@postern/protocol/consensus';
+import { defaultGeometry } from '@postern/protocol/packet';
+import { seeded } from '@postern/protocol/testing';
 import { expect, test, vi } from 'vitest';
-import type { Receipt } from '../ballots.ts';
-import { FakeClock } from '../testing/clock.ts';
+import type { BallotFault, Part, Receipt } from '../ballots.ts';
+import { FakeClock, start } from '../testing/clock.ts';
 import { openSeat } from '../testing/seat.ts';
+import { createAgreement } from './agreement.ts';
 import { createFetchPassed } from './fetch-passed.ts';
 import { createHearing } from './hearing.ts';
 import { createPassed } from './passed.ts';
@@ -80,6 +92,7 @@ test('what another one passes on is come for once, whatever it gives, and again 
   const fetchPassed = createFetchPassed({
     peers: seat.peers,
     members: 3,
+    holds: () => false,
     receive(name, part, signed) {
       came.push(`${name} ${part} ${signed}`);
       return part === 'reveal' && isEarly ? { kind: 'refused', reason: 'early', detail: '' } : refused();
@@ -94,4 +107,107 @@ test('what another one passes on is come for once, whatever it gives, and again 
   seat.asked.length = 0;
   await fetchPassed('authority3.test');
   expect(seat.asked).toEqual(['authority3.test /v1/agreement/passed']);
+});
+
+test.each<[BallotFault, number]>([
+  ['early', 3],
+  ['not-ready', 3],
+  ['too-often', 3],
+  ['late', 1],
+  ['other-slot', 1],
+  ['not-committed', 1],
+  ['no-ballot', 1],
+])(
+  'what another one passes on, and is refused as `%s`, is come for %i times of three',
+  async (reason, times) => {
+    await using seat = await openSeat();
+    const [held, other] = ['a'.repeat(64), 'b'.repeat(64)];
+    seat.others['authority2.test'] = (path) =>
+      path === '/v1/agreement/passed' ? JSON.stringify({ votes: [held, other], reveals: [] }) : 'ballot';
+    const here = new Set([held]);
+    const fetchPassed = createFetchPassed({
+      peers: seat.peers,
+      members: 3,
+      holds: (digest) => here.has(digest),
+      receive: () => ({ kind: 'refused', reason, detail: '' }),
+    });
+    for (let at = 0; at < 3; at++) {
+      await fetchPassed('authority2.test');
+      // the slot is over here, and not there
+      here.clear();
+    }
+    const came = seat.asked.filter((one) => one.includes('/passed/'));
+    expect(came).toEqual(
+      Array.from({ length: times }, () => `authority2.test /v1/agreement/passed/${other}`),
+    );
+  },
+);
+
+test('a flood that begins once votes are closed keeps nothing that another one reveals late from being heard', async () => {
+  await using seat = await openSeat(5, 3);
+  const { authorities, members } = seat;
+  const [own, second, , fourth, fifth] = authorities as [never, never, never, never, never];
+  const roundMs = 15_000;
+  const slot = { epoch: 1_000, slot: 0, startMs: start, endMs: start + 10 * roundMs, roundMs };
+  const head = { version: 1, epoch: 1_000, slot: 0 } as const;
+  const vote = (at: number, meanDelayMs = 200): string => {
+    const signer = authorities[at] as never;
+    const parameters = { epochSeconds: 600, geometry: writeGeometry(defaultGeometry), meanDelayMs };
+    const draft = { previous: '', signed: '', width: { least: 10, most: 100, perMix: 1_000 }, ...parameters };
+    const { name: authority } = signer as { name: string };
+    const commit = commitTo('ab'.repeat(32));
+    return signVote({ ...head, ...draft, authority, descriptors: [], revoked: [], commit }, signer);
+  };
+  const clock = new FakeClock();
+  const passed = createPassed();
+  const agreement = createAgreement({
+    slot,
+    members,
+    signer: own,
+    random: seeded('own'),
+    draft: () => undefined,
+    keep: () => {},
+    pass: (part, signed, to) => passed.add(part, signed, to.fromMs),
+    counted: () => {},
+  });
+  const retryMs = roundMs / 10;
+  const failed = vi.fn<(error: unknown) => void>();
+  const signatures = { receive: refused };
+  const agreementAt = () => agreement;
+  const hearing = createHearing({ ...seat, clock, passed, signatures, retryMs, failed, agreementAt });
+
+  clock.advance(roundMs);
+  const theirs: Record<Part, string[]> = {
+    vote: [vote(0), vote(1), vote(2), vote(3), vote(4), vote(4, 300)],
+    reveal: [],
+  };
+  for (const signed of theirs.vote) expect(hearing.ballot('vote', signed)).toEqual({ kind: 'taken' });
+  // those who lie have withheld it until the last but one of all rounds
+  const value = 'ab'.repeat(32);
+  const late = [fifth, second].reduce(
+    countersign,
+    signReveal({ ...head, authority: 'authority4.test', value }, fourth),
+  );
+  const digests = (part: Part): string[] => theirs[part].map((signed) => ballotDigest(signed) ?? '');
+  seat.others['authority2.test'] = (path) =>
+    path === '/v1/agreement/passed'
+      ? JSON.stringify({ votes: digests('vote'), reveals: digests('reveal') })
+      : [...theirs.vote, ...theirs.reveal].find((signed) => path.endsWith(ballotDigest(signed) ?? '-'));
+  const closedMs = start + 9 * roundMs;
+  const thirdMs = start + 7 * roundMs;
+  for (clock.moveTo(start + 4.5 * roundMs); clock.now() < closedMs; clock.advance(retryMs)) {
+    if (clock.now() >= thirdMs && clock.now() < thirdMs + roundMs) theirs.reveal = [late];
+    for (let status = ''; status !== 'too-often'; ) {
+      const receipt = hearing.ballot('reveal', 'x');
+      status = receipt.kind === 'refused' ? receipt.reason : receipt.kind;
+    }
+    await turn();
+  }
+  const progress = agreement.advance(closedMs);
+  expect(progress.kind === 'closed' && [...progress.outcome.reveals.keys()]).toEqual(['authority4.test']);
+  expect(failed).not.toHaveBeenCalled();
+  // what is here is not come for at all
+  expect(seat.asked.filter((one) => one.includes('/passed/'))).toEqual([
+    `authority2.test /v1/agreement/passed/${ballotDigest(late)}`,
+  ]);
 });

@@ -230,6 +230,8 @@ describe('votes and reveals', () => {
     expect(take(rounds, 'vote', two, dueMs + 2 * roundMs)).toMatchObject({ reason: 'late' });
     expect(take(rounds, 'vote', two, dueMs + 2 * roundMs - 1)).toMatchObject({ kind: 'new' });
     expect(take(rounds, 'vote', vote(1), rounds.closedMs.vote)).toMatchObject({ reason: 'late' });
+    // who asks others for what they pass on is given what is known here long since
+    expect(take(rounds, 'vote', two, rounds.closedMs.vote)).toEqual({ kind: 'known' });
     expect(take(rounds, 'reveal', reveal(0), rounds.closedMs.vote - 1)).toMatchObject({ reason: 'early' });
     expect(take(rounds, 'reveal', reveal(0, chance(9)), rounds.dueMs.reveal)).toMatchObject({
       reason: 'not-committed',

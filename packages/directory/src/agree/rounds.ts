@@ -142,11 +142,12 @@ export function createRounds({ slot, names, reader, signer }: RoundsOptions): Ro
       isHeard[part] = true;
     },
     read(part, signed, nowMs) {
-      const fault = untimely(part, nowMs);
-      if (fault !== undefined) return fault;
       const of = part === 'vote' ? votes : reveals;
       const digest = ballotDigest(signed);
+      // whoever asks for what others pass on is given it whenever that is
       if (digest !== undefined && of.has(digest)) return { kind: 'known' };
+      const fault = untimely(part, nowMs);
+      if (fault !== undefined) return fault;
       const sender = senderOf(signed);
       if (sender === undefined || !names.includes(sender))
         return refused('no-ballot', 'it is from no authority known here');
