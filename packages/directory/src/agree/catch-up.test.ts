@@ -168,4 +168,38 @@ describe('a history that is another one', () => {
     const { signed } = seat.store.latest() ?? { signed: '' };
     expect(readIssued(signed, seat.members)).toMatchObject({ consensus: { epoch: 901 } });
   });
+
+  test('is none because a question was lost', async () => {
+    const chain = chainOf(4);
+    await catchUp(between([serving(chain), nothing]), 1_000);
+    chain.issue(910);
+    chain.issue(911);
+    const served = serving(chain);
+    const lost = { left: 1 };
+    const once: Other = (path) => (path.includes('/tile/') && lost.left-- > 0 ? undefined : served(path));
+    between([once, nothing]);
+    await catchUp(seat, 1_000);
+    expect(seat.kinds()).toEqual([]);
+    expect(seat.store.latest()).toMatchObject(chain.leaves.at(-1) ?? {});
+  });
+
+  test('is none because enough have signed the newest here while others were asked for it', async () => {
+    const chain = chainOf(3);
+    const path = '/v1/consensus/902';
+    const served = serving(chain);
+    await catchUp(between([served, nothing]), 901);
+    const meanwhile: Other = (asked) => {
+      if (asked === path) {
+        const read = readIssued(chain.documents.get(902) ?? '', seat.members);
+        if (read.kind === 'refused') throw new Error(read.detail);
+        expect(seat.ledger.append({ read, signed: chain.documents.get(902) ?? '' })).toBe('issued');
+      }
+      return served(asked);
+    };
+    between([meanwhile, nothing]);
+    expect(await catchUp(seat, 1_000)).toBe(true);
+    expect(seat.kinds()).toEqual([]);
+    expect(seat.asked.at(-1)).toBe(`authority2.test ${path}`);
+    expect(seat.store.latest()?.epoch).toBe(902);
+  });
 });

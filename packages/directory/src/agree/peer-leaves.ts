@@ -28,9 +28,11 @@ export async function leavesBetween(
   if (head.size <= here.size) return isSameHead(headOf(here), head) ? [] : 'fork';
   const more = await firstOf(peers, here, head);
   if (more !== undefined) return more;
-  // they may have given wrong ones; only the whole log shows that it is another one
+  // they may have given wrong ones, or none; only the whole log shows whether it is another one
   const whole = here.size === 0 ? undefined : await firstOf(peers, emptyRange, head);
-  return whole === undefined ? undefined : 'fork';
+  if (whole === undefined) return undefined;
+  const begins = rangeOf(whole.slice(0, here.size), emptyRange);
+  return isSameHead(headOf(begins), headOf(here)) ? whole.slice(here.size) : 'fork';
 }
 
 /** Leaves that lead from a range to a head, from whoever has them first. */
@@ -52,8 +54,7 @@ async function firstOf(
       if (bundle === undefined) throw new NoLeaves();
       for (const leaf of bundle.slice(Math.max(0, range.size - tile.index * tileWidth))) leaves.push(leaf);
     }
-    const grown = leaves.reduce((grown, leaf) => appendLeaf(grown, hashOfLeaf(leaf)), range);
-    if (!isSameHead(headOf(grown), head)) throw new NoLeaves();
+    if (!isSameHead(headOf(rangeOf(leaves, range)), head)) throw new NoLeaves();
     found = leaves;
     return leaves;
   };
@@ -64,6 +65,10 @@ async function firstOf(
       return undefined;
     throw error;
   }
+}
+
+function rangeOf(leaves: readonly Leaf[], from: CompactRange): CompactRange {
+  return leaves.reduce((grown, leaf) => appendLeaf(grown, hashOfLeaf(leaf)), from);
 }
 
 class NoLeaves extends Error {
