@@ -152,6 +152,26 @@ describe('several authorities', () => {
     for (const { recounted } of audited) expect(recounted).toBeGreaterThan(0);
   });
 
+  test('name each other when one of them goes by other authorities, or another threshold', async () => {
+    await open(3);
+    const [, second] = bench.council.members.map(({ name, vkey }) => ({ url: `http://${name}`, key: vkey }));
+    await bench.council.start(1);
+    await bench.council.start(2, { threshold: 3 });
+    await bench.council.start(0, { peers: [second] });
+    await bench.council.until(bench.council.clock.now() + 10_000);
+    const whyOthers = (at: number, about: string): string | undefined =>
+      bench.council
+        .member(at)
+        .running?.status()
+        .alarms.find((alarm) => alarm.kind === 'other-parameters' && alarm.about === about)?.why;
+    expect(whyOthers(0, 'authority2.test')).toMatch(/^its authorities have authority3\.test\+\w{8} besides$/);
+    expect(whyOthers(2, 'authority2.test')).toBe('its threshold is 2, and 3 here');
+    // who was started before them finds out before the next slot
+    await bench.council.until((epoch + 1) * hour - hour / 4);
+    expect(whyOthers(1, 'authority1.test')).toMatch(/^its authorities lack authority3\.test\+\w{8}$/);
+    expect(whyOthers(1, 'authority3.test')).toBe('its threshold is 3, and 2 here');
+  });
+
   test('issue nothing when too few of them run, and say why', async () => {
     await open(3);
     bench.council.clock.moveTo(soon);

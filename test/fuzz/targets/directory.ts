@@ -1,4 +1,12 @@
-import { notesIn, readNewest, readPassed, readRecord, readShown } from '@postern/directory/testing';
+import {
+  notesIn,
+  readAuthorities,
+  readNewest,
+  readPassed,
+  readRecord,
+  readShown,
+  tellAuthorities,
+} from '@postern/directory/testing';
 import {
   ballotDigest,
   type CertifiedSigner,
@@ -55,6 +63,7 @@ const answers: Target = {
       JSON.stringify({ epoch, votes: ['x'], reveals: [], documents: ['y', 'z'] }),
       JSON.stringify({ votes: [digest], reveals: [digest, digest] }),
       JSON.stringify({ first: 7, newest: epoch }),
+      JSON.stringify(tellAuthorities({ ...reader, threshold: 2 })),
       JSON.stringify(['a note']),
       proof,
     ].map((text) => Buffer.from(text)),
@@ -63,6 +72,8 @@ const answers: Target = {
     '"reveals":',
     '"documents":',
     '"newest":',
+    '"authorities":',
+    '"threshold":',
     '"proof":',
     '"at":',
     'null',
@@ -87,6 +98,14 @@ const answers: Target = {
     }
     const newest = readNewest(text);
     hold(newest === undefined || (Number.isSafeInteger(newest) && newest >= 0), 'the newest: an epoch');
+    const told = readAuthorities(text);
+    if (told !== undefined) {
+      const again = readAuthorities(JSON.stringify(tellAuthorities(told)));
+      hold(
+        JSON.stringify(again && tellAuthorities(again)) === JSON.stringify(tellAuthorities(told)),
+        'authorities: read again they are the same',
+      );
+    }
     const notes = notesIn(text, mostLength) ?? [];
     hold(
       notes.every((note) => note.length <= mostLength),

@@ -1,5 +1,7 @@
 import { parseNote } from '@postern/protocol/codec';
 import {
+  type AuthorityKey,
+  formatAuthorityKey,
   joinSignatures,
   maxParametersLength,
   signParameters,
@@ -12,6 +14,7 @@ import { describe, expect, test } from 'vitest';
 import { createAlarms } from '../alarms.ts';
 import type { Answer } from '../ask.ts';
 import { keepingLog } from '../testing/log.ts';
+import { readAuthorities, tellAuthorities } from './authorities.ts';
 import type { Members } from './members.ts';
 import { shareParameters } from './parameters.ts';
 import type { Peers } from './peers.ts';
@@ -38,17 +41,24 @@ const signedBy = (signers: readonly (TestAuthority | undefined)[], meanDelayMs =
     signers.filter((signer) => signer !== undefined),
   );
 
-/** What one.test serves of what two.test and three.test say. */
-function open(said: Record<string, string | undefined>, at: { seconds: number }) {
+/** What one.test serves of what two.test and three.test say, who tell by whom they go or do not. */
+function open(
+  said: Record<string, string | undefined>,
+  at: { seconds: number },
+  told: Record<string, string | undefined> = {},
+) {
   const own = one.map((key) => signedBy([key]));
   const members = {
     threshold: 2,
+    authorities: all.map(([first]) => (first as TestAuthority).key),
     signingKeys: all.flat().map(({ signingKey }) => signingKey),
   } as unknown as Members;
   const peers = {
     names: Object.keys(said),
-    ask: async (name: string): Promise<Answer> => {
-      const text = said[name];
+    ask: async (name: string, path: string): Promise<Answer> => {
+      if (path === '/v1/agreement/authorities' && !Object.hasOwn(told, name))
+        return { kind: 'answer', status: 404, text: '', date: undefined };
+      const text = (path === '/v1/parameters' ? said : told)[name];
       return text === undefined
         ? { kind: 'unreachable', why: 'is gone' }
         : { kind: 'answer', status: 200, text, date: undefined };
@@ -98,6 +108,54 @@ describe('parameters', () => {
     await collect();
     expect(alarms.standing).toEqual([]);
     expect(names()).toEqual(['one.test', 'two.test']);
+  });
+
+  test('of one who goes by other authorities, or another threshold, raise it too, and say in what they differ', async () => {
+    const [first, second, third] = all.map(([key]) => (key as TestAuthority).key) as [
+      AuthorityKey,
+      AuthorityKey,
+      AuthorityKey,
+    ];
+    const told: Record<string, string | undefined> = {};
+    const tell = (authorities: readonly AuthorityKey[], threshold: number): void => {
+      told['two.test'] = JSON.stringify(tellAuthorities({ authorities, threshold }));
+    };
+    const said: Record<string, string | undefined> = { 'two.test': signedBy([two[0]]) };
+    const { alarms, collect, names } = open(said, { seconds: now }, told);
+    const whyAfter = async (): Promise<string[]> => {
+      await collect();
+      return alarms.standing.map(({ kind, about, why }) => `${kind} ${about}: ${why}`);
+    };
+    const start = (key: AuthorityKey): string =>
+      /^[^+]+\+[0-9a-f]{8}/.exec(formatAuthorityKey(key))?.[0] ?? '';
+    expect(await whyAfter()).toEqual([]);
+    tell([first, second], 2);
+    expect(await whyAfter()).toEqual([`other-parameters two.test: its authorities lack ${start(third)}`]);
+    // signatures under the same parameters count all the same
+    expect(names()).toEqual(['one.test', 'two.test']);
+    const stranger = { ...third, identity: new Uint8Array(32) };
+    tell([stranger, second, first], 3);
+    const both = `its authorities lack ${start(third)}; its authorities have ${start(stranger)} besides`;
+    expect(await whyAfter()).toEqual([`other-parameters two.test: ${both}; its threshold is 3, and 2 here`]);
+    // who does not say it now has not said that it is another one now
+    told['two.test'] = undefined;
+    expect(await whyAfter()).toHaveLength(1);
+    said['two.test'] = signedBy([two[0]], 300);
+    tell([first, second, third], 3);
+    expect(await whyAfter()).toEqual([
+      'other-parameters two.test: its epoch length, geometry or mean delay is another one; its threshold is 3, and 2 here',
+    ]);
+    said['two.test'] = signedBy([two[0]]);
+    expect(await whyAfter()).toEqual(['other-parameters two.test: its threshold is 3, and 2 here']);
+    tell([third, first, second], 2);
+    expect(await whyAfter()).toEqual([]);
+    for (const text of [
+      '',
+      '{}',
+      '{"authorities":["x"],"threshold":2}',
+      '{"authorities":[],"threshold":"2"}',
+    ])
+      expect(readAuthorities(text)).toBeUndefined();
   });
 
   test('lose the signatures of keys whose time is over, and keep those of one who is silent for a while', async () => {

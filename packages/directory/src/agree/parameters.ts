@@ -1,6 +1,8 @@
 import { parseNote } from '@postern/protocol/codec';
 import { joinSignatures, maxParametersLength } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
+import type { Answer } from '../ask.ts';
+import { maxAuthoritiesBytes, readAuthorities, tellOthers } from './authorities.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
 
@@ -10,7 +12,7 @@ export interface SharedParameters {
   readonly signed: string | undefined;
   /** Whether as many have signed as have to. */
   readonly isComplete: boolean;
-  /** Asks the others for theirs. */
+  /** Asks the others for theirs, and by which authorities and which threshold they go. */
   collect(peers: Peers, alarms: Alarms): Promise<void>;
 }
 
@@ -35,6 +37,19 @@ export function shareParameters(
     const at = Math.floor(now() / 1_000);
     return joinSignatures(signed, other, { signingKeys, at, maxLength: maxParametersLength });
   };
+  /** In what the parameters of another one differ, in words, if that is known; they are kept when they do not. */
+  const othersOf = (name: string, answer: Answer): string[] | undefined => {
+    const mine = own();
+    if (answer.kind !== 'answer' || answer.status !== 200 || mine === undefined) return undefined;
+    if (joinedWith(mine, answer.text) === undefined)
+      return ['its epoch length, geometry or mean delay is another one'];
+    given.set(name, answer.text);
+    return [];
+  };
+  const otherAuthorities = (answer: Answer): string[] => {
+    const told = answer.kind === 'answer' && answer.status === 200 ? readAuthorities(answer.text) : undefined;
+    return told === undefined ? [] : tellOthers(members, told);
+  };
   return {
     get signed() {
       return signed();
@@ -45,15 +60,15 @@ export function shareParameters(
     },
     async collect(peers, alarms) {
       const ask = async (name: string): Promise<void> => {
-        const answer = await peers.ask(name, '/v1/parameters', { maxBytes: 2 * maxParametersLength });
-        const mine = own();
-        if (answer.kind !== 'answer' || answer.status !== 200 || mine === undefined) return;
-        if (joinedWith(mine, answer.text) === undefined)
-          alarms.raise('other-parameters', name, 'its epoch length, geometry or mean delay is another one');
-        else {
-          given.set(name, answer.text);
+        const [said, authorities] = await Promise.all([
+          peers.ask(name, '/v1/parameters', { maxBytes: 2 * maxParametersLength }),
+          peers.ask(name, '/v1/agreement/authorities', { maxBytes: maxAuthoritiesBytes }),
+        ]);
+        const parameters = othersOf(name, said);
+        const others = [...(parameters ?? []), ...otherAuthorities(authorities)];
+        if (others.length > 0) alarms.raise('other-parameters', name, others.join('; '));
+        else if (parameters !== undefined && authorities.kind === 'answer')
           alarms.clear('other-parameters', name);
-        }
       };
       await Promise.all(peers.names.map(ask));
       const mine = own();

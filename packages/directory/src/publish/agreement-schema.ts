@@ -51,6 +51,21 @@ export const getHoldings: FastifySchema = {
   },
 };
 
+export const getAuthorities: FastifySchema = {
+  summary: 'Which authorities this one goes by, and how many of them have to sign',
+  operationId: 'getAuthorities',
+  response: {
+    200: json('As it is configured.', {
+      authorities: {
+        type: 'array',
+        items: { type: 'string', description: 'name+keyid+key' },
+        description: 'Verifier keys, its own too.',
+      },
+      threshold: { type: 'integer', minimum: 1, description: 'So many sign a consensus, or it is none.' },
+    }),
+  },
+};
+
 const notes = (description: string): object => ({
   type: 'array',
   items: { type: 'string', description: 'A C2SP signed note.' },

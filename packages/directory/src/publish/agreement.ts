@@ -6,9 +6,15 @@ import {
   maxVoteLength,
 } from '@postern/protocol/consensus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ToldAuthorities } from '../agree/authorities.ts';
 import { mostBodies, type Part, type Receipt } from '../ballots.ts';
 import * as schema from './agreement-schema.ts';
 import { ballotStatusOf } from './answers.ts';
+
+/** Whom an authority goes by. */
+export interface AuthoritiesDesk {
+  authorities(): ToldAuthorities;
+}
 
 /** What authorities tell each other, and anybody who audits them. */
 export interface AgreementDesk {
@@ -29,7 +35,7 @@ export interface AgreementDesk {
 /** Bytes that a note may have beyond its length: names of authorities need not be ASCII. */
 const spare = 262_144;
 
-export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk): void {
+export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk & AuthoritiesDesk): void {
   const take =
     (receive: (signed: string) => Receipt) =>
     (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
@@ -67,6 +73,10 @@ export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk)
 
   server.get('/v1/agreement', { schema: schema.getHoldings }, (_request, reply) =>
     reply.header('cache-control', 'no-store').send(desk.holdings()),
+  );
+
+  server.get('/v1/agreement/authorities', { schema: schema.getAuthorities }, (_request, reply) =>
+    reply.header('cache-control', 'no-store').send(desk.authorities()),
   );
 
   server.get('/v1/agreement/passed', { schema: schema.getPassed }, (_request, reply) => {

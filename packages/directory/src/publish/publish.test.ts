@@ -333,6 +333,7 @@ describe('GET /openapi.json', () => {
       'get /v1/outages': [200, 304],
       'get /v1/descriptors/{digest}': [200, 400, 404],
       'get /v1/agreement': [200],
+      'get /v1/agreement/authorities': [200],
       'get /v1/agreement/passed': [200],
       'get /v1/agreement/passed/{digest}': [200, 400, 404],
       'get /v1/agreement/{epoch}': [200, 400, 404],

@@ -1,7 +1,7 @@
 import type { Endpoint } from '@postern/runtime';
 import type { FastifyInstance } from 'fastify';
 import type { Registration, Shown } from '../registration.ts';
-import { type AgreementDesk, addAgreementRoutes } from './agreement.ts';
+import { type AgreementDesk, type AuthoritiesDesk, addAgreementRoutes } from './agreement.ts';
 import { statusOf } from './answers.ts';
 import { createTexts } from './codings.ts';
 import { addDocumentRoutes, type Documents } from './documents.ts';
@@ -22,7 +22,7 @@ export interface Desk extends AgreementDesk, Documents {
 }
 
 /** Serves what the authority has to say over HTTP. Throws `UserError` when the address cannot be had. */
-export function publish(listen: Endpoint, desk: Desk): Promise<Served> {
+export function publish(listen: Endpoint, desk: Desk & AuthoritiesDesk): Promise<Served> {
   return serve({
     listen,
     setting: '`listen`',
@@ -39,7 +39,7 @@ const unregistered: Readonly<Record<Exclude<Shown['kind'], 'registered'>, string
   'not-kept': 'this authority has not counted the consensus itself; ask another one',
 };
 
-function addRoutes(server: FastifyInstance, desk: Desk): void {
+function addRoutes(server: FastifyInstance, desk: Desk & AuthoritiesDesk): void {
   const texts = createTexts();
   addPage(server, desk, texts);
   addAgreementRoutes(server, desk);

@@ -1,0 +1,60 @@
+import {
+  type AuthorityKey,
+  formatAuthorityKey,
+  isSameAuthority,
+  parseAuthorityKey,
+  type Trust,
+} from '@postern/protocol/consensus';
+
+/** Which authorities one goes by, and how many of them have to sign: who goes by others counts otherwise (spec agreement 10). */
+export type Authorities = Pick<Trust, 'authorities' | 'threshold'>;
+
+/** The same, as JSON says it. */
+export interface ToldAuthorities {
+  /** Verifier keys, ascending. */
+  readonly authorities: readonly string[];
+  readonly threshold: number;
+}
+
+/** Longest answer that tells them, bytes. */
+export const maxAuthoritiesBytes = 65_536;
+
+/** Names that an alarm lists: whoever makes some up has no end of them. */
+const mostNames = 9;
+
+export function tellAuthorities({ authorities, threshold }: Authorities): ToldAuthorities {
+  return { authorities: authorities.map(formatAuthorityKey).sort(), threshold };
+}
+
+/** What another authority has told; undefined when it is nothing of the kind. */
+export function readAuthorities(text: string): Authorities | undefined {
+  try {
+    const told = JSON.parse(text) as Partial<Record<keyof ToldAuthorities, unknown>>;
+    const { authorities, threshold } = told;
+    if (!Array.isArray(authorities) || !Number.isSafeInteger(threshold)) return undefined;
+    return { authorities: authorities.map(String).map(parseAuthorityKey), threshold: Number(threshold) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** In what those of another authority differ from the ones here, in words; nothing when they are the same. */
+export function tellOthers(own: Authorities, other: Authorities): string[] {
+  const lacked = namesOf(own.authorities, other.authorities);
+  const besides = namesOf(other.authorities, own.authorities);
+  return [
+    ...(lacked === '' ? [] : [`its authorities lack ${lacked}`]),
+    ...(besides === '' ? [] : [`its authorities have ${besides} besides`]),
+    ...(own.threshold === other.threshold
+      ? []
+      : [`its threshold is ${other.threshold}, and ${own.threshold} here`]),
+  ];
+}
+
+/** Of those that are in one list and not in another: what their keys begin with. */
+function namesOf(list: readonly AuthorityKey[], other: readonly AuthorityKey[]): string {
+  const names = list
+    .filter((one) => !other.some((same) => isSameAuthority(one, same)))
+    .map((one) => formatAuthorityKey(one).split('+').slice(0, 2).join('+'));
+  return names.slice(0, mostNames).join(', ') + (names.length > mostNames ? ' and more' : '');
+}
