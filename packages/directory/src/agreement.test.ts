@@ -216,6 +216,65 @@ test('an authority that was alone goes on with others once these have a copy of 
   expect((await theOne(epoch + 2)).signedBy).toEqual(names());
 });
 
+describe('a list of authorities that changes', () => {
+  /** Starts one, or starts it anew, that goes by some of them. */
+  const goBy = async (at: number, list: readonly number[]): Promise<void> => {
+    if (bench.council.member(at).running !== undefined) await bench.council.stop(at);
+    const peers = list
+      .filter((one) => one !== at)
+      .map((one) => bench.council.member(one))
+      .map(({ name, vkey }) => ({ url: `http://${name}`, key: vkey }));
+    await bench.council.start(at, { peers });
+  };
+  /** Lets time pass until an epoch has gone on for a while. */
+  const into = async (at: number): Promise<void> => {
+    await bench.council.register(...mixes);
+    await bench.council.until(at * hour + 600_000);
+  };
+  const openThreeOfFour = async (): Promise<void> => {
+    await open(4);
+    bench.council.clock.moveTo(soon);
+    for (const at of [0, 1, 2]) await goBy(at, [0, 1, 2]);
+    await into(epoch + 1);
+  };
+
+  test('by one that joins, and then by one that leaves, while nothing is agreed on, has a consensus of all in every epoch', async () => {
+    await openThreeOfFour();
+    for (const at of [2, 0, 1, 3]) {
+      await goBy(at, [0, 1, 2, 3]);
+      await bench.council.until(bench.council.clock.now() + 300_000);
+    }
+    await into(epoch + 2);
+    expect((await theOne(epoch + 2)).signedBy).toEqual(names());
+    for (const at of [0, 1, 2, 3]) expect(alarmsOf(at)).toEqual([]);
+    await bench.council.stop(0);
+    for (const at of [3, 1, 2]) {
+      await goBy(at, [1, 2, 3]);
+      await bench.council.until(bench.council.clock.now() + 300_000);
+    }
+    await into(epoch + 3);
+    expect((await theOne(epoch + 3)).signedBy).toEqual(names().slice(1));
+    for (const at of [1, 2, 3]) expect(alarmsOf(at)).toEqual([]);
+  });
+
+  test('while something is agreed on may leave some without the consensus of the others, which they get by the list of before', async () => {
+    await openThreeOfFour();
+    for (const at of [2, 3]) await goBy(at, [0, 1, 2, 3]);
+    await into(epoch + 2);
+    for (const at of [0, 1]) await goBy(at, [0, 1, 2, 3]);
+    await into(epoch + 3);
+    const newest = () => bench.council.members.map(({ running }) => running?.status().consensus?.epoch);
+    expect(newest()).toEqual([2, 2, 1, 1].map((later) => epoch + later));
+    for (const at of [2, 3]) expect(alarmsOf(at)).toContain('unproven-history authority1.test');
+    await goBy(2, [0, 1, 2]);
+    await bench.council.untilHolds(() => newest()[2] === epoch + 2, hour);
+    await goBy(2, [0, 1, 2, 3]);
+    await into(epoch + 4);
+    // who has just joined has got it, too
+    expect((await theOne(epoch + 4)).signedBy).toEqual(names().slice(0, 3));
+  });
+});
+
 describe('an authority', () => {
   /** Everything passes but what signs a document. */
   const noSignatures = ({ path }: Letter) =>

@@ -25,5 +25,12 @@ export interface AgreementRecord {
   readonly documents: readonly string[];
 }
 
+/** Which authorities one goes by, and how many of them have to sign, as it tells the others. */
+export interface ToldAuthorities {
+  /** Verifier keys, ascending. */
+  readonly authorities: readonly string[];
+  readonly threshold: number;
+}
+
 /** Most descriptors that are asked for at a time. */
 export const mostBodies = 64;

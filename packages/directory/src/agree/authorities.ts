@@ -5,16 +5,10 @@ import {
   parseAuthorityKey,
   type Trust,
 } from '@postern/protocol/consensus';
+import type { ToldAuthorities } from '../ballots.ts';
 
 /** Which authorities one goes by, and how many of them have to sign: who goes by others counts otherwise (spec agreement 10). */
 export type Authorities = Pick<Trust, 'authorities' | 'threshold'>;
-
-/** The same, as JSON says it. */
-export interface ToldAuthorities {
-  /** Verifier keys, ascending. */
-  readonly authorities: readonly string[];
-  readonly threshold: number;
-}
 
 /** Longest answer that tells them, bytes. */
 export const maxAuthoritiesBytes = 65_536;

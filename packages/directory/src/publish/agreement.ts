@@ -6,8 +6,7 @@ import {
   maxVoteLength,
 } from '@postern/protocol/consensus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ToldAuthorities } from '../agree/authorities.ts';
-import { mostBodies, type Part, type Receipt } from '../ballots.ts';
+import { mostBodies, type Part, type Receipt, type ToldAuthorities } from '../ballots.ts';
 import * as schema from './agreement-schema.ts';
 import { ballotStatusOf } from './answers.ts';
 
