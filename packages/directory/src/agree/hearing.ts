@@ -53,7 +53,7 @@ export function createHearing(options: HearingOptions): Hearing {
   const reception = createReception({ clock, members, turnedAway });
   return {
     ballot(part, signed) {
-      // whoever does not know yet that it was taken is told, whatever else comes
+      // whoever does not know yet that it was taken is told, whatever else comes; nothing is parsed or hashed for that
       if (passed.has(signed)) return { kind: 'known' };
       return reception.posted(signed, (nowMs) => take(part, signed, nowMs));
     },

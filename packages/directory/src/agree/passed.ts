@@ -10,18 +10,27 @@ export interface Passed {
   get(digest: string, nowMs: number): string | undefined;
   /** Whether it is the digest of one of these, shown or not. */
   holds(digest: string): boolean;
-  /** Whether it is one of these, whoever has signed it. */
+  /** Whether it begins with the text of one of these, whoever has signed it. Costs next to nothing, however long it is. */
   has(signed: string): boolean;
   /** Forgets all: the slot is over. */
   clear(): void;
 }
 
+interface Held {
+  readonly part: Part;
+  readonly signed: string;
+  /** Its text, two lines, and the empty one after them: nothing else begins so. */
+  readonly text: string;
+  readonly fromMs: number;
+}
+
 export function createPassed(): Passed {
-  const all = new Map<string, { readonly part: Part; readonly signed: string; readonly fromMs: number }>();
+  const all = new Map<string, Held>();
   return {
     add(part, signed, fromMs) {
       const digest = ballotDigest(signed);
-      if (digest !== undefined) all.set(digest, { part, signed, fromMs });
+      const text = signed.slice(0, signed.indexOf('\n\n') + 2);
+      if (digest !== undefined) all.set(digest, { part, signed, text, fromMs });
     },
     list(nowMs) {
       const of = (part: Part): string[] =>
@@ -33,7 +42,7 @@ export function createPassed(): Passed {
       return one !== undefined && one.fromMs <= nowMs ? one.signed : undefined;
     },
     holds: (digest) => all.has(digest),
-    has: (signed) => all.has(ballotDigest(signed) ?? ''),
+    has: (signed) => [...all.values()].some(({ text }) => signed.startsWith(text)),
     clear: () => all.clear(),
   };
 }
