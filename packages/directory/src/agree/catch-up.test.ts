@@ -1,4 +1,11 @@
-import { type Consensus, decodeConsensus, readIssued, signConsensus } from '@postern/protocol/consensus';
+import { parseNote } from '@postern/protocol/codec';
+import {
+  type Consensus,
+  decodeConsensus,
+  maxConsensusLength,
+  readIssued,
+  signConsensus,
+} from '@postern/protocol/consensus';
 import { encodeBundle, parseTileName } from '@postern/protocol/log';
 import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -120,6 +127,34 @@ describe('what is missing is fetched by what the newest says of the log', () => 
     await catchUp(other, 1_000);
     expect(other.store.issued(900)?.signed).toBe(stripped);
     expect(other.store.latest()?.epoch).toBe(902);
+  });
+
+  test('once each, of so long ago that fewer had to sign, and of everybody where enough have', async () => {
+    const [, second, third] = seat.authorities as [TestAuthority, TestAuthority, TestAuthority];
+    const old = createChain([second]);
+    for (let epoch = 900; epoch < 932; epoch++) old.issue(epoch);
+    const chain = createChain([second, third], old);
+    for (let epoch = 932; epoch < 940; epoch++) chain.issue(epoch);
+    const strip = (epoch: number): string =>
+      signConsensus(decodeConsensus(chain.documents.get(epoch) ?? '')?.consensus as Consensus, [second]);
+    const change = Object.fromEntries([932, 935].map((epoch) => [`/v1/consensus/${epoch}`, strip(epoch)]));
+    between([serving(chain, change), serving(chain)]);
+    await catchUp(seat, 1_000);
+    const { size } = chain.log.head();
+    expect(seat.history.head()).toMatchObject({ size });
+    for (const { epoch } of chain.leaves) {
+      const note = parseNote(seat.store.issued(epoch)?.signed ?? '', maxConsensusLength);
+      const signers = (epoch < 932 ? [second] : [second, third]).map(({ name }) => name);
+      expect(note?.signatures.map(({ name }) => name)).toEqual(signers);
+    }
+    const asked = (epoch: number): number =>
+      seat.asked.filter((one) => one.endsWith(`/v1/consensus/${epoch}`)).length;
+    const more = chain.leaves.filter(({ epoch }) => epoch > 900 && epoch < 932 && asked(epoch) > 1);
+    // the others of those of which they are sought by halves
+    expect(more.length).toBeLessThanOrEqual(Math.ceil(Math.log2(size)));
+    expect([900, 932, 935, 936].map(asked)).toEqual([3, expect.any(Number), 3, 1]);
+    expect(asked(932)).toBeGreaterThan(1);
+    expect(seat.kinds()).toEqual([]);
   });
 
   test('up to an epoch, and after a gap from where it was', async () => {

@@ -81,8 +81,9 @@ async function follow(context: CatchUp, newest: Shown, upTo: number): Promise<vo
   if (between === undefined) return;
   alarms.clear('fork', newest.name);
   const sources = createSources(context.peers, context.now);
-  const prove = createProver(context);
-  for (const leaf of [...between, { epoch, digest: newest.read.digest }]) {
+  const leaves = [...between, { epoch, digest: newest.read.digest }];
+  const prove = createProver(context, leaves);
+  for (const leaf of leaves) {
     if (leaf.epoch > upTo) return;
     const signed = leaf.epoch === epoch ? newest.signed : await documentOf(leaf, sources);
     const read = signed === undefined ? undefined : decodeConsensus(signed);

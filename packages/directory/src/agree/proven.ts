@@ -8,11 +8,13 @@ import {
 } from '@postern/protocol/codec';
 import {
   covers,
+  decodeConsensus,
   maxCertificateLength,
   maxConsensusLength,
   type SigningKey,
   signingKeysIn,
 } from '@postern/protocol/consensus';
+import type { Leaf } from '@postern/protocol/log';
 import { maxAllCertificatesBytes, notesIn } from '../notes.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
@@ -34,18 +36,23 @@ const mostCertificates = 1_024;
 /**
  * A copy under those of its signatures alone that hold, one of each authority, if these are enough (spec agreement 8). Where a copy lacks them they are taken from
  * others' copies; keys of so long ago that they are not known here are asked for. Without enough it stays as it came: whoever had to sign it then need not be
- * known here any more.
+ * known here any more. After the first of these it is sought from which of `leaves` on, oldest first, there are enough, and what is older is asked of nobody else.
  */
-export function createProver({
-  peers,
-  members,
-}: {
-  readonly peers: Pick<Peers, 'names' | 'ask'>;
-  readonly members: Members;
-}): (copy: Copy) => Promise<string> {
+export function createProver(
+  {
+    peers,
+    members,
+  }: {
+    readonly peers: Pick<Peers, 'names' | 'ask'>;
+    readonly members: Members;
+  },
+  leaves: readonly Leaf[],
+): (copy: Copy) => Promise<string> {
   const { threshold } = members;
   const silent = new Set<string>();
   let past: Promise<readonly SigningKey[]> | undefined;
+  /** What is older is not to be had under enough; undefined while that is not known of any. */
+  let since: number | undefined;
   const askAll = async (path: string, maxBytes: number): Promise<string[]> => {
     const texts = peers.names.map(async (name) => {
       if (silent.has(name)) return [];
@@ -56,12 +63,32 @@ export function createProver({
     });
     return (await Promise.all(texts)).flat();
   };
+  const copiesOf = (epoch: number): Promise<string[]> => askAll(`/v1/consensus/${epoch}`, mostConsensusBytes);
   const fetchPast = async (): Promise<readonly SigningKey[]> => {
     const lists = await askAll('/v1/certificates/all', maxAllCertificatesBytes);
     const all = lists.flatMap(
       (list) => notesIn(list, maxCertificateLength)?.slice(0, mostCertificates) ?? [],
     );
     return signingKeysIn([...new Set(all)], members);
+  };
+  const isProven = async ({ epoch, digest }: Leaf, keys: readonly SigningKey[]): Promise<boolean> => {
+    const signers = (await copiesOf(epoch)).flatMap((text) => {
+      const decoded = decodeConsensus(text);
+      const note = decoded?.digest === digest ? parseNote(text, maxConsensusLength) : undefined;
+      return decoded && note ? holdingOf(note, keys, decoded.consensus.validAfter) : [];
+    });
+    return new Set(signers.map(({ name }) => name)).size >= threshold;
+  };
+  /** The first one after an epoch of which there is not enough, sought by halves: the newest was shown to have it. */
+  const firstAfter = async (epoch: number, keys: readonly SigningKey[]): Promise<number> => {
+    let low = leaves.findIndex((leaf) => leaf.epoch === epoch);
+    let high = leaves.length - 1;
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (await isProven(leaves[middle] as Leaf, keys)) high = middle;
+      else low = middle;
+    }
+    return leaves[high]?.epoch ?? epoch;
   };
   return async ({ epoch, at, signed }) => {
     const note = parseNote(signed, maxConsensusLength);
@@ -76,10 +103,12 @@ export function createProver({
     past ??= fetchPast();
     const keys = [...members.signingKeys, ...(await past)];
     if (add(note, keys)) return formatted();
-    for (const text of await askAll(`/v1/consensus/${epoch}`, mostConsensusBytes)) {
+    if (since !== undefined && epoch < since) return signed;
+    for (const text of await copiesOf(epoch)) {
       const copy = parseNote(text, maxConsensusLength);
       if (copy?.text === note.text && add(copy, keys)) return formatted();
     }
+    since ??= await firstAfter(epoch, keys);
     return signed;
   };
 }
