@@ -48,6 +48,14 @@ describe('three authorities that have agreed', () => {
       ]);
     }
     expect(await get(first(), '/v1/agreement/7')).toMatchObject({ status: 404 });
+    const { text } = await get(first(), `/v1/agreement/${epoch}?of=authority2.test`);
+    const own = JSON.parse(text) as Record<'votes' | 'reveals' | 'documents', string[]>;
+    expect(own.votes.map((signed) => readVote(signed, reader()))).toEqual([
+      expect.objectContaining({ value: expect.objectContaining({ authority: 'authority2.test' }) }),
+    ]);
+    expect([own.reveals, own.documents].map(({ length }) => length)).toEqual([0, 1]);
+    const long = `/v1/agreement/${epoch}?of=${'x'.repeat(256)}`;
+    expect(await get(first(), long)).toMatchObject({ status: 400 });
     const prepared = vi.spyOn(DatabaseSync.prototype, 'prepare');
     const { status } = await fetch(`${first().url}/v1/agreement/${epoch}`, { method: 'HEAD' });
     expect(status).toBe(200);
@@ -337,7 +345,7 @@ describe('an authority', () => {
   test('that is ready too late to vote, and knows of nobody what it has said, signs nothing', async () => {
     await begin(3);
     await bench.council.stop(0);
-    const record = `/v1/agreement/${epoch}`;
+    const record = `/v1/agreement/${epoch}?of=authority1.test`;
     bench.council.wire = ({ from, path }) => {
       if (from !== 'authority1.test') return {};
       // a minute and a half after the slot has begun it knows enough to take part

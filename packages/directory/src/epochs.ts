@@ -64,8 +64,8 @@ export interface Epochs extends AsyncDisposable {
   passedOn(digest: string): string | undefined;
   /** A document for an epoch with the signatures that have come in, be they enough or not. */
   signedFor(epoch: number): string | undefined;
-  /** Everything that was said for an epoch, as JSON in pieces; undefined when there is nothing. */
-  record(epoch: number): Iterable<string> | undefined;
+  /** Everything that was said for an epoch, or the votes of one authority and the documents, as JSON in pieces; undefined when there is nothing. */
+  record(epoch: number, of?: string): Iterable<string> | undefined;
 }
 
 /** How soon to try again when a consensus could not be stored, milliseconds. */
@@ -241,7 +241,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
     passed: () => passed.list(clock.now()),
     passedOn: (digest) => passed.get(digest, clock.now()),
     signedFor: (epoch) => signatures.best(epoch),
-    record: (epoch) => recordOf({ store, signatures }, epoch),
+    record: (epoch, of) => recordOf({ store, signatures }, epoch, of),
     async [Symbol.asyncDispose]() {
       stop.abort();
       attempts[Symbol.dispose]();

@@ -79,6 +79,17 @@ describe('an authority that was started anew', () => {
     expect(seat.kinds()).toEqual([]);
   });
 
+  test('asks the others for its own votes and the documents, however much all have said', async () => {
+    await using seat = await openSeat();
+    const own = `/v1/agreement/${epoch}?of=authority1.test`;
+    const vote = signVote(voteOf('authority1.test'), seat.authorities[0] as never);
+    seat.others['authority2.test'] = (path) => (path === own ? record({ votes: [vote] }) : 'hangs');
+    seat.others['authority3.test'] = (path) => (path === own ? undefined : 'hangs');
+    expect(await confirm(seat, slots)).toBe(true);
+    expect(seat.asked).toEqual([`authority2.test ${own}`, `authority3.test ${own}`]);
+    expect(seat.kinds()).toEqual(['store-restored authority1.test']);
+  });
+
   test('takes more than anybody can have said for no answer', async () => {
     await using seat = await openSeat();
     const known = signVote(voteOf('authority1.test'), seat.authorities[0] as never);

@@ -56,7 +56,8 @@ export async function confirm(
     return isSo ? { document: read.digest } : 'unreadable';
   };
   const ask = async (other: string): Promise<boolean> => {
-    const answer = await peers.ask(other, `/v1/agreement/${epoch}`, { maxBytes: maxRecordBytes });
+    const path = `/v1/agreement/${epoch}?of=${encodeURIComponent(name)}`;
+    const answer = await peers.ask(other, path, { maxBytes: maxRecordBytes });
     if (answer.kind !== 'answer') return false;
     if (answer.status === 404) return true;
     const record = answer.status === 200 ? readRecord(epoch, answer.text) : undefined;

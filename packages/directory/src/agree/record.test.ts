@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { Kept, KeptName } from '../store.ts';
-import { recordOf } from './record.ts';
+import { readRecord, recordOf } from './record.ts';
 
 test('a record is put together note by note, as somebody takes it', () => {
   const said: Kept[] = ['one', 'two'].map((digest) => ({
@@ -37,4 +37,30 @@ test('a record is put together note by note, as somebody takes it', () => {
     reveals: [],
     documents: ['a consensus'],
   });
+});
+
+test('of one authority a record has the votes alone, beside the documents', () => {
+  const said = (['a.test', 'b.test'] as const).flatMap((authority) =>
+    (['vote', 'reveal', 'consensus'] as const).map(
+      (part): KeptName => ({ epoch: 7, part, authority, digest: `${part} of ${authority}` }),
+    ),
+  );
+  const keptNote = vi.fn<(one: KeptName) => string>(({ digest }) => digest);
+  const sources = {
+    store: {
+      keptDigests: () => said,
+      keptNote,
+      signedFor: () => undefined,
+      issued: () => ({ epoch: 7, digest: 'one', signed: 'a consensus' }),
+    },
+    signatures: { all: () => [] },
+  };
+  const recordFor = (of?: string) => readRecord(7, [...(recordOf(sources, 7, of) ?? [])].join(''));
+  expect(recordFor('a.test')).toMatchObject({ votes: ['vote of a.test'], reveals: [] });
+  expect(recordFor('a.test')?.documents).toEqual(recordFor()?.documents);
+  expect(recordFor('nobody.test')).toMatchObject({ votes: [], reveals: [] });
+  // what is left out is not read either
+  keptNote.mockClear();
+  recordFor('a.test');
+  expect(keptNote.mock.calls.map(([{ digest }]) => digest)).not.toContain('vote of b.test');
 });

@@ -11,14 +11,23 @@ export interface RecordSources {
 
 /**
  * What was said for an epoch, as JSON in pieces, for whoever audits it (spec agreement 9); undefined when there is nothing. It is long, and anybody may
- * ask for it: each note is read from the store when its turn comes, and forgotten.
+ * ask for it: each note is read from the store when its turn comes, and forgotten. With `of`, votes of that authority alone and no reveals.
  */
-export function recordOf({ store, signatures }: RecordSources, epoch: number): Iterable<string> | undefined {
-  const kept = store.keptDigests(epoch);
-  const of = (part: Kept['part']): KeptName[] => kept.filter((one) => one.part === part);
-  const notesOf = (part: Kept['part']): Note[] => of(part).map((one) => () => store.keptNote(one));
+export function recordOf(
+  { store, signatures }: RecordSources,
+  epoch: number,
+  of?: string,
+): Iterable<string> | undefined {
+  const kept = store
+    .keptDigests(epoch)
+    .filter(
+      ({ part, authority }) =>
+        of === undefined || part === 'consensus' || (part === 'vote' && authority === of),
+    );
+  const those = (part: Kept['part']): KeptName[] => kept.filter((one) => one.part === part);
+  const notesOf = (part: Kept['part']): Note[] => those(part).map((one) => () => store.keptNote(one));
   const documents = new Map<string, Note>(
-    of('consensus').map((one) => [one.digest, () => noteIn(store.keptNote(one))]),
+    those('consensus').map((one) => [one.digest, () => noteIn(store.keptNote(one))]),
   );
   for (const one of [store.signedFor(epoch), store.issued(epoch)])
     if (one !== undefined && one.signed !== '') documents.set(one.digest, () => noteIn(one.signed));

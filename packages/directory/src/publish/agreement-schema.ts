@@ -98,6 +98,16 @@ export const getRecord: FastifySchema = {
   summary: 'What authorities have said for an epoch',
   operationId: 'getAgreement',
   params: pastEpoch,
+  querystring: {
+    type: 'object',
+    properties: {
+      of: {
+        type: 'string',
+        maxLength: 255,
+        description: 'Name of an authority: of the votes only its own are served, and no reveals.',
+      },
+    },
+  },
   response: {
     200: json('Grows until the epoch is over.', {
       epoch,
@@ -105,7 +115,7 @@ export const getRecord: FastifySchema = {
       reveals: notes('What votes have committed to.'),
       documents: notes('More than one when authorities have signed different ones.'),
     }),
-    400: error('The epoch is no number.'),
+    400: error('The epoch is no number, or the name too long.'),
     404: error('Nothing was said for this epoch that is known here.'),
   },
 };

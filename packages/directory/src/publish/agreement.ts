@@ -23,8 +23,8 @@ export interface AgreementDesk {
   passed(): Readonly<Record<Part, readonly string[]>>;
   passedOn(digest: string): string | undefined;
   holdings(): { readonly first?: number; readonly newest?: number };
-  /** JSON, in pieces. */
-  record(epoch: number): Iterable<string> | undefined;
+  /** JSON, in pieces; of the votes only those of one authority, and no reveals, when it is named. */
+  record(epoch: number, of?: string): Iterable<string> | undefined;
   /** Whether more may be said for an epoch. */
   isOpen(epoch: number): boolean;
   signedFor(epoch: number): string | undefined;
@@ -94,12 +94,12 @@ export function addAgreementRoutes(server: FastifyInstance, desk: AgreementDesk 
     },
   );
 
-  server.get<{ Params: { epoch: string } }>(
+  server.get<{ Params: { epoch: string }; Querystring: { of?: string } }>(
     '/v1/agreement/:epoch',
     { schema: schema.getRecord },
     (request, reply) => {
       const epoch = Number(request.params.epoch);
-      const record = desk.record(epoch);
+      const record = desk.record(epoch, request.query.of);
       reply.header('cache-control', desk.isOpen(epoch) ? 'no-store' : 'public, max-age=600');
       if (record !== undefined) {
         // nothing that nobody reads is put together

@@ -85,7 +85,8 @@ export async function openCouncil(count: number, common: object = {}): Promise<C
 
   const exchangeOf = (from: string): Exchange =>
     async function exchange(url: string, question: Question): Promise<Answer> {
-      const { hostname: to, pathname: path } = new URL(url);
+      const { hostname: to, pathname, search } = new URL(url);
+      const path = `${pathname}${search}`;
       const passage = council.wire({ from, to, path, body: question.body });
       const pause = (ms: number): Promise<void> => clock.wait(clock.now() + ms, question.signal);
       if (passage === 'lost' || byName.get(to)?.running === undefined) {
