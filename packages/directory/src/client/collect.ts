@@ -47,6 +47,16 @@ export interface Collect {
   readonly seen: Seen | undefined;
   /** What is valid here already. */
   readonly held: Held | undefined;
+  /** What is here and would be valid at another time. */
+  readonly untimely: Untimely | undefined;
+}
+
+/** A consensus that holds, but for the time. */
+export interface Untimely {
+  readonly url: string;
+  readonly reason: 'not-yet-valid' | 'expired';
+  readonly detail: string;
+  readonly signed: string;
 }
 
 /** The newest of what was found; absent when there was nothing of use. */
@@ -67,12 +77,12 @@ export interface CollectedConsensus extends Collected<Taken> {
  */
 export async function collectConsensus(
   directory: Directory,
-  { nowMs, seen, held }: Collect,
+  { nowMs, seen, held, untimely: here }: Collect,
 ): Promise<CollectedConsensus> {
   const notes: Notes = { failures: [], readings: [] };
   const { failures } = notes;
   const now = (): number => Math.floor(nowMs() / 1_000);
-  const untimely: { readonly url: string; readonly signed: string }[] = [];
+  const untimely: Pick<Untimely, 'url' | 'signed'>[] = [];
   const ahead = (): number | undefined => aheadOf(notes.readings, directory.urls.length);
   const accepted: Source[] =
     held === undefined ? [] : [{ url: 'the one at hand', document: held, fetched: false }];
@@ -94,6 +104,10 @@ export async function collectConsensus(
   const { found } = followed;
   const all = [...failures, ...followed.failures];
   const aheadMs = ahead();
+  if (found === undefined && here !== undefined) {
+    untimely.push(here);
+    all.push({ url: here.url, reason: reasonOf(here.reason), detail: here.detail });
+  }
   if (found === undefined) all.unshift(...blameClock(directory, untimely, { aheadMs, now: now() }));
   return { found, failures: all, aheadMs };
 }
@@ -152,7 +166,7 @@ async function firstThatHolds(
   return undefined;
 }
 
-function isOfTime(reason: ConsensusRefusal): boolean {
+export function isOfTime(reason: ConsensusRefusal): reason is Untimely['reason'] {
   return reason === 'not-yet-valid' || reason === 'expired';
 }
 
@@ -162,7 +176,7 @@ function isOfTime(reason: ConsensusRefusal): boolean {
  */
 function blameClock(
   directory: Directory,
-  untimely: readonly { readonly url: string; readonly signed: string }[],
+  untimely: readonly Pick<Untimely, 'url' | 'signed'>[],
   { aheadMs, now }: { readonly aheadMs: number | undefined; readonly now: number },
 ): Failure[] {
   for (const { url, signed } of untimely) {

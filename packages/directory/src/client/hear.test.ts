@@ -130,6 +130,16 @@ describe('what a node goes by', () => {
     expect(await epochOf(client)).toBe(epoch);
   });
 
+  test('is asked about again though the clock was set back', async () => {
+    const client = library.client([server.url], two);
+    await client.current();
+    library.clock.advance(1_000);
+    expect(await client.hear({ epoch, digest: digestOf(other) })).toBe('other');
+    library.clock.advance(-1_000);
+    server.answer = other.serve();
+    expect(await client.hear({ epoch, digest: digestOf(other) })).toBe('fork');
+  });
+
   test('is not proven by what too few have signed', async () => {
     const client = library.client([server.url], two);
     await client.current();

@@ -1,4 +1,4 @@
-import { staleEpochs, type Told, verifyConsensus } from '@postern/protocol/consensus';
+import { isValidAt, staleEpochs, type Told, verifyConsensus } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
 import type { ConsensusCache } from './cache.ts';
 import {
@@ -6,7 +6,9 @@ import {
   collectConsensus,
   type Directory,
   type Held,
+  isOfTime,
   trustOf,
+  type Untimely,
   type VerifiedConsensus,
 } from './collect.ts';
 import { errorOf, type Failure, isOutage } from './errors.ts';
@@ -17,6 +19,7 @@ import type { Stored } from './recent.ts';
 import { shared } from './shared.ts';
 import { describeSkew, isOff } from './skew.ts';
 import { type Plan, planFor } from './window.ts';
+import { isWithin } from './within.ts';
 
 /** Keeps the consensus of this moment, in memory and on disk. */
 export interface Keeper {
@@ -51,13 +54,16 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
   let held: Held | undefined;
   let next: Held | undefined;
   let plan: (Plan & { readonly digest: string; readonly isDone: boolean }) | undefined;
-  let askAgainAt = 0;
+  let heldBackMs = Number.NEGATIVE_INFINITY;
   let failingSince: number | undefined;
   const taken = new Map<number, Held>();
   const forks = createForks(directory, { cache, clock, log });
   const nowMs = (): number => clock.now();
   const now = (): number => Math.floor(clock.now() / 1_000);
-  const isFresh = ({ consensus }: Held): boolean => now() < consensus.freshUntil;
+  const isValid = ({ consensus }: Held): boolean => isValidAt(consensus, now());
+  const isFresh = (document: Held): boolean => isValid(document) && now() < document.consensus.freshUntil;
+  const isHeldBack = ({ consensus }: Held): boolean =>
+    isWithin(clock.now(), heldBackMs, Math.min(holdBackMs, consensus.epochSeconds * 100));
 
   const keep = (document: Held): void => {
     taken.set(document.consensus.epoch, document);
@@ -65,15 +71,14 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
       if (epoch < document.consensus.epoch - staleEpochs - 1) taken.delete(epoch);
   };
 
-  /** What is in memory or on disk, as far as it is valid, and otherwise why it is not. */
-  const recall = async (): Promise<{ valid?: Held; expired?: Failure }> => {
+  /** What is in memory or on disk, as far as it is valid, and otherwise what is not of this time. */
+  const recall = async (): Promise<{ valid?: Held; untimely?: Untimely }> => {
     if (held !== undefined && isFresh(held)) return { valid: held };
     // in this order: what another process stores in between is newer than what was seen, never older
     const last = cache.seen();
     const signed = cache.signed();
     if (signed === undefined) return {};
-    if (held?.signed === signed && held.digest === last?.digest && now() < held.consensus.validUntil)
-      return { valid: held };
+    if (held?.signed === signed && held.digest === last?.digest && isValid(held)) return { valid: held };
     const verified = verifyConsensus(signed, { ...trustOf(directory), now: now(), last: lastOf(last) });
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
@@ -83,7 +88,7 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     const { reason, detail } = verified;
     if (reason === 'fork') return fail([{ url: 'the one at hand', reason, detail, documents: [signed] }]);
     log.debug('cached consensus refused', { why: reason });
-    return reason === 'expired' ? { expired: { url: 'the one at hand', reason: 'stale', detail } } : {};
+    return isOfTime(reason) ? { untimely: { url: 'the one at hand', reason, detail, signed } } : {};
   };
 
   /** What was verified, once it is known to follow on what was seen; undefined while the log that shows it is not to be had. */
@@ -122,14 +127,14 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
   const remember = async (found: Taken): Promise<Held> => {
     const document = await settle(found);
     held = document;
+    failingSince = undefined;
     keep(document);
     return document;
   };
 
   const take = async (found: Taken): Promise<Held> => {
     const document = await remember(found);
-    failingSince = undefined;
-    if (!isFresh(document)) askAgainAt = clock.now() + holdBack(document);
+    if (!isFresh(document)) heldBackMs = clock.now();
     return document;
   };
 
@@ -141,11 +146,16 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
 
   const refresh = shared(async () => {
     await forks.assertNone();
-    const { valid, expired } = await recall();
+    const { valid, untimely } = await recall();
     const seen = cache.seen();
-    const { found, failures, aheadMs } = await collectConsensus(directory, { nowMs, seen, held: valid });
+    const { found, failures, aheadMs } = await collectConsensus(directory, {
+      nowMs,
+      seen,
+      held: valid,
+      untimely,
+    });
     if (isOff(aheadMs)) log.warn('the clock here is off', { is: describeSkew(aheadMs) });
-    if (found === undefined) return fail(expired === undefined ? failures : [...failures, expired]);
+    if (found === undefined) return fail(failures);
     return give(await take(found));
   });
 
@@ -174,17 +184,18 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     await forks.assertNone();
     const { valid } = await recall();
     if (valid !== undefined) await assertAgreed(valid);
-    if (valid !== undefined && (isFresh(valid) || clock.now() < askAgainAt)) return give(valid);
+    if (valid !== undefined && isFresh(valid)) return give(valid);
     const begun = await begin();
     if (begun !== undefined) return give(begun);
     if (valid === undefined) return refresh();
+    if (isHeldBack(valid)) return give(valid);
     try {
       return await refresh();
     } catch (error) {
       // two documents for one epoch are an attack, not an outage: the one at hand may be the attacker's
-      if (!isOutage(error) || now() >= valid.consensus.validUntil) throw error;
+      if (!isOutage(error) || !isValid(valid)) throw error;
       log.warn('consensus not renewed', { why: error.code, epoch: valid.consensus.epoch });
-      askAgainAt = clock.now() + holdBack(valid);
+      heldBackMs = clock.now();
       return give(valid);
     }
   });
@@ -232,7 +243,7 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     renew,
     renewAt() {
       const due = planNow();
-      if (held === undefined || due === undefined) return clock.now();
+      if (held === undefined || due === undefined || !isValid(held)) return clock.now();
       if (next !== undefined && isFresh(held)) return held.consensus.freshUntil * 1_000;
       return due.isDone || due.aheadAt === undefined ? due.afterAt : due.aheadAt;
     },
@@ -241,10 +252,6 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
       return valid === undefined ? undefined : give(valid);
     },
   };
-}
-
-function holdBack({ consensus }: Held): number {
-  return Math.min(holdBackMs, consensus.epochSeconds * 100);
 }
 
 function isFork({ reason }: Failure): boolean {

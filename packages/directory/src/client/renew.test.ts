@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Chain, createChain } from '../testing/chain.ts';
 import { epochSeconds } from '../testing/clock.ts';
 import { epochOf, type Library, openLibrary, others, ours } from '../testing/readers.ts';
-import type { TestServer } from '../testing/servers.ts';
+import { type TestServer, text } from '../testing/servers.ts';
 import { planFor } from './window.ts';
 
 const epoch = 1_000;
@@ -137,6 +137,23 @@ describe('the next consensus', () => {
     expect(at).toBeLessThanOrEqual((epoch + 1) * hour + 300_000);
     chain.issue(epoch + 1, { revoked });
     library.clock.moveTo(at);
+    expect((await client.renew()).consensus.epoch).toBe(epoch + 1);
+  });
+
+  test('is begun in time though a clock that was far ahead has found none', async () => {
+    const client = library.client([server.url], two);
+    await client.renew();
+    const moveTo = (ms: number): void => library.clock.moveTo(ms);
+    const [right, wrong] = [library.clock.now(), (epoch + 1.6) * hour];
+    moveTo(wrong);
+    expect((await client.renew()).consensus.epoch).toBe(epoch);
+    moveTo(right);
+    await client.renew();
+    chain.issue(epoch + 1, { revoked });
+    moveTo(client.renewAt());
+    await client.renew();
+    moveTo((epoch + 1) * hour);
+    server.answer = text('', 500);
     expect((await client.renew()).consensus.epoch).toBe(epoch + 1);
   });
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { epochSeconds, start } from '../testing/clock.ts';
 import { keepingLog } from '../testing/log.ts';
 import { documentOf, type Library, mirror, openLibrary } from '../testing/readers.ts';
+import { text } from '../testing/servers.ts';
 import { aheadOf, describeSkew } from './skew.ts';
 
 const epoch = 1_000;
@@ -64,6 +65,37 @@ describe('a clock that is wrong is named', () => {
     await expect(library.client(urls).current()).rejects.toThrow('2 h 3 min behind');
   });
 
+  test.each<[string, RequestListener]>([
+    ['what a directory has', mirror(documentOf(epoch))],
+    ['what is at hand, with no directory in reach', text('', 500)],
+  ])('when it is set back while a reader runs, by %s; until it is right again', async (_, answer) => {
+    const server = await library.serving(mirror(documentOf(epoch)));
+    const client = library.client([server.url]);
+    const { digest } = await client.renew();
+    server.answer = answer;
+    library.clock.moveTo(start - 24 * hour);
+    for (const use of [() => client.current(), () => client.renew(), () => client.refresh()])
+      await expect(use()).rejects.toMatchObject({
+        code: 'clock',
+        message: expect.stringMatching(/the clock here is at least 22 h 59 min behind/),
+      });
+    expect(client.renewAt()).toBeLessThanOrEqual(library.clock.now());
+    library.clock.moveTo(start);
+    expect([(await client.current()).digest, (await client.renew()).digest]).toEqual([digest, digest]);
+  });
+
+  test('when what is at hand has ended by it, and holds by that of most directories', async () => {
+    const server = await library.serving(mirror(documentOf(epoch)));
+    const client = library.client([server.url]);
+    await client.current();
+    library.clock.moveTo(start + 24 * hour);
+    server.answer = at(start, 'x');
+    await expect(client.current()).rejects.toMatchObject({
+      code: 'clock',
+      message: expect.stringMatching(/the clock here is 1 d ahead/),
+    });
+  });
+
   test('in the log, while what is at hand is good still', async () => {
     const { log, lines } = keepingLog();
     const urls = await urlsOf(at(start + 120_000, documentOf(epoch)));
@@ -75,6 +107,21 @@ describe('a clock that is wrong is named', () => {
 });
 
 describe('no clock is blamed', () => {
+  test.each([
+    ['by a minute', (epoch * hour) / 1_000 - 60, epoch],
+    ['by more', (epoch * hour) / 1_000 - 61, undefined],
+  ])('when it is behind the beginning of what is at hand %s', async (_, seconds, served) => {
+    const server = await library.serving(mirror(documentOf(epoch)));
+    const client = library.client([server.url]);
+    await client.current();
+    server.answer = text('', 500);
+    library.clock.moveTo(seconds * 1_000);
+    const outcome = await client.current().catch(({ code }) => code);
+    expect(outcome).toEqual(
+      served === undefined ? 'not-yet-valid' : expect.objectContaining({ digest: expect.any(String) }),
+    );
+  });
+
   test.each<[string, string, readonly (number | undefined)[]]>([
     ['by fewer than most URLs: what is served is old', 'stale', [start - 4 * hour, start, undefined]],
     ['by half of them', 'stale', [start - 4 * hour, undefined]],
