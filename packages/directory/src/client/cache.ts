@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { keyEpochsHeld } from '@postern/protocol/consensus';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { lockFile, makePrivateDirectory, UserError } from '@postern/runtime';
+import { z } from 'zod';
 import { DirectoryError } from './errors.ts';
 
 /** The newest consensus accepted: what rollback and fork are measured against. */
@@ -35,6 +36,14 @@ export interface Fork {
   /** The file that it lies in. */
   readonly path: string;
 }
+
+/** A file that a person may have written: of a time that can be told. */
+const forkShape: z.ZodType<Omit<Fork, 'path'>> = z.object({
+  since: z.int().min(0).max(8_640_000_000_000),
+  documents: z.array(z.string()),
+  certificates: z.array(z.string()),
+  proven: z.boolean(),
+});
 
 /** Where a text lies that can be had again; `undefined` while there is none. */
 export interface TextStore {
@@ -81,7 +90,7 @@ export function openCache(folder: string): ConsensusCache {
     const text = readIfThere(forkPath);
     if (text === undefined) return undefined;
     try {
-      return { ...(JSON.parse(text) as Omit<Fork, 'path'>), path: forkPath };
+      return { ...forkShape.parse(JSON.parse(text)), path: forkPath };
     } catch (cause) {
       throw new DirectoryError('wrong-cache', `${forkPath} is damaged`, { cause });
     }

@@ -186,10 +186,29 @@ describe('a proof is kept as well', () => {
     expect(askedOf(server)).toBeGreaterThan(1);
   });
 
-  test('and one that is damaged stops the reader all the same', async () => {
+  const kept = { since: start / 1_000, documents: [], certificates: [], proven: false };
+  test.each([
+    'x',
+    'null',
+    '{}',
+    '[]',
+    ...[
+      { since: 'x' },
+      { since: -1 },
+      { since: 0.5 },
+      { since: 8_640_000_000_001 },
+      { since: undefined },
+      { documents: 'x' },
+      { documents: [1] },
+      { certificates: undefined },
+      { proven: 'x' },
+    ].map((change) => JSON.stringify({ ...kept, ...change })),
+  ])('and one that is damaged stops the reader all the same: %s', async (damaged) => {
     const client = library.client([server.url], two);
     await client.current();
-    await writeFile(proofPath(), 'x');
+    await writeFile(proofPath(), JSON.stringify(kept));
+    await expect(client.current()).rejects.toMatchObject({ code: 'fork' });
+    await writeFile(proofPath(), damaged);
     server.answer = text('');
     await expect(client.current()).rejects.toMatchObject({ code: 'wrong-cache' });
   });
