@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { makeDiff } from '@postern/protocol/consensus';
 import { seeded } from '@postern/protocol/testing';
 import { systemRandom } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -74,15 +75,10 @@ describe('a consensus', () => {
     await client.current();
     const other = createChain([ours, others]);
     other.issue(epoch, { revoked, meanDelayMs: 7 });
-    const { digest = '' } = chain.leaves[0] ?? {};
-    const diff = (await import('@postern/protocol/consensus')).makeDiff(
-      chain.documents.get(epoch) ?? '',
-      other.documents.get(epoch) ?? '',
-    );
-    server.answer = meddling(chain.serve(), () => diff);
+    const [from = '', to = ''] = [chain, other].map(({ documents }) => documents.get(epoch));
+    server.answer = meddling(chain.serve(), () => makeDiff(from, to));
     await expect(client.refresh()).rejects.toMatchObject({ code: 'fork' });
-    expect(asked().at(-1)).toBe('/v1/consensus/diff/…');
-    expect(digest).not.toBe('');
+    expect(asked()).toEqual(['/v1/consensus', '/v1/consensus/diff/…']);
   });
 });
 
