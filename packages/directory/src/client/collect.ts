@@ -12,11 +12,12 @@ import { shuffled } from '@postern/protocol/primitives';
 import { type AskOptions, ask } from '../ask.ts';
 import type { Seen } from './cache.ts';
 import { type Certificates, fetchCertificates } from './certificates.ts';
+import { compareClocks, type HeardClocks } from './clocks.ts';
 import { type Failure, reasonOf } from './errors.ts';
 import { followAll, lastOf, type Source, type Taken } from './follow.ts';
 import { type Notes, offersOf, textOf, type Wanted } from './offer.ts';
 import { mirrorTimeoutMs, type Place, type Places, placesOf } from './places.ts';
-import { aheadOf, describeSkew, isOff } from './skew.ts';
+import { aheadOf, describeSkew, isOff, type Reading } from './skew.ts';
 
 /** A consensus that the configured authorities signed, and that was valid when it was verified. */
 export interface VerifiedConsensus {
@@ -66,7 +67,7 @@ export interface Collected<T> {
 }
 
 /** The newest of what was found, and what the URLs' clocks say of the one here: how far they are ahead, milliseconds, where most agree. */
-export interface CollectedConsensus extends Collected<Taken> {
+export interface CollectedConsensus<T> extends Collected<T> {
   readonly aheadMs: number | undefined;
 }
 
@@ -78,12 +79,11 @@ export interface CollectedConsensus extends Collected<Taken> {
 export async function collectConsensus(
   directory: Directory,
   { nowMs, seen, held, untimely: here }: Collect,
-): Promise<CollectedConsensus> {
-  const notes: Notes = { failures: [], readings: [] };
+): Promise<CollectedConsensus<Taken>> {
+  const notes = noNotes();
   const { failures } = notes;
   const now = (): number => Math.floor(nowMs() / 1_000);
   const untimely: Pick<Untimely, 'url' | 'signed'>[] = [];
-  const ahead = (): number | undefined => aheadOf(notes.readings, directory.urls.length);
   const accepted: Source[] =
     held === undefined ? [] : [{ url: 'the one at hand', document: held, fetched: false }];
   for (const place of placesOf(directory, held?.consensus.nodes ?? [])) {
@@ -93,7 +93,8 @@ export async function collectConsensus(
     );
     if (found === undefined) continue;
     if (found.kind === 'refused') {
-      if (found.reason === 'fork') return { found: undefined, failures, aheadMs: ahead() };
+      if (found.reason === 'fork')
+        return { found: undefined, failures, aheadMs: aheadOf(notes.readings, directory.urls.length) };
       if (isOfTime(found.reason) && !place.isMirror) untimely.push({ url, signed: found.signed });
       continue;
     }
@@ -103,7 +104,7 @@ export async function collectConsensus(
   const followed = await followAll(directory, seen, accepted);
   const { found } = followed;
   const all = [...failures, ...followed.failures];
-  const aheadMs = ahead();
+  const aheadMs = await compareClocks(directory, notes, nowMs);
   if (found === undefined && here !== undefined) {
     untimely.push(here);
     all.push({ url: here.url, reason: reasonOf(here.reason), detail: here.detail });
@@ -120,19 +121,34 @@ export async function collectAhead(
   directory: Directory,
   held: Held,
   { nowMs, seen }: Pick<Collect, 'nowMs' | 'seen'>,
-): Promise<Collected<Held>> {
-  const notes: Notes = { failures: [], readings: [] };
+): Promise<CollectedConsensus<Held>> {
+  const notes = noNotes();
+  const { failures } = notes;
+  let document: Held | undefined;
   const epoch = held.consensus.epoch + 1;
   const now = held.consensus.freshUntil;
   for (const place of placesOf(directory, held.consensus.nodes)) {
     const found = await firstThatHolds(directory, place, { held, nowMs, epoch }, notes, (signed, trust) =>
       verifyConsensus(signed, { ...trust, now, last: lastOf(seen) }),
     );
-    if (found?.kind === 'refused' && found.reason === 'fork') break;
-    if (found?.kind === 'accepted' && found.document.consensus.epoch === epoch)
-      return { found: found.document, failures: notes.failures };
+    if (found?.kind === 'refused' && found.reason === 'fork')
+      return { found: undefined, failures, aheadMs: aheadOf(notes.readings, directory.urls.length) };
+    if (found?.kind !== 'accepted' || found.document.consensus.epoch !== epoch) continue;
+    document = found.document;
+    break;
   }
-  return { found: undefined, failures: notes.failures };
+  return { found: document, failures, aheadMs: await compareClocks(directory, notes, nowMs) };
+}
+
+/** What is noted in one round of asking. */
+interface RoundNotes extends Notes, HeardClocks {
+  readonly readings: Reading[];
+  readonly byMirrors: Reading[];
+  readonly asked: Set<string>;
+}
+
+function noNotes(): RoundNotes {
+  return { failures: [], readings: [], byMirrors: [], asked: new Set() };
 }
 
 type Found =
@@ -144,13 +160,14 @@ async function firstThatHolds(
   directory: Directory,
   { url, isMirror }: Place,
   wanted: Wanted,
-  notes: Notes,
+  notes: RoundNotes,
   verify: (signed: string, trust: Trust) => Verified,
 ): Promise<Found | undefined> {
   const asked = isMirror
     ? { ...directory, timeoutMs: Math.min(directory.timeoutMs, mirrorTimeoutMs) }
     : directory;
-  const noted = isMirror ? { failures: [], readings: [] } : notes;
+  const noted: Notes = isMirror ? { failures: [], readings: notes.byMirrors } : notes;
+  notes.asked.add(url);
   for await (const { signed, byDiff } of offersOf(asked, url, wanted, noted)) {
     const verified = await verifyFrom(asked, url, (trust) => verify(signed, trust));
     if (verified.kind === 'consensus') {

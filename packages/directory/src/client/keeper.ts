@@ -144,6 +144,10 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     return { consensus, geometry, digest };
   };
 
+  const noteSkew = (aheadMs: number | undefined): void => {
+    if (isOff(aheadMs)) log.warn('the clock here is off', { is: describeSkew(aheadMs) });
+  };
+
   const refresh = shared(async () => {
     await forks.assertNone();
     const { valid, untimely } = await recall();
@@ -154,7 +158,7 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
       held: valid,
       untimely,
     });
-    if (isOff(aheadMs)) log.warn('the clock here is off', { is: describeSkew(aheadMs) });
+    noteSkew(aheadMs);
     if (found === undefined) return fail(failures);
     return give(await take(found));
   });
@@ -220,7 +224,8 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     if (valid === undefined || due === undefined || !isFresh(valid)) return current();
     if (due.aheadAt === undefined || due.isDone || clock.now() < due.aheadAt) return give(valid);
     plan = { ...due, isDone: true };
-    const { found, failures } = await collectAhead(directory, valid, { nowMs, seen: cache.seen() });
+    const { found, failures, aheadMs } = await collectAhead(directory, valid, { nowMs, seen: cache.seen() });
+    noteSkew(aheadMs);
     if (failures.some(isFork)) return fail(failures);
     next = found;
     return give(valid);
