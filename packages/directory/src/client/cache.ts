@@ -68,6 +68,10 @@ export interface ConsensusCache {
     seen: Seen,
     objection: (last: Seen | undefined) => T | undefined,
   ): Promise<T | undefined>;
+  /** The last one that was fetched before its epoch, as it was signed. */
+  ahead(): string | undefined;
+  /** Stores such a one, in the like manner. */
+  storeAhead<T>(signed: string, objection: (last: Seen | undefined) => T | undefined): Promise<T | undefined>;
   /** Nothing of the authorities' is used while there is one. Throws `DirectoryError` `wrong-cache` when it cannot be read. */
   fork(): Fork | undefined;
   /** Keeps the first that comes, and the first that is proven in its place. Durable when it resolves. */
@@ -122,6 +126,18 @@ export function openCache(folder: string): ConsensusCache {
         return undefined;
       } catch (cause) {
         throw notKept('the consensus', folder, cause);
+      }
+    },
+    ahead: () => readIfThere(join(folder, 'ahead')),
+    async storeAhead(signed, objection) {
+      try {
+        await makePrivateDirectory(folder);
+        using _ = lock(folder);
+        const found = objection(recall());
+        if (found === undefined) replace(folder, 'ahead', signed);
+        return found;
+      } catch (cause) {
+        throw notKept('the consensus fetched ahead', folder, cause);
       }
     },
     fork: forkThere,

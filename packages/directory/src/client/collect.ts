@@ -48,6 +48,8 @@ export interface Collect {
   readonly seen: Seen | undefined;
   /** What is valid here already. */
   readonly held: Held | undefined;
+  /** What was fetched ahead, of a later epoch than that of `seen`: it is held against what is found. */
+  readonly ahead: Held | undefined;
   /** What is here and would be valid at another time. */
   readonly untimely: Untimely | undefined;
 }
@@ -78,14 +80,16 @@ export interface CollectedConsensus<T> extends Collected<T> {
  */
 export async function collectConsensus(
   directory: Directory,
-  { nowMs, seen, held, untimely: here }: Collect,
+  { nowMs, seen, held, ahead, untimely: here }: Collect,
 ): Promise<CollectedConsensus<Taken>> {
   const notes = noNotes();
   const { failures } = notes;
   const now = (): number => Math.floor(nowMs() / 1_000);
   const untimely: Pick<Untimely, 'url' | 'signed'>[] = [];
-  const accepted: Source[] =
-    held === undefined ? [] : [{ url: 'the one at hand', document: held, fetched: false }];
+  const accepted: Source[] = [
+    { url: 'the one at hand', document: held },
+    { url: 'the one fetched ahead', document: ahead },
+  ].flatMap(({ url, document }) => (document === undefined ? [] : { url, document, fetched: false }));
   for (const place of placesOf(directory, held?.consensus.nodes ?? [])) {
     const { url } = place;
     const found = await firstThatHolds(directory, place, { held, nowMs }, notes, (signed, trust) =>

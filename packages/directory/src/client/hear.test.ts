@@ -63,6 +63,9 @@ describe('what a node goes by', () => {
     await client.renew();
     expect(await client.hear({ epoch: epoch + 1, digest: digestOf(chain) })).toBe('same');
     expect(await client.hear({ epoch: epoch + 1, digest: 'a'.repeat(64) })).toBe('other');
+    const restarted = library.client([server.url], two);
+    expect(await restarted.hear({ epoch: epoch + 1, digest: 'a'.repeat(64) })).toBe('other');
+    expect(await restarted.hear({ epoch: epoch + 1, digest: digestOf(chain) })).toBe('same');
   });
 
   test('is another one: what is behind it is found, proves it to anybody, and stops the reader for good', async () => {
