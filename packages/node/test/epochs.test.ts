@@ -366,6 +366,15 @@ test('processes of one mix have and publish the same keys, epoch after epoch', a
   });
 });
 
+test('processes of one mix go by the clock, whatever consensus was taken last', async () => {
+  const spool = sharedSpool();
+  await openOver(spool, fakeClock(100 * hourMs));
+  const epochs = await openOver(spool, fakeClock(200 * hourMs), { newest: 100 });
+  const held = [197, 198, 199, 200, 201, 202];
+  expect(await keys()).toEqual(held.map((epoch) => `${epoch}.key`));
+  expect(epochs.current().keys.map(({ epoch }) => epoch)).toEqual(held);
+});
+
 test('a process that opens no packets turns the chain that it has, and destroys keys that none leads on from', async () => {
   const spool = sharedSpool();
   const clock = fakeClock(100 * hourMs);
