@@ -39,7 +39,7 @@ export function createPast({ clock, log, epochSeconds, newest }: PastContext): P
   let warned = false;
   const changed = createBell();
 
-  /** Others are counted from when it was heard, not from when it began: late rather than early. */
+  /** Those that follow are counted from when this is known, not from when it was so: late rather than early. */
   const begin = (epoch: number): void => {
     begun = epoch;
     counting?.abort();
