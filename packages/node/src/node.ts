@@ -178,7 +178,7 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
     }),
     ...(parts.domainKeys === undefined
       ? []
-      : [parts.domainKeys.start(parts.lookUps.names, () => topology.confirmsClock())]),
+      : [parts.domainKeys.start(parts.lookUps.names, () => topology.valid() !== undefined)]),
     ...(parts.newestKey === undefined ? [] : [parts.newestKey.start()]),
     ...(submission === undefined ? [] : [submission.dkim.start(parts.lookUps.names)]),
     ...(submission?.files === undefined

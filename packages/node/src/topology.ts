@@ -9,8 +9,6 @@ export interface Topology {
   update(consensus: VerifiedConsensus | undefined, before?: readonly Consensus[]): void;
   /** The consensus, while it is valid. */
   valid(): VerifiedConsensus | undefined;
-  /** Whether the clock is right, to a few epochs: by it the consensus is valid, and begins within an epoch at the latest. */
-  confirmsClock(): boolean;
   find(next: Next): Found;
   /** The id of the mix of that name. */
   mixNamed(name: string): { readonly kind: 'mix'; readonly id: string } | Exclude<Found, { kind: 'found' }>;
@@ -64,12 +62,6 @@ export function createTopology(clock: Clock): Topology {
         .map((one) => known.find((indexed) => indexed.consensus === one) ?? indexOf(one));
     },
     valid,
-    confirmsClock() {
-      const consensus = valid()?.consensus;
-      return (
-        consensus !== undefined && clock.now() >= (consensus.validAfter - consensus.epochSeconds) * 1_000
-      );
-    },
     find(next) {
       if (next.kind === 'node') {
         const mix = findMix(({ nodes }) => nodes.get(next.id));

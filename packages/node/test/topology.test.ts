@@ -103,25 +103,3 @@ test('what an earlier run has taken counts as well, and nothing does without a c
   await clock.advance(3 * hour);
   expect(portOf(topology)).toBe('no-consensus');
 });
-
-test('a consensus confirms the clock from an epoch before its own to the end of its validity', async () => {
-  const clock = fakeClock(start);
-  const topology = createTopology(clock);
-  expect(topology.confirmsClock()).toBe(false);
-  topology.update(at(0, []));
-  const { validUntil } = at(0, []).consensus;
-  const confirmed = [
-    start - 30 * hour,
-    start - hour - 1,
-    start - hour,
-    start,
-    validUntil * 1_000 - 1,
-    validUntil * 1_000,
-  ];
-  expect(
-    confirmed.map((now) => {
-      clock.set(now);
-      return topology.confirmsClock();
-    }),
-  ).toEqual([false, false, true, true, true, false]);
-});
