@@ -65,7 +65,8 @@ export function openPeerCertificates(
 /** Most texts remembered: as many as 64 authorities have at a time, and as many again. */
 const mostRemembered = 128;
 
-function remembering(): typeof verifyCertificate {
+/** Verifies a certificate, unless it has of late. */
+export function remembering(): typeof verifyCertificate {
   const known = new Map<string, ReturnType<typeof verifyCertificate>>();
   return (signed, reader) => {
     const before = known.get(signed);

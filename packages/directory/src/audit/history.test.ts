@@ -33,8 +33,8 @@ describe('a history that holds', () => {
     const authority = ours.name;
     expect(report).toEqual({
       audited: [
-        { url: ahead, authority, ...chain.log.head(), verified: 9, recounted: 0 },
-        { url: behind, authority, size: 7, root: expect.any(String), verified: 7, recounted: 0 },
+        { url: ahead, authority, ...chain.log.head(), verified: 9, linked: 0, recounted: 0 },
+        { url: behind, authority, size: 7, root: expect.any(String), verified: 7, linked: 0, recounted: 0 },
       ],
       findings: [],
       proofs: [],
