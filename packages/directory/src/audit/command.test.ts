@@ -30,7 +30,12 @@ describe('postern-directory audit', () => {
     return chain;
   };
 
-  async function run(urls: readonly string[], ...more: string[]): Promise<{ code: number; out: string }> {
+  interface Ran {
+    readonly code: number;
+    readonly out: string;
+    readonly hint?: string;
+  }
+  async function run(urls: readonly string[], ...more: string[]): Promise<Ran> {
     const keys = today.flatMap(({ vkey }) => ['--authority', vkey]);
     const args = ['audit', ...urls.flatMap((url) => ['--url', url]), ...keys, ...more];
     let out = '';
@@ -44,7 +49,8 @@ describe('postern-directory audit', () => {
     try {
       return { code: await main(args, new AbortController().signal), out };
     } catch (error) {
-      return { code: error instanceof UserError ? error.exitCode : -1, out };
+      if (!(error instanceof UserError)) throw error;
+      return { code: error.exitCode, out, ...(error.hint !== undefined && { hint: error.hint }) };
     } finally {
       for (const spy of spies) spy.mockRestore();
     }
@@ -61,6 +67,23 @@ describe('postern-directory audit', () => {
       code: 65,
       out: expect.stringMatching(/epoch \d+: bad-document: signed by 2 of/),
     });
+  });
+
+  test('goes by the authorities that there are since an epoch, and says that it can', async () => {
+    const before = createChain(today.slice(0, 1));
+    for (const at of [epoch - 4, epoch - 3]) before.issue(at);
+    const chain = createChain(today.slice(0, 2), before);
+    for (const at of [epoch - 2, epoch - 1]) chain.issue(at);
+    const url = await serving(chain.serve());
+    const { root } = chain.log.head();
+    const others = '2 of other epochs verified for digests and order alone';
+    expect(await run([url])).toMatchObject({ code: 65, hint: expect.stringContaining('--since') });
+    expect(await run([url], '--since', `${epoch - 2}`)).toEqual({
+      code: 0,
+      out: `${url}  log of authority1.test: 2 of 4 consensuses hold, root ${root}; ${others}\n`,
+    });
+    const { out } = await run([url], '--since', `${epoch - 2}`, '--until', `${epoch - 2}`, '--json');
+    expect(JSON.parse(out)).toMatchObject({ audited: [{ verified: 1, linked: 3 }], findings: [] });
   });
 
   test('prints the proof whole, in words and in JSON, and ends with 76', async () => {
@@ -88,11 +111,11 @@ describe('postern-directory audit', () => {
     const documents = [chain.issue(epoch), other.issue(epoch, { meanDelayMs: 1 })];
     const certificates = today.slice(0, 2).map(({ certificate }) => certificate);
     const path = join(library.folder, 'proof');
-    const proving = async (proof: unknown): Promise<{ code: number; out: string }> => {
+    const proving = async (proof: unknown): Promise<Ran> => {
       await writeFile(path, typeof proof === 'string' ? proof : JSON.stringify(proof));
       return run([], '--proof', path);
     };
-    expect(await proving({ since: 7, documents, certificates })).toEqual({
+    expect(await proving({ since: 7, documents, certificates })).toMatchObject({
       code: 76,
       out: expect.stringMatching(
         new RegExp(
@@ -109,10 +132,11 @@ describe('postern-directory audit', () => {
       [],
       'x',
     ])
-      expect(await proving(proof)).toEqual({ code: 65, out: '' });
-    expect(await run([], '--proof', `${path}.not`)).toEqual({ code: 64, out: '' });
-    expect(await run([])).toEqual({ code: 64, out: '' });
-    expect(await run(['http://127.0.0.1:9'], '--proof', path)).toEqual({ code: 64, out: '' });
+      expect(await proving(proof)).toMatchObject({ code: 65, out: '' });
+    expect(await run([], '--proof', `${path}.not`)).toMatchObject({ code: 64, out: '' });
+    expect(await run([])).toMatchObject({ code: 64, out: '' });
+    expect(await run([], '--proof', path, '--since', '7')).toMatchObject({ code: 64, out: '' });
+    expect(await run(['http://127.0.0.1:9'], '--proof', path)).toMatchObject({ code: 64, out: '' });
   });
 
   test('ends with 75 when something is not to be had, with 64 for what it does not understand', async () => {
@@ -125,8 +149,11 @@ describe('postern-directory audit', () => {
       ['--threshold', '4'],
       ['--threshold', 'x'],
       ['--authority', 'x'],
+      ['--since', 'x'],
+      ['--until', '-1'],
+      ['--since', '2', '--until', '1'],
     ])
-      expect(await run(['http://127.0.0.1:9'], ...more)).toEqual({ code: 64, out: '' });
-    expect(await run(['ftp://127.0.0.1'])).toEqual({ code: 64, out: '' });
+      expect(await run(['http://127.0.0.1:9'], ...more)).toMatchObject({ code: 64, out: '' });
+    expect(await run(['ftp://127.0.0.1'])).toMatchObject({ code: 64, out: '' });
   });
 });
