@@ -51,8 +51,7 @@ export async function audit(options: AuditOptions): Promise<Report> {
           found.add({ url, reason: 'wrong-count', epoch, detail: outcome.detail });
       }
     }
-    for (const step of steps)
-      recent.set(step.history, [...(recent.get(step.history) ?? []).slice(-1), step]);
+    for (const step of steps) recent.set(step.history, [...(recent.get(step.history) ?? []).slice(-1), step]);
     options.onProgress?.(place + 1, size);
   }
   for (const epoch of last === undefined ? [] : epochsAfter(last, options)) {

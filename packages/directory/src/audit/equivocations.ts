@@ -83,7 +83,10 @@ function signedTwice(
     const one = documents.slice(0, at).find(({ epoch }) => epoch === two.epoch);
     if (one === undefined || isProven(one, two)) return [];
     const detail = `${name} has signed ${short(one.digest)} and ${short(two.digest)}`;
-    const [first, second] = [one, two].map(({ signers, url }) => signers.get(name) ?? url) as [string, string];
+    const [first, second] = [one, two].map(({ signers, url }) => signers.get(name) ?? url) as [
+      string,
+      string,
+    ];
     const certificates = certificatesFor([one, two], certified);
     const evidence = { urls: [first, second], notes: [one.signed, two.signed], certificates } as const;
     return [{ url: second, reason: 'signed-twice', epoch: two.epoch, detail, authority: name, evidence }];

@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import { type Agenda, type Equivocation, sharedValue, verifyEquivocation } from '@postern/protocol/consensus';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditing } from '../testing/audits.ts';
-import { ballotsFor, countedOf, revealOf, valueOf, voteOf } from '../testing/ballots.ts';
+import { ballotsFor, countedOf, revealOf, secretOf, voteOf } from '../testing/ballots.ts';
 import { type Chain, createChain } from '../testing/chain.ts';
 import { type Library, openLibrary, others, ours } from '../testing/readers.ts';
 import type { Evidence } from './findings.ts';
@@ -25,7 +25,7 @@ describe('what a consensus was counted from', () => {
       if (request.url !== `/v1/agreement/${epoch}`) return chain.serve()(request, response);
       response.writeHead(record === undefined ? 404 : 200).end(JSON.stringify(record));
     });
-  const later = voteOf(others, epoch, valueOf(1), { slot: 1 });
+  const later = voteOf(others, epoch, secretOf(1), { slot: 1 });
   const uncommitted = revealOf(ours, epoch, 'cc'.repeat(32));
 
   test.each<[string, number, RegExp | undefined, Partial<Agenda>, object | undefined]>([
@@ -69,7 +69,7 @@ describe('what a consensus was counted from', () => {
 
   test('is no consensus of votes of which too few say the same of one thing', async () => {
     const chain = createChain([ours, others]);
-    const faster = voteOf(others, epoch, valueOf(1), { meanDelayMs: 1 });
+    const faster = voteOf(others, epoch, secretOf(1), { meanDelayMs: 1 });
     const two = [votes[0] ?? '', faster];
     chain.issue(epoch, { ...named, votes: countedOf(two, signers) });
     const url = await keeping(chain, { votes: two, reveals, documents: [] });
@@ -86,7 +86,7 @@ describe('what a consensus was counted from', () => {
     const chain = createChain([ours, others]);
     const other = chain.branch();
     chain.issue(epoch, named);
-    const twice = voteOf(ours, epoch, valueOf(0), { meanDelayMs: 1 });
+    const twice = voteOf(ours, epoch, secretOf(0), { meanDelayMs: 1 });
     // one signature of it is at one URL, the other at another
     const hidden = [ours, others].map((signer) =>
       createChain([signer], other).issue(epoch, { meanDelayMs: 1 }),

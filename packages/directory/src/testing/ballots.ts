@@ -22,7 +22,7 @@ export interface Ballots {
 }
 
 /** What the authority at this place commits itself to. */
-export function valueOf(at: number): string {
+export function secretOf(at: number): string {
   return (0xaa + at).toString(16).repeat(32);
 }
 
@@ -71,12 +71,12 @@ export function ballotsFor(
   signers: readonly TestAuthority[],
   change: Partial<Vote> = {},
 ): Ballots {
-  const votes = signers.map((signer, at) => voteOf(signer, epoch, valueOf(at), change));
-  const reveals = signers.map((signer, at) => revealOf(signer, epoch, valueOf(at)));
+  const votes = signers.map((signer, at) => voteOf(signer, epoch, secretOf(at), change));
+  const reveals = signers.map((signer, at) => revealOf(signer, epoch, secretOf(at)));
   const shared = sharedValue(
     epoch,
     change.previous ?? '',
-    signers.map(({ name }, at) => ({ authority: name, value: valueOf(at) })),
+    signers.map(({ name }, at) => ({ authority: name, value: secretOf(at) })),
   );
   const named = { votes: countedOf(votes, signers), reveals: countedOf(reveals, signers), shared };
   return { votes, reveals, named };
