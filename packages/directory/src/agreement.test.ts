@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { type AuditOptions, audit } from './audit/audit.ts';
 import type { Report } from './audit/findings.ts';
 import type { RunningAuthority } from './authority.ts';
+import { openStore } from './store.ts';
 import { get, post, register } from './testing/authorities.ts';
 import { type Letter, servedFor } from './testing/council.ts';
 import { createCouncilBench, epoch, hour, mixes } from './testing/council-bench.ts';
@@ -207,6 +208,10 @@ test('an authority that was alone goes on with others once these have a copy of 
   for (const { recounted } of audited) expect(recounted).toBeGreaterThan(0);
   const { findings: unknown } = await auditing();
   expect(unknown.map((one) => [one.reason, one.epoch])).toEqual(Array(3).fill(['bad-document', epoch]));
+  // of everybody who has signed a consensus the certificate is kept, for later audits
+  await bench.council.stop(2);
+  using kept = openStore(store(2));
+  expect(kept.past().map(({ authority }) => authority)).toEqual(names());
 });
 
 describe('an authority', () => {
