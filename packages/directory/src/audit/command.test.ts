@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { type Equivocation, verifyEquivocation } from '@postern/protocol/consensus';
-import { testAuthority } from '@postern/protocol/testing';
+import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import { UserError } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { main } from '../cli.ts';
@@ -10,6 +10,7 @@ import { type Chain, createChain } from '../testing/chain.ts';
 import { epochSeconds } from '../testing/clock.ts';
 import { type Library, openLibrary } from '../testing/readers.ts';
 import { deadUrl } from '../testing/servers.ts';
+import type { Report } from './findings.ts';
 
 let library: Library;
 beforeEach(async () => {
@@ -35,8 +36,13 @@ describe('postern-directory audit', () => {
     readonly out: string;
     readonly hint?: string;
   }
-  async function run(urls: readonly string[], ...more: string[]): Promise<Ran> {
-    const keys = today.flatMap(({ vkey }) => ['--authority', vkey]);
+  const run = (urls: readonly string[], ...more: string[]): Promise<Ran> => runBy(today, urls, ...more);
+  async function runBy(
+    by: readonly TestAuthority[],
+    urls: readonly string[],
+    ...more: string[]
+  ): Promise<Ran> {
+    const keys = by.flatMap(({ vkey }) => ['--authority', vkey]);
     const args = ['audit', ...urls.flatMap((url) => ['--url', url]), ...keys, ...more];
     let out = '';
     const spies = [
@@ -103,6 +109,27 @@ describe('postern-directory audit', () => {
     const authorities = today.map(({ key }) => key);
     for (const proof of proofs)
       expect(verifyEquivocation(proof, { authorities, threshold: 2 }).kind).toBe('equivocation');
+  });
+
+  test('prints what one authority has signed twice, which its key alone verifies', async () => {
+    const chain = chainToday();
+    const [alone, ...more] = today;
+    const from = createChain([alone as TestAuthority], chain);
+    const documents = [1, 2].map((meanDelayMs) => from.branch().issue(epoch, { meanDelayMs }));
+    const url = await serving((request, response) => {
+      if (request.url !== `/v1/agreement/${epoch}`) return chain.serve()(request, response);
+      response.end(JSON.stringify({ votes: [], reveals: [], documents }));
+    });
+    const { code, out } = await run([url]);
+    expect(code).toBe(65);
+    for (const note of [...documents, alone?.certificate]) expect(out).toContain(note);
+    for (const { certificate } of more) expect(out).not.toContain(certificate);
+    const report = JSON.parse((await run([url], '--json')).out) as Report;
+    const { notes, certificates } = report.findings[0]?.evidence ?? {};
+    const path = join(library.folder, 'evidence');
+    await writeFile(path, JSON.stringify({ documents: notes, certificates }));
+    expect(await runBy(today.slice(0, 1), [], '--proof', path)).toMatchObject({ code: 76 });
+    expect(await run([], '--proof', path)).toMatchObject({ code: 65 });
   });
 
   test('verifies a proof that somebody has kept, and ends with 76; with 65 when it proves nothing', async () => {
