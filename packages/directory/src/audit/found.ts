@@ -44,7 +44,7 @@ export function createFound(): Found {
   /** What authorities do says nothing against the URL that has kept it. */
   const addOf = (authority: string, finding: Finding): void => {
     const counted = count(`signed ${authority}`);
-    const { evidence, ...bare } = finding;
+    const { evidence: _, ...bare } = finding;
     if (counted <= mostEvidence) keep(finding);
     else if (counted < mostFindings) keep(bare);
     if (counted !== mostFindings) return;

@@ -88,16 +88,13 @@ describe('authorities that have become more', () => {
 });
 
 describe('a consensus that is held against no signatures', () => {
-  const changed = async (path: string, body: string | undefined): Promise<string> => {
+  /** All but one document, in whose place there is another, or none. */
+  const changed = async (epoch: number, body: string | undefined): Promise<string> => {
     const chain = grown(1, 3);
-    const good = await serving(chain);
-    return (
-      await library.serving(async (request, response) => {
-        if (request.url === path) return response.writeHead(body === undefined ? 404 : 200).end(body);
-        const answer = await fetch(`${good}${request.url}`);
-        response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
-      })
-    ).url;
+    const documents = new Map(chain.documents);
+    if (body === undefined) documents.delete(epoch);
+    else documents.set(epoch, body);
+    return serving(createChain(all.slice(0, 2), { ...chain, documents }));
   };
   const other = createChain(all.slice(0, 3)).issue(902);
   test.each([
@@ -105,7 +102,7 @@ describe('a consensus that is held against no signatures', () => {
     ['is another', other, 'other-document'],
     ['is none', 'x', 'bad-document'],
   ])('has to be the one in the log: it %s', async (_, body, reason) => {
-    const url = await changed('/v1/consensus/902', body);
+    const url = await changed(902, body);
     expect(await auditing([url], { ...byThe(3), since: 905 })).toMatchObject({
       audited: [{ verified: 3, linked: 4 }],
       findings: [{ url, reason, epoch: 902 }],
