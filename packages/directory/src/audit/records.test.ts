@@ -162,7 +162,7 @@ describe('a URL that keeps failing does not keep the others', () => {
   };
 
   test('with records that are none', async () => {
-    const good = await failing((_, response) => response.writeHead(404).end());
+    const good = await failing((_, response) => response.writeHead(403).end());
     const bad = await failing((_, response) => response.writeHead(500).end());
     const { audited, findings } = await auditing([good.url, bad.url]);
     expect(audited).toMatchObject([{ verified: 2 }, {}]);

@@ -60,9 +60,13 @@ export function openServed(url: string, { unanswered, ...options }: ServedOption
     if (answer.kind === 'unreachable') unanswered?.();
     return answer;
   };
-  const textOf = async (path: string, maxBytes: number, none?: number): Promise<string | undefined> => {
+  const textOf = async (
+    path: string,
+    maxBytes: number,
+    isNone: (status: number) => boolean = () => false,
+  ): Promise<string | undefined> => {
     const answer = heard(await ask(`${url}${path}`, { ...options, maxBytes }));
-    if (answer.kind === 'answer' && answer.status === none) return undefined;
+    if (answer.kind === 'answer' && isNone(answer.status)) return undefined;
     if (answer.kind === 'answer' && answer.status === 200) return answer.text;
     throw new NotServed(`${path} is not to be had: ${whyOf(answer)}`);
   };
@@ -78,10 +82,10 @@ export function openServed(url: string, { unanswered, ...options }: ServedOption
   return {
     url,
     checkpoint: () => always('/v1/log/checkpoint', maxCheckpointLength),
-    newest: () => textOf('/v1/consensus', maxConsensusLength, 503),
+    newest: () => textOf('/v1/consensus', maxConsensusLength, (status) => status === 503),
     document: (epoch) => always(`/v1/consensus/${epoch}`, maxConsensusLength),
     async record(epoch) {
-      const text = await textOf(`/v1/agreement/${epoch}`, maxRecordBytes, 404);
+      const text = await textOf(`/v1/agreement/${epoch}`, maxRecordBytes, isKeptNowhere);
       if (text === undefined) return undefined;
       return readRecord(epoch, text) ?? fail(`/v1/agreement/${epoch} is no record`);
     },
@@ -102,6 +106,11 @@ export function openServed(url: string, { unanswered, ...options }: ServedOption
       });
     },
   };
+}
+
+/** A mirror need not know what this is, and says so in one way or another. */
+function isKeptNowhere(status: number): boolean {
+  return status >= 400 && status < 500;
 }
 
 function whyOf(answer: Awaited<ReturnType<typeof askBytes>> | Awaited<ReturnType<typeof ask>>): string {
