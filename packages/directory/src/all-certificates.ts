@@ -1,5 +1,5 @@
-import type { HeldCertificate } from './client/certificates.ts';
 import { maxAllCertificatesBytes } from './notes.ts';
+import type { HeldCertificate } from './peer-certificates.ts';
 import type { PastCertificate } from './store/past.ts';
 
 /**

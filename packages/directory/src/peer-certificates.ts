@@ -7,6 +7,8 @@ import type { PastCertificate } from './store/past.ts';
 import type { CertificateKind } from './store/said.ts';
 import type { AuthorityStore } from './store.ts';
 
+export type { HeldCertificate } from './client/certificates.ts';
+
 /** Certificates of the other authorities' signing keys, kept in the store. */
 export interface PeerCertificates extends Certificates {
   /** Adds those of keys that have signed what was taken. No others, which anybody may have fetched, take their place. */

@@ -13,8 +13,8 @@ import {
   type SigningKey,
   verifyCertificate,
 } from '@postern/protocol/consensus';
-import type { HeldCertificate } from '../client/certificates.ts';
 import { maxAllCertificatesBytes, notesIn } from '../notes.ts';
+import type { HeldCertificate } from '../peer-certificates.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
 

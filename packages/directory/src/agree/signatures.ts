@@ -8,7 +8,7 @@ import {
 } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
 import type { BallotFault, Receipt } from '../ballots.ts';
-import type { HeldCertificate } from '../client/certificates.ts';
+import type { HeldCertificate } from '../peer-certificates.ts';
 import type { AuthorityStore, Issued, Kept } from '../store.ts';
 import { type Admission, type Ledger, type Noted, short } from './ledger.ts';
 import type { Members } from './members.ts';
