@@ -78,7 +78,7 @@ interface Step extends Place {
   readonly history: History;
 }
 
-/** The newest epoch with a consensus so far, and how long epochs are. */
+/** The newest epoch with a consensus so far that enough have signed, and how long epochs are. */
 interface Lasting {
   readonly epoch: number;
   readonly epochSeconds: number;
@@ -90,8 +90,8 @@ async function stepOf(history: History): Promise<Step | undefined> {
 }
 
 function lastOf(steps: readonly Step[], before: Lasting | undefined): Lasting | undefined {
-  const consensuses = steps.flatMap(({ consensus }) => consensus ?? []);
-  return [...consensuses, ...(before === undefined ? [] : [before])].sort((a, b) => b.epoch - a.epoch)[0];
+  const signed = steps.flatMap(({ sighting }) => sighting?.read.consensus ?? []);
+  return [...signed, ...(before === undefined ? [] : [before])].sort((a, b) => b.epoch - a.epoch)[0];
 }
 
 /** Who is asked for what was said, by epoch: that of a leaf, and those that have no consensus before it. */

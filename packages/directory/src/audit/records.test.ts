@@ -1,10 +1,12 @@
 import type { RequestListener } from 'node:http';
 import { decodeConsensus } from '@postern/protocol/consensus';
 import { composite } from '@postern/protocol/primitives';
+import { testAuthority } from '@postern/protocol/testing';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { auditing, third } from '../testing/audits.ts';
 import { ballotsFor, secretOf, voteOf } from '../testing/ballots.ts';
 import { type Chain, createChain } from '../testing/chain.ts';
+import { start } from '../testing/clock.ts';
 import { type Library, openLibrary, others, ours } from '../testing/readers.ts';
 import type { TestServer } from '../testing/servers.ts';
 import type { Proof } from './findings.ts';
@@ -72,6 +74,18 @@ describe('of epochs without a consensus', () => {
     expect(findings).toMatchObject([{ reason: 'equivocation', epoch: at, authority: ours.name }]);
     expect(provenOf(proofs, 'epoch')).toEqual([digestsOf(rivals(at))]);
     for (const { verdict } of proofs) expect(verdict.signedBy).toEqual([ours.name, others.name]);
+  });
+
+  test('nobody has it ended sooner by a later one that cannot be verified', async () => {
+    const now = Math.floor(start / 1_000);
+    const former = [ours, others].map(({ name }) => testAuthority(name, { now, generation: 7 }));
+    const later = createChain(former, chainOfTwo());
+    later.issue(5_000);
+    const hostile = createChain([ours, others], later);
+    const votes = [1, 2].map((meanDelayMs) => voteOf(ours, 1_000, secretOf(0), { meanDelayMs }));
+    const servers = [await keeping(hostile, {}), await keeping(chainOfTwo(), { 1000: { votes } })];
+    const { findings } = await auditing(servers.map(({ url }) => url));
+    expect(findings.map(({ reason, epoch }) => `${reason} ${epoch}`)).toContain('equivocation 1000');
   });
 
   test('not more are asked about than 256 in a row, and none that is not to be verified', async () => {
