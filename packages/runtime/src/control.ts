@@ -41,6 +41,14 @@ export async function serveControl({
   return { [Symbol.asyncDispose]: () => server.close() };
 }
 
+/** Answers whatever is asked with a fault: for a process that has not started its work yet. */
+export async function serveFault(socketPath: string, fault: () => Fault): Promise<AsyncDisposable> {
+  const server = fastify({ logger: false });
+  server.setNotFoundHandler(async (_request, reply) => reply.code(503).send(tellFault(fault())));
+  await listenOnSocket(server, socketPath, 0o600);
+  return { [Symbol.asyncDispose]: () => server.close() };
+}
+
 /** What is told of a fault that a process goes on with. */
 export interface Fault {
   readonly code: string;

@@ -20,6 +20,7 @@ export {
   type Fault,
   readControl,
   serveControl,
+  serveFault,
   tellFault,
 } from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';

@@ -93,14 +93,17 @@ export class DirectoryError extends Error {
   readonly exitCode: number;
   /** Of `not-published`: what each URL said. */
   readonly untaken: readonly Untaken[];
+  /** What each URL gave in place of what was asked for. */
+  readonly failures: readonly Failure[];
 
   constructor(
     code: DirectoryErrorCode,
     message: string,
-    options: { cause?: unknown; untaken?: readonly Untaken[] } = {},
+    options: { cause?: unknown; untaken?: readonly Untaken[]; failures?: readonly Failure[] } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.untaken = options.untaken ?? [];
+    this.failures = options.failures ?? [];
     this.code = code;
     this.hint = hints[code];
     this.exitCode = exitCodes[code] ?? ExitCode.unavailable;
@@ -116,7 +119,7 @@ export function isOutage(error: unknown): error is DirectoryError {
 export function errorOf(what: string, failures: readonly Failure[]): DirectoryError {
   const code =
     refusals.find((reason) => failures.some((failure) => failure.reason === reason)) ?? 'unreachable';
-  return new DirectoryError(code, `${what}: ${describeFailures(failures)}`);
+  return new DirectoryError(code, `${what}: ${describeFailures(failures)}`, { failures });
 }
 
 export function describeFailures(failures: readonly Failure[]): string {
