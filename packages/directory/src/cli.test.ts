@@ -163,6 +163,37 @@ describe('postern-directory', () => {
     expect(without).toMatchObject({ code: 64, err: expect.stringContaining('--identity') });
   });
 
+  test('what lies where something else is to be is told, with its path', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const init = ['init', '--name', 'authority7.test'];
+    const [config, data, under, identity] = await Promise.all([
+      run(...init, '--config', 'file/x.toml'),
+      run(...init, '--config', 'x.toml', '--data-dir', 'file'),
+      run(...init, '--config', 'x.toml', '--data-dir', 'file/sub'),
+      run('certify', '--identity', folder, '--config', 'other.toml'),
+    ]);
+    const told = (what: string): object => ({ code: 1, out: '', err: expect.stringContaining(what) });
+    expect(config).toMatchObject(told(`${join(folder, 'file')} is there already, and is no folder`));
+    expect(data).toMatchObject(told(`${join(folder, 'file')} is there already, and is no folder`));
+    expect(under).toMatchObject(
+      told(`${join(folder, 'file', 'sub')} leads through something that is no folder`),
+    );
+    expect(identity).toMatchObject(told(`${folder} is a folder, not a file`));
+
+    const seventh = ['--config', 'seventh.toml'];
+    expect((await run(...init, ...seventh, '--data-dir', 'seventh')).code).toBe(0);
+    const database = join(folder, 'seventh', 'authority.sqlite');
+    await writeFile(database, 'no database'.repeat(100), { mode: 0o600 });
+    const damaged = expect.stringContaining(
+      `${database} is damaged: file is not a database\n  Where there are other`,
+    );
+    expect(await run('run', ...seventh)).toMatchObject({ code: 65, err: damaged });
+    await rm(database);
+    await mkdir(database);
+    const folderThere = expect.stringContaining(`${database} cannot be used: unable to open database file\n`);
+    expect(await run('run', ...seventh)).toMatchObject({ code: 69, err: folderThere });
+  });
+
   test('takes no key, and no folder with one, that others may get at, and tells of a port that is taken', async () => {
     const data = join(folder, 'fourth');
     const listen = createServer().listen(0, '127.0.0.1');

@@ -2,14 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
 import { type Geometry, geometry, geometryDigest } from '@postern/protocol/packet';
-import {
-  type Clock,
-  ExitCode,
-  type Log,
-  type Random,
-  serveFault,
-  writeFileDurable,
-} from '@postern/runtime';
+import { type Clock, ExitCode, type Log, type Random, serveFault, writeFileDurable } from '@postern/runtime';
 import { jitteredBackoff } from './backoff.ts';
 import { NodeError } from './errors.ts';
 import { codeOf } from './loop.ts';

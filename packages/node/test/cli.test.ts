@@ -377,7 +377,8 @@ test('a node that waits for the parameters of its network says so, and whom it a
     answers: `${authority.url}: too-few-signatures`,
     hint: expect.stringContaining('Check the authorities’ keys'),
   });
-  const waits = /^postern-node: the node has not started: since \S+Z it asks .*, and no directory gives parameters that hold: (\S+): .*\n {2}Check the authorities’ keys/;
+  const waits =
+    /^postern-node: the node has not started: since \S+Z it asks .*, and no directory gives parameters that hold: (\S+): .*\n {2}Check the authorities’ keys/;
   for (const args of [['status'], ['status', '--ready'], ['author', 'complaints']]) {
     const { code, err } = await run(...args);
     expect(code).toBe(69);
