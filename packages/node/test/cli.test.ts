@@ -221,6 +221,11 @@ test('a configuration that is not there can be named or made', async () => {
 test('init asks for a majority of the authorities unless told otherwise', async () => {
   const three = ['a', 'b', 'c'].flatMap((name) => ['--authority', keyOf(`${name}.test`)]);
   const common = ['init', '--name', 'mix1.test', '--directory-url', 'http://127.0.0.1:1', ...three];
+  const twice = await run(...common, '--authority', keyOf('a.test'));
+  expect(twice).toMatchObject({
+    code: 78,
+    err: expect.stringContaining('directory.authorities.3: is a second'),
+  });
   const alone = await run(...common, '--threshold', '1');
   expect(alone.code).toBe(78);
   expect(alone.err).toContain('directory.threshold: is no majority');

@@ -125,6 +125,7 @@ describe('postern-directory audit', () => {
       ['--threshold', '4'],
       ['--threshold', 'x'],
       ['--authority', 'x'],
+      ['--authority', today[0]?.vkey ?? ''],
     ])
       expect(await run(['http://127.0.0.1:9'], ...more)).toEqual({ code: 64, out: '' });
     expect(await run(['ftp://127.0.0.1'])).toEqual({ code: 64, out: '' });

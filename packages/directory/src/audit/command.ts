@@ -8,7 +8,7 @@ import {
 } from '@postern/protocol/consensus';
 import { ExitCode, systemClock, UserError } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
-import { majority, thresholdMistake } from '../client/trust.ts';
+import { majority, repeatedKeys, thresholdMistake } from '../client/trust.ts';
 import { baseOf } from '../client/url.ts';
 import { type AuditOptions, audit } from './audit.ts';
 import type { Audited, Finding, Proof, Report } from './findings.ts';
@@ -74,6 +74,11 @@ function trustIn(options: Options): Pick<AuditOptions, 'authorities' | 'threshol
     throw new UserError(`--threshold ${threshold} ${mistake}`, { exitCode: ExitCode.usage });
   try {
     const authorities = authority.map(parseAuthorityKey);
+    const [repeated] = repeatedKeys(authorities);
+    if (repeated !== undefined)
+      throw new UserError(`--authority ${authority[repeated.at]} ${repeated.message}`, {
+        exitCode: ExitCode.usage,
+      });
     assertTrust({ authorities, threshold });
     return { authorities, threshold };
   } catch (cause) {
