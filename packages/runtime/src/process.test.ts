@@ -90,6 +90,19 @@ describe('runCommand', () => {
       expect(code).toBe(77);
     });
 
+    test('and a process that another user runs, of which it is not known whether it runs', async () => {
+      await chmod(folder, 0o700);
+      const control = JSON.stringify(import.meta.resolve('./control.ts'));
+      const path = join(folder, 'control.sock');
+      const asking = `(await import(${control})).readControl(${JSON.stringify(path)}, '/status')`;
+      // whoever runs the test may enter their own folder
+      if (process.geteuid?.() !== 0) await chmod(folder, 0);
+      const { code, shown } = await ended(asSomebody(asking));
+      expect(shown).toMatch(new RegExp(`^postern: \\S+ may not use ${path} \\(EACCES\\)\n {2}Whether .*\n$`));
+      expect(shown).toContain(`sudo -u "$(stat -c %U ${folder})"`);
+      expect(code).toBe(77);
+    });
+
     test('and a file, by the name that it is to have', async () => {
       const path = join(folder, 'node.toml');
       const { code, shown } = await ended(asSomebody(`writeFileDurable(${JSON.stringify(path)}, '')`));
