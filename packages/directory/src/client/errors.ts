@@ -43,6 +43,8 @@ export interface Failure {
 export interface Untaken extends Failure {
   /** Its own reason, if it has refused it. */
   readonly refusal?: RegisterRefusal;
+  /** Of HTTP, if it has answered. */
+  readonly status?: number;
 }
 
 const askForHelp = 'Nothing is sent until this is cleared up. Ask the people who run the authorities.';

@@ -9,3 +9,14 @@ export function troubleFields(error: unknown): LogFields {
   const answers = failures.map(({ url, reason }) => `${url}: ${reason}`).join('; ');
   return { code, ...(answers !== '' && { answers }), hint };
 }
+
+/** The same of a descriptor that nobody has taken; nothing where each has refused it, which `createUntaken` says with the reason. */
+export function untakenFields(error: unknown): LogFields | undefined {
+  if (!(error instanceof DirectoryError) || error.code !== 'not-published') return troubleFields(error);
+  const unsaid = error.untaken.filter(({ refusal }) => refusal === undefined);
+  if (unsaid.length === 0) return undefined;
+  const answers = unsaid.map(
+    ({ url, detail, status }) => `${url}: ${status === undefined ? detail : `answered ${status}`}`,
+  );
+  return { code: error.code, answers: answers.join('; ') };
+}
