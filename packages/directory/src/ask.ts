@@ -91,6 +91,29 @@ async function readBytes(response: Response, maxBytes: number): Promise<Uint8Arr
 /** `fetch` hides what happened in the cause. */
 function whyOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (cause instanceof Error && 'code' in cause) return `unreachable (${String(cause.code)})`;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (cause instanceof Error && cause.name === 'HTTPParserError')
+    return 'unreachable: it answers, and not by HTTP';
+  if (typeof code === 'string') {
+    const why = reasons[code];
+    return why === undefined ? `unreachable (${code})` : `unreachable: ${why} (${code})`;
+  }
   return `unreachable (${cause instanceof Error ? cause.message : String(cause)})`;
 }
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'it hangs up',
+  EHOSTUNREACH: 'there is no way to it',
+  ENETUNREACH: 'there is no way to it',
+  ENOTFOUND: 'there is no such name',
+  EAI_AGAIN: 'its name cannot be looked up now',
+  UND_ERR_SOCKET: 'it hangs up',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it answers, and not by HTTPS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it answers, and not by HTTPS',
+  CERT_HAS_EXPIRED: 'its certificate has ended',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'nobody vouches for its certificate',
+  SELF_SIGNED_CERT_IN_CHAIN: 'nobody vouches for its certificate',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'nobody vouches for its certificate',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+};

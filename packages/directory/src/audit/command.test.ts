@@ -130,4 +130,27 @@ describe('postern-directory audit', () => {
       expect(await run(['http://127.0.0.1:9'], ...more)).toEqual({ code: 64, out: '' });
     expect(await run(['ftp://127.0.0.1'])).toEqual({ code: 64, out: '' });
   });
+
+  test('says why there is no proof to read, and what to do where not all is to be had', async () => {
+    const key = ['--authority', today[0]?.vkey ?? ''];
+    const failing = (...args: string[]): Promise<number> =>
+      main(['audit', ...key, ...args], new AbortController().signal);
+    const none = join(library.folder, 'none');
+    for (const [path, why] of [
+      [library.folder, 'it is a folder'],
+      [none, 'there is no such file'],
+    ] as const)
+      await expect(failing('--proof', path)).rejects.toMatchObject({
+        exitCode: 64,
+        message: `${path} cannot be read: ${why}`,
+      });
+    const silent = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    await expect(
+      failing('--url', await serving((_, to) => void to.writeHead(404).end())),
+    ).rejects.toMatchObject({
+      exitCode: 75,
+      hint: expect.stringContaining('waiting does not mend it'),
+    });
+    silent.mockRestore();
+  });
 });

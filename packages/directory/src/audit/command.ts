@@ -6,7 +6,7 @@ import {
   parseAuthorityKey,
   verifyEquivocation,
 } from '@postern/protocol/consensus';
-import { ExitCode, systemClock, UserError } from '@postern/runtime';
+import { ExitCode, isDenied, systemClock, UserError, whyUnreadable } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { majority, repeatedKeys, thresholdMistake } from '../client/trust.ts';
 import { baseOf } from '../client/url.ts';
@@ -116,7 +116,10 @@ function readProof(path: string): Equivocation | undefined {
     return { documents: [one, other], certificates };
   } catch (cause) {
     if (cause instanceof SyntaxError) return undefined;
-    throw new UserError(`${path} cannot be read`, { exitCode: ExitCode.usage, cause });
+    throw new UserError(`${path} cannot be read: ${whyUnreadable(cause)}`, {
+      exitCode: isDenied(cause) ? ExitCode.noPermission : ExitCode.usage,
+      cause,
+    });
   }
 }
 
@@ -137,7 +140,10 @@ function endAs({ audited, findings, proofs }: Report, urls: number): void {
   if (away.length < findings.length)
     throw new UserError('the history does not hold: see what was found', { exitCode: ExitCode.dataError });
   if (away.length > 0 || audited.length < urls)
-    throw new UserError('not all of the history could be had', { exitCode: ExitCode.tempFail });
+    throw new UserError('not all of the history could be had', {
+      exitCode: ExitCode.tempFail,
+      hint: 'Compare each URL and what is said of it. If a URL is wrong, waiting does not mend it; if all are right, try again later.',
+    });
 }
 
 function shown({ audited, findings, proofs }: Report): object {

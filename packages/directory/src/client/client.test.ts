@@ -190,7 +190,7 @@ describe('several URLs', () => {
     const dead = await deadUrl();
     const failing = library.client([dead, old.url, garbage.url]).current();
     await expect(failing).rejects.toMatchObject({ code: 'stale' });
-    await expect(failing).rejects.toThrow(`${dead}: unreachable (ECONNREFUSED)`);
+    await expect(failing).rejects.toThrow(`${dead}: unreachable: nothing listens there (ECONNREFUSED)`);
     await expect(failing).rejects.toThrow(`${garbage.url}: it is no signed note`);
     await expect(failing).rejects.toThrow(`${old.url}: it was valid until`);
   });
