@@ -12,6 +12,9 @@ export interface Question extends AskOptions {
   readonly body?: string;
 }
 
+/** Names the authority that answers: name and key id, as its key begins. */
+export const authorityHeader = 'postern-authority';
+
 export type Answer = AnswerOf<{ readonly text: string }>;
 export type ByteAnswer = AnswerOf<{ readonly bytes: Uint8Array }>;
 
@@ -21,6 +24,8 @@ type AnswerOf<Body> =
       readonly status: number;
       /** Of the server's clock when the answer came, milliseconds, whole seconds; undefined when it says none. */
       readonly date: number | undefined;
+      /** Which authority says that it is its own; absent for what is none. */
+      readonly by?: string;
     } & Body)
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
@@ -61,7 +66,9 @@ export async function askBytes(
     }
     const bytes = await readBytes(response, maxBytes);
     if (bytes === undefined) return { kind: 'oversized' };
-    return { kind: 'answer', status: response.status, bytes, date: dateOf(response) };
+    const by = response.headers.get(authorityHeader);
+    const said = by === null ? {} : { by };
+    return { kind: 'answer', status: response.status, bytes, date: dateOf(response), ...said };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };
@@ -88,32 +95,18 @@ async function readBytes(response: Response, maxBytes: number): Promise<Uint8Arr
   return Buffer.concat(parts);
 }
 
+const words: ReadonlyMap<string, string> = new Map([
+  ['ENOTFOUND', 'there is no such name'],
+  ['EAI_AGAIN', 'the name could not be looked up'],
+]);
+
 /** `fetch` hides what happened in the cause. */
 function whyOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  if (cause instanceof Error && cause.name === 'HTTPParserError')
-    return 'unreachable: it answers, and not by HTTP';
-  if (typeof code === 'string') {
-    const why = reasons[code];
-    return why === undefined ? `unreachable (${code})` : `unreachable: ${why} (${code})`;
-  }
-  return `unreachable (${cause instanceof Error ? cause.message : String(cause)})`;
+  if (!(cause instanceof Error)) return `unreachable (${String(cause)})`;
+  if (cause.name === 'HTTPParserError') return 'what answers there does not speak HTTP';
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === undefined) return `unreachable (${cause.message})`;
+  const inWords = words.get(code);
+  return `unreachable (${code}${inWords === undefined ? '' : `: ${inWords}`})`;
 }
-
-const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'it hangs up',
-  EHOSTUNREACH: 'there is no way to it',
-  ENETUNREACH: 'there is no way to it',
-  ENOTFOUND: 'there is no such name',
-  EAI_AGAIN: 'its name cannot be looked up now',
-  UND_ERR_SOCKET: 'it hangs up',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it answers, and not by HTTPS',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it answers, and not by HTTPS',
-  CERT_HAS_EXPIRED: 'its certificate has ended',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'nobody vouches for its certificate',
-  SELF_SIGNED_CERT_IN_CHAIN: 'nobody vouches for its certificate',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'nobody vouches for its certificate',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-};

@@ -40,7 +40,7 @@ async function started(change: Partial<RegisterContext> = {}) {
         .filter((url) => refusing.has(url))
         .map((url) => {
           const refusal = refusing.get(url);
-          const detail = 'unreachable: nothing listens there (ECONNREFUSED)';
+          const detail = 'unreachable (ECONNREFUSED)';
           return { url, reason: 'unreachable' as const, detail, ...(refusal ? { refusal } : statusOf(url)) };
         });
       const accepted = to.filter((url) => !refusing.has(url));
@@ -180,8 +180,7 @@ test('what none has taken is said with who was not reached, and why', async () =
   refusing.set(urls[0] ?? '', 'name-taken');
   await announced();
   await until(() => lines.length > 1);
-  const answers =
-    'http://two.test: unreachable: nothing listens there (ECONNREFUSED); http://three.test: answered 502';
+  const answers = 'http://two.test: unreachable (ECONNREFUSED); http://three.test: answered 502';
   expect(lines).toEqual([
     'the directory refuses this node {"url":"http://one.test","reason":"name-taken"}',
     `the directory did not take the descriptor ${JSON.stringify({ code: 'not-published', answers })}`,

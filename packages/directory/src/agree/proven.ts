@@ -11,9 +11,10 @@ import {
   maxCertificateLength,
   maxConsensusLength,
   type SigningKey,
-  signingKeysIn,
+  verifyCertificate,
 } from '@postern/protocol/consensus';
 import { maxAllCertificatesBytes, notesIn } from '../notes.ts';
+import type { HeldCertificate } from '../peer-certificates.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
 
@@ -39,13 +40,16 @@ const mostCertificates = 1_024;
 export function createProver({
   peers,
   members,
+  proven,
 }: {
   readonly peers: Pick<Peers, 'names' | 'ask'>;
   readonly members: Members;
+  /** Called with each copy that is, its time, Unix seconds, and the certificates that were asked for. */
+  readonly proven?: (signed: string, at: number, past: readonly HeldCertificate[]) => void;
 }): (copy: Copy) => Promise<string> {
   const { threshold } = members;
   const silent = new Set<string>();
-  let past: Promise<readonly SigningKey[]> | undefined;
+  let past: Promise<readonly HeldCertificate[]> | undefined;
   const askAll = async (path: string, maxBytes: number): Promise<string[]> => {
     const texts = peers.names.map(async (name) => {
       if (silent.has(name)) return [];
@@ -56,12 +60,15 @@ export function createProver({
     });
     return (await Promise.all(texts)).flat();
   };
-  const fetchPast = async (): Promise<readonly SigningKey[]> => {
+  const fetchPast = async (): Promise<readonly HeldCertificate[]> => {
     const lists = await askAll('/v1/certificates/all', maxAllCertificatesBytes);
     const all = lists.flatMap(
       (list) => notesIn(list, maxCertificateLength)?.slice(0, mostCertificates) ?? [],
     );
-    return signingKeysIn([...new Set(all)], members);
+    return [...new Set(all)].flatMap((signed) => {
+      const verified = verifyCertificate(signed, members);
+      return verified.kind === 'certificate' ? [{ signed, key: verified.key }] : [];
+    });
   };
   return async ({ epoch, at, signed }) => {
     const note = parseNote(signed, maxConsensusLength);
@@ -71,14 +78,19 @@ export function createProver({
       for (const one of holdingOf(more, keys, at)) good.set(one.name, good.get(one.name) ?? one);
       return good.size >= threshold;
     };
-    const formatted = (): string => formatNote({ ...note, signatures: [...good.values()] });
-    if (add(note, members.signingKeys)) return formatted();
+    const formatted = (asked: readonly HeldCertificate[]): string => {
+      const enough = formatNote({ ...note, signatures: [...good.values()] });
+      proven?.(enough, at, asked);
+      return enough;
+    };
+    if (add(note, members.signingKeys)) return formatted([]);
     past ??= fetchPast();
-    const keys = [...members.signingKeys, ...(await past)];
-    if (add(note, keys)) return formatted();
+    const asked = await past;
+    const keys = [...members.signingKeys, ...asked.map(({ key }) => key)];
+    if (add(note, keys)) return formatted(asked);
     for (const text of await askAll(`/v1/consensus/${epoch}`, mostConsensusBytes)) {
       const copy = parseNote(text, maxConsensusLength);
-      if (copy?.text === note.text && add(copy, keys)) return formatted();
+      if (copy?.text === note.text && add(copy, keys)) return formatted(asked);
     }
     return signed;
   };

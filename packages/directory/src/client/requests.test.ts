@@ -76,7 +76,7 @@ describe('publish', () => {
     const { accepted, failed } = await library.client([dead, bad.url, good.url]).publish('descriptor');
     expect(accepted).toEqual([good.url]);
     expect(failed.map(({ url, detail }) => [url, detail])).toEqual([
-      [dead, 'unreachable: nothing listens there (ECONNREFUSED)'],
+      [dead, 'unreachable (ECONNREFUSED)'],
       [bad.url, 'answered 503 (full?[31m)'],
     ]);
     expect(good.requests[0]).toMatchObject({
@@ -117,7 +117,7 @@ describe('publish', () => {
     const dead = await deadUrl();
     await expect(library.client([dead, bad.url]).publish('descriptor')).rejects.toMatchObject({
       code: 'not-published',
-      message: `no directory took the descriptor: ${dead}: unreachable: nothing listens there (ECONNREFUSED); ${bad.url}: answered 500`,
+      message: `no directory took the descriptor: ${dead}: unreachable (ECONNREFUSED); ${bad.url}: answered 500`,
     });
   });
 });
