@@ -199,9 +199,11 @@ describe('postern-directory audit', () => {
         message: `${path} cannot be read: ${why}`,
       });
     const silent = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-    await expect(
-      failing('--url', await serving((_, to) => void to.writeHead(404).end())),
-    ).rejects.toMatchObject({
+    const url = await serving((_, to) => void to.writeHead(404).end());
+    expect((await run([url])).out).toBe(
+      `${url}  not-served: nothing of what authorities and mirrors serve is to be had: answered 404\n`,
+    );
+    await expect(failing('--url', url)).rejects.toMatchObject({
       exitCode: 75,
       hint: expect.stringContaining('waiting does not mend it'),
     });
