@@ -12,9 +12,6 @@ export interface Question extends AskOptions {
   readonly body?: string;
 }
 
-/** Names the authority that answers: name and key id, as its key begins. */
-export const authorityHeader = 'postern-authority';
-
 export type Answer = AnswerOf<{ readonly text: string }>;
 export type ByteAnswer = AnswerOf<{ readonly bytes: Uint8Array }>;
 
@@ -24,8 +21,6 @@ type AnswerOf<Body> =
       readonly status: number;
       /** Of the server's clock when the answer came, milliseconds, whole seconds; undefined when it says none. */
       readonly date: number | undefined;
-      /** Which authority says that it is its own; absent for what is none. */
-      readonly by?: string;
     } & Body)
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
@@ -66,9 +61,7 @@ export async function askBytes(
     }
     const bytes = await readBytes(response, maxBytes);
     if (bytes === undefined) return { kind: 'oversized' };
-    const by = response.headers.get(authorityHeader);
-    const said = by === null ? {} : { by };
-    return { kind: 'answer', status: response.status, bytes, date: dateOf(response), ...said };
+    return { kind: 'answer', status: response.status, bytes, date: dateOf(response) };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };
