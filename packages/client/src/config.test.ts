@@ -86,6 +86,7 @@ describe('configuration', () => {
       /^mailbx is no known key/,
       /^directory\.urls\.0 is no http or https URL/,
       /^directory\.authorities\.0 is no authority key/,
+      /^directory\.threshold is more than the 1 authorities listed/,
       /^route\.excluded is no known key/,
       /^send\.timeout /,
       /^send\.connections is at most 32/,
@@ -97,6 +98,38 @@ describe('configuration', () => {
       'directory.threshold is more than the 1 authorities listed',
     ]);
     expect(mistakes({})).toEqual([expect.stringMatching(/^mailbox/), expect.stringMatching(/^directory/)]);
+  });
+
+  test('an authority stands there once, under one name', () => {
+    const other = testAuthority('other.test', { seed: 'authority.test' }).vkey;
+    const listed = { ...least.directory, authorities: [authority, authority, other], threshold: 2 };
+    expect(mistakes({ ...least, directory: listed, mailbx: '' })).toEqual([
+      'directory.authorities.1 is a second one of authority.test; list each authority once',
+      'directory.authorities.2 is the key of authority.test as well; each authority has its own',
+      expect.stringMatching(/^mailbx/),
+    ]);
+    const { urls } = least.directory;
+    const wrong = { urls: ['x'], authorities: ['y', authority, authority], threshold: 9 };
+    expect(mistakes({ ...least, directory: wrong }).map((line) => line.split(' ')[0])).toEqual([
+      'directory.urls.0',
+      'directory.authorities.0',
+      'directory.authorities.2',
+      'directory.threshold',
+    ]);
+    expect(mistakes({ ...least, directory: { urls, authorities: [] } })).toHaveLength(1);
+  });
+
+  test('what does not go together in a section is told beside what does not hold there', () => {
+    const submission = { server: '10.0.0.1:587', tls: 'none', password_file: 'x', password_command: ['y'] };
+    const dns = { resolver: '192.0.2.1:53', unsigned: 'trust' };
+    expect(mistakes({ ...least, submission, dns }).map((line) => line.split(' ')[0])).toEqual([
+      'dns.unsigned',
+      'dns.resolver',
+      'submission.tls',
+      'submission.password_file',
+      'submission.password_file',
+      'submission.server',
+    ]);
   });
 
   test('the gateway of the own domain: by name or by pin, its password from one place', () => {
@@ -141,6 +174,8 @@ describe('configuration', () => {
     ).toEqual([
       expect.stringMatching(/^submission\.password_file is no path from the root/),
       expect.stringMatching(/^submission\.password_command/),
+      expect.stringMatching(/^submission\.pin does not go with name/),
+      expect.stringMatching(/^submission\.password_file does not go with password_command/),
     ]);
     expect(
       wrong({ server: 'a.test:587', pin, name: 'a.test', password_file: '~/x', password_command: ['x'] }),
@@ -160,7 +195,7 @@ describe('configuration', () => {
     for (const threshold of [2, 3]) {
       expect(mistakes({ ...least, directory: { urls, authorities: three, threshold } })).toEqual([]);
     }
-    const given = { urls, authorities: [...three, keyOf('a3.test')] };
+    const given = { urls, authorities: [...three, testAuthority('a3.test', { seed: 'another' }).vkey] };
     expect(parseClientConfig({ ...least, directory: given }).directory.threshold).toBe(2);
     expect(mistakes({ ...least, directory: { ...given, threshold: 4 } })).toEqual([
       'directory.threshold is more than the 3 authorities listed',

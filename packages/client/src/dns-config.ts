@@ -1,4 +1,5 @@
 import type { UnsignedPolicy } from '@postern/protocol/dns';
+import { checkedTogether } from '@postern/runtime';
 import { dnsFields, type DnsConfig as ResolverConfig, refuseUnbelieved } from '@postern/runtime/dns';
 import { z } from 'zod';
 
@@ -7,15 +8,15 @@ export interface DnsConfig extends ResolverConfig {
   readonly unsigned: UnsignedPolicy;
 }
 
-const section = z
-  .strictObject({
+const section = checkedTogether(
+  z.strictObject({
     ...dnsFields('system'),
     unsigned: z
       .enum(['refuse', 'trust-on-first-use'], { error: 'is "refuse" or "trust-on-first-use"' })
       .default('refuse'),
-  })
-  .superRefine(refuseUnbelieved)
-  .transform(({ trust_anchors: trustAnchors, ...rest }): DnsConfig => ({ ...rest, trustAnchors }));
+  }),
+  refuseUnbelieved,
+).transform(({ trust_anchors: trustAnchors, ...rest }): DnsConfig => ({ ...rest, trustAnchors }));
 
 /** Data into the section, strictly. */
 export const dnsConfig: z.ZodType<DnsConfig, Record<string, unknown>> = section as never;

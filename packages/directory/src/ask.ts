@@ -88,9 +88,18 @@ async function readBytes(response: Response, maxBytes: number): Promise<Uint8Arr
   return Buffer.concat(parts);
 }
 
+const words: ReadonlyMap<string, string> = new Map([
+  ['ENOTFOUND', 'there is no such name'],
+  ['EAI_AGAIN', 'the name could not be looked up'],
+]);
+
 /** `fetch` hides what happened in the cause. */
 function whyOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (cause instanceof Error && 'code' in cause) return `unreachable (${String(cause.code)})`;
-  return `unreachable (${cause instanceof Error ? cause.message : String(cause)})`;
+  if (!(cause instanceof Error)) return `unreachable (${String(cause)})`;
+  if (cause.name === 'HTTPParserError') return 'what answers there does not speak HTTP';
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === undefined) return `unreachable (${cause.message})`;
+  const inWords = words.get(code);
+  return `unreachable (${code}${inWords === undefined ? '' : `: ${inWords}`})`;
 }

@@ -163,6 +163,59 @@ describe('postern-directory', () => {
     expect(without).toMatchObject({ code: 64, err: expect.stringContaining('--identity') });
   });
 
+  test('what lies where something else is to be is told, with its path', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const init = ['init', '--name', 'authority7.test'];
+    const [config, data, under, identity] = await Promise.all([
+      run(...init, '--config', 'file/x.toml'),
+      run(...init, '--config', 'x.toml', '--data-dir', 'file'),
+      run(...init, '--config', 'x.toml', '--data-dir', 'file/sub'),
+      run('certify', '--identity', folder, '--config', 'other.toml'),
+    ]);
+    const told = (what: string): object => ({ code: 1, out: '', err: expect.stringContaining(what) });
+    expect(config).toMatchObject(told(`${join(folder, 'file')} is there already, and is no folder`));
+    expect(data).toMatchObject(told(`${join(folder, 'file')} is there already, and is no folder`));
+    expect(under).toMatchObject(
+      told(`${join(folder, 'file', 'sub')} leads through something that is no folder`),
+    );
+    expect(identity).toMatchObject(told(`${folder} is a folder, not a file`));
+
+    const seventh = ['--config', 'seventh.toml'];
+    expect((await run(...init, ...seventh, '--data-dir', 'seventh')).code).toBe(0);
+    const database = join(folder, 'seventh', 'authority.sqlite');
+    await writeFile(database, 'no database'.repeat(100), { mode: 0o600 });
+    const damaged = expect.stringContaining(
+      `${database} is damaged: file is not a database\n  Where there are other`,
+    );
+    expect(await run('run', ...seventh)).toMatchObject({ code: 65, err: damaged });
+    await rm(database);
+    await mkdir(database);
+    const folderThere = expect.stringContaining(`${database} cannot be used: unable to open database file\n`);
+    expect(await run('run', ...seventh)).toMatchObject({ code: 69, err: folderThere });
+  });
+
+  test('warns of an epoch that is short and of a delay that is long for it, which init cannot take back', async () => {
+    const init = (at: number, ...more: string[]): Promise<Ended> =>
+      run('init', '--name', 'a.test', '--config', `unusual${at}.toml`, '--data-dir', `unusual${at}`, ...more);
+    const [usual, short, slow, both] = await Promise.all([
+      init(1, '--epoch', '10m', '--mean-delay', '50s'),
+      init(2, '--epoch', '10s'),
+      init(3, '--mean-delay', '301s'),
+      init(4, '--epoch', '1m', '--mean-delay', '1h', '--listen', '127.0.0.1:0'),
+    ]);
+    for (const made of [usual, short, slow, both]) expect(made.code).toBe(0);
+    expect(usual.err).not.toContain('Warning');
+    expect(short.err).toMatch(/\nWarning: an epoch of 10s is for tests: .* Usual is 1h, .*\.\n$/);
+    expect(slow.err).toMatch(/\nWarning: a mean delay of 301s is too long for .* 1h: .* at most 5m\.\n$/);
+    expect(both.err.match(/^Warning: /gm)).toHaveLength(2);
+    const { child, ended } = start('run', '--config', 'unusual4.toml');
+    await said(child, 'serving');
+    child.kill('SIGTERM');
+    const { err } = await ended;
+    expect(err).toMatch(/"why":"an epoch of 1m .*"event":"the configuration is for tests"/);
+    expect(err).toMatch(/"why":"a mean delay of 1h .*"event":"the configuration is for tests"/);
+  });
+
   test('takes no key, and no folder with one, that others may get at, and tells of a port that is taken', async () => {
     const data = join(folder, 'fourth');
     const listen = createServer().listen(0, '127.0.0.1');

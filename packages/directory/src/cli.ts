@@ -27,6 +27,7 @@ import { signingFolder } from './keys/files.ts';
 import { identityPath, readAuthority, readPrivateKey } from './keys/identity.ts';
 import type { Missed } from './outages/outages.ts';
 import type { AuthorityStatus, PeerStatus } from './status.ts';
+import { unusualIn } from './unusual.ts';
 
 /** The command line of `postern-directory`: resolves to the exit code. */
 export async function main(args: readonly string[], stop: AbortSignal): Promise<number> {
@@ -67,12 +68,13 @@ function addInit(program: Command): void {
       await requireTrustedPath(folder);
       await requireTrustedPath(resolve(folder, options.dataDir));
       const at = { clock: systemClock, random: systemRandom };
-      const { vkey } = await initAuthority({ ...options, configPath: options.config }, at);
+      const { vkey, unusual } = await initAuthority({ ...options, configPath: options.config }, at);
       const identity = identityPath(resolve(folder, options.dataDir));
       process.stderr.write(
         `Wrote ${options.config}. Move ${identity} to where nobody else gets at it: it makes the next signing key, within ${usualDays} days.\nClients and nodes need this key (authorities = ["…"]):\n`,
       );
       process.stdout.write(`${vkey}\n`);
+      for (const why of unusual) process.stderr.write(`Warning: ${why}.\n`);
     });
 }
 
@@ -143,6 +145,7 @@ function addRun(program: Command, stop: AbortSignal): void {
         log.warn('identity key lies beside the signing key', {
           hint: `move ${identityPath(config.dataDir)} to where nobody else gets at it`,
         });
+      for (const why of unusualIn(config)) log.warn('the configuration is for tests', { why });
       await using authority = await startAuthority(config, {
         clock: systemClock,
         uptime: () => performance.now(),

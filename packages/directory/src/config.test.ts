@@ -111,6 +111,7 @@ describe('peers', () => {
       'max_nodes',
       'peers.0.url',
       'peers.0.key',
+      'threshold',
     ]);
     const more = {
       epoch: '1s',
@@ -124,6 +125,37 @@ describe('peers', () => {
       'threshold',
       'epoch',
     ]);
+  });
+
+  test('and what parts have to do with each other, whichever other part is wrong', () => {
+    const paths = (change: object): string[] =>
+      mistakeIn({ ...least, ...change }).mistakes.map((mistake) => mistake.path);
+    const several = {
+      geometry: { packet_bytes: 100 },
+      threshold: 9,
+      width: { least: 9, most: 8 },
+      peers: [peer(2), { ...peer(3), url: 'x' }, peer(2)],
+      epoch: 'long',
+      ports: 1,
+    };
+    expect(paths(several)).toEqual([
+      'epoch',
+      'geometry',
+      'width.most',
+      'peers.1.url',
+      'ports',
+      'peers.2.key',
+      'peers.2.url',
+      'threshold',
+    ]);
+    expect(paths({ name: '-', listen: 1, width: { most: 667 } })).toEqual(['name', 'listen', 'width.most']);
+    expect(paths({ width: { least: 9, most: 8, packets_per_mix: 0 } })).toEqual([
+      'width.packets_per_mix',
+      'width.most',
+    ]);
+    expect(paths({ peers: 'all', threshold: 2 })).toEqual(['peers']);
+    // of a geometry that does not hold it is not known how many mixes a path has
+    expect(paths({ geometry: { hops: 0 }, width: { most: 667 } })).toEqual(['geometry']);
   });
 });
 

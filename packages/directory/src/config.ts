@@ -8,6 +8,7 @@ import {
 } from '@postern/protocol/consensus';
 import { defaultGeometry, type Geometry, geometry } from '@postern/protocol/packet';
 import {
+  checkedTogether,
   domainName,
   duration,
   type Endpoint,
@@ -17,7 +18,7 @@ import {
   parseConfig,
 } from '@postern/runtime';
 import { z } from 'zod';
-import { majority, thresholdMistake } from './client/trust.ts';
+import { isSameKey, majority, thresholdMistake } from './client/trust.ts';
 import { roundMsOf } from './slots.ts';
 
 /** An authority, parsed. */
@@ -90,11 +91,16 @@ const figures = z
 /** Packets that a mix may have in an epoch: as many as documents can say. */
 const mostPackets = 2 ** 32 - 1;
 
-const width = z.strictObject({
-  least: z.int().min(1).default(10),
-  most: z.int().min(1).default(100),
-  packets_per_mix: z.int().min(1).max(mostPackets).default(1_000),
-});
+const width = checkedTogether(
+  z.strictObject({
+    least: z.int().min(1).default(10),
+    most: z.int().min(1).default(100),
+    packets_per_mix: z.int().min(1).max(mostPackets).default(1_000),
+  }),
+  ({ least, most }, { say }) => {
+    if (least !== undefined && most !== undefined && most < least) say(['most'], 'is below `least`');
+  },
+);
 
 const peerUrl = z
   .url({
@@ -125,8 +131,8 @@ const peer = z
 /** Shortest round that authorities on one machine can keep, milliseconds. */
 const shortestRoundMs = 100;
 
-const schema = z
-  .strictObject({
+const sections = checkedTogether(
+  z.strictObject({
     name: domainName,
     data_dir: z.string().min(1),
     listen: endpoint,
@@ -145,19 +151,18 @@ const schema = z
     threshold: z.int().min(1, 'is at least 1').optional(),
     probe: z.boolean().default(true),
     metrics: metricsSection.optional(),
-  })
-  .superRefine(({ name, peers, threshold, epoch, width, geometry }, context) => {
-    const say = (path: (string | number)[], message: string): void =>
-      context.addIssue({ code: 'custom', path, message });
+  }),
+  ({ name, peers, threshold, epoch, width, geometry }, { say, isWrong }) => {
     const { hops } = geometry ?? defaultGeometry;
-    if (width.most < width.least) say(['width', 'most'], 'is below `least`');
-    if (width.most * hops > maxNodes)
+    if (!isWrong('geometry') && width !== undefined && width.most * hops > maxNodes)
       say(
         ['width', 'most'],
         `is more than ${Math.floor(maxNodes / hops)}: a consensus has ${maxNodes} nodes at most`,
       );
+    if (peers === undefined) return;
     peers.forEach((one, at) => {
-      const before = peers.slice(0, at);
+      const before = peers.slice(0, at).filter((other) => other !== undefined);
+      if (one === undefined) return;
       if (one.name === name) say(['peers', at, 'key'], 'is of this authority itself; list the others only');
       if (before.some((other) => other.name === one.name))
         say(['peers', at, 'key'], `is a second one of ${one.name}; list each authority once`);
@@ -166,43 +171,48 @@ const schema = z
       if (before.some((other) => other.url === one.url))
         say(['peers', at, 'url'], 'is the URL of another one as well; each authority has its own');
     });
-    const authorities = [name, ...new Set(peers.map((one) => one.name))];
+    const authorities = [name, ...uniqueNames(peers)];
     const mistake = threshold === undefined ? undefined : thresholdMistake({ authorities, threshold });
     if (mistake !== undefined) say(['threshold'], mistake);
+    if (epoch === undefined || peers.length === 0) return;
     const roundMs = roundMsOf(epoch / 1_000, authorities.length);
-    if (peers.length > 0 && roundMs < shortestRoundMs)
+    if (roundMs < shortestRoundMs)
       say(
         ['epoch'],
         `is too short for ${authorities.length} authorities, whose rounds would last ${roundMs} ms`,
       );
-  })
-  .transform(
-    (config): AuthorityConfig => ({
-      name: config.name,
-      dataDir: config.data_dir,
-      listen: config.listen,
-      epochSeconds: config.epoch / 1_000,
-      meanDelayMs: config.mean_delay,
-      geometry: config.geometry ?? defaultGeometry,
-      width: {
-        least: config.width.least,
-        most: config.width.most,
-        perMix: config.width.packets_per_mix,
-      },
-      bootstrap: config.bootstrap ?? { nodes: 8 },
-      maxNodes: config.max_nodes,
-      revoked: config.revoked,
-      allow: config.allow,
-      peers: config.peers,
-      threshold: config.threshold ?? majority([config.name, ...config.peers.map(({ name }) => name)]),
-      probe: config.probe,
-      metrics: config.metrics,
-    }),
-  );
+  },
+);
 
-function isSameKey(one: AuthorityKey, other: AuthorityKey): boolean {
-  return Buffer.from(one.identity).equals(other.identity);
+/** Of each that does not hold it is not known that another one has the same. */
+function uniqueNames(peers: readonly (PeerConfig | undefined)[]): (string | undefined)[] {
+  const named = peers.filter((one) => one !== undefined).map((one) => one.name);
+  return [...new Set(named), ...peers.filter((one) => one === undefined)];
 }
+
+const schema = sections.transform(
+  (config): AuthorityConfig => ({
+    name: config.name,
+    dataDir: config.data_dir,
+    listen: config.listen,
+    epochSeconds: config.epoch / 1_000,
+    meanDelayMs: config.mean_delay,
+    geometry: config.geometry ?? defaultGeometry,
+    width: {
+      least: config.width.least,
+      most: config.width.most,
+      perMix: config.width.packets_per_mix,
+    },
+    bootstrap: config.bootstrap ?? { nodes: 8 },
+    maxNodes: config.max_nodes,
+    revoked: config.revoked,
+    allow: config.allow,
+    peers: config.peers,
+    threshold: config.threshold ?? majority([config.name, ...config.peers.map(({ name }) => name)]),
+    probe: config.probe,
+    metrics: config.metrics,
+  }),
+);
 
 /** Reads an authority's configuration as it comes from TOML. Throws `ConfigError` with every mistake. */
 export function parseAuthorityConfig(input: unknown, source = 'directory.toml'): AuthorityConfig {

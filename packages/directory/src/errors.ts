@@ -6,7 +6,8 @@ export type AuthorityErrorCode =
   | 'wrong-key'
   | 'wrong-epoch'
   | 'in-use'
-  | 'wrong-store';
+  | 'wrong-store'
+  | 'store-io';
 
 const exitCodes: Readonly<Record<AuthorityErrorCode, number>> = {
   'no-key': ExitCode.config,
@@ -15,6 +16,7 @@ const exitCodes: Readonly<Record<AuthorityErrorCode, number>> = {
   'wrong-epoch': ExitCode.config,
   'in-use': ExitCode.tempFail,
   'wrong-store': ExitCode.dataError,
+  'store-io': ExitCode.unavailable,
 };
 
 /** A fault that keeps an authority from running. */

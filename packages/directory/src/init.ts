@@ -4,6 +4,7 @@ import { formatAuthorityKey } from '@postern/protocol/consensus';
 import { type Clock, makeDirectory, type Random, UserError, writeFileDurable } from '@postern/runtime';
 import { parseAuthorityConfig } from './config.ts';
 import { makeKeys } from './keys/make.ts';
+import { unusualIn } from './unusual.ts';
 
 /** What a new authority's configuration says; durations as they stand in the file. */
 export interface NewAuthority {
@@ -17,11 +18,11 @@ export interface NewAuthority {
   readonly bootstrapNodes: number;
 }
 
-/** Writes a commented configuration and an authority's keys (mode 0600); gives the verifier key. Replaces nothing. */
+/** Writes a commented configuration and an authority's keys (mode 0600); gives the verifier key, and what is unusual. Replaces nothing. */
 export async function initAuthority(
   authority: NewAuthority,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
-): Promise<{ vkey: string }> {
+): Promise<{ vkey: string; unusual: readonly string[] }> {
   const { configPath } = authority;
   const text = configText(authority);
   const folder = dirname(resolve(configPath));
@@ -36,7 +37,7 @@ export async function initAuthority(
   const now = Math.floor(clock.now() / 1_000);
   const { key } = await makeKeys({ name, dataDir, epochSeconds, now, random });
   await writeFileDurable(configPath, text, { mode: 0o644 });
-  return { vkey: formatAuthorityKey(key) };
+  return { vkey: formatAuthorityKey(key), unusual: unusualIn(config) };
 }
 
 function fieldsOf({ name, dataDir, listen, epoch, meanDelay, bootstrapNodes }: NewAuthority): object {
@@ -63,10 +64,10 @@ data_dir = ${quoted(dataDir)}
 # Where HTTP is served. Put a reverse proxy in front for TLS; what is served is signed.
 listen = ${quoted(listen)}
 
-# Length of an epoch: how often there is a new consensus and new mix keys. Never changes later.
+# Length of an epoch: how often there is a new consensus and new mix keys. Never changes later. Usual is "1h"; less than "10m" is for tests.
 epoch = ${quoted(epoch)}
 
-# Mean of the delay that clients draw for each hop. Longer hides more.
+# Mean of the delay that clients draw for each hop. Longer hides more; with three hops at most a twelfth of an epoch.
 mean_delay = ${quoted(meanDelay)}
 
 # Most nodes that may be registered.

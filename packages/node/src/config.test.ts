@@ -77,7 +77,56 @@ describe('parseNodeConfig', () => {
     }
   });
 
-  test('an authority with two keys counts once', () => {
+  test('what does not go together is told beside what does not hold', () => {
+    const wrong = {
+      ...mix,
+      name: '-',
+      roles: ['mix', 'submission'],
+      directory: { ...mix.directory, urls: ['x'], threshold: 2 },
+      delivery: { domain: '-', maildir: '/a', mailboxes: ['bob', 'bea'], lmtp: 'x' },
+      submission: { listen: 'x', tls_key: '/key', imap: '10.0.0.1:143', authors: 'a', expiry: '1h' },
+      spool: { store: 'sqlite', max_size: 'x', redis: { url: 'redis://10.0.0.1', user: 'u', vouch: 1 } },
+      dns: { resolver: '192.0.2.1:53', trust_anchors: 'x' },
+      metrics: { listen: '192.0.2.1:9', publik: true },
+      ports: 1,
+    };
+    expect(Object.keys(mistakesIn(wrong)).sort()).toEqual([
+      'delivery',
+      'delivery.domain',
+      'delivery.lmtp',
+      'delivery.mailboxes',
+      'delivery.maildir',
+      'directory.threshold',
+      'directory.urls.0',
+      'dns.resolver',
+      'dns.trust_anchors',
+      'metrics.listen',
+      'metrics.publik',
+      'name',
+      'ports',
+      'roles',
+      'spool.max_size',
+      'spool.redis',
+      'spool.redis.password_file',
+      'spool.redis.url',
+      'spool.redis.vouch',
+      'submission.imap',
+      'submission.imap_pin',
+      'submission.listen',
+      'submission.tls_cert',
+      'submission.warn_after',
+    ]);
+    // a role that does not hold may be the one that a section is for
+    expect(mistakesIn({ ...gateway, roles: ['mix', 'delivry'] })).toEqual({ 'roles.1': expect.any(String) });
+    expect(mistakesIn({ ...gateway, delivery: 'b.test' })).toEqual({ delivery: expect.any(String) });
+  });
+
+  test('an authority with two keys counts once, and the same key stands there once', () => {
+    const key = keyOf('a.test');
+    const twice = { ...mix, directory: { urls: mix.directory.urls, authorities: [key, key], threshold: 1 } };
+    expect(mistakesIn(twice)).toEqual({
+      'directory.authorities.1': 'is a second one of a.test; list each authority once',
+    });
     const authorities = [keyOf('a1.test'), keyOf('a2.test'), keyOf('a2.test', 'another')];
     const listed = { ...mix, directory: { urls: mix.directory.urls, authorities } };
     expect(parseNodeConfig(listed).directory.threshold).toBe(2);

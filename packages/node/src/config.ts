@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path';
 import { baseOf, type DirectoryConfig, directorySection } from '@postern/directory/client';
 import { isContact, maxCapacity } from '@postern/protocol/consensus';
 import {
+  checkedTogether,
   domainName,
   duration,
   type Endpoint,
@@ -186,8 +187,8 @@ const gatewayDomain = domainName.refine(
   `is too long for a gateway's; it has at most ${maxGatewayOctets} characters`,
 );
 
-const deliverySchema = z
-  .strictObject({
+const deliverySchema = checkedTogether(
+  z.strictObject({
     domain: gatewayDomain,
     maildir: maildirPath.optional(),
     mailboxes: z.array(mailboxName).min(1).optional(),
@@ -196,20 +197,18 @@ const deliverySchema = z
     deny: z.array(domainName).default([]),
     carriages_per_hour: z.int().min(1).default(100_000),
     bytes_per_hour: size.default(5_000_000_000),
-  })
-  .superRefine(({ maildir, mailboxes, lmtp }, context) => {
-    const say = (path: string, message: string): void =>
-      context.addIssue({ code: 'custom', path: [path], message });
-    if (maildir === undefined && lmtp === undefined)
-      say('maildir', 'is missing; give either maildir or lmtp');
-    if (maildir !== undefined && lmtp !== undefined) say('lmtp', 'stands beside maildir; give one of them');
-    if (maildir !== undefined && mailboxes === undefined)
-      say('mailboxes', 'is missing; list the mailboxes that exist');
-    if (lmtp !== undefined && mailboxes !== undefined)
-      say('mailboxes', 'goes with maildir only; by LMTP the mail system says which mailboxes exist');
+  }),
+  ({ maildir, mailboxes }, { say, isThere }) => {
+    const [hasMaildir, hasMailboxes, hasLmtp] = [isThere('maildir'), isThere('mailboxes'), isThere('lmtp')];
+    if (!hasMaildir && !hasLmtp) say(['maildir'], 'is missing; give either maildir or lmtp');
+    if (hasMaildir && hasLmtp) say(['lmtp'], 'stands beside maildir; give one of them');
+    if (hasMaildir && !hasMailboxes) say(['mailboxes'], 'is missing; list the mailboxes that exist');
+    if (hasLmtp && hasMailboxes)
+      say(['mailboxes'], 'goes with maildir only; by LMTP the mail system says which mailboxes exist');
     if (maildir !== undefined && (mailboxes?.length ?? 0) > 1 && !maildir.includes('{local}'))
-      say('maildir', 'is one Maildir for several mailboxes; write {local} where the mailbox’s name goes');
-  });
+      say(['maildir'], 'is one Maildir for several mailboxes; write {local} where the mailbox’s name goes');
+  },
+);
 
 type Delivery = z.infer<typeof deliverySchema>;
 
@@ -236,8 +235,8 @@ function target({ maildir, mailboxes = [], lmtp }: Delivery): MaildirConfig | Lm
 const rolesWanted =
   'is missing or empty; write those that the node has, of "mix", "delivery" and "submission", for example roles = ["mix"]';
 
-const schema = z
-  .strictObject({
+const schema = checkedTogether(
+  z.strictObject({
     name: domainName,
     roles: z.array(z.enum(nodeRoles), rolesWanted).min(1, rolesWanted),
     data_dir: z.string().min(1),
@@ -261,22 +260,23 @@ const schema = z
       .prefault({}),
     delivery: deliverySchema.optional(),
     submission: submissionSection.optional(),
-    dns: z.strictObject(dnsFields('system')).superRefine(refuseUnbelieved).prefault({}),
+    dns: checkedTogether(z.strictObject(dnsFields('system')), refuseUnbelieved).prefault({}),
     spool: spoolSection.prefault({}),
     metrics: metricsSection.optional(),
     mirror: z.strictObject({ listen: endpoint, url: mirrorUrl.default('') }).optional(),
-  })
-  .superRefine(({ roles, delivery, submission }, context) => {
-    const say = (path: string[], message: string): void =>
-      context.addIssue({ code: 'custom', path, message });
+  }),
+  ({ roles }, { say, isThere, isWrong }) => {
+    if (roles === undefined) return;
     if (new Set(roles).size !== roles.length) say(['roles'], 'names a role twice');
-    for (const [role, section] of Object.entries({ delivery, submission })) {
-      const has = roles.includes(role as NodeRole);
-      if (has && section === undefined) say([role], `is missing; the role "${role}" needs it`);
-      if (!has && section !== undefined)
+    for (const role of ['delivery', 'submission'] as const) {
+      const has = roles.includes(role);
+      if (has && !isThere(role)) say([role], `is missing; the role "${role}" needs it`);
+      // what does not hold among the roles may be meant for it
+      if (!has && isThere(role) && !isWrong('roles'))
         say([role], `stands there without the role "${role}"; add the role or remove the section`);
     }
     // Reports of what authors send come to the domain's gateway, and reach them through its mail system.
-    if (roles.includes('submission') && !roles.includes('delivery'))
+    if (roles.includes('submission') && !roles.includes('delivery') && !isWrong('roles'))
       say(['roles'], 'has "submission" without "delivery", by which reports reach authors; add it');
-  });
+  },
+);

@@ -19,6 +19,7 @@ export type NodeErrorCode =
   | 'rotation-under-way'
   | 'clock-behind'
   | 'wrong-network'
+  | 'no-network'
   | 'policies-damaged'
   | 'mailbox-unsafe';
 

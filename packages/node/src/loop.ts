@@ -1,4 +1,4 @@
-import type { Clock, Log, Random } from '@postern/runtime';
+import type { Clock, Log, LogFields, Random } from '@postern/runtime';
 import { backoff, jitteredBackoff } from './backoff.ts';
 
 export interface Loop {
@@ -11,11 +11,13 @@ export interface LoopOptions {
   readonly log: Log;
   /** What is logged when a turn throws: a constant. */
   readonly trouble: string;
+  /** What stands beside it of an error, in words of this program; nothing when all has been said. Its code alone unless given. */
+  readonly fieldsOf?: (error: unknown) => LogFields | undefined;
   /** Draws the pauses, where several may fail together. */
   readonly random?: Random;
 }
 
-/** Failures in a row of work that is tried again and again: each is logged, and makes the next pause longer. */
+/** Failures in a row of work that is tried again and again: each is logged, unless that was done, and makes the next pause longer. */
 export interface Setback {
   /**
    * An error's message is not logged, only its code: it may come from afar. Several failures before the next pause are
@@ -27,7 +29,7 @@ export interface Setback {
   pause(stop: AbortSignal): Promise<void>;
 }
 
-export function createSetback({ clock, log, trouble, random }: LoopOptions): Setback {
+export function createSetback({ clock, log, trouble, fieldsOf = codeAlone, random }: LoopOptions): Setback {
   let failures = 0;
   let error: unknown;
   return {
@@ -39,7 +41,8 @@ export function createSetback({ clock, log, trouble, random }: LoopOptions): Set
     },
     async pause(stop) {
       if (error === undefined) return;
-      log.error(trouble, { code: codeOf(error) });
+      const fields = fieldsOf(error);
+      if (fields !== undefined) log.error(trouble, fields);
       error = undefined;
       const pauseMs =
         random === undefined ? backoff(failures, loopPause) : jitteredBackoff(failures, loopPause, random);
@@ -47,6 +50,10 @@ export function createSetback({ clock, log, trouble, random }: LoopOptions): Set
       await clock.wait(clock.now() + pauseMs, stop);
     },
   };
+}
+
+function codeAlone(error: unknown): LogFields {
+  return { code: codeOf(error) };
 }
 
 /** Repeats `turn` until stopped; after one that throws it pauses. */

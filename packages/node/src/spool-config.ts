@@ -1,4 +1,4 @@
-import { size } from '@postern/runtime';
+import { checkedTogether, size } from '@postern/runtime';
 import { z } from 'zod';
 
 /** Where the spool is kept, and how much it may take. */
@@ -54,8 +54,8 @@ const redisAddress: z.ZodType<RedisAddress, string> = z.string().transform((text
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host);
 
-const redisSection = z
-  .strictObject({
+const redisSection = checkedTogether(
+  z.strictObject({
     url: redisAddress,
     name: z
       .string()
@@ -69,39 +69,44 @@ const redisSection = z
     ca: z.string().min(1).optional(),
     allow_plain: z.boolean().default(false),
     vouch: z.boolean().default(false),
-  })
-  .superRefine(({ url, user, password_file: passwordFile, ca, allow_plain: allowPlain }, context) => {
-    const say = (path: string, message: string): void =>
-      context.addIssue({ code: 'custom', path: [path], message });
+  }),
+  ({ url, allow_plain: allowPlain }, { say, isThere, isWrong }) => {
+    if (isThere('user') && !isThere('password_file'))
+      say(['password_file'], 'is missing; the user has a password');
     if (url === undefined) return;
     const plain = 'host' in url && !url.tls;
-    if (plain && !isLoopback(url.host) && !allowPlain)
+    if (plain && !isLoopback(url.host) && allowPlain !== true && !isWrong('allow_plain'))
       say(
-        'url',
+        ['url'],
         'goes over the network without TLS; write rediss://, or allow_plain = true on a wire that is all yours',
       );
-    if (ca !== undefined && !('host' in url && url.tls)) say('ca', 'goes with rediss:// only');
-    if (user !== undefined && passwordFile === undefined)
-      say('password_file', 'is missing; the user has a password');
-  });
+    if (isThere('ca') && !('host' in url && url.tls)) say(['ca'], 'goes with rediss:// only');
+  },
+);
 
-export const spoolSection: z.ZodType<SpoolConfig, unknown> = z
-  .strictObject({
+const section = checkedTogether(
+  z.strictObject({
     store: z.enum(['sqlite', 'redis']).default('sqlite'),
     max_size: size.optional(),
     reserve: size.default(64_000_000),
     redis: redisSection.optional(),
-  })
-  .superRefine(({ store, redis }, context) => {
-    const say = (message: string): void => context.addIssue({ code: 'custom', path: ['redis'], message });
-    if (store === 'redis' && redis === undefined) say('is missing; store = "redis" needs its url');
-    if (store !== 'redis' && redis !== undefined)
-      say('stands there without store = "redis"; write that line to [spool], or remove the section');
-  })
-  .transform(({ store, max_size: maxBytes = mostBytes[store], reserve, redis }): SpoolConfig => {
+  }),
+  ({ store }, { say, isThere }) => {
+    if (store === 'redis' && !isThere('redis')) say(['redis'], 'is missing; store = "redis" needs its url');
+    if (store === 'sqlite' && isThere('redis'))
+      say(
+        ['redis'],
+        'stands there without store = "redis"; write that line to [spool], or remove the section',
+      );
+  },
+);
+
+export const spoolSection: z.ZodType<SpoolConfig, unknown> = section.transform(
+  ({ store, max_size: maxBytes = mostBytes[store], reserve, redis }): SpoolConfig => {
     const common = { maxBytes, reserveBytes: reserve };
     return redis === undefined ? common : { ...common, redis: redisFrom(redis) };
-  });
+  },
+);
 
 type RedisSection = z.infer<typeof redisSection>;
 

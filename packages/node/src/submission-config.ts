@@ -1,5 +1,13 @@
 import { tokenLifeSeconds } from '@postern/protocol/report';
-import { domainName, duration, type Endpoint, endpoint, size } from '@postern/runtime';
+import {
+  checkedTogether,
+  domainName,
+  duration,
+  type Endpoint,
+  endpoint,
+  size,
+  type Together,
+} from '@postern/runtime';
 import { z } from 'zod';
 
 /** How the authors of a gateway's domain hand over what they have made. */
@@ -73,29 +81,28 @@ const path = z.string().min(1);
 const perHour = z.int().min(1);
 const dayMs = 86_400_000;
 
-const smarthostSchema = z
-  .strictObject({
+const smarthostSchema = checkedTogether(
+  z.strictObject({
     require: endpoint,
     prefer: endpoint.optional(),
     pin: pins.optional(),
     name: domainName.optional(),
-  })
-  .superRefine(({ require, prefer, pin: spki, name }, context) => {
-    const say = (key: string, message: string): void =>
-      context.addIssue({ code: 'custom', path: [key], message });
-    if (spki !== undefined && name !== undefined) return say('name', 'stands beside pin; give one of them');
-    if (spki !== undefined || name !== undefined) return;
+  }),
+  ({ require, prefer }, { say, isThere }) => {
+    const [hasPin, hasName] = [isThere('pin'), isThere('name')];
+    if (hasPin && hasName) say(['name'], 'stands beside pin; give one of them');
+    if (hasPin || hasName) return;
     const [nameless] = Object.entries({ require, prefer }).filter(([, at]) => at && !isName(at.host));
     if (nameless !== undefined)
-      say('pin', `is missing; ${nameless[0]} has no name that a certificate could be for`);
-  })
-  .transform(({ require, prefer = require, pin: spki, name }): SmarthostConfig => {
-    const server = (at: Endpoint): ServerConfig => serverAt(at, spki, name);
-    return { require: server(require), prefer: server(prefer) };
-  });
+      say(['pin'], `is missing; ${nameless[0]} has no name that a certificate could be for`);
+  },
+).transform(({ require, prefer = require, pin: spki, name }): SmarthostConfig => {
+  const server = (at: Endpoint): ServerConfig => serverAt(at, spki, name);
+  return { require: server(require), prefer: server(prefer) };
+});
 
-const schema = z
-  .strictObject({
+const schema = checkedTogether(
+  z.strictObject({
     listen: endpoint.optional(),
     listen_tls: endpoint.optional(),
     tls_key: path.optional(),
@@ -114,35 +121,31 @@ const schema = z
     token_life: duration.default(tokenLifeSeconds * 1_000),
     carriages_per_hour: perHour.default(5_000),
     bytes_per_hour: size.default(250_000_000),
-  })
-  .superRefine((section, context) => {
-    const say = (key: string, message: string): void =>
-      context.addIssue({ code: 'custom', path: [key], message });
-    if (section.listen === undefined && section.listen_tls === undefined)
-      say('listen', 'is missing; give listen, listen_tls or both');
-    if (section.tls_cert === undefined && section.tls_key !== undefined)
-      say('tls_cert', 'is missing; tls_key needs it');
-    if (section.tls_key === undefined && section.tls_cert !== undefined)
-      say('tls_key', 'is missing; tls_cert needs it');
-    const [first, second] = (['authors', 'imap', 'smtp'] as const).filter(
-      (key) => section[key] !== undefined,
-    );
-    if (first === undefined) say('authors', 'is missing; give authors, imap or smtp');
-    if (second !== undefined) say(second, `stands beside ${first}; give one of them`);
-    if (section.login !== undefined && section.imap === undefined && section.smtp === undefined)
-      say('login', 'goes with imap or smtp only');
-    for (const key of ['imap', 'smtp'] as const) proofMistakes(section, key, say);
-    if (section.warn_after >= section.expiry) say('warn_after', 'must be shorter than expiry');
-    if (section.token_life < section.expiry)
-      say('token_life', 'must not be shorter than expiry, or failures would reach nobody');
-    else if (section.token_life < tokenLifeSeconds * 1_000)
+  }),
+  ({ imap, smtp, expiry, warn_after, token_life, bytes_per_hour }, { say, isThere }) => {
+    if (!isThere('listen') && !isThere('listen_tls'))
+      say(['listen'], 'is missing; give listen, listen_tls or both');
+    if (!isThere('tls_cert') && isThere('tls_key')) say(['tls_cert'], 'is missing; tls_key needs it');
+    if (!isThere('tls_key') && isThere('tls_cert')) say(['tls_key'], 'is missing; tls_cert needs it');
+    const [first, second] = ['authors', 'imap', 'smtp'].filter(isThere);
+    if (first === undefined) say(['authors'], 'is missing; give authors, imap or smtp');
+    if (second !== undefined) say([second], `stands beside ${first}; give one of them`);
+    if (isThere('login') && !isThere('imap') && !isThere('smtp'))
+      say(['login'], 'goes with imap or smtp only');
+    for (const [key, at] of Object.entries({ imap, smtp })) proofMistakes(key, at, { say, isThere });
+    if (warn_after !== undefined && expiry !== undefined && warn_after >= expiry)
+      say(['warn_after'], 'must be shorter than expiry');
+    if (token_life !== undefined && expiry !== undefined && token_life < expiry)
+      say(['token_life'], 'must not be shorter than expiry, or failures would reach nobody');
+    else if (token_life !== undefined && token_life < tokenLifeSeconds * 1_000)
       say(
-        'token_life',
+        ['token_life'],
         `must be ${tokenLifeSeconds / 86_400}d or longer: until then reports and complaints may come, which would reach nobody`,
       );
-    if (section.bytes_per_hour < 1_000_000)
-      say('bytes_per_hour', 'is too little for a message; give 1MB or more');
-  });
+    if (bytes_per_hour !== undefined && bytes_per_hour < 1_000_000)
+      say(['bytes_per_hour'], 'is too little for a message; give 1MB or more');
+  },
+);
 
 /** The section `submission` of a node's configuration. */
 export const submissionSection: z.ZodType<SubmissionConfig> = schema.transform((section) => build(section));
@@ -151,15 +154,18 @@ type Section = z.infer<typeof schema>;
 type ServerKey = 'imap' | 'smtp';
 
 /** A server proves who it is by its key, or by a certificate for a name: its own unless another is given. */
-function proofMistakes(section: Section, key: ServerKey, say: (key: string, message: string) => void): void {
-  const [at, known, name] = [section[key], section[`${key}_pin`], section[`${key}_name`]];
-  if (at === undefined) {
-    for (const proof of [`${key}_pin`, `${key}_name`] as const)
-      if (section[proof] !== undefined) say(proof, `goes with ${key} only`);
-  } else if (known !== undefined && name !== undefined) {
-    say(`${key}_name`, `stands beside ${key}_pin; give one of them`);
-  } else if (known === undefined && name === undefined && !isName(at.host)) {
-    say(`${key}_pin`, `is missing; ${key} has no name that a certificate could be for`);
+function proofMistakes(
+  key: string,
+  at: Endpoint | undefined,
+  { say, isThere }: Pick<Together, 'say' | 'isThere'>,
+): void {
+  const [pin, name] = [`${key}_pin`, `${key}_name`];
+  if (!isThere(key)) {
+    for (const proof of [pin, name]) if (isThere(proof)) say([proof], `goes with ${key} only`);
+  } else if (isThere(pin) && isThere(name)) {
+    say([name], `stands beside ${pin}; give one of them`);
+  } else if (!isThere(pin) && !isThere(name) && at !== undefined && !isName(at.host)) {
+    say([pin], `is missing; ${key} has no name that a certificate could be for`);
   }
 }
 

@@ -221,6 +221,11 @@ test('a configuration that is not there can be named or made', async () => {
 test('init asks for a majority of the authorities unless told otherwise', async () => {
   const three = ['a', 'b', 'c'].flatMap((name) => ['--authority', keyOf(`${name}.test`)]);
   const common = ['init', '--name', 'mix1.test', '--directory-url', 'http://127.0.0.1:1', ...three];
+  const twice = await run(...common, '--authority', keyOf('a.test'));
+  expect(twice).toMatchObject({
+    code: 78,
+    err: expect.stringContaining('directory.authorities.3: is a second'),
+  });
   const alone = await run(...common, '--threshold', '1');
   expect(alone.code).toBe(78);
   expect(alone.err).toContain('directory.threshold: is no majority');
@@ -361,6 +366,31 @@ test('a node runs until SIGTERM, tells its owner how it does, and ends with 0', 
   expect(events).toContain('started');
   expect(events.at(-1)).toBe('stopped');
   expect(await readFile(join(folder, 'node.toml'), 'utf8')).not.toContain('undefined');
+});
+
+test('a node that waits for the parameters of its network says so, and whom it asks, and why in vain', async () => {
+  await using authority = await authorityIn(folder, {});
+  const other = ['--directory-url', authority.url, '--authority', keyOf('other.test')];
+  await run('init', '--name', 'mix1.test', '--listen', '127.0.0.1:0', ...other);
+  const node = start('run');
+  const event = 'no directory gives parameters that hold';
+  await until(() => node.err().includes(event));
+  const told = JSON.parse(node.err().trim().split('\n').at(-1) ?? '') as object;
+  expect(told).toMatchObject({
+    event,
+    code: 'too-few-signatures',
+    answers: `${authority.url}: too-few-signatures`,
+    hint: expect.stringContaining('Check the authorities’ keys'),
+  });
+  const waits =
+    /^postern-node: the node has not started: since \S+Z it asks .*, and no directory gives parameters that hold: (\S+): .*\n {2}Check the authorities’ keys/;
+  for (const args of [['status'], ['status', '--ready'], ['author', 'complaints']]) {
+    const { code, err } = await run(...args);
+    expect(code).toBe(69);
+    expect(waits.exec(err)?.[1]).toBe(authority.url);
+  }
+  node.child.kill('SIGTERM');
+  expect((await node.ended).code).toBe(0);
 });
 
 test('a node that the directory does not want says so in its log', async () => {

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NetworkParameters } from '@postern/directory/client';
+import { DirectoryError, type NetworkParameters } from '@postern/directory/client';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { silentLog } from '@postern/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -51,4 +51,38 @@ test('what the directory says counts where it cannot be kept, and the directory 
   expect(warned).toEqual([
     { event: 'the parameters of the network cannot be kept', path, code: expect.any(String) },
   ]);
+});
+
+test('why no directory gives them is said again when it is something else', async () => {
+  const warned: object[] = [];
+  const url = 'http://one.test';
+  const unreachable = { url, reason: 'unreachable', detail: 'unquoted' } as const;
+  const refused = { url, reason: 'too-few-signatures', detail: 'unquoted' } as const;
+  const said = { epochSeconds: 3_600, meanDelayMs: 200, geometry: defaultGeometry };
+  const answers = [unreachable, unreachable, refused, refused];
+  const network = await learnNetwork({
+    dataDir: folder,
+    directory: {
+      async parameters() {
+        const failure = answers.shift();
+        if (failure === undefined) return said;
+        throw new DirectoryError(failure.reason, failure.detail, { failures: [failure] });
+      },
+    },
+    clock: { now: () => 0, wait: async () => undefined },
+    random: seeded('network'),
+    log: { ...silentLog, warn: (event, fields) => warned.push({ event, ...fields }) },
+    signal: new AbortController().signal,
+  });
+  expect(network).toEqual({ epochSeconds: 3_600, geometry: defaultGeometry });
+  expect(warned).toMatchObject(
+    [unreachable, refused].map(({ reason }) => ({
+      event: 'no directory gives parameters that hold',
+      code: reason,
+      answers: `${url}: ${reason}`,
+      hint: expect.any(String),
+      known: false,
+    })),
+  );
+  expect(JSON.stringify(warned)).not.toContain('unquoted');
 });

@@ -17,6 +17,11 @@ const epochSeconds = 3_600;
 const start = 500_000 * epochSeconds * 1_000;
 const urls = ['http://one.test', 'http://two.test', 'http://three.test'];
 
+/** Of the last one it is known that it has answered, and with words of its own. */
+function statusOf(url: string): { status?: number } {
+  return url === urls[2] ? { status: 502 } : {};
+}
+
 async function started(change: Partial<RegisterContext> = {}) {
   const dataDir = await mkdtemp(join(tmpdir(), 'postern-register-'));
   onTestFinished(() => rm(dataDir, { recursive: true }));
@@ -35,7 +40,8 @@ async function started(change: Partial<RegisterContext> = {}) {
         .filter((url) => refusing.has(url))
         .map((url) => {
           const refusal = refusing.get(url);
-          return { url, reason: 'unreachable' as const, detail: '', ...(refusal && { refusal }) };
+          const detail = 'unreachable (ECONNREFUSED)';
+          return { url, reason: 'unreachable' as const, detail, ...(refusal ? { refusal } : statusOf(url)) };
         });
       const accepted = to.filter((url) => !refusing.has(url));
       if (accepted.length === 0)
@@ -163,7 +169,22 @@ test('what all refuse is tried again with a new one', async () => {
     return registration.untaken().length === 0;
   });
   expect(posts.at(-1)?.to).toEqual(urls);
-  expect(lines.filter((line) => line.startsWith('the directory refuses'))).toHaveLength(3);
+  expect(lines).toEqual(
+    urls.map((url) => `the directory refuses this node {"url":"${url}","reason":"name-taken"}`),
+  );
+});
+
+test('what none has taken is said with who was not reached, and why', async () => {
+  const { announced, refusing, lines } = await started();
+  for (const url of urls) refusing.set(url, undefined);
+  refusing.set(urls[0] ?? '', 'name-taken');
+  await announced();
+  await until(() => lines.length > 1);
+  const answers = 'http://two.test: unreachable (ECONNREFUSED); http://three.test: answered 502';
+  expect(lines).toEqual([
+    'the directory refuses this node {"url":"http://one.test","reason":"name-taken"}',
+    `the directory did not take the descriptor ${JSON.stringify({ code: 'not-published', answers })}`,
+  ]);
 });
 
 test('the next one goes to all, whoever owes the one before', async () => {

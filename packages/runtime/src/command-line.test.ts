@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { commandLine, runCommandLine } from './command-line.ts';
 import { ExitCode } from './errors.ts';
+import { version } from './version.ts';
 
 beforeEach(() => {
   const silent = [process.stdout, process.stderr].map((stream) =>
@@ -23,6 +24,11 @@ test.each([[['--help']], [['help']], [['go', '--help']]])(
     expect(await run(args)).toBe(ExitCode.ok);
   },
 );
+
+test('--version says which release it is', async () => {
+  expect(await run(['--version'])).toBe(ExitCode.ok);
+  expect(process.stdout.write).toHaveBeenCalledExactlyOnceWith(`${version}\n`);
+});
 
 test.each([[[]], [['stay']], [['go']], [['go', '--from', 'x']]])('%j is wrong use', async (args) => {
   expect(await run(args)).toBe(ExitCode.usage);

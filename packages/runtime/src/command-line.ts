@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, type HelpConfiguration } from 'commander';
 import { ExitCode, exitCodeMeanings } from './errors.ts';
+import { version } from './version.ts';
 
 /**
  * A command line to be filled with commands and options, and then run with `runCommandLine`. Its help ends in the exit codes; that of its
@@ -9,6 +10,7 @@ export function commandLine(name: string, description: string): Command {
   // commands that are added take this over from it: nothing ends the process
   return new Command(name)
     .description(description)
+    .version(version, '--version', 'print which release it is')
     .exitOverride()
     .configureHelp(help)
     .showHelpAfterError('  With --help it says what may stand here.')

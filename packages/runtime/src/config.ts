@@ -50,6 +50,70 @@ export function parseConfig<T>(schema: z.ZodType<T>, input: unknown, source: str
   throw new ConfigError(source, result.error.issues.flatMap(mistakesOf));
 }
 
+/** What holds by itself of the parts of a section: nothing in place of a part that does not, or of an element of a list. */
+export type Holding<T> = {
+  readonly [K in keyof T]?:
+    | (Exclude<T[K], undefined> extends readonly (infer E)[] ? readonly (E | undefined)[] : T[K])
+    | undefined;
+};
+
+/** What parts of a section have to do with each other. */
+export interface Together {
+  say(path: readonly (string | number)[], message: string): void;
+  /** Whether a part is there and does not hold, or not all of it. */
+  isWrong(part: string): boolean;
+  /** Whether a part is there, whether or not it holds. */
+  isThere(part: string): boolean;
+}
+
+/**
+ * A section whose parts are checked against each other as far as they hold by themselves: so all mistakes are told at once, whichever of them there
+ * are.
+ */
+export function checkedTogether<S extends z.ZodObject>(
+  section: S,
+  check: (parts: Holding<z.output<S>>, together: Together) => void,
+): S {
+  return section.superRefine(
+    (value, context) => {
+      const wrong = context.issues.map(({ path = [] }) => path);
+      const parts: Readonly<Record<string, unknown>> = holdingIn(value, wrong);
+      const isWrong = (part: string): boolean => wrong.some(([first]) => first === part);
+      check(parts as Holding<z.output<S>>, {
+        say: (path, message) => context.addIssue({ code: 'custom', path: [...path], message }),
+        isWrong,
+        isThere: (part) => parts[part] !== undefined || isWrong(part),
+      });
+    },
+    { when: ({ value, issues }) => isSection(value) && issues.every(isOfParts) },
+  );
+}
+
+function holdingIn(
+  value: object,
+  wrong: readonly (readonly PropertyKey[])[],
+): Readonly<Record<string, unknown>> {
+  const parts = Object.entries(value).map(([name, part]: [string, unknown]) => {
+    const within = wrong.filter(([first]) => first === name).map(([, second]) => second);
+    if (within.length === 0) return [name, part];
+    const isList = Array.isArray(part) && within.every((at) => typeof at === 'number');
+    return [
+      name,
+      isList ? part.map((one: unknown, at) => (within.includes(at) ? undefined : one)) : undefined,
+    ];
+  });
+  return Object.fromEntries(parts) as Record<string, unknown>;
+}
+
+function isSection(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Keys that are unknown keep nobody from looking at the others. */
+function isOfParts({ path = [], code }: z.core.$ZodRawIssue): boolean {
+  return path.length > 0 || code === 'unrecognized_keys';
+}
+
 function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
   const path = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {

@@ -1,7 +1,9 @@
 import { request } from 'node:http';
 import { fastify } from 'fastify';
 import { ExitCode, UserError } from './errors.ts';
+import { asOwner, userName } from './file-errors.ts';
 import { listenOnSocket } from './unix-socket.ts';
+import { isDenied } from './unreadable.ts';
 
 export interface ControlOptions {
   /** Path of the unix socket; at most 107 bytes on Linux. */
@@ -41,6 +43,14 @@ export async function serveControl({
   return { [Symbol.asyncDispose]: () => server.close() };
 }
 
+/** Answers whatever is asked with a fault: for a process that has not started its work yet. */
+export async function serveFault(socketPath: string, fault: () => Fault): Promise<AsyncDisposable> {
+  const server = fastify({ logger: false });
+  server.setNotFoundHandler(async (_request, reply) => reply.code(503).send(tellFault(fault())));
+  await listenOnSocket(server, socketPath, 0o600);
+  return { [Symbol.asyncDispose]: () => server.close() };
+}
+
 /** What is told of a fault that a process goes on with. */
 export interface Fault {
   readonly code: string;
@@ -60,7 +70,7 @@ function isFault(error: unknown): error is Fault {
   return error instanceof Error && 'exitCode' in error && 'code' in error && typeof error.code === 'string';
 }
 
-/** Asks a running process over its control socket. Throws `UserError` when none listens there, or with the fault that it answers. */
+/** Asks a running process over its control socket. Throws `UserError` when none listens there, when it is another user's, or with the fault that it answers. */
 export function readControl(socketPath: string, path: '/status' | '/metrics'): Promise<string> {
   return exchange(socketPath, { path, method: 'GET' });
 }
@@ -88,15 +98,25 @@ function exchange(
       });
     });
     ask.on('timeout', () => ask.destroy(new Error('no answer within 30 s')));
-    ask.on('error', (cause) => {
-      const options = {
-        exitCode: ExitCode.unavailable,
-        hint: 'Is it running, and is this its data directory?',
-        cause,
-      };
-      reject(new UserError(`no process answers on ${socketPath}`, options));
-    });
+    ask.on('error', (cause) => reject(unanswered(socketPath, cause)));
     ask.end(text);
+  });
+}
+
+function unanswered(socketPath: string, cause: Error): UserError {
+  if (isDenied(cause))
+    return new UserError(
+      `${userName()} may not use ${socketPath} (${(cause as NodeJS.ErrnoException).code})`,
+      {
+        exitCode: ExitCode.noPermission,
+        hint: `Whether a process answers there is not known. Run this as the user whose it is: ${asOwner(socketPath)}`,
+        cause,
+      },
+    );
+  return new UserError(`no process answers on ${socketPath}`, {
+    exitCode: ExitCode.unavailable,
+    hint: 'Is it running, and is this its data directory?',
+    cause,
   });
 }
 

@@ -27,8 +27,9 @@ export async function writeFileDurable(
     await overwriteAndRemove(aside)
       .catch(() => unlink(aside))
       .catch(() => undefined);
-    // Whoever reads of it knows the file, and not what it was called aside.
-    if ((error as NodeJS.ErrnoException).path === aside) Object.assign(error as Error, { path });
+    // Whoever reads of it knows the file, and not what it was called aside; the system names none that is open.
+    const { path: of = aside } = error as NodeJS.ErrnoException;
+    if (of === aside) Object.assign(error as Error, { path });
     throw error;
   }
   await syncDirectory(dirname(path));

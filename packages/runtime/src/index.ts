@@ -2,6 +2,7 @@ export { askSecretly, confirm } from './ask.ts';
 export { type Clock, passTime, systemClock } from './clock.ts';
 export { commandLine, runCommandLine } from './command-line.ts';
 export {
+  checkedTogether,
   domainName,
   duration,
   type Endpoint,
@@ -12,6 +13,7 @@ export {
   readToml,
   type SocketPath,
   size,
+  type Together,
 } from './config.ts';
 export {
   type Calls,
@@ -20,6 +22,7 @@ export {
   type Fault,
   readControl,
   serveControl,
+  serveFault,
   tellFault,
 } from './control.ts';
 export { ConfigError, ExitCode, type Mistake, UserError } from './errors.ts';

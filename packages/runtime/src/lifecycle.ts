@@ -1,5 +1,5 @@
 import { ExitCode } from './errors.ts';
-import { asForbidden } from './forbidden.ts';
+import { asFileError } from './file-errors.ts';
 
 export interface Command {
   /** The program's name, in front of its messages. */
@@ -12,7 +12,7 @@ export interface Command {
 
 /**
  * The edge of a process. Errors become `name: message` and a hint on standard error; an error's numeric `exitCode` is
- * the process's; what the system forbids its user is told as that (77); any other error is a fault of the program (70) and shows its stack. The process ends by itself once
+ * the process's; what the file system refuses is told as that; any other error is a fault of the program (70) and shows its stack. The process ends by itself once
  * nothing is left to do. Whoever reads what it writes may stop: `--help | head`.
  */
 export async function runCommand({ name, codes = false, main }: Command): Promise<void> {
@@ -43,7 +43,7 @@ function ignoreClosed(error: NodeJS.ErrnoException): void {
 }
 
 function report(name: string, thrown: unknown, codes: boolean): number {
-  const error = asForbidden(thrown) ?? thrown;
+  const error = asFileError(thrown) ?? thrown;
   const { code, exitCode, hint } = error as { code?: unknown; exitCode?: unknown; hint?: unknown };
   if (!(error instanceof Error) || typeof exitCode !== 'number') {
     const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -90,12 +90,65 @@ describe('runCommand', () => {
       expect(code).toBe(77);
     });
 
+    test('and a process that another user runs, of which it is not known whether it runs', async () => {
+      await chmod(folder, 0o700);
+      const control = JSON.stringify(import.meta.resolve('./control.ts'));
+      const path = join(folder, 'control.sock');
+      const asking = `(await import(${control})).readControl(${JSON.stringify(path)}, '/status')`;
+      // whoever runs the test may enter their own folder
+      if (process.geteuid?.() !== 0) await chmod(folder, 0);
+      const { code, shown } = await ended(asSomebody(asking));
+      expect(shown).toMatch(new RegExp(`^postern: \\S+ may not use ${path} \\(EACCES\\)\n {2}Whether .*\n$`));
+      expect(shown).toContain(`sudo -u "$(stat -c %U ${folder})"`);
+      expect(code).toBe(77);
+    });
+
     test('and a file, by the name that it is to have', async () => {
       const path = join(folder, 'node.toml');
       const { code, shown } = await ended(asSomebody(`writeFileDurable(${JSON.stringify(path)}, '')`));
       expect(shown).toMatch(new RegExp(`^postern: \\S+ may not use ${path} \\(EACCES\\)\n`));
       expect(shown).toContain(`sudo -u "$(stat -c %U ${folder})"`);
       expect(code).toBe(77);
+    });
+  });
+
+  test('what is there already, is missing, or of another kind is told in a sentence, by its path', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    const files = `await import(${JSON.stringify(import.meta.resolve('./files.ts'))})`;
+    const secrets = `await import(${JSON.stringify(import.meta.resolve('./secret-file.ts'))})`;
+    const at = (path: string): string => JSON.stringify(path);
+    const cases: [string, string][] = [
+      [`(${files}).makePrivateDirectory(${at(file)})`, `${file} is there already, and is no folder (EEXIST)`],
+      [
+        `(${files}).makePrivateDirectory(${at(join(file, 'sub'))})`,
+        `${join(file, 'sub')} leads through something that is no folder (ENOTDIR)`,
+      ],
+      [`(${files}).writeFileDurable(${at(folder)}, '')`, `${folder} is a folder, not a file (EISDIR)`],
+      [`(${secrets}).readSecretFile(${at(folder)}, 'it')`, `${folder} is a folder, not a file (EISDIR)`],
+      [`(${secrets}).readSecretFileSync(${at(folder)}, 'it')`, `${folder} is a folder, not a file (EISDIR)`],
+      [
+        `(${secrets}).readSecretFile(${at(join(folder, 'none'))}, 'it')`,
+        `there is no ${folder}/none (ENOENT)`,
+      ],
+    ];
+    for (const [work, message] of cases) {
+      const { code, shown } = await ended(command(`async () => { await ${work}; }`));
+      expect(shown.split('\n')).toEqual([
+        `postern: ${message}`,
+        expect.stringMatching(/^ {2}[A-Z].*\.$/),
+        '',
+      ]);
+      expect(code).toBe(1);
+    }
+  });
+
+  test('a full disk is told by the file that has no room', async () => {
+    const main = `() => Promise.reject(Object.assign(new Error('x'), { code: 'ENOSPC', path: '/data/key', syscall: 'write' }))`;
+    expect(await ended(command(main))).toEqual({
+      code: ExitCode.unavailable,
+      shown:
+        'postern: there is no room for /data/key (ENOSPC)\n  Make room, or choose another place: df -h /data\n',
     });
   });
 

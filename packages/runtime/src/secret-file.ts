@@ -15,7 +15,7 @@ export function isExposed({ mode }: Pick<Stats, 'mode'>, by: number = ofOthers):
 export async function readSecretFile(path: string, what: string, by: number = ofOthers): Promise<Buffer> {
   await using file = await open(path);
   refuseExposed(await file.stat(), { path, what, by });
-  return await file.readFile();
+  return await file.readFile().catch((error: unknown) => naming(path, error));
 }
 
 /** As `readSecretFile`, at once. */
@@ -24,9 +24,17 @@ export function readSecretFileSync(path: string, what: string): Buffer {
   try {
     refuseExposed(fstatSync(file), { path, what, by: ofOthers });
     return readFileSync(file);
+  } catch (error) {
+    return naming(path, error);
   } finally {
     closeSync(file);
   }
+}
+
+/** The system names no file that is open. */
+function naming(path: string, error: unknown): never {
+  const { syscall, path: of = path } = error as NodeJS.ErrnoException;
+  throw syscall === undefined ? error : Object.assign(error as Error, { path: of });
 }
 
 function refuseExposed(found: Stats, { path, what, by }: { path: string; what: string; by: number }): void {

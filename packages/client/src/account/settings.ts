@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 import type { TlsPolicy } from '@postern/mail';
-import { domainName, endpoint } from '@postern/runtime';
+import { checkedTogether, domainName, endpoint } from '@postern/runtime';
 import { z } from 'zod';
 
 /**
@@ -46,9 +46,8 @@ const pins = z.union([pin.transform((one) => [one]), z.array(pin).min(1)], {
 
 type GivenSubmission = Omit<SubmissionConfig, 'user'> & { readonly user: string | undefined };
 
-/** `[submission]`, its user still open. */
-export const submission: z.ZodType<GivenSubmission> = z
-  .strictObject({
+const section = checkedTogether(
+  z.strictObject({
     kind: z.enum(['gateway', 'account'], 'is "gateway" or "account"').default('gateway'),
     server: endpoint.refine(({ port }) => port > 0, 'needs a port, mostly 587 or 465'),
     tls: z.enum(['starttls', 'implicit'], 'is "starttls" or "implicit"').optional(),
@@ -60,28 +59,31 @@ export const submission: z.ZodType<GivenSubmission> = z
     pin: pins.optional(),
     password_file: place.optional(),
     password_command: z.tuple([z.string().min(1)], z.string()).optional(),
-  })
-  .transform((given, context) => {
-    const { server, user, password_file: path, password_command: command } = given;
-    const { host, port } = server;
-    const mistake = (at: string, message: string): void =>
-      context.addIssue({ code: 'custom', path: [at], message });
-    if (given.pin !== undefined && given.name !== undefined)
-      mistake('pin', 'does not go with name: the server is known by its key or by its name');
-    if (path !== undefined && command !== undefined)
-      mistake('password_file', 'does not go with password_command');
-    if (given.pin === undefined && given.name === undefined && isIP(host) > 0)
-      mistake('server', 'is an address: add the name that its certificate is for, or the pin of its key');
-    return {
-      kind: given.kind,
-      host,
-      port,
-      implicitTls: given.tls === undefined ? port === implicitTlsPort : given.tls === 'implicit',
-      tls: policy(given.name ?? host.toLowerCase(), given.pin),
-      user,
-      password: passwordPlace(path, command),
-    };
-  });
+  }),
+  ({ server }, { say, isThere }) => {
+    if (isThere('pin') && isThere('name'))
+      say(['pin'], 'does not go with name: the server is known by its key or by its name');
+    if (isThere('password_file') && isThere('password_command'))
+      say(['password_file'], 'does not go with password_command');
+    if (server !== undefined && !isThere('pin') && !isThere('name') && isIP(server.host) > 0)
+      say(['server'], 'is an address: add the name that its certificate is for, or the pin of its key');
+  },
+);
+
+/** `[submission]`, its user still open. */
+export const submission: z.ZodType<GivenSubmission> = section.transform((given) => {
+  const { server, user, password_file: path, password_command: command } = given;
+  const { host, port } = server;
+  return {
+    kind: given.kind,
+    host,
+    port,
+    implicitTls: given.tls === undefined ? port === implicitTlsPort : given.tls === 'implicit',
+    tls: policy(given.name ?? host.toLowerCase(), given.pin),
+    user,
+    password: passwordPlace(path, command),
+  };
+});
 
 function policy(name: string, pins: readonly string[] | undefined): SubmissionConfig['tls'] {
   return pins === undefined ? { kind: 'web', names: [name] } : { kind: 'pin', pins };

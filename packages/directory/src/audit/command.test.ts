@@ -176,11 +176,37 @@ describe('postern-directory audit', () => {
       ['--threshold', '4'],
       ['--threshold', 'x'],
       ['--authority', 'x'],
+      ['--authority', today[0]?.vkey ?? ''],
       ['--since', 'x'],
       ['--until', '-1'],
       ['--since', '2', '--until', '1'],
     ])
       expect(await run(['http://127.0.0.1:9'], ...more)).toMatchObject({ code: 64, out: '' });
     expect(await run(['ftp://127.0.0.1'])).toMatchObject({ code: 64, out: '' });
+  });
+
+  test('says why there is no proof to read, and what to do where not all is to be had', async () => {
+    const key = ['--authority', today[0]?.vkey ?? ''];
+    const failing = (...args: string[]): Promise<number> =>
+      main(['audit', ...key, ...args], new AbortController().signal);
+    const none = join(library.folder, 'none');
+    for (const [path, why] of [
+      [library.folder, 'it is a folder'],
+      [none, 'there is no such file'],
+    ] as const)
+      await expect(failing('--proof', path)).rejects.toMatchObject({
+        exitCode: 64,
+        message: `${path} cannot be read: ${why}`,
+      });
+    const silent = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const url = await serving((_, to) => void to.writeHead(404).end());
+    expect((await run([url])).out).toBe(
+      `${url}  not-served: nothing of what authorities and mirrors serve is to be had: answered 404\n`,
+    );
+    await expect(failing('--url', url)).rejects.toMatchObject({
+      exitCode: 75,
+      hint: expect.stringContaining('waiting does not mend it'),
+    });
+    silent.mockRestore();
   });
 });

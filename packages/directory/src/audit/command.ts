@@ -6,9 +6,9 @@ import {
   parseAuthorityKey,
   verifyEquivocation,
 } from '@postern/protocol/consensus';
-import { ExitCode, systemClock, UserError } from '@postern/runtime';
+import { ExitCode, isDenied, systemClock, UserError, whyUnreadable } from '@postern/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
-import { majority, thresholdMistake } from '../client/trust.ts';
+import { majority, repeatedKeys, thresholdMistake } from '../client/trust.ts';
 import { baseOf } from '../client/url.ts';
 import { type AuditOptions, audit } from './audit.ts';
 import type { Audited, Evidence, Finding, FindingReason, Proof, Report } from './findings.ts';
@@ -88,6 +88,11 @@ function trustIn(options: Options): Pick<AuditOptions, 'authorities' | 'threshol
     throw new UserError(`--threshold ${threshold} ${mistake}`, { exitCode: ExitCode.usage });
   try {
     const authorities = authority.map(parseAuthorityKey);
+    const [repeated] = repeatedKeys(authorities);
+    if (repeated !== undefined)
+      throw new UserError(`--authority ${authority[repeated.at]} ${repeated.message}`, {
+        exitCode: ExitCode.usage,
+      });
     assertTrust({ authorities, threshold });
     return { authorities, threshold };
   } catch (cause) {
@@ -125,7 +130,10 @@ function readProof(path: string): Equivocation | undefined {
     return { documents: [one, other], certificates };
   } catch (cause) {
     if (cause instanceof SyntaxError) return undefined;
-    throw new UserError(`${path} cannot be read`, { exitCode: ExitCode.usage, cause });
+    throw new UserError(`${path} cannot be read: ${whyUnreadable(cause)}`, {
+      exitCode: isDenied(cause) ? ExitCode.noPermission : ExitCode.usage,
+      cause,
+    });
   }
 }
 
@@ -154,7 +162,10 @@ function endAs({ audited, findings, proofs }: Report, urls: number): void {
       ...(findings.some(({ reason }) => isOfMembers.has(reason)) && { hint: ofMembers }),
     });
   if (away.length > 0 || audited.length < urls)
-    throw new UserError('not all of the history could be had', { exitCode: ExitCode.tempFail });
+    throw new UserError('not all of the history could be had', {
+      exitCode: ExitCode.tempFail,
+      hint: 'Compare each URL and what is said of it. If a URL is wrong, waiting does not mend it; if all are right, try again later.',
+    });
 }
 
 function shown({ audited, findings, proofs }: Report): object {

@@ -52,17 +52,18 @@ export async function openAll(options: OpenOptions, found: Found): Promise<Opene
   const served = options.urls.map((url) =>
     openServed(url, { ...options, unanswered: () => found.unanswered(url) }),
   );
-  const orFinding = async <T>({ url }: Served, work: Promise<T>): Promise<T | undefined> => {
+  const missed: Missed[] = [];
+  const orMissed = async <T>({ url }: Served, work: Promise<T>): Promise<T | undefined> => {
     try {
       return await work;
     } catch (error) {
       if (!(error instanceof NotServed)) throw error;
-      found.add({ url, reason: 'not-served', detail: error.message });
+      missed.push({ url, error });
       return undefined;
     }
   };
   const each = <T>(work: (one: Served) => Promise<T>): Promise<(T | undefined)[]> =>
-    Promise.all(served.map((one) => orFinding(one, work(one))));
+    Promise.all(served.map((one) => orMissed(one, work(one))));
 
   const certified = (await each((one) => one.certificates(authorities))).flatMap((some) => some ?? []);
   const trust: Trust = { authorities, threshold, signingKeys: certified.map(({ key }) => key) };
@@ -75,6 +76,9 @@ export async function openAll(options: OpenOptions, found: Found): Promise<Opene
     return [];
   });
   const checkpoints = await each((one) => one.checkpoint());
+  for (const { url } of served)
+    for (const detail of detailsOf(missed.filter((one) => one.url === url)))
+      found.add({ url, reason: 'not-served', detail });
   const histories = served.flatMap((one, at) => {
     const signed = checkpoints[at];
     if (signed === undefined) return [];
@@ -97,6 +101,23 @@ export async function openAll(options: OpenOptions, found: Found): Promise<Opene
   });
   return { histories, newest, certified, trust };
 }
+
+interface Missed {
+  readonly url: string;
+  readonly error: NotServed;
+}
+
+/** Of a URL that gives nothing of all that it was asked for, and for one cause, that cause alone. */
+function detailsOf(missed: readonly Missed[]): string[] {
+  const [first] = missed;
+  const why = first?.error.why;
+  if (missed.length === questions && why !== undefined && missed.every(({ error }) => error.why === why))
+    return [`nothing of what authorities and mirrors serve is to be had: ${why}`];
+  return missed.map(({ error }) => error.message);
+}
+
+/** Certificates, newest consensus and checkpoint. */
+const questions = 3;
 
 /** Why it counts for nothing, for people. */
 function readNewest(url: string, signed: string, trust: Trust, options: OpenOptions): Newest | string {

@@ -45,6 +45,13 @@ export interface Certified {
 /** Something that a complete history has is not to be had from a URL. */
 export class NotServed extends Error {
   override readonly name = 'NotServed';
+  /** What the URL has answered in its place, or why it has not; undefined where what it has answered is of no use. */
+  readonly why: string | undefined;
+
+  constructor(message: string, why?: string) {
+    super(why === undefined ? message : `${message}: ${why}`);
+    this.why = why;
+  }
 }
 
 /** Largest record of an agreement read, bytes. Many authorities with the longest votes in several slots would have more, which is not looked at. */
@@ -68,7 +75,7 @@ export function openServed(url: string, { unanswered, ...options }: ServedOption
     const answer = heard(await ask(`${url}${path}`, { ...options, maxBytes }));
     if (answer.kind === 'answer' && isNone(answer.status)) return undefined;
     if (answer.kind === 'answer' && answer.status === 200) return answer.text;
-    throw new NotServed(`${path} is not to be had: ${whyOf(answer)}`);
+    throw new NotServed(`${path} is not to be had`, whyOf(answer));
   };
   const always = async (path: string, maxBytes: number): Promise<string> =>
     (await textOf(path, maxBytes)) as string;
@@ -77,7 +84,7 @@ export function openServed(url: string, { unanswered, ...options }: ServedOption
     const maxBytes = tileWidth * (maxLeafBytes + 2);
     const answer = heard(await askBytes(`${url}${path}`, { ...options, maxBytes }));
     if (answer.kind === 'answer' && answer.status === 200) return answer.bytes;
-    throw new NotServed(`${path} is not to be had: ${whyOf(answer)}`);
+    throw new NotServed(`${path} is not to be had`, whyOf(answer));
   };
   return {
     url,

@@ -43,6 +43,8 @@ export interface Failure {
 export interface Untaken extends Failure {
   /** Its own reason, if it has refused it. */
   readonly refusal?: RegisterRefusal;
+  /** Of HTTP, if it has answered. */
+  readonly status?: number;
 }
 
 const askForHelp = 'Nothing is sent until this is cleared up. Ask the people who run the authorities.';
@@ -93,14 +95,17 @@ export class DirectoryError extends Error {
   readonly exitCode: number;
   /** Of `not-published`: what each URL said. */
   readonly untaken: readonly Untaken[];
+  /** What each URL gave in place of what was asked for. */
+  readonly failures: readonly Failure[];
 
   constructor(
     code: DirectoryErrorCode,
     message: string,
-    options: { cause?: unknown; untaken?: readonly Untaken[] } = {},
+    options: { cause?: unknown; untaken?: readonly Untaken[]; failures?: readonly Failure[] } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.untaken = options.untaken ?? [];
+    this.failures = options.failures ?? [];
     this.code = code;
     this.hint = hints[code];
     this.exitCode = exitCodes[code] ?? ExitCode.unavailable;
@@ -116,7 +121,7 @@ export function isOutage(error: unknown): error is DirectoryError {
 export function errorOf(what: string, failures: readonly Failure[]): DirectoryError {
   const code =
     refusals.find((reason) => failures.some((failure) => failure.reason === reason)) ?? 'unreachable';
-  return new DirectoryError(code, `${what}: ${describeFailures(failures)}`);
+  return new DirectoryError(code, `${what}: ${describeFailures(failures)}`, { failures });
 }
 
 export function describeFailures(failures: readonly Failure[]): string {

@@ -1,6 +1,7 @@
 import { parseAuthorityKey } from '@postern/protocol/consensus';
+import { checkedTogether } from '@postern/runtime';
 import { z } from 'zod';
-import { majority, thresholdMistake } from './trust.ts';
+import { majority, repeatedKeys, thresholdMistake } from './trust.ts';
 
 /** Where a reader finds the directory, and whom they believe there, as it is configured. */
 export interface DirectoryConfig {
@@ -29,16 +30,30 @@ const authorityKey = z.string().superRefine((vkey, context) => {
   }
 });
 
-/** The section `directory` of a configuration; without a threshold a majority must have signed. */
-export const directorySection: z.ZodType<DirectoryConfig> = z
-  .strictObject({
+const section = checkedTogether(
+  z.strictObject({
     urls: z.array(directoryUrl).min(1, 'needs at least one URL'),
     authorities: z.array(authorityKey).min(1, 'needs at least one authority key'),
     threshold: z.int().min(1, 'is at least 1').optional(),
     mirrors: z.boolean().default(true),
-  })
-  .transform(({ urls, authorities, threshold = majority(authorities), mirrors }, context) => {
-    const message = thresholdMistake({ authorities, threshold });
-    if (message !== undefined) context.addIssue({ code: 'custom', path: ['threshold'], message });
-    return { urls, authorities, threshold, ...(mirrors ? {} : { mirrors }) };
-  });
+  }),
+  ({ authorities, threshold }, { say }) => {
+    if (authorities === undefined) return;
+    for (const { at, message } of repeatedKeys(
+      authorities.map((vkey) => (vkey === undefined ? undefined : parseAuthorityKey(vkey))),
+    ))
+      say(['authorities', at], message);
+    const message = threshold === undefined ? undefined : thresholdMistake({ authorities, threshold });
+    if (message !== undefined) say(['threshold'], message);
+  },
+);
+
+/** The section `directory` of a configuration; without a threshold a majority must have signed. */
+export const directorySection: z.ZodType<DirectoryConfig> = section.transform(
+  ({ urls, authorities, threshold = majority(authorities), mirrors }) => ({
+    urls,
+    authorities,
+    threshold,
+    ...(mirrors ? {} : { mirrors }),
+  }),
+);

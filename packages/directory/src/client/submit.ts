@@ -18,14 +18,23 @@ export async function submit(
   const outcomes = await Promise.all(
     urls.map(async (url) => {
       const answer = await ask(`${url}/v1/descriptors`, { ...directory, maxBytes: 8_192, body: descriptor });
-      return { url, detail: refusalIn(answer), refusal: reasonIn(answer) };
+      const status = answer.kind === 'answer' ? answer.status : undefined;
+      return { url, detail: refusalIn(answer), refusal: reasonIn(answer), status };
     }),
   );
   const accepted = outcomes.filter(({ detail }) => detail === undefined).map(({ url }) => url);
-  const failed = outcomes.flatMap(({ url, detail, refusal }) =>
+  const failed = outcomes.flatMap(({ url, detail, refusal, status }) =>
     detail === undefined
       ? []
-      : [{ url, reason: 'unreachable' as const, detail, ...(refusal && { refusal }) }],
+      : [
+          {
+            url,
+            reason: 'unreachable' as const,
+            detail,
+            ...(refusal && { refusal }),
+            ...(status && { status }),
+          },
+        ],
   );
   if (accepted.length > 0) return { accepted, failed };
   const message = `no directory took the descriptor: ${describeFailures(failed)}`;

@@ -1,11 +1,12 @@
 import { type DirectoryClient, DirectoryError, type VerifiedConsensus } from '@postern/directory/client';
-import type { Clock, Log, Random } from '@postern/runtime';
+import type { Clock, Log, LogFields, Random } from '@postern/runtime';
 import { jitteredBackoff } from '../backoff.ts';
 import type { Bell } from '../bell.ts';
 import { codeOf, firstOf, type Loop, startLoop } from '../loop.ts';
 import type { Network } from '../network.ts';
 import { sameNetwork } from '../network.ts';
 import type { Topology } from '../topology.ts';
+import { troubleFields } from './trouble.ts';
 
 export interface FollowContext {
   readonly clock: Clock;
@@ -48,8 +49,8 @@ export function follow(context: FollowContext): Following {
   const { clock, random, log, directory, topology, network, forked, onConsensus } = context;
   let misses = 0;
   let trouble: Trouble | undefined;
-  const note = (code: string, why: string): void => {
-    if (code !== trouble?.code) log.warn('there is no consensus to use', { code });
+  const note = (code: string, why: string, fields: LogFields = { code }): void => {
+    if (code !== trouble?.code) log.warn('there is no consensus to use', fields);
     trouble = { code, why, sinceMs: trouble?.sinceMs ?? clock.now() };
   };
 
@@ -61,7 +62,8 @@ export function follow(context: FollowContext): Following {
 
   const loop = startLoop({ clock, log, trouble: 'following the directory failed' }, async (stop) => {
     const consensus = await directory.renew().catch((error: unknown) => {
-      note(codeOf(error), error instanceof DirectoryError ? error.message : 'the node failed');
+      const why = error instanceof DirectoryError ? error.message : 'the node failed';
+      note(codeOf(error), why, troubleFields(error));
       return undefined;
     });
     const usable = consensus !== undefined && sameNetwork(network, consensus) ? consensus : undefined;

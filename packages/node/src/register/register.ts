@@ -5,6 +5,7 @@ import { jitteredBackoff } from '../backoff.ts';
 import { createBell } from '../bell.ts';
 import { firstOf, startLoop } from '../loop.ts';
 import { createDrawing, type DrawContext, type Undrawn } from './draw.ts';
+import { untakenFields } from './trouble.ts';
 import { createUntaken, mayPass, type Untaken } from './untaken.ts';
 
 export interface RegisterContext extends DrawContext {
@@ -82,7 +83,7 @@ export function register(context: RegisterContext): Registration {
   };
 
   const loop = startLoop(
-    { clock, log, trouble: 'the directory did not take the descriptor' },
+    { clock, log, trouble: 'the directory did not take the descriptor', fieldsOf: untakenFields },
     async (stop) => {
       if (wanted !== undefined) return renewed(wanted, stop);
       const before = owed;

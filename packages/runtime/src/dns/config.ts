@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
-import { type Endpoint, endpoint } from '../config.ts';
+import { type Endpoint, endpoint, type Holding, type Together } from '../config.ts';
 import { isLoopback } from './stub.ts';
 
 /** How names are looked up. */
@@ -43,12 +43,15 @@ export function dnsFields(byDefault: 'system' | 'none'): DnsFields {
   };
 }
 
-/** Refuses a resolver whose word would not be taken: that of one beyond loopback. For `superRefine`. */
+/** Refuses a resolver whose word would not be taken: that of one beyond loopback. For `checkedTogether`. */
 export function refuseUnbelieved(
-  { resolver: asked, validate }: Pick<DnsConfig, 'resolver' | 'validate'>,
-  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+  { resolver: asked, validate }: Holding<Pick<DnsConfig, 'resolver' | 'validate'>>,
+  { say }: Pick<Together, 'say'>,
 ): void {
-  if (typeof asked === 'string' || validate === 'in-process' || isLoopback(asked.host)) return;
-  const message = `is not on loopback, so its word that an answer is proven is not taken; add validate = "in-process"`;
-  context.addIssue({ code: 'custom', path: ['resolver'], message });
+  if (asked === undefined || typeof asked === 'string' || validate !== 'resolver' || isLoopback(asked.host))
+    return;
+  say(
+    ['resolver'],
+    'is not on loopback, so its word that an answer is proven is not taken; add validate = "in-process"',
+  );
 }
