@@ -388,5 +388,36 @@ describe('an authority', () => {
     expect(alarmsOf(0)).toContain('store-restored authority1.test');
     await bench.council.untilHolds(haveAll(epoch + 1), hour);
     expect((await theOne(epoch + 1)).signedBy).toEqual(names());
+    expect(alarmsOf(0)).not.toContain('store-restored authority1.test');
+  });
+
+  test('that does not take the nodes that others do has no vote, and says so as long as that is so', async () => {
+    await open(3);
+    await bench.council.start(0, { allow: ['a'.repeat(64)] });
+    for (const at of [1, 2]) await bench.council.start(at);
+    for (const one of running().slice(1)) await register(one, bench.council.clock.now(), ...mixes);
+    // before there is a consensus at all it says that it is held up
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    expect(alarmsOf(0)).not.toContain('silent authority1.test');
+    await bench.council.until((epoch + 1) * hour + 600_000);
+    const { consensus } = await theOne(epoch + 1);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    const status = bench.council.member(0).running?.status();
+    expect(status?.heldUp).toBeUndefined();
+    expect(status?.alarms).toEqual([
+      {
+        kind: 'silent',
+        about: 'authority1.test',
+        why: expect.stringMatching(
+          /^this authority had no vote when votes were counted last: waits for 3 nodes, 0 had registered/,
+        ),
+      },
+    ]);
+    await bench.council.stop(0);
+    await bench.council.start(0);
+    await bench.council.register(...mixes);
+    await bench.council.until((epoch + 2) * hour + 600_000);
+    expect((await theOne(epoch + 2)).consensus.votes).toHaveLength(3);
+    for (const at of [0, 1, 2]) expect(alarmsOf(at)).toEqual([]);
   });
 });

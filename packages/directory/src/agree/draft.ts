@@ -57,10 +57,13 @@ export function draftOf(
     epochSeconds,
     latest,
     confirmedEpoch,
+    registered: store.registered.size,
     standing: standing.length,
     bootstrapNodes: config.bootstrap.nodes,
     waitedMs,
   });
+  // several vote at a time of their own, and what is registered goes on growing
+  if (holdup?.kind === 'few-nodes' && !alone) return { ...holdup, atVote: true };
   if (holdup !== undefined) return holdup;
   if (members.signerFor(epoch * epochSeconds) === undefined) return noKey(members);
   const draft: Draft = {

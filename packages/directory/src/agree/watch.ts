@@ -1,4 +1,5 @@
 import type { Alarms } from '../alarms.ts';
+import { explain, type Holdup } from '../due.ts';
 import type { Slot } from '../slots.ts';
 import { short } from './ledger.ts';
 import type { Members } from './members.ts';
@@ -28,6 +29,18 @@ export function watch(outcome: Outcome, slot: Slot, { names, name: own }: Member
     if (one === other) alarms.clear('other-width', name);
     else alarms.raise('other-width', name, 'its [width] is another one; what most votes say counts');
   }
+}
+
+/** That this authority has had a vote: so it is not silent, and what it said before its store was restored is past. */
+export function tellVote(own: string, alarms: Alarms): void {
+  alarms.clear('silent', own);
+  alarms.clear('store-restored', own);
+}
+
+/** That it has had none: others may agree without it, and then nothing is held up. */
+export function tellNoVote(own: string, alarms: Alarms, holdup: Holdup | undefined): void {
+  const cause = holdup === undefined ? 'none of the others has taken one of it in time' : explain(holdup);
+  alarms.raise('silent', own, `this authority had no vote when votes were counted last: ${cause}`);
 }
 
 /** Who has said what in a slot after which too few had signed one document. */
