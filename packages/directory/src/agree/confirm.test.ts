@@ -13,7 +13,7 @@ import {
 import { emptyRange, headOf } from '@postern/protocol/log';
 import { defaultGeometry } from '@postern/protocol/packet';
 import { testAuthority } from '@postern/protocol/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { configFor } from '../testing/authorities.ts';
 import { agendaOf } from '../testing/chain.ts';
 import { epochSeconds, start } from '../testing/clock.ts';
@@ -144,9 +144,13 @@ describe('an authority that was started anew', () => {
     await using seat = await openSeat();
     const { name } = seat.members;
     const signed = signVote(voteOf(name), seat.authorities[0] as never);
-    seat.store.keep([{ epoch, part: 'vote', authority: name, digest: 'ab', signed }]);
+    const own = { epoch, part: 'vote', authority: name, digest: 'ab' } as const;
+    seat.store.keep([own, { ...own, authority: 'authority2.test' }].map((one) => ({ ...one, signed })));
+    // those of others are long, and not read
+    const read = vi.spyOn(seat.store, 'keptNote');
     expect(draftIn(seat, epoch, 3)).toEqual({ kind: 'voted-before', slot: 3 });
     expect(draftIn(seat, epoch, 2)).toMatchObject({ draft: { previous: '' } });
+    expect(read.mock.calls).toEqual([[own], [own]]);
   });
 });
 

@@ -4,7 +4,7 @@ import { type Holdup, holdupOf } from '../due.ts';
 import type { ConsensusLog } from '../log/log.ts';
 import type { Slot } from '../slots.ts';
 import type { Body } from '../store/bodies.ts';
-import type { AuthorityStore, Issued, Kept } from '../store.ts';
+import type { AuthorityStore, Issued } from '../store.ts';
 import { earlierThan, type Standpoint } from './agree.ts';
 import type { Draft } from './agreement.ts';
 import { confirmations } from './confirm.ts';
@@ -49,7 +49,7 @@ export function draftOf(
   // what it has signed it cannot say, and a vote that says nothing of it would let others sign beside it
   if (open?.digest === '') return { kind: 'signed-before', epoch: open.epoch };
   const alone = members.others.length === 0;
-  if (!alone && votedBefore(store.kept(epoch), members.name, slot)) return { kind: 'voted-before', slot };
+  if (!alone && votedBefore(store, members.name, { epoch, slot })) return { kind: 'voted-before', slot };
   // a network has one history: nobody begins a second one because it has not got the first
   if (latest === undefined && preparation.othersHold()) return { kind: 'not-linked' };
   const holdup = holdupOf({
@@ -80,11 +80,13 @@ export function draftOf(
 }
 
 /** Whether another process has voted in a slot, by a clock that was another one. */
-function votedBefore(kept: readonly Kept[], name: string, slot: number): boolean {
-  return kept.some(
-    ({ part, authority, signed }) =>
-      part === 'vote' && authority === name && Number(/"slot":(\d+)/.exec(signed)?.[1]) === slot,
-  );
+function votedBefore(
+  store: Pick<AuthorityStore, 'keptDigests' | 'keptNote'>,
+  name: string,
+  { epoch, slot }: Pick<Slot, 'epoch' | 'slot'>,
+): boolean {
+  const own = store.keptDigests(epoch).filter(({ part, authority }) => part === 'vote' && authority === name);
+  return own.some((one) => Number(/"slot":(\d+)/.exec(store.keptNote(one))?.[1]) === slot);
 }
 
 /** It has to ask others first. */

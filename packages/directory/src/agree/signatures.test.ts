@@ -117,7 +117,7 @@ test('of one authority two documents are taken and kept, and no third one is loo
   const documentOf = (meanDelayMs: number): string =>
     signCertifiedConsensus({ ...consensus, meanDelayMs }, others);
   const kept = (): number[] =>
-    store.kept(epoch).map(({ signed }) => Number(/"meanDelayMs":(\d+)/.exec(signed)?.[1]));
+    store.keptDigests(epoch).map((one) => Number(/"meanDelayMs":(\d+)/.exec(store.keptNote(one))?.[1]));
   expect([documentOf(1), documentOf(2)].map(receive)).toEqual([{ kind: 'taken' }, { kind: 'taken' }]);
   expect(alarms.standing).toMatchObject([{ kind: 'signed-twice', about: others.name }]);
   const refusal = { kind: 'refused', reason: 'no-ballot', detail: 'who has signed it has signed two others' };

@@ -21,8 +21,7 @@ export type CertificateKind = 'used' | 'fetched';
 export interface SaidStore {
   /** Keeps what was said, and the descriptors that it names, all or nothing; what is kept already counts as kept again. */
   keep(said: readonly Kept[], bodies?: readonly Body[]): void;
-  kept(epoch: number): readonly Kept[];
-  /** The same without what was signed, which is long, … */
+  /** What is kept of an epoch, without what was signed, which is long, … */
   keptDigests(epoch: number): readonly KeptName[];
   /** … and that of one of them. */
   keptNote(one: KeptName): string;
@@ -48,12 +47,6 @@ export function saidIn(database: DatabaseSync): SaidStore {
           insert.run(epoch, part, authority, digest, signed);
         insertBodies(database, said[0]?.epoch ?? 0, bodies);
       });
-    },
-    kept(epoch) {
-      const rows = database
-        .prepare('SELECT epoch, part, authority, digest, signed FROM said WHERE epoch = ?')
-        .all(epoch);
-      return rows as unknown as readonly Kept[];
     },
     keptDigests(epoch) {
       const rows = database
