@@ -1,5 +1,6 @@
 import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
+import { tellKept } from './agree/accuse.ts';
 import { type Attempt, createAttempts } from './agree/attempts.ts';
 import { createHearing } from './agree/hearing.ts';
 import { createLedger } from './agree/ledger.ts';
@@ -222,7 +223,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
     }
   };
 
-  if (others.length > 0) preparation.begin();
+  if (others.length > 0) {
+    tellKept(store, members, alarms, { epoch: table.epochAt(now()), epochSeconds });
+    preparation.begin();
+  }
   const beating = beat();
   return {
     conclude() {

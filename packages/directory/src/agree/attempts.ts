@@ -191,6 +191,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     before.ended.abort();
     options.passed.clear();
     const { epoch } = before.slot;
+    options.preparation.lookBack(epoch);
     if (store.issued(epoch) !== undefined) {
       alarms.clear('split', '');
       return;

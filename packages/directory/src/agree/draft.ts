@@ -10,6 +10,7 @@ import type { Draft } from './agreement.ts';
 import { confirmations } from './confirm.ts';
 import type { Members } from './members.ts';
 import type { Preparation } from './preparation.ts';
+import { slotIn } from './rounds.ts';
 
 /** What an authority has, and goes by. */
 interface Holdings {
@@ -86,7 +87,7 @@ function votedBefore(
   { epoch, slot }: Pick<Slot, 'epoch' | 'slot'>,
 ): boolean {
   const own = store.keptDigests(epoch).filter(({ part, authority }) => part === 'vote' && authority === name);
-  return own.some((one) => Number(/"slot":(\d+)/.exec(store.keptNote(one))?.[1]) === slot);
+  return own.some((one) => slotIn(store.keptNote(one)) === slot);
 }
 
 /** It has to ask others first. */

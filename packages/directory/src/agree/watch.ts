@@ -1,6 +1,7 @@
 import type { Alarms } from '../alarms.ts';
 import { explain, type Holdup } from '../due.ts';
 import type { Slot } from '../slots.ts';
+import { tellDoubled } from './accuse.ts';
 import { short } from './ledger.ts';
 import type { Members } from './members.ts';
 import type { Outcome } from './rounds.ts';
@@ -8,18 +9,15 @@ import type { Outcome } from './rounds.ts';
 /** Names whoever said nothing, did not reveal, said two things, or would have other layers. */
 export function watch(outcome: Outcome, slot: Slot, { names, name: own }: Members, alarms: Alarms): void {
   const { votes, reveals, doubled } = outcome;
-  const at = `in slot ${slot.slot} of epoch ${slot.epoch}`;
   const widthOf = (name: string): string | undefined => {
     const vote = votes.get(name);
     return vote && Object.values(vote.value.width).join(' ');
   };
   for (const name of names) {
-    if (name === own) continue;
     const two = doubled.get(name);
-    if (two !== undefined) {
-      const both = two.map(({ digest }) => short(digest)).join(' and ');
-      alarms.raise('equivocation', name, `it has signed two votes ${at}: ${both}; both are kept`);
-    } else if (votes.has(name)) alarms.clear('silent', name);
+    if (two !== undefined) tellDoubled(name, own, slot, two, alarms);
+    if (name === own || two !== undefined) continue;
+    if (votes.has(name)) alarms.clear('silent', name);
     else alarms.raise('silent', name, 'no vote of it came in time when votes were counted last');
     if (votes.has(name) && !reveals.has(name))
       alarms.raise('withheld-reveal', name, 'it did not reveal its value when votes were counted last');
