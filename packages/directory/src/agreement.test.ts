@@ -180,6 +180,31 @@ describe('several authorities', () => {
     expect(whyOthers(1, 'authority3.test')).toBe('its threshold is 3, and 2 here');
   });
 
+  test('do not take one for another whose URL stands beside its key, and say who answers there', async () => {
+    await open(3);
+    bench.council.clock.moveTo(soon);
+    for (const at of [1, 2]) await bench.council.start(at);
+    await bench.council.register(...mixes);
+    await bench.council.untilHolds(haveAll(epoch + 1), 2 * hour);
+    const third = bench.council.member(2);
+    await bench.council.start(0, {
+      threshold: 2,
+      peers: [{ url: 'http://authority2.test', key: third.vkey }],
+    });
+    await bench.council.until(bench.council.clock.now() + 1_000);
+    const mistaken = expect.stringMatching(
+      /^authority2\.test\+\w{8} answers there, and not authority3\.test\+\w{8}: compare url and key$/,
+    );
+    const peer = { name: 'authority3.test', url: 'http://authority2.test' };
+    const { running, lines } = bench.council.member(0);
+    expect(running?.status()).toMatchObject({
+      peers: [{ ...peer, answers: false, why: mistaken }],
+      alarms: [],
+    });
+    const told = { ...peer, why: mistaken };
+    expect(lines).toContainEqual({ level: 'warn', event: 'peer does not answer', fields: told });
+  });
+
   test('issue nothing when too few of them run, and say why', async () => {
     await open(3);
     bench.council.clock.moveTo(soon);

@@ -12,6 +12,9 @@ export interface Question extends AskOptions {
   readonly body?: string;
 }
 
+/** Names the authority that answers: name and key id, as its key begins. */
+export const authorityHeader = 'postern-authority';
+
 export type Answer = AnswerOf<{ readonly text: string }>;
 export type ByteAnswer = AnswerOf<{ readonly bytes: Uint8Array }>;
 
@@ -21,6 +24,8 @@ type AnswerOf<Body> =
       readonly status: number;
       /** Of the server's clock when the answer came, milliseconds, whole seconds; undefined when it says none. */
       readonly date: number | undefined;
+      /** Which authority says that it is its own; absent for what is none. */
+      readonly by?: string;
     } & Body)
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
@@ -61,7 +66,9 @@ export async function askBytes(
     }
     const bytes = await readBytes(response, maxBytes);
     if (bytes === undefined) return { kind: 'oversized' };
-    return { kind: 'answer', status: response.status, bytes, date: dateOf(response) };
+    const by = response.headers.get(authorityHeader);
+    const said = by === null ? {} : { by };
+    return { kind: 'answer', status: response.status, bytes, date: dateOf(response), ...said };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };
@@ -88,9 +95,17 @@ async function readBytes(response: Response, maxBytes: number): Promise<Uint8Arr
   return Buffer.concat(parts);
 }
 
+const words: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['ENOTFOUND', ['there is no such name']],
+  ['EAI_AGAIN', ['the name could not be looked up']],
+]);
+
 /** `fetch` hides what happened in the cause. */
 function whyOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (cause instanceof Error && 'code' in cause) return `unreachable (${String(cause.code)})`;
-  return `unreachable (${cause instanceof Error ? cause.message : String(cause)})`;
+  if (!(cause instanceof Error)) return `unreachable (${String(cause)})`;
+  if (cause.name === 'HTTPParserError') return 'what answers there does not speak HTTP';
+  const { code } = cause as { readonly code?: unknown };
+  if (code === undefined) return `unreachable (${cause.message})`;
+  return `unreachable (${[String(code), ...(words.get(code) ?? [])].join(': ')})`;
 }
