@@ -95,9 +95,9 @@ async function readBytes(response: Response, maxBytes: number): Promise<Uint8Arr
   return Buffer.concat(parts);
 }
 
-const words: ReadonlyMap<unknown, readonly string[]> = new Map([
-  ['ENOTFOUND', ['there is no such name']],
-  ['EAI_AGAIN', ['the name could not be looked up']],
+const words: ReadonlyMap<string, string> = new Map([
+  ['ENOTFOUND', 'there is no such name'],
+  ['EAI_AGAIN', 'the name could not be looked up'],
 ]);
 
 /** `fetch` hides what happened in the cause. */
@@ -105,7 +105,8 @@ function whyOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   if (!(cause instanceof Error)) return `unreachable (${String(cause)})`;
   if (cause.name === 'HTTPParserError') return 'what answers there does not speak HTTP';
-  const { code } = cause as { readonly code?: unknown };
+  const { code } = cause as NodeJS.ErrnoException;
   if (code === undefined) return `unreachable (${cause.message})`;
-  return `unreachable (${[String(code), ...(words.get(code) ?? [])].join(': ')})`;
+  const inWords = words.get(code);
+  return `unreachable (${code}${inWords === undefined ? '' : `: ${inWords}`})`;
 }

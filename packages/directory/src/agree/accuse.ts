@@ -14,7 +14,10 @@ export function tellDoubled(
   two: readonly { readonly digest: string }[],
   alarms: Alarms,
 ): void {
-  if (name === own) return tellUsedTwice(own, alarms, voteIn(slot));
+  if (name === own) {
+    tellUsedTwice(own, alarms, voteIn(slot));
+    return;
+  }
   const both = two.map(({ digest }) => short(digest)).join(' and ');
   const at = `in slot ${slot.slot} of epoch ${slot.epoch}`;
   alarms.raise('equivocation', name, `it has signed two votes ${at}: ${both}; both are kept`);
