@@ -53,7 +53,7 @@ export function openSigningKeys(
   clock: Clock,
   { failed, taken }: SigningKeysNews = { failed() {}, taken() {} },
 ): SigningKeys {
-  let listed = '';
+  let listed: string | undefined;
   let keys: readonly OwnKey[] = [];
   let fault = '';
   const signing = (): readonly OwnKey[] => keys.filter(({ signer }) => signer !== undefined);
