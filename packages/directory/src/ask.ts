@@ -66,13 +66,18 @@ export async function askBytes(
     }
     const bytes = await readBytes(response, maxBytes);
     if (bytes === undefined) return { kind: 'oversized' };
-    const by = response.headers.get(authorityHeader);
-    const said = by === null ? {} : { by };
+    const by = authorityIn(response);
+    const said = by === undefined ? {} : { by };
     return { kind: 'answer', status: response.status, bytes, date: dateOf(response), ...said };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };
   }
+}
+
+/** It is shown to people, so it is nothing that is not a name and a key id. */
+function authorityIn({ headers }: Response): string | undefined {
+  return /^[!-~]{1,255}\+[0-9a-f]{8}$/.exec(headers.get(authorityHeader) ?? '')?.[0];
 }
 
 /** What lies between may have kept the answer for a while (RFC 9111 section 5.1). */

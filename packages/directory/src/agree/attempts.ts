@@ -184,15 +184,17 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   };
 
   /** Says what became of the slot before. */
-  const finish = (): void => {
+  const finish = (nowMs: number): void => {
     const before = running;
     running = undefined;
     if (before === undefined || alone) return;
     before.ended.abort();
     options.passed.clear();
     const { epoch } = before.slot;
-    options.preparation.lookBack(epoch);
-    if (store.issued(epoch) !== undefined) {
+    const isIssued = store.issued(epoch) !== undefined;
+    // while they agree they have enough to ask
+    if (isIssued || timetable.epochAt(nowMs) !== epoch) options.preparation.lookBack(epoch);
+    if (isIssued) {
       alarms.clear('split', '');
       return;
     }
@@ -205,7 +207,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     agreement: () => running?.agreement,
     step(nowMs, waitedMs) {
       const slot = timetable.at(nowMs);
-      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish();
+      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish(nowMs);
       const coming = alone ? undefined : timetable.at(nowMs + options.aheadMs);
       if (coming !== undefined && store.latest()?.epoch !== coming.epoch) options.preparation.prepare(coming);
       if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };

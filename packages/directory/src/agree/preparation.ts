@@ -16,7 +16,7 @@ export interface Preparation {
   maySign(epoch: number): boolean;
   /** Whether others have shown a consensus that enough have signed, be it taken here or not. */
   othersHold(): boolean;
-  /** Looks, after a slot of an epoch, whether others have something of this authority that it has not said. */
+  /** Looks, once an epoch is agreed on or over, whether others have something of this authority that it has not said. */
   lookBack(epoch: number): void;
   /** Looks for what is missing, without a slot. */
   begin(): void;
