@@ -27,6 +27,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'client readPassword': 'asks the person',
   'directory findEquivocations': 'compares votes that were read, by a target',
   'directory loadKeys': 'reads key files of one’s own',
+  'directory openAll': 'asks URLs for documents and tiles, whose readers are targets',
   'directory openArchive': 'asks a URL for documents and tiles, whose readers are targets',
   'directory openCache': 'reads files of one’s own; what it keeps was verified, by targets',
   'directory openHistory': 'asks a URL for documents and tiles, whose readers are targets',
@@ -41,6 +42,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'directory parsePrivateKey': 'reads a key file of one’s own',
   'directory readAuthority': 'reads a file of one’s own, by a target',
   'directory readPrivateKey': 'reads a key file of one’s own',
+  'directory readRecordsOf': 'reads ballots of a record, both by targets',
   'directory readSigningFiles': 'reads files of one’s own',
   'directory verifyFrom':
     'asks a URL for certificates, whose reader is a target; what verifies the document is one',

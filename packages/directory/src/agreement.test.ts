@@ -9,8 +9,10 @@ import {
   verifyParameters,
 } from '@postern/protocol/consensus';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { audit } from './audit/audit.ts';
+import { type AuditOptions, audit } from './audit/audit.ts';
+import type { Report } from './audit/findings.ts';
 import type { RunningAuthority } from './authority.ts';
+import { openStore } from './store.ts';
 import { get, post, register } from './testing/authorities.ts';
 import { type Letter, servedFor } from './testing/council.ts';
 import { createCouncilBench, epoch, hour, mixes } from './testing/council-bench.ts';
@@ -19,6 +21,19 @@ import { signedNode } from './testing/nodes.ts';
 const bench = createCouncilBench();
 const { open, begin, names, trust, running, first, haveAll, alarmsOf, whyOf, theOne } = bench;
 afterEach(bench.close);
+
+/** Audits what all that run serve. */
+function auditing(change: Partial<AuditOptions> = {}): Promise<Report> {
+  return audit({
+    ...trust(),
+    threshold: 2,
+    timeoutMs: 10_000,
+    signal: undefined,
+    urls: running().map(({ url }) => url),
+    now: Math.floor(bench.council.clock.now() / 1_000),
+    ...change,
+  });
+}
 
 /** Ten seconds before the second epoch begins to be agreed on: who starts then has nothing to confirm. */
 const soon = epoch * hour + 2_690_000;
@@ -145,14 +160,7 @@ describe('several authorities', () => {
     // in the epoch after it signatures under it are taken still
     const { headers } = await get(first(), `/v1/consensus/${epoch + 1}`);
     expect(headers.get('cache-control')).toBe('public, max-age=60');
-    const { audited, findings } = await audit({
-      ...trust(),
-      threshold: 2,
-      timeoutMs: 10_000,
-      signal: undefined,
-      urls: running().map(({ url }) => url),
-      now: Math.floor(bench.council.clock.now() / 1_000),
-    });
+    const { audited, findings } = await auditing();
     expect(findings).toEqual([]);
     expect(new Set(audited.map(({ root }) => root)).size).toBe(1);
     expect(audited.map(({ size, verified }) => [size, verified])).toEqual([0, 1, 2].map(() => [3, 3]));
@@ -247,6 +255,16 @@ test('an authority that was alone goes on with others once these have a copy of 
   const [served] = await servedFor(bench.council, epoch);
   expect(served).toEqual([alone, { by: names(), signedBy: ['authority1.test'] }]);
   expect((await theOne(epoch + 2)).signedBy).toEqual(names());
+  const { audited, findings } = await auditing({ since: epoch + 1 });
+  expect(findings).toEqual([]);
+  for (const one of audited) expect(one).toMatchObject({ verified: one.size - 1, linked: 1 });
+  for (const { recounted } of audited) expect(recounted).toBeGreaterThan(0);
+  const { findings: unknown } = await auditing();
+  expect(unknown.map((one) => [one.reason, one.epoch])).toEqual(Array(3).fill(['bad-document', epoch]));
+  // of everybody who has signed a consensus the certificate is kept, for later audits
+  await bench.council.stop(2);
+  using kept = openStore(store(2));
+  expect(kept.past().map(({ authority }) => authority)).toEqual(names());
 });
 
 describe('a list of authorities that changes', () => {

@@ -9,6 +9,7 @@ import {
 import type { Clock } from '@postern/runtime';
 import { lateEpochs } from './agree/signatures.ts';
 import type { Alarms } from './alarms.ts';
+import { allCertificates } from './all-certificates.ts';
 import { type Certificates, certificateAftermath } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
 import { explain } from './due.ts';
@@ -19,6 +20,7 @@ import type { Counters } from './observe.ts';
 import type { Outages } from './outages/outages.ts';
 import { renderPage } from './page/page.ts';
 import { createView } from './page/view.ts';
+import type { PeerCertificates } from './peer-certificates.ts';
 import type { Desk } from './publish/publish.ts';
 import { rateLimits } from './register/limits.ts';
 import { register } from './register/register.ts';
@@ -33,7 +35,7 @@ interface DeskOptions {
   readonly history: ConsensusLog;
   readonly keys: SigningKeys;
   /** Of the others' signing keys. */
-  readonly certificates: Certificates;
+  readonly certificates: Pick<PeerCertificates, 'held' | 'past'>;
   /** All authorities, with the keys of which there are certificates here. */
   trust(): Omit<Trust, 'threshold'>;
   readonly epochs: Epochs;
@@ -76,7 +78,7 @@ export function deskOf(options: DeskOptions): Desk {
     checkpoint: createCheckpoint(history, () => keys.signerFor(Math.floor(clock.now() / 1_000))),
     parameters: epochs.parameters,
     certificates: () => certificatesOf(keys, certificates, clock),
-    allCertificates: () => [...keys.own(), ...certificates.held()].map(({ signed }) => signed),
+    allCertificates: () => allCertificates([...keys.own(), ...certificates.held()], certificates.past()),
     isOpen: (epoch) => config.peers.length > 0 && epoch >= epochNow() - lateEpochs,
     now: () => clock.now(),
     receiveBallot: epochs.receiveBallot,
@@ -124,7 +126,7 @@ export function signedParameters(
   };
 }
 
-function certificatesOf(keys: SigningKeys, others: Certificates, clock: Clock): string[] {
+function certificatesOf(keys: SigningKeys, others: Pick<Certificates, 'held'>, clock: Clock): string[] {
   const oldest = Math.floor(clock.now() / 1_000) - certificateAftermath;
   return [...keys.own(), ...others.held()].flatMap(({ key, signed }) =>
     key.validUntil > oldest ? [signed] : [],

@@ -118,6 +118,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
     alarms,
     epochSeconds,
     certified: (certificates) => void options.certificates.use(certificates).catch(failed),
+    issued: options.certificates.keepOf,
   });
   const parameters = shareParameters(options.parameters, members, now);
   const timeoutMs = timeoutMsOf(roundMs);

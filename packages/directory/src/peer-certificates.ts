@@ -1,14 +1,22 @@
-import { verifyCertificate } from '@postern/protocol/consensus';
+import { isBy, parseNote } from '@postern/protocol/codec';
+import { covers, maxConsensusLength, verifyCertificate } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
 import { type Certificates, type HeldCertificate, openCertificates } from './client/certificates.ts';
 import type { AuthorityConfig } from './config.ts';
+import type { PastCertificate } from './store/past.ts';
 import type { CertificateKind } from './store/said.ts';
 import type { AuthorityStore } from './store.ts';
+
+export type { HeldCertificate } from './client/certificates.ts';
 
 /** Certificates of the other authorities' signing keys, kept in the store. */
 export interface PeerCertificates extends Certificates {
   /** Adds those of keys that have signed what was taken. No others, which anybody may have fetched, take their place. */
   use(certificates: readonly string[]): Promise<void>;
+  /** Keeps for good those of keys that have signed a consensus that was issued, of the ones at hand and of others that were verified. `at` is its time, Unix seconds. */
+  keepOf(signed: string, at: number, more: readonly HeldCertificate[]): void;
+  /** Those that are kept for good. */
+  past(): readonly PastCertificate[];
   /** Verifies one, unless it has of late. */
   readonly read: typeof verifyCertificate;
 }
@@ -48,6 +56,8 @@ export function openPeerCertificates(
     return [...first, ...fetched.held().filter(({ signed }) => !known.has(signed))];
   };
   const noted = new Set<string>();
+  const keptForGood = new Set<string>();
+  let past: readonly PastCertificate[] | undefined;
   return {
     held,
     keys: () => held().map(({ key }) => key),
@@ -58,14 +68,40 @@ export function openPeerCertificates(
       await used.take(JSON.stringify(fresh));
       remember(noted, fresh);
     },
+    keepOf(signed, at, more) {
+      const signatures = parseNote(signed, maxConsensusLength)?.signatures ?? [];
+      const all = [...more, ...held()];
+      const needed = signatures.flatMap(
+        (signature) => all.find(({ key }) => isBy(signature, key) && covers(key, at)) ?? [],
+      );
+      const fresh = needed.filter((one) => !keptForGood.has(one.signed));
+      if (fresh.length === 0) return;
+      store.keepPast(
+        fresh.map(({ key, ...one }) => ({ ...one, authority: key.name, validUntil: key.validUntil })),
+        mostOfOne,
+      );
+      past = undefined;
+      remember(
+        keptForGood,
+        fresh.map((one) => one.signed),
+      );
+    },
+    past() {
+      past ??= store.past();
+      return past;
+    },
     read: remembering(),
   };
 }
 
+/** Certificates of one authority that are kept for good: of 85 years of monthly keys. One that has more than it needs does harm to itself alone. */
+const mostOfOne = 1_024;
+
 /** Most texts remembered: as many as 64 authorities have at a time, and as many again. */
 const mostRemembered = 128;
 
-function remembering(): typeof verifyCertificate {
+/** Verifies a certificate, unless it has of late. */
+export function remembering(): typeof verifyCertificate {
   const known = new Map<string, ReturnType<typeof verifyCertificate>>();
   return (signed, reader) => {
     const before = known.get(signed);

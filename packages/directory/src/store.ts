@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { AuthorityError } from './errors.ts';
 import { type BodyStore, bodiesIn, bodyLayout } from './store/bodies.ts';
 import { type ConsensusStore, consensusesIn, consensusLayout } from './store/consensuses.ts';
+import { type PastStore, pastIn, pastLayout } from './store/past.ts';
 import { type RegisteredStore, registeredIn, registeredLayout } from './store/registered.ts';
 import { type RestStore, restIn, restLayout } from './store/rest.ts';
 import { type SaidStore, saidIn, saidLayout } from './store/said.ts';
@@ -19,13 +20,14 @@ export interface AuthorityStore
     SaidStore,
     BodyStore,
     RestStore,
+    PastStore,
     Disposable {}
 
 const layout = `
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
-  ${[registeredLayout, consensusLayout, saidLayout, bodyLayout, restLayout].join('')}`;
+  ${[registeredLayout, consensusLayout, saidLayout, bodyLayout, restLayout, pastLayout].join('')}`;
 
 /** Opens the database at `path`, or makes it. Throws `AuthorityError` `in-use` while another process has it open. */
 export function openStore(path: string): AuthorityStore {
@@ -39,6 +41,7 @@ export function openStore(path: string): AuthorityStore {
       ...saidIn(database),
       ...bodiesIn(database, registered),
       ...restIn(database),
+      ...pastIn(database),
       [Symbol.dispose]: () => database.close(),
     };
   } catch (cause) {

@@ -41,9 +41,9 @@ export interface DomainKeys {
   onChange(listener: (keys: readonly Uint8Array[]) => void): void;
   /**
    * Looks for a key that was made meanwhile, and destroys those before once DNS has named the present one for their whole overlap:
-   * never for a node without a resolver.
+   * never for a node without a resolver. The overlap begins and ends only while `isClockRight`.
    */
-  start(names: Pick<Names, 'findFingerprint'> | undefined): Loop;
+  start(names: Pick<Names, 'findFingerprint'> | undefined, isClockRight: () => boolean): Loop;
 }
 
 interface DomainKey {
@@ -89,7 +89,7 @@ export async function openDomainKeys({ clock, log, dataDir, domain }: DomainCont
     isComplete: () => rotation.isComplete(),
     onChange: (listener) =>
       rotation.onChange((keys) => listener(all(keys).map(({ secretKey }) => secretKey))),
-    start(names) {
+    start(names, isClockRight) {
       watch = watchPublication<DomainKey>({
         clock,
         log,
@@ -102,14 +102,19 @@ export async function openDomainKeys({ clock, log, dataDir, domain }: DomainCont
           return (await names.findFingerprint(domain, signal)) === value.fingerprint;
         },
         async onAnswer({ dir }, publication) {
-          if (publication === 'unknown') return;
-          noted = { dir, since: await notePublished(dir, publication === 'published', clock.now()) };
+          const isNamed = publication === 'published';
+          if (publication === 'unknown' || (isNamed && !isClockRight())) return;
+          noted = { dir, since: await notePublished(dir, isNamed, clock.now()) };
         },
       });
       const rotating = rotation.start({
         // What puts a key in force is the record that names it, which the command writes.
         mayPromote: () => false,
-        mayForget: () => publication() === 'published' && endOfOverlap() * 1_000 <= clock.now(),
+        mayForget: () =>
+          isClockRight() &&
+          publication() === 'published' &&
+          watch?.isRecent() === true &&
+          endOfOverlap() * 1_000 <= clock.now(),
       });
       return together(watch, rotating);
     },

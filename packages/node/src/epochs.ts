@@ -37,7 +37,7 @@ export type UnusedKeys = 'others-peel' | 'no-mix';
 /** The node's keys of this moment. */
 export interface Epochs {
   readonly epoch: number;
-  /** A consensus of that epoch has been taken: by then the clock is right. */
+  /** A consensus of that epoch has been taken: it has begun, whatever the clock says. */
   confirm(epoch: number): void;
   current(): PeelSetup;
   /** Why keys lie here that this process does not use; nothing when none do. */
@@ -64,8 +64,8 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
   let certain = epoch;
   const source = await tieKeys(context, epoch);
   /** Processes that share a spool forget its replay tags by the clock, so that their keys go by it as well. */
-  const endAt = (at: number): number =>
-    source === undefined || spool.shared !== undefined ? at : past.endsAt(at);
+  const goesByClock = source === undefined || spool.shared !== undefined;
+  const endAt = (at: number): number => (goesByClock ? at : past.endsAt(at));
   let retiring = source?.retired === true;
   const setup = (): PeelSetup => ({ geometry, nodeId, epochSeconds, keys: keys.seeds });
   const told = async (): Promise<void> => {
@@ -98,13 +98,24 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
     await told();
   };
 
-  await turnTo(epoch);
+  /** Of the keys that are left on disk. */
+  let first = 0;
+  const tellPast = (): void => {
+    if (source !== undefined && keys.firstEpoch > first)
+      log.info('past mix keys are gone', { before: keys.firstEpoch });
+    first = keys.firstEpoch;
+  };
 
+  await turnTo(epoch);
+  tellPast();
+
+  /** Within an epoch as well, once more of what is past may go. */
   const turn = async (): Promise<void> => {
     const next = now();
     await turnTo(next);
+    if (next !== epoch) log.info('epoch', { epoch: next });
     epoch = next;
-    log.info('epoch', { epoch });
+    tellPast();
   };
 
   let announcedIn: number | undefined;
@@ -134,8 +145,7 @@ export async function openEpochs(context: EpochsContext): Promise<Epochs> {
         if (announcedIn !== epoch) announce(keys.published);
         announcedIn = epoch;
         await forgetTags();
-        if (source !== undefined && certain < epoch) past.wait(stop);
-        else past.rest(epoch);
+        if (!goesByClock) past.look(epoch, stop);
         await firstOf(
           stop,
           (signal) => past.changed.wait(signal),

@@ -176,7 +176,9 @@ export async function startNode(config: NodeConfig, deps: NodeDeps): Promise<Run
       },
       announce: () => registration?.renew(),
     }),
-    ...(parts.domainKeys === undefined ? [] : [parts.domainKeys.start(parts.lookUps.names)]),
+    ...(parts.domainKeys === undefined
+      ? []
+      : [parts.domainKeys.start(parts.lookUps.names, () => topology.valid() !== undefined)]),
     ...(parts.newestKey === undefined ? [] : [parts.newestKey.start()]),
     ...(submission === undefined ? [] : [submission.dkim.start(parts.lookUps.names)]),
     ...(submission?.files === undefined

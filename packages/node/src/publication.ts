@@ -23,6 +23,8 @@ export interface PublicationContext<T> {
 /** Asks DNS about a key that its operator has to publish. */
 export interface PublicationWatch {
   current(): Publication;
+  /** Whether that was said within the last `everyMs`, by the clock: what was said before somebody set it says nothing of the time between. */
+  isRecent(): boolean;
   stop(): Promise<void>;
 }
 
@@ -59,14 +61,16 @@ export function watchPublication<T>(context: PublicationContext<T>): Publication
   };
 
   const trouble = 'it could not be noted what DNS says of a key';
+  const sinceMs = (): number => Math.abs(clock.now() - (last?.atMs ?? 0));
   const loop = startLoop({ clock, log, trouble }, async (stop) => {
     const subject = context.subject();
-    const isDue = last?.dir !== subject?.dir || Math.abs(clock.now() - (last?.atMs ?? 0)) >= everyMs;
+    const isDue = last?.dir !== subject?.dir || sinceMs() >= everyMs;
     if (subject !== undefined && isDue) await look(subject, stop);
     await clock.wait(clock.now() + lookMs, stop);
   });
   return {
     current: () => (last !== undefined && last.dir === context.subject()?.dir ? last.publication : 'unknown'),
+    isRecent: () => last !== undefined && sinceMs() <= everyMs,
     stop: () => loop.stop(),
   };
 }

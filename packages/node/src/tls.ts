@@ -47,15 +47,20 @@ export async function openTlsKeys({ clock, log, dataDir, id }: TlsContext): Prom
     load: loadCertificate,
   });
   let listed: { readonly since: number; readonly epochSeconds: number } | undefined;
+  let newest = 0;
   const pins = (): string[] => pinsOf(rotation.keys());
-  /** Whether every consensus that anybody may still use names all keys (spec consensus 6.4). */
-  const isKnown = (): boolean =>
-    listed !== undefined && clock.now() >= (listed.since + staleEpochs) * listed.epochSeconds * 1_000;
+  /** Whether every consensus that anybody may still use names all keys (spec consensus 6.4). One taken so late says it too: the clock may be ahead. */
+  const isKnown = (): boolean => {
+    if (listed === undefined) return false;
+    const from = listed.since + staleEpochs;
+    return newest >= from && clock.now() >= from * listed.epochSeconds * 1_000;
+  };
   return {
     current: () => rotation.keys().current.value,
     pins,
     status: () => statusOf(rotation.keys()),
     note({ consensus: { nodes, epoch, epochSeconds } }) {
+      newest = Math.max(newest, epoch);
       const entry = nodes.find((node) => node.id === id);
       const all = entry !== undefined && pins().every((pin) => entry.tlsPins.includes(pin));
       // one that does not list the node sends nobody to it

@@ -1,5 +1,5 @@
 import type { VerifiedConsensus } from '@postern/directory/client';
-import { type Consensus, keyEpochsHeld, type NodeEntry } from '@postern/protocol/consensus';
+import { type Consensus, isValidAt, keyEpochsHeld, type NodeEntry } from '@postern/protocol/consensus';
 import type { Clock } from '@postern/runtime';
 import type { Next } from './spool.ts';
 
@@ -34,7 +34,7 @@ export function createTopology(clock: Clock): Topology {
   /** The newest first. */
   let known: readonly Indexed[] = [];
   const valid = (): VerifiedConsensus | undefined =>
-    held !== undefined && clock.now() < held.consensus.validUntil * 1_000 ? held : undefined;
+    held !== undefined && isValidAt(held.consensus, Math.floor(clock.now() / 1_000)) ? held : undefined;
 
   /** By the newest consensus that has it as a mix, of those whose packets may be under way (spec consensus 6.2). */
   const findMix = (

@@ -103,6 +103,7 @@ describe('on a clock that stands still until it is moved', () => {
       await sendOne(0);
       await until(async () => (await network.mailbox('bob')).length === later);
     }
+    await until(async () => (await files())[0] === 2);
     expect(await files()).toEqual([2, 3, 4, 5, 6, 7]);
   });
 });

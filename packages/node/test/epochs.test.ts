@@ -1,6 +1,6 @@
 import { cp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, silentLog, systemRandom } from '@postern/runtime';
+import { type Clock, type LogFields, silentLog, systemRandom } from '@postern/runtime';
 import { storesFolder } from '@postern/runtime/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Epochs, type EpochsContext, openEpochs } from '../src/epochs.ts';
@@ -10,14 +10,20 @@ import { type FakeClock, fakeClock, until } from './support.ts';
 
 let folder = '';
 let warned: string[] = [];
+let informed: { event: string; fields: LogFields }[] = [];
 beforeEach(async () => {
   warned = [];
+  informed = [];
   folder = await storesFolder('epochs');
 });
 afterEach(() => rm(folder, { recursive: true }));
 
 const keys = (): Promise<string[]> =>
-  readdir(join(folder, 'mix-keys')).then((names) => names.filter((name) => name.endsWith('.key')).sort());
+  readdir(join(folder, 'mix-keys')).then((names) =>
+    names
+      .filter((name) => name.endsWith('.key'))
+      .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)),
+  );
 
 const hourMs = 3_600_000;
 
@@ -45,7 +51,11 @@ function openOver(
   return openEpochs({
     clock,
     random: systemRandom,
-    log: { ...silentLog, warn: (event) => void warned.push(event) },
+    log: {
+      ...silentLog,
+      info: (event, fields = {}) => void informed.push({ event, fields }),
+      warn: (event) => void warned.push(event),
+    },
     dataDir,
     nodeId: new Uint8Array(32),
     network: { epochSeconds: 3_600 } as EpochsContext['network'],
@@ -112,35 +122,78 @@ test('before a key is destroyed the peelers have done with it, and then the spoo
   await turning.stop();
 });
 
-describe('a clock that is past the validity of every consensus', () => {
+describe('a clock that no consensus confirms', () => {
   const synced = async (): Promise<void> => undefined;
-  const jump = (clock: FakeClock, epoch: number): Promise<void> =>
-    clock.advance(epoch * hourMs - clock.now());
-  const first = async (): Promise<string | undefined> => (await keys())[0];
   let loop: Loop | undefined;
   afterEach(() => loop?.stop());
 
-  test('costs no key while nothing else says that time has gone by, and those of its own time are made', async () => {
+  const range = (first: number, last: number): string[] =>
+    Array.from({ length: last - first + 1 }, (_, at) => `${first + at}.key`);
+  const first = async (): Promise<string | undefined> => (await keys())[0];
+  /** A mix that ran until that time, took its last consensus in epoch 100, and has the keys of 97 to 102. */
+  const openWith = async (clock: FakeClock, options: { mix?: boolean } = {}): Promise<Epochs> => {
+    await openAt(97, synced);
+    await openAt(100, synced);
+    expect(await keys()).toEqual(range(97, 102));
+    informed = [];
+    return openOver({ id: 'ab'.repeat(16), sync: synced, forgetTags: synced }, clock, {
+      newest: 100,
+      ...options,
+    });
+  };
+  /** Somebody sets the clock to the beginning of an epoch. */
+  const setTo = async (clock: FakeClock, epoch: number): Promise<void> => {
+    clock.set(epoch * hourMs);
+    await clock.advance(1);
+  };
+  const logged = (event: string, field: string): unknown[] =>
+    informed.filter((one) => one.event === event).map(({ fields }) => fields[field]);
+
+  test.each([2, 24])(
+    'costs no key when it jumps ahead by %d epochs, and those of its own time are made',
+    async (ahead) => {
+      const clock = fakeClock(100 * hourMs);
+      const epochs = await openWith(clock);
+      const published: number[][] = [];
+      loop = epochs.start((made) => void published.push(made.map(({ epoch }) => epoch)));
+      await until(() => published.length === 1);
+      const there = 100 + ahead;
+      await setTo(clock, there);
+      await until(() => published.length === 2);
+      expect(published[1]).toEqual([there, there + 1, there + 2]);
+      expect(await keys()).toEqual([...new Set([...range(97, 102), ...range(there, there + 2)])]);
+      expect(epochs.current().keys[0]?.epoch).toBe(97);
+      // It is set right again.
+      const again = await openAt(101, synced, fakeClock(101 * hourMs), 101);
+      expect(
+        again
+          .current()
+          .keys.map(({ epoch }) => epoch)
+          .slice(0, 6),
+      ).toEqual([98, 99, 100, 101, 102, 103]);
+    },
+  );
+
+  test('costs none either when it stays ahead, as long as consensuses come: keys go as those say', async () => {
     const clock = fakeClock(100 * hourMs);
-    const epochs = await openAt(100, synced, clock, 100);
-    const published: number[][] = [];
-    loop = epochs.start((made) => void published.push(made.map(({ epoch }) => epoch)));
-    await jump(clock, 200);
-    await until(() => published.length === 2);
-    expect(published[1]).toEqual([200, 201, 202]);
-    expect(await keys()).toEqual(['100.key', '101.key', '102.key', '200.key', '201.key', '202.key']);
-    expect(epochs.current().keys.map(({ epoch }) => epoch)).toContain(100);
-    // It is set right again.
-    const again = await openAt(101, synced, fakeClock(101 * hourMs), 100);
-    const opened = again.current().keys.map(({ epoch }) => epoch);
-    expect(opened.slice(0, 4)).toEqual([100, 101, 102, 103]);
+    const epochs = await openWith(clock);
+    loop = epochs.start(() => undefined);
+    await setTo(clock, 102);
+    await until(() => epochs.epoch === 102);
+    for (const epoch of [101, 102, 103, 104, 105]) {
+      await clock.advance(hourMs);
+      epochs.confirm(epoch);
+      await until(async () => (await keys()).includes(`${epoch + 4}.key`));
+      await until(async () => (await first()) === `${epoch - 3}.key`);
+    }
+    expect(warned).toEqual([]);
   });
 
   test('is believed once a consensus confirms it, and what is past goes', async () => {
     const clock = fakeClock(100 * hourMs);
-    const epochs = await openAt(100, synced, clock, 100);
+    const epochs = await openWith(clock);
     loop = epochs.start(() => undefined);
-    await jump(clock, 200);
+    await setTo(clock, 200);
     await until(async () => (await keys()).includes('200.key'));
     epochs.confirm(200);
     await until(async () => (await first()) === '200.key');
@@ -148,27 +201,29 @@ describe('a clock that is past the validity of every consensus', () => {
   });
 
   test('is believed after two epochs without one, and no sooner, after a restart too', async () => {
-    await openAt(100, synced);
     const clock = fakeClock(200 * hourMs);
-    const epochs = await openAt(200, synced, clock, 100);
-    expect(await first()).toBe('100.key');
+    const epochs = await openWith(clock);
+    expect(await first()).toBe('97.key');
     loop = epochs.start(() => undefined);
     await until(() => warned.length === 1);
-    await jump(clock, 201);
+    await clock.advance(hourMs);
     await until(async () => (await keys()).includes('203.key'));
-    expect(await first()).toBe('100.key');
-    await jump(clock, 202);
+    // One epoch has begun since that of the consensus.
+    await until(async () => (await first()) === '98.key');
+    await clock.advance(hourMs);
     await until(async () => (await first()) === '200.key');
+    await until(() => epochs.epoch === 202);
+    await clock.advance(2 * hourMs);
+    await until(async () => (await first()) === '201.key');
     expect(warned).toHaveLength(1);
   });
 
   test('is not believed when it was right again meanwhile, nor any sooner because it is put ahead again', async () => {
     const clock = fakeClock(100 * hourMs);
-    const epochs = await openAt(100, synced, clock, 100);
+    const epochs = await openWith(clock);
     loop = epochs.start(() => undefined);
     const wrong = async (epoch: number): Promise<void> => {
-      clock.set(epoch * hourMs);
-      await clock.advance(1);
+      await setTo(clock, epoch);
       await until(async () => (await keys()).includes(`${epoch}.key`));
     };
     await wrong(200);
@@ -180,18 +235,108 @@ describe('a clock that is past the validity of every consensus', () => {
     await until(() => epochs.epoch === 102);
     await wrong(300);
     await until(() => warned.length === 2);
-    expect(await keys()).toContain('102.key');
+    expect(await first()).toBe('99.key');
     await clock.advance(hourMs / 2);
     await wrong(400);
     await clock.advance(hourMs);
     await until(() => epochs.epoch === 401);
     expect(await keys()).toContain('102.key');
+    await clock.advance(hourMs);
+    await until(async () => (await first()) === '400.key');
   });
 
-  test('goes by its word within that validity, and of a node that has taken no consensus', async () => {
+  test('costs no key when it is set back', async () => {
+    const clock = fakeClock(100 * hourMs);
+    const epochs = await openWith(clock);
+    loop = epochs.start(() => undefined);
+    await until(() => clock.waiting > 0);
+    clock.set(90 * hourMs);
+    await clock.advance(hourMs);
+    await until(() => epochs.epoch === 91);
+    expect(await keys()).toEqual(expect.arrayContaining(range(97, 102)));
+    expect(warned).toEqual([]);
+  });
+
+  test('is right when no consensus comes: keys go by the time that passes, and nothing is said', async () => {
+    const clock = fakeClock(100.5 * hourMs);
+    const epochs = await openWith(clock);
+    loop = epochs.start(() => undefined);
+    await until(() => clock.waiting > 0);
+    for (const epoch of [101, 102, 103, 104, 105]) {
+      await clock.advance(hourMs / 2);
+      await until(async () => (await keys()).includes(`${epoch + 2}.key`));
+      await clock.advance(hourMs / 2);
+      await until(async () => (await first()) === `${epoch - 3}.key`);
+    }
+    expect(warned).toEqual([]);
+    await loop.stop();
+    // Of what passed before a restart nothing is known.
+    const again = await openAt(109, synced, fakeClock(109 * hourMs), 100);
+    expect(again.current().keys[0]?.epoch).toBe(102);
+  });
+
+  test('is confirmed a little late in each epoch: each is told once, and its past once that is gone', async () => {
+    const clock = fakeClock(100.5 * hourMs);
+    const epochs = await openWith(clock);
+    const published: number[] = [];
+    loop = epochs.start(([now]) => void published.push(now?.epoch ?? 0));
+    for (const epoch of [101, 102, 103]) {
+      await until(() => published.length === epoch - 100);
+      await clock.advance(epoch * hourMs - clock.now());
+      await until(async () => (await keys()).includes(`${epoch + 2}.key`));
+      await until(() => epochs.epoch === epoch);
+      expect(await first()).toBe(`${epoch - 4}.key`);
+      await clock.advance(20_000);
+      epochs.confirm(epoch);
+      await until(() => logged('past mix keys are gone', 'before').length === epoch - 99);
+      expect(await first()).toBe(`${epoch - 3}.key`);
+    }
+    // Fetched ahead: that one has not begun by the clock.
+    epochs.confirm(104);
+    await clock.advance(hourMs / 2);
+    expect(await first()).toBe('100.key');
+    await clock.advance(104 * hourMs - clock.now());
+    await until(async () => (await first()) === '101.key');
+    await until(() => logged('past mix keys are gone', 'before').length === 5);
+    expect(logged('past mix keys are gone', 'before')).toEqual([97, 98, 99, 100, 101]);
+    expect(logged('epoch', 'epoch')).toEqual([101, 102, 103, 104]);
+    expect(published).toEqual([100, 101, 102, 103, 104]);
+    expect(warned).toEqual([]);
+  });
+
+  test('is not complained of while a consensus is valid by it, and believed two epochs after a restart', async () => {
+    const clock = fakeClock(102 * hourMs);
+    const epochs = await openWith(clock);
+    loop = epochs.start(() => undefined);
+    await until(() => clock.waiting > 1);
+    expect(await first()).toBe('97.key');
+    expect(warned).toEqual([]);
+    await clock.advance(hourMs);
+    await until(() => warned.length === 1);
+    expect(warned).toEqual([expect.stringMatching(/^by the clock no consensus holds/)]);
+    await until(async () => (await first()) === '98.key');
+    await clock.advance(hourMs);
+    await until(async () => (await first()) === '101.key');
+    await clock.advance(hourMs);
+    await until(async () => (await first()) === '102.key');
+  });
+
+  test('takes no key of a node that is no mix any more, until it is believed', async () => {
+    const clock = fakeClock(100 * hourMs);
+    const node = await openWith(clock, { mix: false });
+    loop = node.start(() => undefined);
+    await until(() => clock.waiting > 1);
+    await setTo(clock, 200);
+    await until(() => node.epoch === 200);
+    expect(await keys()).toEqual(range(97, 102));
+    expect(node.unused()).toBe('no-mix');
+    await clock.advance(2 * hourMs);
+    await until(() => node.unused() === undefined);
+    expect(await keys()).toEqual([]);
+  });
+
+  test('is gone by where the node has taken no consensus', async () => {
     await openAt(100, synced);
-    await openAt(104, synced, undefined, 102);
-    expect(await first()).toBe('101.key');
     await openAt(200, synced);
     expect(await first()).toBe('200.key');
   });
@@ -219,6 +364,15 @@ test('processes of one mix have and publish the same keys, epoch after epoch', a
   await expect(openOver(spool, clock, { dataDir: join(folder, 'third') })).rejects.toMatchObject({
     code: 'other-mix-keys',
   });
+});
+
+test('processes of one mix go by the clock, whatever consensus was taken last', async () => {
+  const spool = sharedSpool();
+  await openOver(spool, fakeClock(100 * hourMs));
+  const epochs = await openOver(spool, fakeClock(200 * hourMs), { newest: 100 });
+  const held = [197, 198, 199, 200, 201, 202];
+  expect(await keys()).toEqual(held.map((epoch) => `${epoch}.key`));
+  expect(epochs.current().keys.map(({ epoch }) => epoch)).toEqual(held);
 });
 
 test('a process that opens no packets turns the chain that it has, and destroys keys that none leads on from', async () => {

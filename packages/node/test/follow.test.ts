@@ -79,6 +79,46 @@ test('a directory that has no consensus is asked soon again at first, and then l
   expect(Math.min(...gaps.slice(0, 5))).toBeLessThan(last / 4);
 });
 
+test('a clock that is set back is noticed within a minute, and named, until it is right again', async () => {
+  const startMs = Date.UTC(2033, 1, 2);
+  const clock = fakeClock(startMs);
+  const consensus = consensusOf([], startMs);
+  const topology = createTopology(clock);
+  const directory = {
+    renew: async () => {
+      if (clock.now() < startMs) throw new DirectoryError('clock', 'the clock here is 1 d behind');
+      return consensus;
+    },
+    renewAt: () => startMs + 3_000_000,
+    recent: () => [],
+  } as Partial<DirectoryClient> as DirectoryClient;
+  const warned: unknown[] = [];
+  const loop = follow({
+    clock,
+    random: seeded('set back'),
+    log: { ...silentLog, warn: (_, fields) => void warned.push(fields) },
+    directory,
+    topology,
+    network: { geometry: defaultGeometry, epochSeconds: 3_600 },
+    forked: createBell(),
+    onConsensus: () => undefined,
+  });
+  onTestFinished(() => loop.stop());
+  await until(() => clock.waiting === 1);
+  clock.set(startMs - 86_400_000);
+  expect(topology.valid()).toBeUndefined();
+  await clock.advance(60_000);
+  await until(() => loop.trouble() !== undefined);
+  expect(loop.trouble()).toMatchObject({ code: 'clock', sinceMs: startMs - 86_400_000 + 60_000 });
+  expect(warned).toEqual([{ code: 'clock' }]);
+  clock.set(startMs + 120_000);
+  await until(async () => {
+    await clock.advance(1_000);
+    return loop.trouble() === undefined;
+  });
+  expect(topology.valid()).toBe(consensus);
+});
+
 test('a fork that was heard of stops the node for good, though the directory was being asked, and its status says why', async () => {
   const clock = fakeClock(Date.UTC(2033, 1, 2));
   const consensus = consensusOf([], clock.now());

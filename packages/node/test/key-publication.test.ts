@@ -71,18 +71,20 @@ async function rotated() {
   await createDomainKey(dataDir, 'b.test', startMs / 1_000);
   await rotateDomainKey(dataDir, 'b.test', startMs / 1_000);
   const warnings: string[] = [];
-  const dns = { names: 'the old key', asked: 0 };
+  const dns = { names: 'the old key', asked: 0, answered: Promise.resolve() };
+  const consensus = { confirms: true };
   let keys: DomainKeys;
   let loop: Loop | undefined;
   const findFingerprint: Names['findFingerprint'] = async () => {
     dns.asked += 1;
+    await dns.answered;
     if (dns.names === 'nothing') throw new Error('no answer');
     return dns.names === 'the new key' ? keys.fingerprints()[0] : 'ab'.repeat(20);
   };
   const start = async (resolves = true) => {
     await loop?.stop();
     keys = await openDomainKeys({ clock, log: logInto(warnings), dataDir, domain: 'b.test' });
-    loop = keys.start(resolves ? { findFingerprint } : undefined);
+    loop = keys.start(resolves ? { findFingerprint } : undefined, () => consensus.confirms);
     return keys;
   };
   onTestFinished(() => loop?.stop());
@@ -98,7 +100,7 @@ async function rotated() {
   };
   const published = async (): Promise<string> =>
     readFile(join((await readRing(dataDir, domainRing)).current.dir, 'published'), 'utf8');
-  return { dataDir, clock, dns, warnings, start, pass, published };
+  return { dataDir, clock, dns, consensus, warnings, start, pass, published };
 }
 
 test('the domain’s key before is destroyed only after DNS has named the present one for the whole overlap', async () => {
@@ -174,6 +176,51 @@ test('the overlap outlives a restart, begins anew when DNS names another key, an
   await until(async () => {
     await clock.advance(2_000);
     return again.fingerprints().length === 1;
+  });
+});
+
+test('what DNS said before the clock was set destroys no key, until it says it again', async () => {
+  const { clock, dns, start } = await rotated();
+  dns.names = 'the new key';
+  const keys = await start();
+  await until(async () => {
+    await clock.advance(2_000);
+    return keys.overlap()?.publication === 'published';
+  });
+  const answer = Promise.withResolvers<void>();
+  onTestFinished(() => answer.resolve());
+  dns.answered = answer.promise;
+  clock.set(clock.now() + 100 * dayMs);
+  await looks(clock);
+  expect(dns.asked).toBe(2);
+  expect(keys.fingerprints()).toHaveLength(2);
+  answer.resolve();
+  await until(async () => {
+    await clock.advance(2_000);
+    return keys.fingerprints().length === 1;
+  });
+});
+
+test('while no consensus confirms the clock the overlap neither begins nor ends', async () => {
+  const { clock, dns, consensus, start, pass, published } = await rotated();
+  dns.names = 'the new key';
+  consensus.confirms = false;
+  const keys = await start();
+  await looks(clock);
+  expect(keys.overlap()).toEqual({ publication: 'published' });
+  await expect(published()).rejects.toMatchObject({ code: 'ENOENT' });
+  consensus.confirms = true;
+  await pass(1);
+  await looks(clock);
+  expect(keys.overlap()).toEqual({ publication: 'published', until: expect.any(String) });
+  consensus.confirms = false;
+  await pass(100);
+  await looks(clock);
+  expect(keys.fingerprints()).toHaveLength(2);
+  consensus.confirms = true;
+  await until(async () => {
+    await clock.advance(2_000);
+    return keys.fingerprints().length === 1;
   });
 });
 

@@ -56,12 +56,13 @@ async function started() {
     await clock.advance((epoch() + 1) * epochSeconds * 1_000 - clock.now());
     keys.note(consensusOf(epoch(), 'cd', []));
   };
-  /** Whether another key comes to be shown if the node gets to look several times. */
+  /** Whether another key comes to be shown if the node gets to look several times: it waits after each. */
   const looks = async (): Promise<void> => {
-    for (let turns = 0; turns < 50; turns++) {
+    for (let turns = 0; turns < 5; turns++) {
+      await until(() => clock.waiting > 0);
       await clock.advance(2_000);
-      await new Promise((resolve) => setImmediate(resolve));
     }
+    await until(() => clock.waiting > 0);
   };
   return { clock, keys, first, shown, rotate, pass, skip, looks, epoch, announced: () => announced };
 }
@@ -136,6 +137,25 @@ test('the next key is not shown before its time, however well known it is', asyn
   const { clock, first, shown, rotate, pass, looks } = await started();
   const next = await rotate(clock.now() / 1_000 + 10 * epochSeconds);
   for (let epochs = 0; epochs < 9; epochs++) await pass([first, next]);
+  await looks();
+  expect(shown).toEqual([]);
+  await pass([first, next]);
+  await until(async () => {
+    await clock.advance(1_000);
+    return shown.length > 0;
+  });
+});
+
+test('a clock that is put ahead shows no key before the consensuses of that time have come', async () => {
+  const { clock, first, shown, rotate, pass, looks, epoch } = await started();
+  const next = await rotate(clock.now() / 1_000);
+  const right = epoch();
+  await pass([first, next]);
+  clock.set(clock.now() + 24 * epochSeconds * 1_000);
+  await looks();
+  expect(shown).toEqual([]);
+  clock.set((right + 1) * epochSeconds * 1_000);
+  await pass([first, next]);
   await looks();
   expect(shown).toEqual([]);
   await pass([first, next]);

@@ -43,6 +43,20 @@ test('a mix that is not drawn any more is found as long as packets for it may be
   expect(seen).toEqual([...Array(3).fill([25, 'mix']), ['no-route', 'no-route']]);
 });
 
+test('nothing is found by a consensus that has not begun by the clock, but for a minute that it may be behind', () => {
+  const clock = fakeClock(start);
+  const topology = createTopology(clock);
+  topology.update(at(0, [mix()]));
+  const foundAt = (ms: number): unknown[] => {
+    clock.set(ms);
+    return [topology.valid()?.consensus.epoch, portOf(topology), topology.mixNamed('mix1.test').kind];
+  };
+  expect(foundAt(start - 60_000)).toEqual([500_000, 25, 'mix']);
+  expect(foundAt(start - 60_001)).toEqual([undefined, 'no-consensus', 'no-consensus']);
+  expect(foundAt(start - 24 * hour)).toEqual([undefined, 'no-consensus', 'no-consensus']);
+  expect(foundAt(start)).toEqual([500_000, 25, 'mix']);
+});
+
 test('the newest word of a mix counts', async () => {
   const clock = fakeClock(start);
   const topology = createTopology(clock);

@@ -10,6 +10,7 @@ import {
   rm,
   stat,
   symlink,
+  writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -177,5 +178,25 @@ describe('makePrivateDirectory', () => {
     await chmod(path, 0o755);
     await makeDirectory(path);
     expect(await modeOf(path)).toBe(0o755);
+  });
+
+  test('makeDirectory makes those above it as well, and says where it began', async () => {
+    const path = join(folder, 'a', 'b', 'c');
+    expect(await Promise.all([makeDirectory(path), makeDirectory(path)])).toContain(join(folder, 'a'));
+    expect(await makeDirectory(join(path, 'd'))).toBe(join(path, 'd'));
+    expect(await makeDirectory(path)).toBeUndefined();
+    expect(await modeOf(join(folder, 'a'))).toBe(0o700);
+  });
+
+  test('makeDirectory takes no file for one, nor a link to nothing', async () => {
+    await writeFile(join(folder, 'file'), '');
+    await symlink(join(folder, 'nothing'), join(folder, 'link'));
+    await expect(makeDirectory(join(folder, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(makeDirectory(join(folder, 'file', 'below'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+    await expect(makeDirectory(join(folder, 'link'))).rejects.toThrow(join(folder, 'link'));
+  });
+
+  test.runIf(process.platform === 'linux')('makeDirectory ends where none can be made', async () => {
+    await expect(makeDirectory('/proc/none/such')).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });

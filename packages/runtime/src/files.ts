@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, type FileHandle, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ExitCode, UserError } from './errors.ts';
 
 /**
@@ -147,9 +147,32 @@ async function requireOwnDirectory(path: string, { forbidden, refusal }: Closure
   throw new UserError(message, { code: 'exposed', exitCode: ExitCode.noPermission, hint });
 }
 
-/** A directory that may hold what others see, such as a configuration: for its owner alone when it is made, else left as it is. */
-export async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+/**
+ * A directory that may hold what others see, such as a configuration: for its owner alone when it is made, else left as it is. Gives the first
+ * that was made on the way. One is made after the other, since a recursive `mkdir` of Node never ends where a directory is there and yet
+ * nothing can be made in it, as in `/proc` or where an automounter is.
+ */
+export async function makeDirectory(path: string): Promise<string | undefined> {
+  const wanted = [resolve(path)];
+  for (let above = dirname(wanted[0] as string); !(await isThere(above)); above = dirname(above))
+    wanted.unshift(above);
+  const made: string[] = [];
+  for (const one of wanted) {
+    try {
+      await mkdir(one, { mode: 0o700 });
+      made.push(one);
+    } catch (error) {
+      const isDirectory =
+        (error as NodeJS.ErrnoException).code === 'EEXIST' && (await stat(one)).isDirectory();
+      if (!isDirectory) throw error;
+    }
+  }
+  return made[0];
+}
+
+/** What has nothing above it is taken for there. */
+async function isThere(path: string): Promise<boolean> {
+  return dirname(path) === path || (await stat(path).catch(ifThere)) !== undefined;
 }
 
 function isOurs(uid: number): boolean {

@@ -11,7 +11,7 @@ import { createSmtpSender } from '@postern/mail';
 import { initNode } from '@postern/node';
 import { startRedis } from '@postern/node/testing';
 import { decodeBase64, decodeHex } from '@postern/protocol/codec';
-import { epochAt, keyEpochsHeld, type NodeEntry } from '@postern/protocol/consensus';
+import { epochAt, type NodeEntry } from '@postern/protocol/consensus';
 import { buildPacket, type Hop, loadMixKey, peel } from '@postern/protocol/packet';
 import { systemClock, systemRandom } from '@postern/runtime';
 import { freePorts, startProcess, startTap, startTestnet, type Tap, until } from '@postern/testkit';
@@ -83,14 +83,10 @@ const packets = new Map<string, Uint8Array[]>();
 for (const { name } of watched) packets.set(name, await sendTo(name));
 
 const held = await copy('held');
-await until(
-  async () =>
-    (await Promise.all(watched.map((mix) => reached(mix, epoch + keyEpochsHeld + 1)))).every(Boolean),
-  {
-    what: 'the time of the keys is over',
-    deadlineMs: 120_000,
-  },
-);
+await until(async () => (await Promise.all(watched.map(destroyed))).every(Boolean), {
+  what: 'the mixes have destroyed the keys',
+  deadlineMs: 120_000,
+});
 const after = await copy('after');
 // its seed was not drawn yet when the first copy was made
 const later = await until(
@@ -200,9 +196,12 @@ async function sendTo(name: string): Promise<Uint8Array[]> {
   return made;
 }
 
-async function reached({ log }: Watched, wanted: number): Promise<boolean> {
-  const epochs = [...(await readFile(log, 'utf8')).matchAll(/"epoch":(\d+),"event":"epoch"/g)];
-  return epochs.some(([, at]) => Number(at) >= wanted);
+/** Whether the mix says that it has no key any more of the epoch at hand. */
+async function destroyed({ log }: Watched): Promise<boolean> {
+  const gone = [
+    ...(await readFile(log, 'utf8')).matchAll(/"before":(\d+),"event":"past mix keys are gone"/g),
+  ];
+  return gone.some(([, before]) => Number(before) > epoch);
 }
 
 /** The disk as it is at this moment. */

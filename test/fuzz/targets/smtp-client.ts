@@ -151,10 +151,16 @@ async function play(input: Uint8Array): Promise<Played> {
   };
 }
 
-/** Greeting, EHLO, MAIL, RCPT and DATA have their answers first, perhaps before they are asked. */
+/**
+ * Greeting, EHLO, MAIL, RCPT and DATA have their answers first, perhaps before they are asked. Whatever stands behind a line that is to be
+ * continued ends that answer, an empty line too.
+ */
 function hasAnswered(said: string): boolean {
-  const ends = said.split('\n').filter((line) => line.trim() !== '' && !/^\d+-/.test(line));
-  return ends.slice(5).some((line) => line.startsWith('2'));
+  const answers = said.replaceAll(/^(\d+-.*)\r?\n/gm, '$1 ').split('\n');
+  return answers
+    .filter((answer) => answer.trim() !== '')
+    .slice(5)
+    .some((answer) => answer.startsWith('2'));
 }
 
 export const smtpClientTargets: readonly Target[] = [smtp, lmtp];

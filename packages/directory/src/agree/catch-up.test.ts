@@ -121,6 +121,10 @@ describe('what is missing is fetched by what the newest says of the log', () => 
     await catchUp(between([hostile, serving(chain, { '/v1/certificates/all': certificates })]), 1_000);
     for (const { epoch } of chain.leaves)
       expect(seat.store.issued(epoch)?.signed).toBe(chain.documents.get(epoch));
+    // whoever verifies them later needs these as well
+    expect(seat.store.past().map(({ signed }) => signed)).toEqual(
+      [first, second].map(({ certificate }) => certificate),
+    );
     // nobody has the keys: it stays as it came
     await using other = await openSeat();
     other.others = { 'authority2.test': hostile, 'authority3.test': serving(chain) };

@@ -2,6 +2,7 @@ import { decodeConsensus, type IssuedConsensus, readIssued } from '@postern/prot
 import type { Leaf } from '@postern/protocol/log';
 import type { Alarms } from '../alarms.ts';
 import type { ConsensusLog } from '../log/log.ts';
+import type { PeerCertificates } from '../peer-certificates.ts';
 import type { AuthorityStore } from '../store.ts';
 import { type Ledger, short } from './ledger.ts';
 import type { Members } from './members.ts';
@@ -18,6 +19,7 @@ export interface CatchUp {
   readonly history: Pick<ConsensusLog, 'range'>;
   readonly ledger: Pick<Ledger, 'append'>;
   readonly alarms: Alarms;
+  readonly certificates: Pick<PeerCertificates, 'keepOf'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -82,7 +84,7 @@ async function follow(context: CatchUp, newest: Shown, upTo: number): Promise<vo
   alarms.clear('fork', newest.name);
   const sources = createSources(context.peers, context.now);
   const leaves = [...between, { epoch, digest: newest.read.digest }];
-  const prove = createProver(context, leaves);
+  const prove = createProver({ ...context, leaves, proven: context.certificates.keepOf });
   for (const leaf of leaves) {
     if (leaf.epoch > upTo) return;
     const signed = leaf.epoch === epoch ? newest.signed : await documentOf(leaf, sources);

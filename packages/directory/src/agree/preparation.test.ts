@@ -23,7 +23,7 @@ function process(wallMs: number) {
     ...seat,
     timetable: table,
     parameters: { signed: undefined, isComplete: false, collect: async () => {} },
-    certificates: { take: async () => undefined },
+    certificates: { take: async () => undefined, keepOf() {} },
     now: () => time.wallMs,
     uptime: () => time.upMs,
     toleranceMs: 2_000,

@@ -1,4 +1,5 @@
 import { maxCertificatesLength } from '@postern/protocol/consensus';
+import type { PeerCertificates } from '../peer-certificates.ts';
 import type { Slot, Timetable } from '../slots.ts';
 import { type CatchUp, catchUp } from './catch-up.ts';
 import { watchClock } from './clock-watch.ts';
@@ -30,7 +31,7 @@ export interface PreparationOptions extends CatchUp, Confirm {
   readonly timetable: Timetable;
   readonly parameters: SharedParameters;
   /** Where certificates of others are kept. */
-  readonly certificates: { take(...lists: readonly string[]): Promise<string | undefined> };
+  readonly certificates: Pick<PeerCertificates, 'take' | 'keepOf'>;
   readonly now: () => number;
   /** Milliseconds as they pass, whatever the clock is set to. */
   readonly uptime: () => number;

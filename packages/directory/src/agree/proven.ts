@@ -12,10 +12,11 @@ import {
   maxCertificateLength,
   maxConsensusLength,
   type SigningKey,
-  signingKeysIn,
+  verifyCertificate,
 } from '@postern/protocol/consensus';
 import type { Leaf } from '@postern/protocol/log';
 import { maxAllCertificatesBytes, notesIn } from '../notes.ts';
+import type { HeldCertificate } from '../peer-certificates.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
 
@@ -36,21 +37,24 @@ const mostCertificates = 1_024;
 /**
  * A copy under those of its signatures alone that hold, one of each authority, if these are enough (spec agreement 8). Where a copy lacks them they are taken from
  * others' copies; keys of so long ago that they are not known here are asked for. Without enough it stays as it came: whoever had to sign it then need not be
- * known here any more. After the first of these it is sought from which of `leaves` on, oldest first, there are enough, and what is older is asked of nobody else.
+ * known here any more. After the first of these it is sought from which of `leaves` on there are enough, and what is older is asked of nobody else.
  */
-export function createProver(
-  {
-    peers,
-    members,
-  }: {
-    readonly peers: Pick<Peers, 'names' | 'ask'>;
-    readonly members: Members;
-  },
-  leaves: readonly Leaf[],
-): (copy: Copy) => Promise<string> {
+export function createProver({
+  peers,
+  members,
+  leaves,
+  proven,
+}: {
+  readonly peers: Pick<Peers, 'names' | 'ask'>;
+  readonly members: Members;
+  /** Of the consensuses that are proven, oldest first. */
+  readonly leaves: readonly Leaf[];
+  /** Called with each copy that is, its time, Unix seconds, and the certificates that were asked for. */
+  readonly proven?: (signed: string, at: number, past: readonly HeldCertificate[]) => void;
+}): (copy: Copy) => Promise<string> {
   const { threshold } = members;
   const silent = new Set<string>();
-  let past: Promise<readonly SigningKey[]> | undefined;
+  let past: Promise<readonly HeldCertificate[]> | undefined;
   /** What is older is not to be had under enough; undefined while that is not known of any. */
   let since: number | undefined;
   const askAll = async (path: string, maxBytes: number): Promise<string[]> => {
@@ -64,12 +68,15 @@ export function createProver(
     return (await Promise.all(texts)).flat();
   };
   const copiesOf = (epoch: number): Promise<string[]> => askAll(`/v1/consensus/${epoch}`, mostConsensusBytes);
-  const fetchPast = async (): Promise<readonly SigningKey[]> => {
+  const fetchPast = async (): Promise<readonly HeldCertificate[]> => {
     const lists = await askAll('/v1/certificates/all', maxAllCertificatesBytes);
     const all = lists.flatMap(
       (list) => notesIn(list, maxCertificateLength)?.slice(0, mostCertificates) ?? [],
     );
-    return signingKeysIn([...new Set(all)], members);
+    return [...new Set(all)].flatMap((signed) => {
+      const verified = verifyCertificate(signed, members);
+      return verified.kind === 'certificate' ? [{ signed, key: verified.key }] : [];
+    });
   };
   const isProven = async ({ epoch, digest }: Leaf, keys: readonly SigningKey[]): Promise<boolean> => {
     const signers = (await copiesOf(epoch)).flatMap((text) => {
@@ -98,15 +105,20 @@ export function createProver(
       for (const one of holdingOf(more, keys, at)) good.set(one.name, good.get(one.name) ?? one);
       return good.size >= threshold;
     };
-    const formatted = (): string => formatNote({ ...note, signatures: [...good.values()] });
-    if (add(note, members.signingKeys)) return formatted();
+    const formatted = (asked: readonly HeldCertificate[]): string => {
+      const enough = formatNote({ ...note, signatures: [...good.values()] });
+      proven?.(enough, at, asked);
+      return enough;
+    };
+    if (add(note, members.signingKeys)) return formatted([]);
     past ??= fetchPast();
-    const keys = [...members.signingKeys, ...(await past)];
-    if (add(note, keys)) return formatted();
+    const asked = await past;
+    const keys = [...members.signingKeys, ...asked.map(({ key }) => key)];
+    if (add(note, keys)) return formatted(asked);
     if (since !== undefined && epoch < since) return signed;
     for (const text of await copiesOf(epoch)) {
       const copy = parseNote(text, maxConsensusLength);
-      if (copy?.text === note.text && add(copy, keys)) return formatted();
+      if (copy?.text === note.text && add(copy, keys)) return formatted(asked);
     }
     since ??= await firstAfter(epoch, keys);
     return signed;

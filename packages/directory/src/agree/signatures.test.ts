@@ -24,7 +24,7 @@ import { keepingLog } from '../testing/log.ts';
 import { others, ours } from '../testing/readers.ts';
 import { createLedger } from './ledger.ts';
 import type { Members } from './members.ts';
-import { createSignatures, type Signatures } from './signatures.ts';
+import { createSignatures, type Signatures, type SignaturesOptions } from './signatures.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -59,12 +59,22 @@ function open() {
   const history = openLog(store);
   const ledger = createLedger({ store, history, members, alarms, issued: () => {} });
   const certified = vi.fn<(certificates: readonly string[]) => void>();
+  const issued = vi.fn<SignaturesOptions['issued']>();
   /** As another process has them. */
   const again = (): Signatures =>
-    createSignatures({ store, members, ledger, alarms, epochSeconds, certified, epochAt: () => epoch });
+    createSignatures({
+      store,
+      members,
+      ledger,
+      alarms,
+      epochSeconds,
+      certified,
+      issued,
+      epochAt: () => epoch,
+    });
   const signatures = again();
   const receive = (signed: string): Receipt => signatures.receive(signed, start);
-  return { store, members, alarms, signatures, again, certified, receive };
+  return { store, members, alarms, signatures, again, certified, issued, receive };
 }
 
 /** With lines of 63 others under it, of which nobody can say whether they hold. */
@@ -97,6 +107,19 @@ test('what could not be issued since the store failed is issued when a signature
   expect(() => receive(signedBy(others))).toThrow('no room');
   expect(receive(signedBy(others))).toEqual({ kind: 'taken' });
   expect(store.latest()?.epoch).toBe(epoch);
+});
+
+test('what was issued is told with all certificates under it, and nothing that is not', () => {
+  const { store, signatures, receive, issued } = open();
+  using _ = store;
+  receive(signCertifiedConsensus({ ...consensus, meanDelayMs: 1 }, others));
+  receive(signedBy(others));
+  expect(issued).not.toHaveBeenCalled();
+  signatures.own({ epoch, digest: '', signed: signedBy(ours) });
+  const [signed, at, certificates] = issued.mock.lastCall ?? [];
+  expect(signed).toBe(store.issued(epoch)?.signed);
+  expect(at).toBe(consensus.validAfter);
+  expect(certificates?.map((one) => one.signed)).toEqual([ours.certificate, others.certificate]);
 });
 
 test('of one authority there is one signature, with however many keys it signs, and the certificate comes with it', () => {

@@ -3,13 +3,15 @@ import {
   formatCertified,
   joinCertified,
   maxConsensusLength,
+  noteOf,
   readCertifiedConsensus,
 } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
 import type { BallotFault, Receipt } from '../ballots.ts';
+import type { HeldCertificate } from '../peer-certificates.ts';
 import type { AuthorityStore, Issued, Kept } from '../store.ts';
 import { tellSigned } from './accuse.ts';
-import type { Ledger, Noted } from './ledger.ts';
+import type { Admission, Ledger, Noted } from './ledger.ts';
 import type { Members } from './members.ts';
 
 /** The signatures that come in for documents of late epochs, until they are enough (spec agreement 6.3). */
@@ -36,12 +38,16 @@ export interface SignaturesOptions {
   readonly epochSeconds: number;
   /** Called with the certificates of those who have signed a document that was taken. */
   certified(certificates: readonly string[]): void;
+  /** Called with a consensus that was issued, under the signatures that hold, its time, Unix seconds, and their certificates. */
+  issued(signed: string, at: number, certificates: readonly HeldCertificate[]): void;
   /** The epoch that is agreed on at a time. */
   epochAt(nowMs: number): number;
 }
 
 /** Epochs before the one that is agreed on for which signatures are taken still. */
 export const lateEpochs = 2;
+
+const isIssued: ReadonlySet<Admission> = new Set<Admission>(['issued', 'amended', 'known']);
 
 export function createSignatures(options: SignaturesOptions): Signatures {
   const { store, members, ledger, alarms } = options;
@@ -97,7 +103,12 @@ export function createSignatures(options: SignaturesOptions): Signatures {
     const joined = known === undefined ? noted : join(known, noted);
     options.certified(joined.note.signatures.map(({ certificate }) => certificate));
     // what could not be stored is not known, and counts when it comes again
-    ledger.admit(joined);
+    if (isIssued.has(ledger.admit(joined)))
+      options.issued(
+        noteOf(joined.note),
+        joined.consensus.validAfter,
+        joined.note.signatures.map(({ key, certificate }) => ({ key, signed: certificate })),
+      );
     claims.set(noted.digest, joined);
   };
 

@@ -1,176 +1,140 @@
-import {
-  type AuthorityKey,
-  type Earlier,
-  readIssued,
-  type Trust,
-  type Vote,
-  verifyCheckpoint,
-} from '@postern/protocol/consensus';
-import type { Leaf } from '@postern/protocol/log';
-import type { AskOptions } from '../ask.ts';
-import { findEquivocations, gatherDocuments, type Sourced } from './equivocations.ts';
+import { type Earlier, epochAt } from '@postern/protocol/consensus';
 import type { Audited, Finding, Proof, Report } from './findings.ts';
-import { type History, openHistory } from './history.ts';
-import { provenBy, type Sighting } from './proofs.ts';
+import { createFound } from './found.ts';
+import type { History, Place } from './history.ts';
+import { isAsked, type Newest, type OpenOptions, openAll } from './open.ts';
+import { createProofs, type Sighting } from './proofs.ts';
+import { type Asked, createRecords } from './records.ts';
 import { recount } from './recount.ts';
-import { type Certified, NotServed, openServed, type Served } from './served.ts';
-import { type Ballots, ballotsOf, type Said } from './verified-ballots.ts';
 
-export interface AuditOptions extends AskOptions {
-  /** Without a slash at the end; each an authority or a mirror. */
-  readonly urls: readonly string[];
-  readonly authorities: readonly AuthorityKey[];
-  readonly threshold: number;
-  /** Unix seconds. */
-  readonly now: number;
+export interface AuditOptions extends OpenOptions {
   /** Called at every place of the log. */
   readonly onProgress?: (done: number, of: number) => void;
+  /** Called with each proof once it is found. */
+  readonly onProof?: (proof: Proof) => void;
 }
 
-/** What the URLs serve that is not in order yet: their own words, before the first consensus is looked at. */
-interface Opened {
-  readonly histories: readonly History[];
-  /** The newest consensus of each URL that has one that holds. */
-  readonly newest: readonly Sighting[];
-  readonly certified: readonly Certified[];
-  readonly trust: Trust;
-}
+/** Epochs without a consensus, one after the other, of which is asked what was said: ten days of epochs of an hour. */
+const mostBetween = 256;
 
 /**
  * Verifies all that was ever issued, as several URLs serve it (spec log 7): each leaf of the log, each consensus, and that all URLs serve the
  * same. The histories are gone through side by side, so that where two differ both documents are at hand.
  */
 export async function audit(options: AuditOptions): Promise<Report> {
-  const findings: Finding[] = [];
-  const proofs = new Map<string, Proof>();
+  const found = createFound();
   const recounted = new Map<string, number>();
-  const { histories, newest, certified, trust } = await open(options, findings);
+  const { histories, newest, certified, trust } = await openAll(options, found);
+  const proofs = createProofs(certified, options, options.onProof);
+  const records = createRecords({ trust, certified, found, proofs });
   const logged = new Set<string>();
   const recent = new Map<History, readonly Step[]>();
   const size = Math.max(0, ...histories.map(({ checkpoint }) => checkpoint.head.size));
+  let last: Lasting | undefined;
   for (let place = 0; histories.some(({ hasEnded }) => !hasEnded); place++) {
-    const steps = (await Promise.all(histories.map((history) => stepOf(history, trust)))).flatMap(
-      (step) => step ?? [],
-    );
+    const steps = (await Promise.all(histories.map(stepOf))).flatMap((step) => step ?? []);
     for (const { url, leaf } of steps) logged.add(`${url} ${leaf.digest}`);
-    const said = gatherDocuments(steps.flatMap(documentsIn), trust);
-    const sightings = [...steps.flatMap(({ sighting }) => sighting ?? []), ...said.sightings];
-    const also = newest.filter((one) => sightings.some((other) => isRival(one, other)));
-    for (const proof of provenBy([...sightings, ...also], certified, options))
-      proofs.set(proof.verdict.digests.join(), proof);
-    findings.push(...differencesIn(steps), ...findEquivocations(steps.flatMap(votesIn)), ...said.findings);
-    for (const step of steps) {
-      const { url, history, leaf, sighting, ballots } = step;
-      const before = recent.get(history) ?? [];
-      recent.set(history, [...before.slice(-1), step]);
-      const earlier = earlierThan(leaf.epoch, before);
-      if (sighting === undefined || ballots === undefined || earlier === undefined) continue;
-      const counting = { ...sighting.read, earlier };
-      const outcome = await recount(counting, ballots, history.served, trust);
-      if (outcome.kind === 'same') recounted.set(url, (recounted.get(url) ?? 0) + 1);
-      if (outcome.kind === 'other')
-        findings.push({ url, reason: 'wrong-count', epoch: leaf.epoch, detail: outcome.detail });
+    const sightings = steps.flatMap(({ sighting }) => sighting ?? []);
+    const atHand = [...sightings, ...rivalsOf(sightings, newest)];
+    proofs.look(atHand);
+    for (const finding of differencesIn(steps)) found.add(finding);
+    last = lastOf(steps, last);
+    for (const [epoch, asked] of askedAt(steps, last, options)) {
+      const ballots = await records.hear(epoch, asked, atHand);
+      for (const { url, history, leaf, sighting } of steps) {
+        const its = ballots.get(url);
+        const earlier = earlierThan(epoch, recent.get(history) ?? []);
+        if (leaf.epoch !== epoch || !sighting || its === undefined || earlier === undefined) continue;
+        const outcome = await recount({ ...sighting.read, earlier }, its, history.served, trust);
+        if (outcome.kind === 'same') recounted.set(url, (recounted.get(url) ?? 0) + 1);
+        if (outcome.kind === 'other')
+          found.add({ url, reason: 'wrong-count', epoch, detail: outcome.detail });
+      }
     }
+    for (const step of steps) recent.set(step.history, [...(recent.get(step.history) ?? []).slice(-1), step]);
     options.onProgress?.(place + 1, size);
   }
-  for (const history of histories) await history.end();
-  for (const { url, read } of newest) {
-    const history = histories.find(({ served, isWhole }) => served.url === url && isWhole);
-    if (history === undefined || logged.has(`${url} ${read.digest}`)) continue;
-    // it may have been issued since the checkpoint was signed
-    const { size, root } = history.checkpoint.head;
-    if (read.consensus.log.size !== size || read.consensus.log.root !== root)
-      findings.push(notInLog(url, read.consensus.epoch));
+  for (const epoch of last === undefined ? [] : epochsAfter(last, options)) {
+    const asked = histories.map(({ served }): Asked => ({ served, epochSeconds: last?.epochSeconds ?? 0 }));
+    const issuedSince = newest.flatMap(({ sighting }) => sighting ?? []);
+    await records.hear(
+      epoch,
+      asked,
+      issuedSince.filter(({ read }) => read.consensus.epoch === epoch),
+    );
   }
+  for (const history of histories) await history.end();
+  for (const finding of notInLog(newest, histories, logged)) found.add(finding);
   return {
     audited: histories.map((history) => auditedOf(history, recounted)),
-    findings: unrepeated(findings),
-    proofs: [...proofs.values()],
+    findings: found.all,
+    proofs: proofs.all,
   };
 }
 
-/** Those of the two epochs before one, of the last two at all; undefined when one of them is not to be had. */
-function earlierThan(epoch: number, before: readonly Step[]): Earlier[] | undefined {
-  const wanted = before.filter(({ leaf }) => leaf.epoch >= epoch - 2);
-  const found = wanted.flatMap(({ sighting }) => sighting?.read.consensus ?? []);
-  return found.length === wanted.length ? found : undefined;
-}
-
-async function open(options: AuditOptions, findings: Finding[]): Promise<Opened> {
-  const { authorities, threshold, now } = options;
-  const served = options.urls.map((url) => openServed(url, options));
-  const orFinding = async <T>({ url }: Served, work: Promise<T>): Promise<T | undefined> => {
-    try {
-      return await work;
-    } catch (error) {
-      if (!(error instanceof NotServed)) throw error;
-      findings.push({ url, reason: 'not-served', detail: error.message });
-      return undefined;
-    }
-  };
-  const each = <T>(work: (one: Served) => Promise<T>): Promise<(T | undefined)[]> =>
-    Promise.all(served.map((one) => orFinding(one, work(one))));
-
-  const certified = (await each((one) => one.certificates(authorities))).flatMap((some) => some ?? []);
-  const trust: Trust = { authorities, threshold, signingKeys: certified.map(({ key }) => key) };
-  const documents = await each((one) => one.newest());
-  const newest = served.flatMap(({ url }, at) => {
-    const signed = documents[at];
-    const read = signed === undefined ? undefined : readIssued(signed, trust);
-    if (signed === undefined || read === undefined) return [];
-    if (read.kind === 'consensus') return [{ url, signed, read }];
-    findings.push({ url, reason: 'bad-document', detail: `its newest consensus: ${read.detail}` });
-    return [];
-  });
-  const checkpoints = await each((one) => one.checkpoint());
-  const histories = served.flatMap((one, at) => {
-    const signed = checkpoints[at];
-    if (signed === undefined) return [];
-    const found = (finding: Omit<Finding, 'url'>): void => void findings.push({ url: one.url, ...finding });
-    const checkpoint = verifyCheckpoint(signed, { ...trust, now });
-    if (checkpoint.kind === 'checkpoint') return [openHistory({ served: one, checkpoint, trust, found })];
-    found({ reason: 'bad-checkpoint', detail: checkpoint.detail });
-    return [];
-  });
-  return { histories, newest, certified, trust };
-}
-
-/** One place of one history, with what its URL has kept of the agreement on that epoch. */
-interface Step {
+/** One place of one history. */
+interface Step extends Place {
   readonly url: string;
   readonly history: History;
-  readonly leaf: Leaf;
-  readonly sighting: Sighting | undefined;
-  readonly ballots: Ballots | undefined;
-  /** Under the signatures of few or many. */
-  readonly documents: readonly string[];
 }
 
-async function stepOf(history: History, trust: Trust): Promise<Step | undefined> {
-  const next = await history.next();
-  if (next === undefined) return undefined;
-  const { leaf, sighting } = next;
-  const record = await history.served.record(leaf.epoch).catch((error: unknown) => {
-    // it is kept by whoever wants to
-    if (!(error instanceof NotServed)) throw error;
-    return undefined;
-  });
-  const ballots = record && sighting && ballotsOf(record, sighting.read.consensus, trust);
-  const { url } = history.served;
-  return { url, history, leaf, sighting, ballots, documents: record?.documents ?? [] };
+/** The newest epoch with a consensus so far that enough have signed, and how long epochs are. */
+interface Lasting {
+  readonly epoch: number;
+  readonly epochSeconds: number;
 }
 
-function documentsIn({ url, sighting, documents }: Step): Sourced<string>[] {
-  return [...(sighting === undefined ? [] : [sighting.signed]), ...documents].map((of) => ({ url, of }));
+async function stepOf(history: History): Promise<Step | undefined> {
+  const place = await history.next();
+  return place && { ...place, url: history.served.url, history };
 }
 
-function votesIn({ url, ballots }: Step): Sourced<Said<Vote>>[] {
-  return (ballots?.votes ?? []).map((of) => ({ url, of }));
+function lastOf(steps: readonly Step[], before: Lasting | undefined): Lasting | undefined {
+  const signed = steps.flatMap(({ sighting }) => sighting?.read.consensus ?? []);
+  return [...signed, ...(before === undefined ? [] : [before])].sort((a, b) => b.epoch - a.epoch)[0];
 }
 
-/** There may be one of both. */
-function isRival({ read: { consensus: one } }: Sighting, { read: { consensus: other } }: Sighting): boolean {
-  return one.epoch === other.epoch || one.log.size === other.log.size;
+/** Who is asked for what was said, by epoch: that of a leaf, and those that have no consensus before it. */
+function askedAt(
+  steps: readonly Step[],
+  last: Lasting | undefined,
+  options: OpenOptions,
+): [number, readonly Asked[]][] {
+  const byEpoch = new Map<number, Asked[]>();
+  for (const { history, leaf, previous, consensus, sighting } of steps) {
+    const { epochSeconds } = consensus ?? last ?? {};
+    if (epochSeconds === undefined) continue;
+    const first = (previous?.epoch ?? leaf.epoch) + 1;
+    // who has made up a leaf has no end of them
+    const isSigned = sighting !== undefined || (consensus && !isAsked(options, leaf.epoch));
+    const between = isSigned ? Math.min(mostBetween, Math.max(0, leaf.epoch - first)) : 0;
+    const epochs = [...Array.from({ length: between }, (_, at) => first + at), leaf.epoch];
+    for (const epoch of epochs.filter((one) => isAsked(options, one)))
+      byEpoch.set(epoch, [...(byEpoch.get(epoch) ?? []), { served: history.served, epochSeconds }]);
+  }
+  return [...byEpoch].sort(([one], [other]) => one - other);
+}
+
+/** Those that have begun to be agreed on since the last consensus. */
+function epochsAfter({ epoch, epochSeconds }: Lasting, options: OpenOptions): number[] {
+  const since = Math.min(mostBetween, Math.max(0, epochAt(options.now, epochSeconds) + 1 - epoch));
+  return Array.from({ length: since }, (_, at) => epoch + 1 + at).filter((one) => isAsked(options, one));
+}
+
+/** Consensuses of the two epochs before one, of the last two at all; undefined when one of them is not to be had. */
+function earlierThan(epoch: number, before: readonly Step[]): Earlier[] | undefined {
+  const wanted = before.filter(({ leaf }) => leaf.epoch >= epoch - 2);
+  const consensuses = wanted.flatMap(({ consensus }) => consensus ?? []);
+  return consensuses.length === wanted.length ? consensuses : undefined;
+}
+
+/** Of the newest consensuses those that there may be one of, besides others. There may be one of both. */
+function rivalsOf(sightings: readonly Sighting[], newest: readonly Newest[]): Sighting[] {
+  const isRival = ({ read: { consensus: one } }: Sighting, { read: { consensus: other } }: Sighting) =>
+    one.epoch === other.epoch || one.log.size === other.log.size;
+  return newest
+    .flatMap(({ sighting }) => sighting ?? [])
+    .filter((one) => sightings.some((other) => isRival(one, other)));
 }
 
 /** Where URLs have different leaves at one place, each is held against the first. */
@@ -183,19 +147,25 @@ function differencesIn([first, ...others]: readonly Step[]): Finding[] {
   });
 }
 
-function notInLog(url: string, epoch: number): Finding {
-  return { url, reason: 'not-in-log', epoch, detail: 'its newest consensus is not in its log' };
-}
-
-/** What is about no epoch in particular is said once. */
-function unrepeated(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map((one) => [JSON.stringify(one), one])).values()];
+function notInLog(
+  newest: readonly Newest[],
+  histories: readonly History[],
+  logged: ReadonlySet<string>,
+): Finding[] {
+  return newest.flatMap(({ url, digest, consensus: { epoch, log } }): Finding[] => {
+    const history = histories.find(({ served, isWhole }) => served.url === url && isWhole);
+    if (history === undefined || logged.has(`${url} ${digest}`)) return [];
+    // it may have been issued since the checkpoint was signed
+    const { size, root } = history.checkpoint.head;
+    if (log.size === size && log.root === root) return [];
+    return [{ url, reason: 'not-in-log', epoch, detail: 'its newest consensus is not in its log' }];
+  });
 }
 
 function auditedOf(
-  { served: { url }, checkpoint, verified }: History,
+  { served: { url }, checkpoint, verified, linked }: History,
   recounted: Map<string, number>,
 ): Audited {
   const { authority, head } = checkpoint;
-  return { url, authority, ...head, verified, recounted: recounted.get(url) ?? 0 };
+  return { url, authority, ...head, verified, linked, recounted: recounted.get(url) ?? 0 };
 }

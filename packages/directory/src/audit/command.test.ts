@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { type Equivocation, verifyEquivocation } from '@postern/protocol/consensus';
-import { testAuthority } from '@postern/protocol/testing';
+import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import { UserError } from '@postern/runtime';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { main } from '../cli.ts';
@@ -10,6 +10,7 @@ import { type Chain, createChain } from '../testing/chain.ts';
 import { epochSeconds } from '../testing/clock.ts';
 import { type Library, openLibrary } from '../testing/readers.ts';
 import { deadUrl } from '../testing/servers.ts';
+import type { Report } from './findings.ts';
 
 let library: Library;
 beforeEach(async () => {
@@ -30,8 +31,18 @@ describe('postern-directory audit', () => {
     return chain;
   };
 
-  async function run(urls: readonly string[], ...more: string[]): Promise<{ code: number; out: string }> {
-    const keys = today.flatMap(({ vkey }) => ['--authority', vkey]);
+  interface Ran {
+    readonly code: number;
+    readonly out: string;
+    readonly hint?: string;
+  }
+  const run = (urls: readonly string[], ...more: string[]): Promise<Ran> => runBy(today, urls, ...more);
+  async function runBy(
+    by: readonly TestAuthority[],
+    urls: readonly string[],
+    ...more: string[]
+  ): Promise<Ran> {
+    const keys = by.flatMap(({ vkey }) => ['--authority', vkey]);
     const args = ['audit', ...urls.flatMap((url) => ['--url', url]), ...keys, ...more];
     let out = '';
     const spies = [
@@ -44,7 +55,8 @@ describe('postern-directory audit', () => {
     try {
       return { code: await main(args, new AbortController().signal), out };
     } catch (error) {
-      return { code: error instanceof UserError ? error.exitCode : -1, out };
+      if (!(error instanceof UserError)) throw error;
+      return { code: error.exitCode, out, ...(error.hint !== undefined && { hint: error.hint }) };
     } finally {
       for (const spy of spies) spy.mockRestore();
     }
@@ -61,6 +73,23 @@ describe('postern-directory audit', () => {
       code: 65,
       out: expect.stringMatching(/epoch \d+: bad-document: signed by 2 of/),
     });
+  });
+
+  test('goes by the authorities that there are since an epoch, and says that it can', async () => {
+    const before = createChain(today.slice(0, 1));
+    for (const at of [epoch - 4, epoch - 3]) before.issue(at);
+    const chain = createChain(today.slice(0, 2), before);
+    for (const at of [epoch - 2, epoch - 1]) chain.issue(at);
+    const url = await serving(chain.serve());
+    const { root } = chain.log.head();
+    const others = '2 of other epochs verified for digests and order alone';
+    expect(await run([url])).toMatchObject({ code: 65, hint: expect.stringContaining('--since') });
+    expect(await run([url], '--since', `${epoch - 2}`)).toEqual({
+      code: 0,
+      out: `${url}  log of authority1.test: 2 of 4 consensuses hold, root ${root}; ${others}\n`,
+    });
+    const { out } = await run([url], '--since', `${epoch - 2}`, '--until', `${epoch - 2}`, '--json');
+    expect(JSON.parse(out)).toMatchObject({ audited: [{ verified: 1, linked: 3 }], findings: [] });
   });
 
   test('prints the proof whole, in words and in JSON, and ends with 76', async () => {
@@ -82,17 +111,38 @@ describe('postern-directory audit', () => {
       expect(verifyEquivocation(proof, { authorities, threshold: 2 }).kind).toBe('equivocation');
   });
 
+  test('prints what one authority has signed twice, which its key alone verifies', async () => {
+    const chain = chainToday();
+    const [alone, ...more] = today;
+    const from = createChain([alone as TestAuthority], chain);
+    const documents = [1, 2].map((meanDelayMs) => from.branch().issue(epoch, { meanDelayMs }));
+    const url = await serving((request, response) => {
+      if (request.url !== `/v1/agreement/${epoch}`) return chain.serve()(request, response);
+      response.end(JSON.stringify({ votes: [], reveals: [], documents }));
+    });
+    const { code, out } = await run([url]);
+    expect(code).toBe(65);
+    for (const note of [...documents, alone?.certificate]) expect(out).toContain(note);
+    for (const { certificate } of more) expect(out).not.toContain(certificate);
+    const report = JSON.parse((await run([url], '--json')).out) as Report;
+    const { notes, certificates } = report.findings[0]?.evidence ?? {};
+    const path = join(library.folder, 'evidence');
+    await writeFile(path, JSON.stringify({ documents: notes, certificates }));
+    expect(await runBy(today.slice(0, 1), [], '--proof', path)).toMatchObject({ code: 76 });
+    expect(await run([], '--proof', path)).toMatchObject({ code: 65 });
+  });
+
   test('verifies a proof that somebody has kept, and ends with 76; with 65 when it proves nothing', async () => {
     const chain = chainToday();
     const other = chain.branch();
     const documents = [chain.issue(epoch), other.issue(epoch, { meanDelayMs: 1 })];
     const certificates = today.slice(0, 2).map(({ certificate }) => certificate);
     const path = join(library.folder, 'proof');
-    const proving = async (proof: unknown): Promise<{ code: number; out: string }> => {
+    const proving = async (proof: unknown): Promise<Ran> => {
       await writeFile(path, typeof proof === 'string' ? proof : JSON.stringify(proof));
       return run([], '--proof', path);
     };
-    expect(await proving({ since: 7, documents, certificates })).toEqual({
+    expect(await proving({ since: 7, documents, certificates })).toMatchObject({
       code: 76,
       out: expect.stringMatching(
         new RegExp(
@@ -109,10 +159,11 @@ describe('postern-directory audit', () => {
       [],
       'x',
     ])
-      expect(await proving(proof)).toEqual({ code: 65, out: '' });
-    expect(await run([], '--proof', `${path}.not`)).toEqual({ code: 64, out: '' });
-    expect(await run([])).toEqual({ code: 64, out: '' });
-    expect(await run(['http://127.0.0.1:9'], '--proof', path)).toEqual({ code: 64, out: '' });
+      expect(await proving(proof)).toMatchObject({ code: 65, out: '' });
+    expect(await run([], '--proof', `${path}.not`)).toMatchObject({ code: 64, out: '' });
+    expect(await run([])).toMatchObject({ code: 64, out: '' });
+    expect(await run([], '--proof', path, '--since', '7')).toMatchObject({ code: 64, out: '' });
+    expect(await run(['http://127.0.0.1:9'], '--proof', path)).toMatchObject({ code: 64, out: '' });
   });
 
   test('ends with 75 when something is not to be had, with 64 for what it does not understand', async () => {
@@ -125,8 +176,11 @@ describe('postern-directory audit', () => {
       ['--threshold', '4'],
       ['--threshold', 'x'],
       ['--authority', 'x'],
+      ['--since', 'x'],
+      ['--until', '-1'],
+      ['--since', '2', '--until', '1'],
     ])
-      expect(await run(['http://127.0.0.1:9'], ...more)).toEqual({ code: 64, out: '' });
-    expect(await run(['ftp://127.0.0.1'])).toEqual({ code: 64, out: '' });
+      expect(await run(['http://127.0.0.1:9'], ...more)).toMatchObject({ code: 64, out: '' });
+    expect(await run(['ftp://127.0.0.1'])).toMatchObject({ code: 64, out: '' });
   });
 });

@@ -11,13 +11,15 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { majority, thresholdMistake } from '../client/trust.ts';
 import { baseOf } from '../client/url.ts';
 import { type AuditOptions, audit } from './audit.ts';
-import type { Audited, Finding, Proof, Report } from './findings.ts';
+import type { Audited, Evidence, Finding, FindingReason, Proof, Report } from './findings.ts';
 
 interface Options {
   readonly url?: readonly string[];
   readonly proof?: string;
   readonly authority: readonly string[];
   readonly threshold?: number;
+  readonly since?: number;
+  readonly until?: number;
   readonly json?: boolean;
 }
 
@@ -31,7 +33,7 @@ export function addAudit(program: Command, stop: AbortSignal): void {
   program
     .command('audit')
     .description(
-      'Verify every consensus that was ever issued, as one or several authorities and mirrors serve them. Two signed documents where there may be one are printed as a proof, and the exit code is 76.',
+      'Verify every consensus that was ever issued, as one or several authorities and mirrors serve them. Two signed documents where there may be one are printed as a proof as soon as they are found, sixteen times at most, and the exit code is 76.',
     )
     .option('--url <url>', 'authority or mirror; may be given several times', collected(url))
     .option(
@@ -40,14 +42,26 @@ export function addAudit(program: Command, stop: AbortSignal): void {
     )
     .requiredOption('--authority <key>', 'verifier key; may be given several times', collected(String))
     .option('--threshold <count>', 'how many must have signed; without it more than half', count)
-    .option('--json', 'print one JSON object')
+    .option(
+      '--since <epoch>',
+      'first epoch whose consensus these authorities had to sign; of earlier ones only digests and order are verified',
+      epoch,
+    )
+    .option('--until <epoch>', 'last epoch whose consensus they had to sign; likewise of later ones', epoch)
+    .option('--json', 'print one JSON object, at the end')
     .action(async (options: Options) => {
-      const { url = [], proof } = options;
+      const { url = [], proof, since, until, json = false } = options;
       if ((url.length === 0) === (proof === undefined))
         throw new UserError('give either --url or --proof', { exitCode: ExitCode.usage });
+      if (proof !== undefined && (since ?? until) !== undefined)
+        throw new UserError('--since and --until go with --url', { exitCode: ExitCode.usage });
+      if (since !== undefined && until !== undefined && since > until)
+        throw new UserError(`--since ${since} is after --until ${until}`, { exitCode: ExitCode.usage });
       if (proof !== undefined) return verifyProof(proof, trustIn(options));
-      const report = await audit({ ...trustIn(options), ...asking(url, stop) });
-      process.stdout.write(options.json === true ? `${JSON.stringify(shown(report))}\n` : describe(report));
+      const onProof = (one: Proof): void => void process.stdout.write(describeProof(one));
+      const asked = { ...trustIn(options), ...asking(url, stop), since, until };
+      const report = await audit(json ? asked : { ...asked, onProof });
+      process.stdout.write(json ? `${JSON.stringify(shown(report))}\n` : describe(report));
       endAs(report, url.length);
     });
 }
@@ -121,6 +135,11 @@ function whatOf({ of, epochs }: Proof['verdict']): string {
   return of === 'epoch' ? `epoch ${epochs[0]}` : `one place in the log, epochs ${epochs.join(' and ')}`;
 }
 
+/** What a consensus is refused for that others had to sign and to count than those who are given. */
+const isOfMembers: ReadonlySet<string> = new Set<FindingReason>(['bad-document', 'wrong-count']);
+const ofMembers =
+  'Have authorities joined or left? Then give --since with the first epoch of those that there are now; earlier consensuses are verified with the keys of those before, and --until.';
+
 /** Throws what the report comes to, unless all is well. */
 function endAs({ audited, findings, proofs }: Report, urls: number): void {
   if (proofs.length > 0)
@@ -130,7 +149,10 @@ function endAs({ audited, findings, proofs }: Report, urls: number): void {
     });
   const away = findings.filter(({ reason }) => reason === 'not-served');
   if (away.length < findings.length)
-    throw new UserError('the history does not hold: see what was found', { exitCode: ExitCode.dataError });
+    throw new UserError('the history does not hold: see what was found', {
+      exitCode: ExitCode.dataError,
+      ...(findings.some(({ reason }) => isOfMembers.has(reason)) && { hint: ofMembers }),
+    });
   if (away.length > 0 || audited.length < urls)
     throw new UserError('not all of the history could be had', { exitCode: ExitCode.tempFail });
 }
@@ -152,30 +174,47 @@ function shownProof({
   return { of, epochs, digests, signedBy, urls, documents, certificates };
 }
 
-function describe({ audited, findings, proofs }: Report): string {
-  return [...audited.map(describeOne), ...findings.map(describeFinding), ...proofs.map(describeProof)].join(
-    '',
-  );
+/** Without the proofs, which are printed as they are found. */
+function describe({ audited, findings }: Report): string {
+  return [...audited.map(describeOne), ...findings.map(describeFinding)].join('');
 }
 
-function describeOne({ url, authority, size, root, verified, recounted }: Audited): string {
+function describeOne({ url, authority, size, root, verified, linked, recounted }: Audited): string {
   const counted = recounted === 0 ? '' : `, ${recounted} of them counted again`;
-  return `${url}  log of ${authority}: ${verified} of ${size} consensuses hold${counted}, root ${root}\n`;
+  const more = linked === 0 ? '' : `; ${linked} of other epochs verified for digests and order alone`;
+  return `${url}  log of ${authority}: ${verified} of ${size} consensuses hold${counted}, root ${root}${more}\n`;
 }
 
-function describeFinding({ url, reason, epoch, detail }: Finding): string {
-  return `${url}  ${epoch === undefined ? '' : `epoch ${epoch}: `}${reason}: ${detail}\n`;
+function describeFinding({ url, reason, epoch, detail, evidence }: Finding): string {
+  const line = `${url}  ${epoch === undefined ? '' : `epoch ${epoch}: `}${reason}: ${detail}\n`;
+  return evidence === undefined ? line : `${line}${describeEvidence(evidence)}`;
 }
 
 function describeProof({ urls, documents, certificates, verdict }: Proof): string {
-  const what = whatOf(verdict);
-  const parts = documents.map(
-    (signed, at) => `--- document ${at + 1}, from ${urls[at]}, digest ${verdict.digests[at]}\n${signed}`,
+  const signed = documents.map((note, at) => [note, `digest ${verdict.digests[at]}`] as const);
+  return `${verdict.signedBy.join(', ')} signed two documents for ${whatOf(verdict)}
+${describeNotes('document', signed, urls, certificates)}`;
+}
+
+function describeEvidence({ notes, urls, certificates }: Evidence): string {
+  return describeNotes(
+    'note',
+    notes.map((note) => [note, 'as it is signed'] as const),
+    urls,
+    certificates,
   );
-  return `${verdict.signedBy.join(', ')} signed two documents for ${what}
-${parts.join('')}--- certificates
-${certificates.join('\n')}--- end
-`;
+}
+
+function describeNotes(
+  kind: string,
+  notes: readonly (readonly [signed: string, what: string])[],
+  urls: readonly string[],
+  certificates: readonly string[],
+): string {
+  const parts = notes.map(
+    ([signed, what], at) => `--- ${kind} ${at + 1}, from ${urls[at]}, ${what}\n${signed}`,
+  );
+  return `${parts.join('')}--- certificates\n${certificates.join('\n')}--- end\n`;
 }
 
 function collected<T>(read: (text: string) => T): (text: string, before?: readonly T[]) => readonly T[] {
@@ -186,6 +225,11 @@ function url(text: string): string {
   const base = baseOf(text);
   if (base !== undefined) return base;
   throw new InvalidArgumentError('It is not of the form http(s)://host:port/path.');
+}
+
+function epoch(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It is no number of an epoch.');
+  return Number(text);
 }
 
 function count(text: string): number {

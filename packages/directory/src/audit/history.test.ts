@@ -33,8 +33,8 @@ describe('a history that holds', () => {
     const authority = ours.name;
     expect(report).toEqual({
       audited: [
-        { url: ahead, authority, ...chain.log.head(), verified: 9, recounted: 0 },
-        { url: behind, authority, size: 7, root: expect.any(String), verified: 7, recounted: 0 },
+        { url: ahead, authority, ...chain.log.head(), verified: 9, linked: 0, recounted: 0 },
+        { url: behind, authority, size: 7, root: expect.any(String), verified: 7, linked: 0, recounted: 0 },
       ],
       findings: [],
       proofs: [],
@@ -151,6 +151,47 @@ describe('what does not hold is found', () => {
     expect(findings.map(({ reason }) => reason).sort()).toEqual(reasons);
     expect(findings.every((one) => one.url === url && one.detail !== '')).toBe(true);
     expect(proofs).toEqual([]);
+  });
+});
+
+describe('a consensus whose signatures cannot be verified for want of a certificate', () => {
+  /** It has changed its key since, and nobody has the certificate of that one any more. */
+  const former = testAuthority(others.name, { now: start / 1_000, generation: 7 });
+
+  test('is not held against the URL, however many there are', async () => {
+    const old = createChain([ours, former]);
+    for (let epoch = 600; epoch < 857; epoch++) old.issue(epoch);
+    const chain = createChain([ours, others], old);
+    chain.issue(857);
+    const url = await serving(chain.serve());
+    expect(await auditing([url])).toMatchObject({
+      audited: [{ size: 258, verified: 1, linked: 0 }],
+      findings: [
+        {
+          url,
+          reason: 'not-served',
+          detail: `nobody serves the certificates of keys that ${others.name} signed with: 257 consensuses of epochs 600 to 856 could not be verified`,
+        },
+      ],
+    });
+  });
+
+  test('has to be the one in the log all the same, and not to lack signatures beside', async () => {
+    const old = createChain([ours, former]);
+    for (const epoch of [900, 901, 902]) old.issue(epoch);
+    const chain = createChain([ours, others], old);
+    chain.issue(903);
+    const documents = new Map(chain.documents);
+    documents.set(901, createChain([ours, former]).issue(901));
+    documents.set(902, createChain([former], { ...old, leaves: old.leaves.slice(0, 2) }).issue(902));
+    const { findings } = await auditing([
+      await serving(createChain([ours, others], { ...chain, documents }).serve()),
+    ]);
+    expect(findings.map(({ reason, epoch }) => [reason, epoch])).toEqual([
+      ['other-document', 901],
+      ['bad-document', 902],
+      ['not-served', undefined],
+    ]);
   });
 });
 

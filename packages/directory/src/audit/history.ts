@@ -1,5 +1,6 @@
 import {
-  type IssuedConsensus,
+  type Consensus,
+  decodeConsensus,
   readIssued,
   type Trust,
   type VerifiedCheckpoint,
@@ -19,6 +20,7 @@ import {
 import type { Finding } from './findings.ts';
 import type { Sighting } from './proofs.ts';
 import { NotServed, type Served } from './served.ts';
+import { createUncertified } from './uncertified.ts';
 
 /** One URL's history, gone through from the first consensus on. */
 export interface History {
@@ -26,32 +28,49 @@ export interface History {
   readonly checkpoint: Extract<VerifiedCheckpoint, { kind: 'checkpoint' }>;
   /** Consensuses that hold. */
   readonly verified: number;
+  /** Consensuses of epochs that are not asked about, as they are in the log. */
+  readonly linked: number;
   /** Whether there is no next place. */
   readonly hasEnded: boolean;
   /** Whether all leaves have been gone through that the checkpoint counts. */
   readonly isWhole: boolean;
-  /** The leaf at the next place, and the consensus of its epoch if that holds. Nothing when the history has ended: by its checkpoint, or before it when there is no way on. */
-  next(): Promise<{ readonly leaf: Leaf; readonly sighting?: Sighting } | undefined>;
+  /** What is at the next place. Nothing when the history has ended: by its checkpoint, or before it when there is no way on. */
+  next(): Promise<Place | undefined>;
   /** What the log is checked for when it has been gone through: its root, and its tiles. */
   end(): Promise<void>;
+}
+
+export interface Place {
+  readonly leaf: Leaf;
+  /** The leaf before it. */
+  readonly previous: Leaf | undefined;
+  /** The consensus of its epoch, if enough have signed it. */
+  readonly sighting?: Sighting;
+  /** That consensus, or the one that is in the log, whoever has signed it. */
+  readonly consensus?: Consensus;
 }
 
 export interface HistoryOptions {
   readonly served: Served;
   readonly checkpoint: History['checkpoint'];
   readonly trust: Trust;
+  /** Whether signatures under the consensus of an epoch are held against those who are trusted. */
+  readonly isAsked: (epoch: number) => boolean;
   readonly found: (finding: Omit<Finding, 'url'>) => void;
+  /** Whether it is not gone through any further. */
+  readonly isGivenUp: () => boolean;
 }
 
 /** Documents that are fetched ahead. */
 const ahead = 8;
 
-/** After so many findings a history is not gone through any further: more would say nothing new, and whoever serves it has no end of them. */
-const mostFindings = 256;
+/** So many consensuses that are held against no signatures are gone through: a century of epochs of an hour. */
+const mostUnheld = 1_048_576;
 
 type Fetched = Promise<string | NotServed>;
 
-export function openHistory({ served, checkpoint, trust, ...options }: HistoryOptions): History {
+export function openHistory(options: HistoryOptions): History {
+  const { served, checkpoint, trust, isAsked, found, isGivenUp } = options;
   const { size } = checkpoint.head;
   const rows = createRows();
   const fetching = new Map<number, Fetched>();
@@ -59,19 +78,12 @@ export function openHistory({ served, checkpoint, trust, ...options }: HistoryOp
   let range: CompactRange = emptyRange;
   let previous: Leaf | undefined;
   let verified = 0;
+  let linked = 0;
+  const uncertified = createUncertified(trust);
   let ended = size === 0;
-  let findings = 0;
+  const isTooLong = (): boolean => linked + uncertified.count >= mostUnheld;
+  const hasEnded = (): boolean => ended || isGivenUp() || isTooLong();
 
-  const found = (finding: Omit<Finding, 'url'>): void => {
-    options.found(finding);
-    findings += 1;
-    if (findings !== mostFindings) return;
-    options.found({
-      reason: 'too-many',
-      detail: 'there is too much amiss with it; the rest was not looked at',
-    });
-    ended = true;
-  };
   /** Ends the history when something that there has to be is not there. */
   const orEnd = async <T>(work: Promise<T>): Promise<T | undefined> => {
     try {
@@ -109,22 +121,37 @@ export function openHistory({ served, checkpoint, trust, ...options }: HistoryOp
     return fetched;
   };
 
-  const sightingOf = async (leaf: Leaf, place: number): Promise<Sighting | undefined> => {
+  const consensusOf = async (
+    leaf: Leaf,
+    place: number,
+  ): Promise<Pick<Place, 'sighting' | 'consensus'> | undefined> => {
     const { epoch } = leaf;
     const signed = await documentOf(leaf, place);
     if (typeof signed !== 'string') {
       found({ reason: 'not-served', epoch, detail: signed.message });
       return undefined;
     }
-    const read = readIssued(signed, trust);
-    if (read.kind === 'refused') {
-      found({ reason: 'bad-document', epoch, detail: read.detail });
+    const read = isAsked(epoch) ? readIssued(signed, trust) : undefined;
+    if (read?.kind === 'consensus') {
+      const wrong = mistakeIn(read, leaf, { range, previous });
+      if (wrong === undefined) verified += 1;
+      else found({ ...wrong, epoch });
+      return { sighting: { url: served.url, signed, read }, consensus: read.consensus };
+    }
+    const decoded =
+      read === undefined || uncertified.isShort(signed, read) ? decodeConsensus(signed) : undefined;
+    if (decoded === undefined) {
+      found({ reason: 'bad-document', epoch, detail: read?.detail ?? 'it is no consensus' });
       return undefined;
     }
-    const wrong = mistakeIn(read, leaf, { range, previous });
-    if (wrong === undefined) verified += 1;
-    else found({ ...wrong, epoch });
-    return { url: served.url, signed, read };
+    const wrong = mistakeIn(decoded, leaf, { range, previous });
+    if (wrong !== undefined) {
+      found({ ...wrong, epoch });
+      return undefined;
+    }
+    if (read === undefined) linked += 1;
+    else uncertified.add(epoch, read);
+    return { consensus: decoded.consensus };
   };
 
   return {
@@ -133,15 +160,18 @@ export function openHistory({ served, checkpoint, trust, ...options }: HistoryOp
     get verified() {
       return verified;
     },
+    get linked() {
+      return linked;
+    },
     get hasEnded() {
-      return ended;
+      return hasEnded();
     },
     get isWhole() {
       return range.size === size;
     },
     async next() {
       const place = range.size;
-      const leaf = ended ? undefined : await leafAt(place);
+      const leaf = hasEnded() ? undefined : await leafAt(place);
       if (leaf === undefined) return undefined;
       if (leaf.epoch <= (previous?.epoch ?? -1)) {
         found({
@@ -152,16 +182,20 @@ export function openHistory({ served, checkpoint, trust, ...options }: HistoryOp
         ended = true;
         return undefined;
       }
-      const sighting = await sightingOf(leaf, place);
+      const before = previous;
+      const consensus = await consensusOf(leaf, place);
       const hash = hashOfLeaf(leaf);
       rows.append(hash);
       range = appendLeaf(range, hash);
       previous = leaf;
       ended ||= range.size === size;
-      return { leaf, ...(sighting && { sighting }) };
+      return { leaf, previous: before, ...consensus };
     },
     async end() {
+      for (const detail of uncertified.told()) found({ reason: 'not-served', detail });
+      if (isTooLong()) found({ reason: 'not-served', detail: tooLong });
       if (range.size < size) return;
+      if (linked > 0 && verified === 0) found({ reason: 'not-served', detail: unbound });
       const { root } = headOf(range);
       if (root !== checkpoint.head.root)
         found({ reason: 'wrong-root', detail: 'its leaves do not have the root that its checkpoint names' });
@@ -178,9 +212,13 @@ export function openHistory({ served, checkpoint, trust, ...options }: HistoryOp
   };
 }
 
+const tooLong = 'too many of its consensuses are held against no signatures; the rest was not looked at';
+const unbound =
+  'it has no consensus that holds of the epochs that are asked about: nothing signed says that the others are the ones that were issued';
+
 /** What speaks against a consensus at its place in the log. */
 function mistakeIn(
-  { consensus, digest }: Extract<IssuedConsensus, { kind: 'consensus' }>,
+  { consensus, digest }: { readonly consensus: Consensus; readonly digest: string },
   leaf: Leaf,
   before: { readonly range: CompactRange; readonly previous: Leaf | undefined },
 ): Pick<Finding, 'reason' | 'detail'> | undefined {

@@ -1,23 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import {
-  type Agenda,
-  type Counted,
-  commitTo,
-  type Equivocation,
-  sharedValue,
-  signReveal,
-  signVote,
-  type Vote,
-  verifyEquivocation,
-  writeGeometry,
-} from '@postern/protocol/consensus';
-import { defaultGeometry } from '@postern/protocol/packet';
+import { type Agenda, type Equivocation, sharedValue, verifyEquivocation } from '@postern/protocol/consensus';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditing } from '../testing/audits.ts';
+import { ballotsFor, countedOf, revealOf, secretOf, voteOf } from '../testing/ballots.ts';
 import { type Chain, createChain } from '../testing/chain.ts';
-import { epochSeconds } from '../testing/clock.ts';
 import { type Library, openLibrary, others, ours } from '../testing/readers.ts';
+import type { Evidence } from './findings.ts';
 
 let library: Library;
 beforeEach(async () => {
@@ -29,48 +17,16 @@ const serving = async (answer: RequestListener): Promise<string> => (await libra
 
 describe('what a consensus was counted from', () => {
   const epoch = 1_000;
-  const values = ['aa', 'bb'].map((byte) => byte.repeat(32));
-  const said = { version: 1, epoch, slot: 0 } as const;
-  const votesOf = [ours, others].map(
-    (signer, at): Vote => ({
-      ...said,
-      authority: signer.name,
-      previous: '',
-      signed: '',
-      epochSeconds,
-      meanDelayMs: 200,
-      width: { least: 10, most: 100, perMix: 1_000 },
-      descriptors: [],
-      revoked: [],
-      geometry: writeGeometry(defaultGeometry),
-      commit: commitTo(values[at] ?? ''),
-    }),
-  );
-  const votes = [ours, others].map((signer, at) => signVote(votesOf[at] as Vote, signer));
-  const reveals = [ours, others].map((signer, at) =>
-    signReveal({ ...said, authority: signer.name, value: values[at] ?? '' }, signer),
-  );
+  const signers = [ours, others];
+  const pair = { authorities: signers.map(({ key }) => key) };
+  const { votes, reveals, named } = ballotsFor(epoch, signers);
   const keeping = (chain: Chain, record: object | undefined): Promise<string> =>
     serving((request, response) => {
       if (request.url !== `/v1/agreement/${epoch}`) return chain.serve()(request, response);
       response.writeHead(record === undefined ? 404 : 200).end(JSON.stringify(record));
     });
-  const pair = { authorities: [ours, others].map(({ key }) => key) };
-  const countedOf = (notes: readonly string[]): Counted[] =>
-    notes.map((note, at) => ({
-      authority: [ours, others][at]?.name ?? '',
-      digest: createHash('sha256')
-        .update(note.slice(0, note.indexOf('\n\n') + 1))
-        .digest('hex'),
-    }));
-  const shared = sharedValue(
-    epoch,
-    '',
-    [ours, others].map(({ name }, at) => ({ authority: name, value: values[at] ?? '' })),
-  );
-  const named = { votes: countedOf(votes), reveals: countedOf(reveals), shared };
-  const later = signVote({ ...(votesOf[1] as Vote), slot: 1 }, others);
-  const uncommitted = signReveal({ ...said, authority: ours.name, value: 'cc'.repeat(32) }, ours);
+  const later = voteOf(others, epoch, secretOf(1), { slot: 1 });
+  const uncommitted = revealOf(ours, epoch, 'cc'.repeat(32));
 
   test.each<[string, number, RegExp | undefined, Partial<Agenda>, object | undefined]>([
     ['is counted again', 1, undefined, {}, { votes, reveals }],
@@ -83,21 +39,21 @@ describe('what a consensus was counted from', () => {
       'is of two slots',
       0,
       /not all of its votes and reveals are of one slot$/,
-      { votes: countedOf([votes[0] ?? '', later]) },
+      { votes: countedOf([votes[0] ?? '', later], signers) },
       { votes: [votes[0], later], reveals },
     ],
     [
       'is fewer votes than have to count',
       0,
       /names 1 votes, 2 have to count$/,
-      { votes: countedOf(votes).slice(0, 1), reveals: [], shared: sharedValue(epoch, '', []) },
+      { votes: countedOf(votes, signers).slice(0, 1), reveals: [], shared: sharedValue(epoch, '', []) },
       { votes, reveals },
     ],
     [
       'was not committed to',
       0,
       /authority1\.test has not committed itself/,
-      { reveals: countedOf([uncommitted]) },
+      { reveals: countedOf([uncommitted], signers) },
       { votes, reveals: [uncommitted] },
     ],
   ])('%s', async (_, recounted, detail, change, record) => {
@@ -113,9 +69,9 @@ describe('what a consensus was counted from', () => {
 
   test('is no consensus of votes of which too few say the same of one thing', async () => {
     const chain = createChain([ours, others]);
-    const faster = signVote({ ...(votesOf[1] as Vote), meanDelayMs: 1 }, others);
+    const faster = voteOf(others, epoch, secretOf(1), { meanDelayMs: 1 });
     const two = [votes[0] ?? '', faster];
-    chain.issue(epoch, { ...named, votes: countedOf(two) });
+    chain.issue(epoch, { ...named, votes: countedOf(two, signers) });
     const url = await keeping(chain, { votes: two, reveals, documents: [] });
     const detail = 'of meanDelayMs no 2 of its votes say the same';
     expect((await auditing([url])).findings).toEqual([{ url, reason: 'wrong-count', epoch, detail }]);
@@ -130,7 +86,7 @@ describe('what a consensus was counted from', () => {
     const chain = createChain([ours, others]);
     const other = chain.branch();
     chain.issue(epoch, named);
-    const twice = signVote({ ...(votesOf[0] as Vote), meanDelayMs: 1 }, ours);
+    const twice = voteOf(ours, epoch, secretOf(0), { meanDelayMs: 1 });
     // one signature of it is at one URL, the other at another
     const hidden = [ours, others].map((signer) =>
       createChain([signer], other).issue(epoch, { meanDelayMs: 1 }),
@@ -146,6 +102,15 @@ describe('what a consensus was counted from', () => {
       { url: urls[1], reason: 'equivocation', epoch, detail: expect.stringContaining(ours.name) },
       { url: urls[1], reason: 'signed-twice', epoch, detail: expect.stringContaining(ours.name) },
     ]);
+    // what a minority has signed is proven as well, to whoever has its key alone
+    const [votedTwice, signedTwice] = findings.map(({ evidence }) => evidence as Evidence);
+    expect(votedTwice).toMatchObject({ urls, notes: [votes[0], twice], certificates: [] });
+    const { notes: documents, certificates } = signedTwice as Evidence;
+    const alone = { authorities: [ours.key], threshold: 1 };
+    expect(verifyEquivocation({ documents, certificates }, alone)).toMatchObject({
+      kind: 'equivocation',
+      signedBy: [ours.name],
+    });
     expect(proofs).toMatchObject([
       { verdict: { of: 'epoch', epochs: [epoch, epoch], signedBy: [ours.name, others.name] } },
     ]);

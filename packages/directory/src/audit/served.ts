@@ -1,5 +1,6 @@
 import {
   type AuthorityKey,
+  maxCertificateLength,
   maxConsensusLength,
   maxDescriptorLength,
   type SigningKey,
@@ -17,7 +18,7 @@ import {
 import { readRecord } from '../agree/record.ts';
 import { type AskOptions, ask, askBytes } from '../ask.ts';
 import type { AgreementRecord } from '../ballots.ts';
-import { maxAllCertificatesBytes } from '../notes.ts';
+import { maxAllCertificatesBytes, mostAllCertificates, notesIn } from '../notes.ts';
 
 /** What a URL serves of a history, unverified. Everything throws `NotServed` when it is not to be had. */
 export interface Served {
@@ -46,13 +47,26 @@ export class NotServed extends Error {
   override readonly name = 'NotServed';
 }
 
-/** Largest record of an agreement read, bytes: a vote and a reveal of each of so many authorities as there may be, of the longest. */
+/** Largest record of an agreement read, bytes. Many authorities with the longest votes in several slots would have more, which is not looked at. */
 const maxRecordBytes = 134_217_728;
 
-export function openServed(url: string, options: AskOptions): Served {
-  const textOf = async (path: string, maxBytes: number, none?: number): Promise<string | undefined> => {
-    const answer = await ask(`${url}${path}`, { ...options, maxBytes });
-    if (answer.kind === 'answer' && answer.status === none) return undefined;
+export interface ServedOptions extends AskOptions {
+  /** Called each time that it has not answered. */
+  readonly unanswered?: () => void;
+}
+
+export function openServed(url: string, { unanswered, ...options }: ServedOptions): Served {
+  const heard = <T extends { readonly kind: string }>(answer: T): T => {
+    if (answer.kind === 'unreachable') unanswered?.();
+    return answer;
+  };
+  const textOf = async (
+    path: string,
+    maxBytes: number,
+    isNone: (status: number) => boolean = () => false,
+  ): Promise<string | undefined> => {
+    const answer = heard(await ask(`${url}${path}`, { ...options, maxBytes }));
+    if (answer.kind === 'answer' && isNone(answer.status)) return undefined;
     if (answer.kind === 'answer' && answer.status === 200) return answer.text;
     throw new NotServed(`${path} is not to be had: ${whyOf(answer)}`);
   };
@@ -61,17 +75,17 @@ export function openServed(url: string, options: AskOptions): Served {
   const tile = async (name: TileName): Promise<Uint8Array> => {
     const path = `/v1/log/tile/${formatTileName(name)}`;
     const maxBytes = tileWidth * (maxLeafBytes + 2);
-    const answer = await askBytes(`${url}${path}`, { ...options, maxBytes });
+    const answer = heard(await askBytes(`${url}${path}`, { ...options, maxBytes }));
     if (answer.kind === 'answer' && answer.status === 200) return answer.bytes;
     throw new NotServed(`${path} is not to be had: ${whyOf(answer)}`);
   };
   return {
     url,
     checkpoint: () => always('/v1/log/checkpoint', maxCheckpointLength),
-    newest: () => textOf('/v1/consensus', maxConsensusLength, 503),
+    newest: () => textOf('/v1/consensus', maxConsensusLength, (status) => status === 503),
     document: (epoch) => always(`/v1/consensus/${epoch}`, maxConsensusLength),
     async record(epoch) {
-      const text = await textOf(`/v1/agreement/${epoch}`, maxRecordBytes, 404);
+      const text = await textOf(`/v1/agreement/${epoch}`, maxRecordBytes, isKeptNowhere);
       if (text === undefined) return undefined;
       return readRecord(epoch, text) ?? fail(`/v1/agreement/${epoch} is no record`);
     },
@@ -83,8 +97,10 @@ export function openServed(url: string, options: AskOptions): Served {
     },
     tile,
     async certificates(authorities) {
-      const notes = notesIn(await always('/v1/certificates/all', maxAllCertificatesBytes));
-      return notes.flatMap((signed) => {
+      const path = '/v1/certificates/all';
+      const notes = notesIn(await always(path, maxAllCertificatesBytes), maxCertificateLength);
+      if (notes === undefined) throw new NotServed(`${path} is no list of certificates`);
+      return notes.slice(0, mostAllCertificates).flatMap((signed) => {
         const verified = verifyCertificate(signed, { authorities });
         return verified.kind === 'certificate' ? [{ key: verified.key, signed }] : [];
       });
@@ -92,14 +108,9 @@ export function openServed(url: string, options: AskOptions): Served {
   };
 }
 
-function notesIn(text: string): string[] {
-  try {
-    const list: unknown = JSON.parse(text);
-    if (Array.isArray(list)) return list.filter((one) => typeof one === 'string');
-  } catch {
-    // told below
-  }
-  throw new NotServed('/v1/certificates/all is no list of certificates');
+/** A mirror need not know what this is, and says so in one way or another. */
+function isKeptNowhere(status: number): boolean {
+  return status >= 400 && status < 500;
 }
 
 function whyOf(answer: Awaited<ReturnType<typeof askBytes>> | Awaited<ReturnType<typeof ask>>): string {

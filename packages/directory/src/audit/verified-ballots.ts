@@ -1,5 +1,6 @@
 import {
   type Ballot,
+  type BallotReader,
   type Consensus,
   type Reveal,
   readReveal,
@@ -7,8 +8,9 @@ import {
   type Trust,
   type Vote,
 } from '@postern/protocol/consensus';
+import { senderOf } from '../agree/rounds.ts';
 import type { AgreementRecord } from '../ballots.ts';
-import { timetable } from '../slots.ts';
+import { type Timetable, timetable } from '../slots.ts';
 
 /** What authorities have said in the agreement on an epoch, as far as their signatures hold. */
 export interface Ballots {
@@ -19,41 +21,84 @@ export interface Ballots {
 export interface Said<T extends Vote | Reveal> {
   readonly value: T;
   readonly digest: string;
+  readonly signed: string;
 }
 
-/** Those of a record, held against the keys of the time at which the agreement began. */
-export function ballotsOf(
-  record: Pick<AgreementRecord, 'votes' | 'reveals'>,
-  consensus: Pick<Consensus, 'epoch' | 'epochSeconds'>,
-  trust: Trust,
-): Ballots {
-  const times = timesOf(consensus, trust);
-  const all = <T extends Vote | Reveal>(
-    notes: readonly string[],
-    read: (signed: string, reader: Trust & { readonly at: number }) => Ballot<T>,
-  ): Said<T>[] =>
-    notes.flatMap((signed) => {
-      for (const at of times(signed)) {
-        const ballot = read(signed, { ...trust, at });
-        if (ballot.kind === 'ballot') return [{ value: ballot.value, digest: ballot.digest }];
-      }
-      return [];
-    });
-  return { votes: all(record.votes, readVote), reveals: all(record.reveals, readReveal) };
+/** What is read of a record. */
+export interface Heard extends Ballots {
+  readonly documents: readonly string[];
+  /** What there is more of than can be, for people; the rest of the record is not looked at. */
+  readonly excess: string | undefined;
 }
 
-/** When the agreement may have begun, Unix seconds. A note says in which slot. */
-function timesOf(
+export type RecordReader = (record: AgreementRecord) => Heard;
+
+/** Votes, and reveals, of one authority in one slot that are looked at: with the second it is known to be faulty. */
+const mostOfOne = 2;
+
+/**
+ * Reads the records of an epoch that several URLs have kept, against the keys of the time at which the agreement began. What two of them have is verified
+ * once; of no record is more looked at than an authority can have kept that is correct.
+ */
+export function readRecordsOf(
   { epoch, epochSeconds }: Pick<Consensus, 'epoch' | 'epochSeconds'>,
-  { authorities }: Trust,
-): (ballot: string) => number[] {
-  const members = new Set(authorities.map(({ name }) => name)).size;
-  const table = timetable(epochSeconds, members);
-  const first = table.at(table.begins(epoch));
-  return (signed) => {
-    const slot = Number(/"slot":(\d+)/.exec(signed)?.[1] ?? 0);
-    const slotMs = first === undefined ? 0 : first.endMs - first.startMs;
-    const start = Math.floor((table.begins(epoch) + slot * slotMs) / 1_000);
-    return [start, epoch * epochSeconds];
+  trust: Trust & Pick<BallotReader, 'readCertificate'>,
+): RecordReader {
+  const names = new Set(trust.authorities.map(({ name }) => name));
+  const table = timetable(epochSeconds, names.size);
+  const slots = table.starts(epoch).length;
+  const timesOf = createTimes(table, { epoch, epochSeconds });
+  const mostDocuments = 2 * names.size + 2;
+  const readerOf = <T extends Vote | Reveal>(
+    read: (signed: string, reader: BallotReader) => Ballot<T>,
+  ): ((notes: readonly string[]) => { readonly said: Said<T>[]; readonly isExceeded: boolean }) => {
+    const known = new Map<string, Said<T> | undefined>();
+    const verified = (signed: string, slot: number): Said<T> | undefined => {
+      for (const at of timesOf(slot)) {
+        const ballot = read(signed, { ...trust, at });
+        if (ballot.kind === 'ballot') return { value: ballot.value, digest: ballot.digest, signed };
+      }
+      return undefined;
+    };
+    return (notes) => {
+      const counts = new Map<string, number>();
+      const said: Said<T>[] = [];
+      for (const signed of new Set(notes)) {
+        const [sender, slot] = [senderOf(signed) ?? '', slotOf(signed)];
+        // nobody who counts has said it
+        if (!names.has(sender) || slot >= slots) continue;
+        const counted = (counts.get(`${slot} ${sender}`) ?? 0) + 1;
+        if (counted > mostOfOne) return { said, isExceeded: true };
+        counts.set(`${slot} ${sender}`, counted);
+        if (!known.has(signed)) known.set(signed, verified(signed, slot));
+        said.push(...[known.get(signed)].flatMap((one) => one ?? []));
+      }
+      return { said, isExceeded: false };
+    };
   };
+  const [readVotes, readReveals] = [readerOf(readVote), readerOf(readReveal)];
+  return (record) => {
+    const [votes, reveals] = [readVotes(record.votes), readReveals(record.reveals)];
+    const documents = record.documents.slice(0, mostDocuments);
+    const tooMany = [
+      ...(votes.isExceeded ? [`more than ${mostOfOne} votes of one authority in one slot`] : []),
+      ...(reveals.isExceeded ? [`more than ${mostOfOne} reveals of one authority in one slot`] : []),
+      ...(documents.length < record.documents.length ? [`more than ${mostDocuments} documents`] : []),
+    ];
+    const excess = tooMany.length === 0 ? undefined : `its record has ${tooMany.join(', ')}`;
+    return { votes: votes.said, reveals: reveals.said, documents, excess };
+  };
+}
+
+function slotOf(signed: string): number {
+  return Number(/"slot":(\d+)/.exec(signed)?.[1] ?? 0);
+}
+
+/** When the agreement in a slot may have begun, Unix seconds. */
+function createTimes(
+  table: Timetable,
+  { epoch, epochSeconds }: Pick<Consensus, 'epoch' | 'epochSeconds'>,
+): (slot: number) => readonly number[] {
+  const starts = table.starts(epoch);
+  return (slot) => [Math.floor((starts[slot] ?? 0) / 1_000), epoch * epochSeconds];
 }

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { keyEpochsHeld } from '@postern/protocol/consensus';
 import { type CompactRange, formatRange, parseRange } from '@postern/protocol/log';
 import { lockFile, makePrivateDirectory, UserError } from '@postern/runtime';
+import { z } from 'zod';
 import { DirectoryError } from './errors.ts';
 
 /** The newest consensus accepted: what rollback and fork are measured against. */
@@ -35,6 +36,14 @@ export interface Fork {
   /** The file that it lies in. */
   readonly path: string;
 }
+
+/** A file that a person may have written: of a time that can be told. */
+const forkShape: z.ZodType<Omit<Fork, 'path'>> = z.object({
+  since: z.int().min(0).max(8_640_000_000_000),
+  documents: z.array(z.string()),
+  certificates: z.array(z.string()),
+  proven: z.boolean(),
+});
 
 /** Where a text lies that can be had again; `undefined` while there is none. */
 export interface TextStore {
@@ -59,6 +68,10 @@ export interface ConsensusCache {
     seen: Seen,
     objection: (last: Seen | undefined) => T | undefined,
   ): Promise<T | undefined>;
+  /** The last one that was fetched before its epoch, as it was signed. */
+  ahead(): string | undefined;
+  /** Stores such a one, in the like manner. */
+  storeAhead<T>(signed: string, objection: (last: Seen | undefined) => T | undefined): Promise<T | undefined>;
   /** Nothing of the authorities' is used while there is one. Throws `DirectoryError` `wrong-cache` when it cannot be read. */
   fork(): Fork | undefined;
   /** Keeps the first that comes, and the first that is proven in its place. Durable when it resolves. */
@@ -81,7 +94,7 @@ export function openCache(folder: string): ConsensusCache {
     const text = readIfThere(forkPath);
     if (text === undefined) return undefined;
     try {
-      return { ...(JSON.parse(text) as Omit<Fork, 'path'>), path: forkPath };
+      return { ...forkShape.parse(JSON.parse(text)), path: forkPath };
     } catch (cause) {
       throw new DirectoryError('wrong-cache', `${forkPath} is damaged`, { cause });
     }
@@ -113,6 +126,18 @@ export function openCache(folder: string): ConsensusCache {
         return undefined;
       } catch (cause) {
         throw notKept('the consensus', folder, cause);
+      }
+    },
+    ahead: () => readIfThere(join(folder, 'ahead')),
+    async storeAhead(signed, objection) {
+      try {
+        await makePrivateDirectory(folder);
+        using _ = lock(folder);
+        const found = objection(recall());
+        if (found === undefined) replace(folder, 'ahead', signed);
+        return found;
+      } catch (cause) {
+        throw notKept('the consensus fetched ahead', folder, cause);
       }
     },
     fork: forkThere,

@@ -129,6 +129,32 @@ describe('current', () => {
     expect(askedOf(server)).toBe(1);
   });
 
+  test('asks again in time though a clock that was far ahead has found none', async () => {
+    const server = await library.serving(mirror(documentOf(epoch)));
+    const client = library.client([server.url]);
+    await client.current();
+    library.clock.moveTo((epoch + 1.6) * hour);
+    expect(await epochOf(client)).toBe(epoch);
+    library.clock.moveTo((epoch + 1) * hour);
+    server.answer = mirror(documentOf(epoch + 1));
+    expect(await epochOf(client)).toBe(epoch + 1);
+  });
+
+  test('takes over what another process has fetched, and says no more since when there is none', async () => {
+    const server = await library.serving(mirror(documentOf(epoch)));
+    const dead = await library.serving(text('down', 500));
+    const client = library.client([dead.url]);
+    await expect(client.current()).rejects.toMatchObject({ code: 'unreachable' });
+    library.clock.advance(1_000);
+    await expect(client.current()).rejects.toThrow('none was given since 1970-02-11T16:01:00.000Z');
+    await library.client([server.url]).current();
+    expect(await epochOf(client)).toBe(epoch);
+    library.clock.advance(1_000);
+    await expect(client.refresh()).rejects.not.toThrow('since');
+    library.clock.advance(1_000);
+    await expect(client.refresh()).rejects.toThrow('none was given since 1970-02-11T16:01:02.000Z');
+  });
+
   test('takes over what another process has fetched', async () => {
     const server = await library.serving(mirror(documentOf(epoch)));
     const one = library.client([server.url]);

@@ -12,11 +12,12 @@ import { shuffled } from '@postern/protocol/primitives';
 import { type AskOptions, ask } from '../ask.ts';
 import type { Seen } from './cache.ts';
 import { type Certificates, fetchCertificates } from './certificates.ts';
+import { compareClocks, type HeardClocks } from './clocks.ts';
 import { type Failure, reasonOf } from './errors.ts';
 import { followAll, lastOf, type Source, type Taken } from './follow.ts';
 import { type Notes, offersOf, textOf, type Wanted } from './offer.ts';
 import { mirrorTimeoutMs, type Place, type Places, placesOf } from './places.ts';
-import { aheadOf, describeSkew, isOff } from './skew.ts';
+import { aheadOf, describeSkew, isOff, type Reading } from './skew.ts';
 
 /** A consensus that the configured authorities signed, and that was valid when it was verified. */
 export interface VerifiedConsensus {
@@ -47,6 +48,18 @@ export interface Collect {
   readonly seen: Seen | undefined;
   /** What is valid here already. */
   readonly held: Held | undefined;
+  /** What was fetched ahead, of a later epoch than that of `seen`: it is held against what is found. */
+  readonly ahead: Held | undefined;
+  /** What is here and would be valid at another time. */
+  readonly untimely: Untimely | undefined;
+}
+
+/** A consensus that holds, but for the time. */
+export interface Untimely {
+  readonly url: string;
+  readonly reason: 'not-yet-valid' | 'expired';
+  readonly detail: string;
+  readonly signed: string;
 }
 
 /** The newest of what was found; absent when there was nothing of use. */
@@ -56,7 +69,7 @@ export interface Collected<T> {
 }
 
 /** The newest of what was found, and what the URLs' clocks say of the one here: how far they are ahead, milliseconds, where most agree. */
-export interface CollectedConsensus extends Collected<Taken> {
+export interface CollectedConsensus<T> extends Collected<T> {
   readonly aheadMs: number | undefined;
 }
 
@@ -67,15 +80,16 @@ export interface CollectedConsensus extends Collected<Taken> {
  */
 export async function collectConsensus(
   directory: Directory,
-  { nowMs, seen, held }: Collect,
-): Promise<CollectedConsensus> {
-  const notes: Notes = { failures: [], readings: [] };
+  { nowMs, seen, held, ahead, untimely: here }: Collect,
+): Promise<CollectedConsensus<Taken>> {
+  const notes = noNotes();
   const { failures } = notes;
   const now = (): number => Math.floor(nowMs() / 1_000);
-  const untimely: { readonly url: string; readonly signed: string }[] = [];
-  const ahead = (): number | undefined => aheadOf(notes.readings, directory.urls.length);
-  const accepted: Source[] =
-    held === undefined ? [] : [{ url: 'the one at hand', document: held, fetched: false }];
+  const untimely: Pick<Untimely, 'url' | 'signed'>[] = [];
+  const accepted: Source[] = [
+    { url: 'the one at hand', document: held },
+    { url: 'the one fetched ahead', document: ahead },
+  ].flatMap(({ url, document }) => (document === undefined ? [] : { url, document, fetched: false }));
   for (const place of placesOf(directory, held?.consensus.nodes ?? [])) {
     const { url } = place;
     const found = await firstThatHolds(directory, place, { held, nowMs }, notes, (signed, trust) =>
@@ -83,7 +97,8 @@ export async function collectConsensus(
     );
     if (found === undefined) continue;
     if (found.kind === 'refused') {
-      if (found.reason === 'fork') return { found: undefined, failures, aheadMs: ahead() };
+      if (found.reason === 'fork')
+        return { found: undefined, failures, aheadMs: aheadOf(notes.readings, directory.urls.length) };
       if (isOfTime(found.reason) && !place.isMirror) untimely.push({ url, signed: found.signed });
       continue;
     }
@@ -93,7 +108,11 @@ export async function collectConsensus(
   const followed = await followAll(directory, seen, accepted);
   const { found } = followed;
   const all = [...failures, ...followed.failures];
-  const aheadMs = ahead();
+  const aheadMs = await compareClocks(directory, notes, nowMs);
+  if (found === undefined && here !== undefined) {
+    untimely.push(here);
+    all.push({ url: here.url, reason: reasonOf(here.reason), detail: here.detail });
+  }
   if (found === undefined) all.unshift(...blameClock(directory, untimely, { aheadMs, now: now() }));
   return { found, failures: all, aheadMs };
 }
@@ -106,19 +125,34 @@ export async function collectAhead(
   directory: Directory,
   held: Held,
   { nowMs, seen }: Pick<Collect, 'nowMs' | 'seen'>,
-): Promise<Collected<Held>> {
-  const notes: Notes = { failures: [], readings: [] };
+): Promise<CollectedConsensus<Held>> {
+  const notes = noNotes();
+  const { failures } = notes;
+  let document: Held | undefined;
   const epoch = held.consensus.epoch + 1;
   const now = held.consensus.freshUntil;
   for (const place of placesOf(directory, held.consensus.nodes)) {
     const found = await firstThatHolds(directory, place, { held, nowMs, epoch }, notes, (signed, trust) =>
       verifyConsensus(signed, { ...trust, now, last: lastOf(seen) }),
     );
-    if (found?.kind === 'refused' && found.reason === 'fork') break;
-    if (found?.kind === 'accepted' && found.document.consensus.epoch === epoch)
-      return { found: found.document, failures: notes.failures };
+    if (found?.kind === 'refused' && found.reason === 'fork')
+      return { found: undefined, failures, aheadMs: aheadOf(notes.readings, directory.urls.length) };
+    if (found?.kind !== 'accepted' || found.document.consensus.epoch !== epoch) continue;
+    document = found.document;
+    break;
   }
-  return { found: undefined, failures: notes.failures };
+  return { found: document, failures, aheadMs: await compareClocks(directory, notes, nowMs) };
+}
+
+/** What is noted in one round of asking. */
+interface RoundNotes extends Notes, HeardClocks {
+  readonly readings: Reading[];
+  readonly byMirrors: Reading[];
+  readonly asked: Set<string>;
+}
+
+function noNotes(): RoundNotes {
+  return { failures: [], readings: [], byMirrors: [], asked: new Set() };
 }
 
 type Found =
@@ -130,13 +164,14 @@ async function firstThatHolds(
   directory: Directory,
   { url, isMirror }: Place,
   wanted: Wanted,
-  notes: Notes,
+  notes: RoundNotes,
   verify: (signed: string, trust: Trust) => Verified,
 ): Promise<Found | undefined> {
   const asked = isMirror
     ? { ...directory, timeoutMs: Math.min(directory.timeoutMs, mirrorTimeoutMs) }
     : directory;
-  const noted = isMirror ? { failures: [], readings: [] } : notes;
+  const noted: Notes = isMirror ? { failures: [], readings: notes.byMirrors } : notes;
+  notes.asked.add(url);
   for await (const { signed, byDiff } of offersOf(asked, url, wanted, noted)) {
     const verified = await verifyFrom(asked, url, (trust) => verify(signed, trust));
     if (verified.kind === 'consensus') {
@@ -152,7 +187,7 @@ async function firstThatHolds(
   return undefined;
 }
 
-function isOfTime(reason: ConsensusRefusal): boolean {
+export function isOfTime(reason: ConsensusRefusal): reason is Untimely['reason'] {
   return reason === 'not-yet-valid' || reason === 'expired';
 }
 
@@ -162,7 +197,7 @@ function isOfTime(reason: ConsensusRefusal): boolean {
  */
 function blameClock(
   directory: Directory,
-  untimely: readonly { readonly url: string; readonly signed: string }[],
+  untimely: readonly Pick<Untimely, 'url' | 'signed'>[],
   { aheadMs, now }: { readonly aheadMs: number | undefined; readonly now: number },
 ): Failure[] {
   for (const { url, signed } of untimely) {

@@ -63,6 +63,9 @@ describe('what a node goes by', () => {
     await client.renew();
     expect(await client.hear({ epoch: epoch + 1, digest: digestOf(chain) })).toBe('same');
     expect(await client.hear({ epoch: epoch + 1, digest: 'a'.repeat(64) })).toBe('other');
+    const restarted = library.client([server.url], two);
+    expect(await restarted.hear({ epoch: epoch + 1, digest: 'a'.repeat(64) })).toBe('other');
+    expect(await restarted.hear({ epoch: epoch + 1, digest: digestOf(chain) })).toBe('same');
   });
 
   test('is another one: what is behind it is found, proves it to anybody, and stops the reader for good', async () => {
@@ -130,6 +133,16 @@ describe('what a node goes by', () => {
     expect(await epochOf(client)).toBe(epoch);
   });
 
+  test('is asked about again though the clock was set back', async () => {
+    const client = library.client([server.url], two);
+    await client.current();
+    library.clock.advance(1_000);
+    expect(await client.hear({ epoch, digest: digestOf(other) })).toBe('other');
+    library.clock.advance(-1_000);
+    server.answer = other.serve();
+    expect(await client.hear({ epoch, digest: digestOf(other) })).toBe('fork');
+  });
+
   test('is not proven by what too few have signed', async () => {
     const client = library.client([server.url], two);
     await client.current();
@@ -176,10 +189,29 @@ describe('a proof is kept as well', () => {
     expect(askedOf(server)).toBeGreaterThan(1);
   });
 
-  test('and one that is damaged stops the reader all the same', async () => {
+  const kept = { since: start / 1_000, documents: [], certificates: [], proven: false };
+  test.each([
+    'x',
+    'null',
+    '{}',
+    '[]',
+    ...[
+      { since: 'x' },
+      { since: -1 },
+      { since: 0.5 },
+      { since: 8_640_000_000_001 },
+      { since: undefined },
+      { documents: 'x' },
+      { documents: [1] },
+      { certificates: undefined },
+      { proven: 'x' },
+    ].map((change) => JSON.stringify({ ...kept, ...change })),
+  ])('and one that is damaged stops the reader all the same: %s', async (damaged) => {
     const client = library.client([server.url], two);
     await client.current();
-    await writeFile(proofPath(), 'x');
+    await writeFile(proofPath(), JSON.stringify(kept));
+    await expect(client.current()).rejects.toMatchObject({ code: 'fork' });
+    await writeFile(proofPath(), damaged);
     server.answer = text('');
     await expect(client.current()).rejects.toMatchObject({ code: 'wrong-cache' });
   });

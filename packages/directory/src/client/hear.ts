@@ -4,6 +4,7 @@ import type { Directory } from './collect.ts';
 import { fetchIssued } from './issued.ts';
 import { placesOf } from './places.ts';
 import type { Stored } from './recent.ts';
+import { isWithin } from './within.ts';
 
 /**
  * What a consensus that a node goes by is to a reader: the `same` as here; `unknown`, of an epoch of which none is here; `other` than here, which
@@ -31,7 +32,7 @@ export function createListener(
   { clock, known, prove }: Listening,
 ): (told: Told) => Promise<Heard> {
   let search: Promise<Heard> | undefined;
-  let restUntil = 0;
+  let askedMs = Number.NEGATIVE_INFINITY;
 
   const find = async ({ epoch, digest }: Told, ours: Stored): Promise<Heard> => {
     for (const place of placesOf(directory, ours.consensus.nodes)) {
@@ -48,8 +49,8 @@ export function createListener(
     const ours = known(told.epoch);
     if (ours === undefined) return 'unknown';
     if (ours.digest === told.digest) return 'same';
-    if (search === undefined && clock.now() < restUntil) return 'other';
-    restUntil = clock.now() + restMs;
+    if (search === undefined && isWithin(clock.now(), askedMs, restMs)) return 'other';
+    askedMs = clock.now();
     search ??= find(told, ours).finally(() => {
       search = undefined;
     });

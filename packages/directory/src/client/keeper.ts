@@ -1,12 +1,15 @@
-import { staleEpochs, type Told, verifyConsensus } from '@postern/protocol/consensus';
+import { isValidAt, staleEpochs, type Told, verifyConsensus } from '@postern/protocol/consensus';
 import type { Clock, Log } from '@postern/runtime';
+import { openAhead } from './ahead.ts';
 import type { ConsensusCache } from './cache.ts';
 import {
   collectAhead,
   collectConsensus,
   type Directory,
   type Held,
+  isOfTime,
   trustOf,
+  type Untimely,
   type VerifiedConsensus,
 } from './collect.ts';
 import { errorOf, type Failure, isOutage } from './errors.ts';
@@ -16,7 +19,8 @@ import { createListener, type Heard } from './hear.ts';
 import type { Stored } from './recent.ts';
 import { shared } from './shared.ts';
 import { describeSkew, isOff } from './skew.ts';
-import { type Plan, planFor } from './window.ts';
+import { createPlans } from './window.ts';
+import { isWithin } from './within.ts';
 
 /** Keeps the consensus of this moment, in memory and on disk. */
 export interface Keeper {
@@ -49,15 +53,20 @@ const holdBackMs = 30_000;
 
 export function createKeeper(directory: Directory, { cache, stored, clock, log }: KeeperDeps): Keeper {
   let held: Held | undefined;
-  let next: Held | undefined;
-  let plan: (Plan & { readonly digest: string; readonly isDone: boolean }) | undefined;
-  let askAgainAt = 0;
+  let heldBackMs = Number.NEGATIVE_INFINITY;
   let failingSince: number | undefined;
+  /** Digest of one fetched ahead for which the log was not to be had: it is asked for as any other. */
+  let unfollowed: string | undefined;
   const taken = new Map<number, Held>();
+  const ahead = openAhead(directory, cache);
   const forks = createForks(directory, { cache, clock, log });
+  const plans = createPlans(directory.authorities.length, directory.random);
   const nowMs = (): number => clock.now();
   const now = (): number => Math.floor(clock.now() / 1_000);
-  const isFresh = ({ consensus }: Held): boolean => now() < consensus.freshUntil;
+  const isValid = ({ consensus }: Held): boolean => isValidAt(consensus, now());
+  const isFresh = (document: Held): boolean => isValid(document) && now() < document.consensus.freshUntil;
+  const isHeldBack = ({ consensus }: Held): boolean =>
+    isWithin(clock.now(), heldBackMs, Math.min(holdBackMs, consensus.epochSeconds * 100));
 
   const keep = (document: Held): void => {
     taken.set(document.consensus.epoch, document);
@@ -65,25 +74,28 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
       if (epoch < document.consensus.epoch - staleEpochs - 1) taken.delete(epoch);
   };
 
-  /** What is in memory or on disk, as far as it is valid, and otherwise why it is not. */
-  const recall = async (): Promise<{ valid?: Held; expired?: Failure }> => {
+  /** What is in memory or on disk, as far as it is valid, and otherwise what is not of this time. */
+  const recall = async (): Promise<{ valid?: Held; untimely?: Untimely }> => {
     if (held !== undefined && isFresh(held)) return { valid: held };
+    ahead.look();
     // in this order: what another process stores in between is newer than what was seen, never older
     const last = cache.seen();
     const signed = cache.signed();
     if (signed === undefined) return {};
-    if (held?.signed === signed && held.digest === last?.digest && now() < held.consensus.validUntil)
-      return { valid: held };
+    if (held?.signed === signed && held.digest === last?.digest && isValid(held)) return { valid: held };
     const verified = verifyConsensus(signed, { ...trustOf(directory), now: now(), last: lastOf(last) });
     if (verified.kind === 'consensus') {
       const { consensus, geometry, digest } = verified;
-      const found = await followTo('the one at hand', { consensus, geometry, digest, signed });
+      const document = { consensus, geometry, digest, signed };
+      const objection = ahead.objectionTo(document);
+      if (objection !== undefined) return fail([objection]);
+      const found = await followTo('the one at hand', document);
       return found === undefined ? {} : { valid: await remember(found) };
     }
     const { reason, detail } = verified;
     if (reason === 'fork') return fail([{ url: 'the one at hand', reason, detail, documents: [signed] }]);
     log.debug('cached consensus refused', { why: reason });
-    return reason === 'expired' ? { expired: { url: 'the one at hand', reason: 'stale', detail } } : {};
+    return isOfTime(reason) ? { untimely: { url: 'the one at hand', reason, detail, signed } } : {};
   };
 
   /** What was verified, once it is known to follow on what was seen; undefined while the log that shows it is not to be had. */
@@ -97,18 +109,24 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
   const settle = async (found: Taken): Promise<Held> => {
     const { document, seen } = found;
     if (cache.seen()?.digest === document.digest) return document;
-    const objection = await cache.store(document.signed, seen, (last): Failure | undefined =>
-      objectionTo(found, last),
-    );
+    const objection = await cache.store(document.signed, seen, (last): Failure | undefined => {
+      ahead.look();
+      return ahead.objectionTo(document) ?? objectionTo(found, last);
+    });
     if (objection === undefined) return document;
     held = undefined;
     const { valid } = objection.reason === 'rollback' ? await recall() : {};
-    return valid ?? fail([{ ...objection, documents: [document.signed] }]);
+    return valid ?? fail([{ documents: [document.signed], ...objection }]);
   };
 
   /** All documents that are here, the one stored last first. */
   const here = (): string[] =>
-    [cache.signed() ?? [], [...taken.values()].map(({ signed }) => signed), cache.past()].flat();
+    [
+      cache.signed() ?? [],
+      [...taken.values()].map(({ signed }) => signed),
+      cache.past(),
+      ahead.after(-1)?.signed ?? [],
+    ].flat();
 
   const fail = async (failures: readonly Failure[]): Promise<never> => {
     failingSince ??= clock.now();
@@ -122,14 +140,14 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
   const remember = async (found: Taken): Promise<Held> => {
     const document = await settle(found);
     held = document;
+    failingSince = undefined;
     keep(document);
     return document;
   };
 
   const take = async (found: Taken): Promise<Held> => {
     const document = await remember(found);
-    failingSince = undefined;
-    if (!isFresh(document)) askAgainAt = clock.now() + holdBack(document);
+    if (!isFresh(document)) heldBackMs = clock.now();
     return document;
   };
 
@@ -139,89 +157,81 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     return { consensus, geometry, digest };
   };
 
+  const noteSkew = (aheadMs: number | undefined): void => {
+    if (isOff(aheadMs)) log.warn('the clock here is off', { is: describeSkew(aheadMs) });
+  };
+
   const refresh = shared(async () => {
     await forks.assertNone();
-    const { valid, expired } = await recall();
+    const { valid, untimely } = await recall();
     const seen = cache.seen();
-    const { found, failures, aheadMs } = await collectConsensus(directory, { nowMs, seen, held: valid });
-    if (isOff(aheadMs)) log.warn('the clock here is off', { is: describeSkew(aheadMs) });
-    if (found === undefined) return fail(expired === undefined ? failures : [...failures, expired]);
+    const { found, failures, aheadMs } = await collectConsensus(directory, {
+      nowMs,
+      seen,
+      held: valid,
+      ahead: ahead.after(seen?.epoch ?? -1),
+      untimely,
+    });
+    noteSkew(aheadMs);
+    if (found === undefined) return fail(failures);
     return give(await take(found));
   });
 
   /** What was fetched ahead, once its epoch has begun. */
   const begin = async (): Promise<Held | undefined> => {
-    const document = next;
-    if (document === undefined || now() < document.consensus.validAfter) return undefined;
-    next = undefined;
-    if (now() >= document.consensus.validUntil) return undefined;
+    const document = ahead.after(cache.seen()?.epoch ?? -1);
+    if (document === undefined || document.digest === unfollowed) return undefined;
+    if (now() < document.consensus.validAfter || now() >= document.consensus.validUntil) return undefined;
     const found = await followTo('the one fetched ahead', document);
-    return found && take(found);
-  };
-
-  /** What another process has taken for an epoch may not be another document than the one fetched ahead. */
-  const assertAgreed = async (valid: Held): Promise<void> => {
-    const ahead = next;
-    if (ahead === undefined || ahead.consensus.epoch > valid.consensus.epoch) return;
-    next = undefined;
-    if (ahead.consensus.epoch < valid.consensus.epoch || ahead.digest === valid.digest) return;
-    const detail = `another consensus for epoch ${ahead.consensus.epoch} was fetched before it began`;
-    const documents = [valid.signed, ahead.signed];
-    await fail([{ url: 'the one at hand', reason: 'fork', detail, documents }]);
+    if (found !== undefined) return take(found);
+    unfollowed = document.digest;
+    return undefined;
   };
 
   const current = shared(async () => {
     await forks.assertNone();
     const { valid } = await recall();
-    if (valid !== undefined) await assertAgreed(valid);
-    if (valid !== undefined && (isFresh(valid) || clock.now() < askAgainAt)) return give(valid);
+    if (valid !== undefined && isFresh(valid)) return give(valid);
     const begun = await begin();
     if (begun !== undefined) return give(begun);
     if (valid === undefined) return refresh();
+    if (isHeldBack(valid)) return give(valid);
     try {
       return await refresh();
     } catch (error) {
       // two documents for one epoch are an attack, not an outage: the one at hand may be the attacker's
-      if (!isOutage(error) || now() >= valid.consensus.validUntil) throw error;
+      if (!isOutage(error) || !isValid(valid)) throw error;
       log.warn('consensus not renewed', { why: error.code, epoch: valid.consensus.epoch });
-      askAgainAt = clock.now() + holdBack(valid);
+      heldBackMs = clock.now();
       return give(valid);
     }
   });
 
-  /** The plan for the consensus at hand, drawn once for each. */
-  const planNow = (): typeof plan => {
-    if (held === undefined) return undefined;
-    if (plan?.digest !== held.digest)
-      plan = {
-        ...planFor(held.consensus, directory.authorities.length, directory.random),
-        digest: held.digest,
-        isDone: false,
-      };
-    return plan;
-  };
-
   const renew = shared(async () => {
     await forks.assertNone();
     const { valid } = await recall();
-    if (valid !== undefined) await assertAgreed(valid);
-    const due = planNow();
-    if (valid === undefined || due === undefined || !isFresh(valid)) return current();
-    if (due.aheadAt === undefined || due.isDone || clock.now() < due.aheadAt) return give(valid);
-    plan = { ...due, isDone: true };
-    const { found, failures } = await collectAhead(directory, valid, { nowMs, seen: cache.seen() });
+    if (valid === undefined || !isFresh(valid)) return current();
+    const { aheadAt, isDone } = plans.of(valid);
+    if (next() !== undefined || isDone || aheadAt === undefined || clock.now() < aheadAt) return give(valid);
+    const { found, failures, aheadMs } = await collectAhead(directory, valid, { nowMs, seen: cache.seen() });
+    noteSkew(aheadMs);
     if (failures.some(isFork)) return fail(failures);
-    next = found;
+    const objection = found && (await ahead.keep(found));
+    if (objection !== undefined) return fail([objection]);
+    plans.done();
     return give(valid);
   });
 
+  const next = (): Held | undefined => held && ahead.after(held.consensus.epoch);
   const inMemory = (): ReadonlyMap<number, Held> =>
-    next === undefined ? taken : new Map([...taken, [next.consensus.epoch, next]]);
+    new Map([...taken.values(), next() ?? []].flat().map((one) => [one.consensus.epoch, one]));
 
   const hear = createListener(directory, {
     clock,
     prove: forks.prove,
-    known: (epoch) => inMemory().get(epoch) ?? stored().find(({ consensus }) => consensus.epoch === epoch),
+    known: (epoch) =>
+      inMemory().get(epoch) ??
+      [ahead.after(-1) ?? [], stored()].flat().find(({ consensus }) => consensus.epoch === epoch),
   });
 
   return {
@@ -231,20 +241,16 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     documents: () => (forks.isFound() ? new Map() : inMemory()),
     renew,
     renewAt() {
-      const due = planNow();
-      if (held === undefined || due === undefined) return clock.now();
-      if (next !== undefined && isFresh(held)) return held.consensus.freshUntil * 1_000;
-      return due.isDone || due.aheadAt === undefined ? due.afterAt : due.aheadAt;
+      if (held === undefined || !isValid(held)) return clock.now();
+      if (next() !== undefined && isFresh(held)) return held.consensus.freshUntil * 1_000;
+      const { aheadAt, afterAt, isDone } = plans.of(held);
+      return isDone || aheadAt === undefined ? afterAt : aheadAt;
     },
     async valid() {
       const { valid } = await recall();
       return valid === undefined ? undefined : give(valid);
     },
   };
-}
-
-function holdBack({ consensus }: Held): number {
-  return Math.min(holdBackMs, consensus.epochSeconds * 100);
 }
 
 function isFork({ reason }: Failure): boolean {

@@ -14,6 +14,7 @@ import type { TextStore } from './cache.ts';
 import { fetchCertificates } from './certificates.ts';
 import { type Directory, trustOf } from './collect.ts';
 import { placesOf } from './places.ts';
+import { isWithin } from './within.ts';
 
 /** What a reader knows of mixes that cannot be reached (spec outage 4). */
 export interface Outages {
@@ -103,9 +104,7 @@ export function createOutages(
     new Set(noted.flatMap(({ outage }) => (isTimely(outage, now()) ? outage.authority : []))).size;
   const held = async (nodes: Consensus['nodes']): Promise<readonly Noted[]> => {
     const { askedMs, notes } = recall();
-    const sinceMs = clock.now() - askedMs;
-    const isRecent = sinceMs >= 0 && sinceMs < restMs;
-    underWay ??= isRecent
+    underWay ??= isWithin(clock.now(), askedMs, restMs)
       ? undefined
       : refresh(notes, nodes).finally(() => {
           underWay = undefined;

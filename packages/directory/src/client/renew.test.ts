@@ -1,11 +1,15 @@
+import { chmod, cp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { makeDiff } from '@postern/protocol/consensus';
 import { seeded } from '@postern/protocol/testing';
 import { systemRandom } from '@postern/runtime';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Chain, createChain } from '../testing/chain.ts';
 import { epochSeconds } from '../testing/clock.ts';
 import { epochOf, type Library, openLibrary, others, ours } from '../testing/readers.ts';
-import type { TestServer } from '../testing/servers.ts';
+import { type TestServer, text } from '../testing/servers.ts';
+import type { DirectoryClient } from './client.ts';
 import { planFor } from './window.ts';
 
 const epoch = 1_000;
@@ -74,15 +78,10 @@ describe('a consensus', () => {
     await client.current();
     const other = createChain([ours, others]);
     other.issue(epoch, { revoked, meanDelayMs: 7 });
-    const { digest = '' } = chain.leaves[0] ?? {};
-    const diff = (await import('@postern/protocol/consensus')).makeDiff(
-      chain.documents.get(epoch) ?? '',
-      other.documents.get(epoch) ?? '',
-    );
-    server.answer = meddling(chain.serve(), () => diff);
+    const [from = '', to = ''] = [chain, other].map(({ documents }) => documents.get(epoch));
+    server.answer = meddling(chain.serve(), () => makeDiff(from, to));
     await expect(client.refresh()).rejects.toMatchObject({ code: 'fork' });
-    expect(asked().at(-1)).toBe('/v1/consensus/diff/…');
-    expect(digest).not.toBe('');
+    expect(asked()).toEqual(['/v1/consensus', '/v1/consensus/diff/…']);
   });
 });
 
@@ -140,6 +139,23 @@ describe('the next consensus', () => {
     expect((await client.renew()).consensus.epoch).toBe(epoch + 1);
   });
 
+  test('is begun in time though a clock that was far ahead has found none', async () => {
+    const client = library.client([server.url], two);
+    await client.renew();
+    const moveTo = (ms: number): void => library.clock.moveTo(ms);
+    const [right, wrong] = [library.clock.now(), (epoch + 1.6) * hour];
+    moveTo(wrong);
+    expect((await client.renew()).consensus.epoch).toBe(epoch);
+    moveTo(right);
+    await client.renew();
+    chain.issue(epoch + 1, { revoked });
+    moveTo(client.renewAt());
+    await client.renew();
+    moveTo((epoch + 1) * hour);
+    server.answer = text('', 500);
+    expect((await client.renew()).consensus.epoch).toBe(epoch + 1);
+  });
+
   test('that does not follow on the one at hand is refused, and the one at hand with it', async () => {
     const client = library.client([server.url], two);
     await client.renew();
@@ -160,18 +176,189 @@ describe('the next consensus', () => {
       }
   });
 
-  test('is not used when another process has gone another way', async () => {
+  /** A client that has fetched it ahead; `chain` goes one way from then on, and what comes back another. */
+  const fetchedAhead = async (): Promise<{ client: DirectoryClient; branch: Chain }> => {
     const client = library.client([server.url], two);
     await client.renew();
     const branch = chain.branch();
     chain.issue(epoch + 1, { revoked });
+    branch.issue(epoch + 1, { revoked, meanDelayMs: 7 });
     library.clock.moveTo(client.renewAt());
     await client.renew();
-    branch.issue(epoch + 1, { revoked, meanDelayMs: 7 });
+    return { client, branch };
+  };
+  const goOn = (one: Chain, to: number): void => {
+    for (let at = epoch + 2; at <= to; at++) one.issue(at, { revoked });
+    server.answer = one.serve();
+    library.clock.moveTo(to * hour);
+  };
+  const cacheOf = (name: string): string => join(library.folder, name);
+  const fork = async () => JSON.parse(await readFile(join(cacheOf('cache'), 'fork'), 'utf8'));
+
+  test('is used by another process that was there before', async () => {
+    const another = library.client([server.url], two);
+    await another.renew();
+    await fetchedAhead();
     library.clock.moveTo((epoch + 1) * hour);
-    server.answer = branch.serve();
-    await library.client([server.url], two).current();
+    server.answer = text('', 500);
+    expect((await another.renew()).digest).toBe(chain.leaves.at(-1)?.digest);
+  });
+
+  test('is remembered by the next run, which asks for it no more, and uses it once it has begun', async () => {
+    const { client } = await fetchedAhead();
+    const before = asked().length;
+    const restarted = library.client([server.url], two);
+    expect((await restarted.renew()).consensus.epoch).toBe(epoch);
+    expect(restarted.renewAt()).toBe((epoch + 1) * hour);
+    library.clock.moveTo((epoch + 1) * hour);
+    expect((await restarted.renew()).digest).toBe(chain.leaves.at(-1)?.digest);
+    expect(asked()).toHaveLength(before);
+    // by the one that fetched it as well
+    expect((await client.renew()).digest).toBe(chain.leaves.at(-1)?.digest);
+  });
+
+  test.each([
+    ['by the one that fetched it', false],
+    ['by the next run', true],
+  ])('lets no other one of its epoch pass, %s', async (_, isRestarted) => {
+    const { client, branch } = await fetchedAhead();
+    const reader = isRestarted ? library.client([server.url], two) : client;
+    goOn(branch, epoch + 1);
+    await expect(reader.refresh()).rejects.toMatchObject({ code: 'fork' });
+    expect(await fork()).toMatchObject({ proven: true });
+    await expect(library.client([server.url], two).current()).rejects.toMatchObject({ code: 'fork' });
+  });
+
+  test.each([2, 3, 4, 6])('lets none pass that does not follow on it, %i epochs later', async (later) => {
+    const { branch } = await fetchedAhead();
+    const reader = library.client([server.url], { ...two, cacheDir: cacheOf('cache') });
+    goOn(branch, epoch + later);
+    await expect(reader.refresh()).rejects.toMatchObject({ code: 'fork' });
+    expect(await fork()).toMatchObject({ proven: true });
+  });
+
+  test.each([1, 2, 3, 4, 6])('is followed by what does, %i epochs later', async (later) => {
+    const { client } = await fetchedAhead();
+    goOn(chain, epoch + later);
+    expect((await client.refresh()).consensus.epoch).toBe(epoch + later);
+    expect(await epochOf(library.client([server.url], two))).toBe(epoch + later);
+  });
+
+  test.each([
+    ['another one of its epoch', epoch + 1],
+    ['one that does not follow on it', epoch + 2],
+  ])('is a fork when %s lies on disk, whoever has put it there', async (_, to) => {
+    const { client, branch } = await fetchedAhead();
+    await cp(cacheOf('cache'), cacheOf('other'), { recursive: true });
+    await rm(join(cacheOf('other'), 'ahead'));
+    goOn(branch, to);
+    await library.client([server.url], { ...two, cacheDir: cacheOf('other') }).current();
+    for (const name of ['consensus', 'seen'])
+      await cp(join(cacheOf('other'), name), join(cacheOf('cache'), name));
     await expect(client.renew()).rejects.toMatchObject({ code: 'fork' });
+    await expect(library.client([server.url], two).current()).rejects.toMatchObject({ code: 'fork' });
+  });
+
+  test('is a fork when another process has fetched another one ahead', async () => {
+    const slower = library.client([server.url], two);
+    await slower.renew();
+    const { branch } = await fetchedAhead();
+    library.clock.moveTo((epoch + 1) * hour - 1);
+    server.answer = branch.serve();
+    await expect(slower.renew()).rejects.toMatchObject({ code: 'fork' });
+    expect(await fork()).toMatchObject({ proven: true });
+  });
+
+  /** A server that answers once it is let go. */
+  const late = async (serve: RequestListener): Promise<{ slow: TestServer; letGo: () => void }> => {
+    const gate = Promise.withResolvers<void>();
+    const slow = await library.serving(
+      (request, response) => void gate.promise.then(() => serve(request, response)),
+    );
+    return { slow, letGo: gate.resolve };
+  };
+  const outcomeOf = (asked: Promise<unknown>): Promise<unknown> => asked.catch((error: unknown) => error);
+
+  test('is a fork when it comes while another one of its epoch is on its way', async () => {
+    const client = library.client([server.url], two);
+    await client.renew();
+    const branch = chain.branch();
+    chain.issue(epoch + 1, { revoked });
+    branch.issue(epoch + 1, { revoked, meanDelayMs: 7 });
+    const { slow, letGo } = await late(branch.serve());
+    library.clock.moveTo(client.renewAt());
+    const outcome = outcomeOf(library.client([slow.url], two).refresh());
+    await vi.waitFor(() => expect(slow.requests).toHaveLength(1));
+    await client.renew();
+    library.clock.moveTo((epoch + 1) * hour);
+    letGo();
+    expect(await outcome).toMatchObject({ code: 'fork' });
+    expect(await fork()).toMatchObject({ proven: true });
+  });
+
+  test('is a fork when it comes after another one of its epoch was taken', async () => {
+    await library.client([server.url], two).renew();
+    const branch = chain.branch();
+    chain.issue(epoch + 1, { revoked });
+    branch.issue(epoch + 1, { revoked, meanDelayMs: 7 });
+    const { slow, letGo } = await late(branch.serve());
+    library.clock.moveTo((epoch + 1) * hour - 1);
+    const outcome = outcomeOf(library.client([slow.url], two).renew());
+    await vi.waitFor(() => expect(slow.requests).toHaveLength(1));
+    library.clock.moveTo((epoch + 1) * hour);
+    await library.client([server.url], two).current();
+    letGo();
+    expect(await outcome).toMatchObject({ code: 'fork' });
+    expect(await fork()).toMatchObject({ proven: true });
+  });
+
+  test('does not take the place of a later one', async () => {
+    const client = library.client([server.url], two);
+    await client.renew();
+    chain.issue(epoch + 1, { revoked });
+    const { slow, letGo } = await late(chain.serve());
+    library.clock.moveTo((epoch + 1) * hour - 1);
+    const outcome = outcomeOf(library.client([slow.url], two).renew());
+    await vi.waitFor(() => expect(slow.requests).toHaveLength(1));
+    library.clock.moveTo((epoch + 1) * hour);
+    await client.current();
+    chain.issue(epoch + 2, { revoked });
+    library.clock.moveTo(client.renewAt());
+    await client.renew();
+    letGo();
+    await outcome;
+    expect(await readFile(join(cacheOf('cache'), 'ahead'), 'utf8')).toBe(chain.documents.get(epoch + 2));
+  });
+
+  test.each<[string, (text: string) => string]>([
+    ['that was altered', (text) => text.replace('"meanDelayMs":200', '"meanDelayMs":201')],
+    ['that too few have signed', () => createChain([ours], chain).issue(epoch + 1)],
+    ['in place of which there is something else', () => 'x'],
+  ])('lies on disk, and is not used, %s', async (_, spoil) => {
+    await fetchedAhead();
+    const path = join(cacheOf('cache'), 'ahead');
+    await writeFile(path, spoil(await readFile(path, 'utf8')));
+    library.clock.moveTo((epoch + 1) * hour);
+    const restarted = library.client([server.url], two);
+    const good = server.answer;
+    server.answer = text('', 500);
+    expect(await epochOf(restarted)).toBe(epoch);
+    server.answer = good;
+    library.clock.advance(30_000);
+    expect((await restarted.current()).digest).toBe(chain.leaves.at(-1)?.digest);
+  });
+
+  test('is fetched again until it can be kept, and nothing is used by who renews until then', async () => {
+    const client = library.client([server.url], two);
+    await client.renew();
+    chain.issue(epoch + 1, { revoked });
+    library.clock.moveTo(client.renewAt());
+    await chmod(cacheOf('cache'), 0o755);
+    for (let again = 0; again < 2; again++)
+      await expect(client.renew()).rejects.toMatchObject({ code: 'wrong-cache' });
+    await chmod(cacheOf('cache'), 0o700);
+    expect((await client.renew()).consensus.epoch).toBe(epoch);
+    expect(await readFile(join(cacheOf('cache'), 'ahead'), 'utf8')).toBe(chain.documents.get(epoch + 1));
   });
 });
 

@@ -123,7 +123,7 @@ describe('a mirror', () => {
     const answer = await get(mirror, `/v1/consensus/${epoch + 3}/diff/${digests[1]}`);
     const base = chain.documents.get(epoch + 2) ?? '';
     expect(applyDiff(base, await answer.text())).toBe(chain.documents.get(epoch + 3));
-    // of those before it has as many as may be valid somewhere
+    // of those before it has as many as diffs may start from, expired ones as well
     const statuses = await Promise.all(
       [epoch - 1, epoch, epoch + 1].map(async (at) => (await get(mirror, `/v1/consensus/${at}`)).status),
     );
@@ -180,6 +180,8 @@ describe('a mirror', () => {
     expect(await status()).toBe(200);
     library.clock.moveTo((epoch + 3) * hour);
     expect(await status()).toBe(503);
+    // by its epoch whoever was told of another one may hold it against that
+    expect(await (await get(mirror, `/v1/consensus/${epoch}`)).text()).toBe(chain.documents.get(epoch));
     library.clock.moveTo(start);
     const other = chain.branch();
     other.issue(epoch + 1);

@@ -8,8 +8,10 @@ import type { Peers } from '../agree/peers.ts';
 import { type Alarms, createAlarms } from '../alarms.ts';
 import type { Answer } from '../ask.ts';
 import { type ConsensusLog, openLog } from '../log/log.ts';
+import { openPeerCertificates, type PeerCertificates } from '../peer-certificates.ts';
 import { type AuthorityStore, openStore } from '../store.ts';
-import { start } from './clock.ts';
+import { configFor } from './authorities.ts';
+import { FakeClock, start } from './clock.ts';
 import { keepingLog } from './log.ts';
 
 /** What another authority answers: a text, nothing, or, with `hangs`, not at all. */
@@ -23,6 +25,7 @@ export interface Seat extends AsyncDisposable {
   readonly history: ConsensusLog;
   readonly ledger: Ledger;
   readonly alarms: Alarms;
+  readonly certificates: PeerCertificates;
   /** Kind and name of each that stands. */
   kinds(): string[];
   /** How the others answer, by name; who has no answer is not there. */
@@ -56,6 +59,8 @@ export async function openSeat(count = 3, threshold = 2): Promise<Seat> {
   const history = openLog(store);
   const alarms = createAlarms(keepingLog().log);
   const ledger = createLedger({ store, history, members, alarms, issued: () => {} });
+  const peers = rest.map(({ name, vkey }) => ({ url: `http://${name}`, key: vkey }));
+  const certificates = openPeerCertificates(configFor(folder, { peers }), store, new FakeClock());
   const asked: string[] = [];
   let nowMs = start;
   const ask: Peers['ask'] = async (name, path): Promise<Answer> => {
@@ -73,6 +78,7 @@ export async function openSeat(count = 3, threshold = 2): Promise<Seat> {
     history,
     ledger,
     alarms,
+    certificates,
     kinds: () => alarms.standing.map(({ kind, about }) => `${kind} ${about}`),
     others: {},
     peers: {

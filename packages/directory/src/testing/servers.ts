@@ -14,13 +14,15 @@ export interface TestServer extends AsyncDisposable {
   answer: RequestListener;
 }
 
-/** A server of whatever one likes, and of certificates. */
+/** A server of whatever one likes, and of certificates. It does not tell the time. */
 export async function serve(
   answer: RequestListener,
   certificates: readonly string[] = [],
 ): Promise<TestServer> {
   const requests: IncomingMessage[] = [];
   const http = createServer((request, response) => {
+    // the tests' clocks are of another time
+    response.sendDate = false;
     if (request.url === '/v1/certificates') {
       server.certificatesAsked += 1;
       response

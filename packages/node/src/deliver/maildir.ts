@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory } from '@postern/runtime';
+import { makeDirectory, syncDirectory } from '@postern/runtime';
 import type { MaildirConfig } from '../config.ts';
 import { codeOf } from '../loop.ts';
 import type { MailSystem } from './deliver.ts';
@@ -33,9 +33,7 @@ export function maildirs({ path, mailboxes }: MaildirConfig): MailSystem {
 const folders = ['tmp', 'new', 'cur'] as const;
 
 async function makeMaildir(maildir: string): Promise<void> {
-  const made = await Promise.all(
-    folders.map((folder) => mkdir(join(maildir, folder), { recursive: true, mode: 0o700 })),
-  );
+  const made = await Promise.all(folders.map((folder) => makeDirectory(join(maildir, folder))));
   for (const path of made) if (path !== undefined) await syncDirectory(dirname(path));
 }
 

@@ -37,6 +37,9 @@ export interface Following extends Loop {
 const pause = { firstMs: 1_000, mostMs: 60_000 };
 const quickLooks = 10;
 
+/** How soon it is noticed that the clock was set. */
+const lookAgainMs = 60_000;
+
 /**
  * Keeps the topology at the newest consensus. Without one that holds there is none, and nothing is sent: what waits
  * stays in the spool.
@@ -48,6 +51,12 @@ export function follow(context: FollowContext): Following {
   const note = (code: string, why: string): void => {
     if (code !== trouble?.code) log.warn('there is no consensus to use', { code });
     trouble = { code, why, sinceMs: trouble?.sinceMs ?? clock.now() };
+  };
+
+  /** Until it is time to ask, or the clock has been set to where the consensus does not hold. */
+  const waitWhileValid = async (untilMs: number, signal: AbortSignal): Promise<void> => {
+    while (clock.now() < untilMs && topology.valid() !== undefined)
+      await clock.wait(Math.min(untilMs, clock.now() + lookAgainMs), signal);
   };
 
   const loop = startLoop({ clock, log, trouble: 'following the directory failed' }, async (stop) => {
@@ -64,12 +73,12 @@ export function follow(context: FollowContext): Following {
       log.info('consensus', { epoch: usable.consensus.epoch });
     if (usable !== undefined) onConsensus(usable);
     const now = clock.now();
-    const next = usable === undefined ? now : directory.renewAt();
+    const next = topology.valid() === undefined ? now : directory.renewAt();
     misses = next > now ? 0 : misses + 1;
     const pauseMs = jitteredBackoff(Math.max(0, misses - quickLooks), pause, random);
     await firstOf(
       stop,
-      (signal) => clock.wait(next > now ? next : now + pauseMs, signal),
+      (signal) => (next > now ? waitWhileValid(next, signal) : clock.wait(now + pauseMs, signal)),
       (signal) => forked.wait(signal),
     );
   });

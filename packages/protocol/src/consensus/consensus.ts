@@ -205,11 +205,20 @@ export function contradiction(
   return refused('fork', `it does not follow on the consensus for epoch ${last.epoch} that was seen before`);
 }
 
-function refuseTime(
-  { epochSeconds, validAfter, validUntil }: Consensus,
-  { now }: ConsensusReader,
-): Refused | undefined {
-  if (validAfter > now + Math.min(clockTolerance, epochSeconds))
+type Times = Pick<Consensus, 'epochSeconds' | 'validAfter' | 'validUntil'>;
+
+/** Whether a consensus may be used at this time, Unix seconds, by a clock that may be a little behind (spec consensus 6.3). */
+export function isValidAt(consensus: Times, now: number): boolean {
+  return hasBegun(consensus, now) && now < consensus.validUntil;
+}
+
+function hasBegun({ epochSeconds, validAfter }: Times, now: number): boolean {
+  return validAfter <= now + Math.min(clockTolerance, epochSeconds);
+}
+
+function refuseTime(consensus: Consensus, { now }: ConsensusReader): Refused | undefined {
+  const { validAfter, validUntil } = consensus;
+  if (!hasBegun(consensus, now))
     return refused(
       'not-yet-valid',
       `it is valid from ${showTime(validAfter)}, ${validAfter - now} s after the time here`,

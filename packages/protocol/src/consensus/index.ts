@@ -50,6 +50,7 @@ export {
   decodeConsensus,
   encodeConsensus,
   type IssuedConsensus,
+  isValidAt,
   type Last,
   readCertifiedConsensus,
   readConsensus,
