@@ -68,6 +68,30 @@ describe('of authorities that are faulty', () => {
     }
   });
 
+  test('one whose keys are used twice is told so, and is named again by who is started anew', async () => {
+    await begin(3);
+    bench.council.wire = (letter) =>
+      isOwn(letter, 'vote') && letter.from === 'authority1.test' && letter.to === 'authority3.test'
+        ? { body: otherVote(letter.body ?? '', 0) }
+        : {};
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    bench.council.wire = () => ({});
+    await bench.council.until(epoch * hour + 600_000);
+    expect(bench.council.member(0).lines).toContainEqual({
+      level: 'error',
+      event: 'alarm',
+      fields: {
+        kind: 'key-used-twice',
+        about: 'authority1.test',
+        why: expect.stringMatching(/^a vote in slot \d of epoch 1000 is signed by this authority's keys/),
+      },
+    });
+    for (const at of [0, 1]) await bench.council.stop(at);
+    for (const at of [0, 1]) await bench.council.start(at);
+    expect(alarmsOf(0)).toContain('key-used-twice authority1.test');
+    expect(alarmsOf(1)).toContain('equivocation authority1.test');
+  });
+
   test('one that withholds its value has a vote, and the value of all others is drawn without it', async () => {
     await begin(3);
     bench.council.wire = (letter) =>

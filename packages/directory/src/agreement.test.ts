@@ -188,6 +188,31 @@ describe('several authorities', () => {
     expect(whyOthers(1, 'authority3.test')).toBe('its threshold is 3, and 2 here');
   });
 
+  test('do not take one for another whose URL stands beside its key, and say who answers there', async () => {
+    await open(3);
+    bench.council.clock.moveTo(soon);
+    for (const at of [1, 2]) await bench.council.start(at);
+    await bench.council.register(...mixes);
+    await bench.council.untilHolds(haveAll(epoch + 1), 2 * hour);
+    const third = bench.council.member(2);
+    await bench.council.start(0, {
+      threshold: 2,
+      peers: [{ url: 'http://authority2.test', key: third.vkey }],
+    });
+    await bench.council.until(bench.council.clock.now() + 1_000);
+    const mistaken = expect.stringMatching(
+      /^authority2\.test\+\w{8} answers there, and not authority3\.test\+\w{8}: compare url and key$/,
+    );
+    const peer = { name: 'authority3.test', url: 'http://authority2.test' };
+    const { running, lines } = bench.council.member(0);
+    expect(running?.status()).toMatchObject({
+      peers: [{ ...peer, answers: false, why: mistaken }],
+      alarms: [],
+    });
+    const told = { ...peer, why: mistaken };
+    expect(lines).toContainEqual({ level: 'warn', event: 'peer does not answer', fields: told });
+  });
+
   test('issue nothing when too few of them run, and say why', async () => {
     await open(3);
     bench.council.clock.moveTo(soon);
@@ -406,5 +431,36 @@ describe('an authority', () => {
     expect(alarmsOf(0)).toContain('store-restored authority1.test');
     await bench.council.untilHolds(haveAll(epoch + 1), hour);
     expect((await theOne(epoch + 1)).signedBy).toEqual(names());
+    expect(alarmsOf(0)).not.toContain('store-restored authority1.test');
+  });
+
+  test('that does not take the nodes that others do has no vote, and says so as long as that is so', async () => {
+    await open(3);
+    await bench.council.start(0, { allow: ['a'.repeat(64)] });
+    for (const at of [1, 2]) await bench.council.start(at);
+    for (const one of running().slice(1)) await register(one, bench.council.clock.now(), ...mixes);
+    // before there is a consensus at all it says that it is held up
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    expect(alarmsOf(0)).not.toContain('silent authority1.test');
+    await bench.council.until((epoch + 1) * hour + 600_000);
+    const { consensus } = await theOne(epoch + 1);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    const status = bench.council.member(0).running?.status();
+    expect(status?.heldUp).toBeUndefined();
+    expect(status?.alarms).toEqual([
+      {
+        kind: 'silent',
+        about: 'authority1.test',
+        why: expect.stringMatching(
+          /^this authority had no vote when votes were counted last: waits for 3 nodes, 0 had registered/,
+        ),
+      },
+    ]);
+    await bench.council.stop(0);
+    await bench.council.start(0);
+    await bench.council.register(...mixes);
+    await bench.council.until((epoch + 2) * hour + 600_000);
+    expect((await theOne(epoch + 2)).consensus.votes).toHaveLength(3);
+    for (const at of [0, 1, 2]) expect(alarmsOf(at)).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ export type AlarmKind =
   | 'withheld-reveal'
   | 'equivocation'
   | 'signed-twice'
+  | 'key-used-twice'
   | 'split'
   | 'fork'
   | 'other-parameters'
@@ -36,6 +37,7 @@ const grave: readonly AlarmKind[] = [
   'cut-off',
   'equivocation',
   'signed-twice',
+  'key-used-twice',
   'split',
   'fork',
   'store-restored',

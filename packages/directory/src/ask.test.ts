@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer as createWebServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { ask } from './ask.ts';
@@ -19,4 +20,27 @@ test('why nothing can be asked is told in words', async () => {
     /^unreachable \((?:ENOTFOUND: there is no such name|EAI_AGAIN: the name could not be looked up)\)$/,
   );
   mail.close();
+});
+
+test('who answers is a name and a key id, or nobody', async () => {
+  let says = '';
+  const web = createWebServer((_, response) => response.setHeader('postern-authority', says).end());
+  web.listen(0, '127.0.0.1');
+  await once(web, 'listening');
+  const { port } = web.address() as AddressInfo;
+  const by = async (header: string): Promise<string | undefined> => {
+    says = header;
+    const question = { maxBytes: 1_000, timeoutMs: 10_000, signal: undefined };
+    const answer = await ask(`http://127.0.0.1:${port}/`, question);
+    return answer.kind === 'answer' ? answer.by : answer.kind;
+  };
+  expect(await by('directory.example+0123abcd')).toBe('directory.example+0123abcd');
+  for (const other of [
+    'directory.example',
+    'a b+0123abcd',
+    'a\x9b2J+0123abcd',
+    `${'a'.repeat(256)}+0123abcd`,
+  ])
+    expect(await by(other)).toBeUndefined();
+  web.close();
 });

@@ -12,6 +12,9 @@ export interface Question extends AskOptions {
   readonly body?: string;
 }
 
+/** Names the authority that answers: name and key id, as its key begins. */
+export const authorityHeader = 'postern-authority';
+
 export type Answer = AnswerOf<{ readonly text: string }>;
 export type ByteAnswer = AnswerOf<{ readonly bytes: Uint8Array }>;
 
@@ -21,6 +24,8 @@ type AnswerOf<Body> =
       readonly status: number;
       /** Of the server's clock when the answer came, milliseconds, whole seconds; undefined when it says none. */
       readonly date: number | undefined;
+      /** Which authority says that it is its own; absent for what is none. */
+      readonly by?: string;
     } & Body)
   | { readonly kind: 'oversized' }
   | { readonly kind: 'unreachable'; readonly why: string };
@@ -61,11 +66,18 @@ export async function askBytes(
     }
     const bytes = await readBytes(response, maxBytes);
     if (bytes === undefined) return { kind: 'oversized' };
-    return { kind: 'answer', status: response.status, bytes, date: dateOf(response) };
+    const by = authorityIn(response);
+    const said = by === undefined ? {} : { by };
+    return { kind: 'answer', status: response.status, bytes, date: dateOf(response), ...said };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', why: timeout.aborted ? `no answer within ${timeoutMs} ms` : whyOf(error) };
   }
+}
+
+/** It is shown to people, so it is nothing that is not a name and a key id. */
+function authorityIn({ headers }: Response): string | undefined {
+  return /^[!-~]{1,255}\+[0-9a-f]{8}$/.exec(headers.get(authorityHeader) ?? '')?.[0];
 }
 
 /** What lies between may have kept the answer for a while (RFC 9111 section 5.1). */

@@ -8,7 +8,7 @@ import {
   type Random,
   requirePrivateDirectory,
 } from '@postern/runtime';
-import { tellAuthorities } from './agree/authorities.ts';
+import { shortKey, tellAuthorities } from './agree/authorities.ts';
 import type { Exchange } from './agree/peers.ts';
 import { createAlarms } from './alarms.ts';
 import { ask } from './ask.ts';
@@ -115,7 +115,11 @@ export async function startAuthority(
   const parts = { config, clock, store, history, keys, certificates, epochs, counters, alarms, outages };
   const desk = deskOf({ ...parts, trust, current });
   const told = tellAuthorities({ authorities, threshold: config.threshold });
-  const server = await publish(config.listen, { ...desk, authorities: () => told });
+  const server = await publish(config.listen, {
+    ...desk,
+    by: shortKey(keys.authority),
+    authorities: () => told,
+  });
   opened.defer(() => server.close());
   const exporter = opened.use(
     await exportMetrics({ metrics, clock, random: deps.random, ...config.metrics }),

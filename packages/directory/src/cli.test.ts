@@ -283,7 +283,9 @@ test('status shows the other authorities, and whether they answer', async () => 
   await said(child, 'serving');
   const shown = async (): Promise<string> => (await run('status', '--config', 'authority4.test.toml')).out;
   await vi.waitFor(async () => expect(await shown()).toContain('signatures  2 of 2 authorities'), 10_000);
-  expect(await shown()).toContain('peer        authority5.test at http://127.0.0.1:9 does not answer\n');
+  expect(await shown()).toContain(
+    'peer        authority5.test at http://127.0.0.1:9 does not answer: unreachable (bad port)\n',
+  );
   child.kill('SIGTERM');
   expect(await ended).toMatchObject({ code: 0 });
 });

@@ -212,9 +212,10 @@ signs until ${signingKey.until}${signingKey.ending ? '; make the next key: poste
 ${heldUp === undefined ? '' : `held up     ${heldUp.why}\n`}${peers.length === 0 ? '' : `signatures  ${threshold} of ${peers.length + 1} authorities\n`}${peers.map(describePeer).join('')}${outages.missed.map(describeMissed).join('')}${alarms.map(describeAlarm).join('')}`;
 }
 
-function describePeer({ name, url, answers, aheadSeconds = 0 }: PeerStatus): string {
+function describePeer({ name, url, answers, why, aheadSeconds = 0 }: PeerStatus): string {
+  const does = answers ? 'answers' : `does not answer${why === undefined ? '' : `: ${why}`}`;
   const clock = aheadSeconds === 0 ? '' : `, its clock ${aheadSeconds} s ahead of the one here`;
-  return `peer        ${name} at ${url} ${answers ? 'answers' : 'does not answer'}${clock}\n`;
+  return `peer        ${name} at ${url} ${does}${clock}\n`;
 }
 
 function describeMissed({ name, by, out }: Missed): string {

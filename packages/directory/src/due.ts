@@ -8,7 +8,13 @@ export type Holdup =
   | { readonly kind: 'no-descriptor' }
   /** Until when there was one, Unix seconds. */
   | { readonly kind: 'no-signing-key'; readonly until: number }
-  | { readonly kind: 'few-nodes'; readonly standing: number; readonly wanted: number }
+  /** `atVote`: so many stood when this authority was to vote; it looks again when it is to vote the next time. */
+  | {
+      readonly kind: 'few-nodes';
+      readonly standing: number;
+      readonly wanted: number;
+      readonly atVote?: true;
+    }
   | { readonly kind: 'empty-layer'; readonly layer: number }
   | { readonly kind: 'few-votes'; readonly counted: number; readonly wanted: number }
   | { readonly kind: 'divided'; readonly over: Scalar; readonly wanted: number }
@@ -27,7 +33,8 @@ export interface Due {
   readonly latest: Issued | undefined;
   /** An epoch that the operator has found to be right, however far it lies past the last consensus. */
   readonly confirmedEpoch: number | undefined;
-  /** Nodes whose descriptors stand. */
+  /** Nodes that are registered, and those of them whose descriptors stand. */
+  readonly registered: number;
   readonly standing: number;
   readonly bootstrapNodes: number;
   /** Milliseconds since the issue became due. */
@@ -73,9 +80,13 @@ function clockHoldup({ epoch, epochSeconds, latest, confirmedEpoch }: Due): Hold
  * and whoever hurries would have the paths to themselves.
  */
 function nodesHoldup(due: Due): Holdup | undefined {
-  const { standing, latest } = due;
+  const { registered, standing, latest } = due;
   const wanted = wantedOf(due);
-  if (standing === 0 && latest !== undefined) return { kind: 'no-descriptor' };
+  if (standing === 0 && latest !== undefined) {
+    // a store that knows of no node says nothing of the clock
+    if (registered === 0) return { kind: 'few-nodes', standing, wanted: Math.max(1, wanted) };
+    return { kind: 'no-descriptor' };
+  }
   return standing < wanted ? { kind: 'few-nodes', standing, wanted } : undefined;
 }
 
@@ -116,11 +127,13 @@ export function explain(holdup: Holdup): string {
     case 'epoch-jump':
       return `epoch ${holdup.epoch} lies ${holdup.epoch - holdup.latest} epochs past the last consensus; if the clock here is right, start with: postern-directory run --confirm-epoch ${holdup.epoch}`;
     case 'no-descriptor':
-      return 'no node has a descriptor that stands; if nodes run, compare the clock here with theirs';
+      return 'of the nodes that are registered none has a descriptor that stands; if nodes run, compare the clock here with theirs';
     case 'no-signing-key':
       return `no signing key is for now: the last one is until ${new Date(holdup.until * 1_000).toISOString()}; make the next: postern-directory certify --identity FILE`;
     case 'few-nodes':
-      return `waits for ${holdup.wanted} nodes, ${holdup.standing} have registered`;
+      return holdup.atVote
+        ? `waits for ${holdup.wanted} nodes, ${holdup.standing} had registered when it was to vote last; with its next vote it looks again`
+        : `waits for ${holdup.wanted} nodes, ${holdup.standing} have registered`;
     case 'empty-layer':
       return `layer ${holdup.layer} has no mix`;
     case 'few-votes':

@@ -1,5 +1,7 @@
 import type { AuthorityKey, Consensus } from '@postern/protocol/consensus';
 import type { Clock, Log, Random } from '@postern/runtime';
+import { tellKept } from './agree/accuse.ts';
+import { createAnswering } from './agree/answering.ts';
 import { type Attempt, createAttempts } from './agree/attempts.ts';
 import { createHearing } from './agree/hearing.ts';
 import { createLedger } from './agree/ledger.ts';
@@ -123,6 +125,7 @@ export function startEpochs(options: EpochsOptions): Epochs {
   const aheadMs = 2 * timeoutMs;
   const retryMs = Math.max(50, roundMs / 10);
   const peers = createPeers({ others, exchange: options.exchange, clock, timeoutMs, retryMs });
+  const answering = createAnswering(log, others);
   const preparation = createPreparation({
     peers,
     members,
@@ -138,7 +141,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
     timetable: table,
     toleranceMs: Math.max(2_000, roundMs / 4),
     restMs: roundMs / 4,
-    found: wake,
+    found() {
+      answering(peers.seen);
+      wake();
+    },
   });
   const passed = createPassed();
   const attempts = createAttempts({
@@ -223,7 +229,10 @@ export function startEpochs(options: EpochsOptions): Epochs {
     }
   };
 
-  if (others.length > 0) preparation.begin();
+  if (others.length > 0) {
+    tellKept(store, members, alarms, { epoch: table.epochAt(now()), epochSeconds });
+    preparation.begin();
+  }
   const beating = beat();
   return {
     conclude() {

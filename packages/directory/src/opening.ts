@@ -6,7 +6,7 @@ import type { AuthorityConfig } from './config.ts';
 import { AuthorityError } from './errors.ts';
 import { authorityPath, readAuthority } from './keys/identity.ts';
 import { makeKeys } from './keys/make.ts';
-import { openSigningKeys, type SigningKeys } from './keys/signing.ts';
+import { openSigningKeys, type SigningKeys, type SigningKeysNews } from './keys/signing.ts';
 import type { AuthorityStore } from './store.ts';
 
 /** A data directory without keys and without database is a new authority's. */
@@ -15,9 +15,12 @@ export async function loadKeys(
   { clock, random, log }: { readonly clock: Clock; readonly random: Random; readonly log: Log },
 ): Promise<SigningKeys> {
   const { name, dataDir, epochSeconds } = config;
-  const failed = (error: Error): void => log.error('signing keys not read', { why: error.message });
+  const news: SigningKeysNews = {
+    failed: (error) => log.error('signing keys not read', { why: error.message }),
+    taken: (until) => log.info('signing key taken', { until: new Date(until * 1_000).toISOString() }),
+  };
   const known = await readAuthority(name, dataDir);
-  if (known !== undefined) return openSigningKeys(known, dataDir, clock, failed);
+  if (known !== undefined) return openSigningKeys(known, dataDir, clock, news);
   if (existsSync(join(dataDir, 'authority.sqlite')))
     throw new AuthorityError(
       'no-key',
@@ -26,7 +29,7 @@ export async function loadKeys(
     );
   const now = Math.floor(clock.now() / 1_000);
   const { key } = await makeKeys({ name, dataDir, epochSeconds, now, random });
-  return openSigningKeys(key, dataDir, clock, failed);
+  return openSigningKeys(key, dataDir, clock, news);
 }
 
 /** Refuses to go on from a consensus that another key signed, or that counted its epochs otherwise. */

@@ -42,6 +42,8 @@ export interface PeerStatus {
   readonly url: string;
   /** Whether it has answered the last question. */
   readonly answers: boolean;
+  /** Why it does not; absent until it has been asked. */
+  readonly why?: string;
   /** How far its clock is ahead, seconds; absent until it has said. */
   readonly aheadSeconds?: number;
 }
@@ -72,9 +74,9 @@ export function statusOf(shown: Shown): AuthorityStatus {
     registered: store.registered.size,
     bootstrapNodes: config.bootstrap.nodes,
     peers: config.peers.map(({ name, url }): PeerStatus => {
-      const { answeredMs, aheadMs } = epochs.seen.get(name) ?? {};
+      const { answeredMs, aheadMs, why } = epochs.seen.get(name) ?? {};
       const ahead = aheadMs === undefined ? {} : { aheadSeconds: Math.round(aheadMs / 1_000) };
-      return { name, url, answers: answeredMs !== undefined, ...ahead };
+      return { name, url, answers: answeredMs !== undefined, ...(why && { why }), ...ahead };
     }),
     threshold: config.threshold,
     alarms: shown.alarms.standing,

@@ -28,8 +28,9 @@ export async function startMeddler(
       method: request.method ?? 'GET',
       ...(body !== undefined && { body, headers: { 'content-type': 'text/plain' } }),
     });
-    const date = answer.headers.get('date') ?? '';
-    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '', date });
+    const passed = ['content-type', 'date', 'postern-authority'];
+    const headers = passed.map((name) => [name, answer.headers.get(name) ?? '']);
+    response.writeHead(answer.status, Object.fromEntries(headers));
     response.end(Buffer.from(await answer.arrayBuffer()));
   };
   const server = createServer((request, response) => {

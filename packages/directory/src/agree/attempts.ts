@@ -19,7 +19,7 @@ import { createPolling } from './polling.ts';
 import type { Preparation } from './preparation.ts';
 import type { Outcome } from './rounds.ts';
 import type { Signatures } from './signatures.ts';
-import { tellSaid, watch } from './watch.ts';
+import { tellNoVote, tellSaid, tellVote, watch } from './watch.ts';
 
 export interface AttemptsOptions {
   readonly config: AuthorityConfig;
@@ -122,11 +122,17 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     gather(wantedBy(votes, voters), { epoch, store, peers, clock, retryMs, signal, complete, failed });
   };
 
+  /** While there is no consensus at all it is held up, and says so by that. */
+  const withoutVote = (holdup: Holdup | undefined): void => {
+    if (store.latest() !== undefined) tellNoVote(members.name, alarms, holdup);
+  };
   const conclude = ({ slot, holdup, drafted }: Running, outcome: Outcome): Attempt => {
     const { epoch } = slot;
     if (!alone) {
       store.keep(allOf(epoch, outcome));
       watch(outcome, slot, members, alarms);
+      if (outcome.votes.has(members.name)) tellVote(members.name, alarms);
+      else withoutVote(holdup);
     }
     const agreed = agree(outcome, standpointOf(options, epoch));
     if (agreed.kind === 'held-up')
@@ -178,14 +184,17 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   };
 
   /** Says what became of the slot before. */
-  const finish = (): void => {
+  const finish = (nowMs: number): void => {
     const before = running;
     running = undefined;
     if (before === undefined || alone) return;
     before.ended.abort();
     options.passed.clear();
     const { epoch } = before.slot;
-    if (store.issued(epoch) !== undefined) {
+    const isIssued = store.issued(epoch) !== undefined;
+    // while they agree they have enough to ask
+    if (isIssued || timetable.epochAt(nowMs) !== epoch) options.preparation.lookBack(epoch);
+    if (isIssued) {
       alarms.clear('split', '');
       return;
     }
@@ -198,7 +207,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     agreement: () => running?.agreement,
     step(nowMs, waitedMs) {
       const slot = timetable.at(nowMs);
-      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish();
+      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish(nowMs);
       const coming = alone ? undefined : timetable.at(nowMs + options.aheadMs);
       if (coming !== undefined && store.latest()?.epoch !== coming.epoch) options.preparation.prepare(coming);
       if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };
@@ -215,8 +224,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         const signer = members.signerFor(Math.floor(slot.startMs / 1_000));
         if (signer === undefined) {
           const holdup = draftOf(options, slot, waitedMs);
-          const wakeMs = alone ? {} : { wakeMs: slot.endMs };
-          return { kind: 'held-up', holdup: 'kind' in holdup ? holdup : noKey(members), ...wakeMs };
+          const cause = 'kind' in holdup ? holdup : noKey(members);
+          if (alone) return { kind: 'held-up', holdup: cause };
+          withoutVote(cause);
+          return { kind: 'held-up', holdup: cause, wakeMs: slot.endMs };
         }
         running = open(slot, signer, waitedMs);
       }

@@ -45,10 +45,13 @@ export function tellOthers(own: Authorities, other: Authorities): string[] {
   ];
 }
 
+/** What a key begins with: name and key id. */
+export function shortKey(key: AuthorityKey): string {
+  return formatAuthorityKey(key).split('+').slice(0, 2).join('+');
+}
+
 /** Of those that are in one list and not in another: what their keys begin with. */
 function namesOf(list: readonly AuthorityKey[], other: readonly AuthorityKey[]): string {
-  const names = list
-    .filter((one) => !other.some((same) => isSameAuthority(one, same)))
-    .map((one) => formatAuthorityKey(one).split('+').slice(0, 2).join('+'));
+  const names = list.filter((one) => !other.some((same) => isSameAuthority(one, same))).map(shortKey);
   return names.slice(0, mostNames).join(', ') + (names.length > mostNames ? ' and more' : '');
 }

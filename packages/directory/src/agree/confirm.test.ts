@@ -20,7 +20,7 @@ import { epochSeconds, start } from '../testing/clock.ts';
 import { signedNode } from '../testing/nodes.ts';
 import { openSeat, type Seat } from '../testing/seat.ts';
 import { agree } from './agree.ts';
-import { confirm } from './confirm.ts';
+import { confirm, lookBack } from './confirm.ts';
 import { draftOf, standpointOf } from './draft.ts';
 import type { Preparation } from './preparation.ts';
 
@@ -151,6 +151,55 @@ describe('an authority that was started anew', () => {
     expect(draftIn(seat, epoch, 3)).toEqual({ kind: 'voted-before', slot: 3 });
     expect(draftIn(seat, epoch, 2)).toMatchObject({ draft: { previous: '' } });
     expect(read.mock.calls).toEqual([[own], [own]]);
+  });
+});
+
+describe('an authority that looks back at a slot', () => {
+  const ownVote = (seat: Seat, change: Partial<Vote> = {}): string =>
+    signVote(voteOf(seat.members.name, change), seat.authorities[0] as never);
+  const keep = (seat: Seat, signed: string): void =>
+    seat.store.keep([
+      { epoch, part: 'vote', authority: seat.members.name, digest: ballotDigest(signed) ?? '', signed },
+    ]);
+
+  test('finds a vote under its name that it has not made, keeps it, and spends no epoch', async () => {
+    await using seat = await openSeat();
+    const [own, other] = [ownVote(seat), ownVote(seat, { meanDelayMs: 7 })];
+    keep(seat, own);
+    seat.others['authority2.test'] = () => record({ votes: [own, other] });
+    await lookBack(seat, slots);
+    expect(seat.alarms.standing).toEqual([
+      {
+        kind: 'key-used-twice',
+        about: 'authority1.test',
+        why: `a vote in slot 3 of epoch ${epoch} is signed by this authority's keys and was not made here: they run a second time, or are in other hands`,
+      },
+    ]);
+    expect(seat.store.keptDigests(epoch).map(({ digest }) => digest)).toContain(ballotDigest(other));
+    expect(seat.store.signedFor(epoch)).toBeUndefined();
+  });
+
+  test('finds a document that it has not signed', async () => {
+    await using seat = await openSeat();
+    const consensus = tabulate([], { ...agendaOf(epoch), previous: '', log: headOf(emptyRange) });
+    const signed = signConsensus(consensus, [seat.authorities[0] as never]);
+    seat.others['authority3.test'] = () => record({ documents: [signed] });
+    await lookBack(seat, slots);
+    expect(seat.kinds()).toEqual(['key-used-twice authority1.test']);
+  });
+
+  test('finds nothing in what it has said itself, even while others are asked, and in what does not hold', async () => {
+    await using seat = await openSeat();
+    const [own, later] = [ownVote(seat), ownVote(seat, { slot: 4 })];
+    keep(seat, own);
+    seat.others['authority2.test'] = () => {
+      keep(seat, later);
+      return record({ votes: [own, later] });
+    };
+    const forged = ownVote(seat).replace('"meanDelayMs":200', '"meanDelayMs":2');
+    seat.others['authority3.test'] = () => record({ votes: [forged] });
+    await lookBack(seat, slots);
+    expect(seat.kinds()).toEqual([]);
   });
 });
 

@@ -10,6 +10,7 @@ import type { Draft } from './agreement.ts';
 import { confirmations } from './confirm.ts';
 import type { Members } from './members.ts';
 import type { Preparation } from './preparation.ts';
+import { slotIn } from './rounds.ts';
 
 /** What an authority has, and goes by. */
 interface Holdings {
@@ -57,10 +58,13 @@ export function draftOf(
     epochSeconds,
     latest,
     confirmedEpoch,
+    registered: store.registered.size,
     standing: standing.length,
     bootstrapNodes: config.bootstrap.nodes,
     waitedMs,
   });
+  // several vote at a time of their own, and what is registered goes on growing
+  if (holdup?.kind === 'few-nodes' && !alone) return { ...holdup, atVote: true };
   if (holdup !== undefined) return holdup;
   if (members.signerFor(epoch * epochSeconds) === undefined) return noKey(members);
   const draft: Draft = {
@@ -83,7 +87,7 @@ function votedBefore(
   { epoch, slot }: Pick<Slot, 'epoch' | 'slot'>,
 ): boolean {
   const own = store.keptDigests(epoch).filter(({ part, authority }) => part === 'vote' && authority === name);
-  return own.some((one) => Number(/"slot":(\d+)/.exec(store.keptNote(one))?.[1]) === slot);
+  return own.some((one) => slotIn(store.keptNote(one)) === slot);
 }
 
 /** It has to ask others first. */

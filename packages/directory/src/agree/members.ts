@@ -13,6 +13,7 @@ export interface Peer {
   readonly name: string;
   /** http or https, without a slash at the end. */
   readonly url: string;
+  readonly key: AuthorityKey;
 }
 
 /** The authorities of a network, as one of them sees them. What they send each other brings the certificates by which it is read. */

@@ -1,12 +1,22 @@
+import { authorityKey } from '@postern/protocol/consensus';
 import { expect, test } from 'vitest';
+import type { Answer } from '../ask.ts';
 import { FakeClock } from '../testing/clock.ts';
+import { shortKey } from './authorities.ts';
+import type { Peer } from './members.ts';
 import { createPeers } from './peers.ts';
+
+const peerOf = (name: string): Peer => ({
+  name,
+  url: `http://${name}`,
+  key: authorityKey(name, new Uint8Array(1_984)),
+});
 
 test('one that answers nothing is asked so much at most, and is sent what there is to say all the same', async () => {
   const asked: string[] = [];
   const clock = new FakeClock();
   await using peers = createPeers({
-    others: [{ name: 'hangs.test', url: 'http://hangs.test' }],
+    others: [peerOf('hangs.test')],
     clock,
     timeoutMs: 1_000,
     retryMs: 100,
@@ -26,4 +36,31 @@ test('one that answers nothing is asked so much at most, and is sent what there 
   expect(asked).toContain('/ballot');
   // eight are asked, sixty-four wait
   expect(answers).toEqual(Array.from({ length: 28 }, () => 'unreachable'));
+});
+
+test('what somebody else says at the URL of one of them is no answer of that one, and it is known who says it', async () => {
+  const clock = new FakeClock();
+  const [own, other] = [peerOf('one.test'), peerOf('other.test')];
+  let given: Answer = { kind: 'unreachable', why: 'unreachable (ECONNREFUSED)' };
+  await using peers = createPeers({
+    others: [own],
+    clock,
+    timeoutMs: 1_000,
+    retryMs: 100,
+    exchange: () => Promise.resolve(given),
+  });
+  const answered = { kind: 'answer', status: 404, text: '', date: undefined } as const;
+  const said = async (answer: Answer): Promise<[string, string | undefined]> => {
+    given = answer;
+    const { kind } = await peers.ask('one.test', '/question', { maxBytes: 1 });
+    const { answeredMs, why } = peers.seen.get('one.test') ?? {};
+    expect(answeredMs === undefined).toBe(why !== undefined);
+    return [kind, why];
+  };
+  expect(await said(given)).toEqual(['unreachable', 'unreachable (ECONNREFUSED)']);
+  const mistaken = `${shortKey(other.key)} answers there, and not ${shortKey(own.key)}: compare url and key`;
+  expect(await said({ ...answered, by: shortKey(other.key) })).toEqual(['unreachable', mistaken]);
+  expect(await said({ ...answered, by: shortKey(own.key) })).toEqual(['answer', undefined]);
+  const nobody = 'what answers there is no authority (HTTP 404): compare the url';
+  expect(await said(answered)).toEqual(['answer', nobody]);
 });

@@ -1,5 +1,6 @@
 import type { Clock } from '@postern/runtime';
 import type { Answer, ask } from '../ask.ts';
+import { shortKey } from './authorities.ts';
 import type { Peer } from './members.ts';
 
 /** How another authority is spoken to. */
@@ -43,6 +44,8 @@ export interface Seen {
   readonly answeredMs: number | undefined;
   /** How far its clock is ahead, milliseconds, to a second; undefined until it has said. */
   readonly aheadMs: number | undefined;
+  /** Why its last answer is none, in words; undefined when it is one. */
+  readonly why: string | undefined;
 }
 
 /** Questions that one of them is asked at a time; all others wait. */
@@ -57,7 +60,7 @@ const receiptBytes = 8_192;
 export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: PeersOptions): Peers {
   const stop = new AbortController();
   const seen = new Map<string, Seen>();
-  const urls = new Map(others.map(({ name, url }) => [name, url]));
+  const peers = new Map(others.map((peer) => [peer.name, peer]));
   const gates = gatesOf(others);
   /** What is sent waits for no question. */
   const sendGates = gatesOf(others);
@@ -69,18 +72,21 @@ export function createPeers({ others, exchange, clock, timeoutMs, retryMs }: Pee
     path: string,
     question: Parameters<Peers['ask']>[2],
   ): Promise<Answer> => {
-    const url = urls.get(name);
+    const peer = peers.get(name);
     const entered = enter?.();
-    if (url === undefined || entered === undefined)
+    if (peer === undefined || entered === undefined)
       return { kind: 'unreachable', why: 'has too much to answer already' };
     using _ = await entered;
     const sent = clock.now();
-    const answer = await exchange(`${url}${path}`, { ...question, timeoutMs, signal: stop.signal }).catch(
-      (error: unknown): Answer => {
-        if (!stop.signal.aborted) throw error;
-        return { kind: 'unreachable', why: 'is not asked any more' };
-      },
-    );
+    const given = await exchange(`${peer.url}${path}`, {
+      ...question,
+      timeoutMs,
+      signal: stop.signal,
+    }).catch((error: unknown): Answer => {
+      if (!stop.signal.aborted) throw error;
+      return { kind: 'unreachable', why: 'is not asked any more' };
+    });
+    const answer = recognised(given, peer);
     seen.set(name, seenOf(answer, seen.get(name), sent, clock.now()));
     return answer;
   };
@@ -127,12 +133,22 @@ function isFinal({ status, text }: Extract<Answer, { kind: 'answer' }>): boolean
   return !text.includes('"error":"early"');
 }
 
+/** What somebody else says at the URL of one of them is no answer of that one. */
+function recognised(given: Answer, { key }: Peer): Answer {
+  if (given.kind !== 'answer' || given.by === undefined || given.by === shortKey(key)) return given;
+  const why = `${given.by} answers there, and not ${shortKey(key)}: compare url and key`;
+  return { kind: 'unreachable', why };
+}
+
 function seenOf(answer: Answer, before: Seen | undefined, sentMs: number, nowMs: number): Seen {
-  if (answer.kind === 'unreachable') return { answeredMs: undefined, aheadMs: before?.aheadMs };
+  const none = (why: string): Seen => ({ answeredMs: undefined, aheadMs: before?.aheadMs, why });
+  if (answer.kind === 'unreachable') return none(answer.why);
+  if (answer.kind === 'answer' && answer.by === undefined)
+    return none(`what answers there is no authority (HTTP ${answer.status}): compare the url`);
   const date = answer.kind === 'answer' ? answer.date : undefined;
   // a date says the whole second only
   const aheadMs = date === undefined ? before?.aheadMs : date + 500 - (sentMs + nowMs) / 2;
-  return { answeredMs: nowMs, aheadMs };
+  return { answeredMs: nowMs, aheadMs, why: undefined };
 }
 
 /** Lets somebody in, at once or later; undefined when too many wait already. */

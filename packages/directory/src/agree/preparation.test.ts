@@ -80,6 +80,21 @@ describe('an authority takes part in a slot', () => {
   });
 });
 
+test('an authority looks back at epochs alone of which it knows what it has said', async () => {
+  const asked = async (preparation: Preparation): Promise<string[]> => {
+    const before = seat.asked.length;
+    preparation.lookBack(next);
+    await preparation.settled();
+    return seat.asked.slice(before);
+  };
+  const { preparation } = process(begins - 1);
+  const question = `/v1/agreement/${next}?of=authority1.test`;
+  expect(await asked(preparation)).toEqual(seat.members.others.map(({ name }) => `${name} ${question}`));
+  expect(await asked(process(begins + 1).preparation)).toEqual([]);
+  seat.store.spend(next, '');
+  expect(await asked(preparation)).toEqual([]);
+});
+
 describe('an authority signs for an epoch', () => {
   const confirmed = async (preparation: Preparation, slot: Slot): Promise<boolean> => {
     preparation.prepare(slot);

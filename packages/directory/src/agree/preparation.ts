@@ -4,7 +4,7 @@ import type { Slot, Timetable } from '../slots.ts';
 import { type CatchUp, catchUp } from './catch-up.ts';
 import { watchClock } from './clock-watch.ts';
 import { compareClocks } from './clocks.ts';
-import { type Confirm, confirm } from './confirm.ts';
+import { type Confirm, confirm, lookBack } from './confirm.ts';
 import type { SharedParameters } from './parameters.ts';
 
 /** What an authority does before it takes part in a slot (spec agreement 2.3). */
@@ -17,6 +17,8 @@ export interface Preparation {
   maySign(epoch: number): boolean;
   /** Whether others have shown a consensus that enough have signed, be it taken here or not. */
   othersHold(): boolean;
+  /** Looks, once an epoch is agreed on or over, whether others have something of this authority that it has not said. */
+  lookBack(epoch: number): void;
   /** Looks for what is missing, without a slot. */
   begin(): void;
   /** Looks for signatures under the parameters, unless it has of late. */
@@ -117,6 +119,10 @@ export function createPreparation(options: PreparationOptions): Preparation {
     }, options.failed);
     track(done);
   };
+  const maySign = (epoch: number): boolean => {
+    lookAtClock();
+    return peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch);
+  };
   return {
     prepare(slot) {
       lookAtClock();
@@ -134,9 +140,12 @@ export function createPreparation(options: PreparationOptions): Preparation {
       lookAtClock();
       return ready.some((one) => one.epoch === epoch && one.slot === slot);
     },
-    maySign(epoch) {
-      lookAtClock();
-      return peers.names.length === 0 || !mayHaveSigned(epoch) || confirmed.has(epoch);
+    maySign,
+    lookBack(epoch) {
+      // of what it does not know itself it has nothing to say
+      if (!maySign(epoch) || options.store.signedFor(epoch)?.signed === '') return;
+      const looked = lookBack(options, { epoch, starts: timetable.starts(epoch) });
+      track(looked.catch(options.failed));
     },
     othersHold: () => othersHold,
     begin: () => start(timetable.epochAt(now()), () => {}),

@@ -210,6 +210,11 @@ export function senderOf(signed: string): string | undefined {
   return /^postern\.(?:vote|reveal)\/v1\n\{"authority":"([^"\\]{1,255})"/.exec(signed.slice(0, 300))?.[1];
 }
 
+/** Of which slot a vote says that it is; NaN when it says nothing of one. */
+export function slotIn(signed: string): number {
+  return Number(/"slot":(\d+)/.exec(signed)?.[1]);
+}
+
 function mapOf<T>(names: readonly string[], value: (name: string) => T | undefined): Map<string, T> {
   return new Map(
     names.flatMap((name) => {

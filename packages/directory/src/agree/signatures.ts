@@ -10,7 +10,8 @@ import type { Alarms } from '../alarms.ts';
 import type { BallotFault, Receipt } from '../ballots.ts';
 import type { HeldCertificate } from '../peer-certificates.ts';
 import type { AuthorityStore, Issued, Kept } from '../store.ts';
-import { type Admission, type Ledger, type Noted, short } from './ledger.ts';
+import { tellSigned } from './accuse.ts';
+import type { Admission, Ledger, Noted } from './ledger.ts';
 import type { Members } from './members.ts';
 
 /** The signatures that come in for documents of late epochs, until they are enough (spec agreement 6.3). */
@@ -76,8 +77,7 @@ export function createSignatures(options: SignaturesOptions): Signatures {
       const [first, ...more] = (before.get(name) ?? []).map((one) => claims.get(one));
       if (first === undefined || first.digest === digest || more.length > 0) continue;
       store.keep([first, noted].map((one) => keptClaim(name, one)));
-      const both = [first.digest, digest].map(short).join(' and ');
-      alarms.raise('signed-twice', name, `it has signed ${both} for epoch ${consensus.epoch}`);
+      tellSigned(name, members.name, consensus.epoch, [first, noted], alarms);
     }
   };
   /** What can be said of a document before anything of it is verified, which takes time; undefined when it may be new. */

@@ -99,7 +99,7 @@ describe('signing keys', () => {
   test('that cannot be read for a time leave those that were, and are found once they can be', async () => {
     const { key } = await makeKeys({ ...asked(), days: 1 });
     const failed = vi.fn<(error: Error) => void>();
-    const keys = openSigningKeys(key, bench.folder, bench.clock, failed);
+    const keys = openSigningKeys(key, bench.folder, bench.clock, { failed, taken() {} });
     const before = await signingFiles();
     await certifyNext(1);
     const added =
@@ -114,6 +114,29 @@ describe('signing keys', () => {
     await writeFile(path, privateKey);
     expect(keys.own()).toHaveLength(2);
     expect(failed).toHaveBeenCalledTimes(1);
+  });
+
+  test('whose private key is missing beside the certificate are told as that, and not as past', async () => {
+    const { key } = await makeKeys({ ...asked(), days: 1 });
+    const failed = vi.fn<(error: Error) => void>();
+    const keys = openSigningKeys(key, bench.folder, bench.clock, { failed, taken() {} });
+    const before = await signingFiles();
+    await certifyNext(2);
+    const added = (await signingFiles()).filter((file) => !before.includes(file));
+    const path = (file?: string): string => join(bench.folder, 'signing', file ?? '');
+    const missing = added.find((file) => file.endsWith('.key'));
+    await rm(path(missing));
+    for (let times = 0; times < 3; times++) expect(keys.signerFor(start / 1_000)).toBeDefined();
+    expect(failed.mock.calls).toEqual([
+      [expect.objectContaining({ message: `${path(missing)} is missing, and its certificate is there` })],
+    ]);
+    await rm(path(before.find((file) => file.endsWith('.key'))));
+    // what runs has them still
+    expect(keys.signerFor(start / 1_000)).toBeDefined();
+    await expect(keysOf()).rejects.toMatchObject({
+      code: 'no-key',
+      message: expect.stringMatching(/\.key is missing, and its certificate is there$/),
+    });
   });
 
   test('are made for their own identity alone, and replaced by none', async () => {
@@ -145,15 +168,20 @@ describe('signing keys', () => {
 
 describe('an authority', () => {
   test('takes the next key while it runs, and all that it ever signed can be verified', async () => {
+    const { log, lines: logged } = keepingLog();
     await makeKeys({ ...asked(), days: 1 });
-    const authority = await bench.run();
+    const authority = await bench.run({}, { log });
     await register(authority, bench.clock.now(), ...mixes);
     const first = await consensusOf(authority, bench.clock.now());
     const parameters = async () => (await get(authority, '/v1/parameters')).text;
     const signedFirst = await parameters();
     expect(await parameters()).toBe(signedFirst);
+    expect(logged.map(({ event }) => event)).not.toContain('signing key taken');
     await certifyNext(30);
     expect(await parameters()).not.toBe(signedFirst);
+    expect(logged.filter(({ event }) => event === 'signing key taken')).toEqual([
+      { level: 'info', event: 'signing key taken', fields: { until: '1970-03-13T16:01:00.000Z' } },
+    ]);
     bench.clock.advance(hour);
     await issued(authority, 1_001);
     const second = await consensusOf(authority, bench.clock.now());

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { noteSigner } from '@postern/protocol/codec';
 import {
   type AuthorityKey,
@@ -34,30 +35,52 @@ export interface OwnKey {
   readonly signer: CertifiedSigner | undefined;
 }
 
+/** What is told of keys that are read again. */
+export interface SigningKeysNews {
+  /** Called once for each reason. */
+  failed(error: Error): void;
+  /** Another one than before signs last, until then, Unix seconds. */
+  taken(validUntil: number): void;
+}
+
 /**
- * Throws `AuthorityError` `no-key` when there is no certificate, `wrong-key` when a file is damaged or another authority's. What cannot be read later
- * on, while `certify` is at it or for want of files, leaves the keys as they were; `failed` is called once for each reason.
+ * Throws `AuthorityError` `no-key` when there is no certificate, or none whose private key is there, `wrong-key` when a file is damaged or another
+ * authority's. What cannot be read later on, while `certify` is at it or for want of files, leaves the keys as they were.
  */
 export function openSigningKeys(
   authority: AuthorityKey,
   dataDir: string,
   clock: Clock,
-  failed: (error: Error) => void = () => {},
+  { failed, taken }: SigningKeysNews = { failed() {}, taken() {} },
 ): SigningKeys {
-  let listed = '';
+  let listed: string | undefined;
   let keys: readonly OwnKey[] = [];
   let fault = '';
+  const signing = (): readonly OwnKey[] => keys.filter(({ signer }) => signer !== undefined);
   const read = (): void => {
     const names = listSigningFiles(dataDir).join();
-    if (names !== listed)
-      keys = readSigningFiles(dataDir)
-        .map((file) => openSigningFile(file, [authority]))
-        .sort((a, b) => a.key.validAfter - b.key.validAfter || a.key.validUntil - b.key.validUntil);
+    if (names === listed) return;
+    const found = readSigningFiles(dataDir)
+      .map((file) => openSigningFile(file, [authority]))
+      .sort((a, b) => a.key.validAfter - b.key.validAfter || a.key.validUntil - b.key.validUntil);
+    if (!found.some(({ signer }) => signer !== undefined)) throw noKey(dataDir, found);
+    const before = signing().at(-1);
+    keys = found;
     listed = names;
+    const last = signing().at(-1);
+    if (before !== undefined && last !== undefined && last.key.keyId !== before.key.keyId)
+      taken(last.key.validUntil);
+  };
+  /** Those that are past are destroyed; any other one has to be there. */
+  const assertWhole = (): void => {
+    const now = Math.floor(clock.now() / 1_000);
+    const lacking = keys.find(({ key, signer }) => signer === undefined && key.validUntil > now);
+    if (lacking !== undefined) throw noKey(dataDir, [lacking]);
   };
   const own = (): readonly OwnKey[] => {
     try {
       read();
+      assertWhole();
       fault = '';
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -67,12 +90,6 @@ export function openSigningKeys(
     return keys;
   };
   read();
-  if (keys.length === 0)
-    throw new AuthorityError(
-      'no-key',
-      `there is no signing key in ${signingFolder(dataDir)}`,
-      'Restore that folder from a backup, or make a key: postern-directory certify --identity FILE',
-    );
   return {
     authority,
     vkey: formatAuthorityKey(authority),
@@ -87,6 +104,23 @@ export function openSigningKeys(
     validUntil: () =>
       Math.max(0, ...own().flatMap(({ key, signer }) => (signer === undefined ? [] : [key.validUntil]))),
   };
+}
+
+function noKey(dataDir: string, found: readonly OwnKey[]): AuthorityError {
+  const folder = signingFolder(dataDir);
+  const last = found.at(-1);
+  if (last === undefined)
+    return new AuthorityError(
+      'no-key',
+      `there is no signing key in ${folder}`,
+      'Restore that folder from a backup, or make a key: postern-directory certify --identity FILE',
+    );
+  const id = last.key.keyId.toString(16).padStart(8, '0');
+  return new AuthorityError(
+    'no-key',
+    `${join(folder, `${id}.key`)} is missing, and its certificate is there`,
+    'Bring it back, or make another key: postern-directory certify --identity FILE',
+  );
 }
 
 /** Throws `AuthorityError` `wrong-key` unless the certificate holds and the private key belongs to it. */

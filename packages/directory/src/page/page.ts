@@ -69,6 +69,7 @@ const titles: Readonly<Record<AlarmKind, string>> = {
   'withheld-reveal': 'Nothing revealed',
   equivocation: 'Two votes',
   'signed-twice': 'Two documents for one epoch',
+  'key-used-twice': 'Keys used twice',
   split: 'No agreement',
   fork: 'Two histories',
   'other-parameters': 'Other parameters',

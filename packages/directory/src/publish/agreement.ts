@@ -12,6 +12,8 @@ import { ballotStatusOf } from './answers.ts';
 
 /** Whom an authority goes by. */
 export interface AuthoritiesDesk {
+  /** Its own name and key id. */
+  readonly by: string;
   authorities(): ToldAuthorities;
 }
 

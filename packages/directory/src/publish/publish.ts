@@ -27,6 +27,7 @@ export function publish(listen: Endpoint, desk: Desk & AuthoritiesDesk): Promise
     listen,
     setting: '`listen`',
     what: 'the consensus cannot be served',
+    by: desk.by,
     openapi: schema.document,
     now: () => desk.now(),
     addRoutes: (server) => addRoutes(server, desk),

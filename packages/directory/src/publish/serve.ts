@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import { cannotListen, type Endpoint, formatEndpoint } from '@postern/runtime';
 import { type FastifyInstance, fastify } from 'fastify';
+import { authorityHeader } from '../ask.ts';
 import { answerFault, answerUnknownPath } from './answers.ts';
 
 /** An HTTP server at work. `close` stops taking requests and lets those under way finish. */
@@ -15,6 +16,8 @@ export interface ServeOptions {
   /** The setting that `listen` was read from, and what cannot be served without it: for people. */
   readonly setting: string;
   readonly what: string;
+  /** The authority whose answers these are, as their header says it; none for a mirror. */
+  readonly by?: string;
   /** The head of the OpenAPI document. */
   readonly openapi: object;
   /** Milliseconds. */
@@ -44,6 +47,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   // whoever compares clocks has to see the one that everything else here goes by
   server.addHook('onRequest', (_request, reply, done) => {
     reply.header('date', new Date(options.now()).toUTCString());
+    if (options.by !== undefined) reply.header(authorityHeader, options.by);
     done();
   });
   await server.register(swagger, { openapi });

@@ -25,6 +25,8 @@ export interface SaidStore {
   keptDigests(epoch: number): readonly KeptName[];
   /** … and that of one of them. */
   keptNote(one: KeptName): string;
+  /** Of whom more than one vote, or document, is kept for an epoch from this one on, the newest first. Those votes may be of several slots. */
+  saidTwice(from: number): readonly Omit<KeptName, 'digest'>[];
 
   /** Certificates of other authorities, as they were kept: of keys that have signed something here, and others. */
   peerCertificates(kind: CertificateKind): string | undefined;
@@ -53,6 +55,15 @@ export function saidIn(database: DatabaseSync): SaidStore {
         .prepare('SELECT epoch, part, authority, digest FROM said WHERE epoch = ?')
         .all(epoch);
       return rows as unknown as readonly KeptName[];
+    },
+    saidTwice(from) {
+      const rows = database
+        .prepare(
+          `SELECT epoch, part, authority FROM said WHERE epoch >= ? AND part IN ('vote', 'consensus')
+          GROUP BY epoch, part, authority HAVING count(*) > 1 ORDER BY epoch DESC`,
+        )
+        .all(from);
+      return rows as unknown as readonly Omit<KeptName, 'digest'>[];
     },
     keptNote({ epoch, part, authority, digest }) {
       const row = database

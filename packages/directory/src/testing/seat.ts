@@ -49,7 +49,7 @@ export async function openSeat(count = 3, threshold = 2): Promise<Seat> {
   const members: Members = {
     name: own.name,
     names: authorities.map(({ name }) => name),
-    others: rest.map(({ name }) => ({ name, url: `http://${name}` })),
+    others: rest.map(({ name, key }) => ({ name, url: `http://${name}`, key })),
     threshold,
     authorities: authorities.map(({ key }) => key),
     signingKeys: authorities.map(({ signingKey }) => signingKey),
