@@ -6,6 +6,7 @@ import {
   type ConsensusReader,
   type Descriptor,
   decodeConsensus,
+  makeDiff,
   type Registered,
   signConsensus,
   tabulate,
@@ -19,6 +20,8 @@ import { machine, measureInTurn, type Timing } from './measure.ts';
 
 const nodes = 10_000;
 const gateways = 500;
+/** Of the nodes one in so many has gone when the next epoch begins, and as many are new. */
+const goneOneIn = 100;
 const width = 100;
 const authorities = 5;
 const threshold = 3;
@@ -26,7 +29,7 @@ const mostBytes = 1_000_000;
 const mostVerifyMs = 150;
 
 export const directoryBenchmark: Benchmark = {
-  summary: `a consensus of ${nodes} registered nodes, ${3 * width} active mixes and ${gateways} gateways: counted, signed, fetched, verified`,
+  summary: `a consensus of ${nodes} registered nodes, ${3 * width} active mixes and ${gateways} gateways: counted, signed, fetched, verified; the diff to the next one`,
   gates: [
     `what a client fetches in an epoch is less than ${mostBytes} bytes`,
     `and is verified in less than ${mostVerifyMs} ms`,
@@ -37,7 +40,7 @@ export const directoryBenchmark: Benchmark = {
 };
 
 async function run(runs: number): Promise<{ lines: string[]; missed: string[] }> {
-  const { all, given } = network();
+  const all = network(agenda.epoch);
   const consensus = tabulate(all, given);
   assertShape(consensus);
   const signers = Array.from({ length: authorities }, (_, at) =>
@@ -59,18 +62,27 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
     },
     { runs, block: 2 },
   );
+  const following = tabulate(network(given.epoch + 1, nodes / goneOneIn), {
+    ...given,
+    epoch: given.epoch + 1,
+    shared: systemRandom.bytes(32),
+  });
+  assertShape(following);
+  const diff = makeDiff(signed, signConsensus(following, signers));
+  if (diff === undefined) throw new Error('there is no diff that is shorter than the consensus itself');
   const plain = Buffer.from(signed);
-  const sizes = sizesOf(plain);
   const verifyMs = timings['verify, with all signatures'].median;
   return {
     lines: [
       machine(),
       `method: one thread; ${nodes - gateways} mixes and ${gateways} gateways with a domain each, ${authorities} authorities, all of which have signed;`,
-      'every mix has a key of its own; a median is over runs of each piece of work in turn',
+      'every mix has a key of its own; a median is over runs of each piece of work in turn. For the next epoch one node in',
+      `${goneOneIn} has gone and as many are new, mixes are drawn anew, and each has another key`,
       '',
       ...Object.entries(timings).map(([name, timing]) => row(name, timing)),
       '',
-      ...Object.entries(sizes).map(([name, bytes]) => `${name.padEnd(28)} ${bytes} bytes`),
+      ...sizesOf('consensus', plain),
+      ...sizesOf('diff to the next', Buffer.from(diff)),
     ],
     missed: [
       ...(plain.length < mostBytes ? [] : [`a consensus has ${plain.length} bytes`]),
@@ -79,26 +91,41 @@ async function run(runs: number): Promise<{ lines: string[]; missed: string[] }>
   };
 }
 
-function network(): { all: readonly Registered[]; given: Agenda } {
-  const ofMix = (at: number): Descriptor => {
-    const name = `mix${at}.operator${at % 700}.example`;
-    const key = encodeBase64(generateMixKey(systemRandom).publicKey);
-    const mixKeys = [0, 1, 2].map((ahead) => ({ epoch: agenda.epoch + ahead, key }));
-    const tlsPins = [Buffer.from(systemRandom.bytes(32)).toString('hex')];
-    const smtp = { host: name, port: 25 };
-    return mix(name, { mixKeys, tlsPins, smtp, capacity: 2 ** (at % 8), family: `operator${at % 700}` });
-  };
-  const ofGateway = (at: number): Descriptor => {
-    const name = `gateway.domain${at}.example`;
-    const tlsPins = [Buffer.from(systemRandom.bytes(32)).toString('hex')];
-    return gateway(name, { tlsPins, smtp: { host: name, port: 2525 }, domains: [`domain${at}.example`] });
-  };
-  const all = [
-    ...Array.from({ length: nodes - gateways }, (_, at) => ofMix(at)),
-    ...Array.from({ length: gateways }, (_, at) => ofGateway(at)),
-  ];
-  return { all: registered(all), given: { ...agenda, width: { least: width, most: width, perMix: 1_000 } } };
+const given: Agenda = { ...agenda, width: { least: width, most: width, perMix: 1_000 } };
+
+/** The nodes that have registered for an epoch; of each kind the first ones have gone, and as many are new. */
+function network(epoch: number, gone = 0): readonly Registered[] {
+  const goneGateways = Math.round((gone * gateways) / nodes);
+  const goneMixes = gone - goneGateways;
+  return registered([
+    ...Array.from({ length: nodes - gateways }, (_, at) => ofMix(goneMixes + at, epoch)),
+    ...Array.from({ length: gateways }, (_, at) => ofGateway(goneGateways + at)),
+  ]);
 }
+
+function ofMix(at: number, epoch: number): Descriptor {
+  const name = `mix${at}.operator${at % 700}.example`;
+  const key = encodeBase64(generateMixKey(systemRandom).publicKey);
+  const mixKeys = [0, 1, 2].map((ahead) => ({ epoch: epoch + ahead, key }));
+  const smtp = { host: name, port: 25 };
+  const capacity = 2 ** (at % 8);
+  return mix(name, { mixKeys, tlsPins: pinsOf(name), smtp, capacity, family: `operator${at % 700}` });
+}
+
+function ofGateway(at: number): Descriptor {
+  const name = `gateway.domain${at}.example`;
+  const smtp = { host: name, port: 2525 };
+  return gateway(name, { tlsPins: pinsOf(name), smtp, domains: [`domain${at}.example`] });
+}
+
+/** Those of a node stay the same. */
+function pinsOf(name: string): string[] {
+  const pins = pinsBy.get(name) ?? [Buffer.from(systemRandom.bytes(32)).toString('hex')];
+  pinsBy.set(name, pins);
+  return pins;
+}
+
+const pinsBy = new Map<string, string[]>();
 
 function assertShape({ nodes: entries, rest }: Consensus): void {
   const active = entries.filter(({ layer }) => layer > 0).length;
@@ -110,14 +137,16 @@ function holds(is: boolean): void {
   if (!is) throw new Error('the work that is measured does not do what it should');
 }
 
-function sizesOf(plain: Buffer): Record<string, number> {
+function sizesOf(what: string, plain: Buffer): string[] {
   const params = { [constants.BROTLI_PARAM_QUALITY]: 11 };
-  return {
-    'as it is': plain.length,
-    'gzip, level 9': gzipSync(plain, { level: 9 }).length,
-    'brotli, quality 11': brotliCompressSync(plain, { params }).length,
-    'zstd, level 19': zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 19 } }).length,
+  const level = { [constants.ZSTD_c_compressionLevel]: 19 };
+  const sizes = {
+    'as it is': plain,
+    'gzip, level 9': gzipSync(plain, { level: 9 }),
+    'brotli, quality 11': brotliCompressSync(plain, { params }),
+    'zstd, level 19': zstdCompressSync(plain, { params: level }),
   };
+  return Object.entries(sizes).map(([how, { length }]) => `${`${what}, ${how}`.padEnd(36)} ${length} bytes`);
 }
 
 function row(name: string, { n, median, p95 }: Timing): string {
