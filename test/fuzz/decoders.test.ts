@@ -28,6 +28,7 @@ const notTargets: Readonly<Record<string, string>> = {
   'directory findEquivocations': 'compares votes that were read, by a target',
   'directory loadKeys': 'reads key files of one’s own',
   'directory openAll': 'asks URLs for documents and tiles, whose readers are targets',
+  'directory openAhead': 'reads a file of one’s own, by a target',
   'directory openArchive': 'asks a URL for documents and tiles, whose readers are targets',
   'directory openCache': 'reads files of one’s own; what it keeps was verified, by targets',
   'directory openHistory': 'asks a URL for documents and tiles, whose readers are targets',

@@ -118,6 +118,10 @@ describe('parseNodeConfig', () => {
     ]);
     // a role that does not hold may be the one that a section is for
     expect(mistakesIn({ ...gateway, roles: ['mix', 'delivry'] })).toEqual({ 'roles.1': expect.any(String) });
+    expect(mistakesIn({ ...gateway, roles: ['mixx', 'delivry'] })).toEqual({
+      'roles.0': expect.any(String),
+      'roles.1': expect.any(String),
+    });
     expect(mistakesIn({ ...gateway, delivery: 'b.test' })).toEqual({ delivery: expect.any(String) });
   });
 

@@ -267,7 +267,8 @@ const schema = checkedTogether(
   }),
   ({ roles }, { say, isThere, isWrong }) => {
     if (roles === undefined) return;
-    if (new Set(roles).size !== roles.length) say(['roles'], 'names a role twice');
+    const known = roles.filter((role) => role !== undefined);
+    if (new Set(known).size !== known.length) say(['roles'], 'names a role twice');
     for (const role of ['delivery', 'submission'] as const) {
       const has = roles.includes(role);
       if (has && !isThere(role)) say([role], `is missing; the role "${role}" needs it`);

@@ -110,7 +110,7 @@ test('a clock that is set back is noticed within a minute, and named, until it i
   await clock.advance(60_000);
   await until(() => loop.trouble() !== undefined);
   expect(loop.trouble()).toMatchObject({ code: 'clock', sinceMs: startMs - 86_400_000 + 60_000 });
-  expect(warned).toEqual([{ code: 'clock' }]);
+  expect(warned).toMatchObject([{ code: 'clock' }]);
   clock.set(startMs + 120_000);
   await until(async () => {
     await clock.advance(1_000);

@@ -45,7 +45,8 @@ export async function serveControl({
 
 /** Answers whatever is asked with a fault: for a process that has not started its work yet. */
 export async function serveFault(socketPath: string, fault: () => Fault): Promise<AsyncDisposable> {
-  const server = fastify({ logger: false });
+  // nobody who has asked nothing keeps the process from going on
+  const server = fastify({ logger: false, forceCloseConnections: true });
   server.setNotFoundHandler(async (_request, reply) => reply.code(503).send(tellFault(fault())));
   await listenOnSocket(server, socketPath, 0o600);
   return { [Symbol.asyncDispose]: () => server.close() };

@@ -70,6 +70,7 @@ describe('runCommand', () => {
     const asSomebody = (work: string): ReturnType<typeof spawn> =>
       command(`async () => {
         const { makePrivateDirectory, writeFileDurable } = await import(${JSON.stringify(import.meta.resolve('./files.ts'))});
+        const { readControl } = await import(${JSON.stringify(import.meta.resolve('./control.ts'))});
         if (process.geteuid() === 0) {
           process.setgid(65534);
           process.setuid(65534);
@@ -92,9 +93,8 @@ describe('runCommand', () => {
 
     test('and a process that another user runs, of which it is not known whether it runs', async () => {
       await chmod(folder, 0o700);
-      const control = JSON.stringify(import.meta.resolve('./control.ts'));
       const path = join(folder, 'control.sock');
-      const asking = `(await import(${control})).readControl(${JSON.stringify(path)}, '/status')`;
+      const asking = `readControl(${JSON.stringify(path)}, '/status')`;
       // whoever runs the test may enter their own folder
       if (process.geteuid?.() !== 0) await chmod(folder, 0);
       const { code, shown } = await ended(asSomebody(asking));

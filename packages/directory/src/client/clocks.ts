@@ -27,9 +27,11 @@ export async function compareClocks(
   const all = [...readings];
   const settled = (): number | undefined => aheadOf(all, directory.urls.length);
   if (![...readings, ...byMirrors].some(({ aheadMs }) => isOff(aheadMs))) return settled();
-  const timeoutMs = Math.min(directory.timeoutMs, mirrorTimeoutMs);
+  // whoever waits has a consensus already: one time for all that do not answer
+  const endsMs = performance.now() + Math.min(directory.timeoutMs, mirrorTimeoutMs);
   for (const url of shuffled(directory.urls, directory.random)) {
-    if (settled() !== undefined) break;
+    const timeoutMs = Math.ceil(endsMs - performance.now());
+    if (settled() !== undefined || timeoutMs <= 0) break;
     if (asked.has(url)) continue;
     // what any reader may ask for, and the shortest of it
     const question = { ...directory, timeoutMs, maxBytes: maxParametersLength };

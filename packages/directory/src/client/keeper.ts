@@ -151,6 +151,12 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     return document;
   };
 
+  /** The one that is good still: whatever failed before was by another clock, or mattered to nobody. */
+  const giveFresh = (document: Held): Promise<VerifiedConsensus> => {
+    failingSince = undefined;
+    return give(document);
+  };
+
   /** For who asked: not when a fork was found while they waited. */
   const give = async ({ consensus, geometry, digest }: Held): Promise<VerifiedConsensus> => {
     await forks.assertNone();
@@ -191,7 +197,7 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
   const current = shared(async () => {
     await forks.assertNone();
     const { valid } = await recall();
-    if (valid !== undefined && isFresh(valid)) return give(valid);
+    if (valid !== undefined && isFresh(valid)) return giveFresh(valid);
     const begun = await begin();
     if (begun !== undefined) return give(begun);
     if (valid === undefined) return refresh();
@@ -212,7 +218,8 @@ export function createKeeper(directory: Directory, { cache, stored, clock, log }
     const { valid } = await recall();
     if (valid === undefined || !isFresh(valid)) return current();
     const { aheadAt, isDone } = plans.of(valid);
-    if (next() !== undefined || isDone || aheadAt === undefined || clock.now() < aheadAt) return give(valid);
+    if (next() !== undefined || isDone || aheadAt === undefined || clock.now() < aheadAt)
+      return giveFresh(valid);
     const { found, failures, aheadMs } = await collectAhead(directory, valid, { nowMs, seen: cache.seen() });
     noteSkew(aheadMs);
     if (failures.some(isFork)) return fail(failures);

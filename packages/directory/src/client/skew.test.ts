@@ -86,6 +86,9 @@ describe('a clock that is wrong is named', () => {
     expect(client.renewAt()).toBeLessThanOrEqual(library.clock.now());
     library.clock.moveTo(start);
     expect([(await client.current()).digest, (await client.renew()).digest]).toEqual([digest, digest]);
+    server.answer = text('down', 500);
+    library.clock.moveTo(start + 24 * hour);
+    await expect(client.current()).rejects.not.toThrow('none was given since');
   });
 
   test('when what is at hand has ended by it, and holds by that of most directories', async () => {
@@ -117,17 +120,21 @@ describe('a clock that is off while all goes well', () => {
   const timesAsked = (servers: readonly TestServer[]): number =>
     servers.flatMap(({ requests }) => requests).filter(({ url }) => url === '/v1/parameters').length;
 
+  /** How far it is ahead, milliseconds; or it says no time; or nothing once it is asked for the time alone. */
+  type Clock = number | undefined | 'silent';
+
   /** Has a reader renew, and the next consensus fetched ahead; by each URL's clock as many milliseconds later, and by mirrors' as given. */
   const run = async (
-    urls: readonly (number | undefined)[],
+    urls: readonly Clock[],
     mirrors: readonly number[] = [],
     seed = 'clocks',
   ): Promise<{ warned: number; asked: number }> => {
     library.clock.moveTo(start);
     const chain = createChain([ours, others]);
-    const serving = (ms: number | undefined): Promise<TestServer> =>
+    const serving = (ms: Clock): Promise<TestServer> =>
       library.serving((request, response) => {
-        const time = ms === undefined ? undefined : library.clock.now() + ms;
+        if (ms === 'silent' && request.url === '/v1/parameters') return;
+        const time = typeof ms === 'number' ? library.clock.now() + ms : undefined;
         dated(time, chain.serve())(request, response);
       });
     const directories = await Promise.all(urls.map(serving));
@@ -137,7 +144,13 @@ describe('a clock that is off while all goes well', () => {
     const { log, lines } = keepingLog();
     const client = library.client(
       directories.map(({ url }) => url),
-      { ...two, log, random: seeded(seed), cacheDir: await mkdtemp(join(library.folder, 'cache')) },
+      {
+        ...two,
+        log,
+        random: seeded(seed),
+        cacheDir: await mkdtemp(join(library.folder, 'cache')),
+        ...(urls.includes('silent') && { timeoutMs: 500 }),
+      },
     );
     await client.renew();
     lines.length = 0;
@@ -172,6 +185,12 @@ describe('a clock that is off while all goes well', () => {
     }
     // in some the one that is wrong was asked first
     expect([...new Set(rounds)].sort()).toEqual([0, 2]);
+  });
+
+  test('is not waited for once for each that does not answer', async () => {
+    const { warned, asked } = await run(['silent', 'silent', 'silent', 'silent'], [far]);
+    expect(warned).toBe(0);
+    expect(asked).toBeLessThan(3);
   });
 
   test('is asked about no further while all is well', async () => {
