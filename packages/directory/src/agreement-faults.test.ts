@@ -92,6 +92,19 @@ describe('of authorities that are faulty', () => {
     expect(alarmsOf(1)).toContain('equivocation authority1.test');
   });
 
+  test('one in whose name somebody else votes before it does is told so, and has its vote', async () => {
+    await begin(3);
+    // the slot has begun, and votes are sent half a round later
+    await bench.council.until(start + 130_000);
+    const { signer } = bench.council.member(0);
+    for (const meanDelayMs of [7, 8])
+      expect(await send(bench.first(), 'agreement/votes', voteOf(signer, 3, meanDelayMs))).toBe(409);
+    expect(alarmsOf(0)).toContain('key-used-twice authority1.test');
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    expect((await theOne(epoch)).consensus.votes.map(({ authority }) => authority)).toEqual(names());
+    expect(alarmsOf(0)).not.toContain('silent authority1.test');
+  });
+
   test('one that withholds its value has a vote, and the value of all others is drawn without it', async () => {
     await begin(3);
     bench.council.wire = (letter) =>

@@ -7,6 +7,7 @@ import type { ConsensusLog } from '../log/log.ts';
 import type { Slot, Timetable } from '../slots.ts';
 import type { Body } from '../store/bodies.ts';
 import type { AuthorityStore } from '../store.ts';
+import { tellUsedTwice, voteIn } from './accuse.ts';
 import { type Agreed, agree, seal, wantedBy } from './agree.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import { draftOf, noKey, standpointOf, unconfirmed } from './draft.ts';
@@ -104,6 +105,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         // whoever has taken a vote can tell its authority of it, should that have lost its store
         if (!alone && part === 'vote') store.keep([keptOf(slot.epoch, part, ballot)], bodies);
       },
+      usedTwice: () => tellUsedTwice(members.name, alarms, voteIn(slot)),
       counted(votes) {
         if (!alone) fetchBodies(slot.epoch, votes, opened.ended.signal);
       },
