@@ -179,6 +179,24 @@ describe('an authority that looks back at a slot', () => {
     expect(seat.store.signedFor(epoch)).toBeUndefined();
   });
 
+  test('keeps two votes of a slot and no more, and says all the same that there is another', async () => {
+    await using seat = await openSeat();
+    const [own, ...others] = [200, 7, 8].map((meanDelayMs) => ownVote(seat, { meanDelayMs })) as [string];
+    keep(seat, own);
+    for (const [at, { name }] of seat.members.others.entries())
+      seat.others[name] = () => record({ votes: others.slice(at, at + 1) });
+    await lookBack(seat, slots);
+    expect(seat.store.keptDigests(epoch)).toHaveLength(2);
+    seat.alarms.clear('key-used-twice', seat.members.name);
+    await lookBack(seat, slots);
+    expect(seat.store.keptDigests(epoch)).toHaveLength(2);
+    expect(seat.kinds()).toEqual(['key-used-twice authority1.test']);
+    // one of another slot is none too many
+    seat.others['authority2.test'] = () => record({ votes: [ownVote(seat, { slot: 4 })] });
+    await lookBack(seat, slots);
+    expect(seat.store.keptDigests(epoch)).toHaveLength(3);
+  });
+
   test('finds a document that it has not signed', async () => {
     await using seat = await openSeat();
     const consensus = tabulate([], { ...agendaOf(epoch), previous: '', log: headOf(emptyRange) });
