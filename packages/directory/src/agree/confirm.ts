@@ -7,6 +7,7 @@ import {
   readVote,
 } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
+import type { Answer } from '../ask.ts';
 import type { AuthorityStore } from '../store.ts';
 import { documentOf, tellUsedTwice, voteIn } from './accuse.ts';
 import { votesIn } from './kept.ts';
@@ -62,6 +63,11 @@ export async function lookBack(context: Confirm, slots: Slots): Promise<void> {
   });
 }
 
+/** Whether an authority has answered, and not a server that has nothing at all at this path. */
+function hasNothing({ by, text }: Extract<Answer, { kind: 'answer' }>): boolean {
+  return by !== undefined && !text.includes('"error":"no-such-path"');
+}
+
 /** What others have that is not known here, from each the first; gives how many have answered. */
 async function askOthers(
   { peers, members, store }: Confirm,
@@ -98,7 +104,7 @@ async function askOthers(
     const path = `/v1/agreement/${epoch}?of=${encodeURIComponent(name)}`;
     const answer = await peers.ask(other, path, { maxBytes: maxRecordBytes });
     if (answer.kind !== 'answer') return false;
-    if (answer.status === 404) return true;
+    if (answer.status === 404) return hasNothing(answer);
     const record = answer.status === 200 ? readRecord(epoch, answer.text) : undefined;
     if (record === undefined) return false;
     const said = record.votes.filter((signed) => senderOf(signed) === name);
