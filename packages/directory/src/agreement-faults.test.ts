@@ -20,11 +20,11 @@ const send = (to: RunningAuthority | undefined, path: string, body: string): Pro
   );
 
 /** A vote of somebody that names nothing. */
-const voteOf = (signer: CertifiedSigner, slot: number, meanDelayMs: number): string =>
+const voteOf = (signer: CertifiedSigner, slot: number, meanDelayMs: number, of = epoch): string =>
   signVote(
     {
       version: 1,
-      epoch,
+      epoch: of,
       slot,
       authority: signer.name,
       previous: '',
@@ -103,6 +103,18 @@ describe('of authorities that are faulty', () => {
     await bench.council.untilHolds(haveAll(epoch), hour);
     expect((await theOne(epoch)).consensus.votes.map(({ authority }) => authority)).toEqual(names());
     expect(alarmsOf(0)).not.toContain('silent authority1.test');
+  });
+
+  test('one in whose name somebody else votes after it does is told so, and not that nobody has taken its vote', async () => {
+    await begin(3);
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.until((epoch + 0.75) * hour + 40_000);
+    const other = voteOf(bench.council.member(0).signer, 0, 7, epoch + 1);
+    expect(await send(bench.first(), 'agreement/votes', other)).toBe(202);
+    await bench.council.untilHolds(haveAll(epoch + 1), hour);
+    const { consensus } = await theOne(epoch + 1);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    expect(alarmsOf(0)).toEqual(['key-used-twice authority1.test']);
   });
 
   test('one that withholds its value has a vote, and the value of all others is drawn without it', async () => {

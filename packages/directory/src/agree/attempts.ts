@@ -134,7 +134,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       store.keep(allOf(epoch, outcome));
       watch(outcome, slot, members, alarms);
       if (outcome.votes.has(members.name)) tellVote(members.name, alarms);
-      else withoutVote(holdup);
+      // of two votes `watch` has told
+      else if (!outcome.doubled.has(members.name)) withoutVote(holdup);
     }
     const agreed = agree(outcome, standpointOf(options, epoch));
     if (agreed.kind === 'held-up')
