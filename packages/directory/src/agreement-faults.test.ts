@@ -92,6 +92,28 @@ describe('of authorities that are faulty', () => {
     expect(alarmsOf(1)).toContain('equivocation authority1.test');
   });
 
+  test('one that has its consensus between two slots looks back at it as well', async () => {
+    await begin(3);
+    // of the slot after the first in which all take part
+    const nextMs = start + 480_000;
+    bench.council.wire = (letter) => {
+      const { from, to, path } = letter;
+      if (isOwn(letter, 'vote') && from === 'authority1.test' && to === 'authority3.test')
+        return { body: otherVote(letter.body ?? '', 0) };
+      const now = bench.council.clock.now();
+      if (now < start + 130_000 || now > nextMs + 30_000) return {};
+      // it is late with what it does before the next slot
+      if (from === 'authority1.test' && path === '/v1/certificates') return { delayMs: 120_000 };
+      const isOfDocument = path === '/v1/agreement/signatures' || path.endsWith('/consensus');
+      return isOfDocument && [from, to].includes('authority1.test') ? 'lost' : {};
+    };
+    await bench.council.until(nextMs + 10_000);
+    expect(running().map((one) => one.status().consensus?.epoch)).toEqual([undefined, epoch, epoch]);
+    await bench.council.until(nextMs + 300_000);
+    expect(running().map((one) => one.status().consensus?.epoch)).toEqual([epoch, epoch, epoch]);
+    expect(alarmsOf(0)).toContain('key-used-twice authority1.test');
+  });
+
   test('one in whose name somebody else votes before it does is told so, and has its vote', async () => {
     await begin(3);
     // the slot has begun, and votes are sent half a round later

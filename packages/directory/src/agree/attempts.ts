@@ -84,6 +84,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const { members, store, timetable, signatures, peers, alarms } = options;
   const alone = members.others.length === 0;
   let running: Running | undefined;
+  /** An epoch that is not looked back at yet. */
+  let tookPartIn: number | undefined;
 
   const open = (slot: Slot, signer: CertifiedSigner, waitedMs: number): Running => {
     const agreement = createAgreement({
@@ -186,18 +188,23 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     if (signatures.countOf(epoch) < members.names.length) collecting.poll(nowMs);
   };
 
+  /** Looks back, between slots, at the last epoch in which it has taken part, once that has a consensus or is over. */
+  const lookBack = (nowMs: number): void => {
+    if (tookPartIn === undefined || running !== undefined) return;
+    // while they agree they have enough to ask
+    if (timetable.epochAt(nowMs) === tookPartIn && store.issued(tookPartIn) === undefined) return;
+    options.preparation.lookBack(tookPartIn);
+    tookPartIn = undefined;
+  };
   /** Says what became of the slot before. */
-  const finish = (nowMs: number): void => {
+  const finish = (): void => {
     const before = running;
     running = undefined;
     if (before === undefined || alone) return;
     before.ended.abort();
     options.passed.clear();
     const { epoch } = before.slot;
-    const isIssued = store.issued(epoch) !== undefined;
-    // while they agree they have enough to ask
-    if (isIssued || timetable.epochAt(nowMs) !== epoch) options.preparation.lookBack(epoch);
-    if (isIssued) {
+    if (store.issued(epoch) !== undefined) {
       alarms.clear('split', '');
       return;
     }
@@ -210,7 +217,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     agreement: () => running?.agreement,
     step(nowMs, waitedMs) {
       const slot = timetable.at(nowMs);
-      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish(nowMs);
+      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish();
+      lookBack(nowMs);
       const coming = alone ? undefined : timetable.at(nowMs + options.aheadMs);
       if (coming !== undefined && store.latest()?.epoch !== coming.epoch) options.preparation.prepare(coming);
       if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };
@@ -233,6 +241,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
           return { kind: 'held-up', holdup: cause, wakeMs: slot.endMs };
         }
         running = open(slot, signer, waitedMs);
+        if (!alone) tookPartIn = slot.epoch;
       }
       if (running.closed === undefined) {
         const progress = running.agreement.advance(nowMs);
