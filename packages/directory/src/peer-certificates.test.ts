@@ -94,12 +94,21 @@ describe('certificates of keys that have signed a consensus that was issued', ()
     await certificates.take(JSON.stringify([signer.certificate]));
     expect(open().past()).toEqual([]);
     store.issue({ epoch: 1_000, digest: 'ab'.repeat(32), signed: document });
-    expect(open().past().map(({ signed }) => signed)).toEqual([signer.certificate]);
+    expect(
+      open()
+        .past()
+        .map(({ signed }) => signed),
+    ).toEqual([signer.certificate]);
     await certificates.take(JSON.stringify([testAuthority('authority3.test', { now }).certificate]));
     store[Symbol.dispose]();
     const again = await openedIn(folder);
     using _ = again.store;
-    expect(again.open().past().map(({ signed }) => signed)).toEqual([signer.certificate]);
+    expect(
+      again
+        .open()
+        .past()
+        .map(({ signed }) => signed),
+    ).toEqual([signer.certificate]);
   });
 
   test('are those by which it is verified, and no others', async () => {

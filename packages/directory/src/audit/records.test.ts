@@ -149,7 +149,10 @@ describe('a record that has more than there can be', () => {
 });
 
 test('what says that it is a vote, and of which slot it does not, takes no room of those of the first', async () => {
-  const none = Array.from({ length: 3 }, (_, at) => `postern.vote/v1\n{"authority":"${ours.name}","at":${at}}\n`);
+  const none = Array.from(
+    { length: 3 },
+    (_, at) => `postern.vote/v1\n{"authority":"${ours.name}","at":${at}}\n`,
+  );
   const votes = [1, 2].map((meanDelayMs) => voteOf(ours, between, secretOf(0), { meanDelayMs }));
   const { url } = await keeping(chainOfTwo(), { [between]: { votes: [...none, ...votes] } });
   const { findings } = await auditing([url]);
