@@ -20,11 +20,11 @@ const send = (to: RunningAuthority | undefined, path: string, body: string): Pro
   );
 
 /** A vote of somebody that names nothing. */
-const voteOf = (signer: CertifiedSigner, slot: number, meanDelayMs: number): string =>
+const voteOf = (signer: CertifiedSigner, slot: number, meanDelayMs: number, of = epoch): string =>
   signVote(
     {
       version: 1,
-      epoch,
+      epoch: of,
       slot,
       authority: signer.name,
       previous: '',
@@ -90,6 +90,53 @@ describe('of authorities that are faulty', () => {
     for (const at of [0, 1]) await bench.council.start(at);
     expect(alarmsOf(0)).toContain('key-used-twice authority1.test');
     expect(alarmsOf(1)).toContain('equivocation authority1.test');
+  });
+
+  test('one that has its consensus between two slots looks back at it as well', async () => {
+    await begin(3);
+    // of the slot after the first in which all take part
+    const nextMs = start + 480_000;
+    bench.council.wire = (letter) => {
+      const { from, to, path } = letter;
+      if (isOwn(letter, 'vote') && from === 'authority1.test' && to === 'authority3.test')
+        return { body: otherVote(letter.body ?? '', 0) };
+      const now = bench.council.clock.now();
+      if (now < start + 130_000 || now > nextMs + 30_000) return {};
+      // it is late with what it does before the next slot
+      if (from === 'authority1.test' && path === '/v1/certificates') return { delayMs: 120_000 };
+      const isOfDocument = path === '/v1/agreement/signatures' || path.endsWith('/consensus');
+      return isOfDocument && [from, to].includes('authority1.test') ? 'lost' : {};
+    };
+    await bench.council.until(nextMs + 10_000);
+    expect(running().map((one) => one.status().consensus?.epoch)).toEqual([undefined, epoch, epoch]);
+    await bench.council.until(nextMs + 300_000);
+    expect(running().map((one) => one.status().consensus?.epoch)).toEqual([epoch, epoch, epoch]);
+    expect(alarmsOf(0)).toContain('key-used-twice authority1.test');
+  });
+
+  test('one in whose name somebody else votes before it does is told so, and has its vote', async () => {
+    await begin(3);
+    // the slot has begun, and votes are sent half a round later
+    await bench.council.until(start + 130_000);
+    const { signer } = bench.council.member(0);
+    for (const meanDelayMs of [7, 8])
+      expect(await send(bench.first(), 'agreement/votes', voteOf(signer, 3, meanDelayMs))).toBe(409);
+    expect(alarmsOf(0)).toContain('key-used-twice authority1.test');
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    expect((await theOne(epoch)).consensus.votes.map(({ authority }) => authority)).toEqual(names());
+    expect(alarmsOf(0)).not.toContain('silent authority1.test');
+  });
+
+  test('one in whose name somebody else votes after it does is told so, and not that nobody has taken its vote', async () => {
+    await begin(3);
+    await bench.council.untilHolds(haveAll(epoch), hour);
+    await bench.council.until((epoch + 0.75) * hour + 40_000);
+    const other = voteOf(bench.council.member(0).signer, 0, 7, epoch + 1);
+    expect(await send(bench.first(), 'agreement/votes', other)).toBe(202);
+    await bench.council.untilHolds(haveAll(epoch + 1), hour);
+    const { consensus } = await theOne(epoch + 1);
+    expect(consensus.votes.map(({ authority }) => authority)).toEqual(names().slice(1));
+    expect(alarmsOf(0)).toEqual(['key-used-twice authority1.test']);
   });
 
   test('one that withholds its value has a vote, and the value of all others is drawn without it', async () => {

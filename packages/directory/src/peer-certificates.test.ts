@@ -31,6 +31,7 @@ test('no certificates that an authority hands out take the place of one that was
   const store = {
     peerCertificates: (kind) => lists.get(kind),
     keepPeerCertificates: (kind, list) => void lists.set(kind, list),
+    latest: () => undefined,
   } satisfies Partial<AuthorityStore> as AuthorityStore;
   const config = configFor('/nowhere', { peers });
   const certificates = openPeerCertificates(config, store, clock);
@@ -85,6 +86,29 @@ describe('certificates of keys that have signed a consensus that was issued', ()
     const again = await openedIn(folder);
     using _ = again.store;
     expect(again.open({ peers: peers.slice(1) }).past()).toEqual([kept]);
+  });
+
+  test('are those at hand in a store of before they were kept, and only once', async () => {
+    const { folder, store, open } = await openedIn();
+    const certificates = open();
+    await certificates.take(JSON.stringify([signer.certificate]));
+    expect(open().past()).toEqual([]);
+    store.issue({ epoch: 1_000, digest: 'ab'.repeat(32), signed: document });
+    expect(
+      open()
+        .past()
+        .map(({ signed }) => signed),
+    ).toEqual([signer.certificate]);
+    await certificates.take(JSON.stringify([testAuthority('authority3.test', { now }).certificate]));
+    store[Symbol.dispose]();
+    const again = await openedIn(folder);
+    using _ = again.store;
+    expect(
+      again
+        .open()
+        .past()
+        .map(({ signed }) => signed),
+    ).toEqual([signer.certificate]);
   });
 
   test('are those by which it is verified, and no others', async () => {

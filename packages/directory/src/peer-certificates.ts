@@ -58,6 +58,15 @@ export function openPeerCertificates(
   const noted = new Set<string>();
   const keptForGood = new Set<string>();
   let past: readonly PastCertificate[] | undefined;
+  const keep = (certificates: readonly HeldCertificate[]): void => {
+    store.keepPast(
+      certificates.map(({ key, signed }) => ({ signed, authority: key.name, validUntil: key.validUntil })),
+      mostOfOne,
+    );
+    past = undefined;
+  };
+  // a store that is older than these: of the keys by which its consensuses are signed there are still those at hand
+  if (store.latest() !== undefined && store.past().length === 0) keep(held());
   return {
     held,
     keys: () => held().map(({ key }) => key),
@@ -76,11 +85,7 @@ export function openPeerCertificates(
       );
       const fresh = needed.filter((one) => !keptForGood.has(one.signed));
       if (fresh.length === 0) return;
-      store.keepPast(
-        fresh.map(({ key, ...one }) => ({ ...one, authority: key.name, validUntil: key.validUntil })),
-        mostOfOne,
-      );
-      past = undefined;
+      keep(fresh);
       remember(
         keptForGood,
         fresh.map((one) => one.signed),

@@ -34,6 +34,7 @@ function open(signer: typeof first, draft: () => Draft | undefined = () => undef
     draft,
     keep: vi.fn<AgreementOptions['keep']>(),
     pass: (_: string, signed: string, to: Push) => void passed.push({ signed, to }),
+    usedTwice: vi.fn<AgreementOptions['usedTwice']>(),
     counted: vi.fn<AgreementOptions['counted']>(),
   };
   return { ...options, passed, agreement: createAgreement(options) };
@@ -114,6 +115,32 @@ test('a vote of its own that could not be kept is said later', () => {
   expect(agreement.receive('vote', countersign(passed[0]?.signed ?? '', second), inRound(1))).toEqual({
     kind: 'known',
   });
+});
+
+test('a vote under its own name that it has not made is told at once, and taken only when it has voted', () => {
+  const { agreement, keep, passed, usedTwice } = open(first, () => draft);
+  const forged = voteOf(first, 1).replace('"meanDelayMs":200', '"meanDelayMs":2');
+  expect(agreement.receive('vote', forged, slot.startMs)).toMatchObject({ reason: 'no-ballot' });
+  expect(usedTwice).not.toHaveBeenCalled();
+  for (const nth of [1, 1, 2])
+    expect(agreement.receive('vote', voteOf(first, nth), slot.startMs)).toMatchObject({ reason: 'early' });
+  expect(usedTwice).toHaveBeenCalledTimes(1);
+  expect(keep).not.toHaveBeenCalled();
+  agreement.advance(inRound(1));
+  const [own] = passed;
+  expect(agreement.receive('vote', own?.signed ?? '', inRound(1))).toEqual({ kind: 'known' });
+  own?.to.taken?.();
+  expect(votesOf(agreement)).toEqual([first.name]);
+});
+
+test('a vote under its own name that it has not made is one of two once it has voted', () => {
+  const { agreement, keep, passed, usedTwice } = open(first, () => draft);
+  agreement.advance(inRound(1));
+  passed[0]?.to.taken?.();
+  expect(agreement.receive('vote', voteOf(first, 1), inRound(1))).toEqual({ kind: 'taken' });
+  expect(usedTwice).toHaveBeenCalledTimes(1);
+  expect(keep).toHaveBeenCalledTimes(2);
+  expect(votesOf(agreement)).toEqual([]);
 });
 
 test('the votes are told once, when no more are taken', () => {

@@ -13,7 +13,7 @@ import type { Part, Receipt } from '../ballots.ts';
 import type { Slot } from '../slots.ts';
 import type { Members } from './members.ts';
 import type { Push } from './peers.ts';
-import { createRounds, type Outcome, type Standing, type Valid } from './rounds.ts';
+import { createRounds, type Outcome, type Standing, senderOf, type Valid } from './rounds.ts';
 
 /** What an authority would have in the consensus. */
 export type Draft = Pick<
@@ -33,6 +33,8 @@ export interface AgreementOptions {
   keep(part: Part, ballot: Standing<Vote | Reveal>): void;
   /** Sends to all others that have not signed it themselves, as long as they take it. */
   pass(part: Part, signed: string, to: Push): void;
+  /** Called when a vote has come under its own name that it has not made. */
+  usedTwice(): void;
   /** Called once no more votes are taken. */
   counted(votes: Outcome['votes']): void;
 }
@@ -58,6 +60,8 @@ export function createAgreement(options: AgreementOptions): Agreement {
   const done = { vote: false, count: false, reveal: false };
   /** What it has committed itself to. */
   let value: string | undefined;
+  /** Whether there is a vote under its own name that it has not made. */
+  let isUsedTwice = false;
 
   const say = (part: Part, value: Vote | Reveal, signed: string): void => {
     options.keep(part, { value, digest: ballotDigest(signed) ?? '', signed });
@@ -86,9 +90,23 @@ export function createAgreement(options: AgreementOptions): Agreement {
   const inTime = (part: Part, nowMs: number): boolean =>
     slot.roundMs === 0 || nowMs < rounds.dueMs[part] + slot.roundMs / 2;
 
+  /** What somebody else says with its keys is not taken before it has voted itself, or has not: it would have no vote. */
+  const isTooEarly = (part: Part, signed: string): boolean =>
+    isUsedTwice && part === 'vote' && !done.vote && senderOf(signed) === signer.name;
+  const tooEarly: Receipt = {
+    kind: 'refused',
+    reason: 'early',
+    detail: 'this authority, whose name it bears, has not made it, and has not voted yet',
+  };
   const admit = (valid: Valid, nowMs: number): Receipt => {
     const { part, ballot, signed } = valid;
     const { value, digest } = ballot;
+    // its own are known, and it is in no slot that began before it was started
+    if (part === 'vote' && value.authority === signer.name) {
+      isUsedTwice = true;
+      options.usedTwice();
+      if (!done.vote) return tooEarly;
+    }
     const taken = rounds.take(valid, nowMs, () => options.keep(part, { value, digest, signed }));
     if (taken.kind === 'refused') return taken;
     if (taken.kind === 'known') return { kind: 'known' };
@@ -116,6 +134,8 @@ export function createAgreement(options: AgreementOptions): Agreement {
       return { kind: 'under-way', wakeMs: Math.min(...wakes) };
     },
     receive(part, signed, nowMs) {
+      // as many as may come cost one signature check
+      if (isTooEarly(part, signed)) return tooEarly;
       const reading = rounds.read(part, signed, nowMs);
       if (reading.kind !== 'valid') return reading;
       return admit(reading.valid, nowMs);

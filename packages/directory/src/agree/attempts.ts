@@ -7,6 +7,7 @@ import type { ConsensusLog } from '../log/log.ts';
 import type { Slot, Timetable } from '../slots.ts';
 import type { Body } from '../store/bodies.ts';
 import type { AuthorityStore } from '../store.ts';
+import { tellUsedTwice, voteIn } from './accuse.ts';
 import { type Agreed, agree, seal, wantedBy } from './agree.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import { draftOf, noKey, standpointOf, unconfirmed } from './draft.ts';
@@ -83,6 +84,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const { members, store, timetable, signatures, peers, alarms } = options;
   const alone = members.others.length === 0;
   let running: Running | undefined;
+  /** An epoch that is not looked back at yet. */
+  let tookPartIn: number | undefined;
 
   const open = (slot: Slot, signer: CertifiedSigner, waitedMs: number): Running => {
     const agreement = createAgreement({
@@ -104,6 +107,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         // whoever has taken a vote can tell its authority of it, should that have lost its store
         if (!alone && part === 'vote') store.keep([keptOf(slot.epoch, part, ballot)], bodies);
       },
+      usedTwice: () => tellUsedTwice(members.name, alarms, voteIn(slot)),
       counted(votes) {
         if (!alone) fetchBodies(slot.epoch, votes, opened.ended.signal);
       },
@@ -132,7 +136,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       store.keep(allOf(epoch, outcome));
       watch(outcome, slot, members, alarms);
       if (outcome.votes.has(members.name)) tellVote(members.name, alarms);
-      else withoutVote(holdup);
+      // of two votes `watch` has told
+      else if (!outcome.doubled.has(members.name)) withoutVote(holdup);
     }
     const agreed = agree(outcome, standpointOf(options, epoch));
     if (agreed.kind === 'held-up')
@@ -183,18 +188,23 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     if (signatures.countOf(epoch) < members.names.length) collecting.poll(nowMs);
   };
 
+  /** Looks back, between slots, at the last epoch in which it has taken part, once that has a consensus or is over. */
+  const lookBack = (nowMs: number): void => {
+    if (tookPartIn === undefined || running !== undefined) return;
+    // while they agree they have enough to ask
+    if (timetable.epochAt(nowMs) === tookPartIn && store.issued(tookPartIn) === undefined) return;
+    options.preparation.lookBack(tookPartIn);
+    tookPartIn = undefined;
+  };
   /** Says what became of the slot before. */
-  const finish = (nowMs: number): void => {
+  const finish = (): void => {
     const before = running;
     running = undefined;
     if (before === undefined || alone) return;
     before.ended.abort();
     options.passed.clear();
     const { epoch } = before.slot;
-    const isIssued = store.issued(epoch) !== undefined;
-    // while they agree they have enough to ask
-    if (isIssued || timetable.epochAt(nowMs) !== epoch) options.preparation.lookBack(epoch);
-    if (isIssued) {
+    if (store.issued(epoch) !== undefined) {
       alarms.clear('split', '');
       return;
     }
@@ -207,7 +217,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     agreement: () => running?.agreement,
     step(nowMs, waitedMs) {
       const slot = timetable.at(nowMs);
-      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish(nowMs);
+      if (alone || slot?.epoch !== running?.slot.epoch || slot?.slot !== running?.slot.slot) finish();
+      lookBack(nowMs);
       const coming = alone ? undefined : timetable.at(nowMs + options.aheadMs);
       if (coming !== undefined && store.latest()?.epoch !== coming.epoch) options.preparation.prepare(coming);
       if (slot === undefined) return { kind: 'waiting', wakeMs: timetable.next(nowMs) };
@@ -230,6 +241,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
           return { kind: 'held-up', holdup: cause, wakeMs: slot.endMs };
         }
         running = open(slot, signer, waitedMs);
+        if (!alone) tookPartIn = slot.epoch;
       }
       if (running.closed === undefined) {
         const progress = running.agreement.advance(nowMs);

@@ -20,6 +20,7 @@ import { epochSeconds, start } from '../testing/clock.ts';
 import { signedNode } from '../testing/nodes.ts';
 import { openSeat, type Seat } from '../testing/seat.ts';
 import { agree } from './agree.ts';
+import { shortKey } from './authorities.ts';
 import { confirm, lookBack } from './confirm.ts';
 import { draftOf, standpointOf } from './draft.ts';
 import type { Preparation } from './preparation.ts';
@@ -77,6 +78,20 @@ describe('an authority that was started anew', () => {
     for (const { name } of seat.members.others.slice(0, wanted)) seat.others[name] = () => record({});
     expect(await confirm(seat, slots)).toBe(true);
     expect(seat.kinds()).toEqual([]);
+  });
+
+  test('is not confirmed by what is no authority, nor by one that knows no such path', async () => {
+    await using seat = await openSeat();
+    const nothing = { kind: 'answer', status: 404, text: 'not found', date: undefined } as const;
+    const text = '{"error":"no-such-path","message":"what there is stands in /openapi.json"}';
+    const by = shortKey(seat.authorities[1]?.key as never);
+    seat.others['authority3.test'] = () => undefined;
+    for (const answer of [nothing, { ...nothing, text, by }]) {
+      seat.others['authority2.test'] = () => answer;
+      expect(await confirm(seat, slots)).toBe(false);
+    }
+    seat.others['authority2.test'] = () => ({ ...nothing, by });
+    expect(await confirm(seat, slots)).toBe(true);
   });
 
   test('asks the others for its own votes and the documents, however much all have said', async () => {
@@ -177,6 +192,24 @@ describe('an authority that looks back at a slot', () => {
     ]);
     expect(seat.store.keptDigests(epoch).map(({ digest }) => digest)).toContain(ballotDigest(other));
     expect(seat.store.signedFor(epoch)).toBeUndefined();
+  });
+
+  test('keeps two votes of a slot and no more, and says all the same that there is another', async () => {
+    await using seat = await openSeat();
+    const [own, ...others] = [200, 7, 8].map((meanDelayMs) => ownVote(seat, { meanDelayMs })) as [string];
+    keep(seat, own);
+    for (const [at, { name }] of seat.members.others.entries())
+      seat.others[name] = () => record({ votes: others.slice(at, at + 1) });
+    await lookBack(seat, slots);
+    expect(seat.store.keptDigests(epoch)).toHaveLength(2);
+    seat.alarms.clear('key-used-twice', seat.members.name);
+    await lookBack(seat, slots);
+    expect(seat.store.keptDigests(epoch)).toHaveLength(2);
+    expect(seat.kinds()).toEqual(['key-used-twice authority1.test']);
+    // one of another slot is none too many
+    seat.others['authority2.test'] = () => record({ votes: [ownVote(seat, { slot: 4 })] });
+    await lookBack(seat, slots);
+    expect(seat.store.keptDigests(epoch)).toHaveLength(3);
   });
 
   test('finds a document that it has not signed', async () => {

@@ -7,8 +7,10 @@ import {
   readVote,
 } from '@postern/protocol/consensus';
 import type { Alarms } from '../alarms.ts';
+import type { Answer } from '../ask.ts';
 import type { AuthorityStore } from '../store.ts';
 import { documentOf, tellUsedTwice, voteIn } from './accuse.ts';
+import { votesIn } from './kept.ts';
 import type { Members } from './members.ts';
 import type { Peers } from './peers.ts';
 import { readRecord } from './record.ts';
@@ -54,16 +56,23 @@ export async function lookBack(context: Confirm, slots: Slots): Promise<void> {
   await askOthers(context, slots, (_, found) => {
     if (found.document !== undefined) return tellUsedTwice(name, alarms, documentOf(epoch, found.document));
     const { digest, signed, slot } = found.vote;
-    store.keep([{ epoch, part: 'vote', authority: name, digest, signed }]);
+    // two show it, and nobody keeps more of one in a slot who is correct
+    if (votesIn(store, name, { epoch, slot }).length < 2)
+      store.keep([{ epoch, part: 'vote', authority: name, digest, signed }]);
     tellUsedTwice(name, alarms, voteIn({ epoch, slot }));
   });
+}
+
+/** Whether an authority has answered, and not a server that has nothing at all at this path. */
+function hasNothing({ by, text }: Extract<Answer, { kind: 'answer' }>): boolean {
+  return by !== undefined && !text.includes('"error":"no-such-path"');
 }
 
 /** What others have that is not known here, from each the first; gives how many have answered. */
 async function askOthers(
   { peers, members, store }: Confirm,
   { epoch, starts }: Slots,
-  tell: (other: string, found: Shown) => void,
+  tell: (other: string, found: Foreign) => void,
 ): Promise<number> {
   const { name } = members;
   /** Looked at when an answer has come: this authority may have said more meanwhile. */
@@ -95,7 +104,7 @@ async function askOthers(
     const path = `/v1/agreement/${epoch}?of=${encodeURIComponent(name)}`;
     const answer = await peers.ask(other, path, { maxBytes: maxRecordBytes });
     if (answer.kind !== 'answer') return false;
-    if (answer.status === 404) return true;
+    if (answer.status === 404) return hasNothing(answer);
     const record = answer.status === 200 ? readRecord(epoch, answer.text) : undefined;
     if (record === undefined) return false;
     const said = record.votes.filter((signed) => senderOf(signed) === name);
@@ -122,19 +131,19 @@ export function confirmations({ threshold, others }: Pick<Members, 'threshold' |
 }
 
 /** What another authority has that was said under this one's name and is not known here: a vote, or a document by its digest. */
-type Shown =
+type Foreign =
   | { readonly document: string }
   | {
       readonly document?: undefined;
       readonly vote: { readonly digest: string; readonly signed: string; readonly slot: number };
     };
 
-type Found = 'nothing' | 'unreadable' | Shown;
+type Found = 'nothing' | 'unreadable' | Foreign;
 
 function firstOf(
   notes: readonly string[],
   find: (signed: string) => Found,
-): 'unreadable' | Shown | undefined {
+): 'unreadable' | Foreign | undefined {
   for (const signed of notes) {
     const found = find(signed);
     if (found !== 'nothing') return found;

@@ -8,9 +8,9 @@ import type { AuthorityStore, Issued } from '../store.ts';
 import { earlierThan, type Standpoint } from './agree.ts';
 import type { Draft } from './agreement.ts';
 import { confirmations } from './confirm.ts';
+import { votesIn } from './kept.ts';
 import type { Members } from './members.ts';
 import type { Preparation } from './preparation.ts';
-import { slotIn } from './rounds.ts';
 
 /** What an authority has, and goes by. */
 interface Holdings {
@@ -50,7 +50,9 @@ export function draftOf(
   // what it has signed it cannot say, and a vote that says nothing of it would let others sign beside it
   if (open?.digest === '') return { kind: 'signed-before', epoch: open.epoch };
   const alone = members.others.length === 0;
-  if (!alone && votedBefore(store, members.name, { epoch, slot })) return { kind: 'voted-before', slot };
+  // another process, by a clock that was another one
+  if (!alone && votesIn(store, members.name, { epoch, slot }).length > 0)
+    return { kind: 'voted-before', slot };
   // a network has one history: nobody begins a second one because it has not got the first
   if (latest === undefined && preparation.othersHold()) return { kind: 'not-linked' };
   const holdup = holdupOf({
@@ -78,16 +80,6 @@ export function draftOf(
     revoked: [...new Set(config.revoked)].sort(),
   };
   return { draft, standing };
-}
-
-/** Whether another process has voted in a slot, by a clock that was another one. */
-function votedBefore(
-  store: Pick<AuthorityStore, 'keptDigests' | 'keptNote'>,
-  name: string,
-  { epoch, slot }: Pick<Slot, 'epoch' | 'slot'>,
-): boolean {
-  const own = store.keptDigests(epoch).filter(({ part, authority }) => part === 'vote' && authority === name);
-  return own.some((one) => slotIn(store.keptNote(one)) === slot);
 }
 
 /** It has to ask others first. */

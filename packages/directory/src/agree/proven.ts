@@ -37,7 +37,8 @@ const mostCertificates = 1_024;
 /**
  * A copy under those of its signatures alone that hold, one of each authority, if these are enough (spec agreement 8). Where a copy lacks them they are taken from
  * others' copies; keys of so long ago that they are not known here are asked for. Without enough it stays as it came: whoever had to sign it then need not be
- * known here any more. After the first of these it is sought from which of `leaves` on there are enough, and what is older is asked of nobody else.
+ * known here any more. After the first of these it is sought where one of `leaves` that lacks them is followed by one that does not, and what is older is asked of
+ * nobody else. There may be several such places, where one authority has taken another's: of what is older, too, some may have enough.
  */
 export function createProver({
   peers,
@@ -55,7 +56,7 @@ export function createProver({
   const { threshold } = members;
   const silent = new Set<string>();
   let past: Promise<readonly HeldCertificate[]> | undefined;
-  /** What is older is not to be had under enough; undefined while that is not known of any. */
+  /** What is older is asked of nobody else; undefined while there was enough of each. */
   let since: number | undefined;
   const askAll = async (path: string, maxBytes: number): Promise<string[]> => {
     const texts = peers.names.map(async (name) => {
@@ -86,7 +87,7 @@ export function createProver({
     });
     return new Set(signers.map(({ name }) => name)).size >= threshold;
   };
-  /** The first one after an epoch of which there is not enough, sought by halves: the newest was shown to have it. */
+  /** Later than an epoch of which there is not enough, one of which there is, right after one of which there is not; sought by halves: the newest was shown to have it. */
   const firstAfter = async (epoch: number, keys: readonly SigningKey[]): Promise<number> => {
     let low = leaves.findIndex((leaf) => leaf.epoch === epoch);
     let high = leaves.length - 1;

@@ -168,6 +168,7 @@ test('a flood that begins once votes are closed keeps nothing that another one r
     draft: () => undefined,
     keep: () => {},
     pass: (part, signed, to) => passed.add(part, signed, to.fromMs),
+    usedTwice: () => {},
     counted: () => {},
   });
   const retryMs = roundMs / 10;
@@ -177,6 +178,7 @@ test('a flood that begins once votes are closed keeps nothing that another one r
   const hearing = createHearing({ ...seat, clock, passed, signatures, retryMs, failed, agreementAt });
 
   clock.advance(roundMs);
+  agreement.advance(clock.now());
   const theirs: Record<Part, string[]> = {
     vote: [vote(0), vote(1), vote(2), vote(3), vote(4), vote(4, 300)],
     reveal: [],

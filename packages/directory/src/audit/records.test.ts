@@ -148,6 +148,17 @@ describe('a record that has more than there can be', () => {
   });
 });
 
+test('what says that it is a vote, and of which slot it does not, takes no room of those of the first', async () => {
+  const none = Array.from(
+    { length: 3 },
+    (_, at) => `postern.vote/v1\n{"authority":"${ours.name}","at":${at}}\n`,
+  );
+  const votes = [1, 2].map((meanDelayMs) => voteOf(ours, between, secretOf(0), { meanDelayMs }));
+  const { url } = await keeping(chainOfTwo(), { [between]: { votes: [...none, ...votes] } });
+  const { findings } = await auditing([url]);
+  expect(findings).toMatchObject([{ reason: 'equivocation', evidence: { notes: votes } }]);
+});
+
 test('a vote that several URLs have kept, and one of them often, is verified once', async () => {
   const { votes } = ballotsFor(between, [ours, others, third]);
   const copies = Array.from({ length: 20 }, () => votes).flat();

@@ -8,7 +8,7 @@ import {
   type Trust,
   type Vote,
 } from '@postern/protocol/consensus';
-import { senderOf } from '../agree/rounds.ts';
+import { senderOf, slotIn } from '../agree/rounds.ts';
 import type { AgreementRecord } from '../ballots.ts';
 import { type Timetable, timetable } from '../slots.ts';
 
@@ -64,9 +64,9 @@ export function readRecordsOf(
       const counts = new Map<string, number>();
       const said: Said<T>[] = [];
       for (const signed of new Set(notes)) {
-        const [sender, slot] = [senderOf(signed) ?? '', slotOf(signed)];
-        // nobody who counts has said it
-        if (!names.has(sender) || slot >= slots) continue;
+        const [sender, slot] = [senderOf(signed) ?? '', slotIn(signed)];
+        // nobody who counts has said it, or it says no slot
+        if (!names.has(sender) || !(slot < slots)) continue;
         const counted = (counts.get(`${slot} ${sender}`) ?? 0) + 1;
         if (counted > mostOfOne) return { said, isExceeded: true };
         counts.set(`${slot} ${sender}`, counted);
@@ -88,10 +88,6 @@ export function readRecordsOf(
     const excess = tooMany.length === 0 ? undefined : `its record has ${tooMany.join(', ')}`;
     return { votes: votes.said, reveals: reveals.said, documents, excess };
   };
-}
-
-function slotOf(signed: string): number {
-  return Number(/"slot":(\d+)/.exec(signed)?.[1] ?? 0);
 }
 
 /** When the agreement in a slot may have begun, Unix seconds. */

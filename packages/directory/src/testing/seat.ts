@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AuthorityKey } from '@postern/protocol/consensus';
 import { type TestAuthority, testAuthority } from '@postern/protocol/testing';
 import { storesFolder } from '@postern/runtime/testing';
+import { shortKey } from '../agree/authorities.ts';
 import { createLedger, type Ledger } from '../agree/ledger.ts';
 import type { Members } from '../agree/members.ts';
 import type { Peers } from '../agree/peers.ts';
@@ -14,8 +16,10 @@ import { configFor } from './authorities.ts';
 import { FakeClock, start } from './clock.ts';
 import { keepingLog } from './log.ts';
 
-/** What another authority answers: a text, nothing, or, with `hangs`, not at all. */
-export type Other = (path: string) => string | undefined | Promise<string | undefined>;
+/** What another authority answers: a text, nothing, or, with `hangs`, not at all; or what somebody else answers there. */
+export type Other = (path: string) => Said | Promise<Said>;
+
+type Said = string | undefined | Answer;
 
 /** An authority, the first of several, with what it has, and others that answer as a test wants it. */
 export interface Seat extends AsyncDisposable {
@@ -69,7 +73,9 @@ export async function openSeat(count = 3, threshold = 2): Promise<Seat> {
     const text = other === undefined ? 'hangs' : await other(path);
     nowMs += text === 'hangs' ? 10_000 : 1;
     if (text === 'hangs') return { kind: 'unreachable', why: 'no answer' };
-    return { kind: 'answer', status: text === undefined ? 404 : 200, text: text ?? '', date: undefined };
+    if (typeof text === 'object') return text;
+    const by = shortKey(authorities.find((one) => one.name === name)?.key as AuthorityKey);
+    return { kind: 'answer', status: text === undefined ? 404 : 200, text: text ?? '', date: undefined, by };
   };
   const seat: Seat = {
     authorities,
