@@ -23,8 +23,10 @@ export function readPolicy(text: string): StsPolicy | undefined {
   const fields = new Map<string, string>();
   const mx: string[] = [];
   for (const line of text.split(/\r?\n/).filter((each) => each.trim() !== '')) {
-    const { key, value } = field.exec(line)?.groups ?? {};
-    if (key === undefined || value === undefined) return undefined;
+    const [before, key] = name.exec(line) ?? [];
+    if (before === undefined || key === undefined) return undefined;
+    const value = withoutBlanks(line.slice(before.length));
+    if (/\p{Cc}/u.test(value)) return undefined;
     if (key === 'mx') mx.push(value.toLowerCase());
     else if (!fields.has(key)) fields.set(key, value);
   }
@@ -49,4 +51,14 @@ const modes = ['enforce', 'testing', 'none'] as const;
 const mostPatterns = 100;
 /** A year, in seconds. */
 const longestAge = 31_557_600;
-const field = /^[ \t]*(?<key>[A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(?<value>[^\p{Cc}]*?)[ \t]*$/u;
+const name = /^[ \t]*([A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:/;
+
+/** By hand: an expression for blanks at the end looks at each run of them anew from each of its places. */
+function withoutBlanks(text: string): string {
+  const isBlank = (at: number): boolean => text[at] === ' ' || text[at] === '\t';
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(start)) start += 1;
+  while (start < end && isBlank(end - 1)) end -= 1;
+  return text.slice(start, end);
+}
