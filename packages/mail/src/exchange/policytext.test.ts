@@ -56,6 +56,7 @@ describe('the policy', () => {
     ['no host', lines.toSpliced(2, 2).join('\n')],
     ['no age', lines.slice(0, 4).join('\n')],
     ['an age that is none', lines.join('\n').replace('604800', '-1')],
+    ['a control character behind blanks', `${lines.join('\n')}\nx: ${' '.repeat(4_000)}\u0001`],
     ['more than a year', lines.join('\n').replace('604800', '31557601')],
     ['a host that is none', lines.join('\n').replace('mail.b.test', 'mail@b.test')],
     [
