@@ -64,11 +64,17 @@ async function started() {
     }
     await until(() => clock.waiting > 0);
   };
-  return { clock, keys, first, shown, rotate, pass, skip, looks, epoch, announced: () => announced };
+  /** Waits until another key is shown. */
+  const comes = (): Promise<void> =>
+    until(async () => {
+      await clock.advance(1_000);
+      return shown.length > 0;
+    });
+  return { clock, keys, first, shown, rotate, pass, skip, looks, comes, epoch, announced: () => announced };
 }
 
 test('the next key is published at once, and shown only when no consensus that anybody may use lacks it', async () => {
-  const { clock, keys, first, shown, rotate, pass, looks, announced } = await started();
+  const { clock, keys, first, shown, rotate, pass, looks, comes, announced } = await started();
   const next = await rotate(clock.now() / 1_000);
   expect(keys.pins()).toEqual([first, next]);
   expect(announced()).toBe(1);
@@ -80,10 +86,7 @@ test('the next key is published at once, and shown only when no consensus that a
   await looks();
   expect(shown).toEqual([]);
   await pass([first, next]);
-  await until(async () => {
-    await clock.advance(1_000);
-    return shown.length > 0;
-  });
+  await comes();
   expect(shown).toEqual([next]);
   expect(keys.pins()).toEqual([next, first]);
   expect(keys.status().map(({ phase, pin }) => [phase, pin])).toEqual([
@@ -99,7 +102,7 @@ test('the next key is published at once, and shown only when no consensus that a
 });
 
 test('one that does not list the node neither begins the wait nor ends it', async () => {
-  const { clock, first, shown, rotate, pass, skip, looks } = await started();
+  const { clock, first, shown, rotate, pass, skip, looks, comes } = await started();
   const next = await rotate(clock.now() / 1_000);
   for (let epoch = 0; epoch < 4; epoch++) await skip();
   await looks();
@@ -109,15 +112,12 @@ test('one that does not list the node neither begins the wait nor ends it', asyn
   await looks();
   expect(shown).toEqual([]);
   await skip();
-  await until(async () => {
-    await clock.advance(1_000);
-    return shown.length > 0;
-  });
+  await comes();
   expect(shown).toEqual([next]);
 });
 
 test('a consensus that lacks the next key starts the wait again', async () => {
-  const { clock, first, shown, rotate, pass, looks } = await started();
+  const { clock, first, shown, rotate, pass, looks, comes } = await started();
   const next = await rotate(clock.now() / 1_000);
   await pass([first, next]);
   await pass([first, next]);
@@ -127,27 +127,21 @@ test('a consensus that lacks the next key starts the wait again', async () => {
   await looks();
   expect(shown).toEqual([]);
   await pass([first, next]);
-  await until(async () => {
-    await clock.advance(1_000);
-    return shown.length > 0;
-  });
+  await comes();
 });
 
 test('the next key is not shown before its time, however well known it is', async () => {
-  const { clock, first, shown, rotate, pass, looks } = await started();
+  const { clock, first, shown, rotate, pass, looks, comes } = await started();
   const next = await rotate(clock.now() / 1_000 + 10 * epochSeconds);
   for (let epochs = 0; epochs < 9; epochs++) await pass([first, next]);
   await looks();
   expect(shown).toEqual([]);
   await pass([first, next]);
-  await until(async () => {
-    await clock.advance(1_000);
-    return shown.length > 0;
-  });
+  await comes();
 });
 
 test('a clock that is put ahead shows no key before the consensuses of that time have come', async () => {
-  const { clock, first, shown, rotate, pass, looks, epoch } = await started();
+  const { clock, first, shown, rotate, pass, looks, comes, epoch } = await started();
   const next = await rotate(clock.now() / 1_000);
   const right = epoch();
   await pass([first, next]);
@@ -159,8 +153,5 @@ test('a clock that is put ahead shows no key before the consensuses of that time
   await looks();
   expect(shown).toEqual([]);
   await pass([first, next]);
-  await until(async () => {
-    await clock.advance(1_000);
-    return shown.length > 0;
-  });
+  await comes();
 });
