@@ -63,6 +63,13 @@ describe('the searcher finds', () => {
     expect(hit?.form).toBe('base64, gzip, plain');
   });
 
+  test('shows what stands around it', () => {
+    const hidden = Buffer.from(`${'.'.repeat(33)}\0\xffto Alice\r\n`, 'latin1');
+    expect(search(hidden).map(({ around }) => around)).toEqual([
+      `${'.'.repeat(27)}\\x00\\xffto Alice\\x0d\\x0a`,
+    ]);
+  });
+
   test('wherever it stands', () => {
     fc.assert(
       fc.property(fc.nat(300), fc.nat(300), (before, after) => {

@@ -12,6 +12,8 @@ export interface Hit {
   readonly form: string;
   /** Where, in the bytes that were unpacked last, with runs of zeros shortened. */
   readonly at: number;
+  /** What stands there, and 32 bytes on either side; what does not print as `\x` and two digits of hex. */
+  readonly around: string;
 }
 
 export interface Searcher {
@@ -60,7 +62,8 @@ export function createSearcher(facts: readonly Fact[], options: SearcherOptions 
           if (isPublished(bytes, at, found.form.bytes.length, published)) continue;
           const form = [...way, found.form.name].join(', ');
           const key = JSON.stringify([facts.indexOf(found.fact), form]);
-          if (!hits.has(key)) hits.set(key, { fact: found.fact, form, at });
+          if (!hits.has(key))
+            hits.set(key, { fact: found.fact, form, at, around: around(bytes, at, found.form) });
         }
       }
       if (way.length === depth) return;
@@ -85,6 +88,13 @@ function occurrences(
     if (!isNoise(data, at, end + 1)) result.push({ found, at });
   });
   return result;
+}
+
+function around(data: Buffer, at: number, { bytes }: Form): string {
+  const near = data.subarray(Math.max(0, at - 32), at + bytes.length + 32);
+  return near
+    .toString('latin1')
+    .replaceAll(/[^ -~]/g, (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 const fewZeros = Buffer.alloc(64);

@@ -32,6 +32,7 @@ describe('a planted leak', () => {
     expect(ok).toBe(false);
     expect(violations).toHaveLength(1);
     expect(violations[0]).toMatch(`${party}: ${kind}: ${kind} in somewhere (at rest; base64`);
+    expect(violations[0]).toContain(`before ${base64.slice(0, 4)}`);
   });
 
   const parts: readonly (Part | undefined)[] = [undefined, 'spool', 'relays', 'fragments', 'message'];
