@@ -66,6 +66,15 @@ describe('spec submission 4: what is signed', () => {
     expect(fields.split('\r\n').every((line) => line.length < 79)).toBe(true);
   });
 
+  test('verifies by keys whose selectors chance has made numbers', async () => {
+    let drawn = 0x10;
+    const numbers = await generateDkimKeys((length) => new Uint8Array(length).fill(drawn++));
+    expect(numbers.map(({ selector }) => selector)).toEqual(['1010101010101010', '1111111111111111']);
+    const top = Buffer.from(createDkimSigner({ domain: 'a.test', keys: numbers }).sign(carriage));
+    for (const key of numbers)
+      expect(await verify(Buffer.concat([top, carriage]), lookupIn(zoneOf([key])))).toEqual(attested);
+  });
+
   test('may be any message: folded fields, several of a name, white space, no body', async () => {
     for (const message of [
       'from:Secure <secure@a.test>\r\nSUBJECT : two\r\n\t lines \r\nTo: x@b.test\r\nTo: y@b.test\r\n\r\n a  b \t\r\n\r\n\r\n',
@@ -190,6 +199,8 @@ describe('keys', () => {
     ['bad-key', { ...rsa, privateKey: 'x' }],
     ['bad-options', { ...rsa, selector: '' }],
     ['bad-options', { ...rsa, selector: 'a; d=c.test' }],
+    ['bad-options', { ...rsa, selector: 's.' }],
+    ['bad-options', { ...rsa, selector: 's'.repeat(64) }],
   ] as const)('%s for one that does not fit', (code, key) => {
     expect(() => createDkimSigner({ domain: 'a.test', keys: [key] })).toThrow(
       expect.objectContaining({ code }),

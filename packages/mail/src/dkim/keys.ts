@@ -70,9 +70,9 @@ export function readKey({ algorithm, privateKey }: Pick<DkimKey, 'algorithm' | '
   });
 }
 
-/** Whether `text` can be a selector: labels as in a domain name (RFC 6376 section 3.1). */
+/** Whether `text` can be a selector: labels in front of a domain, so that all of them may be numbers (RFC 6376 section 3.1). */
 export function isSelector(text: string): boolean {
-  return text.length <= maxSelectorOctets && isDomain(text);
+  return text.length <= maxSelectorOctets && isDomain(`${text}.domain`);
 }
 
 function parse(pem: string): KeyObject {
