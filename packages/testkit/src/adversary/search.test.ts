@@ -64,9 +64,9 @@ describe('the searcher finds', () => {
   });
 
   test('shows what stands around it', () => {
-    const hidden = Buffer.from(`${'.'.repeat(33)}\0\xffto Alice\r\n`, 'latin1');
+    const hidden = Buffer.from(`${'.'.repeat(33)}\0\xffto Alice\\\r\n${'.'.repeat(33)}`, 'latin1');
     expect(search(hidden).map(({ around }) => around)).toEqual([
-      `${'.'.repeat(27)}\\x00\\xffto Alice\\x0d\\x0a`,
+      `${'.'.repeat(27)}\\x00\\xffto Alice\\x5c\\x0d\\x0a${'.'.repeat(29)}`,
     ]);
   });
 

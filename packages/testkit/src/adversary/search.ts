@@ -12,7 +12,7 @@ export interface Hit {
   readonly form: string;
   /** Where, in the bytes that were unpacked last, with runs of zeros shortened. */
   readonly at: number;
-  /** What stands there, and 32 bytes on either side; what does not print as `\x` and two digits of hex. */
+  /** What stands there, and 32 bytes on either side; what does not print, and `\`, as `\x` and two digits of hex. */
   readonly around: string;
 }
 
@@ -94,7 +94,7 @@ function around(data: Buffer, at: number, { bytes }: Form): string {
   const near = data.subarray(Math.max(0, at - 32), at + bytes.length + 32);
   return near
     .toString('latin1')
-    .replaceAll(/[^ -~]/g, (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);
+    .replaceAll(/[^ -[\]-~]/g, (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 const fewZeros = Buffer.alloc(64);

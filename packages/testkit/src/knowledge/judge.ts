@@ -103,11 +103,12 @@ function rowOf({ mayKnow }: Table, party: Party, all: readonly Piece[], findings
     const may = mayKnow(party, kind);
     const here = found.filter(({ hit }) => hit.fact.kind === kind);
     const wrong = here.filter(({ piece }) => !isAllowed(may, piece));
-    const told = ({ piece, hit }: Finding): string =>
-      `${hit.fact.what} in ${piece.where} (${piece.how}; ${hit.form})`;
     // Chance can make what must not be there. Whoever reads of it has to see whether it did.
-    const shown = wrong.length === 0 ? here.map(told) : wrong.map((one) => `${told(one)}: ${one.hit.around}`);
-    const where = [...new Set(shown)].slice(0, 5);
+    const shown = ({ piece, hit }: Finding): [string, string] => {
+      const told = `${hit.fact.what} in ${piece.where} (${piece.how}; ${hit.form})`;
+      return [told, wrong.length === 0 ? told : `${told}: ${hit.around}`];
+    };
+    const where = [...new Map((wrong.length === 0 ? here : wrong).map(shown)).values()].slice(0, 5);
     return [kind, { may, found: here.length > 0, ok: wrong.length === 0, where }];
   });
   return {
