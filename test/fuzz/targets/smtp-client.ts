@@ -153,10 +153,10 @@ async function play(input: Uint8Array): Promise<Played> {
 
 /**
  * Greeting, EHLO, MAIL, RCPT and DATA have their answers first, perhaps before they are asked. Whatever stands behind a line that is to be
- * continued ends that answer, an empty line too.
+ * continued ends that answer, an empty line too. A CR alone ends no line.
  */
 function hasAnswered(said: string): boolean {
-  const answers = said.replaceAll(/^(\d+-.*)\r?\n/gm, '$1 ').split('\n');
+  const answers = said.replaceAll(/(?<![^\n])(\d+-[^\n]*)\n/g, '$1 ').split('\n');
   return answers
     .filter((answer) => answer.trim() !== '')
     .slice(5)
